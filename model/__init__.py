@@ -1,0 +1,1 @@
+"""A character-level GPT: network, sampling, training and serving. Imports no gradio."""

@@ -1,0 +1,196 @@
+"""The command line.
+
+    python -m model train --preset shakespeare --run mine      train; --resume goes on where a run stood
+    python -m model eval                                       validation loss of the shipped weights
+    python -m model sample --prompt "ROMEO:"                   stream a text to the terminal
+    python -m model export runs/mine weights/mine              a run's best weights, in 16 bits, to use and to ship
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import time
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from model.checkpoint import load_tensors, load_weights, save_weights
+from model.config import GPTConfig, SamplingParams, TrainConfig
+from model.data import load_corpus, split
+from model.errors import CorpusError, ParameterError, SoliloquyError
+from model.evaluation import mean_loss
+from model.generate import generate
+from model.precision import DTYPES, choose_device
+from model.tokenizer import name
+from model.training.presets import PRESETS
+from model.training.run import Run
+from model.training.trainer import Trainer
+
+SHIPPED_WEIGHTS = Path(__file__).parent.parent / "weights" / "shakespeare"
+NETWORK_OPTIONS = tuple(f for f in fields(GPTConfig) if f.name != "vocab_size")
+RECIPE_OPTIONS = fields(TrainConfig)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command; returns the exit status."""
+    options = make_parser().parse_args(arguments)
+    try:
+        return options.command(options)
+    except SoliloquyError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser; words and defaults of the settings come from their dataclasses."""
+    parser = argparse.ArgumentParser(prog="python -m model", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(required=True, metavar="train | eval | sample | export")
+
+    train = commands.add_parser("train", help="train a network, or go on with a run")
+    presets = "; ".join(f"{key}: {preset.about}" for key, preset in PRESETS.items())
+    train.add_argument("--preset", choices=PRESETS, default="shakespeare", help=presets)
+    train.add_argument("--run", default=time.strftime("%Y%m%d-%H%M%S"), help="the run's name, a folder in runs/ (default: the time)")
+    train.add_argument("--resume", action="store_true", help="go on with the run where it stood")
+    train.add_argument("--corpus", type=Path, help="a UTF-8 text file (default: Tiny Shakespeare)")
+    _add_settings(train, NETWORK_OPTIONS + RECIPE_OPTIONS)
+
+    evaluate = commands.add_parser("eval", help="validation loss")
+    evaluate.add_argument("--weights", type=Path, default=SHIPPED_WEIGHTS, help="a folder of weights or of a run")
+    evaluate.add_argument("--corpus", type=Path, help="a UTF-8 text file (default: Tiny Shakespeare)")
+    evaluate.add_argument("--precision", choices=DTYPES, default="float32", help="what matrices are multiplied in")
+
+    sample = commands.add_parser("sample", help="write a text")
+    sample.add_argument("--weights", type=Path, default=SHIPPED_WEIGHTS, help="a folder of weights or of a run")
+    sample.add_argument("--prompt", default="", help="the text to continue")
+    _add_settings(sample, tuple(f for f in fields(SamplingParams) if f.name not in ("samples", "first_sample")))
+
+    export = commands.add_parser("export", help="a run's best weights as a folder of weights")
+    export.add_argument("source", type=Path, metavar="run", help="the run's folder")
+    export.add_argument("target", type=Path, help="the folder to write")
+
+    for command, function in ((train, run_train), (evaluate, run_eval), (sample, run_sample), (export, run_export)):
+        command.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to run")
+        command.set_defaults(command=function)
+    return parser
+
+
+def _add_settings(parser: argparse.ArgumentParser, settings: tuple) -> None:
+    for f in settings:
+        flag = "--" + f.name.replace("_", "-")
+        choices = f.metadata["choices"] or None
+        parser.add_argument(flag, type=type(f.default), choices=choices, default=None, help=f.metadata["help"])
+
+
+def _given(options: argparse.Namespace, settings: tuple) -> dict[str, Any]:
+    """The settings that were typed."""
+    return {f.name: getattr(options, f.name) for f in settings if getattr(options, f.name, None) is not None}
+
+
+def run_train(options: argparse.Namespace) -> int:
+    """Trains with a progress bar. Ctrl-C or SIGTERM writes a checkpoint first."""
+    run = Run(Path("runs") / _plain_name(options.run))
+    device, corpus = choose_device(options.device), load_corpus(options.corpus)
+    network, recipe = _given(options, NETWORK_OPTIONS), _given(options, RECIPE_OPTIONS)
+    if options.resume:
+        if network or recipe:
+            raise ParameterError("A resumed run keeps its settings: leave out " + ", ".join(map(_flag, network | recipe)) + ".")
+        trainer = Trainer.resume(run, corpus, device)
+    else:
+        preset = PRESETS[options.preset]
+        trainer = Trainer.start(run, replace(preset.network, **network), replace(preset.recipe, **recipe), corpus, device)
+    print(
+        f"{run.folder}: {trainer.model.n_params() / 1e6:.2f} M parameters, {trainer.network.vocab_size} characters, "
+        f"{device.type}, {trainer.about['precision']}. Ctrl-C stops; --resume goes on."
+    )
+    if trainer.notice:
+        print(trainer.notice)
+    finished = _train_to_the_end(trainer)
+    if not finished:
+        trainer.save()
+        print(f"Stopped after step {trainer.step:,}. Go on with: python -m model train --run {run.folder.name} --resume")
+        return 130
+    print(f"Best validation loss {trainer.best:.4f}. Keep it with: python -m model export {run.folder} weights/{run.folder.name}")
+    return 0
+
+
+def _train_to_the_end(trainer: Trainer) -> bool:
+    """Steps with a progress bar; False where a signal ended it early."""
+    asked_to_stop = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: asked_to_stop.append(True))
+    chars_per_step = trainer.recipe.batch_size * trainer.network.block_size
+    shown: dict[str, str] = {}
+    with tqdm(total=trainer.recipe.steps, initial=trainer.step, unit="step", dynamic_ncols=True) as bar:
+        for metrics in trainer.steps():
+            if "loss" in metrics:
+                bar.update()
+                shown["loss"] = f"{metrics['loss']:.3f}"
+                shown["chars/s"] = f"{chars_per_step * (bar.format_dict['rate'] or 0):,.0f}"
+            else:
+                shown["val"] = f"{min(v for k, v in metrics.items() if k.startswith('val')):.4f}"
+                bar.write(f"step {metrics['step']:,}: " + ", ".join(f"{k} {v:.4f}" for k, v in metrics.items() if k != "step"))
+            bar.set_postfix(shown, refresh=False)
+            if asked_to_stop:
+                return False
+    return True
+
+
+def run_eval(options: argparse.Namespace) -> int:
+    """Prints the validation loss of weights."""
+    weights = load_weights(options.weights, choose_device(options.device))
+    weights.model.compute_dtype = DTYPES[options.precision]
+    corpus = load_corpus(options.corpus)
+    unknown = sorted(set(corpus.text) - set(weights.tokenizer.vocabulary))
+    if unknown:
+        raise CorpusError(f"The corpus has characters that the model does not know: {', '.join(map(name, unknown[:8]))}.")
+    _, validation_ids = split(torch.tensor(weights.tokenizer.encode(corpus.text)), weights.model.config.block_size)
+    began = time.monotonic()
+    loss = mean_loss(weights.model, validation_ids)
+    print(
+        f"{options.weights}: validation loss {loss:.4f} nats per character over {len(validation_ids) - 1:,} characters "
+        f"({options.precision}, {time.monotonic() - began:.1f} s)"
+    )
+    return 0
+
+
+def run_sample(options: argparse.Namespace) -> int:
+    """Writes a text to the terminal, character by character, with the plain reference."""
+    weights = load_weights(options.weights, choose_device(options.device))
+    params = SamplingParams(**_given(options, fields(SamplingParams)))
+    prompt, left_out = weights.tokenizer.normalise(options.prompt)
+    if left_out:
+        print(f"Left out, not in the vocabulary: {', '.join(map(name, left_out))}.", file=sys.stderr)
+    print(prompt, end="", flush=True)
+    for i in generate(weights.model, weights.tokenizer.encode(prompt or "\n"), params):
+        print(weights.tokenizer.vocabulary[i], end="", flush=True)
+    print()
+    return 0
+
+
+def run_export(options: argparse.Namespace) -> int:
+    """Copies a run's best weights into a folder of their own."""
+    weights = load_weights(options.source)
+    _, best = load_tensors(options.source / "best.safetensors")
+    save_weights(options.target, weights.model, weights.tokenizer, weights.about | {"best": best})
+    print(f"{options.target}: step {best['step']:,}, validation loss {best['val_loss']:.4f} while training.")
+    return 0
+
+
+def _plain_name(text: str) -> str:
+    """A run's name, which becomes a folder's: letters, digits, dots, dashes and underscores, not beginning with a dot."""
+    if not text or text[0] == "." or not all(c.isascii() and (c.isalnum() or c in "._-") for c in text) or len(text) > 64:
+        raise ParameterError(f"A run's name is made of up to 64 letters, digits, '.', '_' and '-', not {text!r}.")
+    return text
+
+
+def _flag(setting: str) -> str:
+    return "--" + setting.replace("_", "-")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,153 @@
+"""Weights on disk: safetensors for numbers, JSON for the rest, never pickle.
+
+A folder of weights holds `model.safetensors` and `config.json` (network, vocabulary, and what is known about the training). A
+training run's folder holds the same with `best.safetensors`, so that both load alike. Files are written beside their place and
+renamed into it: a reader finds the old one or the new one, never half of one.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from model.config import GPTConfig
+from model.errors import CheckpointError, ParameterError
+from model.gpt import GPT
+from model.tokenizer import CharTokenizer
+
+WEIGHTS_FILES = ("model.safetensors", "best.safetensors")
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A network with its vocabulary and its story.
+
+    Attributes:
+        about: recipe, corpus and measured losses, as JSON values.
+    """
+
+    name: str
+    model: GPT
+    tokenizer: CharTokenizer
+    about: dict[str, Any]
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Writes a file so that it is there whole or not at all.
+
+    Raises:
+        CheckpointError: it could not be written; what was there before is untouched.
+    """
+    beside = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with beside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        remedy = "The disk is full: free some space and try again" if error.errno == errno.ENOSPC else str(error.strerror)
+        raise CheckpointError(f"{path} could not be written. {remedy}. The file that was there before is untouched.") from error
+
+
+def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any] | None = None) -> None:
+    """Writes tensors with JSON metadata as one safetensors file."""
+    texts = {key: json.dumps(value) for key, value in (metadata or {}).items()}
+    write_atomically(path, safetensors.torch.save({k: t.detach().cpu().contiguous() for k, t in tensors.items()}, texts))
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and metadata of a safetensors file.
+
+    Raises:
+        CheckpointError: the file is missing, truncated, or not safetensors.
+    """
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            metadata = {key: json.loads(text) for key, text in (file.metadata() or {}).items() if key != "format"}
+            return {key: file.get_tensor(key) for key in file.keys()}, metadata  # noqa: SIM118 (not a dict)
+    except FileNotFoundError:
+        raise CheckpointError(f"{path} is missing.") from None
+    except (OSError, ValueError, safetensors.SafetensorError) as error:
+        raise CheckpointError(f"{path} is damaged or not a safetensors file ({error}).") from error
+
+
+def check_tensors(path: Path, tensors: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
+    """Compares names, shapes and finiteness with what a network expects.
+
+    Raises:
+        CheckpointError: says which tensor of which file is wrong, and how.
+    """
+    missing, surplus = sorted(expected.keys() - tensors.keys()), sorted(tensors.keys() - expected.keys())
+    if missing or surplus:
+        wrong = f"lacks {missing[0]}" if missing else f"has {surplus[0]}, which the network does not know"
+        raise CheckpointError(f"{path} {wrong} ({len(missing)} tensors missing, {len(surplus)} unknown).")
+    for key, tensor in tensors.items():
+        if tensor.shape != expected[key].shape:
+            raise CheckpointError(f"{path}: {key} has shape {tuple(tensor.shape)}, config.json asks for {tuple(expected[key].shape)}.")
+        if not torch.isfinite(tensor).all():
+            raise CheckpointError(f"{path}: {key} has values that are not finite.")
+
+
+def config_json(config: GPTConfig, tokenizer: CharTokenizer, about: dict[str, Any]) -> bytes:
+    """The content of a `config.json`."""
+    content = {"network": asdict(config), "vocabulary": "".join(tokenizer.vocabulary), "about": about}
+    return (json.dumps(content, indent=2) + "\n").encode()
+
+
+def read_config(folder: Path) -> tuple[GPTConfig, CharTokenizer, dict[str, Any]]:
+    """Network, vocabulary and story from a folder's `config.json`.
+
+    Raises:
+        CheckpointError: it is missing or does not say what it must.
+    """
+    path = folder / "config.json"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        config, tokenizer = GPTConfig(**content["network"]), CharTokenizer(content["vocabulary"])
+        about = dict(content["about"])
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}.") from error
+    except (KeyError, TypeError, ValueError, ParameterError) as error:
+        raise CheckpointError(f"{path} is not a valid config.json ({error}).") from error
+    if config.vocab_size != len(tokenizer):
+        raise CheckpointError(f"{path}: vocab_size is {config.vocab_size}, but the vocabulary has {len(tokenizer)} characters.")
+    return config, tokenizer, about
+
+
+def save_weights(folder: Path, model: GPT, tokenizer: CharTokenizer, about: dict[str, Any], dtype: torch.dtype = torch.float16) -> None:
+    """Writes a folder of weights, by default in 16 bits."""
+    save_tensors(folder / "model.safetensors", {key: t.to(dtype) for key, t in model.state_dict().items()})
+    write_atomically(folder / "config.json", config_json(model.config, tokenizer, about))
+
+
+def load_weights(folder: str | Path, device: torch.device | str = "cpu") -> Weights:
+    """A network in float32, ready to write, from a folder of weights or of a training run.
+
+    Raises:
+        CheckpointError: says which file is wrong, how, and what to do.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise CheckpointError(f"There is no folder {folder}. Give one with model.safetensors and config.json, such as weights/shakespeare.")
+    config, tokenizer, about = read_config(folder)
+    path = next((folder / name for name in WEIGHTS_FILES if (folder / name).exists()), None)
+    if path is None:
+        raise CheckpointError(f"{folder} has no {' or '.join(WEIGHTS_FILES)}. Restore it, or train and export again.")
+    tensors, _ = load_tensors(path)
+    with torch.device("meta"):
+        model = GPT(config)
+    check_tensors(path, tensors, model.state_dict())
+    model.load_state_dict({key: tensor.float() for key, tensor in tensors.items()}, assign=True)
+    return Weights(folder.resolve().name, model.to(device).eval().requires_grad_(False), tokenizer, about)

@@ -1,0 +1,136 @@
+"""Settings and public limits: frozen dataclasses that are valid from the moment they exist.
+
+Each field is described once, in its metadata; command-line help and the page read the words from there (`describe`).
+Field names follow nanoGPT.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from model.errors import ParameterError
+
+# What one viewer may ask for. The page, the command line and the API all meet these same limits.
+MAX_PROMPT_CHARS = 10_000
+MAX_NEW_CHARS = 2_000
+MAX_SAMPLES = 16
+MAX_TEMPERATURE = 2.0
+MAX_SEED = 2**53 - 1  # the largest whole number that a browser's JavaScript holds exactly
+MAX_WAITING_REQUESTS = 256
+
+# What a network may be. Wide enough for anything one would train here, small enough to refuse a typing error.
+MAX_BLOCK_SIZE = 4_096
+MAX_VOCAB_SIZE = 4_096
+MAX_LAYERS = 64
+MAX_N_EMBD = 4_096
+
+
+def setting(default: Any, help: str, low: float | None = None, high: float | None = None, choices: tuple = ()) -> Any:
+    """A dataclass field with its one description and its allowed range (both ends included) or choices."""
+    return field(default=default, metadata={"help": help, "low": low, "high": high, "choices": choices})
+
+
+def describe(config_class: type) -> dict[str, str]:
+    """Field name -> its description, with the range where there is one."""
+    return {f.name: f.metadata["help"] for f in fields(config_class)}
+
+
+class Checked:
+    """Checks type, finiteness and range of every field when a dataclass instance is made.
+
+    Raises:
+        ParameterError: names the field, what came and what is allowed.
+    """
+
+    def __post_init__(self) -> None:
+        for f in fields(self):  # type: ignore[arg-type]
+            value = getattr(self, f.name)
+            wanted = type(f.default)
+            if wanted is float and type(value) is int:
+                value = float(value)
+            if type(value) is float and wanted is int and value.is_integer():
+                value = int(value)  # a number field of the page or of JSON gives 4.0 for 4
+            if type(value) is not wanted:
+                raise ParameterError(f"{f.name} must be {_article(wanted)}, not {_shown(value)}.")
+            low, high, choices = f.metadata["low"], f.metadata["high"], f.metadata["choices"]
+            if choices and value not in choices:
+                raise ParameterError(f"{f.name} must be one of {', '.join(choices)}, not {_shown(value)}.")
+            if low is not None and not (math.isfinite(value) and low <= value <= high):
+                raise ParameterError(f"{f.name} must be between {low:,} and {high:,}, not {_shown(value)}.")
+            object.__setattr__(self, f.name, value)
+
+
+def _article(wanted: type) -> str:
+    return {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}[wanted]
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+@dataclass(frozen=True)
+class GPTConfig(Checked):
+    """The shape of a network."""
+
+    block_size: int = setting(256, "characters of context", 2, MAX_BLOCK_SIZE)
+    vocab_size: int = setting(65, "different characters", 1, MAX_VOCAB_SIZE)
+    n_layer: int = setting(6, "transformer blocks", 1, MAX_LAYERS)
+    n_head: int = setting(6, "attention heads per block", 1, 64)
+    n_embd: int = setting(384, "channels of the residual stream", 1, MAX_N_EMBD)
+    dropout: float = setting(0.0, "share of channels dropped while training", 0.0, 0.9)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.n_embd % self.n_head:
+            raise ParameterError(f"n_embd ({self.n_embd}) must be a multiple of n_head ({self.n_head}).")
+        if self.block_size % 2:
+            raise ParameterError(f"block_size must be even, not {self.block_size}: the window moves by half of it.")
+
+    def window_start(self, position: int) -> int:
+        """Where the context of the character at absolute index `position` begins (the prompt counts).
+
+        Positions are learned and absolute, so a full cache cannot slide by one. The window stays at 0 while the text fits and
+        then moves on by half a block at a time, so that the cost per character is constant. Every part of the project
+        that continues or scores a text uses this rule.
+        """
+        if position <= self.block_size:
+            return 0
+        half = self.block_size // 2
+        return half * -((self.block_size - position) // half)
+
+
+@dataclass(frozen=True)
+class SamplingParams(Checked):
+    """How characters are drawn from the distribution that the network gives."""
+
+    temperature: float = setting(0.8, "0 always takes the likeliest character, 1 is what the model learned", 0.0, MAX_TEMPERATURE)
+    max_new_chars: int = setting(300, "characters to write", 1, MAX_NEW_CHARS)
+    samples: int = setting(1, "texts written side by side from the same prompt", 1, MAX_SAMPLES)
+    seed: int = setting(0, "which dice are thrown: the same seed gives the same texts", 0, MAX_SEED)
+    first_sample: int = setting(0, "number of the first sample: every sample of a seed has dice of its own", 0, 2**31 - 1)
+    top_k: int = setting(0, "draw from the k likeliest characters only; 0 draws from all", 0, MAX_VOCAB_SIZE)
+    top_p: float = setting(1.0, "draw from the likeliest characters that together reach this probability", 0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class TrainConfig(Checked):
+    """A training recipe, apart from the shape of the network."""
+
+    steps: int = setting(1_000, "optimizer steps", 1, 10_000_000)
+    batch_size: int = setting(64, "windows of text per step", 1, 65_536)
+    micro_batch_size: int = setting(16, "windows per pass; gradients add up to a batch", 1, 65_536)
+    optimizer: str = setting("muon", "muon for the matrices of the blocks with AdamW for the rest, or adamw for all", choices=("muon", "adamw"))
+    learning_rate: float = setting(0.02, "highest learning rate of the matrices of the blocks", 0.0, 10.0)
+    embedding_learning_rate: float = setting(0.002, "highest learning rate of embeddings and norms", 0.0, 10.0)
+    weight_decay: float = setting(0.1, "pull of the matrices towards zero, times the learning rate", 0.0, 10.0)
+    beta2: float = setting(0.99, "AdamW's memory of squared gradients", 0.0, 0.99999)
+    grad_clip: float = setting(1.0, "longest gradient; longer ones are scaled down", 0.0, 1e9)
+    warmup_steps: int = setting(20, "steps over which the learning rate rises", 0, 10_000_000)
+    decay_share: float = setting(0.6, "share of the steps over which the learning rate falls to zero", 0.0, 1.0)
+    average: float = setting(0.98, "share of the old in the running average of the weights; 0 keeps none", 0.0, 0.99999)
+    input_noise: float = setting(0.0, "share of input characters replaced by others of the corpus", 0.0, 0.9)
+    eval_interval: int = setting(100, "steps between evaluations, each followed by a checkpoint", 1, 10_000_000)
+    seed: int = setting(1337, "of the first weights, the batches and the dropout", 0, MAX_SEED)

@@ -1,0 +1,248 @@
+"""The network: GPT-2 as in nanoGPT, at the size of a lecture.
+
+Learned positions, pre-LayerNorm, exact GELU, no biases, and an output head tied to the token embedding. Names follow nanoGPT
+(`transformer.h.0.attn.c_attn.weight`, ...), so that weights move to and from nanoGPT and Hugging Face's `GPT2LMHeadModel`.
+
+Source: A. Karpathy, "Let's build GPT: from scratch, in code, spelled out" and nanoGPT; Radford et al., "Language Models are
+Unsupervised Multitask Learners" (2019). Departures:
+
+- Dropout is "locked": one mask per row and channel, shared along time (Gal and Ghahramani 2016; Merity et al. 2017), on the
+  embeddings and on both branches of every block. It regularises and costs nothing measurable; a mask per
+  character and attention weight costs a CPU more than the network does.
+- Parameters keep their precision and are cast where they are used, so that training holds float32 weights and multiplies in
+  bfloat16, without a second copy.
+
+Shapes: B rows, T characters, C channels (n_embd), V vocabulary, n_keys characters looked at, head_dim = C / n_head.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from model.config import GPTConfig
+from model.kv_cache import KVCache, Slots
+
+Head = tuple[int, int]  # (layer, head), both from 0
+
+
+@dataclass
+class Capture:
+    """Pass one to `GPT.forward` and find what the pass computed on its way.
+
+    Attributes:
+        attention: for each layer the weights after softmax, (B, n_head, T, n_keys).
+    """
+
+    attention: list[Tensor] = field(default_factory=list)
+
+
+@dataclass
+class Pass:
+    """What the blocks of one forward pass share."""
+
+    slots: Slots | None
+    capture: Capture | None
+    heads_off: Collection[Head]
+    generator: torch.Generator | None
+
+
+class Linear(nn.Linear):
+    """A matrix that is cast to the precision of what it multiplies."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight.to(x.dtype))
+
+
+class LayerNorm(nn.Module):
+    """Layer normalisation with a gain and no bias."""
+
+    def __init__(self, n_embd: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(n_embd))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.layer_norm(x, self.weight.shape, self.weight.to(x.dtype), None, 1e-5)
+
+
+class LockedDropout(nn.Module):
+    """Drops channels for a whole row at once. The random numbers come from the generator that is passed in."""
+
+    def __init__(self, p: float):
+        super().__init__()
+        self.p = p
+
+    def forward(self, x: Tensor, generator: torch.Generator | None) -> Tensor:
+        if not self.training or self.p == 0:
+            return x
+        keep = torch.empty(x.shape[0], 1, x.shape[2], dtype=x.dtype, device=x.device)
+        return x * keep.bernoulli_(1 - self.p, generator=generator).div_(1 - self.p)
+
+
+def causal_mask(n: int, like: Tensor) -> Tensor:
+    """0 on and under the diagonal, -inf above it, (n, n)."""
+    return torch.full((n, n), -torch.inf, dtype=like.dtype, device=like.device).triu_(1)
+
+
+def explicit_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Attention step by step, as the lecture writes it: (B, n_head, T, head_dim) and the weights, (B, n_head, T, n_keys)."""
+    scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)  # (B, n_head, T, n_keys)
+    weights = torch.softmax(scores + (causal_mask(q.shape[2], q) if mask is None else mask), dim=-1)
+    return weights @ v, weights
+
+
+class CausalSelfAttention(nn.Module):
+    """All heads of a layer."""
+
+    def __init__(self, config: GPTConfig, layer: int):
+        super().__init__()
+        self.layer = layer
+        self.n_head = config.n_head
+        self.c_attn = Linear(config.n_embd, 3 * config.n_embd, bias=False)
+        self.c_proj = Linear(config.n_embd, config.n_embd, bias=False)
+
+    def forward(self, x: Tensor, shared: Pass) -> Tensor:
+        B, T, C = x.shape
+        qkv = self.c_attn(x).view(B, T, 3, self.n_head, C // self.n_head).permute(2, 0, 3, 1, 4)
+        q, k, v = qkv.unbind(0)  # each (B, n_head, T, head_dim)
+        mask = None
+        if shared.slots is not None:
+            k, v = shared.slots.store(self.layer, qkv[1:])
+            mask = shared.slots.mask
+        y = self.attend(q, k, v, mask, shared.capture)
+        off = [head for layer, head in shared.heads_off if layer == self.layer]
+        if off:
+            y = y.index_fill(1, torch.tensor(off, device=y.device), 0.0)
+        return self.c_proj(y.transpose(1, 2).reshape(B, T, C))
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, capture: Capture | None) -> Tensor:
+        """One of two equal ways: step by step where the weights are wanted, fused where only the result is.
+
+        On a CPU the fused attention's backward pass takes three times as long as the plain one (benchmarks/train.py).
+        """
+        training_on_cpu = torch.is_grad_enabled() and q.device.type == "cpu"
+        if capture is None and not training_on_cpu:
+            return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None)
+        y, weights = explicit_attention(q, k, v, mask)
+        if capture is not None:
+            capture.attention.append(weights)
+        return y
+
+
+class MLP(nn.Module):
+    """Feed-forward: four times as wide, exact GELU, and back."""
+
+    def __init__(self, config: GPTConfig):
+        super().__init__()
+        self.c_fc = Linear(config.n_embd, 4 * config.n_embd, bias=False)
+        self.c_proj = Linear(4 * config.n_embd, config.n_embd, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.c_proj(F.gelu(self.c_fc(x)))
+
+
+class Block(nn.Module):
+    """Communication, then computation, each beside a residual connection."""
+
+    def __init__(self, config: GPTConfig, layer: int):
+        super().__init__()
+        self.ln_1 = LayerNorm(config.n_embd)
+        self.attn = CausalSelfAttention(config, layer)
+        self.ln_2 = LayerNorm(config.n_embd)
+        self.mlp = MLP(config)
+        self.drop = LockedDropout(config.dropout)
+
+    def forward(self, x: Tensor, shared: Pass) -> Tensor:
+        x = x + self.drop(self.attn(self.ln_1(x), shared), shared.generator)
+        return x + self.drop(self.mlp(self.ln_2(x)), shared.generator)
+
+
+class GPT(nn.Module):
+    """A character-level GPT.
+
+    Args:
+        config: its shape.
+        generator: draws the first weights; None takes PyTorch's own.
+    """
+
+    def __init__(self, config: GPTConfig, generator: torch.Generator | None = None):
+        super().__init__()
+        self.config = config
+        self.compute_dtype: torch.dtype | None = None  # None multiplies in the precision of the parameters
+        self.transformer = nn.ModuleDict(
+            {
+                "wte": nn.Embedding(config.vocab_size, config.n_embd),
+                "wpe": nn.Embedding(config.block_size, config.n_embd),
+                "drop": LockedDropout(config.dropout),
+                "h": nn.ModuleList(Block(config, layer) for layer in range(config.n_layer)),
+                "ln_f": LayerNorm(config.n_embd),
+            }
+        )
+        self._init_weights(generator)
+
+    @torch.no_grad()
+    def _init_weights(self, generator: torch.Generator | None) -> None:
+        """GPT-2's start: deviation 0.02, smaller on the way into the residual stream so that its sum keeps its size."""
+        for name, parameter in self.named_parameters():
+            if parameter.dim() == 2:
+                into_residual = name.endswith("c_proj.weight")
+                parameter.normal_(0.0, 0.02 / math.sqrt(2 * self.config.n_layer) if into_residual else 0.02, generator=generator)
+
+    @property
+    def device(self) -> torch.device:
+        return self.transformer.wte.weight.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The precision that matrices are multiplied in."""
+        return self.compute_dtype or self.transformer.wte.weight.dtype
+
+    def n_params(self) -> int:
+        """Number of parameters; the tied head counts once."""
+        return sum(parameter.numel() for parameter in self.parameters())
+
+    def forward(
+        self,
+        ids: Tensor,
+        *,
+        cache: KVCache | None = None,
+        capture: Capture | None = None,
+        heads_off: Collection[Head] = (),
+        generator: torch.Generator | None = None,
+        last_only: bool = False,
+    ) -> Tensor:
+        """Logits of the next character at every position.
+
+        Args:
+            ids: (B, T), characters as numbers. With a cache they follow what is cached, row by row.
+            cache: keys and values of earlier characters; the new ones are added to it.
+            capture: filled with what the pass computed.
+            heads_off: heads whose output is replaced by zero.
+            generator: for dropout, which acts in training mode only.
+            last_only: logits of the last position alone.
+
+        Returns:
+            (B, T, V) in float32, or (B, 1, V) with last_only.
+
+        Raises:
+            ValueError: more characters than the block holds.
+        """
+        T = ids.shape[1]
+        if T > self.config.block_size:
+            raise ValueError(f"{T} characters do not fit a block of {self.config.block_size}")
+        slots = cache.reserve(T) if cache is not None else None
+        positions = slots.positions if slots is not None else torch.arange(T, device=ids.device)
+        shared = Pass(slots, capture, heads_off, generator)
+        x = self.transformer.wte(ids) + self.transformer.wpe(positions)  # (B, T, C)
+        x = self.transformer.drop(x.to(self.dtype), generator)
+        for block in self.transformer.h:
+            x = block(x, shared)
+        if last_only:
+            x = x[:, -1:]
+        x = self.transformer.ln_f(x)
+        return F.linear(x, self.transformer.wte.weight.to(x.dtype)).float()  # (B, T, V)

@@ -1,0 +1,94 @@
+"""Logits -> distribution -> character, and the dice. Pure functions on numpy arrays; no network.
+
+A character is drawn by inverting the cumulative distribution: the vocabulary is laid out on [0, 1), each character as wide as it is
+probable, and a number between 0 and 1 falls on one of them. Everything is float64 on the CPU, and the distribution that is
+shown is the very array that was drawn from.
+
+The numbers come from numpy's Philox generator keyed by (seed, sample), step t using the t-th: a seed is a set of dice. Keep the
+seed and move the temperature, and the same throw lands elsewhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+def dice(seed: int, sample: int, count: int, start: int = 0) -> Floats:
+    """Throws `start` to `start + count` of one sample's dice, (count,), each in [0, 1)."""
+    return np.random.Generator(np.random.Philox(key=[seed, sample])).random(start + count)[start:]
+
+
+def distribution(logits: ArrayLike, temperature: ArrayLike = 1.0, top_k: ArrayLike = 0, top_p: ArrayLike = 1.0) -> Floats:
+    """The probabilities that characters are drawn with.
+
+    Args:
+        logits: (rows, V).
+        temperature: one for all rows or (rows,); 0 puts everything on the likeliest character, the first of several.
+        top_k: likewise; only the k likeliest characters stay, ties going to the lower id. 0 keeps all.
+        top_p: likewise; of what top_k left, the likeliest characters up to and including the one whose probability makes the sum
+            reach top_p. At least one stays.
+
+    Returns:
+        (rows, V), float64, each row summing to 1.
+    """
+    logits = np.asarray(logits, dtype=np.float64)
+    rows, V = logits.shape
+    temperature, top_k, top_p = (np.broadcast_to(a, rows)[:, None] for a in (temperature, top_k, top_p))
+    scaled = logits - logits.max(axis=1, keepdims=True)
+    greedy = temperature == 0
+    with np.errstate(over="ignore"):  # a temperature near 0 sends all but the likeliest to -inf, as it should
+        scaled = scaled / np.where(greedy, 1.0, temperature)
+    weights = np.exp(scaled)
+    if greedy.any() or (top_k > 0).any() or (top_p < 1).any():
+        keep = np.where(greedy, 1, np.where(top_k > 0, top_k, V))
+        weights = _keep_likeliest(weights, logits, keep, top_p)
+    return weights / weights.sum(axis=1, keepdims=True)
+
+
+def _keep_likeliest(weights: Floats, logits: Floats, keep: Ints, top_p: Floats) -> Floats:
+    """Zeroes all but the `keep` likeliest, and of those all but the ones that reach `top_p`."""
+    order = np.argsort(-logits, axis=1, kind="stable")  # stable: ties go to the lower id
+    ranked = np.take_along_axis(weights, order, axis=1)
+    ranked = np.where(np.arange(ranked.shape[1]) < keep, ranked, 0.0)
+    before = np.cumsum(ranked, axis=1) - ranked  # what the likelier ones reach together
+    crossed = (before >= top_p * ranked.sum(axis=1, keepdims=True)) & (top_p < 1)
+    crossed[:, 0] = False
+    kept = np.empty_like(weights)
+    np.put_along_axis(kept, order, np.where(crossed, 0.0, ranked), axis=1)
+    return kept
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One character for each row.
+
+    Attributes:
+        ids: the characters drawn, (rows,).
+        low, high: the interval of [0, 1) that belongs to the character drawn, (rows,).
+    """
+
+    ids: Ints
+    low: Floats
+    high: Floats
+
+
+def draw(probabilities: Floats, throws: ArrayLike) -> Draw:
+    """Where each row's throw lands when its characters are laid out in vocabulary order.
+
+    Args:
+        probabilities: (rows, V).
+        throws: (rows,), each in [0, 1).
+    """
+    edges = np.cumsum(probabilities, axis=1)
+    edges /= edges[:, -1:]
+    ids = (edges <= np.asarray(throws)[:, None]).sum(axis=1)  # a right-sided search
+    last = probabilities.shape[1] - 1 - np.argmax(probabilities[:, ::-1] > 0, axis=1)
+    ids = np.minimum(ids, last)
+    rows = np.arange(len(ids))
+    return Draw(ids, np.where(ids > 0, edges[rows, ids - 1], 0.0), edges[rows, ids])

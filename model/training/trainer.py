@@ -1,0 +1,184 @@
+"""The training loop: batches in, metrics and checkpoints out.
+
+Everything random is a function of (seed, step), so a run that was killed at any moment and resumed gives, on the same machine, the
+very numbers of a run that was not.
+
+    python -m model train --preset shakespeare --run shakespeare
+    python -m model train --run shakespeare --resume
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from model.checkpoint import check_tensors, config_json, read_config, save_tensors, write_atomically
+from model.config import GPTConfig, TrainConfig
+from model.data import Batches, Corpus, split
+from model.errors import CheckpointError, CorpusError, TrainingError
+from model.evaluation import mean_loss
+from model.gpt import GPT
+from model.precision import DTYPES, training_dtype
+from model.tokenizer import CharTokenizer
+from model.training.optim import flatten_state, make_optimizers, restore_state, schedule, set_learning_rate, update_average
+from model.training.run import Metrics, Run
+
+
+class Trainer:
+    """One run, from its first step or from where it stood.
+
+    Attributes:
+        step: optimizer steps done.
+        best: the lowest validation loss so far, in nats per character.
+        notice: a word for the user on how the run was resumed, or "".
+    """
+
+    def __init__(self, run: Run, network: GPTConfig, recipe: TrainConfig, corpus: Corpus, device: torch.device, dtype: torch.dtype):
+        self.run, self.recipe, self.device = run, recipe, device
+        self.tokenizer = CharTokenizer.from_text(corpus.text)
+        self.network = replace(network, vocab_size=len(self.tokenizer))
+        ids = torch.tensor(self.tokenizer.encode(corpus.text))
+        train_ids, self.validation_ids = split(ids, network.block_size)
+        self.batches = Batches(train_ids, recipe.batch_size, network.block_size, recipe.seed, recipe.input_noise)
+        self.model = GPT(self.network, torch.Generator().manual_seed(recipe.seed)).to(device)
+        self.model.compute_dtype = dtype
+        self.optimizers = make_optimizers(self.model, recipe)
+        self.average = {key: tensor.clone() for key, tensor in self.model.state_dict().items()} if recipe.average else {}
+        self.dropout_dice = torch.Generator(device)
+        self.step, self.best, self.elapsed_s, self.notice = 0, math.inf, 0.0, ""
+        self.about = {
+            "recipe": asdict(recipe),
+            "corpus": {"name": corpus.name, "characters": len(corpus.text), "sha256": corpus.sha256},
+            "precision": str(dtype).removeprefix("torch."),
+        }
+
+    @classmethod
+    def start(cls, run: Run, network: GPTConfig, recipe: TrainConfig, corpus: Corpus, device: torch.device) -> Trainer:
+        """A new run.
+
+        Raises:
+            TrainingError: the folder holds a run already.
+        """
+        if run.has_checkpoint():
+            raise TrainingError(f"{run.folder} holds a run already. Go on with it (--resume) or give another name (--run).")
+        trainer = cls(run, network, recipe, corpus, device, training_dtype(network.n_embd, device))
+        write_atomically(run.folder / "config.json", config_json(trainer.network, trainer.tokenizer, trainer.about))
+        run.metrics_path.unlink(missing_ok=True)
+        return trainer
+
+    @classmethod
+    def resume(cls, run: Run, corpus: Corpus, device: torch.device) -> Trainer:
+        """A run from its newest readable checkpoint, or from its beginning if it was stopped before the first.
+
+        Raises:
+            CheckpointError: nothing to resume, or nothing of it can be read.
+            CorpusError: the corpus is not the one that the run began with.
+        """
+        network, _, about = read_config(run.folder)
+        if about["corpus"]["sha256"] != corpus.sha256:
+            raise CorpusError(f"{run.folder} was trained on another text ({about['corpus']['name']}). Resume it with that one (--corpus).")
+        trainer = cls(run, network, TrainConfig(**about["recipe"]), corpus, device, DTYPES[about["precision"]])
+        if run.has_checkpoint():
+            trainer._restore()
+        run.forget_after(trainer.step)
+        return trainer
+
+    def steps(self) -> Iterator[Metrics]:
+        """Trains to the end, and yields the metrics of each step and of each evaluation, already on disk.
+
+        Raises:
+            TrainingError: the loss is no number any more.
+            CheckpointError: a checkpoint cannot be written.
+        """
+        began = time.monotonic() - self.elapsed_s
+        while self.step < self.recipe.steps:
+            metrics = self._optimize()
+            self.elapsed_s = time.monotonic() - began
+            metrics["elapsed_s"] = round(self.elapsed_s, 2)
+            self.run.log(metrics)
+            yield metrics
+            if self.step % self.recipe.eval_interval == 0 or self.step == self.recipe.steps:
+                evaluation = self._evaluate()
+                self.run.log(evaluation)
+                self.elapsed_s = time.monotonic() - began
+                self.save()
+                yield evaluation
+
+    def save(self) -> None:
+        """Writes a checkpoint of this very moment."""
+        tensors = {f"model.{key}": tensor for key, tensor in self.model.state_dict().items()}
+        tensors |= {f"average.{key}": tensor for key, tensor in self.average.items()}
+        tensors |= flatten_state(self.optimizers)
+        self.run.save(tensors, {"step": self.step, "best": self.best, "elapsed_s": self.elapsed_s})
+
+    def _restore(self) -> None:
+        tensors, metadata, self.notice = self.run.load()
+        try:
+            self.step, self.best, self.elapsed_s = metadata["step"], metadata["best"], metadata["elapsed_s"]
+        except KeyError as error:
+            raise CheckpointError(f"The checkpoint in {self.run.folder} lacks {error}.") from None
+        expected = {f"model.{key}": tensor for key, tensor in self.model.state_dict().items()}
+        expected |= {f"average.{key}": tensor for key, tensor in self.average.items()}
+        check_tensors(self.run.folder, {k: t for k, t in tensors.items() if not k.startswith("optimizer.")}, expected)
+        for name, tensor in expected.items():  # each is the live tensor itself
+            tensor.copy_(tensors[name])
+        restore_state(self.optimizers, tensors)
+
+    def _optimize(self) -> Metrics:
+        """One optimizer step."""
+        self.model.train()
+        self.dropout_dice.manual_seed((self.recipe.seed * 1_000_003 + self.step) % 2**63)
+        share = schedule(self.step, self.recipe)
+        set_learning_rate(self.optimizers, share)
+        inputs, targets = self.batches(self.step)
+        loss = 0.0
+        for x, y in zip(inputs.split(self.recipe.micro_batch_size), targets.split(self.recipe.micro_batch_size), strict=True):
+            loss += self._backward(x.to(self.device), y.to(self.device)) * len(x) / len(inputs)
+        grad_norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.grad_clip).item()
+        if not math.isfinite(loss) or not math.isfinite(grad_norm):
+            raise TrainingError(
+                f"The loss is no number any more at step {self.step + 1}: the run has diverged. Start again with a lower learning "
+                f"rate than {self.recipe.learning_rate:g}; the last good checkpoint is kept."
+            )
+        for optimizer in self.optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
+        if self.average:
+            update_average(self.average, self.model, self.recipe.average, self.step)
+        self.step += 1
+        learning_rate = self.recipe.learning_rate * share
+        return {"step": self.step, "loss": round(loss, 6), "learning_rate": round(learning_rate, 8), "grad_norm": round(grad_norm, 6)}
+
+    def _backward(self, x: Tensor, y: Tensor) -> float:
+        """Adds a pass's gradient, weighted by its share of the batch, and returns the pass's mean loss."""
+        logits = self.model(x, generator=self.dropout_dice)
+        loss = F.cross_entropy(logits.flatten(0, 1), y.flatten())
+        (loss * len(x) / self.recipe.batch_size).backward()
+        return loss.item()
+
+    def _evaluate(self) -> Metrics:
+        """Losses of the weights and of their average on the validation text; the better is kept if it is the best so far."""
+        metrics: Metrics = {"step": self.step, "val_loss": round(mean_loss(self.model, self.validation_ids), 6)}
+        candidates = [(metrics["val_loss"], self.model.state_dict())]
+        if self.average:
+            latest = {key: tensor.clone() for key, tensor in self.model.state_dict().items()}
+            self.model.load_state_dict(self.average)
+            metrics["val_loss_average"] = round(mean_loss(self.model, self.validation_ids), 6)
+            self.model.load_state_dict(latest)
+            candidates.append((metrics["val_loss_average"], self.average))
+        loss, tensors = min(candidates, key=lambda candidate: candidate[0])
+        if loss < self.best:
+            self.best = loss
+            save_tensors(self.run.folder / "best.safetensors", tensors, self.best_metadata())
+        return metrics
+
+    def best_metadata(self) -> dict[str, Any]:
+        """What is written beside the best weights."""
+        return {"step": self.step, "val_loss": self.best}
