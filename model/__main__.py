@@ -1,9 +1,9 @@
 """The command line.
 
-    python -m model train --preset shakespeare --run mine      train; --resume goes on where a run stood
-    python -m model eval                                       validation loss of the shipped weights
-    python -m model sample --prompt "ROMEO:"                   stream a text to the terminal
-    python -m model export runs/mine weights/mine              a run's best weights, in 16 bits, to use and to ship
+python -m model train --preset shakespeare --run mine      train; --resume goes on where a run stood
+python -m model eval                                       validation loss of the shipped weights
+python -m model sample --prompt "ROMEO:"                   stream a text to the terminal
+python -m model export runs/mine weights/mine              a run's best weights, in 16 bits, to use and to ship
 """
 
 from __future__ import annotations

@@ -6,7 +6,6 @@ Field names follow nanoGPT.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -46,9 +45,9 @@ class Checked:
 
     def __post_init__(self) -> None:
         for f in fields(self):  # type: ignore[arg-type]
-            value = getattr(self, f.name)
-            wanted = type(f.default)
-            if wanted is float and type(value) is int:
+            value: Any = getattr(self, f.name)
+            wanted: type = type(f.default)
+            if wanted is float and type(value) is int and abs(value) < 2**53:
                 value = float(value)
             if type(value) is float and wanted is int and value.is_integer():
                 value = int(value)  # a number field of the page or of JSON gives 4.0 for 4
@@ -57,7 +56,7 @@ class Checked:
             low, high, choices = f.metadata["low"], f.metadata["high"], f.metadata["choices"]
             if choices and value not in choices:
                 raise ParameterError(f"{f.name} must be one of {', '.join(choices)}, not {_shown(value)}.")
-            if low is not None and not (math.isfinite(value) and low <= value <= high):
+            if low is not None and not low <= value <= high:  # NaN is in no range
                 raise ParameterError(f"{f.name} must be between {low:,} and {high:,}, not {_shown(value)}.")
             object.__setattr__(self, f.name, value)
 
@@ -106,10 +105,10 @@ class GPTConfig(Checked):
 class SamplingParams(Checked):
     """How characters are drawn from the distribution that the network gives."""
 
-    temperature: float = setting(0.8, "0 always takes the likeliest character, 1 is what the model learned", 0.0, MAX_TEMPERATURE)
+    temperature: float = setting(0.8, "0: the likeliest, 1: as learned", 0.0, MAX_TEMPERATURE)
     max_new_chars: int = setting(300, "characters to write", 1, MAX_NEW_CHARS)
     samples: int = setting(1, "texts written side by side from the same prompt", 1, MAX_SAMPLES)
-    seed: int = setting(0, "which dice are thrown: the same seed gives the same texts", 0, MAX_SEED)
+    seed: int = setting(0, "same seed, same dice, same texts", 0, MAX_SEED)
     first_sample: int = setting(0, "number of the first sample: every sample of a seed has dice of its own", 0, 2**31 - 1)
     top_k: int = setting(0, "draw from the k likeliest characters only; 0 draws from all", 0, MAX_VOCAB_SIZE)
     top_p: float = setting(1.0, "draw from the likeliest characters that together reach this probability", 0.0, 1.0)
@@ -122,7 +121,9 @@ class TrainConfig(Checked):
     steps: int = setting(1_000, "optimizer steps", 1, 10_000_000)
     batch_size: int = setting(64, "windows of text per step", 1, 65_536)
     micro_batch_size: int = setting(16, "windows per pass; gradients add up to a batch", 1, 65_536)
-    optimizer: str = setting("muon", "muon for the matrices of the blocks with AdamW for the rest, or adamw for all", choices=("muon", "adamw"))
+    optimizer: str = setting(
+        "muon", "muon for the matrices of the blocks with AdamW for the rest, or adamw for all", choices=("muon", "adamw")
+    )
     learning_rate: float = setting(0.02, "highest learning rate of the matrices of the blocks", 0.0, 10.0)
     embedding_learning_rate: float = setting(0.002, "highest learning rate of embeddings and norms", 0.0, 10.0)
     weight_decay: float = setting(0.1, "pull of the matrices towards zero, times the learning rate", 0.0, 10.0)

@@ -162,6 +162,18 @@ class Block(nn.Module):
         return x + self.drop(self.mlp(self.ln_2(x)), shared.generator)
 
 
+class Transformer(nn.Module):
+    """Embeddings, blocks and the last norm, under nanoGPT's names."""
+
+    def __init__(self, config: GPTConfig):
+        super().__init__()
+        self.wte = nn.Embedding(config.vocab_size, config.n_embd)
+        self.wpe = nn.Embedding(config.block_size, config.n_embd)
+        self.drop = LockedDropout(config.dropout)
+        self.h = nn.ModuleList(Block(config, layer) for layer in range(config.n_layer))
+        self.ln_f = LayerNorm(config.n_embd)
+
+
 class GPT(nn.Module):
     """A character-level GPT.
 
@@ -174,15 +186,7 @@ class GPT(nn.Module):
         super().__init__()
         self.config = config
         self.compute_dtype: torch.dtype | None = None  # None multiplies in the precision of the parameters
-        self.transformer = nn.ModuleDict(
-            {
-                "wte": nn.Embedding(config.vocab_size, config.n_embd),
-                "wpe": nn.Embedding(config.block_size, config.n_embd),
-                "drop": LockedDropout(config.dropout),
-                "h": nn.ModuleList(Block(config, layer) for layer in range(config.n_layer)),
-                "ln_f": LayerNorm(config.n_embd),
-            }
-        )
+        self.transformer = Transformer(config)
         self._init_weights(generator)
 
     @torch.no_grad()
@@ -233,7 +237,7 @@ class GPT(nn.Module):
             ValueError: more characters than the block holds.
         """
         T = ids.shape[1]
-        if T > self.config.block_size:
+        if T > self.config.block_size:  # noqa: SIM300 (T is no constant)
             raise ValueError(f"{T} characters do not fit a block of {self.config.block_size}")
         slots = cache.reserve(T) if cache is not None else None
         positions = slots.positions if slots is not None else torch.arange(T, device=ids.device)

@@ -5,12 +5,19 @@ bfloat16 is several times faster than float32 on a GPU and on CPUs with AMX, and
 
 from __future__ import annotations
 
+import copy
+import json
+import platform
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 
+from model.data import cache_dir
 from model.errors import ParameterError
+from model.gpt import GPT
+from model.kv_cache import KVCache
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -50,3 +57,59 @@ def training_dtype(n_embd: int, device: torch.device) -> torch.dtype:
         (x @ w.to(dtype)).sum().backward()
 
     return faster_dtype(work, device)
+
+
+def in_faster_precision(model: GPT, name: str) -> GPT:
+    """The model in the precision in which it writes faster on this machine.
+
+    Measured once with eight rows, half of what a class may ask for, and remembered in the user's cache per machine, PyTorch and
+    weights, so that a seed does not change its text from day to day.
+
+    Args:
+        model: in float32.
+        name: of the weights.
+    """
+    key = f"{_machine(model.device)}, torch {torch.__version__}, {torch.get_num_threads()} threads, {name}, {model.n_params()} parameters"
+    path = cache_dir() / "precision.json"
+    known = _read_json(path)
+    if known.get(key) not in DTYPES:
+        chosen = _measure_writing(model)
+        known[key] = str(chosen).removeprefix("torch.")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(known, indent=2), encoding="utf-8")
+        except OSError:
+            pass  # a home that cannot be written to: measured again next time
+    return model.to(DTYPES[known[key]])
+
+
+def _measure_writing(model: GPT, rows: int = 8, chars: int = 4) -> torch.dtype:
+    models = {dtype: copy.deepcopy(model).to(dtype) for dtype in DTYPES.values()}
+    caches = {dtype: KVCache(model.config, rows, dtype, model.device) for dtype in models}
+    ids = torch.zeros(rows, 1, dtype=torch.long, device=model.device)
+
+    @torch.inference_mode()
+    def work(dtype: torch.dtype) -> None:
+        caches[dtype].lengths.fill_(model.config.block_size // 2)
+        for _ in range(chars):
+            models[dtype](ids, cache=caches[dtype])
+
+    return faster_dtype(work, model.device)
+
+
+def _machine(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.partition(": ")[2] for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def _read_json(path: Path) -> dict[str, str]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}

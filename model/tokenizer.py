@@ -14,7 +14,7 @@ from model.errors import UnknownCharacterError
 # Typographic characters and what a plain-text corpus writes for them, most faithful first.
 _PLAIN: dict[str, tuple[str, ...]] = {
     **dict.fromkeys("‘’‚‛′`´", ("'",)),
-    **dict.fromkeys("“”„‟″«»\"", ('"', "'")),
+    **dict.fromkeys('“”„‟″«»"', ('"', "'")),
     **dict.fromkeys("‐‑‒–−", ("-",)),
     **dict.fromkeys("—―", ("--", "-")),
     "…": ("...",),

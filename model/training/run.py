@@ -42,7 +42,9 @@ class Run:
             with self.metrics_path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(metrics) + "\n")
         except OSError as error:
-            raise CheckpointError(f"{self.metrics_path} could not be written ({error.strerror}). Resume the run when that is mended.") from error
+            raise CheckpointError(
+                f"{self.metrics_path} could not be written ({error.strerror}). Resume the run when that is mended."
+            ) from error
 
     def metrics(self) -> list[Metrics]:
         """All whole lines so far; a line that a crash cut short is passed over."""

@@ -1,0 +1,86 @@
+"""The engine: requests in, texts out, one decode loop in a thread of its own.
+
+It serves one request at a time, all its samples together, in the order in which they came.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import secrets
+import threading
+from dataclasses import replace
+
+from model.checkpoint import Weights
+from model.config import MAX_PROMPT_CHARS, MAX_WAITING_REQUESTS, SamplingParams
+from model.errors import BusyError, ParameterError
+from model.serving.decoder import Decoder
+from model.serving.request import DONE, FAILED, STOPPED, Request
+
+DRAWN_SEEDS = 1_000_000  # a drawn seed has at most six digits, to be read out and typed again
+
+log = logging.getLogger(__name__)
+
+
+def draw_seed() -> int:
+    """A seed for a viewer who gave none."""
+    return secrets.randbelow(DRAWN_SEEDS)
+
+
+class Engine:
+    """Writes texts with one model.
+
+    Args:
+        weights: the model; its precision is what matrices are multiplied in.
+    """
+
+    def __init__(self, weights: Weights):
+        self.weights = weights
+        self._waiting: queue.Queue[Request | None] = queue.Queue(MAX_WAITING_REQUESTS)
+        self._thread = threading.Thread(target=self._loop, name="engine", daemon=True)
+        self._thread.start()
+
+    def submit(self, prompt: str, params: SamplingParams) -> Request:
+        """Queues a request and returns at once. Characters that the vocabulary lacks are left out and named in it.
+
+        Raises:
+            ParameterError: the prompt is no text or too long, or a setting does not fit the model.
+            BusyError: too many requests wait already.
+        """
+        if not isinstance(prompt, str):
+            raise ParameterError("The prompt must be a text.")
+        if len(prompt) > MAX_PROMPT_CHARS:
+            raise ParameterError(f"The prompt has {len(prompt):,} characters; the most is {MAX_PROMPT_CHARS:,}. Shorten it and try again.")
+        text, left_out = self.weights.tokenizer.normalise(prompt)
+        params = replace(params, top_k=min(params.top_k, self.weights.model.config.vocab_size))
+        request = Request(text, tuple(left_out), params)
+        try:
+            self._waiting.put_nowait(request)
+        except queue.Full:
+            raise BusyError(f"{MAX_WAITING_REQUESTS} requests wait already. Try again in a minute.") from None
+        return request
+
+    def healthy(self) -> bool:
+        """True while the decode loop runs."""
+        return self._thread.is_alive()
+
+    def close(self) -> None:
+        """Ends the loop after the request that it is serving."""
+        self._waiting.put(None)
+        self._thread.join()
+
+    def _loop(self) -> None:
+        while (request := self._waiting.get()) is not None:
+            try:
+                self._serve(request)
+            except Exception:  # one request's failure must not end the others
+                log.exception("request %d failed", request.number)
+                request.end(FAILED, "Something went wrong while writing. The server's log says what; please try again.")
+
+    def _serve(self, request: Request) -> None:
+        vocabulary = self.weights.tokenizer.vocabulary
+        request.begin()
+        decoder = Decoder(self.weights.model, self.weights.tokenizer.encode(request.prompt or "\n"), request.params)
+        while not decoder.done and not request.cancelled:
+            request.append([vocabulary[i] for i in decoder.step().ids])
+        request.end(DONE if decoder.done else STOPPED)

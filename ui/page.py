@@ -1,0 +1,34 @@
+"""The page: header and tabs."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from model.serving.engine import Engine
+from ui.sample_tab import create_sample_tab
+from ui.theme import read
+
+TITLE = "Soliloquy"
+
+
+def create_page(engine: Engine) -> gr.Blocks:
+    """All that is on screen, wired to the engine."""
+    with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as page:
+        gr.HTML(
+            html_template=read("header.html"),
+            js_on_load=read("header.js"),
+            apply_default_css=False,
+            elem_id="header",
+            facts=_facts(engine),
+        )
+        with gr.Tabs(elem_id="tabs"), gr.Tab("Sample", id="sample"):
+            create_sample_tab(engine)
+    return page
+
+
+def _facts(engine: Engine) -> list[str]:
+    """What the header says of the model, from the running engine."""
+    model = engine.weights.model
+    device = "GPU" if model.device.type == "cuda" else "CPU"
+    precision = str(model.dtype).removeprefix("torch.")
+    return [engine.weights.name, f"{model.n_params() / 1e6:.1f} M parameters", device, precision]

@@ -1,0 +1,149 @@
+// The texts of the Sample tab: groups of cards, one group for each press of Generate or Again.
+// Given by gr.HTML: element, props, watch. Text enters the page through text nodes only.
+const folio = element.querySelector(".folio");
+const groups = new Map(); // run number -> its group
+
+const make = (tag, className, text = "") => {
+  const node = document.createElement(tag);
+  node.className = className;
+  node.textContent = text;
+  return node;
+};
+const number = (value) => Math.round(value).toLocaleString("en");
+
+// Other components may be mounted after this one, so they are looked up when they are needed.
+const byId = (id) => document.getElementById(id);
+
+function tell(text, isError) {
+  const notice = byId("notice");
+  if (!notice) return;
+  notice.textContent = text;
+  notice.hidden = !text;
+  notice.classList.toggle("error", isError);
+}
+
+function makeCard(view, index) {
+  const card = make("article", "card");
+  card.dataset.testid = "card";
+  const heading = make("h3", "card-number", `${view.first_sample + index + 1}`);
+  heading.setAttribute("aria-label", `Sample ${view.first_sample + index + 1}`);
+  const body = make("p", "card-text");
+  const written = document.createTextNode("");
+  body.append(make("span", "prompt", view.prompt), written);
+  card.append(heading, body);
+  return { card, body, written };
+}
+
+function makeGroup(view) {
+  const section = make("section", "group");
+  section.dataset.testid = "group";
+  const line = make("div", "group-line");
+  const seed = make("button", "seed", `seed ${view.seed}`);
+  seed.type = "button";
+  seed.title = "Keep this seed: the next texts are thrown with the same dice";
+  seed.addEventListener("click", () => keepSeed(view.seed));
+  const status = make("span", "status");
+  status.dataset.testid = "status";
+  line.append(make("span", "setting", `temperature ${view.temperature}`), seed, status);
+  const sheet = make("div", "sheet");
+  sheet.dataset.count = view.texts.length;
+  const cards = view.texts.map((_, index) => makeCard(view, index));
+  sheet.append(...cards.map((c) => c.card));
+  section.append(line, sheet);
+  return { section, status, cards };
+}
+
+// Gradio's number field listens to input events.
+function keepSeed(seed) {
+  const field = document.querySelector("#seed :is(input, textarea)");
+  field.value = seed;
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+  field.focus();
+}
+
+function statusOf(view) {
+  const written = view.texts.reduce((sum, text) => sum + [...text].length, 0);
+  switch (view.state) {
+    case "stored":
+      return "written earlier with this model";
+    case "running":
+      return "writing";
+    case "stopped":
+      return `stopped after ${number(written)} characters`;
+    case "failed":
+      return "failed";
+    default:
+      return `${number(written)} characters in ${view.elapsed_s.toFixed(1)} s`;
+  }
+}
+
+// A card that its reader has not scrolled away from the end follows the writing.
+function write({ body, written }, text) {
+  const atEnd = body.scrollHeight - body.scrollTop - body.clientHeight < 24;
+  if (text.startsWith(written.data)) written.appendData(text.slice(written.data.length));
+  else written.data = text;
+  if (atEnd) body.scrollTop = body.scrollHeight;
+}
+
+// A finished text is read from its beginning, unless its reader is somewhere in it already.
+function showBeginning({ body }) {
+  if (body.scrollHeight - body.scrollTop - body.clientHeight < 24) body.scrollTop = 0;
+}
+
+// On a phone the texts are below the controls.
+function bringIntoView(section) {
+  if (section.getBoundingClientRect().top < innerHeight * 0.8) return;
+  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  section.scrollIntoView({ block: "start", behavior: calm ? "auto" : "smooth" });
+}
+
+function draw(view) {
+  let group = groups.get(view.run);
+  if (!group) {
+    if (!view.keep) clear();
+    folio.querySelector(".empty")?.remove();
+    group = makeGroup(view);
+    groups.set(view.run, group);
+    folio.prepend(group.section);
+    if (view.state !== "stored") bringIntoView(group.section);
+  }
+  const running = view.state === "running";
+  view.texts.forEach((text, index) => write(group.cards[index], text));
+  if (!running && group.section.classList.contains("running")) group.cards.forEach(showBeginning);
+  group.section.classList.toggle("running", running);
+  group.status.textContent = statusOf(view);
+  allowStop();
+  if (view.chars_per_s) window.soliloquy.showSpeed(view.chars_per_s);
+  tell(view.error || view.notice, Boolean(view.error));
+}
+
+// Stop can be pressed while something is being written.
+function allowStop() {
+  const stop = byId("stop");
+  if (stop) stop.disabled = !folio.querySelector(".group.running");
+  else requestAnimationFrame(allowStop);
+}
+
+function clear() {
+  groups.clear();
+  folio.replaceChildren();
+}
+
+function update() {
+  const view = props.value;
+  if (!view) return;
+  if (view.clear) {
+    clear();
+    folio.append(make("p", "empty", "Type a prompt and press Generate. Each sample is a throw of the dice of its own."));
+    allowStop();
+    tell("", false);
+  } else if (view.texts) draw(view);
+  else if (view.error) tell(view.error, true);
+}
+
+watch("value", update);
+update();
+
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target.closest("#controls")) byId("generate").click();
+});

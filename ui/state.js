@@ -1,0 +1,53 @@
+// What all parts of the page share. Runs in <head>, before anything is drawn, so that neither theme nor size flickers.
+window.soliloquy = {
+  display: (() => {
+    const SIZES = [0.875, 1, 1.2, 1.45, 1.75];
+    const NORMAL = 1;
+
+    // Storage may be closed to us (private windows, frames): then a choice lasts as long as the page.
+    const remembered = (key) => {
+      try {
+        return localStorage.getItem(key);
+      } catch {
+        return null;
+      }
+    };
+    const remember = (key, value) => {
+      try {
+        localStorage.setItem(key, value);
+      } catch {}
+    };
+
+    let size = Number(remembered("soliloquy-size") ?? NORMAL);
+    if (!(size in SIZES)) size = NORMAL;
+    const applySize = () => document.documentElement.style.setProperty("--text-scale", SIZES[size]);
+
+    const root = document.documentElement;
+    const isDark = () => root.classList.contains("dark");
+    const applyDark = (dark) => {
+      root.classList.toggle("dark", dark);
+      document.body?.classList.toggle("dark", dark); // Gradio's own variables hang on the body
+    };
+    const chosen = remembered("soliloquy-theme");
+    const wanted = chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+    applySize();
+    applyDark(wanted);
+    // Gradio sets its class from the system's preference once it has started; ours stays.
+    new MutationObserver(() => {
+      if (document.body && document.body.classList.contains("dark") !== isDark()) applyDark(isDark());
+    }).observe(root, { subtree: true, attributes: true, attributeFilter: ["class"] });
+
+    return {
+      isDark,
+      setDark(dark) {
+        applyDark(dark);
+        remember("soliloquy-theme", dark ? "dark" : "light");
+      },
+      changeSize(by) {
+        size = by === 0 ? NORMAL : Math.min(SIZES.length - 1, Math.max(0, size + by));
+        applySize();
+        remember("soliloquy-size", size);
+      },
+    };
+  })(),
+};

@@ -1,0 +1,72 @@
+"""How the page looks to Gradio: every colour and size is one of page.css's own variables, light and dark alike."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gradio as gr
+
+SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Liberation Sans", "sans-serif")
+MONO = ("ui-monospace", "SF Mono", "Menlo", "Consolas", "Liberation Mono", "monospace")
+
+# Gradio's variable -> ours. page.css gives ours a value in each theme.
+_COLOURS = {
+    "body_background_fill": "paper",
+    "body_text_color": "ink",
+    "body_text_color_subdued": "ink-soft",
+    "background_fill_primary": "paper",
+    "background_fill_secondary": "sheet",
+    "border_color_primary": "rule",
+    "border_color_accent": "accent",
+    "color_accent": "accent",
+    "color_accent_soft": "sheet",
+    "link_text_color": "accent",
+    "block_background_fill": "paper",
+    "block_border_color": "rule",
+    "block_label_text_color": "ink",
+    "block_title_text_color": "ink",
+    "block_info_text_color": "ink-soft",
+    "input_background_fill": "sheet",
+    "input_background_fill_focus": "sheet",
+    "input_border_color": "rule",
+    "input_border_color_focus": "ink",
+    "input_placeholder_color": "ink-soft",
+    "slider_color": "ink",
+    "button_primary_background_fill": "ink",
+    "button_primary_background_fill_hover": "ink-strong",
+    "button_primary_text_color": "paper",
+    "button_primary_border_color": "ink",
+    "button_primary_border_color_hover": "ink-strong",
+    "button_primary_text_color_hover": "paper",
+    "button_secondary_background_fill": "paper",
+    "button_secondary_background_fill_hover": "sheet",
+    "button_secondary_text_color": "ink",
+    "button_secondary_border_color": "rule-strong",
+    "button_secondary_border_color_hover": "ink",
+    "button_secondary_text_color_hover": "ink",
+}
+
+
+def make_theme() -> gr.themes.Base:
+    """A theme made of our variables, in system fonts and relative sizes, so that the text size buttons reach everything."""
+    sizes = gr.themes.Size(
+        name="folio", xxs="0.75rem", xs="0.8125rem", sm="0.875rem", md="1rem", lg="1.125rem", xl="1.375rem", xxl="1.75rem"
+    )
+    theme = gr.themes.Base(font=SANS, font_mono=MONO, text_size=sizes, radius_size=gr.themes.sizes.radius_sm)
+    settings = {name: f"var(--{ours})" for name, ours in _COLOURS.items()}
+    settings |= {f"{name}_dark": value for name, value in settings.items() if name != "color_accent"}
+    plain = {
+        "block_border_width": "0px",
+        "block_shadow": "none",
+        "block_padding": "0",
+        "input_border_width": "1px",
+        "button_border_width": "1px",
+    }
+    plain |= {"block_label_border_width": "0px", "input_shadow": "none", "input_shadow_focus": "none", "button_primary_shadow": "none"}
+    plain |= {"block_title_text_weight": "600", "input_padding": "0.625rem 0.75rem", "layout_gap": "1.25rem", "form_gap_width": "0px"}
+    return theme.set(**settings, **plain)
+
+
+def read(name: str) -> str:
+    """A file that lies beside this one."""
+    return (Path(__file__).parent / name).read_text(encoding="utf-8")
