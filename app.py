@@ -34,11 +34,12 @@ def main() -> int:
     parser.add_argument(
         "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where the model runs (default: a GPU if there is one)"
     )
+    parser.add_argument("--weights", type=Path, default=WEIGHTS, help="a folder of weights or of a run (default: the shipped ones)")
     parser.add_argument("--host", default="0.0.0.0" if ON_A_SPACE else "127.0.0.1", help="address to listen on; 0.0.0.0 lets others in")
     parser.add_argument("--port", type=int, default=7860, help="port to listen on (default: 7860)")
     options = parser.parse_args()
     try:
-        weights = load_weights(WEIGHTS, choose_device(options.device))
+        weights = load_weights(options.weights, choose_device(options.device))
         listener = _listen(options.host, options.port)
     except SoliloquyError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -57,12 +57,16 @@ class Checked:
             if choices and value not in choices:
                 raise ParameterError(f"{f.name} must be one of {', '.join(choices)}, not {_shown(value)}.")
             if low is not None and not low <= value <= high:  # NaN is in no range
-                raise ParameterError(f"{f.name} must be between {low:,} and {high:,}, not {_shown(value)}.")
+                raise ParameterError(f"{f.name} must be between {_plain(low)} and {_plain(high)}, not {_shown(value)}.")
             object.__setattr__(self, f.name, value)
 
 
 def _article(wanted: type) -> str:
     return {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}[wanted]
+
+
+def _plain(limit: float) -> str:
+    return f"{limit:,}".removesuffix(".0")
 
 
 def _shown(value: object) -> str:

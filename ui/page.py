@@ -5,6 +5,7 @@ from __future__ import annotations
 import gradio as gr
 
 from model.serving.engine import Engine
+from ui.api import create_api
 from ui.sample_tab import create_sample_tab
 from ui.theme import read
 
@@ -14,6 +15,7 @@ TITLE = "Soliloquy"
 def create_page(engine: Engine) -> gr.Blocks:
     """All that is on screen, wired to the engine."""
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as page:
+        create_api(engine)  # first: endpoint names are given in order, and this one is public
         gr.HTML(
             html_template=read("header.html"),
             js_on_load=read("header.js"),

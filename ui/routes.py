@@ -34,8 +34,8 @@ def create_server(engine: Engine) -> FastAPI:
 
     @server.get("/healthz")
     async def health() -> JSONResponse:
-        healthy = engine.healthy()
-        return JSONResponse({"healthy": healthy}, 200 if healthy else 503)
+        health = engine.health()
+        return JSONResponse(health, 200 if health["healthy"] else 503)
 
     page = create_page(engine)
     page.max_threads = MAX_EVENTS

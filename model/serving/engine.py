@@ -37,6 +37,7 @@ class Engine:
     def __init__(self, weights: Weights):
         self.weights = weights
         self._waiting: queue.Queue[Request | None] = queue.Queue(MAX_WAITING_REQUESTS)
+        self._writing = False
         self._thread = threading.Thread(target=self._loop, name="engine", daemon=True)
         self._thread.start()
 
@@ -60,9 +61,9 @@ class Engine:
             raise BusyError(f"{MAX_WAITING_REQUESTS} requests wait already. Try again in a minute.") from None
         return request
 
-    def healthy(self) -> bool:
-        """True while the decode loop runs."""
-        return self._thread.is_alive()
+    def health(self) -> dict[str, bool | int]:
+        """Whether the decode loop runs, and how many requests it is writing and has waiting."""
+        return {"healthy": self._thread.is_alive(), "writing": int(self._writing), "waiting": self._waiting.qsize()}
 
     def close(self) -> None:
         """Ends the loop after the request that it is serving."""
@@ -71,11 +72,13 @@ class Engine:
 
     def _loop(self) -> None:
         while (request := self._waiting.get()) is not None:
+            self._writing = True
             try:
                 self._serve(request)
             except Exception:  # one request's failure must not end the others
                 log.exception("request %d failed", request.number)
                 request.end(FAILED, "Something went wrong while writing. The server's log says what; please try again.")
+            self._writing = False
 
     def _serve(self, request: Request) -> None:
         vocabulary = self.weights.tokenizer.vocabulary

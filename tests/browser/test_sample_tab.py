@@ -1,0 +1,264 @@
+"""The Sample tab in a real browser."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from model.config import MAX_PROMPT_CHARS
+from tests.browser.conftest import open_page
+from tests.server import health
+
+WRITING = ".group.running"
+# Counts every change of every card while the page writes: the lengths of all cards at that moment.
+RECORD_GROWTH = """() => {
+  window.growth = [];
+  new MutationObserver(() => {
+    const cards = document.querySelectorAll(".group.running .card-text");
+    if (cards.length) window.growth.push([...cards].map((card) => card.textContent.length));
+  }).observe(document.querySelector("#folio"), { subtree: true, childList: true, characterData: true });
+}"""
+
+
+def set_up(page: Page, *, prompt: str | None = None, seed: str | None = None, **sliders: float) -> None:
+    """Fills in the controls; sliders by their labels."""
+    if prompt is not None:
+        page.get_by_label("Prompt").fill(prompt)
+    if seed is not None:
+        page.get_by_label("Seed").fill(seed)
+    for label, value in sliders.items():
+        field = page.get_by_label(f"number input for {label.capitalize()}")
+        field.fill(str(value))
+        field.blur()
+
+
+def generate(page: Page, button: str = "Generate") -> list[str]:
+    """Presses a button, waits until all is written, and returns the texts of the newest group."""
+    groups = page.get_by_test_id("group")
+    before = groups.first.element_handle() if groups.count() else None
+    page.get_by_role("button", name=button, exact=True).click()
+    if before:
+        page.wait_for_function("before => document.querySelector('.group') !== before", arg=before)
+    page.wait_for_function(f"document.querySelector('.group') && !document.querySelector('{WRITING}')")
+    return texts(page)
+
+
+def texts(page: Page) -> list[str]:
+    """The texts of the newest group, prompt included."""
+    return page.get_by_test_id("group").first.locator(".card-text").all_text_contents()
+
+
+def seed_shown(page: Page) -> str:
+    """The seed of the newest group."""
+    return page.get_by_test_id("group").first.locator(".seed").inner_text().removeprefix("seed ")
+
+
+def test_first_screen_shows_stored_samples_and_writes_nothing(page: Page, url: str) -> None:
+    assert page.get_by_test_id("card").count() > 1
+    expect(page.get_by_test_id("status")).to_have_text("written earlier with this model")
+    assert health(url)["writing"] == 0
+    assert page.get_by_role("button", name="Stop").is_disabled()
+
+
+def test_all_samples_grow_together(page: Page) -> None:
+    set_up(page, samples=4, length=300)
+    page.evaluate(RECORD_GROWTH)
+    written = generate(page)
+    growth = [lengths for lengths in page.evaluate("window.growth") if len(lengths) == 4]
+    assert len({tuple(lengths) for lengths in growth}) >= 3, "the texts came all at once"
+    assert all(max(lengths) - min(lengths) <= 0 for lengths in growth[-3:]), "samples are not in step"
+    assert [len(text) for text in written] == [len("ROMEO:") + 300] * 4
+    assert len(set(written)) == 4
+
+
+def test_stop_stops_and_keeps_what_is_written(page: Page, url: str) -> None:
+    set_up(page, samples=8, length=2000)
+    page.get_by_role("button", name="Generate").click()
+    page.wait_for_function("document.querySelector('.group.running .card-text')?.textContent.length > 10")
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_test_id("status")).to_contain_text("stopped after")
+    length = len(texts(page)[0])
+    assert 10 < length < 2000
+    assert health(url)["writing"] == 0
+    page.wait_for_timeout(500)
+    assert len(texts(page)[0]) == length
+    assert page.get_by_role("button", name="Stop").is_disabled()
+
+
+def test_same_seed_gives_the_same_texts(page: Page) -> None:
+    set_up(page, seed="48213", samples=3, length=120)
+    first = generate(page)
+    assert seed_shown(page) == "48213"
+    set_up(page, seed="99")
+    other = generate(page)
+    set_up(page, seed="48213")
+    assert generate(page) == first
+    assert set(other).isdisjoint(first)
+
+
+def test_no_seed_gives_different_texts_and_shows_the_one_it_drew(page: Page) -> None:
+    set_up(page, seed="", samples=2, length=120)
+    first, first_seed = generate(page), seed_shown(page)
+    second, second_seed = generate(page), seed_shown(page)
+    assert first_seed != second_seed
+    assert set(first).isdisjoint(second)
+    page.get_by_role("button", name=f"seed {second_seed}").click()
+    expect(page.get_by_label("Seed")).to_have_value(second_seed)
+    assert generate(page) == second
+
+
+def test_temperature_zero_writes_the_same_in_every_sample(page: Page) -> None:
+    set_up(page, temperature=0, samples=3, length=80)
+    assert len(set(generate(page))) == 1
+
+
+def test_again_keeps_earlier_samples_and_goes_on_with_the_dice(page: Page) -> None:
+    set_up(page, seed="5", samples=2, length=60)
+    first = generate(page)
+    second = generate(page, "Again")
+    assert page.get_by_test_id("group").count() == 2
+    numbers = page.get_by_test_id("group").first.locator(".card-number").all_inner_texts()
+    assert numbers == ["3", "4"]
+    set_up(page, samples=4)
+    assert generate(page) == first + second
+    assert page.get_by_test_id("group").count() == 1
+
+
+def test_clear_empties_the_page_and_keeps_the_prompt(page: Page) -> None:
+    page.get_by_role("button", name="Clear").click()
+    expect(page.get_by_test_id("card")).to_have_count(0)
+    expect(page.locator(".empty")).to_be_visible()
+    expect(page.get_by_label("Prompt")).to_have_value("ROMEO:")
+    set_up(page, length=40)
+    assert len(generate(page)) == 4
+    expect(page.locator(".empty")).to_have_count(0)
+
+
+@pytest.mark.parametrize("hostile", ["<img src=x onerror=alert(1)>", "${alert(1)}", "{{7*7}}", "<script>alert(1)</script>"])
+def test_hostile_text_shows_up_as_text(page: Page, hostile: str) -> None:
+    dialogs: list[str] = []
+    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    images = page.locator("#folio img, #folio script, #controls img").count()
+    set_up(page, prompt=hostile, seed=hostile, length=20)
+    page.get_by_role("button", name="Generate").click()
+    expect(page.get_by_test_id("notice")).to_contain_text(f"not {hostile!r}")
+    set_up(page, seed="")
+    kept = "".join(char for char in hostile if char.isalpha() or char in "$3 ")
+    assert all(text.startswith(kept) for text in generate(page))
+    expect(page.get_by_test_id("notice")).to_contain_text(f"Left out, because the model does not know them: ‘{hostile.strip('$')[0]}’")
+    expect(page.get_by_label("Prompt")).to_have_value(hostile)
+    assert page.locator("#folio img, #folio script, #controls img").count() == images
+    assert not dialogs
+
+
+def test_unknown_characters_are_named_and_typographic_ones_normalised(page: Page) -> None:
+    set_up(page, prompt="“Résumé—naïve…” 中文🙂", length=20)
+    assert all(text.startswith("'Resume--naive...' ") for text in generate(page))
+    expect(page.get_by_test_id("notice")).to_have_text("Left out, because the model does not know them: ‘中’, ‘文’, ‘🙂’.")
+
+
+def test_empty_prompt_starts_a_page(page: Page) -> None:
+    set_up(page, prompt="", length=40, samples=2)
+    assert [len(text) for text in generate(page)] == [40, 40]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "seed", "message"),
+    [
+        ("x" * 100_000, "", f"The prompt has 100,000 characters; the most is {MAX_PROMPT_CHARS:,}"),
+        ("x", "abc", "The seed must be a whole number"),
+        ("x", "-1", "seed must be between 0 and"),
+        ("x", "9" * 30, "seed must be between 0 and"),
+        ("x", "9" * 5000, "The seed must be a whole number"),
+    ],
+)
+def test_bad_input_gets_a_message_and_loses_nothing(page: Page, prompt: str, seed: str, message: str) -> None:
+    shown = texts(page)
+    set_up(page, prompt=prompt, seed=seed)
+    page.get_by_role("button", name="Generate").click()
+    expect(page.get_by_test_id("notice")).to_contain_text(message)
+    assert texts(page) == shown
+    assert page.get_by_label("Prompt").input_value() == prompt
+    set_up(page, prompt="ROMEO:", seed="", length=20)
+    generate(page)
+    expect(page.get_by_test_id("notice")).to_be_hidden()
+
+
+def test_a_closed_page_frees_the_engine(browser: Browser, url: str) -> None:
+    page = browser.new_page()
+    open_page(page, url)
+    set_up(page, samples=16, length=2000)
+    page.get_by_role("button", name="Generate").click()
+    page.wait_for_function(f"document.querySelector('{WRITING}')")
+    page.close()
+    for _ in range(100):
+        if health(url)["writing"] == 0:
+            break
+        time.sleep(0.1)
+    assert health(url) == {"healthy": True, "writing": 0, "waiting": 0}
+
+
+def test_works_on_a_phone(browser: Browser, url: str) -> None:
+    page = browser.new_context(viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True).new_page()
+    open_page(page, url)
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    set_up(page, samples=2, length=60)
+    assert len(generate(page)) == 2
+    expect(page.get_by_test_id("card").first).to_be_in_viewport()
+    expect(page.get_by_role("button", name="Generate")).to_be_in_viewport()
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    page.close()
+
+
+def test_no_request_leaves_for_another_host(browser: Browser, url: str) -> None:
+    page = browser.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    open_page(page, url)
+    set_up(page, length=20)
+    generate(page)
+    page.get_by_role("button", name="More").click()
+    elsewhere = [address for address in asked if not address.startswith((url, "data:", "blob:"))]
+    assert len(asked) > 10
+    assert not elsewhere
+    page.close()
+
+
+def test_theme_and_text_size_last(page: Page, url: str) -> None:
+    root_size = "parseFloat(getComputedStyle(document.documentElement).fontSize)"
+    background = "getComputedStyle(document.body).backgroundColor"
+    normal, light = page.evaluate(root_size), page.evaluate(background)
+    page.get_by_role("button", name="Larger text").click()
+    page.get_by_role("button", name="Larger text").click()
+    page.get_by_role("button", name="Dark theme").click()
+    large, dark = page.evaluate(root_size), page.evaluate(background)
+    assert large > normal
+    assert dark != light
+    open_page(page, url)
+    page.wait_for_timeout(300)
+    assert page.evaluate(root_size) == large
+    assert page.evaluate(background) == dark
+    page.get_by_role("button", name="Normal text size").click()
+    assert page.evaluate(root_size) == normal
+
+
+def test_control_and_enter_in_the_prompt_generate(page: Page) -> None:
+    before = texts(page)
+    set_up(page, length=20)
+    page.get_by_label("Prompt").press("Control+Enter")
+    page.wait_for_function("document.querySelector('.status').textContent.includes(' s')")
+    page.wait_for_function(f"!document.querySelector('{WRITING}')")
+    assert texts(page) != before
+    expect(page.get_by_label("Prompt")).to_have_value("ROMEO:")
+
+
+def test_header_tells_model_device_and_precision(page: Page) -> None:
+    facts = page.get_by_test_id("facts")
+    expect(facts).to_contain_text("shakespeare")
+    expect(facts).to_contain_text("10.7 M parameters")
+    expect(facts).to_contain_text("CPU")
+    set_up(page, length=20)
+    generate(page)
+    expect(facts).to_contain_text("characters/s")

@@ -1,0 +1,51 @@
+"""Starts the real app in a process of its own, for tests and benchmarks."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+START_LIMIT_S = 120  # far above what it takes, for a machine that is busy
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def health(url: str) -> dict[str, Any]:
+    """What the app says of itself; raises OSError while it does not answer."""
+    with urllib.request.urlopen(f"{url}/healthz", timeout=5) as response:
+        return json.load(response)
+
+
+@contextmanager
+def running_app(*arguments: str) -> Iterator[str]:
+    """The app's address, once it answers; it is killed in the end."""
+    url = f"http://127.0.0.1:{(port := free_port())}"
+    app = subprocess.Popen([sys.executable, "app.py", "--port", str(port), *arguments], cwd=ROOT)
+    try:
+        deadline = time.monotonic() + START_LIMIT_S
+        while True:
+            try:
+                health(url)
+                break
+            except OSError:
+                if app.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError(f"the app did not start (exit status {app.poll()})") from None
+                time.sleep(0.05)
+        yield url
+    finally:
+        app.kill()
+        app.wait()
