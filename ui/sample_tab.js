@@ -65,7 +65,7 @@ function statusOf(view) {
   const written = view.texts.reduce((sum, text) => sum + [...text].length, 0);
   switch (view.state) {
     case "stored":
-      return "written earlier with this model";
+      return "written earlier by this model, in float32";
     case "running":
       return "writing";
     case "stopped":

@@ -9,7 +9,7 @@ from torch import Tensor
 from model.config import SamplingParams
 from model.gpt import GPT
 from model.kv_cache import KVCache
-from model.sampling import Draw, dice, distribution, draw
+from model.sampling import Draw, Floats, dice, distribution, draw
 
 
 class Decoder:
@@ -19,46 +19,56 @@ class Decoder:
 
     Args:
         prompt: at least one id.
+        throws: the dice of each sample, (samples, characters to write).
+        params: how characters are drawn.
     """
 
-    def __init__(self, model: GPT, prompt: list[int], params: SamplingParams):
+    def __init__(self, model: GPT, prompt: list[int], throws: Floats, params: SamplingParams):
         self.model, self.params = model, params
-        self._texts = np.tile(np.array(prompt), (params.samples, 1))
-        self._throws = np.stack([dice(params.seed, params.first_sample + i, params.max_new_chars) for i in range(params.samples)])
-        self._cache = KVCache(model.config, params.samples, model.dtype, model.device)
+        samples, new_chars = throws.shape
+        self._throws = throws
+        self._texts = np.empty((samples, len(prompt) + new_chars), dtype=np.int64)
+        self._texts[:, : len(prompt)] = prompt
+        self._prompt_length = self._position = len(prompt)
+        self._cache = KVCache(model.config, samples, model.dtype, model.device)
         self._window_start = -1
-        self._step = 0
 
     @property
     def done(self) -> bool:
-        return self._step == self.params.max_new_chars
+        return self._position == self._texts.shape[1]
 
     def step(self) -> Draw:
         """The next character of every sample."""
         probabilities = distribution(self.logits().numpy(), self.params.temperature, self.params.top_k, self.params.top_p)
-        drawn = draw(probabilities, self._throws[:, self._step])
-        self._texts = np.concatenate([self._texts, drawn.ids[:, None]], axis=1)
-        self._step += 1
+        drawn = draw(probabilities, self._throws[:, self._position - self._prompt_length])
+        self._texts[:, self._position] = drawn.ids
+        self._position += 1
         return drawn
 
     @torch.inference_mode()
     def logits(self) -> Tensor:
-        """Logits of the next character of every sample, (samples, V), float32 on the CPU."""
-        position = self._texts.shape[1]
-        start = self.model.config.window_start(position)
+        """Logits of the next character of every sample, (samples, V), float32 on the CPU. Once a step."""
+        start = self.model.config.window_start(self._position)
         if start == self._window_start:
-            return self._forward(self._texts[:, -1:], self._cache)
+            return self._forward(self._texts[:, self._position - 1 : self._position], self._cache)
         self._window_start = start
-        if self._step == 0:  # all samples still have the same text
-            logits = self._read_window(0).expand(self.params.samples, -1)
+        samples = len(self._texts)
+        if self._position == self._prompt_length:  # all samples still have the same text
+            logits = self._read_window(0).expand(samples, -1)
             self._cache.share_row(0)
             return logits
-        return torch.cat([self._read_window(row) for row in range(self.params.samples)])
+        return torch.cat([self._read_window(row) for row in range(samples)])
 
     def _read_window(self, row: int) -> Tensor:
         cache = self._cache.row(row)
         cache.lengths.zero_()
-        return self._forward(self._texts[row : row + 1, self._window_start :], cache)
+        return self._forward(self._texts[row : row + 1, self._window_start : self._position], cache)
 
     def _forward(self, ids: np.ndarray, cache: KVCache) -> Tensor:
         return self.model(torch.from_numpy(ids).to(self.model.device), cache=cache, last_only=True)[:, -1].cpu()
+
+
+def throws_of(params: SamplingParams) -> Floats:
+    """The dice of a request's samples, (samples, max_new_chars)."""
+    numbers = range(params.first_sample, params.first_sample + params.samples)
+    return np.stack([dice(params.seed, number, params.max_new_chars) for number in numbers])

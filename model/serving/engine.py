@@ -14,7 +14,7 @@ from dataclasses import replace
 from model.checkpoint import Weights
 from model.config import MAX_PROMPT_CHARS, MAX_WAITING_REQUESTS, SamplingParams
 from model.errors import BusyError, ParameterError
-from model.serving.decoder import Decoder
+from model.serving.decoder import Decoder, throws_of
 from model.serving.request import DONE, FAILED, STOPPED, Request
 
 DRAWN_SEEDS = 1_000_000  # a drawn seed has at most six digits, to be read out and typed again
@@ -83,7 +83,8 @@ class Engine:
     def _serve(self, request: Request) -> None:
         vocabulary = self.weights.tokenizer.vocabulary
         request.begin()
-        decoder = Decoder(self.weights.model, self.weights.tokenizer.encode(request.prompt or "\n"), request.params)
+        prompt = self.weights.tokenizer.encode(request.prompt or "\n")
+        decoder = Decoder(self.weights.model, prompt, throws_of(request.params), request.params)
         while not decoder.done and not request.cancelled:
             request.append([vocabulary[i] for i in decoder.step().ids])
         request.end(DONE if decoder.done else STOPPED)

@@ -99,7 +99,7 @@ class Trainer:
         """
         began = time.monotonic() - self.elapsed_s
         while self.step < self.recipe.steps:
-            metrics = self._optimize()
+            metrics = self.optimize()
             self.elapsed_s = time.monotonic() - began
             metrics["elapsed_s"] = round(self.elapsed_s, 2)
             self.run.log(metrics)
@@ -131,7 +131,7 @@ class Trainer:
             tensor.copy_(tensors[name])
         restore_state(self.optimizers, tensors)
 
-    def _optimize(self) -> Metrics:
+    def optimize(self) -> Metrics:
         """One optimizer step."""
         self.model.train()
         self.dropout_dice.manual_seed((self.recipe.seed * 1_000_003 + self.step) % 2**63)

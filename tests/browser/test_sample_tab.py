@@ -57,7 +57,7 @@ def seed_shown(page: Page) -> str:
 
 def test_first_screen_shows_stored_samples_and_writes_nothing(page: Page, url: str) -> None:
     assert page.get_by_test_id("card").count() > 1
-    expect(page.get_by_test_id("status")).to_have_text("written earlier with this model")
+    expect(page.get_by_test_id("status")).to_have_text("written earlier by this model, in float32")
     assert health(url)["writing"] == 0
     assert page.get_by_role("button", name="Stop").is_disabled()
 

@@ -1,0 +1,60 @@
+"""How long a user waits: from `python app.py` to the page, and from the click to the first character, in a real Chromium.
+
+python -m benchmarks.start
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import time
+
+from playwright.sync_api import sync_playwright
+
+from tests.server import running_app
+
+PAGE_LIMIT_S, CHARACTER_LIMIT_S = 6.0, 0.5
+
+# From the click to the first character that stands in a card, by the page's own clock.
+FIRST_CHARACTER = """() => new Promise((resolve) => {
+  const began = performance.now();
+  const prompt = document.querySelector("#prompt textarea").value.length;
+  new MutationObserver((_, observer) => {
+    const card = document.querySelector(".group.running .card-text");
+    if (!card || card.textContent.length <= prompt) return;
+    observer.disconnect();
+    resolve((performance.now() - began) / 1000);
+  }).observe(document.querySelector("#folio"), { subtree: true, childList: true, characterData: true });
+  document.querySelector("#generate").click();
+})"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    rounds = parser.parse_args().rounds
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    pages, characters = [], []
+    with sync_playwright() as playwright:
+        args = ["--disable-gpu", "--disable-background-networking"] + (["--no-sandbox"] if os.geteuid() == 0 else [])
+        browser = playwright.chromium.launch(executable_path=chromium, args=args)
+        for _ in range(rounds):
+            began = time.perf_counter()
+            with running_app() as url:
+                pages.append(time.perf_counter() - began)
+                page = browser.new_page()
+                page.goto(url)
+                page.get_by_test_id("card").first.wait_for()
+                page.get_by_role("button", name="Generate").wait_for()
+                for _ in range(3):
+                    characters.append(page.evaluate(FIRST_CHARACTER))
+                    page.wait_for_function("!document.querySelector('.group.running')")
+                page.close()
+        browser.close()
+    print(f"python app.py to the page served: {', '.join(f'{s:.1f}' for s in pages)} s (limit {PAGE_LIMIT_S:g} s)")
+    print(f"click to first character: {', '.join(f'{s:.2f}' for s in characters)} s (limit {CHARACTER_LIMIT_S:g} s)")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Tests of Soliloquy: one file per module."""

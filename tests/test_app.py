@@ -1,0 +1,113 @@
+"""The app as a program: its address, its health, and what stops it from starting."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from gradio_client import Client
+from gradio_client.exceptions import AppError
+
+from model.checkpoint import load_weights
+from model.config import MAX_PROMPT_CHARS
+from tests.server import ROOT, free_port, health, running_app
+from ui.first_screen import PATH, WEIGHTS, write_first_screen
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with running_app("--device", "cpu") as url:
+        yield url
+
+
+def refusal(*arguments: str) -> str:
+    """What the app says when it will not start."""
+    result = subprocess.run([sys.executable, "app.py", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr
+    return result.stderr
+
+
+def test_health_tells_what_the_engine_does(url: str) -> None:
+    assert health(url) == {"healthy": True, "writing": 0, "waiting": 0}
+
+
+def test_pages_may_ask_this_host_only(url: str) -> None:
+    with urllib.request.urlopen(url) as response:
+        assert "default-src 'self'" in response.headers["Content-Security-Policy"]
+        assert "googleapis" not in response.read().decode()
+
+
+def test_the_api_writes_and_a_seed_repeats(url: str) -> None:
+    client = Client(url, verbose=False)
+    first = client.predict("ROMEO:", temperature=0.8, length=50, samples=2, seed=7, api_name="/generate")
+    assert first["state"] == "done"
+    assert first["seed"] == 7
+    assert [len(text) for text in first["texts"]] == [50, 50]
+    assert first["texts"][0] != first["texts"][1]
+    again = client.predict("ROMEO:", temperature=0.8, length=50, samples=2, seed=7, api_name="/generate")
+    assert again["texts"] == first["texts"]
+    drawn = client.predict("ROMEO:", length=50, api_name="/generate")
+    assert drawn["texts"][0] not in first["texts"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"temperature": 2.01}, "temperature must be between 0 and 2"),
+        ({"temperature": -1}, "temperature must be between 0 and 2"),
+        ({"temperature": "hot"}, "temperature must be a number"),
+        ({"length": 0}, "max_new_chars must be between 1 and 2,000"),
+        ({"length": 10**12}, "max_new_chars must be between 1 and 2,000"),
+        ({"length": 1.5}, "max_new_chars must be a whole number"),
+        ({"samples": 17}, "samples must be between 1 and 16"),
+        ({"seed": -3}, "seed must be between 0 and"),
+        ({"seed": [1]}, "seed must be a whole number"),
+        ({"top_p": 1.5}, "top_p must be between 0 and 1"),
+        ({"prompt": "x" * 100_000}, f"the most is {MAX_PROMPT_CHARS:,}"),
+        ({"prompt": 5}, "The prompt must be a text"),
+    ],
+)
+def test_the_api_names_what_is_wrong(url: str, settings: dict, message: str) -> None:
+    with pytest.raises(AppError, match=message):
+        Client(url, verbose=False).predict(**({"prompt": "ROMEO:"} | settings), api_name="/generate")
+
+
+def test_not_a_number_over_plain_http_is_refused(url: str) -> None:
+    body = b'{"data": ["ROMEO:", NaN]}'
+    request = urllib.request.Request(f"{url}/gradio_api/call/generate", body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request) as response:
+        event = json.load(response)["event_id"]
+    with urllib.request.urlopen(f"{url}/gradio_api/call/generate/{event}") as response:
+        assert b"event: error" in response.read()
+    assert health(url)["healthy"]
+
+
+def test_a_port_in_use_is_named_with_a_remedy(url: str) -> None:
+    port = url.rsplit(":", 1)[1]
+    assert f"Cannot listen on 127.0.0.1:{port}" in refusal("--port", port)
+    assert f"--port {int(port) + 1}" in refusal("--port", port)
+
+
+def test_damaged_weights_are_named(tmp_path: Path) -> None:
+    port = str(free_port())
+    assert "There is no folder" in refusal("--port", port, "--weights", str(tmp_path / "nowhere"))
+    broken = tmp_path / "broken"
+    shutil.copytree(WEIGHTS, broken)
+    file = broken / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:1000])
+    message = refusal("--port", port, "--weights", str(broken))
+    assert str(file) in message
+    assert "damaged" in message
+
+
+def test_the_first_screen_is_what_the_shipped_weights_write() -> None:
+    stored = json.loads(PATH.read_text(encoding="utf-8"))
+    written = write_first_screen(load_weights(WEIGHTS))
+    assert json.loads(json.dumps(written)) == stored

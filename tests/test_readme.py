@@ -1,0 +1,72 @@
+"""The README's promises: its front matter, its commands, its files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+FRONT_MATTER = yaml.safe_load(README.split("---")[1])
+COMMANDS = re.findall(r"^(python -m [\w.]+(?: [a-z]+)?)", README, re.M)
+
+
+def requirements(name: str) -> dict[str, Requirement]:
+    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+    found = [Requirement(line.partition("#")[0]) for line in lines if line.partition("#")[0].strip() and not line.startswith("-r")]
+    return {requirement.name: requirement for requirement in found}
+
+
+def test_front_matter_is_a_gradio_space_of_this_app() -> None:
+    assert FRONT_MATTER["sdk"] == "gradio"
+    assert (ROOT / FRONT_MATTER["app_file"]).exists()
+    assert len(FRONT_MATTER["short_description"]) <= 60
+    assert {FRONT_MATTER["colorFrom"], FRONT_MATTER["colorTo"]} <= {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}
+
+
+def test_requirements_admit_the_gradio_that_a_space_installs() -> None:
+    assert requirements("requirements.txt")["gradio"].specifier.contains(Version(FRONT_MATTER["sdk_version"]))
+
+
+def test_every_requirement_is_bounded_and_says_what_for() -> None:
+    for name in ("requirements.txt", "requirements-dev.txt"):
+        for requirement in requirements(name).values():
+            assert any(part.operator in ("<", "<=") for part in requirement.specifier), requirement
+        for line in (ROOT / name).read_text(encoding="utf-8").splitlines():
+            assert "#" in line or line.startswith("-r"), line
+
+
+@pytest.mark.parametrize("command", sorted(set(COMMANDS)))
+def test_commands_exist(command: str) -> None:
+    _, _, module, *verb = command.split()
+    result = subprocess.run(
+        [sys.executable, "-m", module, *verb, "--help"], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    assert "usage:" in result.stdout
+
+
+def test_linked_files_exist() -> None:
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if not link.startswith("http")]
+    assert links
+    for link in links:
+        assert (ROOT / link).exists(), link
+
+
+def test_shipped_weights_are_the_ones_described() -> None:
+    folder = ROOT / "weights" / "shakespeare"
+    file = folder / "model.safetensors"
+    described = (folder / "README.md").read_text(encoding="utf-8")
+    assert hashlib.sha256(file.read_bytes()).hexdigest() in described
+    assert file.stat().st_size <= 22e6
+    about = json.loads((folder / "config.json").read_text(encoding="utf-8"))["about"]
+    assert f"{about['best']['val_loss']:.4f}" in described
