@@ -20,7 +20,7 @@ import torch
 from model.checkpoint import load_weights
 from model.config import SamplingParams
 from model.gpt import GPT
-from model.precision import DTYPES
+from model.precision import DTYPES, set_up_writing
 from model.sampling import dice, distribution, draw
 from model.serving.decoder import Decoder
 from tests.huggingface import to_hugging_face
@@ -38,6 +38,7 @@ def throws(rows: int) -> np.ndarray:
 
 def ours(model: GPT, rows: int) -> float:
     """Seconds for NEW_CHARS characters with the engine's decoder."""
+    set_up_writing(model.dtype)
     began = time.perf_counter()
     decoder = Decoder(model, [0], throws(rows), PARAMS)
     while not decoder.done:
@@ -62,6 +63,7 @@ def plain(model: GPT, rows: int) -> float:
 @torch.inference_mode()
 def hugging_face(model: torch.nn.Module, rows: int) -> float:
     """Seconds of `GPT2LMHeadModel.generate` with its cache, sampling at the same temperature."""
+    torch.backends.mkldnn.enabled = True  # as it comes
     began = time.perf_counter()
     prompt = torch.zeros(rows, 1, dtype=torch.long)
     model.generate(  # type: ignore[operator]

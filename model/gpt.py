@@ -12,6 +12,9 @@ Unsupervised Multitask Learners" (2019). Departures:
 - Parameters keep their precision and are cast where they are used, so that training holds float32 weights and multiplies in
   bfloat16, without a second copy.
 
+The blocks' modules are called straight (`__call__ = forward`), without PyTorch's hooks, which nothing here needs: what a pass
+computes on its way is handed out by `Capture`. While one row decodes, those calls would cost a tenth of the time.
+
 Shapes: B rows, T characters, C channels (n_embd), V vocabulary, n_keys characters looked at, head_dim = C / n_head.
 """
 
@@ -49,14 +52,22 @@ class Pass:
     slots: Slots | None
     capture: Capture | None
     heads_off: Collection[Head]
+    dropout: float  # 0 unless training
     generator: torch.Generator | None
+
+    def drop(self, x: Tensor) -> Tensor:
+        """Dropout, where there is any: while training."""
+        return locked_dropout(x, self.dropout, self.generator) if self.dropout else x
 
 
 class Linear(nn.Linear):
     """A matrix that is cast to the precision of what it multiplies."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.weight.to(x.dtype))
+        weight = self.weight
+        return F.linear(x, weight if weight.dtype == x.dtype else weight.to(x.dtype))
+
+    __call__ = forward
 
 
 class LayerNorm(nn.Module):
@@ -67,21 +78,16 @@ class LayerNorm(nn.Module):
         self.weight = nn.Parameter(torch.ones(n_embd))
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.layer_norm(x, self.weight.shape, self.weight.to(x.dtype), None, 1e-5)
+        weight = self.weight.to(x.dtype)
+        return torch.layer_norm(x, weight.shape, weight, None, 1e-5)
+
+    __call__ = forward
 
 
-class LockedDropout(nn.Module):
-    """Drops channels for a whole row at once. The random numbers come from the generator that is passed in."""
-
-    def __init__(self, p: float):
-        super().__init__()
-        self.p = p
-
-    def forward(self, x: Tensor, generator: torch.Generator | None) -> Tensor:
-        if not self.training or self.p == 0:
-            return x
-        keep = torch.empty(x.shape[0], 1, x.shape[2], dtype=x.dtype, device=x.device)
-        return x * keep.bernoulli_(1 - self.p, generator=generator).div_(1 - self.p)
+def locked_dropout(x: Tensor, p: float, generator: torch.Generator | None) -> Tensor:
+    """Drops channels for a whole row at once, (B, T, C). The random numbers come from the generator that is passed in."""
+    keep = torch.empty(x.shape[0], 1, x.shape[2], dtype=x.dtype, device=x.device)
+    return x * keep.bernoulli_(1 - p, generator=generator).div_(1 - p)
 
 
 def causal_mask(n: int, like: Tensor) -> Tensor:
@@ -109,16 +115,20 @@ class CausalSelfAttention(nn.Module):
     def forward(self, x: Tensor, shared: Pass) -> Tensor:
         B, T, C = x.shape
         qkv = self.c_attn(x).view(B, T, 3, self.n_head, C // self.n_head).permute(2, 0, 3, 1, 4)
-        q, k, v = qkv.unbind(0)  # each (B, n_head, T, head_dim)
-        mask = None
-        if shared.slots is not None:
+        if shared.slots is None:
+            q, k, v = qkv.unbind(0)  # each (B, n_head, T, head_dim)
+            mask = None
+        else:
+            q = qkv[0]
             k, v = shared.slots.store(self.layer, qkv[1:])
             mask = shared.slots.mask
         y = self.attend(q, k, v, mask, shared.capture)
-        off = [head for layer, head in shared.heads_off if layer == self.layer]
-        if off:
-            y = y.index_fill(1, torch.tensor(off, device=y.device), 0.0)
+        if shared.heads_off:
+            off = [head for layer, head in shared.heads_off if layer == self.layer]
+            y = y.index_fill(1, torch.tensor(off, dtype=torch.long, device=y.device), 0.0)
         return self.c_proj(y.transpose(1, 2).reshape(B, T, C))
+
+    __call__ = forward
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, capture: Capture | None) -> Tensor:
         """One of two equal ways: step by step where the weights are wanted, fused where only the result is.
@@ -145,6 +155,8 @@ class MLP(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return self.c_proj(F.gelu(self.c_fc(x)))
 
+    __call__ = forward
+
 
 class Block(nn.Module):
     """Communication, then computation, each beside a residual connection."""
@@ -155,11 +167,12 @@ class Block(nn.Module):
         self.attn = CausalSelfAttention(config, layer)
         self.ln_2 = LayerNorm(config.n_embd)
         self.mlp = MLP(config)
-        self.drop = LockedDropout(config.dropout)
 
     def forward(self, x: Tensor, shared: Pass) -> Tensor:
-        x = x + self.drop(self.attn(self.ln_1(x), shared), shared.generator)
-        return x + self.drop(self.mlp(self.ln_2(x)), shared.generator)
+        x = x + shared.drop(self.attn(self.ln_1(x), shared))
+        return x + shared.drop(self.mlp(self.ln_2(x)))
+
+    __call__ = forward
 
 
 class Transformer(nn.Module):
@@ -169,7 +182,6 @@ class Transformer(nn.Module):
         super().__init__()
         self.wte = nn.Embedding(config.vocab_size, config.n_embd)
         self.wpe = nn.Embedding(config.block_size, config.n_embd)
-        self.drop = LockedDropout(config.dropout)
         self.h = nn.ModuleList(Block(config, layer) for layer in range(config.n_layer))
         self.ln_f = LayerNorm(config.n_embd)
 
@@ -241,12 +253,12 @@ class GPT(nn.Module):
             raise ValueError(f"{T} characters do not fit a block of {self.config.block_size}")
         slots = cache.reserve(T) if cache is not None else None
         positions = slots.positions if slots is not None else torch.arange(T, device=ids.device)
-        shared = Pass(slots, capture, heads_off, generator)
+        shared = Pass(slots, capture, heads_off, self.config.dropout if self.training else 0.0, generator)
         x = self.transformer.wte(ids) + self.transformer.wpe(positions)  # (B, T, C)
-        x = self.transformer.drop(x.to(self.dtype), generator)
+        x = shared.drop(x.to(self.dtype))
         for block in self.transformer.h:
             x = block(x, shared)
-        if last_only:
+        if last_only and T > 1:
             x = x[:, -1:]
         x = self.transformer.ln_f(x)
         return F.linear(x, self.transformer.wte.weight.to(x.dtype)).float()  # (B, T, V)

@@ -38,16 +38,14 @@ def distribution(logits: ArrayLike, temperature: ArrayLike = 1.0, top_k: ArrayLi
         (rows, V), float64, each row summing to 1.
     """
     logits = np.asarray(logits, dtype=np.float64)
-    rows, V = logits.shape
-    temperature, top_k, top_p = (np.broadcast_to(a, rows)[:, None] for a in (temperature, top_k, top_p))
+    temperature, top_k, top_p = (np.asarray(setting).reshape(-1, 1) for setting in (temperature, top_k, top_p))  # (rows or 1, 1)
     scaled = logits - logits.max(axis=1, keepdims=True)
-    greedy = temperature == 0
+    if temperature.min() == 0:  # the likeliest takes all
+        top_k, temperature = np.where(temperature == 0, 1, top_k), np.where(temperature == 0, 1.0, temperature)
     with np.errstate(over="ignore"):  # a temperature near 0 sends all but the likeliest to -inf, as it should
-        scaled = scaled / np.where(greedy, 1.0, temperature)
-    weights = np.exp(scaled)
-    if greedy.any() or (top_k > 0).any() or (top_p < 1).any():
-        keep = np.where(greedy, 1, np.where(top_k > 0, top_k, V))
-        weights = _keep_likeliest(weights, logits, keep, top_p)
+        weights = np.exp(scaled / temperature)
+    if top_k.any() or top_p.min() < 1:
+        weights = _keep_likeliest(weights, logits, np.where(top_k > 0, top_k, logits.shape[1]), top_p)
     return weights / weights.sum(axis=1, keepdims=True)
 
 
@@ -88,7 +86,7 @@ def draw(probabilities: Floats, throws: ArrayLike) -> Draw:
     edges = np.cumsum(probabilities, axis=1)
     edges /= edges[:, -1:]
     ids = (edges <= np.asarray(throws)[:, None]).sum(axis=1)  # a right-sided search
-    last = probabilities.shape[1] - 1 - np.argmax(probabilities[:, ::-1] > 0, axis=1)
+    last = probabilities.shape[1] - 1 - (probabilities[:, ::-1] > 0).argmax(axis=1)
     ids = np.minimum(ids, last)
     rows = np.arange(len(ids))
     return Draw(ids, np.where(ids > 0, edges[rows, ids - 1], 0.0), edges[rows, ids])

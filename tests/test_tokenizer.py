@@ -97,7 +97,7 @@ def test_chinese_and_emoji_are_left_out_and_named_once_each_in_order() -> None:
 @example("\r\n\r")
 @example("e\u0301\u0301")
 def test_a_normalised_text_can_always_be_encoded(text: str) -> None:
-    plain, left_out = SHAKESPEARE.normalise(text)
+    plain, _ = SHAKESPEARE.normalise(text)
     assert SHAKESPEARE.decode(SHAKESPEARE.encode(plain)) == plain
     assert SHAKESPEARE.normalise(plain) == (plain, [])
 

@@ -61,7 +61,7 @@ class Decoder:
 
     def _read_window(self, row: int) -> Tensor:
         cache = self._cache.row(row)
-        cache.lengths.zero_()
+        cache.lengths[:] = 0
         return self._forward(self._texts[row : row + 1, self._window_start : self._position], cache)
 
     def _forward(self, ids: np.ndarray, cache: KVCache) -> Tensor:
