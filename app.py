@@ -6,6 +6,7 @@ python app.py --device cpu --port 7860
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import socket
 import sys
@@ -18,14 +19,14 @@ os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000000000")
 
 import uvicorn
 
-from model.checkpoint import load_weights
+from model.checkpoint import SHIPPED_WEIGHTS, load_weights
 from model.errors import SoliloquyError
 from model.precision import choose_device, in_faster_precision
 from model.serving.engine import Engine
 from ui.routes import create_server
 
-WEIGHTS = Path(__file__).parent / "weights" / "shakespeare"
 ON_A_SPACE = "SPACE_ID" in os.environ
+BACKLOG = 2048  # a class that opens the page at once
 
 
 def main() -> int:
@@ -34,7 +35,7 @@ def main() -> int:
     parser.add_argument(
         "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where the model runs (default: a GPU if there is one)"
     )
-    parser.add_argument("--weights", type=Path, default=WEIGHTS, help="a folder of weights or of a run (default: the shipped ones)")
+    parser.add_argument("--weights", type=Path, default=SHIPPED_WEIGHTS, help="a folder of weights or of a run (default: the shipped ones)")
     parser.add_argument("--host", default="0.0.0.0" if ON_A_SPACE else "127.0.0.1", help="address to listen on; 0.0.0.0 lets others in")
     parser.add_argument("--port", type=int, default=7860, help="port to listen on (default: 7860)")
     options = parser.parse_args()
@@ -45,8 +46,8 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     weights = replace(weights, model=in_faster_precision(weights.model, weights.name))
-    server = uvicorn.Server(uvicorn.Config(create_server(Engine(weights)), log_level="warning"))
-    print(f"Soliloquy is at http://{options.host}:{options.port}", flush=True)
+    server = uvicorn.Server(uvicorn.Config(create_server(Engine(weights)), log_level="warning", timeout_graceful_shutdown=2))
+    print(f"Soliloquy is at http://{f'[{options.host}]' if ':' in options.host else options.host}:{options.port}", flush=True)
     server.run(sockets=[listener])
     return 0
 
@@ -61,9 +62,12 @@ def _listen(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen(BACKLOG)
     except (OSError, OverflowError) as error:
         listener.close()
-        raise SoliloquyError(f"Cannot listen on {host}:{port} ({error}). Take another port: python app.py --port {port + 1}") from error
+        taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+        remedy = "Take another port with --port." if taken else "Give an address of this machine with --host and a port with --port."
+        raise SoliloquyError(f"Cannot listen on {host}:{port} ({error}). {remedy}") from error
     return listener
 
 

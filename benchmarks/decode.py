@@ -12,12 +12,11 @@ import argparse
 import copy
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import torch
 
-from model.checkpoint import load_weights
+from model.checkpoint import SHIPPED_WEIGHTS, load_weights
 from model.config import SamplingParams
 from model.gpt import GPT
 from model.precision import DTYPES, set_up_writing
@@ -28,7 +27,6 @@ from tests.huggingface import to_hugging_face
 NEW_CHARS = 254
 PLAIN_CHARS = 32  # of the 254, spread evenly: the plain reference takes minutes for all
 PARAMS = SamplingParams(temperature=0.8, max_new_chars=NEW_CHARS)
-WEIGHTS = Path(__file__).parent.parent / "weights" / "shakespeare"
 
 
 def throws(rows: int) -> np.ndarray:
@@ -48,7 +46,7 @@ def ours(model: GPT, rows: int) -> float:
 
 @torch.inference_mode()
 def plain(model: GPT, rows: int) -> float:
-    """Seconds without a cache, as the lecture writes: every character reads the whole window again."""
+    """Seconds without a cache, as the lecture writes: every character reads the whole window again. One round: it is slow."""
     texts = torch.zeros(rows, NEW_CHARS, dtype=torch.long)
     some = np.linspace(1, NEW_CHARS, PLAIN_CHARS).astype(int)
     all_throws = throws(rows)
@@ -114,7 +112,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, nargs="+", default=[1, 8, 64])
     parser.add_argument("--rounds", type=int, default=3, help="each figure is the best of this many")
     options = parser.parse_args()
-    weights = load_weights(WEIGHTS)
+    weights = load_weights(SHIPPED_WEIGHTS)
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {weights.model.n_params() / 1e6:.1f} M parameters")
     print("characters per second, all rows together; x = ours beside it\n")
     print(f"{'rows':>4} {'precision':>9} {'ours':>8} {'plain':>8} {'x':>6} {'Hugging Face':>13} {'x':>6} {'limit':>9} {'of limit':>9}")

@@ -6,12 +6,12 @@ python -m benchmarks.start
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
 import time
+import urllib.request
 
 from playwright.sync_api import sync_playwright
 
+from tests.chromium import launch
 from tests.server import running_app
 
 PAGE_LIMIT_S, CHARACTER_LIMIT_S = 6.0, 0.5
@@ -34,14 +34,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     rounds = parser.parse_args().rounds
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
     pages, characters = [], []
     with sync_playwright() as playwright:
-        args = ["--disable-gpu", "--disable-background-networking"] + (["--no-sandbox"] if os.geteuid() == 0 else [])
-        browser = playwright.chromium.launch(executable_path=chromium, args=args)
+        browser = launch(playwright)
         for _ in range(rounds):
             began = time.perf_counter()
             with running_app() as url:
+                urllib.request.urlopen(url).read()
                 pages.append(time.perf_counter() - began)
                 page = browser.new_page()
                 page.goto(url)

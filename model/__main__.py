@@ -19,19 +19,19 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from model.checkpoint import load_tensors, load_weights, save_weights
-from model.config import GPTConfig, SamplingParams, TrainConfig
+from model.checkpoint import SHIPPED_WEIGHTS, load_tensors, load_weights, save_weights
+from model.config import GPTConfig, SamplingParams, TrainConfig, check_prompt
 from model.data import load_corpus, split
 from model.errors import CorpusError, ParameterError, SoliloquyError
 from model.evaluation import mean_loss
 from model.generate import generate
 from model.precision import DTYPES, choose_device
+from model.sampling import draw_seed
 from model.tokenizer import name
 from model.training.presets import PRESETS
 from model.training.run import Run
 from model.training.trainer import Trainer
 
-SHIPPED_WEIGHTS = Path(__file__).parent.parent / "weights" / "shakespeare"
 NETWORK_OPTIONS = tuple(f for f in fields(GPTConfig) if f.name != "vocab_size")
 RECIPE_OPTIONS = fields(TrainConfig)
 
@@ -47,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """The parser; words and defaults of the settings come from their dataclasses."""
+    """The parser; the words on settings come from their dataclasses."""
     parser = argparse.ArgumentParser(prog="python -m model", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True, metavar="train | eval | sample | export")
 
@@ -57,6 +57,9 @@ def make_parser() -> argparse.ArgumentParser:
     train.add_argument("--run", default=time.strftime("%Y%m%d-%H%M%S"), help="the run's name, a folder in runs/ (default: the time)")
     train.add_argument("--resume", action="store_true", help="go on with the run where it stood")
     train.add_argument("--corpus", type=Path, help="a UTF-8 text file (default: Tiny Shakespeare)")
+    train.add_argument(
+        "--precision", choices=("auto", *DTYPES), default="auto", help="what matrices are multiplied in (default: the faster)"
+    )
     _add_settings(train, NETWORK_OPTIONS + RECIPE_OPTIONS)
 
     evaluate = commands.add_parser("eval", help="validation loss")
@@ -73,8 +76,9 @@ def make_parser() -> argparse.ArgumentParser:
     export.add_argument("source", type=Path, metavar="run", help="the run's folder")
     export.add_argument("target", type=Path, help="the folder to write")
 
-    for command, function in ((train, run_train), (evaluate, run_eval), (sample, run_sample), (export, run_export)):
+    for command in (train, evaluate, sample):
         command.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to run")
+    for command, function in ((train, run_train), (evaluate, run_eval), (sample, run_sample), (export, run_export)):
         command.set_defaults(command=function)
     return parser
 
@@ -96,16 +100,23 @@ def run_train(options: argparse.Namespace) -> int:
     run = Run(Path("runs") / _plain_name(options.run))
     device, corpus = choose_device(options.device), load_corpus(options.corpus)
     network, recipe = _given(options, NETWORK_OPTIONS), _given(options, RECIPE_OPTIONS)
-    if options.resume:
-        if network or recipe:
-            raise ParameterError("A resumed run keeps its settings: leave out " + ", ".join(map(_flag, network | recipe)) + ".")
-        trainer = Trainer.resume(run, corpus, device)
-    else:
-        preset = PRESETS[options.preset]
-        trainer = Trainer.start(run, replace(preset.network, **network), replace(preset.recipe, **recipe), corpus, device)
+    if options.resume and (network or recipe):
+        raise ParameterError("A resumed run keeps its settings: leave out " + ", ".join(map(_flag, network | recipe)) + ".")
+    if options.resume and not run.exists():
+        raise ParameterError(f"There is no run {run.folder} to resume. Name one with --run.")
+    with run.claimed():
+        if options.resume:
+            trainer = Trainer.resume(run, corpus, device)
+        else:
+            preset, dtype = PRESETS[options.preset], DTYPES.get(options.precision)
+            trainer = Trainer.start(run, replace(preset.network, **network), replace(preset.recipe, **recipe), corpus, device, dtype)
+        return _train(run, trainer)
+
+
+def _train(run: Run, trainer: Trainer) -> int:
     print(
         f"{run.folder}: {trainer.model.n_params() / 1e6:.2f} M parameters, {trainer.network.vocab_size} characters, "
-        f"{device.type}, {trainer.about['precision']}. Ctrl-C stops; --resume goes on."
+        f"{trainer.device.type}, {trainer.about['precision']}. Ctrl-C stops; --resume goes on."
     )
     if trainer.notice:
         print(trainer.notice)
@@ -135,7 +146,7 @@ def _train_to_the_end(trainer: Trainer) -> bool:
                 shown["val"] = f"{min(v for k, v in metrics.items() if k.startswith('val')):.4f}"
                 bar.write(f"step {metrics['step']:,}: " + ", ".join(f"{k} {v:.4f}" for k, v in metrics.items() if k != "step"))
             bar.set_postfix(shown, refresh=False)
-            if asked_to_stop:
+            if asked_to_stop and trainer.step < trainer.recipe.steps:
                 return False
     return True
 
@@ -161,12 +172,14 @@ def run_eval(options: argparse.Namespace) -> int:
 def run_sample(options: argparse.Namespace) -> int:
     """Writes a text to the terminal, character by character, with the plain reference."""
     weights = load_weights(options.weights, choose_device(options.device))
-    params = SamplingParams(**_given(options, fields(SamplingParams)))
+    check_prompt(options.prompt)
+    params = SamplingParams(**({"seed": draw_seed()} | _given(options, fields(SamplingParams))))
+    print(f"seed {params.seed}", file=sys.stderr)
     prompt, left_out = weights.tokenizer.normalise(options.prompt)
     if left_out:
         print(f"Left out, not in the vocabulary: {', '.join(map(name, left_out))}.", file=sys.stderr)
     print(prompt, end="", flush=True)
-    for i in generate(weights.model, weights.tokenizer.encode(prompt or "\n"), params):
+    for i in generate(weights.model, weights.tokenizer.encode_prompt(prompt), params):
         print(weights.tokenizer.vocabulary[i], end="", flush=True)
     print()
     return 0

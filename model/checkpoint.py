@@ -1,15 +1,13 @@
 """Weights on disk: safetensors for numbers, JSON for the rest, never pickle.
 
 A folder of weights holds `model.safetensors` and `config.json` (network, vocabulary, and what is known about the training). A
-training run's folder holds the same with `best.safetensors`, so that both load alike. Files are written beside their place and
-renamed into it: a reader finds the old one or the new one, never half of one.
+training run's folder holds the same with `best.safetensors`, so that both load alike.
 """
 
 from __future__ import annotations
 
-import errno
+import hashlib
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,9 +19,11 @@ from torch import Tensor
 
 from model.config import GPTConfig
 from model.errors import CheckpointError, ParameterError
+from model.files import write_atomically
 from model.gpt import GPT
 from model.tokenizer import CharTokenizer
 
+SHIPPED_WEIGHTS = Path(__file__).parent.parent / "weights" / "shakespeare"
 WEIGHTS_FILES = ("model.safetensors", "best.safetensors")
 
 
@@ -33,32 +33,14 @@ class Weights:
 
     Attributes:
         about: recipe, corpus and measured losses, as JSON values.
+        sha256: of the file with the numbers.
     """
 
     name: str
     model: GPT
     tokenizer: CharTokenizer
     about: dict[str, Any]
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Writes a file so that it is there whole or not at all.
-
-    Raises:
-        CheckpointError: it could not be written; what was there before is untouched.
-    """
-    beside = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        remedy = "The disk is full: free some space and try again" if error.errno == errno.ENOSPC else str(error.strerror)
-        raise CheckpointError(f"{path} could not be written. {remedy}. The file that was there before is untouched.") from error
+    sha256: str
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any] | None = None) -> None:
@@ -146,8 +128,9 @@ def load_weights(folder: str | Path, device: torch.device | str = "cpu") -> Weig
     if path is None:
         raise CheckpointError(f"{folder} has no {' or '.join(WEIGHTS_FILES)}. Restore it, or train and export again.")
     tensors, _ = load_tensors(path)
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     with torch.device("meta"):
         model = GPT(config)
     check_tensors(path, tensors, model.state_dict())
     model.load_state_dict({key: tensor.float() for key, tensor in tensors.items()}, assign=True)
-    return Weights(folder.resolve().name, model.to(device).eval().requires_grad_(False), tokenizer, about)
+    return Weights(folder.resolve().name, model.to(device).eval().requires_grad_(False), tokenizer, about, sha256)

@@ -26,14 +26,32 @@ MAX_LAYERS = 64
 MAX_N_EMBD = 4_096
 
 
-def setting(default: Any, help: str, low: float | None = None, high: float | None = None, choices: tuple = ()) -> Any:
-    """A dataclass field with its one description and its allowed range (both ends included) or choices."""
-    return field(default=default, metadata={"help": help, "low": low, "high": high, "choices": choices})
+def setting(
+    default: Any, help: str, low: float | None = None, high: float | None = None, choices: tuple = (), label: str | None = None
+) -> Any:
+    """A dataclass field with its one description and its allowed range (both ends included) or choices.
+
+    Args:
+        label: what users know it by, where that is not its name.
+    """
+    return field(default=default, metadata={"help": help, "low": low, "high": high, "choices": choices, "label": label})
 
 
 def describe(config_class: type) -> dict[str, str]:
-    """Field name -> its description, with the range where there is one."""
+    """Field name -> its description."""
     return {f.name: f.metadata["help"] for f in fields(config_class)}
+
+
+def check_prompt(prompt: object) -> None:
+    """Refuses what is no prompt.
+
+    Raises:
+        ParameterError: it is no text, or too long.
+    """
+    if not isinstance(prompt, str):
+        raise ParameterError("The prompt must be a text.")
+    if len(prompt) > MAX_PROMPT_CHARS:
+        raise ParameterError(f"The prompt has {len(prompt):,} characters; the most is {MAX_PROMPT_CHARS:,}. Shorten it and try again.")
 
 
 class Checked:
@@ -46,18 +64,19 @@ class Checked:
     def __post_init__(self) -> None:
         for f in fields(self):  # type: ignore[arg-type]
             value: Any = getattr(self, f.name)
+            label = f.metadata["label"] or f.name
             wanted: type = type(f.default)
             if wanted is float and type(value) is int and abs(value) < 2**53:
                 value = float(value)
             if type(value) is float and wanted is int and value.is_integer():
                 value = int(value)  # a number field of the page or of JSON gives 4.0 for 4
             if type(value) is not wanted:
-                raise ParameterError(f"{f.name} must be {_article(wanted)}, not {_shown(value)}.")
+                raise ParameterError(f"{label} must be {_article(wanted)}, not {_shown(value)}.")
             low, high, choices = f.metadata["low"], f.metadata["high"], f.metadata["choices"]
             if choices and value not in choices:
-                raise ParameterError(f"{f.name} must be one of {', '.join(choices)}, not {_shown(value)}.")
+                raise ParameterError(f"{label} must be one of {', '.join(choices)}, not {_shown(value)}.")
             if low is not None and not low <= value <= high:  # NaN is in no range
-                raise ParameterError(f"{f.name} must be between {_plain(low)} and {_plain(high)}, not {_shown(value)}.")
+                raise ParameterError(f"{label} must be between {_plain(low)} and {_plain(high)}, not {_shown(value)}.")
             object.__setattr__(self, f.name, value)
 
 
@@ -113,7 +132,7 @@ class SamplingParams(Checked):
     """How characters are drawn from the distribution that the network gives."""
 
     temperature: float = setting(0.8, "0: the likeliest, 1: as learned", 0.0, MAX_TEMPERATURE)
-    max_new_chars: int = setting(300, "characters to write", 1, MAX_NEW_CHARS)
+    max_new_chars: int = setting(300, "characters to write", 1, MAX_NEW_CHARS, label="length")
     samples: int = setting(1, "texts written side by side from the same prompt", 1, MAX_SAMPLES)
     seed: int = setting(0, "same seed, same dice, same texts", 0, MAX_SEED)
     first_sample: int = setting(0, "number of the first sample: every sample of a seed has dice of its own", 0, 2**31 - 1)

@@ -8,6 +8,7 @@ as in the lecture: 1,003,854 and 111,540 characters, 65 different ones.
 from __future__ import annotations
 
 import hashlib
+import http.client
 import os
 import urllib.request
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ import torch
 from torch import Tensor
 
 from model.errors import CorpusError
+from model.files import cache_dir, write_atomically
 
 TINY_SHAKESPEARE_URL = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
 TINY_SHAKESPEARE_SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
@@ -38,11 +40,6 @@ class Corpus:
         return hashlib.sha256(self.text.encode()).hexdigest()
 
 
-def cache_dir() -> Path:
-    """Where this user's machine keeps what the project may fetch or measure again."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "soliloquy"
-
-
 def load_corpus(path: str | Path | None = None) -> Corpus:
     """A corpus from a UTF-8 text file, or Tiny Shakespeare.
 
@@ -56,28 +53,30 @@ def load_corpus(path: str | Path | None = None) -> Corpus:
     if not given and not cached.exists():
         _fetch(cached)
     raw = _read(cached)
-    found = hashlib.sha256(raw).hexdigest()
-    if found != TINY_SHAKESPEARE_SHA256:
-        raise CorpusError(
-            f"{cached} is not Tiny Shakespeare: its sha256 is {found[:12]}..., it should be {TINY_SHAKESPEARE_SHA256[:12]}.... "
-            + ("Point SOLILOQUY_CORPUS at the right file, or unset it." if given else "Delete the file; it will be fetched again.")
-        )
+    remedy = "Point SOLILOQUY_CORPUS at the right file, or unset it." if given else "Delete the file; it will be fetched again."
+    _check_sha256(raw, str(cached), remedy)
     return Corpus("tinyshakespeare", _decode(raw, str(cached)))
 
 
+def _check_sha256(raw: bytes, source: str, remedy: str) -> None:
+    found = hashlib.sha256(raw).hexdigest()
+    if found != TINY_SHAKESPEARE_SHA256:
+        wanted = TINY_SHAKESPEARE_SHA256
+        raise CorpusError(f"{source} is not Tiny Shakespeare: its sha256 is {found[:12]}..., it should be {wanted[:12]}.... {remedy}")
+
+
 def _fetch(target: Path) -> None:
+    by_hand = (
+        f"Download {TINY_SHAKESPEARE_URL} on a machine with a network and put it at {target}, or set SOLILOQUY_CORPUS to where it "
+        "lies. Sampling needs no corpus."
+    )
     try:
         with urllib.request.urlopen(TINY_SHAKESPEARE_URL, timeout=FETCH_TIMEOUT_S) as response:
             raw = response.read(MAX_CORPUS_BYTES)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        beside = target.with_suffix(f".{os.getpid()}.part")
-        beside.write_bytes(raw)
-        beside.replace(target)
-    except OSError as error:
-        raise CorpusError(
-            f"Tiny Shakespeare could not be fetched ({error}). Download {TINY_SHAKESPEARE_URL} on a machine with a network and "
-            f"put it at {target}, or set SOLILOQUY_CORPUS to where it lies. Sampling needs no corpus."
-        ) from error
+    except (OSError, http.client.HTTPException) as error:
+        raise CorpusError(f"Tiny Shakespeare could not be fetched ({error}). {by_hand}") from error
+    _check_sha256(raw, "What came from the network", by_hand)
+    write_atomically(target, raw)
 
 
 def _read(path: Path) -> bytes:
@@ -116,7 +115,8 @@ def split(ids: Tensor, block_size: int) -> tuple[Tensor, Tensor]:
 class Batches:
     """Windows of a text in an order that is a function of the seed alone, so that a resumed run goes on where it stood.
 
-    Each epoch cuts the text into windows at a phase of its own and shuffles them: every character is seen once an epoch.
+    Each epoch cuts the text into windows at a phase of its own and shuffles them: every character is seen once an epoch, but for
+    less than a block at either end.
 
     Args:
         ids: the text, (n,).

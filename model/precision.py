@@ -5,6 +5,7 @@ bfloat16 is several times faster than float32 on a GPU and on CPUs with AMX, and
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import platform
@@ -14,8 +15,8 @@ from pathlib import Path
 
 import torch
 
-from model.data import cache_dir
-from model.errors import ParameterError
+from model.errors import CheckpointError, ParameterError
+from model.files import cache_dir, write_atomically
 from model.gpt import GPT
 from model.kv_cache import KVCache
 
@@ -38,7 +39,7 @@ def choose_device(wanted: str = "auto") -> torch.device:
 def faster_dtype(work: Callable[[torch.dtype], object], device: torch.device, rounds: int = 5) -> torch.dtype:
     """The precision in which a piece of work takes less time, the two measured in turns, best round each."""
     best = dict.fromkeys(DTYPES.values(), float("inf"))
-    for _ in range(rounds + 1):  # the first round of each warms up and never is the best
+    for _ in range(rounds):
         for dtype in best:
             begin = time.perf_counter()
             work(dtype)
@@ -75,11 +76,8 @@ def in_faster_precision(model: GPT, name: str) -> GPT:
     if known.get(key) not in DTYPES:
         chosen = _measure_writing(model)
         known[key] = str(chosen).removeprefix("torch.")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(known, indent=2), encoding="utf-8")
-        except OSError:
-            pass  # a home that cannot be written to: measured again next time
+        with contextlib.suppress(CheckpointError):  # a home that cannot be written to: measured again next time
+            write_atomically(path, json.dumps(known, indent=2).encode())
     dtype = DTYPES[known[key]]
     set_up_writing(dtype)
     return model.to(dtype)

@@ -10,6 +10,7 @@ seed and move the temperature, and the same throw lands elsewhere.
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,14 @@ from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+
+
+DRAWN_SEEDS = 1_000_000  # a drawn seed has at most six digits, to be read out and typed again
+
+
+def draw_seed() -> int:
+    """A seed for somebody who gave none."""
+    return secrets.randbelow(DRAWN_SEEDS)
 
 
 def dice(seed: int, sample: int, count: int, start: int = 0) -> Floats:

@@ -61,6 +61,11 @@ class CharTokenizer:
             unknown = dict.fromkeys(char for char in text if char not in self._ids)
             raise UnknownCharacterError(f"The model's vocabulary has no {', '.join(map(name, unknown))}.") from None
 
+    def encode_prompt(self, text: str) -> list[int]:
+        """Ids to continue: of the text, or of a newline if there is none, as the lecture does (the first character of a
+        vocabulary that has no newline)."""
+        return self.encode(text) or [self._ids.get("\n", 0)]
+
     def decode(self, ids: Iterable[int]) -> str:
         """Text of ids."""
         return "".join(self.vocabulary[i] for i in ids)

@@ -19,7 +19,7 @@ from typing import Any
 from model.training.run import Run
 
 ROOT = Path(__file__).parent.parent
-SETTINGS = ("--preset", "tiny", "--eval-interval", "10", "--dropout", "0.2", "--input-noise", "0.05")
+SETTINGS = ("--preset", "tiny", "--precision", "float32", "--eval-interval", "10", "--dropout", "0.2", "--input-noise", "0.05")
 STEPS = 120
 
 
@@ -64,12 +64,10 @@ def train_killing_at_random(folder: Path, kills: int, rng: random.Random) -> int
             _wait_for_more_lines(path, rng.randint(1, max(1, lines // (kills + 1))), process)
             time.sleep(rng.uniform(0, 0.02 * takes_s))
             process.send_signal(signal.SIGKILL)
-            process.communicate()
-            hits += process.returncode == -signal.SIGKILL
-        else:
-            output, _ = process.communicate()
-            if process.returncode:
-                raise RuntimeError(output)
+        output, _ = process.communicate()
+        if process.returncode not in (0, -signal.SIGKILL):
+            raise RuntimeError(output)
+        hits += process.returncode == -signal.SIGKILL
         if process.returncode == 0:
             return hits
 

@@ -6,18 +6,20 @@ import json
 import shutil
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 
-from model.checkpoint import load_weights
+from model.checkpoint import SHIPPED_WEIGHTS, load_weights
 from model.config import MAX_PROMPT_CHARS
 from tests.server import ROOT, free_port, health, running_app
-from ui.first_screen import PATH, WEIGHTS, write_first_screen
+from ui.first_screen import PATH, first_screen, write_first_screen
 
 
 @pytest.fixture(scope="module")
@@ -63,9 +65,9 @@ def test_the_api_writes_and_a_seed_repeats(url: str) -> None:
         ({"temperature": 2.01}, "temperature must be between 0 and 2"),
         ({"temperature": -1}, "temperature must be between 0 and 2"),
         ({"temperature": "hot"}, "temperature must be a number"),
-        ({"length": 0}, "max_new_chars must be between 1 and 2,000"),
-        ({"length": 10**12}, "max_new_chars must be between 1 and 2,000"),
-        ({"length": 1.5}, "max_new_chars must be a whole number"),
+        ({"length": 0}, "length must be between 1 and 2,000"),
+        ({"length": 10**12}, "length must be between 1 and 2,000"),
+        ({"length": 1.5}, "length must be a whole number"),
         ({"samples": 17}, "samples must be between 1 and 16"),
         ({"seed": -3}, "seed must be between 0 and"),
         ({"seed": [1]}, "seed must be a whole number"),
@@ -92,14 +94,15 @@ def test_not_a_number_over_plain_http_is_refused(url: str) -> None:
 def test_a_port_in_use_is_named_with_a_remedy(url: str) -> None:
     port = url.rsplit(":", 1)[1]
     assert f"Cannot listen on 127.0.0.1:{port}" in refusal("--port", port)
-    assert f"--port {int(port) + 1}" in refusal("--port", port)
+    assert "another port" in refusal("--port", port)
+    assert "--host" in refusal("--host", "not.a.host.invalid", "--port", port)
 
 
 def test_damaged_weights_are_named(tmp_path: Path) -> None:
     port = str(free_port())
     assert "There is no folder" in refusal("--port", port, "--weights", str(tmp_path / "nowhere"))
     broken = tmp_path / "broken"
-    shutil.copytree(WEIGHTS, broken)
+    shutil.copytree(SHIPPED_WEIGHTS, broken)
     file = broken / "model.safetensors"
     file.write_bytes(file.read_bytes()[:1000])
     message = refusal("--port", port, "--weights", str(broken))
@@ -109,5 +112,28 @@ def test_damaged_weights_are_named(tmp_path: Path) -> None:
 
 def test_the_first_screen_is_what_the_shipped_weights_write() -> None:
     stored = json.loads(PATH.read_text(encoding="utf-8"))
-    written = write_first_screen(load_weights(WEIGHTS))
-    assert json.loads(json.dumps(written)) == stored
+    written = json.loads(json.dumps(write_first_screen(load_weights(SHIPPED_WEIGHTS))))
+    assert written | {"run": 0} == stored
+
+
+def test_other_weights_are_not_shown_the_stored_samples() -> None:
+    weights = load_weights(SHIPPED_WEIGHTS)
+    assert first_screen(weights) is not None
+    assert first_screen(replace(weights, sha256="another")) is None
+
+
+def test_the_readmes_client_example_runs(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    example = readme.split("```python\n")[1].split("```")[0]
+    exec(example.replace("http://127.0.0.1:7860", url), {})
+    assert len(capsys.readouterr().out) > 200
+
+
+def test_a_request_larger_than_any_page_sends_is_refused(url: str) -> None:
+    body = json.dumps({"data": ["x" * 2_000_000]}).encode()
+    request = urllib.request.Request(f"{url}/gradio_api/call/generate", body, {"Content-Type": "application/json"})
+    with pytest.raises((urllib.error.HTTPError, urllib.error.URLError)) as refused:
+        urllib.request.urlopen(request)
+    if isinstance(refused.value, urllib.error.HTTPError):
+        assert refused.value.code == 413
+    assert health(url)["healthy"]

@@ -35,6 +35,13 @@ def test_an_id_is_the_place_in_the_vocabulary() -> None:
     assert CharTokenizer("ba").encode("ab") == [1, 0]
 
 
+def test_an_empty_prompt_begins_with_a_newline_or_else_the_first_character() -> None:
+    assert SHAKESPEARE.encode_prompt("") == SHAKESPEARE.encode("\n")
+    assert SHAKESPEARE.encode_prompt("To") == SHAKESPEARE.encode("To")
+    assert CharTokenizer("ab\n").encode_prompt("") == [2]
+    assert CharTokenizer("ab").encode_prompt("") == [0]
+
+
 def test_a_texts_vocabulary_is_its_characters_sorted() -> None:
     assert CharTokenizer.from_text("hello, héllo").vocabulary == (" ", ",", "e", "h", "l", "o", "é")
 
@@ -63,6 +70,7 @@ def test_names_can_be_read_out() -> None:
     [
         ("\u2018tis love\u2019s \u201cname\u201d", "'tis love's 'name'"),  # Tiny Shakespeare has no double quotes
         ('say "no"', "say 'no'"),
+        ("don\u00b4t \u0060tis 3\u2032 3\u2033", "don't 'tis 3' 3'"),  # an acute alone is a space with an accent
         ("stay\u2014go \u2013 now \u2212 well\u2010a\u2011day \u2015", "stay--go - now - well-a-day --"),
         ("and so\u2026", "and so..."),
         ("caf\u00e9 na\u00efve \u00c5ngstr\u00f6m \u00d8re", "cafe naive Angstrom Ore"),  # precomposed
@@ -74,7 +82,21 @@ def test_names_can_be_read_out() -> None:
         ("\ufeffze\u200bro\u200d wi\u200cdth\u2060\u00ad", "zero width"),
         ("\uff21\uff42\uff1a", "Ab:"),  # full width
     ],
-    ids=["quotes", "double", "dashes", "ellipsis", "accents", "combining", "letters", "lines", "tab", "spaces", "zero width", "wide"],
+    ids=[
+        "quotes",
+        "double",
+        "accents alone",
+        "dashes",
+        "ellipsis",
+        "accents",
+        "combining",
+        "letters",
+        "lines",
+        "tab",
+        "spaces",
+        "zero width",
+        "wide",
+    ],
 )
 def test_typographic_characters_become_plain_ones(typed: str, plain: str) -> None:
     assert SHAKESPEARE.normalise(typed) == (plain, [])

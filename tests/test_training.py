@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import torch
 
-from model.checkpoint import load_weights
+from model.checkpoint import load_tensors, load_weights, save_tensors
 from model.config import GPTConfig, TrainConfig
 from model.data import Corpus
 from model.errors import CheckpointError, CorpusError, TrainingError
@@ -37,7 +37,7 @@ def corpus() -> Corpus:
 def make_trainer(folder: Path, corpus: Corpus, **settings: Any) -> Trainer:
     recipe = {"steps": 40, "batch_size": 8, "micro_batch_size": 4, "warmup_steps": 4, "eval_interval": 10} | settings
     network = GPTConfig(n_layer=2, n_head=2, n_embd=32, block_size=32, dropout=0.1)
-    return Trainer.start(Run(folder), network, TrainConfig(**recipe), corpus, CPU)
+    return Trainer.start(Run(folder), network, TrainConfig(**recipe), corpus, CPU, torch.float32)
 
 
 @pytest.mark.parametrize("settings", [{}, {"optimizer": "adamw", "learning_rate": 3e-3, "embedding_learning_rate": 3e-3}])
@@ -59,16 +59,17 @@ def test_best_weights_on_disk_have_the_loss_that_was_logged(tmp_path: Path, corp
     assert trainer.best == min(logged)
 
 
-def test_resumed_in_process_equals_uninterrupted(tmp_path: Path, corpus: Corpus) -> None:
+@pytest.mark.parametrize("stop", [17, 20, 40])  # between two checkpoints, at one, at the end
+def test_stopped_and_resumed_equals_uninterrupted(tmp_path: Path, corpus: Corpus, stop: int) -> None:
     whole = make_trainer(tmp_path / "whole", corpus, input_noise=0.05)
     list(whole.steps())
     first = make_trainer(tmp_path / "parts", corpus, input_noise=0.05)
     for metrics in first.steps():
-        if metrics["step"] == 17:  # between two checkpoints
+        if metrics["step"] == stop:
             break
     first.save()
     second = Trainer.resume(Run(tmp_path / "parts"), corpus, CPU)
-    assert second.step == 17
+    assert second.step == stop
     list(second.steps())
     assert metrics_of(tmp_path / "parts") == metrics_of(tmp_path / "whole")
     for key, tensor in whole.model.state_dict().items():
@@ -146,6 +147,30 @@ def test_a_second_run_of_the_same_name_is_refused(tmp_path: Path, corpus: Corpus
         make_trainer(tmp_path, corpus)
 
 
+def test_a_run_that_is_under_way_is_refused_to_others(tmp_path: Path) -> None:
+    (tmp_path / "corpus.txt").write_text(synthetic_text())
+    with Run(tmp_path / "runs" / "busy").claimed():
+        result = run_cli("train", "--preset", "tiny", "--run", "busy", "--corpus", "corpus.txt", folder=tmp_path)
+    assert result.returncode == 2
+    assert "is being trained by another process" in result.stderr
+
+
+def test_a_config_that_is_not_a_runs_is_named(tmp_path: Path, corpus: Corpus) -> None:
+    list(make_trainer(tmp_path, corpus, steps=10).steps())
+    path = tmp_path / "config.json"
+    path.write_text(path.read_text().replace('"warmup_steps"', '"warm_up"'))
+    with pytest.raises(CheckpointError, match=r"config\.json is not that of a run"):
+        Trainer.resume(Run(tmp_path), corpus, CPU)
+
+
+def test_a_checkpoint_without_its_optimizer_is_refused(tmp_path: Path, corpus: Corpus) -> None:
+    list(make_trainer(tmp_path, corpus, steps=10).steps())
+    tensors, metadata = load_tensors(tmp_path / "last.safetensors")
+    save_tensors(tmp_path / "last.safetensors", {k: t for k, t in tensors.items() if "momentum" not in k}, metadata)
+    with pytest.raises(CheckpointError, match="lacks a part of the optimizer"):
+        Trainer.resume(Run(tmp_path), corpus, CPU)
+
+
 def test_resuming_on_another_text_is_refused(tmp_path: Path, corpus: Corpus) -> None:
     list(make_trainer(tmp_path, corpus, steps=10).steps())
     with pytest.raises(CorpusError, match="another text"):
@@ -217,6 +242,9 @@ def test_the_command_line_trains_exports_evaluates_and_samples(tmp_path: Path) -
     evaluated = run_cli("eval", "--weights", "weights/mine", "--corpus", "corpus.txt", folder=tmp_path)
     loss = float(evaluated.stdout.split("validation loss ")[1].split()[0])
     assert loss == pytest.approx(best, abs=0.002)
+    unseeded = [run_cli("sample", "--weights", "weights/mine", "--max-new-chars", "30", folder=tmp_path) for _ in range(2)]
+    assert unseeded[0].stdout != unseeded[1].stdout
+    assert unseeded[0].stderr.startswith("seed ")
     sampling = ("sample", "--weights", "weights/mine", "--prompt", "the “", "--max-new-chars", "30", "--seed", "4")
     sampled = run_cli(*sampling, folder=tmp_path)
     assert sampled.stdout.startswith("the ")
@@ -228,7 +256,7 @@ def test_the_command_line_trains_exports_evaluates_and_samples(tmp_path: Path) -
     ("arguments", "message"),
     [
         (("train", "--run", "../elsewhere"), "A run's name"),
-        (("train", "--resume", "--run", "nowhere", "--corpus", "corpus.txt"), "cannot be read"),
+        (("train", "--resume", "--run", "nowhere", "--corpus", "corpus.txt"), "There is no run"),
         (("train", "--corpus", "missing.txt"), "cannot be read"),
         (("train", "--corpus", "empty.txt"), "is empty"),
         (("train", "--corpus", "latin1.txt"), "is not UTF-8"),
@@ -237,7 +265,7 @@ def test_the_command_line_trains_exports_evaluates_and_samples(tmp_path: Path) -
         (("train", "--corpus", "corpus.txt", "--learning-rate", "1e9"), "learning_rate must be between 0 and 10"),
         (("eval", "--weights", "nowhere"), "There is no folder"),
         (("sample", "--temperature", "nan"), "temperature must be between 0 and 2"),
-        (("sample", "--max-new-chars", "0"), "max_new_chars must be between 1 and 2,000"),
+        (("sample", "--max-new-chars", "0"), "length must be between 1 and 2,000"),
         (("sample", "--device", "cuda"), "no CUDA device"),
     ],
 )

@@ -8,7 +8,8 @@ import gradio as gr
 
 from model.config import SamplingParams
 from model.errors import SoliloquyError
-from model.serving.engine import Engine, draw_seed
+from model.sampling import draw_seed
+from model.serving.engine import Engine
 from ui.writing import View, follow
 
 
@@ -27,7 +28,8 @@ def create_api(engine: Engine) -> None:
         """Continues a prompt; every view holds what there is so far, the last one everything."""
         try:
             used = draw_seed() if seed is None else seed
-            request = engine.submit(prompt, SamplingParams(temperature, length, samples, used, 0, top_k, top_p))
+            params = SamplingParams(temperature=temperature, max_new_chars=length, samples=samples, seed=used, top_k=top_k, top_p=top_p)
+            request = engine.submit(prompt, params)
         except SoliloquyError as error:
             raise gr.Error(str(error), print_exception=False) from error
         try:

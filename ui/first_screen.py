@@ -8,25 +8,30 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from model.checkpoint import Weights, load_weights
+from model.checkpoint import SHIPPED_WEIGHTS, Weights, load_weights
 from model.config import SamplingParams
 from model.serving.engine import Engine
-from model.serving.request import Request
 from ui.writing import View, make_view
 
 PATH = Path(__file__).with_name("first_screen.json")
-WEIGHTS = Path(__file__).parent.parent / "weights" / "shakespeare"
 PROMPT = "ROMEO:"
 PARAMS = SamplingParams(temperature=0.8, max_new_chars=300, samples=4, seed=1597)
 
 
+def first_screen(weights: Weights) -> View | None:
+    """The stored samples, or None where other weights are in use than those that wrote them."""
+    stored = json.loads(PATH.read_text(encoding="utf-8"))
+    return stored if stored["weights"] == weights.sha256 else None
+
+
 def write_first_screen(weights: Weights) -> View:
-    """The stored samples, in float32, which all machines can."""
+    """The samples, in float32, which all machines can."""
     engine = Engine(weights)
-    request: Request = engine.submit(PROMPT, PARAMS)
+    request = engine.submit(PROMPT, PARAMS)
     engine.close()
-    return make_view(request) | {"run": 0, "state": "stored", "elapsed_s": 0, "chars_per_s": 0}
+    stored = {"run": 0, "state": "stored", "elapsed_s": 0, "chars_per_s": 0, "weights": weights.sha256}
+    return make_view(request) | stored
 
 
 if __name__ == "__main__":
-    PATH.write_text(json.dumps(write_first_screen(load_weights(WEIGHTS)), indent=2) + "\n", encoding="utf-8")
+    PATH.write_text(json.dumps(write_first_screen(load_weights(SHIPPED_WEIGHTS)), indent=2) + "\n", encoding="utf-8")

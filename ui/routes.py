@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import gradio as gr
-from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse, PlainTextResponse
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from model.serving.engine import Engine
 from ui.page import create_page
 from ui.theme import make_theme, read
 
 MAX_EVENTS = 400  # events at once; Gradio's 40 would make a class wait for each other
+MAX_BODY_BYTES = 2**20  # the longest prompt fits many times
 MAX_UPLOAD_BYTES = 1024  # nothing on the page takes a file, but Gradio's upload address is always there
 
 # The page asks nothing of other hosts; this makes the browser hold it to that. Gradio's scripts need inline code and eval.
@@ -22,15 +25,45 @@ CONTENT_SECURITY_POLICY = (
 )
 
 
+class Guard:
+    """Holds browsers to the policy above, and refuses requests larger than anything the page sends.
+
+    Written against ASGI itself: event streams pass through untouched.
+    """
+
+    def __init__(self, app: ASGIApp):
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        received = 0
+
+        async def receive_bounded() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > MAX_BODY_BYTES:
+                return {"type": "http.disconnect"}
+            return message
+
+        async def send_with_policy(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+            await send(message)
+
+        announced = dict(scope["headers"]).get(b"content-length", b"0")
+        if announced.isdigit() and int(announced) > MAX_BODY_BYTES:
+            await PlainTextResponse(f"A request may have {MAX_BODY_BYTES:,} bytes.", 413)(scope, receive, send)
+            return
+        await self.app(scope, receive_bounded, send_with_policy)
+
+
 def create_server(engine: Engine) -> FastAPI:
     """The whole application, ready for uvicorn."""
     server = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-
-    @server.middleware("http")
-    async def add_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        response = await call_next(request)
-        response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
-        return response
 
     @server.get("/healthz")
     async def health() -> JSONResponse:
@@ -40,6 +73,7 @@ def create_server(engine: Engine) -> FastAPI:
     page = create_page(engine)
     page.max_threads = MAX_EVENTS
     page._queue.max_thread_count = MAX_EVENTS  # mounting, unlike launching, does not pass it on
+    server.add_middleware(Guard)
     return gr.mount_gradio_app(
         server,
         page,
@@ -47,6 +81,7 @@ def create_server(engine: Engine) -> FastAPI:
         theme=make_theme(),
         css=read("page.css") + read("sample_tab.css"),
         head=f"<script>{read('state.js')}</script>",
+        favicon_path=str(Path(__file__).with_name("favicon.png")),
         footer_links=[],
         run_history=False,
         enable_monitoring=False,

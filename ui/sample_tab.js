@@ -2,6 +2,7 @@
 // Given by gr.HTML: element, props, watch. Text enters the page through text nodes only.
 const folio = element.querySelector(".folio");
 const groups = new Map(); // run number -> its group
+let current = 0; // what is still on its way of runs before this one is dropped
 
 const make = (tag, className, text = "") => {
   const node = document.createElement(tag);
@@ -17,17 +18,20 @@ const byId = (id) => document.getElementById(id);
 function tell(text, isError) {
   const notice = byId("notice");
   if (!notice) return;
-  notice.textContent = text;
-  notice.hidden = !text;
+  if (notice.textContent === text) return;
+  notice.setAttribute("role", isError ? "alert" : "status");
   notice.classList.toggle("error", isError);
+  notice.textContent = text;
+  if (isError) bringIntoView(notice);
 }
 
 function makeCard(view, index) {
   const card = make("article", "card");
   card.dataset.testid = "card";
-  const heading = make("h3", "card-number", `${view.first_sample + index + 1}`);
+  const heading = make("h2", "card-number", `${view.first_sample + index + 1}`);
   heading.setAttribute("aria-label", `Sample ${view.first_sample + index + 1}`);
   const body = make("p", "card-text");
+  body.tabIndex = 0; // a long text scrolls, by keys too
   const written = document.createTextNode("");
   body.append(make("span", "prompt", view.prompt), written);
   card.append(heading, body);
@@ -44,6 +48,7 @@ function makeGroup(view) {
   seed.addEventListener("click", () => keepSeed(view.seed));
   const status = make("span", "status");
   status.dataset.testid = "status";
+  status.setAttribute("role", "status");
   line.append(make("span", "setting", `temperature ${view.temperature}`), seed, status);
   const sheet = make("div", "sheet");
   sheet.dataset.count = view.texts.length;
@@ -53,7 +58,7 @@ function makeGroup(view) {
   return { section, status, cards };
 }
 
-// Gradio's number field listens to input events.
+// Gradio's field listens to input events.
 function keepSeed(seed) {
   const field = document.querySelector("#seed :is(input, textarea)");
   field.value = seed;
@@ -66,6 +71,8 @@ function statusOf(view) {
   switch (view.state) {
     case "stored":
       return "written earlier by this model, in float32";
+    case "waiting":
+      return "waiting for its turn";
     case "running":
       return "writing";
     case "stopped":
@@ -90,24 +97,37 @@ function showBeginning({ body }) {
   if (body.scrollHeight - body.scrollTop - body.clientHeight < 24) body.scrollTop = 0;
 }
 
+// A group that another one has taken the place of, and of which nothing more is heard.
+function settle({ section, status, cards }) {
+  if (!section.classList.contains("running")) return;
+  section.classList.remove("running");
+  const written = cards.reduce((sum, { written }) => sum + [...written.data].length, 0);
+  status.textContent = `stopped after ${number(written)} characters`;
+  cards.forEach(showBeginning);
+}
+
 // On a phone the texts are below the controls.
 function bringIntoView(section) {
-  if (section.getBoundingClientRect().top < innerHeight * 0.8) return;
+  const { top } = section.getBoundingClientRect();
+  if (top >= 0 && top < innerHeight * 0.8) return;
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
   section.scrollIntoView({ block: "start", behavior: calm ? "auto" : "smooth" });
 }
 
 function draw(view) {
+  if (view.run < current) return;
   let group = groups.get(view.run);
   if (!group) {
-    if (!view.keep) clear();
+    if (view.keep) groups.forEach(settle);
+    else clear();
     folio.querySelector(".empty")?.remove();
+    current = view.run;
     group = makeGroup(view);
     groups.set(view.run, group);
     folio.prepend(group.section);
     if (view.state !== "stored") bringIntoView(group.section);
   }
-  const running = view.state === "running";
+  const running = view.state === "running" || view.state === "waiting";
   view.texts.forEach((text, index) => write(group.cards[index], text));
   if (!running && group.section.classList.contains("running")) group.cards.forEach(showBeginning);
   group.section.classList.toggle("running", running);
@@ -120,11 +140,17 @@ function draw(view) {
 // Stop can be pressed while something is being written.
 function allowStop() {
   const stop = byId("stop");
-  if (stop) stop.disabled = !folio.querySelector(".group.running");
-  else requestAnimationFrame(allowStop);
+  if (!stop) {
+    requestAnimationFrame(allowStop);
+    return;
+  }
+  const idle = !folio.querySelector(".group.running");
+  if (idle && stop === document.activeElement) byId("generate").focus();
+  stop.disabled = idle;
 }
 
 function clear() {
+  current = Math.max(current, ...[...groups.keys()].map((run) => run + 1));
   groups.clear();
   folio.replaceChildren();
 }
@@ -145,5 +171,9 @@ watch("value", update);
 update();
 
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target.closest("#controls")) byId("generate").click();
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target.closest("#controls")) {
+    event.target.blur(); // so that Gradio takes what was typed
+    event.target.focus();
+    byId("generate").click();
+  }
 });

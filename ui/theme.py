@@ -28,7 +28,7 @@ _COLOURS = {
     "block_info_text_color": "ink-soft",
     "input_background_fill": "sheet",
     "input_background_fill_focus": "sheet",
-    "input_border_color": "rule",
+    "input_border_color": "rule-strong",
     "input_border_color_focus": "ink",
     "input_placeholder_color": "ink-soft",
     "slider_color": "ink",

@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
-from model.serving.request import Request
+from model.serving.request import FINISHED, Request
 from model.tokenizer import name
 
 FIRST_LOOK_S = 0.02  # how often to look for the first character ...
 LOOK_S = 0.2  # ... and for more, once there is one
+HEARTBEAT_S = 1.0
 NAMED_AT_MOST = 8  # characters named in a notice
 
 View = dict[str, Any]
 
 
 async def follow(request: Request) -> AsyncIterator[View]:
-    """Views of a request as it grows: the first characters at once, then a few times a second, and the last whatever happened."""
+    """Views of a request: at once, with its first characters, then a few times a second, and the last whatever happened.
+
+    While it waits for its turn a view now and then keeps the connection honest: a page that was closed is noticed at a yield.
+    """
+    told_state, told_at = "", 0.0
     while True:
         view = make_view(request)
-        finished = view["state"] not in ("waiting", "running")
         begun = any(view["texts"])
-        if finished or begun:
+        if begun or view["state"] != told_state or time.monotonic() - told_at > HEARTBEAT_S:
+            told_state, told_at = view["state"], time.monotonic()
             yield view
-        if finished:
+        if view["state"] in FINISHED:
             return
         await asyncio.sleep(LOOK_S if begun else FIRST_LOOK_S)
 

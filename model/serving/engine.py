@@ -7,24 +7,16 @@ from __future__ import annotations
 
 import logging
 import queue
-import secrets
 import threading
 from dataclasses import replace
 
 from model.checkpoint import Weights
-from model.config import MAX_PROMPT_CHARS, MAX_WAITING_REQUESTS, SamplingParams
-from model.errors import BusyError, ParameterError
+from model.config import MAX_WAITING_REQUESTS, SamplingParams, check_prompt
+from model.errors import BusyError
 from model.serving.decoder import Decoder, throws_of
 from model.serving.request import DONE, FAILED, STOPPED, Request
 
-DRAWN_SEEDS = 1_000_000  # a drawn seed has at most six digits, to be read out and typed again
-
 log = logging.getLogger(__name__)
-
-
-def draw_seed() -> int:
-    """A seed for a viewer who gave none."""
-    return secrets.randbelow(DRAWN_SEEDS)
 
 
 class Engine:
@@ -48,10 +40,7 @@ class Engine:
             ParameterError: the prompt is no text or too long, or a setting does not fit the model.
             BusyError: too many requests wait already.
         """
-        if not isinstance(prompt, str):
-            raise ParameterError("The prompt must be a text.")
-        if len(prompt) > MAX_PROMPT_CHARS:
-            raise ParameterError(f"The prompt has {len(prompt):,} characters; the most is {MAX_PROMPT_CHARS:,}. Shorten it and try again.")
+        check_prompt(prompt)
         text, left_out = self.weights.tokenizer.normalise(prompt)
         params = replace(params, top_k=min(params.top_k, self.weights.model.config.vocab_size))
         request = Request(text, tuple(left_out), params)
@@ -81,9 +70,12 @@ class Engine:
             self._writing = False
 
     def _serve(self, request: Request) -> None:
+        if request.cancelled:  # while it waited
+            request.end(STOPPED)
+            return
         vocabulary = self.weights.tokenizer.vocabulary
         request.begin()
-        prompt = self.weights.tokenizer.encode(request.prompt or "\n")
+        prompt = self.weights.tokenizer.encode_prompt(request.prompt)
         decoder = Decoder(self.weights.model, prompt, throws_of(request.params), request.params)
         while not decoder.done and not request.cancelled:
             request.append([vocabulary[i] for i in decoder.step().ids])

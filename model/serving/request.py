@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from model.config import SamplingParams
 
 WAITING, RUNNING, DONE, STOPPED, FAILED = "waiting", "running", "done", "stopped", "failed"
+FINISHED = (DONE, STOPPED, FAILED)
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Progress:
 
     @property
     def finished(self) -> bool:
-        return self.state in (DONE, STOPPED, FAILED)
+        return self.state in FINISHED
 
 
 class Request:
@@ -41,7 +42,7 @@ class Request:
         left_out: characters of the original prompt that the vocabulary lacks.
     """
 
-    _numbers = itertools.count(1)
+    _numbers = itertools.count(time.time_ns() // 1_000_000)  # they grow on when the server starts again
 
     def __init__(self, prompt: str, left_out: tuple[str, ...], params: SamplingParams):
         self.number = next(self._numbers)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from model.config import TrainConfig
+from model.errors import CheckpointError
 from model.gpt import GPT
 
 
@@ -69,11 +70,17 @@ def flatten_state(optimizers: list[torch.optim.Optimizer]) -> dict[str, Tensor]:
 
 
 def restore_state(optimizers: list[torch.optim.Optimizer], tensors: dict[str, Tensor]) -> None:
-    """The reverse of `flatten_state`."""
+    """The reverse of `flatten_state`.
+
+    Raises:
+        CheckpointError: a parameter has no state.
+    """
     for n, optimizer in enumerate(optimizers):
         state: dict[int, dict[str, Tensor]] = {}
         for name, tensor in tensors.items():
             if name.startswith(f"optimizer.{n}."):
                 index, key = name.split(".", 3)[2:]
                 state.setdefault(int(index), {})[key] = tensor
+        if len(state) != sum(len(group["params"]) for group in optimizer.param_groups):
+            raise CheckpointError("The checkpoint lacks a part of the optimizer's state.")
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

@@ -1,7 +1,7 @@
 """The training loop: batches in, metrics and checkpoints out.
 
-Everything random is a function of (seed, step), so a run that was killed at any moment and resumed gives, on the same machine, the
-very numbers of a run that was not.
+Everything random is a function of (seed, step), so a run that was killed at any moment and resumed gives, on the same CPU, the
+very numbers of a run that was not. (On a GPU some of PyTorch's sums have no fixed order; there the numbers are close.)
 
     python -m model train --preset shakespeare --run shakespeare
     python -m model train --run shakespeare --resume
@@ -60,17 +60,21 @@ class Trainer:
         }
 
     @classmethod
-    def start(cls, run: Run, network: GPTConfig, recipe: TrainConfig, corpus: Corpus, device: torch.device) -> Trainer:
+    def start(
+        cls, run: Run, network: GPTConfig, recipe: TrainConfig, corpus: Corpus, device: torch.device, dtype: torch.dtype | None = None
+    ) -> Trainer:
         """A new run.
+
+        Args:
+            dtype: what matrices are multiplied in; None takes the faster one, measured now and kept for the whole run.
 
         Raises:
             TrainingError: the folder holds a run already.
         """
-        if run.has_checkpoint():
+        if run.exists():
             raise TrainingError(f"{run.folder} holds a run already. Go on with it (--resume) or give another name (--run).")
-        trainer = cls(run, network, recipe, corpus, device, training_dtype(network.n_embd, device))
+        trainer = cls(run, network, recipe, corpus, device, dtype or training_dtype(network.n_embd, device))
         write_atomically(run.folder / "config.json", config_json(trainer.network, trainer.tokenizer, trainer.about))
-        run.metrics_path.unlink(missing_ok=True)
         return trainer
 
     @classmethod
@@ -82,9 +86,14 @@ class Trainer:
             CorpusError: the corpus is not the one that the run began with.
         """
         network, _, about = read_config(run.folder)
-        if about["corpus"]["sha256"] != corpus.sha256:
-            raise CorpusError(f"{run.folder} was trained on another text ({about['corpus']['name']}). Resume it with that one (--corpus).")
-        trainer = cls(run, network, TrainConfig(**about["recipe"]), corpus, device, DTYPES[about["precision"]])
+        try:
+            recipe, dtype, known = TrainConfig(**about["recipe"]), DTYPES[about["precision"]], about["corpus"]
+            name, sha256 = known["name"], known["sha256"]
+        except (KeyError, TypeError) as error:
+            raise CheckpointError(f"{run.folder / 'config.json'} is not that of a run that can be resumed ({error}).") from None
+        if sha256 != corpus.sha256:
+            raise CorpusError(f"{run.folder} was trained on another text ({name}). Resume it with that one (--corpus).")
+        trainer = cls(run, network, recipe, corpus, device, dtype)
         if run.has_checkpoint():
             trainer._restore()
         run.forget_after(trainer.step)
@@ -103,13 +112,13 @@ class Trainer:
             self.elapsed_s = time.monotonic() - began
             metrics["elapsed_s"] = round(self.elapsed_s, 2)
             self.run.log(metrics)
-            yield metrics
+            news = [metrics]
             if self.step % self.recipe.eval_interval == 0 or self.step == self.recipe.steps:
-                evaluation = self._evaluate()
-                self.run.log(evaluation)
+                news.append(self._evaluate())
+                self.run.log(news[-1])
                 self.elapsed_s = time.monotonic() - began
                 self.save()
-                yield evaluation
+            yield from news  # only now: whoever stops here leaves no evaluation out
 
     def save(self) -> None:
         """Writes a checkpoint of this very moment."""
@@ -126,7 +135,7 @@ class Trainer:
             raise CheckpointError(f"The checkpoint in {self.run.folder} lacks {error}.") from None
         expected = {f"model.{key}": tensor for key, tensor in self.model.state_dict().items()}
         expected |= {f"average.{key}": tensor for key, tensor in self.average.items()}
-        check_tensors(self.run.folder, {k: t for k, t in tensors.items() if not k.startswith("optimizer.")}, expected)
+        check_tensors(self.run.folder / "last.safetensors", {k: t for k, t in tensors.items() if not k.startswith("optimizer.")}, expected)
         for name, tensor in expected.items():  # each is the live tensor itself
             tensor.copy_(tensors[name])
         restore_state(self.optimizers, tensors)

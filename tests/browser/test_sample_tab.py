@@ -63,14 +63,22 @@ def test_first_screen_shows_stored_samples_and_writes_nothing(page: Page, url: s
 
 
 def test_all_samples_grow_together(page: Page) -> None:
-    set_up(page, samples=4, length=300)
+    set_up(page, samples=4, length=2000)
     page.evaluate(RECORD_GROWTH)
-    written = generate(page)
-    growth = [lengths for lengths in page.evaluate("window.growth") if len(lengths) == 4]
-    assert len({tuple(lengths) for lengths in growth}) >= 3, "the texts came all at once"
-    assert all(max(lengths) - min(lengths) <= 0 for lengths in growth[-3:]), "samples are not in step"
-    assert [len(text) for text in written] == [len("ROMEO:") + 300] * 4
-    assert len(set(written)) == 4
+    page.get_by_role("button", name="Generate").click()
+    page.wait_for_function("new Set(window.growth.map(String)).size >= 5")
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_test_id("status")).to_contain_text("stopped after")
+    lengths = [len(text) for text in texts(page)]
+    assert len(lengths) == 4
+    assert len(set(lengths)) == 1, "samples are not in step"
+    assert lengths[0] < len("ROMEO:") + 2000, "the texts came all at once"
+    assert len(set(texts(page))) == 4
+
+
+def test_every_sample_gets_its_length(page: Page) -> None:
+    set_up(page, samples=3, length=270)  # past the first window
+    assert [len(text) for text in generate(page)] == [len("ROMEO:") + 270] * 3
 
 
 def test_stop_stops_and_keeps_what_is_written(page: Page, url: str) -> None:
@@ -126,6 +134,64 @@ def test_again_keeps_earlier_samples_and_goes_on_with_the_dice(page: Page) -> No
     assert page.get_by_test_id("group").count() == 1
 
 
+def test_again_throws_the_same_dice_at_another_temperature(page: Page) -> None:
+    set_up(page, seed="5", samples=2, length=60)
+    generate(page)
+    set_up(page, temperature=1.5)
+    generate(page, "Again")
+    assert page.get_by_test_id("group").first.locator(".card-number").all_inner_texts() == ["1", "2"]
+
+
+def start_long(page: Page, button: str = "Generate") -> None:
+    """Presses a button for texts that take a while, and waits for the first characters."""
+    set_up(page, samples=4, length=2000)
+    page.get_by_role("button", name=button, exact=True).click()
+    page.wait_for_function("document.querySelector('.group.running .card-text')?.textContent.length > 10")
+
+
+def test_clear_while_writing_leaves_an_empty_page(page: Page, url: str) -> None:
+    start_long(page)
+    page.get_by_role("button", name="Clear").click()
+    expect(page.locator(".empty")).to_be_visible()
+    page.wait_for_timeout(600)
+    expect(page.get_by_test_id("group")).to_have_count(0)
+    assert health(url)["writing"] == 0
+
+
+@pytest.mark.parametrize("first", ["Generate", "Again"])
+def test_generate_while_writing_takes_its_place(page: Page, url: str, first: str) -> None:
+    start_long(page, first)
+    set_up(page, prompt="JULIET:", samples=2, length=40)
+    page.get_by_role("button", name="Generate").click()
+    page.wait_for_function("document.querySelector('.prompt').textContent === 'JULIET:'")
+    page.wait_for_function(f"!document.querySelector('{WRITING}')")
+    page.wait_for_timeout(400)
+    expect(page.get_by_test_id("group")).to_have_count(1)
+    assert [len(text) for text in texts(page)] == [len("JULIET:") + 40] * 2
+    assert health(url)["writing"] == 0
+
+
+def test_again_while_writing_settles_the_first_and_keeps_it(page: Page) -> None:
+    start_long(page)
+    set_up(page, samples=2, length=40)
+    page.get_by_role("button", name="Again").click()
+    expect(page.get_by_test_id("group")).to_have_count(2)
+    page.wait_for_function(f"!document.querySelector('{WRITING}')")
+    expect(page.get_by_test_id("status").last).to_contain_text("stopped after")
+
+
+def test_another_viewer_waits_for_its_turn_and_may_stop(browser: Browser, page: Page, url: str) -> None:
+    start_long(page)
+    other = browser.new_page()
+    open_page(other, url)
+    other.get_by_role("button", name="Generate").click()
+    expect(other.get_by_test_id("status")).to_have_text("waiting for its turn")
+    other.get_by_role("button", name="Stop").click()
+    page.get_by_role("button", name="Stop").click()
+    expect(other.get_by_test_id("status")).to_have_text("stopped after 0 characters")
+    other.close()
+
+
 def test_clear_empties_the_page_and_keeps_the_prompt(page: Page) -> None:
     page.get_by_role("button", name="Clear").click()
     expect(page.get_by_test_id("card")).to_have_count(0)
@@ -146,7 +212,8 @@ def test_hostile_text_shows_up_as_text(page: Page, hostile: str) -> None:
     expect(page.get_by_test_id("notice")).to_contain_text(f"not {hostile!r}")
     set_up(page, seed="")
     kept = "".join(char for char in hostile if char.isalpha() or char in "$3 ")
-    assert all(text.startswith(kept) for text in generate(page))
+    generate(page)
+    assert page.locator(".card-text .prompt").all_text_contents() == [kept] * 4
     expect(page.get_by_test_id("notice")).to_contain_text(f"Left out, because the model does not know them: ‘{hostile.strip('$')[0]}’")
     expect(page.get_by_label("Prompt")).to_have_value(hostile)
     assert page.locator("#folio img, #folio script, #controls img").count() == images
@@ -183,7 +250,7 @@ def test_bad_input_gets_a_message_and_loses_nothing(page: Page, prompt: str, see
     assert page.get_by_label("Prompt").input_value() == prompt
     set_up(page, prompt="ROMEO:", seed="", length=20)
     generate(page)
-    expect(page.get_by_test_id("notice")).to_be_hidden()
+    expect(page.get_by_test_id("notice")).to_have_text("")
 
 
 def test_a_closed_page_frees_the_engine(browser: Browser, url: str) -> None:
@@ -209,6 +276,29 @@ def test_works_on_a_phone(browser: Browser, url: str) -> None:
     expect(page.get_by_test_id("card").first).to_be_in_viewport()
     expect(page.get_by_role("button", name="Generate")).to_be_in_viewport()
     assert page.evaluate("document.documentElement.scrollWidth") == 360
+    page.close()
+
+
+def test_the_largest_text_fits_a_phone(browser: Browser, url: str) -> None:
+    page = browser.new_context(viewport={"width": 360, "height": 740}).new_page()
+    open_page(page, url)
+    for _ in range(4):
+        page.get_by_role("button", name="Larger text").click()
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    for name in ("Generate", "Stop", "Again", "Clear"):
+        button = page.get_by_role("button", name=name, exact=True)
+        assert button.evaluate("button => button.scrollWidth <= button.clientWidth"), name
+    page.close()
+
+
+def test_an_error_on_a_phone_comes_into_view(browser: Browser, url: str) -> None:
+    page = browser.new_context(viewport={"width": 360, "height": 740}).new_page()
+    open_page(page, url)
+    set_up(page, seed="abc")
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    page.get_by_role("button", name="Generate").click()
+    expect(page.get_by_test_id("notice")).to_be_in_viewport()
+    assert page.get_by_role("alert").get_attribute("data-testid") == "notice"
     page.close()
 
 
