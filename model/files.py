@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from pathlib import Path
@@ -29,6 +30,7 @@ def write_atomically(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         beside.replace(path)
     except OSError as error:
-        beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            beside.unlink()
         remedy = "The disk is full: free some space and try again" if error.errno == errno.ENOSPC else str(error.strerror)
         raise CheckpointError(f"{path} could not be written. {remedy}. The file that was there before is untouched.") from error

@@ -73,7 +73,7 @@ def in_faster_precision(model: GPT, name: str) -> GPT:
     key = f"{_machine(model.device)}, torch {torch.__version__}, {torch.get_num_threads()} threads, {name}, {model.n_params()} parameters"
     path = cache_dir() / "precision.json"
     known = _read_json(path)
-    if known.get(key) not in DTYPES:
+    if str(known.get(key)) not in DTYPES:
         chosen = _measure_writing(model)
         known[key] = str(chosen).removeprefix("torch.")
         with contextlib.suppress(CheckpointError):  # a home that cannot be written to: measured again next time

@@ -6,6 +6,7 @@ accents; `normalise` brings them back to what the corpus has, and names what it 
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable
 
@@ -30,6 +31,8 @@ _PLAIN: dict[str, tuple[str, ...]] = {
     "Ø": ("O",),
     "ø": ("o",),
 }
+
+_CLUSTER = re.compile(r".[\u0300-\u036f]*", re.S)  # a character with the accents that follow it
 
 
 class CharTokenizer:
@@ -76,14 +79,15 @@ class CharTokenizer:
         Returns:
             the text in the vocabulary, and the characters that had to be left out, each once, in order of appearance.
         """
-        text = unicodedata.normalize("NFC", text.replace("\r\n", "\n"))
         kept, left_out = [], {}
-        for char in text:
-            plain = self._plain(char)
-            if plain is None:
-                left_out[char] = True
-            else:
-                kept.append(plain)
+        for cluster in _CLUSTER.findall(text.replace("\r\n", "\n")):
+            known = all(char in self._ids for char in cluster)
+            for char in cluster if known else unicodedata.normalize("NFC", cluster):
+                plain = self._plain(char)
+                if plain is None:
+                    left_out[char] = True
+                else:
+                    kept.append(plain)
         return "".join(kept), list(left_out)
 
     def _plain(self, char: str) -> str | None:

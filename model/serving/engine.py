@@ -55,7 +55,7 @@ class Engine:
         return {"healthy": self._thread.is_alive(), "writing": int(self._writing), "waiting": self._waiting.qsize()}
 
     def close(self) -> None:
-        """Ends the loop after the request that it is serving."""
+        """Ends the loop once all that waits is written."""
         self._waiting.put(None)
         self._thread.join()
 

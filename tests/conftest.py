@@ -1,0 +1,113 @@
+"""Shared fixtures: a small random network, the shipped one, and the corpus where it is at hand."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import string
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import settings
+from torch import Tensor
+
+from model.checkpoint import Weights, load_weights
+from model.config import GPTConfig
+from model.gpt import GPT
+from model.tokenizer import CharTokenizer
+
+ROOT = Path(__file__).parent.parent
+VOCABULARY = "\n !$&',-.3:;?" + string.ascii_uppercase + string.ascii_lowercase  # Tiny Shakespeare's
+TINY = {"n_layer": 2, "n_head": 2, "n_embd": 32, "block_size": 16, "vocab_size": len(VOCABULARY)}
+
+# No deadline: a busy machine is no failure. The same examples in every run: a failure is there for everybody.
+settings.register_profile("soliloquy", deadline=None, derandomize=True, max_examples=100)
+settings.load_profile("soliloquy")
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """PyTorch on one thread: of networks this small two threads make short work only where nothing else runs."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def make_model() -> Callable[..., GPT]:
+    """Makes small random networks: `make_model(seed=1, n_layer=3)`.
+
+    Weights are large, and norms are not 1, so that every part shows in the logits: with GPT-2's small first weights attention is
+    all but flat, and a fault in it would be lost in the tolerance.
+    """
+
+    def make(seed: int = 0, **settings: float) -> GPT:
+        generator = torch.Generator().manual_seed(seed)
+        model = GPT(GPTConfig(**TINY | settings), generator).eval().requires_grad_(False)
+        for parameter in model.parameters():
+            if parameter.dim() == 2:
+                parameter.normal_(0.0, 0.25, generator=generator)
+            else:
+                parameter.uniform_(0.5, 1.5, generator=generator)
+        return model
+
+    return make
+
+
+@pytest.fixture
+def tiny(make_model: Callable[..., GPT]) -> Weights:
+    """A small random network with Tiny Shakespeare's vocabulary."""
+    return Weights(name="tiny", model=make_model(), tokenizer=CharTokenizer(VOCABULARY), about={}, sha256="")
+
+
+@pytest.fixture
+def make_ids() -> Callable[..., Tensor]:
+    """Makes random texts as ids: `make_ids(rows, chars, seed=1)`, (rows, chars)."""
+
+    def make(rows: int, chars: int, seed: int = 0) -> Tensor:
+        return torch.randint(len(VOCABULARY), (rows, chars), generator=torch.Generator().manual_seed(seed))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def shipped() -> Weights:
+    """The model that ships. Shared by all tests: not to be changed."""
+    return load_weights(ROOT / "weights" / "shakespeare")
+
+
+@pytest.fixture(scope="session")
+def corpus_path() -> Path:
+    """Tiny Shakespeare on this machine."""
+    given = os.environ.get("SOLILOQUY_CORPUS")
+    if not given or not Path(given).is_file():
+        pytest.skip("needs Tiny Shakespeare: set SOLILOQUY_CORPUS to its path")
+    return Path(given)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A real file system of 64 KiB."""
+    if not hasattr(os, "geteuid") or os.geteuid() != 0 or not shutil.which("mount"):
+        pytest.skip("only root can mount a small disk")
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], capture_output=True, text=True)
+    if mounted.returncode:
+        pytest.skip(f"no small disk can be mounted here: {mounted.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+@pytest.fixture
+def cache_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The user's cache in an empty folder, no corpus given, and no proxy between a test and its own server."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("SOLILOQUY_CORPUS", raising=False)
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(name, "127.0.0.1")
+    return tmp_path / "cache" / "soliloquy"

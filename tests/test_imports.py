@@ -1,0 +1,114 @@
+"""Imports point one way. Read from the source, so that no import is missed for not being reached."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+FILES = sorted([ROOT / "app.py", *(ROOT / "model").rglob("*.py"), *(ROOT / "ui").rglob("*.py")])
+
+# What each part of `model` stands on: only on parts with a lower number, and on its own folder.
+LAYERS = {
+    "errors": 0,
+    "files": 1,
+    "config": 1,
+    "tokenizer": 2,
+    "kv_cache": 2,
+    "sampling": 2,
+    "data": 2,
+    "gpt": 3,
+    "generate": 4,
+    "evaluation": 4,
+    "attention": 4,
+    "checkpoint": 4,
+    "precision": 4,
+    "serving": 5,
+    "training": 5,
+    "__main__": 6,
+}
+
+
+def module_name(path: Path) -> str:
+    """model/serving/engine.py -> model.serving.engine"""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imports_of(source: str) -> set[str]:
+    """Modules that a source imports, anywhere in it; `from a import b` gives a and a.b, for b may be a module."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            found |= {str(node.module)} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+IMPORTS = {module_name(path): imports_of(path.read_text(encoding="utf-8")) for path in FILES}
+
+
+def importers(package: str) -> set[str]:
+    """Our modules that import a package or anything in it."""
+    return {name for name, imported in IMPORTS.items() if any(i == package or i.startswith(f"{package}.") for i in imported)}
+
+
+def test_every_kind_of_import_is_seen() -> None:
+    source = "import a.b as c\nfrom d.e import f, g\ndef late():\n    import h\n    if True:\n        from i import j"
+    assert imports_of(source) == {"a.b", "d.e", "d.e.f", "d.e.g", "h", "i", "i.j"}
+    assert {"app", "model.gpt", "model.serving.engine", "model.training.trainer"} <= IMPORTS.keys()
+    assert {"model.gpt", "model.precision"} <= importers("torch")
+
+
+def test_gradio_is_imported_by_the_page_alone() -> None:
+    assert importers("gradio")
+    assert {name.partition(".")[0] for name in importers("gradio")} <= {"ui", "app"}
+
+
+@pytest.mark.parametrize("package", ["ui", "app", "tests", "benchmarks"])
+def test_the_model_knows_nothing_of_what_stands_on_it(package: str) -> None:
+    assert not {name for name in importers(package) if name.partition(".")[0] == "model"}
+
+
+def test_the_page_does_not_import_the_app() -> None:
+    assert not importers("app")
+
+
+def test_nothing_imports_the_command_line() -> None:
+    assert not importers("model.__main__")
+
+
+@pytest.mark.parametrize("module", ["model.sampling", "model.config", "model.tokenizer", "model.serving.request"])
+def test_what_needs_no_network_imports_no_torch(module: str) -> None:
+    assert module not in importers("torch")
+
+
+@pytest.mark.parametrize(
+    "package", ["torch.optim", "model.training", "model.serving", "model.checkpoint", "model.files", "threading", "pathlib"]
+)
+def test_the_network_has_no_optimizer_no_files_and_no_threads(package: str) -> None:
+    assert "model.gpt" not in importers(package)
+
+
+def test_serving_and_training_do_not_know_each_other() -> None:
+    assert not {name for name in importers("model.training") if name.startswith("model.serving")}
+    assert not {name for name in importers("model.serving") if name.startswith("model.training")}
+
+
+def test_the_hub_is_not_in_the_model() -> None:
+    assert not {name for name in importers("huggingface_hub") if name.partition(".")[0] == "model"}
+
+
+@pytest.mark.parametrize("name", [name for name in IMPORTS if name.startswith("model.")])
+def test_imports_in_the_model_point_downwards(name: str) -> None:
+    part = name.split(".")[1]
+    assert part in LAYERS, f"give model/{part} its place in LAYERS"
+    for imported in IMPORTS[name]:
+        package, _, rest = imported.partition(".")
+        below = rest.partition(".")[0]
+        if package == "model" and below in LAYERS and below != part:
+            assert LAYERS[below] < LAYERS[part], f"{name} imports {imported}"
