@@ -38,14 +38,14 @@ def create_sample_tab(engine: Engine) -> None:
                 stop = gr.Button("Stop", elem_id="stop")
                 again = gr.Button("Again", elem_id="again")
                 clear = gr.Button("Clear", elem_id="clear")
-            temperature = Slider(0, MAX_TEMPERATURE, 0.8, step=0.05, label="Temperature", info=help["temperature"], elem_id="temperature")
-            length = Slider(1, MAX_NEW_CHARS, 300, step=1, label="Length", elem_id="length")
-            samples = Slider(1, MAX_SAMPLES, 4, step=1, label="Samples", elem_id="samples")
+            temperature = _slider(0, MAX_TEMPERATURE, 0.8, step=0.05, label="Temperature", info=help["temperature"], elem_id="temperature")
+            length = _slider(1, MAX_NEW_CHARS, 300, step=1, label="Length", elem_id="length")
+            samples = _slider(1, MAX_SAMPLES, 4, step=1, label="Samples", elem_id="samples")
             seed = gr.Textbox(label="Seed", info=help["seed"], placeholder="new each time", max_lines=1, elem_id="seed")
             with gr.Accordion("More", open=False, elem_id="more"):
                 vocab_size = engine.weights.model.config.vocab_size
-                top_k = Slider(0, vocab_size, 0, step=1, label="Top-k", info=help["top_k"], elem_id="top-k")
-                top_p = Slider(0, 1, 1, step=0.01, label="Top-p", info=help["top_p"], elem_id="top-p")
+                top_k = _slider(0, vocab_size, 0, step=1, label="Top-k", info=help["top_k"], elem_id="top-k")
+                top_p = _slider(0, 1, 1, step=0.01, label="Top-p", info=help["top_p"], elem_id="top-p")
         with gr.Column(scale=1, min_width=300, elem_id="texts"):
             folio = gr.HTML(
                 first_screen(engine.weights) or EMPTY,
@@ -65,13 +65,12 @@ def create_sample_tab(engine: Engine) -> None:
     on_click(clear.click, tab.clear, None, [folio, dice], queue=False)
 
 
-class Slider(gr.Slider):
-    """A slider whose value is checked where all values are, in `SamplingParams`, with a message that names it."""
-
-    is_template = True  # to the browser it is Gradio's own
-
-    def preprocess(self, payload: float) -> float:
-        return payload
+def _slider(low: float, high: float, value: float, **settings: Any) -> gr.Slider:
+    """A slider whose value is checked where all values are, in `SamplingParams`, with a message that names it; Gradio's own
+    check does not say which slider it means."""
+    slider = gr.Slider(low, high, value, **settings)
+    slider.preprocess = lambda payload: payload  # type: ignore[method-assign]
+    return slider
 
 
 class SampleTab:
