@@ -119,8 +119,8 @@ class CausalSelfAttention(nn.Module):
             q, k, v = qkv.unbind(0)  # each (B, n_head, T, head_dim)
             mask = None
         else:
-            q = qkv[0]
-            k, v = shared.slots.store(self.layer, qkv[1:])
+            q = qkv.select(0, 0)
+            k, v = shared.slots.store(self.layer, qkv.narrow(0, 1, 2))
             mask = shared.slots.mask
         y = self.attend(q, k, v, mask, shared.capture)
         if shared.heads_off:
