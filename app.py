@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import logging
 import os
 import socket
 import sys
@@ -46,26 +47,38 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     weights = replace(weights, model=in_faster_precision(weights.model, weights.name))
-    server = uvicorn.Server(uvicorn.Config(create_server(Engine(weights)), log_level="warning", timeout_graceful_shutdown=2))
+    server = Server(uvicorn.Config(create_server(Engine(weights)), log_level="warning", timeout_graceful_shutdown=1))
     print(f"Soliloquy is at http://{f'[{options.host}]' if ':' in options.host else options.host}:{options.port}", flush=True)
     server.run(sockets=[listener])
+    print("Stopped.")
     return 0
+
+
+class Server(uvicorn.Server):
+    """A server that is stopped without a fuss."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Open pages hold streams open; that they are cut off here is no error."""
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+        await super().shutdown(sockets)
 
 
 def _listen(host: str, port: int) -> socket.socket:
     """A listening socket, taken before anything slow happens.
 
     Raises:
-        SoliloquyError: the port is taken or the address is not this machine's.
+        SoliloquyError: the port is taken or is none, or the address is not this machine's.
     """
+    if not 0 < port < 2**16:
+        raise SoliloquyError(f"A port is a number between 1 and 65,535, not {port:,}.")
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
         listener.listen(BACKLOG)
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         listener.close()
-        taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+        taken = error.errno == errno.EADDRINUSE
         remedy = "Take another port with --port." if taken else "Give an address of this machine with --host and a port with --port."
         raise SoliloquyError(f"Cannot listen on {host}:{port} ({error}). {remedy}") from error
     return listener

@@ -85,9 +85,9 @@ def make_parser() -> argparse.ArgumentParser:
 
 def _add_settings(parser: argparse.ArgumentParser, settings: tuple) -> None:
     for f in settings:
-        flag = "--" + f.name.replace("_", "-")
+        flag = _flag(f.metadata["label"] or f.name)
         choices = f.metadata["choices"] or None
-        parser.add_argument(flag, type=type(f.default), choices=choices, default=None, help=f.metadata["help"])
+        parser.add_argument(flag, dest=f.name, type=type(f.default), choices=choices, default=None, help=f.metadata["help"])
 
 
 def _given(options: argparse.Namespace, settings: tuple) -> dict[str, Any]:
@@ -120,6 +120,8 @@ def _train(run: Run, trainer: Trainer) -> int:
     )
     if trainer.notice:
         print(trainer.notice)
+    if trainer.step == trainer.recipe.steps:
+        print("It has all its steps already.")
     finished = _train_to_the_end(trainer)
     if not finished:
         trainer.save()

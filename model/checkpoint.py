@@ -109,8 +109,15 @@ def read_config(folder: Path) -> tuple[GPTConfig, CharTokenizer, dict[str, Any]]
 
 
 def save_weights(folder: Path, model: GPT, tokenizer: CharTokenizer, about: dict[str, Any], dtype: torch.dtype = torch.float16) -> None:
-    """Writes a folder of weights, by default in 16 bits."""
-    save_tensors(folder / "model.safetensors", {key: t.to(dtype) for key, t in model.state_dict().items()})
+    """Writes a folder of weights, by default in 16 bits.
+
+    Raises:
+        CheckpointError: it cannot be written, or a value does not fit the type.
+    """
+    path = folder / "model.safetensors"
+    tensors = {key: t.to(dtype) for key, t in model.state_dict().items()}
+    check_tensors(path, tensors, model.state_dict())
+    save_tensors(path, tensors)
     write_atomically(folder / "config.json", config_json(model.config, tokenizer, about))
 
 

@@ -32,7 +32,7 @@ _PLAIN: dict[str, tuple[str, ...]] = {
     "ø": ("o",),
 }
 
-_CLUSTER = re.compile(r".[\u0300-\u036f]*", re.S)  # a character with the accents that follow it
+_CLUSTER = re.compile(r".[\u0300-\u036f\u1160-\u11ff]*", re.S)  # a character with the accents (or Hangul parts) that follow it
 
 
 class CharTokenizer:

@@ -98,6 +98,10 @@ def test_a_port_in_use_is_named_with_a_remedy(url: str) -> None:
     assert "--host" in refusal("--host", "not.a.host.invalid", "--port", port)
 
 
+def test_a_port_that_is_none_is_named() -> None:
+    assert "between 1 and 65,535, not 99,999" in refusal("--port", "99999")
+
+
 def test_damaged_weights_are_named(tmp_path: Path) -> None:
     port = str(free_port())
     assert "There is no folder" in refusal("--port", port, "--weights", str(tmp_path / "nowhere"))

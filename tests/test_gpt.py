@@ -13,7 +13,7 @@ from torch.testing import assert_close
 
 from model.checkpoint import Weights
 from model.config import GPTConfig
-from model.gpt import GPT, Capture, Head, locked_dropout
+from model.gpt import GPT, Capture, Head, Pass, locked_dropout
 from model.kv_cache import KVCache
 from tests.huggingface import to_hugging_face
 
@@ -205,6 +205,19 @@ def test_dropout_preserves_the_expectation() -> None:
     x = torch.linspace(-2, 3, 16).view(1, 1, 16)
     dropped = locked_dropout(x.expand(40_000, 1, 16), 0.4, torch.Generator().manual_seed(1))
     assert_close(dropped.mean(0, keepdim=True), x, rtol=0, atol=0.05)  # five standard deviations at 3: 0.06
+
+
+def test_dropout_acts_on_the_embeddings_and_on_both_branches_of_every_block(
+    make_model: Callable[..., GPT], make_ids: Callable[..., Tensor]
+) -> None:
+    model, ids, p = make_model(dropout=0.3).train(), make_ids(3, 16), 0.3
+    dice, plain = torch.Generator().manual_seed(1), Pass(slots=None, capture=None, heads_off=(), dropout=0.0, generator=None)
+    x = locked_dropout(model.transformer.wte(ids) + model.transformer.wpe(torch.arange(16)), p, dice)
+    for block in model.transformer.h:
+        x = x + locked_dropout(block.attn(block.ln_1(x), plain), p, dice)
+        x = x + locked_dropout(block.mlp(block.ln_2(x)), p, dice)
+    expected = model.transformer.ln_f(x) @ model.transformer.wte.weight.T
+    assert_close(logits_of(model, ids, generator=torch.Generator().manual_seed(1)), expected, rtol=0, atol=1e-4)
 
 
 def test_dropout_of_a_network_is_the_generators_alone_and_off_in_eval_mode(

@@ -111,6 +111,10 @@ def test_the_most_faithful_character_that_the_vocabulary_has_is_taken() -> None:
     assert CharTokenizer("ab").normalise("…") == ("", ["…"])
 
 
+def test_decomposed_hangul_is_composed() -> None:
+    assert CharTokenizer("가각").normalise("\u1100\u1161\u1100\u1161\u11a8") == ("가각", [])  # its parts are letters, not accents
+
+
 def test_chinese_and_emoji_are_left_out_and_named_once_each_in_order() -> None:
     assert SHAKESPEARE.normalise("To 😀be中 or 文not中 to 😀be") == ("To be or not to be", ["😀", "中", "文"])
 

@@ -242,10 +242,10 @@ def test_the_command_line_trains_exports_evaluates_and_samples(tmp_path: Path) -
     evaluated = run_cli("eval", "--weights", "weights/mine", "--corpus", "corpus.txt", folder=tmp_path)
     loss = float(evaluated.stdout.split("validation loss ")[1].split()[0])
     assert loss == pytest.approx(best, abs=0.002)
-    unseeded = [run_cli("sample", "--weights", "weights/mine", "--max-new-chars", "30", folder=tmp_path) for _ in range(2)]
+    unseeded = [run_cli("sample", "--weights", "weights/mine", "--length", "30", folder=tmp_path) for _ in range(2)]
     assert unseeded[0].stdout != unseeded[1].stdout
     assert unseeded[0].stderr.startswith("seed ")
-    sampling = ("sample", "--weights", "weights/mine", "--prompt", "the “", "--max-new-chars", "30", "--seed", "4")
+    sampling = ("sample", "--weights", "weights/mine", "--prompt", "the “", "--length", "30", "--seed", "4")
     sampled = run_cli(*sampling, folder=tmp_path)
     assert sampled.stdout.startswith("the ")
     assert "Left out" in sampled.stderr
@@ -265,7 +265,7 @@ def test_the_command_line_trains_exports_evaluates_and_samples(tmp_path: Path) -
         (("train", "--corpus", "corpus.txt", "--learning-rate", "1e9"), "learning_rate must be between 0 and 10"),
         (("eval", "--weights", "nowhere"), "There is no folder"),
         (("sample", "--temperature", "nan"), "temperature must be between 0 and 2"),
-        (("sample", "--max-new-chars", "0"), "length must be between 1 and 2,000"),
+        (("sample", "--length", "0"), "length must be between 1 and 2,000"),
         (("sample", "--device", "cuda"), "no CUDA device"),
     ],
 )

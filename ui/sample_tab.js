@@ -49,7 +49,9 @@ function makeGroup(view) {
   const status = make("span", "status");
   status.dataset.testid = "status";
   status.setAttribute("role", "status");
-  line.append(make("span", "setting", `temperature ${view.temperature}`), seed, status);
+  line.append(make("span", "setting", `temperature ${view.temperature}`), seed);
+  if (view.first_sample) line.append(make("span", "setting", `samples ${view.first_sample + 1} to ${view.first_sample + view.texts.length}`));
+  line.append(status);
   const sheet = make("div", "sheet");
   sheet.dataset.count = view.texts.length;
   const cards = view.texts.map((_, index) => makeCard(view, index));
@@ -85,16 +87,19 @@ function statusOf(view) {
 }
 
 // A card that its reader has not scrolled away from the end follows the writing.
-function write({ body, written }, text) {
+function write({ body, written }, text, running) {
   const atEnd = body.scrollHeight - body.scrollTop - body.clientHeight < 24;
   if (text.startsWith(written.data)) written.appendData(text.slice(written.data.length));
   else written.data = text;
-  if (atEnd) body.scrollTop = body.scrollHeight;
+  if (running && atEnd) body.scrollTop = body.scrollHeight;
 }
 
-// A finished text is read from its beginning, unless its reader is somewhere in it already.
+// A finished text is read from its beginning, unless its reader is somewhere in it already. A long prompt is scrolled past.
 function showBeginning({ body }) {
-  if (body.scrollHeight - body.scrollTop - body.clientHeight < 24) body.scrollTop = 0;
+  if (body.scrollHeight - body.scrollTop - body.clientHeight >= 24) return;
+  const prompt = body.querySelector(".prompt").getBoundingClientRect();
+  const below = prompt.bottom - body.getBoundingClientRect().top + body.scrollTop;
+  body.scrollTop = Math.max(0, below - body.clientHeight / 3);
 }
 
 // A group that another one has taken the place of, and of which nothing more is heard.
@@ -125,10 +130,13 @@ function draw(view) {
     group = makeGroup(view);
     groups.set(view.run, group);
     folio.prepend(group.section);
-    if (view.state !== "stored") bringIntoView(group.section);
+    if (view.state !== "stored") {
+      bringIntoView(group.section);
+      for (const { body } of group.cards) body.scrollTop = body.scrollHeight; // to the end of a long prompt
+    }
   }
   const running = view.state === "running" || view.state === "waiting";
-  view.texts.forEach((text, index) => write(group.cards[index], text));
+  view.texts.forEach((text, index) => write(group.cards[index], text, running));
   if (!running && group.section.classList.contains("running")) group.cards.forEach(showBeginning);
   group.section.classList.toggle("running", running);
   group.status.textContent = statusOf(view);
@@ -170,7 +178,29 @@ function update() {
 watch("value", update);
 update();
 
+// Gradio takes an emptied number field for its lowest value, and moves what is out of range without a word.
+const isNumberField = (node) => node.matches?.('#controls input[type="number"]');
+document.addEventListener("focusin", ({ target }) => {
+  if (isNumberField(target)) target.dataset.before = target.value;
+});
+document.addEventListener(
+  "focusout",
+  ({ target }) => {
+    if (!isNumberField(target)) return;
+    const { min, max, value } = target;
+    const label = target.getAttribute("aria-label").replace("number input for ", "");
+    if (value === "") {
+      target.value = target.dataset.before;
+      target.dispatchEvent(new Event("input", { bubbles: true }));
+    } else if (Number(value) < Number(min) || Number(value) > Number(max)) {
+      tell(`${label} goes from ${min} to ${number(max)}.`, false);
+    }
+  },
+  true,
+);
+
 document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && !byId("stop").disabled) byId("stop").click();
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target.closest("#controls")) {
     event.target.blur(); // so that Gradio takes what was typed
     event.target.focus();

@@ -226,6 +226,35 @@ def test_unknown_characters_are_named_and_typographic_ones_normalised(page: Page
     expect(page.get_by_test_id("notice")).to_have_text("Left out, because the model does not know them: ‘中’, ‘文’, ‘🙂’.")
 
 
+def test_an_emptied_number_field_keeps_its_value(page: Page) -> None:
+    field = page.get_by_label("number input for Temperature")
+    field.fill("")
+    set_up(page, length=20)
+    generate(page)
+    expect(field).to_have_value("0.8")
+    expect(page.get_by_test_id("group").first.locator(".setting").first).to_have_text("temperature 0.8")
+
+
+def test_a_number_out_of_range_is_moved_with_a_word(page: Page) -> None:
+    set_up(page, temperature=9)
+    expect(page.get_by_test_id("notice")).to_have_text("Temperature goes from 0 to 2.")
+    expect(page.get_by_label("number input for Temperature")).to_have_value("2")
+
+
+def test_texts_are_shown_from_where_the_new_begins(page: Page) -> None:
+    scrolled = "[...document.querySelectorAll('.card-text')].map((text) => text.scrollTop)"
+    assert page.evaluate(scrolled) == [0, 0, 0, 0]
+    set_up(page, prompt="a" * 1500, length=60, samples=2)
+    generate(page)
+    assert min(page.evaluate(scrolled)) > 0
+
+
+def test_escape_stops(page: Page) -> None:
+    start_long(page)
+    page.keyboard.press("Escape")
+    expect(page.get_by_test_id("status")).to_contain_text("stopped after")
+
+
 def test_empty_prompt_starts_a_page(page: Page) -> None:
     set_up(page, prompt="", length=40, samples=2)
     assert [len(text) for text in generate(page)] == [40, 40]
