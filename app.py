@@ -47,9 +47,11 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     weights = replace(weights, model=in_faster_precision(weights.model, weights.name))
-    server = Server(uvicorn.Config(create_server(Engine(weights)), log_level="warning", timeout_graceful_shutdown=1))
+    engine = Engine(weights)
+    server = Server(uvicorn.Config(create_server(engine), log_level="warning", timeout_graceful_shutdown=1))
     print(f"Soliloquy is at http://{f'[{options.host}]' if ':' in options.host else options.host}:{options.port}", flush=True)
     server.run(sockets=[listener])
+    engine.stop()
     print("Stopped.")
     return 0
 

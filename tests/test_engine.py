@@ -334,6 +334,18 @@ def test_a_full_queue_is_refused_and_has_room_again_once_it_was_served(engine: E
     assert finished(engine.submit("C", params())).state == DONE
 
 
+def test_stopping_keeps_what_is_written_and_begins_nothing_more(tiny: Weights) -> None:
+    engine = Engine(tiny)
+    served, waiting = engine.submit("A", params(max_new_chars=2_000)), engine.submit("B", params())
+    while not served.progress().texts[0]:
+        time.sleep(0.001)
+    engine.stop()
+    assert served.progress().state == STOPPED
+    assert served.progress().texts[0]
+    assert waiting.progress().state == STOPPED
+    assert waiting.progress().texts == ("",)
+
+
 def test_closing_finishes_all_that_waits(tiny: Weights, gate: Gate) -> None:
     engine = Engine(tiny)
     served, waiting = engine.submit("A", params()), engine.submit("B", params())

@@ -29,7 +29,7 @@ class Engine:
     def __init__(self, weights: Weights):
         self.weights = weights
         self._waiting: queue.Queue[Request | None] = queue.Queue(MAX_WAITING_REQUESTS)
-        self._writing = False
+        self._writing = self._stopping = False
         self._thread = threading.Thread(target=self._loop, name="engine", daemon=True)
         self._thread.start()
 
@@ -59,6 +59,11 @@ class Engine:
         self._waiting.put(None)
         self._thread.join()
 
+    def stop(self) -> None:
+        """Ends the loop at once: what is being written stays as it is, and what waits is not begun."""
+        self._stopping = True
+        self.close()
+
     def _loop(self) -> None:
         while (request := self._waiting.get()) is not None:
             self._writing = True
@@ -70,13 +75,13 @@ class Engine:
             self._writing = False
 
     def _serve(self, request: Request) -> None:
-        if request.cancelled:  # while it waited
+        if request.cancelled or self._stopping:  # while it waited
             request.end(STOPPED)
             return
         vocabulary = self.weights.tokenizer.vocabulary
         request.begin()
         prompt = self.weights.tokenizer.encode_prompt(request.prompt)
         decoder = Decoder(self.weights.model, prompt, throws_of(request.params), request.params)
-        while not decoder.done and not request.cancelled:
+        while not (decoder.done or request.cancelled or self._stopping):
             request.append([vocabulary[i] for i in decoder.step().ids])
         request.end(DONE if decoder.done else STOPPED)
