@@ -86,7 +86,7 @@ class SampleTab:
             yield update
 
     async def again(self, page: gr.Request, dice: Dice | None, *settings: Any) -> AsyncIterator[Update]:
-        """More samples beside the earlier ones; where the seed is still the same, they are its next."""
+        """More samples beside the earlier ones; where prompt and settings are the same, with the next dice of the seed."""
         async for view, next_dice in self._write(page, dice, settings):
             yield view | {"keep": True}, next_dice
 

@@ -13,17 +13,17 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from model.checkpoint import check_tensors, config_json, read_config, save_tensors, write_atomically
+from model.checkpoint import check_tensors, config_json, read_config, save_tensors
 from model.config import GPTConfig, TrainConfig
 from model.data import Batches, Corpus, split
 from model.errors import CheckpointError, CorpusError, TrainingError
 from model.evaluation import mean_loss
+from model.files import write_atomically
 from model.gpt import GPT
 from model.precision import DTYPES, training_dtype
 from model.tokenizer import CharTokenizer
@@ -185,9 +185,5 @@ class Trainer:
         loss, tensors = min(candidates, key=lambda candidate: candidate[0])
         if loss < self.best:
             self.best = loss
-            save_tensors(self.run.folder / "best.safetensors", tensors, self.best_metadata())
+            save_tensors(self.run.folder / "best.safetensors", tensors, {"step": self.step, "val_loss": self.best})
         return metrics
-
-    def best_metadata(self) -> dict[str, Any]:
-        """What is written beside the best weights."""
-        return {"step": self.step, "val_loss": self.best}
