@@ -19,6 +19,14 @@ MAX_TEMPERATURE = 2.0
 MAX_SEED = 2**53 - 1  # the largest whole number that a browser's JavaScript holds exactly
 MAX_WAITING_REQUESTS = 256
 
+# What the engine does at once and remembers. A row is one text under way.
+MAX_ROWS = 512  # fewer where memory is scarce
+MAX_VIEWER_ROWS = 64  # of one viewer
+MAX_STEP_ROWS = 128  # more at once would bring no more characters per second, only longer steps
+MAX_REQUEST_RECORD_BYTES = 2**24  # how the characters of one request came to be
+MAX_RECORD_BYTES = 2**28  # ... of all requests together; the oldest are forgotten first
+RECORD_LIFETIME_S = 1_800
+
 # What a network may be. Wide enough for anything one would train here, small enough to refuse a typing error.
 MAX_BLOCK_SIZE = 4_096
 MAX_VOCAB_SIZE = 4_096

@@ -23,13 +23,15 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model.config import GPTConfig
-from model.kv_cache import KVCache, Slots
+from model.kv_cache import KVCache, Rows, Slots
+from model.linear import Linear, Product, packed
 
 Head = tuple[int, int]  # (layer, head), both from 0
 
@@ -59,15 +61,9 @@ class Pass:
         """Dropout, where there is any: while training."""
         return locked_dropout(x, self.dropout, self.generator) if self.dropout else x
 
-
-class Linear(nn.Linear):
-    """A matrix that is cast to the precision of what it multiplies."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        weight = self.weight
-        return F.linear(x, weight if weight.dtype == x.dtype else weight.to(x.dtype))
-
-    __call__ = forward
+    def branch(self, stream: Tensor, linear: Linear, x: Tensor) -> Tensor:
+        """The residual stream with what a branch adds to it through its last matrix."""
+        return stream + self.drop(linear(x)) if self.dropout else linear(x, plus=stream)
 
 
 class LayerNorm(nn.Module):
@@ -112,21 +108,20 @@ class CausalSelfAttention(nn.Module):
         self.c_attn = Linear(config.n_embd, 3 * config.n_embd, bias=False)
         self.c_proj = Linear(config.n_embd, config.n_embd, bias=False)
 
-    def forward(self, x: Tensor, shared: Pass) -> Tensor:
+    def forward(self, x: Tensor, stream: Tensor, shared: Pass) -> Tensor:
         B, T, C = x.shape
         qkv = self.c_attn(x).view(B, T, 3, self.n_head, C // self.n_head).permute(2, 0, 3, 1, 4)
+        q, kv = qkv.select(0, 0), qkv.narrow(0, 1, 2)  # (B, n_head, T, head_dim), (2, B, n_head, T, head_dim)
         if shared.slots is None:
-            q, k, v = qkv.unbind(0)  # each (B, n_head, T, head_dim)
-            mask = None
+            y = self.attend(q, kv[0], kv[1], None, shared.capture)
         else:
-            q = qkv.select(0, 0)
-            k, v = shared.slots.store(self.layer, qkv.narrow(0, 1, 2))
-            mask = shared.slots.mask
-        y = self.attend(q, k, v, mask, shared.capture)
+            shared.slots.store(self.layer, kv)
+            parts = [self.attend(q[rows], k, v, mask, shared.capture) for rows, k, v, mask in shared.slots.seen(self.layer, kv)]
+            y = parts[0] if len(parts) == 1 else torch.cat(parts)
         if shared.heads_off:
             off = [head for layer, head in shared.heads_off if layer == self.layer]
             y = y.index_fill(1, torch.tensor(off, dtype=torch.long, device=y.device), 0.0)
-        return self.c_proj(y.transpose(1, 2).reshape(B, T, C))
+        return shared.branch(stream, self.c_proj, y.transpose(1, 2).reshape(B, T, C))
 
     __call__ = forward
 
@@ -153,8 +148,8 @@ class MLP(nn.Module):
         self.c_fc = Linear(config.n_embd, 4 * config.n_embd, bias=False)
         self.c_proj = Linear(4 * config.n_embd, config.n_embd, bias=False)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.c_proj(F.gelu(self.c_fc(x)))
+    def forward(self, x: Tensor, stream: Tensor, shared: Pass) -> Tensor:
+        return shared.branch(stream, self.c_proj, self.c_fc(x, gelu=True))
 
     __call__ = forward
 
@@ -170,8 +165,8 @@ class Block(nn.Module):
         self.mlp = MLP(config)
 
     def forward(self, x: Tensor, shared: Pass) -> Tensor:
-        x = x + shared.drop(self.attn(self.ln_1(x), shared))
-        return x + shared.drop(self.mlp(self.ln_2(x)))
+        x = self.attn(self.ln_1(x), x, shared)
+        return self.mlp(self.ln_2(x), x, shared)
 
     __call__ = forward
 
@@ -199,6 +194,7 @@ class GPT(nn.Module):
         super().__init__()
         self.config = config
         self.compute_dtype: torch.dtype | None = None  # None multiplies in the precision of the parameters
+        self._head: Product | None = None
         self.transformer = Transformer(config)
         self._init_weights(generator)
 
@@ -223,11 +219,28 @@ class GPT(nn.Module):
         """Number of parameters; the tied head counts once."""
         return sum(parameter.numel() for parameter in self.parameters())
 
+    def pack(self, in_blocks: bool = False) -> GPT:
+        """Packs the matrices for writing (see `model.linear`); the parameters must not change afterwards.
+
+        Args:
+            in_blocks: always multiply the same number of rows at once.
+        """
+        for module in self.modules():
+            if isinstance(module, Linear):
+                module.product = packed(module.weight, in_blocks)
+        self._head = packed(self.transformer.wte.weight, in_blocks)
+        return self
+
+    def _apply(self, *arguments: Any, **settings: Any) -> GPT:
+        """Whatever changes the parameters leaves no packed copy behind."""
+        self._head = None
+        return super()._apply(*arguments, **settings)
+
     def forward(
         self,
         ids: Tensor,
         *,
-        cache: KVCache | None = None,
+        cache: KVCache | Rows | None = None,
         capture: Capture | None = None,
         heads_off: Collection[Head] = (),
         generator: torch.Generator | None = None,
@@ -262,4 +275,5 @@ class GPT(nn.Module):
         if last_only and T > 1:
             x = x[:, -1:]
         x = self.transformer.ln_f(x)
-        return F.linear(x, self.transformer.wte.weight.to(x.dtype)).float()  # (B, T, V)
+        logits = self._head(x, False, None) if self._head else F.linear(x, self.transformer.wte.weight.to(x.dtype))
+        return logits.float()  # (B, T, V)

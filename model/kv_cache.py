@@ -1,56 +1,112 @@
 """Keys and values of the rows being decoded, with a position for each row.
 
-A row is one text under way. Rows need not be in step: each has its own number of cached characters, and attention is
-masked to it. The network asks the `Slots` of a step where its characters stand, stores their keys and values there and
-gets all that the row has so far; it knows nothing else of decoding.
+A row is one text under way, and the seat it takes in the cache is its own until it leaves. Rows need not be in step: each has
+its own number of cached characters, and attention is masked to it. The network asks the `Slots` of a step where its
+characters stand, stores their keys and values there and gets all that the rows have so far; it knows nothing else of decoding.
 
 A decoding step of one row spends as long in Python as in the matrices, so views are made once a step and not once a layer.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from model.config import GPTConfig
 
+Seats = NDArray[np.int64]
+
 # Keys are read in whole blocks of this many, the surplus masked out: a sum over padded keys comes out the same to the last
-# bit whatever else is decoded, which a seed's promise of the same text rests on.
-KEY_BLOCK = 32
+# bit whatever else is decoded, which a seed's promise of the same text rests on. (With blocks of 8 it does not.)
+KEY_BLOCK = 16
+
+# Rows of unlike lengths either share one call of attention, which reads as many keys for all as the longest row has, or take
+# one call more, which costs as long as reading this many keys (two cores, 6 heads of 64 channels in bfloat16: 15 us).
+CALL_COST = 160
+
+
+@dataclass(frozen=True)
+class Span:
+    """Rows of a step that sit side by side and share one call of attention.
+
+    Attributes:
+        rows: which rows of the step.
+        layers: for each layer their keys and values, (2, rows, n_head, n_keys, head_dim).
+        mask: added to the scores, (rows or 1, 1, n_new, n_keys), 0 where a character may look and -inf where not; None for
+            rows that begin, which look at their own characters in causal order.
+    """
+
+    rows: slice
+    layers: tuple[Tensor, ...]
+    mask: Tensor | None
 
 
 class KVCache:
-    """Keys and values of `rows` texts.
+    """Keys and values of up to `seats` texts.
 
     Attributes:
-        lengths: characters cached for each row, (rows,), an int64 array. A caller may lower an entry to forget.
+        lengths: characters cached in each seat, (seats,), an int64 array. A caller may lower an entry to forget.
     """
 
-    def __init__(self, config: GPTConfig, rows: int, dtype: torch.dtype, device: torch.device | str = "cpu"):
-        shape = (config.n_layer, 2, rows, config.n_head, config.block_size, config.n_embd // config.n_head)
-        self._data = torch.zeros(shape, dtype=dtype, device=device)
+    def __init__(self, config: GPTConfig, seats: int, dtype: torch.dtype, device: torch.device | str = "cpu"):
+        shape = (config.n_layer, 2, seats, config.n_head, config.block_size, config.n_embd // config.n_head)
+        self.data = _zeros(shape, dtype, torch.device(device))
         # Row p: what a character at position p may look at.
-        self._visible = torch.full((config.block_size, config.block_size), -torch.inf, dtype=dtype, device=device).triu_(1)
-        self.lengths = np.zeros(rows, dtype=np.int64)
+        self.visible = torch.full((config.block_size, config.block_size), -torch.inf, dtype=dtype, device=device).triu_(1)
+        self.lengths = np.zeros(seats, dtype=np.int64)
+        self._all = np.arange(seats)
 
     @property
     def block_size(self) -> int:
-        return self._data.shape[4]
+        return self.data.shape[4]
 
-    def row(self, index: int) -> KVCache:
-        """One row as a cache of its own that shares this one's memory."""
-        view = object.__new__(KVCache)
-        view._data = self._data[:, :, index : index + 1]
-        view._visible = self._visible
-        view.lengths = self.lengths[index : index + 1]
-        return view
+    def rows(self, seats: Seats | list[int]) -> Rows:
+        """The rows in some seats, in ascending order, as a cache that the network can be given."""
+        return Rows(self, np.asarray(seats, dtype=np.int64))
 
-    def share_row(self, source: int) -> None:
-        """Copies one row's characters to all rows: a prompt is encoded once and continued many times."""
+    def row(self, seat: int) -> Rows:
+        """The row in one seat."""
+        return self.rows([seat])
+
+    def reserve(self, n_new: int) -> Slots:
+        """Room for `n_new` more characters in every seat."""
+        return Rows(self, self._all).reserve(n_new)
+
+    def share_row(self, source: int, seats: Seats | list[int]) -> None:
+        """Copies one row's characters to other seats: a prompt is encoded once and continued many times."""
         length = int(self.lengths[source])
-        self._data[..., :length, :] = self._data[:, :, source : source + 1, :, :length, :]
-        self.lengths[:] = length
+        chosen = torch.as_tensor(np.asarray(seats), device=self.data.device)
+        self.data[:, :, chosen, :, :length] = self.data[:, :, source : source + 1, :, :length]
+        self.lengths[seats] = length
+
+    def clear(self, seat: int) -> None:
+        """Wipes a seat: what is masked out is multiplied by zero, and a value that is no number would survive that."""
+        self.data[:, :, seat] = 0
+        self.lengths[seat] = 0
+
+
+class Rows:
+    """Some rows of a cache.
+
+    Attributes:
+        seats: where they sit, ascending, (rows,).
+    """
+
+    def __init__(self, cache: KVCache, seats: Seats):
+        self.cache, self.seats = cache, seats
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Characters cached for each row, a copy."""
+        return self.cache.lengths[self.seats]
+
+    def forget(self) -> None:
+        """The rows begin anew."""
+        self.cache.lengths[self.seats] = 0
 
     def reserve(self, n_new: int) -> Slots:
         """Room for `n_new` more characters in every row.
@@ -58,11 +114,11 @@ class KVCache:
         Raises:
             ValueError: a row would outgrow the block; the caller moves the window first.
         """
-        longest = int(self.lengths.max()) + n_new
-        if longest > self.block_size:
-            raise ValueError(f"{longest} characters do not fit a block of {self.block_size}")
-        slots = Slots(self._data, self._visible, self.lengths, n_new)
-        self.lengths += n_new
+        lengths = self.lengths
+        if (longest := int(lengths.max()) + n_new) > self.cache.block_size:
+            raise ValueError(f"{longest} characters do not fit a block of {self.cache.block_size}")
+        slots = Slots(self.cache, self.seats, lengths, n_new)
+        self.cache.lengths[self.seats] += n_new
         return slots
 
 
@@ -71,30 +127,67 @@ class Slots:
 
     Attributes:
         positions: (rows, n_new), or (1, n_new) where all rows are in step, on the cache's device.
-        mask: added to the attention scores, (rows or 1, 1, n_new, n_keys), 0 where a character may look and -inf where not; None
-            for rows that begin, which look at their own characters in causal order.
+        spans: the rows as attention takes them.
     """
 
-    def __init__(self, data: Tensor, visible: Tensor, lengths: np.ndarray, n_new: int):
+    def __init__(self, cache: KVCache, seats: Seats, lengths: NDArray[np.int64], n_new: int):
+        first, last = int(seats[0]), int(seats[-1]) + 1
         longest = int(lengths.max())
         self._begins = longest == 0
-        self._in_step = bool((lengths == longest).all())
+        side_by_side = last - first == len(seats)
+        self._in_step = side_by_side and bool((lengths == longest).all())
         starts = lengths[:1] if self._in_step else lengths
-        self.positions = torch.from_numpy(starts[:, None] + np.arange(n_new)).to(data.device)
-        n_keys = min(-(-(longest + n_new) // KEY_BLOCK) * KEY_BLOCK, data.shape[4])
-        self.mask = None if self._begins else visible[self.positions, :n_keys].unsqueeze(1)
-        self._layers = data.unbind(0) if not self._in_step else data.narrow(4, longest, n_new).unbind(0)
-        self._seen = data.narrow(4, 0, n_keys).unbind(0)
+        self.positions = torch.from_numpy(starts[:, None] + np.arange(n_new)).to(cache.data.device)
+        n_keys = np.minimum(-(-(lengths + n_new) // KEY_BLOCK) * KEY_BLOCK, cache.block_size)
+        if self._in_step:
+            self._rooms = cache.data[:, :, first:last, :, longest : longest + n_new].unbind(0)
+            cuts = [0, len(seats)]
+        else:
+            self._rooms = cache.data.unbind(0)
+            self._seats = torch.from_numpy(seats).to(cache.data.device)[:, None]
+            cuts = _cuts(seats.tolist(), n_keys.tolist())
+        self.spans = [self._span(cache, seats, n_keys, a, b) for a, b in zip(cuts, cuts[1:], strict=False)]
 
-    def store(self, layer: int, keys_values: Tensor) -> tuple[Tensor, Tensor]:
-        """Stores a layer's new keys and values, (2, rows, n_head, n_new, head_dim), and returns all of the row so far,
-        each (rows, n_head, n_keys, head_dim); what lies past a row's own length is for the mask to hide.
-        """
-        room = self._layers[layer]
+    def _span(self, cache: KVCache, seats: Seats, n_keys: NDArray[np.int64], first: int, last: int) -> Span:
+        keys = int(n_keys[first:last].max())
+        positions = self.positions if self._in_step else self.positions[first:last]
+        mask = None if self._begins else cache.visible[positions, :keys].unsqueeze(1)
+        seat = int(seats[first])
+        return Span(slice(first, last), cache.data[:, :, seat : seat + last - first, :, :keys].unbind(0), mask)
+
+    def store(self, layer: int, keys_values: Tensor) -> None:
+        """Stores a layer's new keys and values, (2, rows, n_head, n_new, head_dim)."""
+        room = self._rooms[layer]
         if self._in_step:
             room.copy_(keys_values)
         else:
-            rows = torch.arange(room.shape[1], device=room.device)[:, None]
-            room[:, rows, :, self.positions] = keys_values.permute(1, 3, 0, 2, 4)
-        keys, values = (keys_values if self._begins else self._seen[layer]).unbind(0)
-        return keys, values
+            room[:, self._seats, :, self.positions] = keys_values.permute(1, 3, 0, 2, 4)
+
+    def seen(self, layer: int, keys_values: Tensor) -> list[tuple[slice, Tensor, Tensor, Tensor | None]]:
+        """What each span's rows look at, their new characters included: rows, keys and values, each (rows, n_head, n_keys,
+        head_dim), and the mask; what lies past a row's own length is for the mask to hide.
+        """
+        if self._begins:
+            return [(slice(None), keys_values[0], keys_values[1], None)]
+        return [(span.rows, *span.layers[layer].unbind(0), span.mask) for span in self.spans]
+
+
+def _cuts(seats: list[int], n_keys: list[int]) -> list[int]:
+    """Where the rows of a step are cut into spans: where seats are not neighbours, and where sharing a call would cost more
+    than another call does. The first is 0, the last the number of rows."""
+    cuts, begin, widest = [0], 0, n_keys[0]
+    for i in range(1, len(seats)):
+        grown = max(widest, n_keys[i])
+        wasted = (grown - widest) * (i - begin) + grown - n_keys[i]
+        if seats[i] != seats[i - 1] + 1 or wasted > CALL_COST:
+            cuts.append(i)
+            begin, grown = i, n_keys[i]
+        widest = grown
+    return [*cuts, len(seats)]
+
+
+def _zeros(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Zeros that take no memory on a CPU until they are written to, so that empty seats cost nothing."""
+    if device.type != "cpu":
+        return torch.zeros(shape, dtype=dtype, device=device)
+    return torch.from_numpy(np.zeros(shape, dtype=f"i{dtype.itemsize}")).view(dtype)

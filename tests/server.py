@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -33,6 +34,13 @@ def health(url: str) -> dict[str, Any]:
 @contextmanager
 def running_app(*arguments: str) -> Iterator[str]:
     """The app's address, once it answers; it is killed in the end."""
+    with running_process(*arguments) as (url, _):
+        yield url
+
+
+@contextmanager
+def running_process(*arguments: str) -> Iterator[tuple[str, int]]:
+    """The app's address and its process id, likewise."""
     url = f"http://127.0.0.1:{(port := free_port())}"
     app = subprocess.Popen([sys.executable, "app.py", "--port", str(port), *arguments], cwd=ROOT)
     try:
@@ -45,7 +53,33 @@ def running_app(*arguments: str) -> Iterator[str]:
                 if app.poll() is not None or time.monotonic() > deadline:
                     raise RuntimeError(f"the app did not start (exit status {app.poll()})") from None
                 time.sleep(0.05)
-        yield url
+        yield url, app.pid
     finally:
         app.kill()
         app.wait()
+
+
+def processes(pid: int) -> list[int]:
+    """A process and all that it has started."""
+    children: list[int] = []
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        children += map(int, path.read_text().split())
+    return [pid, *(grandchild for child in children for grandchild in processes(child))]
+
+
+def cpu_seconds(pid: int) -> float:
+    """Processor seconds of a process and its children so far."""
+    ticks = 0
+    for process in processes(pid):
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def resident_bytes(pid: int, most: bool = False) -> int:
+    """Memory that a process and its children hold now, or the most that each has ever held."""
+    field, kilobytes = "VmHWM:" if most else "VmRSS:", 0
+    for process in processes(pid):
+        lines = Path(f"/proc/{process}/status").read_text().splitlines()
+        kilobytes += sum(int(line.split()[1]) for line in lines if line.startswith(field))
+    return kilobytes * 1024

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import secrets
 import threading
 import time
 from dataclasses import dataclass
 
-from model.config import SamplingParams
+import numpy as np
+
+from model.config import MAX_REQUEST_RECORD_BYTES, SamplingParams
+from model.sampling import Floats, dice
 
 WAITING, RUNNING, DONE, STOPPED, FAILED = "waiting", "running", "done", "stopped", "failed"
 FINISHED = (DONE, STOPPED, FAILED)
@@ -19,37 +23,65 @@ class Progress:
 
     Attributes:
         state: waiting, running, done, stopped or failed.
-        texts: what each sample has so far, without the prompt.
+        texts: what each sample has, without the prompt.
         elapsed_s: time spent writing.
         error: what went wrong, for a failed request.
+        ahead: how many requests come before it, while it waits.
     """
 
     state: str
     texts: tuple[str, ...]
     elapsed_s: float
     error: str
+    ahead: int = 0
 
     @property
     def finished(self) -> bool:
         return self.state in FINISHED
 
 
+@dataclass(frozen=True)
+class Character:
+    """How one character came to be.
+
+    Attributes:
+        char: the character.
+        logits: what the network said, before temperature, (V,), in vocabulary order.
+        die: the number in [0, 1) that was thrown.
+        low, high: the interval that belonged to the character.
+    """
+
+    char: str
+    logits: np.ndarray
+    die: float
+    low: float
+    high: float
+
+
 class Request:
     """One prompt, continued by all samples of one seed at once. The engine writes it; anyone may read or cancel it.
 
     Attributes:
+        number: grows from request to request.
+        key: names it to those who were told, and cannot be guessed.
         prompt: in the model's vocabulary, as it is continued.
         left_out: characters of the original prompt that the vocabulary lacks.
+        viewer: who asked; viewers are served in turn.
+        ahead: how many requests come before it, while it waits.
     """
 
     _numbers = itertools.count(time.time_ns() // 1_000_000)  # they grow on when the server starts again
 
-    def __init__(self, prompt: str, left_out: tuple[str, ...], params: SamplingParams):
-        self.number = next(self._numbers)
-        self.prompt, self.left_out, self.params = prompt, left_out, params
+    def __init__(self, prompt: str, left_out: tuple[str, ...], params: SamplingParams, vocabulary: str, viewer: str = ""):
+        self.number, self.key = next(self._numbers), secrets.token_urlsafe(12)
+        self.prompt, self.left_out, self.params, self.viewer = prompt, left_out, params, viewer
+        self.ahead = 0
+        self.throws = _throws(params)
+        self._vocabulary = vocabulary
         self._lock = threading.Lock()
         self._state, self._error = WAITING, ""
         self._texts: list[list[str]] = [[] for _ in range(params.samples)]
+        self._record: _Record | None = None
         self._began = self._ended = 0.0
         self._cancelled = threading.Event()
 
@@ -61,25 +93,88 @@ class Request:
     def cancelled(self) -> bool:
         return self._cancelled.is_set()
 
-    def progress(self) -> Progress:
-        """What there is now."""
+    @property
+    def n_rows(self) -> int:
+        """Seats that it needs at once: one for each sample."""
+        return self.params.samples
+
+    @property
+    def finished(self) -> bool:
+        return self._state in FINISHED
+
+    def progress(self, since: list[int] | None = None) -> Progress:
+        """What there is now.
+
+        Args:
+            since: of each sample leave out this many characters.
+        """
         with self._lock:
             until = self._ended or time.monotonic()
             elapsed_s = until - self._began if self._began else 0.0
-            return Progress(self._state, tuple("".join(text) for text in self._texts), elapsed_s, self._error)
+            texts = tuple("".join(text[start:]) for text, start in zip(self._texts, since or itertools.repeat(0), strict=False))
+            return Progress(self._state, texts, elapsed_s, self._error, self.ahead)
+
+    def character(self, sample: int, index: int) -> Character | None:
+        """How a sample's character `index` came to be; None if it is not written, or no longer remembered."""
+        with self._lock:
+            record = self._record
+            if record is None or not (0 <= sample < len(self._texts) and 0 <= index < len(self._texts[sample])):
+                return None
+            low, high = record.edges[sample, index]
+            die = self.throws[sample, index]
+            return Character(self._texts[sample][index], record.logits[sample, index].copy(), float(die), float(low), float(high))
+
+    @property
+    def record_bytes(self) -> int:
+        """What remembering its characters takes, or will take once all are written."""
+        return self._record.n_bytes if self._record else 0
+
+    def forget(self) -> None:
+        """Remembers the texts alone."""
+        with self._lock:
+            self._record = None
 
     def begin(self) -> None:
         """The engine has started on it."""
         with self._lock:
             self._state, self._began = RUNNING, time.monotonic()
+            shape = (self.params.samples, self.params.max_new_chars, len(self._vocabulary))
+            if _Record.size(*shape) <= MAX_REQUEST_RECORD_BYTES:
+                self._record = _Record(*shape)
 
-    def append(self, chars: list[str]) -> None:
-        """One more character for every sample."""
+    def append(self, sample: int, char_id: int, logits: np.ndarray, low: float, high: float) -> int:
+        """One more character of a sample; returns how many it has now."""
         with self._lock:
-            for text, char in zip(self._texts, chars, strict=True):
-                text.append(char)
+            text = self._texts[sample]
+            if self._record is not None:
+                self._record.logits[sample, len(text)] = logits
+                self._record.edges[sample, len(text)] = low, high
+            text.append(self._vocabulary[char_id])
+            return len(text)
 
     def end(self, state: str, error: str = "") -> None:
         """The engine is through with it."""
         with self._lock:
             self._state, self._error, self._ended = state, error, time.monotonic()
+
+
+class _Record:
+    """The raw logits and the interval that the die hit, of every character of a request.
+
+    The memory is asked for at once and taken page by page as the characters come.
+    """
+
+    def __init__(self, samples: int, chars: int, vocab_size: int):
+        self.logits = np.zeros((samples, chars, vocab_size), dtype=np.float32)
+        self.edges = np.zeros((samples, chars, 2), dtype=np.float64)
+        self.n_bytes = self.size(samples, chars, vocab_size)
+
+    @staticmethod
+    def size(samples: int, chars: int, vocab_size: int) -> int:
+        return samples * chars * (4 * vocab_size + 16)
+
+
+def _throws(params: SamplingParams) -> Floats:
+    """The dice of a request's samples, (samples, max_new_chars)."""
+    numbers = range(params.first_sample, params.first_sample + params.samples)
+    return np.stack([dice(params.seed, number, params.max_new_chars) for number in numbers])

@@ -1,0 +1,289 @@
+"""Writing with one model: its cache, the rows that sit in it, and those who wait for a seat.
+
+A round of the decode loop lets go of who was cancelled, seats who is next, reads a few windows and then writes one character
+for every row whose turn it is. A window (a prompt, or the second half of a text that has outgrown the block) is always read on its own,
+so that its outcome does not depend on what else is going on; long and many windows are spread over rounds.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from model.checkpoint import Weights
+from model.config import MAX_STEP_ROWS, MAX_VIEWER_ROWS, MAX_WAITING_REQUESTS
+from model.kv_cache import KEY_BLOCK, KVCache
+from model.sampling import distribution, draw
+from model.serving.graph import StepGraph
+from model.serving.request import DONE, FAILED, STOPPED, Request
+from model.serving.scheduler import Scheduler, SeatMap
+
+log = logging.getLogger(__name__)
+
+READ_CHARS = 192  # of windows in a round, if there are several ...
+READ_OVERHEAD = 24  # ... each costing as much as this many characters more
+CHARS_PER_READ = 2  # reading so many characters of a window costs as much as writing one
+WENT_WRONG = "Something went wrong while writing. The server's log says what; please try again."
+
+
+@dataclass(eq=False)
+class Row:
+    """One sample of a request under way.
+
+    Attributes:
+        ids: the text from absolute index `offset` on, prompt included.
+        seat: in the cache.
+        window: where the window that is cached begins, -1 before any was read.
+        sharing: rows with the same prompt that are waiting for this one to read it.
+    """
+
+    request: Request
+    sample: int
+    ids: list[int]
+    offset: int
+    seat: int
+    window: int = -1
+    written: int = 0
+    sharing: list[Row] = field(default_factory=list)
+
+    @property
+    def viewer(self) -> str:
+        return self.request.viewer
+
+    @property
+    def position(self) -> int:
+        """Absolute index of the next character."""
+        return self.offset + len(self.ids)
+
+
+class Writer:
+    """Texts in the making. All methods but `submit` are for the decode loop's thread.
+
+    Args:
+        lock: held while the scheduler is asked or told.
+    """
+
+    def __init__(self, weights: Weights, seats: int, lock: threading.Condition):
+        model = weights.model
+        self.weights, self._lock = weights, lock
+        self._config, self._vocabulary = model.config, weights.tokenizer.vocabulary
+        self._cache = KVCache(model.config, seats, model.dtype, model.device)
+        self._graph = StepGraph(model, self._cache) if model.device.type == "cuda" else None
+        self._seats = SeatMap(seats, 2 * KEY_BLOCK)
+        self._scheduler: Scheduler[Request] = Scheduler(seats, MAX_VIEWER_ROWS, MAX_WAITING_REQUESTS)
+        self._rows: dict[Request, list[Row]] = {}
+        self._ready: list[Row] = []  # by seat
+        self._to_read: list[Row] = []
+
+    @property
+    def n_rows(self) -> int:
+        """Rows being written."""
+        return self._scheduler.n_seated
+
+    @property
+    def n_waiting(self) -> int:
+        """Requests that wait for seats."""
+        return self._scheduler.n_waiting
+
+    @property
+    def idle(self) -> bool:
+        return not (self.n_rows or self.n_waiting)
+
+    def submit(self, request: Request) -> None:
+        """Queues a request.
+
+        Raises:
+            BusyError: too many wait already.
+        """
+        request.ahead = self.n_waiting
+        self._scheduler.add(request)
+
+    def round(self) -> None:
+        """One character for all whose turn it is."""
+        self._let_go()
+        self._admit()
+        self._read_windows()
+        if self._ready:
+            rows = self._ready
+            if len(rows) > MAX_STEP_ROWS:
+                with self._lock:
+                    rows = sorted(self._scheduler.in_turn(rows)[:MAX_STEP_ROWS], key=lambda row: row.seat)
+            self._attempt(rows, self._decode)
+
+    def end_all(self, state: str, error: str = "") -> None:
+        """Ends whatever is under way or waits."""
+        with self._lock:
+            waiting = self._scheduler.line()
+            self._scheduler.drop(waiting)
+        for request in [*self._rows, *waiting]:
+            self._end(request, state, error)
+
+    def _let_go(self) -> None:
+        for request in [request for request in self._rows if request.cancelled]:
+            self._end(request, STOPPED)
+        with self._lock:
+            stopped = [request for request in self._scheduler.line() if request.cancelled]
+            self._scheduler.drop(stopped)
+        for request in stopped:
+            request.end(STOPPED)
+
+    def _admit(self) -> None:
+        with self._lock:
+            admitted = self._scheduler.admit()
+            for ahead, request in enumerate(self._scheduler.line()):
+                request.ahead = ahead
+        for request in admitted:
+            prompt = self.weights.tokenizer.encode_prompt(request.prompt)
+            offset = self._config.window_start(len(prompt))
+            lengths = self._cache.lengths.tolist()
+            rows = []
+            for sample in range(request.n_rows):
+                seat = self._seats.take(len(prompt) - offset, lengths)
+                lengths[seat] = self._cache.lengths[seat] = len(prompt) - offset  # what it will be, for others to sit beside
+                rows.append(Row(request, sample, prompt[offset:], offset, seat))
+            rows[0].sharing = rows[1:]
+            self._rows[request] = rows
+            self._to_read.append(rows[0])
+            request.begin()
+
+    def _read_windows(self) -> None:
+        """Reads the windows of those who are next, as many as a round has time for, and at least one."""
+        if not self._to_read:
+            return
+        with self._lock:
+            rows = self._scheduler.in_turn(self._to_read)
+        budget = READ_CHARS
+        for row in rows:
+            start = self._config.window_start(row.position)
+            budget -= row.position - start + READ_OVERHEAD
+            if budget < 0 and row is not rows[0]:
+                break
+            self._to_read.remove(row)
+            self._attempt([row], self._read)
+
+    def _attempt(self, rows: list[Row], work: Callable[[list[Row]], None]) -> None:
+        """Works on rows; where that fails, on the halves of them, until it is known whose request is at fault."""
+        lengths = self._cache.lengths.copy()
+        try:
+            work(rows)
+        except Exception:  # whatever it is, the others must not suffer from it
+            if len(rows) == 1:
+                log.exception("request %d failed", rows[0].request.number)
+                self._end(rows[0].request, FAILED, WENT_WRONG)
+                return
+            self._cache.lengths[:] = lengths
+            for half in (rows[: len(rows) // 2], rows[len(rows) // 2 :]):
+                if going := [row for row in half if row.request in self._rows]:
+                    self._attempt(going, work)
+
+    def _read(self, rows: list[Row]) -> None:
+        (row,) = rows
+        start = self._config.window_start(row.position)
+        if row.window >= 0:  # its length changes, and with it where it sits best
+            self._seats.give_back(row.seat)
+            row.seat = self._seats.take(row.position - start, self._cache.lengths.tolist())
+        row.ids, row.offset, row.window = row.ids[start - row.offset :], start, start
+        cache = self._cache.row(row.seat)
+        cache.forget()
+        ids = torch.tensor([row.ids], device=self._cache.data.device)
+        logits = self._forward(lambda: self.weights.model(ids, cache=cache, last_only=True)[:, -1])
+        together = [row, *row.sharing]
+        if row.sharing:
+            self._cache.share_row(row.seat, [other.seat for other in row.sharing])
+            for other in row.sharing:
+                other.window = start
+            row.sharing = []
+        with self._lock:
+            self._scheduler.serve(row, len(row.ids) // CHARS_PER_READ)
+        self._ready = sorted(self._ready + together, key=lambda row: row.seat)
+        self._write(together, logits.repeat(len(together), axis=0))
+
+    def _decode(self, rows: list[Row]) -> None:
+        ids = np.fromiter((row.ids[-1] for row in rows), dtype=np.int64, count=len(rows))
+        seats = np.fromiter((row.seat for row in rows), dtype=np.int64, count=len(rows))
+        if self._graph is not None:
+            logits = self._graph.step(seats, ids)
+        else:
+            cache, inputs = self._cache.rows(seats), torch.from_numpy(ids)[:, None].to(self._cache.data.device)
+            logits = self._forward(lambda: self.weights.model(inputs, cache=cache)[:, -1])
+        self._write(rows, logits)
+
+    @staticmethod
+    def _forward(work: Callable[[], torch.Tensor]) -> np.ndarray:
+        with torch.inference_mode():
+            return work().cpu().numpy()
+
+    def _write(self, rows: list[Row], logits: np.ndarray) -> None:
+        """Draws a character for each row; those that are through leave, those at the end of their window are to read on."""
+        sound = np.isfinite(logits).all(axis=1)
+        if not sound.all():
+            self._fail_unsound([row for row, is_sound in zip(rows, sound, strict=True) if not is_sound])
+            keep = [i for i, row in enumerate(rows) if row.request in self._rows]
+            rows, logits = [rows[i] for i in keep], logits[keep]
+            if not rows:
+                return
+        drawn = draw(self._distribution(rows, logits), [row.request.throws[row.sample, row.written] for row in rows])
+        through: list[Row] = []
+        to_read: list[Row] = []
+        for i, (row, char, low, high) in enumerate(zip(rows, drawn.ids.tolist(), drawn.low.tolist(), drawn.high.tolist(), strict=True)):
+            row.ids.append(char)
+            row.written = row.request.append(row.sample, char, logits[i], low, high)
+            if row.written == row.request.params.max_new_chars:
+                through.append(row)
+            elif self._config.window_start(row.position) != row.window:
+                to_read.append(row)
+        with self._lock:
+            for row in rows:
+                self._scheduler.serve(row, 1)
+        if through or to_read:
+            going = {id(row) for row in (*through, *to_read)}
+            self._ready = [row for row in self._ready if id(row) not in going]
+            self._to_read += to_read
+            self._leave(through)
+
+    @staticmethod
+    def _distribution(rows: Sequence[Row], logits: np.ndarray) -> np.ndarray:
+        params = [row.request.params for row in rows]
+        return distribution(
+            logits,
+            np.array([p.temperature for p in params]),
+            np.array([p.top_k for p in params]),
+            np.array([p.top_p for p in params]),
+        )
+
+    def _fail_unsound(self, rows: list[Row]) -> None:
+        for request in {row.request for row in rows}:
+            log.error("request %d failed: the network's outcome is no number", request.number)
+            seats = [row.seat for row in self._rows[request]]
+            self._end(request, FAILED, WENT_WRONG)
+            for seat in seats:
+                self._cache.clear(seat)
+
+    def _leave(self, rows: Sequence[Row]) -> None:
+        """Rows free their seats; a request whose rows have all left is done."""
+        for row in rows:
+            self._seats.give_back(row.seat)
+            with self._lock:
+                self._scheduler.leave(row)
+            others = self._rows[row.request]
+            others.remove(row)
+            if not others:
+                del self._rows[row.request]
+                row.request.end(DONE)
+
+    def _end(self, request: Request, state: str, error: str = "") -> None:
+        """A request is over before it is done."""
+        rows = self._rows.pop(request, [])
+        if rows:
+            self._ready = [row for row in self._ready if row.request is not request]
+            self._to_read = [row for row in self._to_read if row.request is not request]
+        for row in rows:
+            self._seats.give_back(row.seat)
+            with self._lock:
+                self._scheduler.leave(row)
+        request.end(state, error)

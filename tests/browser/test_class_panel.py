@@ -1,0 +1,175 @@
+"""The address for the class on the projector, in a real browser."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import segno
+from PIL import Image
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.browser.conftest import open_page
+from tests.server import health, running_app
+from ui.class_address import class_address
+
+QUIET = 4  # modules of white around the code
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    """An app that listens on every address of the machine."""
+    if class_address("0.0.0.0", 7860) is None:
+        pytest.skip("this machine is in no network")
+    with running_app("--device", "cpu", "--host", "0.0.0.0") as url:
+        yield url
+
+
+@pytest.fixture
+def address(url: str) -> str:
+    """What the class is to be shown."""
+    address = class_address("0.0.0.0", int(url.rsplit(":", 1)[1]))
+    assert address
+    return address
+
+
+def join(page: Page) -> Locator:
+    """Opens the panel."""
+    page.get_by_role("button", name="Join").click()
+    panel = page.get_by_role("dialog", name="Open this on your phone or laptop")
+    expect(panel).to_be_visible()
+    return panel
+
+
+def drawn_modules(page: Page) -> list[str]:
+    """The code as it is seen: the middle of each module, quiet zone included."""
+    code = page.get_by_test_id("class-qr")
+    pixels = np.asarray(Image.open(io.BytesIO(code.screenshot())).convert("L"))
+    side = int(code.evaluate("code => code.viewBox.baseVal.width"))
+    middles = ((np.arange(side) + 0.5) / side * pixels.shape[0]).astype(int)
+    seen = pixels[np.ix_(middles, middles)]
+    assert set(np.unique(seen)) == {0, 255}
+    return ["".join("1" if pixel == 0 else "0" for pixel in row) for row in seen]
+
+
+def fits(page: Page) -> bool:
+    """Whether nothing of the panel is cut off or beside the screen."""
+    return page.evaluate("""() => {
+      const panel = document.querySelector("dialog[open]");
+      const address = panel.querySelector(".address");
+      const inside = ({ left, top, right, bottom }) => left >= 0 && top >= 0 && right <= innerWidth && bottom <= innerHeight;
+      return document.documentElement.scrollWidth === innerWidth
+        && panel.scrollWidth <= panel.clientWidth && panel.scrollHeight <= panel.clientHeight
+        && address.scrollWidth <= address.clientWidth
+        && [...panel.querySelectorAll("button, h2, p, svg")].every((part) => inside(part.getBoundingClientRect()));
+    }""")
+
+
+def test_who_listens_to_this_machine_alone_invites_nobody(browser: Browser) -> None:
+    with running_app("--device", "cpu") as url:
+        page = browser.new_page()
+        open_page(page, url)
+        expect(page.get_by_role("button", name="Dark theme")).to_be_visible()
+        expect(page.get_by_role("button", name="Join")).to_have_count(0)
+        expect(page.get_by_test_id("class-panel")).to_have_count(0)
+        page.close()
+
+
+def test_the_terminal_says_where_the_class_finds_the_page(capfd: pytest.CaptureFixture[str]) -> None:
+    if class_address("0.0.0.0", 7860) is None:
+        pytest.skip("this machine is in no network")
+    with running_app("--device", "cpu", "--host", "0.0.0.0") as url:
+        port = int(url.rsplit(":", 1)[1])
+    assert capfd.readouterr().out == f"Soliloquy is at {url}\nFor the class: {class_address('0.0.0.0', port)}\n"
+
+
+def test_the_address_is_shown_and_answers(page: Page, address: str) -> None:
+    join(page)
+    expect(page.get_by_test_id("class-address")).to_have_text(address)
+    assert health(address)["healthy"]
+
+
+def test_the_address_can_be_read_from_the_back_row(page: Page) -> None:
+    join(page)
+    expect(page.get_by_test_id("class-address")).to_be_visible()
+    assert page.get_by_test_id("class-address").evaluate("text => parseFloat(getComputedStyle(text).fontSize)") >= 720 / 12
+    assert page.get_by_test_id("class-qr").bounding_box()["width"] >= 720 * 0.8
+    assert fits(page)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_code_is_the_addresss_in_black_on_white(page: Page, address: str, theme: str) -> None:
+    if theme == "dark":
+        page.get_by_role("button", name="Dark theme").click()
+    join(page)
+    matrix = segno.make_qr(address, error="L").matrix_iter(border=QUIET)
+    assert drawn_modules(page) == ["".join(map(str, row)) for row in matrix]
+
+
+def test_escape_closes_and_focus_returns(page: Page) -> None:
+    panel = join(page)
+    page.keyboard.press("Escape")
+    expect(panel).to_be_hidden()
+    expect(page.get_by_role("button", name="Join")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(panel).to_be_visible()
+    page.get_by_role("button", name="Close").click()
+    expect(panel).to_be_hidden()
+    expect(page.get_by_role("button", name="Join")).to_be_focused()
+
+
+def test_escape_in_the_panel_does_not_stop_what_is_written(page: Page) -> None:
+    field = page.get_by_label("number input for Length")
+    field.fill("2000")
+    field.blur()
+    page.get_by_role("button", name="Generate").click()
+    expect(page.get_by_role("button", name="Stop")).to_be_enabled()
+    panel = join(page)
+    page.mouse.click(700, 700)  # beside everything: no element has the focus
+    page.keyboard.press("Escape")
+    expect(panel).to_be_hidden()
+    page.wait_for_timeout(300)
+    expect(page.get_by_role("button", name="Stop")).to_be_enabled()
+    page.keyboard.press("Escape")
+    expect(page.get_by_test_id("status")).to_contain_text("stopped after")
+
+
+@pytest.mark.parametrize(("width", "height"), [(360, 740), (740, 360), (1920, 1080)])
+@pytest.mark.parametrize("larger", [0, 3])
+def test_nothing_overflows(page: Page, width: int, height: int, larger: int) -> None:
+    for _ in range(larger):
+        page.get_by_role("button", name="Larger text").click()
+    page.set_viewport_size({"width": width, "height": height})
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    join(page)
+    assert fits(page)
+
+
+def test_it_follows_the_window(page: Page) -> None:
+    join(page)
+    size = "parseFloat(getComputedStyle(document.querySelector('.address')).fontSize)"
+    wide = page.evaluate(size)
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.wait_for_function(f"{size} < {wide}")
+    assert fits(page)
+
+
+@pytest.mark.parametrize(
+    "other", ["https://illyria-soliloquy-for-the-lecture.hf.space", "http://192.168.100.200:65535", f"https://{'m' * 63}.hf.space"]
+)
+@pytest.mark.parametrize(("width", "height"), [(1280, 720), (360, 740)])
+def test_long_addresses_fit(browser: Browser, url: str, address: str, other: str, width: int, height: int) -> None:
+    page = browser.new_page(viewport={"width": width, "height": height})
+
+    def replace(route) -> None:
+        response = route.fetch()
+        route.fulfill(response=response, body=response.text().replace(address, other))
+
+    page.route(f"{url}/", replace)
+    open_page(page, url)
+    join(page)
+    expect(page.get_by_test_id("class-address")).to_have_text(other)
+    assert fits(page)
+    page.close()
