@@ -24,6 +24,7 @@ from model.checkpoint import SHIPPED_WEIGHTS, load_weights
 from model.errors import SoliloquyError
 from model.precision import choose_device, in_faster_precision
 from model.serving.engine import Engine
+from ui.class_address import class_address, own_address
 from ui.routes import create_server
 
 ON_A_SPACE = "SPACE_ID" in os.environ
@@ -48,8 +49,12 @@ def main() -> int:
         return 2
     weights = replace(weights, model=in_faster_precision(weights.model, weights.name))
     engine = Engine(weights)
-    server = Server(uvicorn.Config(create_server(engine), log_level="warning", timeout_graceful_shutdown=1))
-    print(f"Soliloquy is at http://{f'[{options.host}]' if ':' in options.host else options.host}:{options.port}", flush=True)
+    host, port = listener.getsockname()[:2]
+    for_the_class = class_address(host, port)
+    server = Server(uvicorn.Config(create_server(engine, for_the_class), log_level="warning", timeout_graceful_shutdown=1))
+    print(f"Soliloquy is at {own_address(host, port)}", flush=True)
+    if for_the_class:
+        print(f"For the class: {for_the_class}", flush=True)
     server.run(sockets=[listener])
     engine.stop()
     print("Stopped.")
@@ -75,6 +80,8 @@ def _listen(host: str, port: int) -> socket.socket:
         raise SoliloquyError(f"A port is a number between 1 and 65,535, not {port:,}.")
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if listener.family == socket.AF_INET6:
+        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # "::" lets in IPv4 too, on every system
     try:
         listener.bind((host, port))
         listener.listen(BACKLOG)

@@ -79,7 +79,7 @@ WRONG_SETTINGS: tuple[Body, ...] = (
 )
 NONSENSE: tuple[bytes, ...] = (
     *(json.dumps({"prompt": "ROMEO:"} | settings).encode() for settings in WRONG_SETTINGS),
-    b'{"temperature": 0.8}',
+    b'{"prompt": "ROMEO:", "colour": "red"}',
     b'{"prompt": "ROMEO:", ',
     b'{"prompt": "\xff\xfe"}',
     b'["ROMEO:"]',

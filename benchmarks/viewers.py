@@ -226,23 +226,23 @@ def engine_alone(device: str, viewers: int, work: Work) -> float:
 
 
 def serve_usual(port: int, device: str) -> None:
-    """A page as one writes it first, with the shipped weights."""
+    """A page as one writes it first, with the same weights in the same precision."""
     import gradio as gr
 
     from model.checkpoint import SHIPPED_WEIGHTS, load_weights
     from model.config import SamplingParams
     from model.generate import generate
-    from model.precision import choose_device
+    from model.precision import choose_device, in_faster_precision
 
     weights = load_weights(SHIPPED_WEIGHTS, choose_device(device))
-    tokenizer = weights.tokenizer
+    model, tokenizer = in_faster_precision(weights.model, weights.name), weights.tokenizer
 
     def write(prompt: str, temperature: float, length: int, samples: int, seed: int) -> Iterator[str]:
         text, told_at = "", 0.0
         for sample in range(int(samples)):
             text += "\n" if sample else ""
             params = SamplingParams(temperature=temperature, max_new_chars=int(length), seed=int(seed), first_sample=sample)
-            for i in generate(weights.model, tokenizer.encode_prompt(prompt), params):
+            for i in generate(model, tokenizer.encode_prompt(prompt), params):
                 text += tokenizer.vocabulary[i]
                 if time.monotonic() - told_at > USUAL_LOOK_S:
                     told_at = time.monotonic()
@@ -293,27 +293,28 @@ def extrapolate(measured: Load, viewers: int) -> list[Visit]:
     return [Visit(moment, turn + to_first, turn + each, measured.visits[0].chars) for moment, turn in turns]
 
 
-HEAD = (
-    "served",
-    "viewers",
-    "first p50",
-    "first p95",
-    "all p50",
-    "all p95",
-    "chars/s",
-    "memory",
-    "errors",
-    "server CPU",
-    "load CPU",
-    "target",
-)
-WIDTHS = (30, 7, 10, 10, 10, 10, 8, 9, 6, 10, 8, 0)
+# The first and the last hold words.
+COLUMNS = {
+    "served": 25,
+    "viewers": 7,
+    "first p50": 9,
+    "first p95": 9,
+    "all p50": 8,
+    "all p95": 8,
+    "chars/s": 7,
+    "memory": 8,
+    "errors": 6,
+    "server CPU": 10,
+    "load CPU": 8,
+    "target": 0,
+}
 
 
 def show(*cells: str) -> None:
-    """One line of the table; the first and the last column are words."""
-    inner = "  ".join(cell.rjust(width) for cell, width in zip(cells[1:-1], WIDTHS[1:-1], strict=True))
-    print(f"{cells[0]:<{WIDTHS[0]}} {inner}  {cells[-1]}".rstrip(), flush=True)
+    """One line of the table."""
+    first, *widths, _ = COLUMNS.values()
+    figures = "  ".join(cell.rjust(width) for cell, width in zip(cells[1:-1], widths, strict=True))
+    print(f"{cells[0]:<{first}} {figures}  {cells[-1]}".rstrip(), flush=True)
 
 
 def show_visits(name: str, visits: list[Visit], chars_per_s: float, *costs: str, target: str = "") -> None:
@@ -364,7 +365,7 @@ def main() -> None:
     options = parser.parse_args()
     counts, work = sorted(options.viewers), Work(options.samples, options.chars)
     print(f"{work.samples} samples of {work.chars} characters each, all pressed within {SPREAD_S:g} s; {os.cpu_count()} processors\n")
-    show(*HEAD)
+    show(*COLUMNS)
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as viewers_process:
 
         def measure(page: Page, url: str, pid: int, viewers: int) -> Load:

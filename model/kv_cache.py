@@ -9,6 +9,7 @@ A decoding step of one row spends as long in Python as in the matrices, so views
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -146,7 +147,7 @@ class Slots:
             self._rooms = cache.data.unbind(0)
             self._seats = torch.from_numpy(seats).to(cache.data.device)[:, None]
             cuts = _cuts(seats.tolist(), n_keys.tolist())
-        self.spans = [self._span(cache, seats, n_keys, a, b) for a, b in zip(cuts, cuts[1:], strict=False)]
+        self.spans = [self._span(cache, seats, n_keys, a, b) for a, b in itertools.pairwise(cuts)]
 
     def _span(self, cache: KVCache, seats: Seats, n_keys: NDArray[np.int64], first: int, last: int) -> Span:
         keys = int(n_keys[first:last].max())
@@ -169,7 +170,7 @@ class Slots:
         """
         if self._begins:
             return [(slice(None), keys_values[0], keys_values[1], None)]
-        return [(span.rows, *span.layers[layer].unbind(0), span.mask) for span in self.spans]
+        return [(span.rows, span.layers[layer][0], span.layers[layer][1], span.mask) for span in self.spans]
 
 
 def _cuts(seats: list[int], n_keys: list[int]) -> list[int]:

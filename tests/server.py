@@ -42,7 +42,8 @@ def running_app(*arguments: str) -> Iterator[str]:
 def running_process(*arguments: str) -> Iterator[tuple[str, int]]:
     """The app's address and its process id, likewise."""
     url = f"http://127.0.0.1:{(port := free_port())}"
-    app = subprocess.Popen([sys.executable, "app.py", "--port", str(port), *arguments], cwd=ROOT)
+    command = [sys.executable, "app.py", "--port", str(port), *arguments]
+    app = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)  # what goes wrong is told on stderr
     try:
         deadline = time.monotonic() + START_LIMIT_S
         while True:

@@ -41,7 +41,7 @@ def test_a_machine_in_no_network_has_no_address_for_others(network: dict[int, st
     assert class_address(host, 7860) is None
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.1.1", "::1", "::ffff:127.0.0.1", "fe80::1%2"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.1.1", "::1", "fe80::1%2"])
 def test_what_others_cannot_open_is_not_given_out(network: dict[int, str], host: str) -> None:
     network[V4] = "192.168.1.20"
     assert class_address(host, 7860) is None

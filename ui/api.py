@@ -17,6 +17,7 @@ def create_api(engine: Engine) -> None:
     """Adds the endpoint to the page under construction."""
 
     async def generate(
+        client: gr.Request,
         prompt: str,
         temperature: float = 0.8,
         length: int = 300,
@@ -29,7 +30,7 @@ def create_api(engine: Engine) -> None:
         try:
             used = draw_seed() if seed is None else seed
             params = SamplingParams(temperature=temperature, max_new_chars=length, samples=samples, seed=used, top_k=top_k, top_p=top_p)
-            request = engine.submit(prompt, params)
+            request = engine.submit(prompt, params, viewer=str(client.session_hash))
         except SoliloquyError as error:
             raise gr.Error(str(error), print_exception=False) from error
         try:

@@ -6,22 +6,25 @@ import gradio as gr
 
 from model.serving.engine import Engine
 from ui.api import create_api
+from ui.class_address import qr_modules
 from ui.sample_tab import create_sample_tab
 from ui.theme import read
 
 TITLE = "Soliloquy"
 
 
-def create_page(engine: Engine) -> gr.Blocks:
-    """All that is on screen, wired to the engine."""
+def create_page(engine: Engine, class_address: str | None = None) -> gr.Blocks:
+    """All that is on screen, wired to the engine; with an address for the class, it can be shown."""
+    header = ["header", "class_panel"] if class_address else ["header"]
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as page:
         create_api(engine)  # first: endpoint names are given in order, and this one is public
         gr.HTML(
-            html_template=read("header.html"),
-            js_on_load=read("header.js"),
+            html_template="".join(read(f"{part}.html") for part in header),
+            js_on_load="".join(read(f"{part}.js") for part in header),
             apply_default_css=False,
             elem_id="header",
             facts=_facts(engine),
+            class_panel={"address": class_address, "modules": qr_modules(class_address)} if class_address else None,
         )
         with gr.Tabs(elem_id="tabs"), gr.Tab("Sample", id="sample"):
             create_sample_tab(engine)

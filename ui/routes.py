@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from model.serving.engine import Engine
 from ui.page import create_page
+from ui.stream import add_stream
 from ui.theme import make_theme, read
 
 MAX_EVENTS = 400  # events at once; Gradio's 40 would make a class wait for each other
@@ -61,7 +62,7 @@ class Guard:
         await self.app(scope, receive_bounded, send_with_policy)
 
 
-def create_server(engine: Engine) -> FastAPI:
+def create_server(engine: Engine, class_address: str | None = None) -> FastAPI:
     """The whole application, ready for uvicorn."""
     server = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
 
@@ -70,7 +71,8 @@ def create_server(engine: Engine) -> FastAPI:
         health = engine.health()
         return JSONResponse(health, 200 if health["healthy"] else 503)
 
-    page = create_page(engine)
+    page = create_page(engine, class_address)
+    add_stream(server, engine)
     page.max_threads = MAX_EVENTS
     page._queue.max_thread_count = MAX_EVENTS  # mounting, unlike launching, does not pass it on
     server.add_middleware(Guard)
@@ -79,7 +81,7 @@ def create_server(engine: Engine) -> FastAPI:
         page,
         path="/",
         theme=make_theme(),
-        css=read("page.css") + read("sample_tab.css"),
+        css=read("page.css") + read("sample_tab.css") + read("class_panel.css"),
         head=f"<script>{read('state.js')}</script>",
         favicon_path=str(Path(__file__).with_name("favicon.png")),
         footer_links=[],

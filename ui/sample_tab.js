@@ -1,8 +1,11 @@
-// The texts of the Sample tab: groups of cards, one group for each press of Generate or Again.
-// Given by gr.HTML: element, props, watch. Text enters the page through text nodes only.
+// The Sample tab: what its buttons do, and the texts: groups of cards, one group for each press of Generate or Again.
+// Given by gr.HTML: element, props. Text enters the page through text nodes only.
 const folio = element.querySelector(".folio");
-const groups = new Map(); // run number -> its group
-let current = 0; // what is still on its way of runs before this one is dropped
+const runs = []; // what is on the page
+let writing = null; // the run under way: one at a time for each open page
+let asked = null; // what was asked and is not answered yet
+let thrown = null; // the settings of the last run and the number of their next sample
+const viewer = [...crypto.getRandomValues(new Uint32Array(4))].map((n) => n.toString(36)).join("");
 
 const make = (tag, className, text = "") => {
   const node = document.createElement(tag);
@@ -38,7 +41,8 @@ function makeCard(view, index) {
   return { card, body, written };
 }
 
-function makeGroup(view) {
+// A run: what was asked, what has come, and where it stands on the page.
+function makeRun(view) {
   const section = make("section", "group");
   section.dataset.testid = "group";
   const line = make("div", "group-line");
@@ -50,14 +54,16 @@ function makeGroup(view) {
   status.dataset.testid = "status";
   status.setAttribute("role", "status");
   line.append(make("span", "setting", `temperature ${view.temperature}`), seed);
-  if (view.first_sample) line.append(make("span", "setting", `samples ${view.first_sample + 1} to ${view.first_sample + view.texts.length}`));
+  if (view.first_sample) line.append(make("span", "setting", `samples ${view.first_sample + 1} to ${view.first_sample + view.samples}`));
   line.append(status);
   const sheet = make("div", "sheet");
-  sheet.dataset.count = view.texts.length;
-  const cards = view.texts.map((_, index) => makeCard(view, index));
+  sheet.dataset.count = view.samples;
+  const cards = Array.from({ length: view.samples }, (_, index) => makeCard(view, index));
   sheet.append(...cards.map((c) => c.card));
   section.append(line, sheet);
-  return { section, status, cards };
+  const run = { section, status, cards, view, abort: new AbortController() };
+  showStatus(run);
+  return run;
 }
 
 // Gradio's field listens to input events.
@@ -68,30 +74,27 @@ function keepSeed(seed) {
   field.focus();
 }
 
-function statusOf(view) {
-  const written = view.texts.reduce((sum, text) => sum + [...text].length, 0);
-  switch (view.state) {
-    case "stored":
-      return "written earlier by this model, in float32";
-    case "waiting":
-      return "waiting for its turn";
-    case "running":
-      return "writing";
-    case "stopped":
-      return `stopped after ${number(written)} characters`;
-    case "failed":
-      return "failed";
-    default:
-      return `${number(written)} characters in ${view.elapsed_s.toFixed(1)} s`;
-  }
+function showStatus({ section, status, cards, view }) {
+  const written = cards.reduce((sum, { written }) => sum + [...written.data].length, 0);
+  const words = {
+    stored: () => "written earlier by this model, in float32",
+    waiting: () => (view.ahead ? `waiting, ${number(view.ahead)} before you` : "waiting for its turn"),
+    running: () => "writing",
+    stopped: () => `stopped after ${number(written)} characters`,
+    failed: () => "failed",
+    lost: () => `cut off after ${number(written)} characters`,
+    done: () => `${number(written)} characters in ${view.elapsed_s.toFixed(1)} s`,
+  };
+  const text = words[view.state]();
+  if (status.textContent !== text) status.textContent = text;
+  section.classList.toggle("running", view.state === "running" || view.state === "waiting");
 }
 
 // A card that its reader has not scrolled away from the end follows the writing.
-function write({ body, written }, text, running) {
+function write({ body, written }, text) {
   const atEnd = body.scrollHeight - body.scrollTop - body.clientHeight < 24;
-  if (text.startsWith(written.data)) written.appendData(text.slice(written.data.length));
-  else written.data = text;
-  if (running && atEnd) body.scrollTop = body.scrollHeight;
+  written.appendData(text);
+  if (atEnd) body.scrollTop = body.scrollHeight;
 }
 
 // A finished text is read from its beginning, unless its reader is somewhere in it already. A long prompt is scrolled past.
@@ -102,15 +105,6 @@ function showBeginning({ body }) {
   body.scrollTop = Math.max(0, below - body.clientHeight / 3);
 }
 
-// A group that another one has taken the place of, and of which nothing more is heard.
-function settle({ section, status, cards }) {
-  if (!section.classList.contains("running")) return;
-  section.classList.remove("running");
-  const written = cards.reduce((sum, { written }) => sum + [...written.data].length, 0);
-  status.textContent = `stopped after ${number(written)} characters`;
-  cards.forEach(showBeginning);
-}
-
 // On a phone the texts are below the controls.
 function bringIntoView(section) {
   const { top } = section.getBoundingClientRect();
@@ -119,30 +113,97 @@ function bringIntoView(section) {
   section.scrollIntoView({ block: "start", behavior: calm ? "auto" : "smooth" });
 }
 
-function draw(view) {
-  if (view.run < current) return;
-  let group = groups.get(view.run);
-  if (!group) {
-    if (view.keep) groups.forEach(settle);
-    else clear();
-    folio.querySelector(".empty")?.remove();
-    current = view.run;
-    group = makeGroup(view);
-    groups.set(view.run, group);
-    folio.prepend(group.section);
-    if (view.state !== "stored") {
-      bringIntoView(group.section);
-      for (const { body } of group.cards) body.scrollTop = body.scrollHeight; // to the end of a long prompt
-    }
-  }
-  const running = view.state === "running" || view.state === "waiting";
-  view.texts.forEach((text, index) => write(group.cards[index], text, running));
-  if (!running && group.section.classList.contains("running")) group.cards.forEach(showBeginning);
-  group.section.classList.toggle("running", running);
-  group.status.textContent = statusOf(view);
-  allowStop();
+function place(run) {
+  folio.querySelector(".empty")?.remove();
+  runs.push(run);
+  folio.prepend(run.section);
+}
+
+// News of a run, as ui/stream.py sends it.
+function take(run, { new: texts = [], ...news }) {
+  const { view, cards } = run;
+  Object.assign(view, news);
+  texts.forEach((text, index) => {
+    if (text) write(cards[index], text);
+  });
+  showStatus(run);
   if (view.chars_per_s) window.soliloquy.showSpeed(view.chars_per_s);
-  tell(view.error || view.notice, Boolean(view.error));
+  if (view.error) tell(view.error, true);
+  if (view.state !== "running" && view.state !== "waiting") cards.forEach(showBeginning);
+}
+
+// Reads a stream of JSON lines; `each` is given one at a time.
+async function readLines(stream, each) {
+  const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (let part = await reader.read(); !part.done; part = await reader.read()) {
+    const lines = (rest + part.value).split("\n");
+    rest = lines.pop();
+    lines.forEach((line) => each(JSON.parse(line)));
+  }
+}
+
+const UNREACHABLE = "The server cannot be reached. What is written stays here; press Generate to try again.";
+
+// Asks for texts and shows them as they come. Until the server has accepted, nothing that is on the page is touched.
+async function ask(settings, keep) {
+  const { prompt, temperature, seed, top_k, top_p } = settings;
+  const dice = JSON.stringify([prompt, temperature, seed.trim(), top_k, top_p]);
+  const first_sample = keep && seed.trim() && thrown?.dice === dice ? thrown.next : 0;
+  const abort = new AbortController();
+  let run = null;
+  asked?.abort();
+  asked = abort;
+  try {
+    const answer = await fetch("./write", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ ...settings, first_sample, viewer }),
+      signal: abort.signal,
+    });
+    if (!answer.ok) {
+      const { error } = await answer.json().catch(() => ({ error: `The server answered ${answer.status}.` }));
+      tell(error, true);
+      return;
+    }
+    await readLines(answer.body, (view) => {
+      if (run) {
+        take(run, view);
+        return;
+      }
+      stop();
+      asked = null;
+      if (!keep) clear();
+      run = makeRun(view);
+      run.abort = abort;
+      writing = run;
+      thrown = { dice, next: view.first_sample + view.samples };
+      place(run);
+      allowStop();
+      tell(view.notice, false);
+      bringIntoView(run.section);
+      for (const { body } of run.cards) body.scrollTop = body.scrollHeight; // to the end of a long prompt
+    });
+    if (run && writing === run && (run.view.state === "running" || run.view.state === "waiting")) throw new TypeError("cut off");
+  } catch (error) {
+    if (abort.signal.aborted) return;
+    if (run) take(run, { state: "lost" });
+    tell(UNREACHABLE, true);
+  } finally {
+    if (asked === abort) asked = null;
+    if (run && writing === run) writing = null;
+    allowStop();
+  }
+}
+
+// Ends the run under way; closing its connection is what tells the server.
+function stop() {
+  const run = writing;
+  if (!run) return;
+  writing = null;
+  run.abort.abort();
+  take(run, { state: "stopped" });
+  allowStop();
 }
 
 // Stop can be pressed while something is being written.
@@ -152,31 +213,47 @@ function allowStop() {
     requestAnimationFrame(allowStop);
     return;
   }
-  const idle = !folio.querySelector(".group.running");
+  const idle = !writing;
   if (idle && stop === document.activeElement) byId("generate").focus();
   stop.disabled = idle;
 }
 
 function clear() {
-  current = Math.max(current, ...[...groups.keys()].map((run) => run + 1));
-  groups.clear();
+  runs.length = 0;
   folio.replaceChildren();
 }
 
-function update() {
-  const view = props.value;
-  if (!view) return;
-  if (view.clear) {
-    clear();
-    folio.append(make("p", "empty", "Type a prompt and press Generate. Each sample is a throw of the dice of its own."));
-    allowStop();
-    tell("", false);
-  } else if (view.texts) draw(view);
-  else if (view.error) tell(view.error, true);
+function showEmpty() {
+  folio.append(make("p", "empty", "Type a prompt and press Generate. Each sample is a throw of the dice of its own."));
 }
 
-watch("value", update);
-update();
+const settingsOf = (prompt, temperature, length, samples, seed, top_k, top_p) => ({ prompt, temperature, length, samples, seed, top_k, top_p });
+
+window.soliloquy.sample = {
+  generate: (...settings) => void ask(settingsOf(...settings), false),
+  again: (...settings) => void ask(settingsOf(...settings), true),
+  stop: () => {
+    asked?.abort();
+    stop();
+  },
+  clear: () => {
+    asked?.abort();
+    stop();
+    clear();
+    thrown = null;
+    showEmpty();
+    tell("", false);
+  },
+};
+
+// The first screen: samples that were stored with the weights.
+if (props.value) {
+  const { texts, ...view } = props.value;
+  const run = makeRun({ ...view, samples: texts.length });
+  place(run);
+  take(run, { new: texts });
+} else showEmpty();
+allowStop();
 
 // Gradio takes an emptied number field for its lowest value, and moves what is out of range without a word.
 const isNumberField = (node) => node.matches?.('#controls input[type="number"]');

@@ -3,36 +3,43 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from typing import Any
 
 from model.serving.request import FINISHED, Request
 from model.tokenizer import name
 
-FIRST_LOOK_S = 0.02  # how often to look for the first character ...
-LOOK_S = 0.2  # ... and for more, once there is one
-HEARTBEAT_S = 1.0
+LOOK_S = 0.25  # how often readers are told what is new
+HEARTBEAT_S = 1.0  # ... and that there is nothing new: a page that was closed is noticed when something is sent to it
 NAMED_AT_MOST = 8  # characters named in a notice
 
 View = dict[str, Any]
 
 
-async def follow(request: Request) -> AsyncIterator[View]:
-    """Views of a request: at once, with its first characters, then a few times a second, and the last whatever happened.
+class Bell:
+    """Wakes a reader in the server's event loop when its request has its first characters and when it is over."""
 
-    While it waits for its turn a view now and then keeps the connection honest: a page that was closed is noticed at a yield.
-    """
-    told_state, told_at = "", 0.0
+    def __init__(self, request: Request):
+        self._loop, self._rung = asyncio.get_running_loop(), asyncio.Event()
+        request.listen(lambda: self._loop.call_soon_threadsafe(self._rung.set))
+
+    async def pause(self, begun: bool) -> None:
+        """Until it is time to look again."""
+        alarm = self._loop.call_later(LOOK_S if begun else HEARTBEAT_S, self._rung.set)
+        await self._rung.wait()
+        alarm.cancel()
+        self._rung.clear()
+
+
+async def follow(request: Request) -> AsyncIterator[View]:
+    """Views of a request: at once, with its first characters, then a few times a second, and the last whatever happened."""
+    bell = Bell(request)
     while True:
         view = make_view(request)
-        begun = any(view["texts"])
-        if begun or view["state"] != told_state or time.monotonic() - told_at > HEARTBEAT_S:
-            told_state, told_at = view["state"], time.monotonic()
-            yield view
+        yield view
         if view["state"] in FINISHED:
             return
-        await asyncio.sleep(LOOK_S if begun else FIRST_LOOK_S)
+        await bell.pause(begun=any(view["texts"]))
 
 
 def make_view(request: Request) -> View:
@@ -46,15 +53,17 @@ def make_view(request: Request) -> View:
         "temperature": request.params.temperature,
         "first_sample": request.params.first_sample,
         "state": progress.state,
+        "ahead": progress.ahead,
         "texts": progress.texts,
         "elapsed_s": progress.elapsed_s,
         "chars_per_s": written / progress.elapsed_s if progress.elapsed_s else 0,
-        "notice": _left_out(request.left_out),
+        "notice": left_out_notice(request.left_out),
         "error": progress.error,
     }
 
 
-def _left_out(chars: tuple[str, ...]) -> str:
+def left_out_notice(chars: tuple[str, ...]) -> str:
+    """What a viewer is told of characters that the vocabulary lacks."""
     if not chars:
         return ""
     more = f" and {len(chars) - NAMED_AT_MOST} more" if len(chars) > NAMED_AT_MOST else ""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import secrets
 import threading
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,7 +74,7 @@ class Request:
 
     _numbers = itertools.count(time.time_ns() // 1_000_000)  # they grow on when the server starts again
 
-    def __init__(self, prompt: str, left_out: tuple[str, ...], params: SamplingParams, vocabulary: str, viewer: str = ""):
+    def __init__(self, prompt: str, left_out: tuple[str, ...], params: SamplingParams, vocabulary: Sequence[str], viewer: str = ""):
         self.number, self.key = next(self._numbers), secrets.token_urlsafe(12)
         self.prompt, self.left_out, self.params, self.viewer = prompt, left_out, params, viewer
         self.ahead = 0
@@ -84,6 +86,7 @@ class Request:
         self._record: _Record | None = None
         self._began = self._ended = 0.0
         self._cancelled = threading.Event()
+        self._listeners: list[Callable[[], object]] = []
 
     def cancel(self) -> None:
         """Asks for it to stop; what is written so far stays. May be called at any time and more than once."""
@@ -113,6 +116,18 @@ class Request:
             elapsed_s = until - self._began if self._began else 0.0
             texts = tuple("".join(text[start:]) for text, start in zip(self._texts, since or itertools.repeat(0), strict=False))
             return Progress(self._state, texts, elapsed_s, self._error, self.ahead)
+
+    def listen(self, listener: Callable[[], object]) -> None:
+        """Calls the listener, from the engine's thread, when every sample has its first character and when all is over."""
+        with self._lock:
+            self._listeners.append(listener)
+            if self._state in FINISHED:
+                self._ring()
+
+    def _ring(self) -> None:
+        for listener in self._listeners:
+            with contextlib.suppress(RuntimeError):  # its event loop has ended
+                listener()
 
     def character(self, sample: int, index: int) -> Character | None:
         """How a sample's character `index` came to be; None if it is not written, or no longer remembered."""
@@ -150,12 +165,15 @@ class Request:
                 self._record.logits[sample, len(text)] = logits
                 self._record.edges[sample, len(text)] = low, high
             text.append(self._vocabulary[char_id])
+            if len(text) == 1 and sample == len(self._texts) - 1:
+                self._ring()
             return len(text)
 
     def end(self, state: str, error: str = "") -> None:
         """The engine is through with it."""
         with self._lock:
             self._state, self._error, self._ended = state, error, time.monotonic()
+            self._ring()
 
 
 class _Record:
