@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import numpy as np
@@ -12,7 +14,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from tests.browser.conftest import open_page
-from tests.server import health, running_app
+from tests.server import ROOT, free_port, health, running_app
 from ui.class_address import class_address
 
 QUIET = 4  # modules of white around the code
@@ -85,12 +87,16 @@ def test_who_listens_to_this_machine_alone_invites_nobody(browser: Browser) -> N
         page.close()
 
 
-def test_the_terminal_says_where_the_class_finds_the_page(capfd: pytest.CaptureFixture[str]) -> None:
-    if class_address("0.0.0.0", 7860) is None:
+def test_the_terminal_says_where_the_class_finds_the_page() -> None:
+    address = class_address("0.0.0.0", port := free_port())
+    if address is None:
         pytest.skip("this machine is in no network")
-    with running_app("--device", "cpu", "--host", "0.0.0.0") as url:
-        port = int(url.rsplit(":", 1)[1])
-    assert capfd.readouterr().out == f"Soliloquy is at {url}\nFor the class: {class_address('0.0.0.0', port)}\n"
+    command = [sys.executable, "app.py", "--device", "cpu", "--host", "0.0.0.0", "--port", str(port)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as app:
+        assert app.stdout
+        said = [app.stdout.readline() for _ in range(2)]
+        app.kill()
+    assert said == [f"Soliloquy is at http://127.0.0.1:{port}\n", f"For the class: {address}\n"]
 
 
 def test_the_address_is_shown_and_answers(page: Page, address: str) -> None:
