@@ -22,7 +22,7 @@ import uvicorn
 
 from model.checkpoint import SHIPPED_WEIGHTS, load_weights
 from model.errors import SoliloquyError
-from model.precision import choose_device, in_faster_precision
+from model.precision import choose_device, ready_to_write
 from model.serving.engine import Engine
 from ui.class_address import class_address, own_address
 from ui.routes import create_server
@@ -47,7 +47,7 @@ def main() -> int:
     except SoliloquyError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    weights = replace(weights, model=in_faster_precision(weights.model, weights.name))
+    weights = replace(weights, model=ready_to_write(weights.model, f"{weights.name} {weights.sha256[:12]}"))
     engine = Engine(weights)
     host, port = listener.getsockname()[:2]
     for_the_class = class_address(host, port)

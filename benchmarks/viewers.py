@@ -195,11 +195,11 @@ def engine_alone(device: str, viewers: int, work: Work) -> float:
     """Characters per second of the same work handed to the engine directly, as app.py sets it up."""
     from model.checkpoint import SHIPPED_WEIGHTS, load_weights
     from model.config import SamplingParams
-    from model.precision import choose_device, in_faster_precision
+    from model.precision import choose_device, ready_to_write
     from model.serving.engine import Engine
 
     weights = load_weights(SHIPPED_WEIGHTS, choose_device(device))
-    engine = Engine(replace(weights, model=in_faster_precision(weights.model, weights.name)))
+    engine = Engine(replace(weights, model=ready_to_write(weights.model, weights.name)))
     requests = []
 
     def submit(number: int, chars: int) -> None:
@@ -232,10 +232,10 @@ def serve_usual(port: int, device: str) -> None:
     from model.checkpoint import SHIPPED_WEIGHTS, load_weights
     from model.config import SamplingParams
     from model.generate import generate
-    from model.precision import choose_device, in_faster_precision
+    from model.precision import choose_device, ready_to_write
 
     weights = load_weights(SHIPPED_WEIGHTS, choose_device(device))
-    model, tokenizer = in_faster_precision(weights.model, weights.name), weights.tokenizer
+    model, tokenizer = ready_to_write(weights.model, weights.name), weights.tokenizer
 
     def write(prompt: str, temperature: float, length: int, samples: int, seed: int) -> Iterator[str]:
         text, told_at = "", 0.0

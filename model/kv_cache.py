@@ -10,6 +10,7 @@ A decoding step of one row spends as long in Python as in the matrices, so views
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,7 +66,7 @@ class KVCache:
     def block_size(self) -> int:
         return self.data.shape[4]
 
-    def rows(self, seats: Seats | list[int]) -> Rows:
+    def rows(self, seats: Seats | Sequence[int]) -> Rows:
         """The rows in some seats, in ascending order, as a cache that the network can be given."""
         return Rows(self, np.asarray(seats, dtype=np.int64))
 
@@ -77,7 +78,7 @@ class KVCache:
         """Room for `n_new` more characters in every seat."""
         return Rows(self, self._all).reserve(n_new)
 
-    def share_row(self, source: int, seats: Seats | list[int]) -> None:
+    def share_row(self, source: int, seats: Seats | Sequence[int]) -> None:
         """Copies one row's characters to other seats: a prompt is encoded once and continued many times."""
         length = int(self.lengths[source])
         chosen = torch.as_tensor(np.asarray(seats), device=self.data.device)

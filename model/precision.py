@@ -8,10 +8,12 @@ from __future__ import annotations
 import contextlib
 import copy
 import json
+import logging
 import platform
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -20,6 +22,9 @@ from model.files import cache_dir, write_atomically
 from model.gpt import GPT
 from model.kv_cache import KVCache
 
+log = logging.getLogger(__name__)
+
+CROWDS = (12, 16, 33, 64, 100, 128)  # row counts that are tried; the first so many rows are compared
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -60,27 +65,56 @@ def training_dtype(n_embd: int, device: torch.device) -> torch.dtype:
     return faster_dtype(work, device)
 
 
-def in_faster_precision(model: GPT, name: str) -> GPT:
-    """The model in the precision in which it writes faster on this machine.
+def ready_to_write(model: GPT, name: str) -> GPT:
+    """The model in the precision in which it writes faster on this machine, its matrices packed so that a row's text does not
+    depend on what else is being written.
 
-    Measured once with eight rows, half of what a class may ask for, and remembered in the user's cache per machine, PyTorch and
-    weights, so that a seed does not change its text from day to day.
+    Both are found by measurement, once per machine, PyTorch and weights, and remembered in the user's cache, so that a seed does
+    not change its text from day to day.
 
     Args:
         model: in float32.
-        name: of the weights.
+        name: of the weights, another for others.
     """
     key = f"{_machine(model.device)}, torch {torch.__version__}, {torch.get_num_threads()} threads, {name}, {model.n_params()} parameters"
     path = cache_dir() / "precision.json"
     known = _read_json(path)
-    if str(known.get(key)) not in DTYPES:
-        chosen = _measure_writing(model)
-        known[key] = str(chosen).removeprefix("torch.")
+    choice = known.get(key)
+    if not isinstance(choice, dict) or choice.get("dtype") not in DTYPES or not isinstance(choice.get("in_blocks"), bool):
+        known[key] = choice = _choose(model)
         with contextlib.suppress(CheckpointError):  # a home that cannot be written to: measured again next time
             write_atomically(path, json.dumps(known, indent=2).encode())
-    dtype = DTYPES[known[key]]
+    dtype = DTYPES[choice["dtype"]]
     set_up_writing(dtype)
-    return model.to(dtype)
+    return model.to(dtype).pack(choice["in_blocks"])
+
+
+def _choose(model: GPT) -> dict[str, str | bool]:
+    dtype = _measure_writing(model)
+    set_up_writing(dtype)
+    in_blocks = not rows_agree(copy.deepcopy(model).to(dtype).pack())
+    if in_blocks and not rows_agree(copy.deepcopy(model).to(dtype).pack(in_blocks)):
+        log.warning("On this machine a seed may give another text while others are being written: rows of a product do not agree.")
+    return {"dtype": str(dtype).removeprefix("torch."), "in_blocks": in_blocks}
+
+
+@torch.inference_mode()
+def rows_agree(model: GPT) -> bool:
+    """Whether a row's logits are the same to the last bit alone and among others of any length."""
+    if model.device.type == "cuda":  # where every step has the same shape (see model/serving/graph.py)
+        return True
+    generator = torch.Generator().manual_seed(0)
+    cache = KVCache(model.config, CROWDS[-1], model.dtype)
+    cache.data[:] = torch.randn(cache.data[:, :, :1].shape, generator=generator)  # the same in every row: it is the lengths that count
+    ids = torch.randint(model.config.vocab_size, (CROWDS[-1], 1), generator=generator)
+    lengths = torch.randint(model.config.block_size, (CROWDS[-1],), generator=generator).numpy()
+
+    def logits(rows: range) -> torch.Tensor:
+        cache.lengths[:] = lengths
+        return model(ids[rows.start : rows.stop], cache=cache.rows(rows))
+
+    alone = torch.cat([logits(range(row, row + 1)) for row in range(CROWDS[0])])
+    return all(torch.equal(logits(range(crowd))[: len(alone)], alone) for crowd in CROWDS)
 
 
 def set_up_writing(dtype: torch.dtype) -> None:
@@ -92,15 +126,15 @@ def set_up_writing(dtype: torch.dtype) -> None:
     torch.backends.mkldnn.enabled = dtype != torch.float32  # type: ignore[assignment]
 
 
-def _measure_writing(model: GPT, rows: int = 8, chars: int = 4) -> torch.dtype:
-    models = {dtype: copy.deepcopy(model).to(dtype) for dtype in DTYPES.values()}
+def _measure_writing(model: GPT, rows: int = 32, chars: int = 4) -> torch.dtype:
+    models = {dtype: copy.deepcopy(model).to(dtype).pack() for dtype in DTYPES.values()}
     caches = {dtype: KVCache(model.config, rows, dtype, model.device) for dtype in models}
     ids = torch.zeros(rows, 1, dtype=torch.long, device=model.device)
 
     @torch.inference_mode()
     def work(dtype: torch.dtype) -> None:
         set_up_writing(dtype)
-        caches[dtype].lengths[:] = model.config.block_size // 2
+        caches[dtype].lengths[:] = model.config.block_size // 2 - chars
         for _ in range(chars):
             models[dtype](ids, cache=caches[dtype])
 
@@ -117,7 +151,7 @@ def _machine(device: torch.device) -> str:
         return platform.processor() or platform.machine()
 
 
-def _read_json(path: Path) -> dict[str, str]:
+def _read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
