@@ -71,11 +71,12 @@ class LayerNorm(nn.Module):
 
     def __init__(self, n_embd: int):
         super().__init__()
+        self.shape = (n_embd,)
         self.weight = nn.Parameter(torch.ones(n_embd))
 
     def forward(self, x: Tensor) -> Tensor:
-        weight = self.weight.to(x.dtype)
-        return torch.layer_norm(x, weight.shape, weight, None, 1e-5)
+        weight = self.weight
+        return torch.layer_norm(x, self.shape, weight if weight.dtype == x.dtype else weight.to(x.dtype), None, 1e-5)
 
     __call__ = forward
 
@@ -116,8 +117,12 @@ class CausalSelfAttention(nn.Module):
             y = self.attend(q, kv[0], kv[1], None, shared.capture)
         else:
             shared.slots.store(self.layer, kv)
-            parts = [self.attend(q[rows], k, v, mask, shared.capture) for rows, k, v, mask in shared.slots.seen(self.layer, kv)]
-            y = parts[0] if len(parts) == 1 else torch.cat(parts)
+            seen = shared.slots.seen(self.layer, kv)
+            if len(seen) == 1:
+                _, k, v, mask = seen[0]
+                y = self.attend(q, k, v, mask, shared.capture)
+            else:
+                y = torch.cat([self.attend(q[rows], k, v, mask, shared.capture) for rows, k, v, mask in seen])
         if shared.heads_off:
             off = [head for layer, head in shared.heads_off if layer == self.layer]
             y = y.index_fill(1, torch.tensor(off, dtype=torch.long, device=y.device), 0.0)
@@ -228,12 +233,17 @@ class GPT(nn.Module):
         for module in self.modules():
             if isinstance(module, Linear):
                 module.product = packed(module.weight, in_blocks)
+            # Attributes that a module keeps in its registers are looked up in Python; one row's step spends 50 us on that.
+            vars(module).update(module._modules | module._parameters)
         self._head = packed(self.transformer.wte.weight, in_blocks)
         return self
 
     def _apply(self, *arguments: Any, **settings: Any) -> GPT:
         """Whatever changes the parameters leaves no packed copy behind."""
         self._head = None
+        for module in self.modules():
+            for name in (*module._modules, *module._parameters):
+                vars(module).pop(name, None)
         return super()._apply(*arguments, **settings)
 
     def forward(
@@ -268,12 +278,13 @@ class GPT(nn.Module):
         slots = cache.reserve(T) if cache is not None else None
         positions = slots.positions if slots is not None else torch.arange(T, device=ids.device)
         shared = Pass(slots, capture, heads_off, self.config.dropout if self.training else 0.0, generator)
-        x = self.transformer.wte(ids) + self.transformer.wpe(positions)  # (B, T, C)
+        transformer = self.transformer
+        x = torch.embedding(transformer.wte.weight, ids) + torch.embedding(transformer.wpe.weight, positions)  # (B, T, C)
         x = shared.drop(x.to(self.dtype))
-        for block in self.transformer.h:
+        for block in transformer.h:
             x = block(x, shared)
         if last_only and T > 1:
             x = x[:, -1:]
-        x = self.transformer.ln_f(x)
-        logits = self._head(x, False, None) if self._head else F.linear(x, self.transformer.wte.weight.to(x.dtype))
+        x = transformer.ln_f(x)
+        logits = self._head(x, False, None) if self._head else F.linear(x, transformer.wte.weight.to(x.dtype))
         return logits.float()  # (B, T, V)

@@ -37,14 +37,14 @@ class Span:
 
     Attributes:
         rows: which rows of the step.
-        layers: for each layer their keys and values, (2, rows, n_head, n_keys, head_dim).
-        mask: added to the scores, (rows or 1, 1, n_new, n_keys), 0 where a character may look and -inf where not; None for
-            rows that begin, which look at their own characters in causal order.
+        keys, values: of each layer, (rows, n_head, n_keys, head_dim).
+        mask: added to the scores, (rows or 1, 1, n_new, n_keys), 0 where a character may look and -inf where not.
     """
 
     rows: slice
-    layers: tuple[Tensor, ...]
-    mask: Tensor | None
+    keys: tuple[Tensor, ...]
+    values: tuple[Tensor, ...]
+    mask: Tensor
 
 
 class KVCache:
@@ -124,38 +124,36 @@ class Rows:
         return slots
 
 
+Seen = tuple[slice, Tensor, Tensor, Tensor | None]
+
+
 class Slots:
     """Where the `n_new` characters of one step stand in the cache.
 
     Attributes:
         positions: (rows, n_new), or (1, n_new) where all rows are in step, on the cache's device.
-        spans: the rows as attention takes them.
     """
 
     def __init__(self, cache: KVCache, seats: Seats, lengths: NDArray[np.int64], n_new: int):
-        first, last = int(seats[0]), int(seats[-1]) + 1
-        longest = int(lengths.max())
+        first, last, longest = int(seats[0]), int(seats[-1]) + 1, int(lengths.max())
         self._begins = longest == 0
-        side_by_side = last - first == len(seats)
-        self._in_step = side_by_side and bool((lengths == longest).all())
+        self._in_step = last - first == len(seats) and bool((lengths == longest).all())
         starts = lengths[:1] if self._in_step else lengths
         self.positions = torch.from_numpy(starts[:, None] + np.arange(n_new)).to(cache.data.device)
-        n_keys = np.minimum(-(-(lengths + n_new) // KEY_BLOCK) * KEY_BLOCK, cache.block_size)
         if self._in_step:
+            n_keys = _padded(longest + n_new, cache.block_size)
             self._rooms = cache.data[:, :, first:last, :, longest : longest + n_new].unbind(0)
-            cuts = [0, len(seats)]
+            mask = cache.visible[longest : longest + n_new, :n_keys]
+            self._spans = [] if self._begins else [_span(cache, slice(0, len(seats)), first, n_keys, mask)]
         else:
             self._rooms = cache.data.unbind(0)
             self._seats = torch.from_numpy(seats).to(cache.data.device)[:, None]
-            cuts = _cuts(seats.tolist(), n_keys.tolist())
-        self.spans = [self._span(cache, seats, n_keys, a, b) for a, b in itertools.pairwise(cuts)]
-
-    def _span(self, cache: KVCache, seats: Seats, n_keys: NDArray[np.int64], first: int, last: int) -> Span:
-        keys = int(n_keys[first:last].max())
-        positions = self.positions if self._in_step else self.positions[first:last]
-        mask = None if self._begins else cache.visible[positions, :keys].unsqueeze(1)
-        seat = int(seats[first])
-        return Span(slice(first, last), cache.data[:, :, seat : seat + last - first, :, :keys].unbind(0), mask)
+            self._spans = []
+            all_keys = [_padded(length + n_new, cache.block_size) for length in lengths.tolist()]
+            for a, b in itertools.pairwise(_cuts(seats.tolist(), all_keys)):
+                n_keys = max(all_keys[a:b])
+                mask = cache.visible[self.positions[a:b], :n_keys].unsqueeze(1)
+                self._spans.append(_span(cache, slice(a, b), int(seats[a]), n_keys, mask))
 
     def store(self, layer: int, keys_values: Tensor) -> None:
         """Stores a layer's new keys and values, (2, rows, n_head, n_new, head_dim)."""
@@ -165,13 +163,23 @@ class Slots:
         else:
             room[:, self._seats, :, self.positions] = keys_values.permute(1, 3, 0, 2, 4)
 
-    def seen(self, layer: int, keys_values: Tensor) -> list[tuple[slice, Tensor, Tensor, Tensor | None]]:
-        """What each span's rows look at, their new characters included: rows, keys and values, each (rows, n_head, n_keys,
-        head_dim), and the mask; what lies past a row's own length is for the mask to hide.
+    def seen(self, layer: int, keys_values: Tensor) -> list[Seen]:
+        """What the rows look at, their new characters included, in as many parts as there are spans: rows, keys and values, each
+        (rows, n_head, n_keys, head_dim), and the mask, None for rows that begin, which look at their own characters in
+        causal order. What lies past a row's own length is for the mask to hide.
         """
         if self._begins:
             return [(slice(None), keys_values[0], keys_values[1], None)]
-        return [(span.rows, span.layers[layer][0], span.layers[layer][1], span.mask) for span in self.spans]
+        return [(span.rows, span.keys[layer], span.values[layer], span.mask) for span in self._spans]
+
+
+def _span(cache: KVCache, rows: slice, seat: int, n_keys: int, mask: Tensor) -> Span:
+    seen = cache.data[:, :, seat : seat + rows.stop - rows.start, :, :n_keys]
+    return Span(rows, seen.select(1, 0).unbind(0), seen.select(1, 1).unbind(0), mask)
+
+
+def _padded(length: int, block_size: int) -> int:
+    return min(-(-length // KEY_BLOCK) * KEY_BLOCK, block_size)
 
 
 def _cuts(seats: list[int], n_keys: list[int]) -> list[int]:

@@ -79,8 +79,8 @@ def ready_to_write(model: GPT, name: str) -> GPT:
     key = f"{_machine(model.device)}, torch {torch.__version__}, {torch.get_num_threads()} threads, {name}, {model.n_params()} parameters"
     path = cache_dir() / "precision.json"
     known = _read_json(path)
-    choice = known.get(key)
-    if not isinstance(choice, dict) or choice.get("dtype") not in DTYPES or not isinstance(choice.get("in_blocks"), bool):
+    choice: Any = known.get(key)
+    if not _is_choice(choice):
         known[key] = choice = _choose(model)
         with contextlib.suppress(CheckpointError):  # a home that cannot be written to: measured again next time
             write_atomically(path, json.dumps(known, indent=2).encode())
@@ -89,7 +89,11 @@ def ready_to_write(model: GPT, name: str) -> GPT:
     return model.to(dtype).pack(choice["in_blocks"])
 
 
-def _choose(model: GPT) -> dict[str, str | bool]:
+def _is_choice(remembered: Any) -> bool:
+    return isinstance(remembered, dict) and remembered.get("dtype") in [*DTYPES] and isinstance(remembered.get("in_blocks"), bool)
+
+
+def _choose(model: GPT) -> dict[str, Any]:
     dtype = _measure_writing(model)
     set_up_writing(dtype)
     in_blocks = not rows_agree(copy.deepcopy(model).to(dtype).pack())

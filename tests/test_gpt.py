@@ -214,8 +214,8 @@ def test_dropout_acts_on_the_embeddings_and_on_both_branches_of_every_block(
     dice, plain = torch.Generator().manual_seed(1), Pass(slots=None, capture=None, heads_off=(), dropout=0.0, generator=None)
     x = locked_dropout(model.transformer.wte(ids) + model.transformer.wpe(torch.arange(16)), p, dice)
     for block in model.transformer.h:
-        x = x + locked_dropout(block.attn(block.ln_1(x), plain), p, dice)
-        x = x + locked_dropout(block.mlp(block.ln_2(x)), p, dice)
+        x = x + locked_dropout(block.attn(block.ln_1(x), torch.zeros_like(x), plain), p, dice)
+        x = x + locked_dropout(block.mlp(block.ln_2(x), torch.zeros_like(x), plain), p, dice)
     expected = model.transformer.ln_f(x) @ model.transformer.wte.weight.T
     assert_close(logits_of(model, ids, generator=torch.Generator().manual_seed(1)), expected, rtol=0, atol=1e-4)
 
