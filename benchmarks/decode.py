@@ -2,46 +2,75 @@
 
     python -m benchmarks.decode                    1, 8 and 64 rows, float32 and bfloat16, best of three rounds
 
-All rows begin from a newline and write 254 characters, so that no window moves. Ours includes everything that a page pays for:
-the distribution, the dice, the text. The limit beside it is what this machine's measured memory and matrix speed would allow.
+All rows begin from a newline and write 254 characters, so that no window moves. Ours is the engine's own loop with everything that a
+page pays for: the scheduler, the distribution, the dice, the text, the logits that are kept. The limit beside it is what this
+machine's measured memory and matrix speed would allow. Then rows of all lengths beside rows in step, and where the time of a step goes.
+(What is lost while pages are streamed to is measured by benchmarks/viewers.py.)
 """
 
 from __future__ import annotations
 
 import argparse
 import copy
+import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import torch
+from torch.profiler import ProfilerActivity, profile
 
-from model.checkpoint import SHIPPED_WEIGHTS, load_weights
-from model.config import SamplingParams
+from model.checkpoint import SHIPPED_WEIGHTS, Weights, load_weights
+from model.config import MAX_SAMPLES, SamplingParams
 from model.gpt import GPT
 from model.precision import DTYPES, set_up_writing
 from model.sampling import dice, distribution, draw
-from model.serving.decoder import Decoder
+from model.serving.request import DONE, Request
+from model.serving.writer import Writer
 from tests.huggingface import to_hugging_face
 
 NEW_CHARS = 254
 PLAIN_CHARS = 32  # of the 254, spread evenly: the plain reference takes minutes for all
 PARAMS = SamplingParams(temperature=0.8, max_new_chars=NEW_CHARS)
+TARGETS = {1: 2.5, 64: 2.0}  # times Hugging Face
+RAGGED_TARGET = 0.85  # of rows in step
+PARTS = {"attention": ("scaled_dot_product",), "products": ("linear", "mm", "addmm")}  # names of kernels
 
 
-def throws(rows: int) -> np.ndarray:
-    """The dice of all rows, (rows, NEW_CHARS)."""
-    return np.stack([dice(0, row, NEW_CHARS) for row in range(rows)])
-
-
-def ours(model: GPT, rows: int) -> float:
-    """Seconds for NEW_CHARS characters with the engine's decoder."""
-    set_up_writing(model.dtype)
+def ours(weights: Weights, rows: int) -> float:
+    """Seconds for NEW_CHARS characters of every row, all in step."""
+    writer = Writer(weights, max(rows, 16), threading.Condition(threading.RLock()))
+    sizes = [min(MAX_SAMPLES, rows - first) for first in range(0, rows, MAX_SAMPLES)]
+    requests = [ask(writer, weights, "\n", replace(PARAMS, samples=size, seed=number)) for number, size in enumerate(sizes)]
     began = time.perf_counter()
-    decoder = Decoder(model, [0], throws(rows), PARAMS)
-    while not decoder.done:
-        decoder.step()
-    return time.perf_counter() - began
+    while not writer.idle:
+        writer.round()
+    seconds = time.perf_counter() - began
+    assert all(request.progress().state == DONE for request in requests)
+    return seconds
+
+
+def ask(writer: Writer, weights: Weights, prompt: str, params: SamplingParams) -> Request:
+    """A request of a viewer of its own."""
+    request = Request(prompt, (), params, weights.tokenizer.vocabulary, f"viewer {params.seed}")
+    writer.submit(request)
+    return request
+
+
+def round_ms(weights: Weights, prompts: list[str], chars: int) -> float:
+    """Milliseconds of a round that writes one character for each prompt, once all prompts are read: the mean of the middle half."""
+    writer = Writer(weights, len(prompts), threading.Condition(threading.RLock()))
+    for seed, prompt in enumerate(prompts):
+        ask(writer, weights, prompt, replace(PARAMS, max_new_chars=chars, seed=seed))
+    seconds = []
+    while not writer.idle:
+        all_go_on = writer.n_ready == len(prompts)
+        took = timed(writer.round)
+        if all_go_on:
+            seconds.append(took)
+    quarter = len(seconds) // 4
+    return 1e3 * float(np.mean(sorted(seconds)[quarter:-quarter]))
 
 
 @torch.inference_mode()
@@ -49,11 +78,11 @@ def plain(model: GPT, rows: int) -> float:
     """Seconds without a cache, as the lecture writes: every character reads the whole window again. One round: it is slow."""
     texts = torch.zeros(rows, NEW_CHARS, dtype=torch.long)
     some = np.linspace(1, NEW_CHARS, PLAIN_CHARS).astype(int)
-    all_throws = throws(rows)
+    throws = np.stack([dice(0, row, NEW_CHARS) for row in range(rows)])
     began = time.perf_counter()
     for length in some:
         logits = model(texts[:, :length], last_only=True)[:, 0]
-        ids = draw(distribution(logits.numpy(), PARAMS.temperature), all_throws[:, length - 1]).ids
+        ids = draw(distribution(logits.numpy(), PARAMS.temperature), throws[:, length - 1]).ids
         texts[:, length - 1] = torch.from_numpy(ids)
     return (time.perf_counter() - began) * NEW_CHARS / len(some)
 
@@ -77,17 +106,18 @@ def hugging_face(model: torch.nn.Module, rows: int) -> float:
     return time.perf_counter() - began
 
 
-def limit(model: GPT, rows: int, bytes_per_s: float, flops: float) -> float:
+def limit(model: GPT, rows: int, weight_bytes: int, bytes_per_s: float, flops: float) -> float:
     """Characters per second if each step took only what reading weights and keys, and multiplying, take here."""
     config, size = model.config, model.dtype.itemsize
     mean_keys = NEW_CHARS / 2
-    read = model.n_params() * size + rows * mean_keys * 2 * config.n_layer * config.n_embd * size
+    read = model.n_params() * weight_bytes + rows * mean_keys * 2 * config.n_layer * config.n_embd * size
     multiply = rows * 2 * (model.n_params() + 2 * config.n_layer * mean_keys * config.n_embd)
     return rows / max(read / bytes_per_s, multiply / flops)
 
 
 def machine_speed(dtype: torch.dtype) -> tuple[float, float]:
     """Bytes per second of summing a tensor as large as the weights, and operations per second of a large product."""
+    torch.backends.mkldnn.enabled = True
     data = torch.ones(10_000_000, dtype=dtype)
     a, b = torch.ones(4096, 384, dtype=dtype), torch.ones(384, 1536, dtype=dtype)
     read = best_of(5, lambda: timed(lambda: data.sum()))
@@ -107,26 +137,27 @@ def best_of(rounds: int, measure: Callable[[], float]) -> float:
     return min(measure() for _ in range(rounds))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, nargs="+", default=[1, 8, 64])
-    parser.add_argument("--rounds", type=int, default=3, help="each figure is the best of this many")
-    options = parser.parse_args()
-    weights = load_weights(SHIPPED_WEIGHTS)
-    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {weights.model.n_params() / 1e6:.1f} M parameters")
+def in_precision(weights: Weights, dtype: torch.dtype) -> Weights:
+    """The weights ready for writing in a precision."""
+    set_up_writing(dtype)
+    return replace(weights, model=copy.deepcopy(weights.model).to(dtype).pack())
+
+
+def compare_with_peers(weights: Weights, row_counts: list[int], rounds: int) -> None:
     print("characters per second, all rows together; x = ours beside it\n")
     print(f"{'rows':>4} {'precision':>9} {'ours':>8} {'plain':>8} {'x':>6} {'Hugging Face':>13} {'x':>6} {'limit':>9} {'of limit':>9}")
     best: dict[int, list[tuple[float, float]]] = {}
-    for rows in options.rows:
+    for rows in row_counts:
         for name, dtype in DTYPES.items():
-            model = copy.deepcopy(weights.model).to(dtype)
+            mine = in_precision(weights, dtype)
             peer = to_hugging_face(weights.model).to(dtype)
             rates = {"ours": 0.0, "plain": 0.0, "peer": 0.0}
-            for _ in range(options.rounds):  # in turns, so that a slow spell of the machine hits all
-                rates["ours"] = max(rates["ours"], rows * NEW_CHARS / ours(model, rows))
+            for _ in range(rounds):  # in turns, so that a slow spell of the machine hits all
+                set_up_writing(dtype)
+                rates["ours"] = max(rates["ours"], rows * NEW_CHARS / ours(mine, rows))
                 rates["peer"] = max(rates["peer"], rows * NEW_CHARS / hugging_face(peer, rows))
-            rates["plain"] = rows * NEW_CHARS / plain(model, rows)
-            bound = limit(model, rows, *machine_speed(dtype))
+            rates["plain"] = rows * NEW_CHARS / plain(copy.deepcopy(weights.model).to(dtype), rows)
+            bound = limit(mine.model, rows, 2, *machine_speed(dtype))  # packed matrices have 16 bits in either precision
             best.setdefault(rows, []).append((rates["ours"], rates["peer"]))
             print(
                 f"{rows:>4} {name:>9} {rates['ours']:>8,.0f} {rates['plain']:>8,.0f} {rates['ours'] / rates['plain']:>6.1f} "
@@ -135,7 +166,53 @@ def main() -> None:
             )
     print("\nbest precision of each side:")
     for rows, pairs in best.items():
-        print(f"{rows:>4} rows: {max(p[0] for p in pairs) / max(p[1] for p in pairs):.2f} x Hugging Face")
+        target = f"(target {TARGETS[rows]} x)" if rows in TARGETS else ""
+        print(f"{rows:>4} rows: {max(p[0] for p in pairs) / max(p[1] for p in pairs):.2f} x Hugging Face {target}")
+
+
+def compare_ragged(weights: Weights, dtype: torch.dtype, rounds: int, rows: int = 64, chars: int = 120) -> None:
+    """Rows of 1 to 255 characters, each of a viewer of its own, beside as many in step around the same mean length."""
+    mine = in_precision(weights, dtype)
+    text = "But soft, what light through yonder window breaks? " * 3
+    ragged_prompts = [text[: 1 + 2 * row] for row in range(rows)]
+    in_step, ragged = float("inf"), float("inf")
+    for _ in range(rounds):
+        in_step = min(in_step, round_ms(mine, [text[:rows]] * rows, chars))
+        ragged = min(ragged, round_ms(mine, ragged_prompts, chars))
+    print(
+XX
+        f"of its own: {in_step / ragged:.0%} of the speed (target {RAGGED_TARGET:.0%})"
+    )
+
+
+def show_profile(weights: Weights, dtype: torch.dtype, rows: int) -> None:
+    """Where the time of a step goes, by kernels."""
+    mine = in_precision(weights, dtype)
+    ours(mine, rows)
+    with profile(activities=[ProfilerActivity.CPU]) as profiled:
+        seconds = ours(mine, rows)
+    kernels = {event.key: event.self_cpu_time_total / 1e6 for event in profiled.key_averages()}
+    shares = {part: sum(t for key, t in kernels.items() if any(n in key for n in names)) for part, names in PARTS.items()}
+    shares["other kernels"] = sum(kernels.values()) - sum(shares.values())
+    shares["Python, sampling, launches"] = seconds - sum(kernels.values())
+    told = ", ".join(f"{part} {share / seconds:.0%}" for part, share in shares.items())
+    print(f"{rows:>4} rows, {str(dtype).removeprefix('torch.')}: {told} (under the profiler, which slows small kernels)")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, nargs="+", default=[1, 8, 64])
+    parser.add_argument("--rounds", type=int, default=3, help="each figure is the best of this many")
+    options = parser.parse_args()
+    weights = load_weights(SHIPPED_WEIGHTS)
+    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {weights.model.n_params() / 1e6:.1f} M parameters")
+    compare_with_peers(weights, options.rows, options.rounds)
+    for dtype in DTYPES.values():
+        compare_ragged(weights, dtype, options.rounds)
+    print("\nwhere the time of a step goes:")
+    for rows in options.rows:
+        for dtype in DTYPES.values():
+            show_profile(weights, dtype, rows)
 
 
 if __name__ == "__main__":

@@ -144,6 +144,11 @@ def random_body(viewer: Viewer) -> Body:
     }
 
 
+def shown(body: Body) -> Body:
+    """A request as a message names it: of a long prompt only the beginning."""
+    return body | {"prompt": body["prompt"][:40]}
+
+
 class Crowd:
     """Viewers of one app."""
 
@@ -278,7 +283,7 @@ class Crowd:
                 self._fault(f"sample {sample} of scene {scene} is another text than the first time, from character {place}")
 
     async def _read(self, body: Body) -> Answer | None:
-        """Reads a text to its end and checks it; None if it was refused, or not there when time was over."""
+        """Reads a text to its end and checks it; None if it was refused, is not whole, or was not there when time was over."""
         answer = await self._ask(self._request(body))
         if answer.status == 503:
             self._tally.refused += 1
@@ -290,10 +295,12 @@ class Crowd:
         self._tally.done += answer.state == "done"
         self._tally.chars += sum(lengths)
         if answer.status != 200 or answer.state != "done":
-            self._fault(f"status {answer.status}, state {answer.state!r} with {answer.error!r} for {body}")
+            self._fault(f"status {answer.status}, state {answer.state!r} with {answer.error!r} for {shown(body)}")
         elif lengths != wanted:
-            self._fault(f"samples of {lengths} characters for {body}")
-        return answer
+            self._fault(f"samples of {lengths} characters for {shown(body)}")
+        else:
+            return answer
+        return None
 
     async def _ask(self, request: bytes) -> Answer:
         """Reads all that comes."""
@@ -324,7 +331,7 @@ class Crowd:
         self._tally.refused += answer.status == 503
         self._tally.chars += sum(map(len, answer.texts))
         if answer.status not in (0, 200, 503) or (answer.error and answer.status != 503):
-            self._fault(f"status {answer.status} with {answer.error!r} for {body}")
+            self._fault(f"status {answer.status} with {answer.error!r} for {shown(body)}")
 
     def _request(self, body: Body) -> bytes:
         return http_request(self._url, "POST", "/write", json.dumps(body).encode())

@@ -27,11 +27,14 @@ from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 # What runs in a process of its own imports torch and gradio there: the viewers' process stays small.
 from tests.client import Answer, Stream, http_request, read_answer, to_the_end
 from tests.server import START_LIMIT_S, cpu_seconds, free_port, resident_bytes, running_process
+
+if TYPE_CHECKING:
+    from model.checkpoint import Weights
 
 SPREAD_S = 1.0  # all viewers press within it
 TEMPERATURE = 0.8
@@ -191,15 +194,21 @@ async def _press_all(page: Page, url: str, viewers: int, work: Work) -> tuple[fl
     return began, await asyncio.gather(*presses, return_exceptions=True)
 
 
-def engine_alone(device: str, viewers: int, work: Work) -> float:
-    """Characters per second of the same work handed to the engine directly, as app.py sets it up."""
+def app_weights(device: str) -> Weights:
+    """The shipped weights as app.py makes them ready."""
     from model.checkpoint import SHIPPED_WEIGHTS, load_weights
-    from model.config import SamplingParams
     from model.precision import choose_device, ready_to_write
-    from model.serving.engine import Engine
 
     weights = load_weights(SHIPPED_WEIGHTS, choose_device(device))
-    engine = Engine(replace(weights, model=ready_to_write(weights.model, weights.name)))
+    return replace(weights, model=ready_to_write(weights.model, f"{weights.name} {weights.sha256[:12]}"))
+
+
+def engine_alone(device: str, viewers: int, work: Work) -> float:
+    """Characters per second of the same work handed to the engine directly."""
+    from model.config import SamplingParams
+    from model.serving.engine import Engine
+
+    engine = Engine(app_weights(device))
     requests = []
 
     def submit(number: int, chars: int) -> None:
@@ -229,13 +238,12 @@ def serve_usual(port: int, device: str) -> None:
     """A page as one writes it first, with the same weights in the same precision."""
     import gradio as gr
 
-    from model.checkpoint import SHIPPED_WEIGHTS, load_weights
     from model.config import SamplingParams
     from model.generate import generate
-    from model.precision import choose_device, ready_to_write
 
-    weights = load_weights(SHIPPED_WEIGHTS, choose_device(device))
-    model, tokenizer = ready_to_write(weights.model, weights.name), weights.tokenizer
+    weights = app_weights(device)
+    tokenizer = weights.tokenizer
+    model = weights.model.to(weights.model.dtype)  # as it comes: without the matrices that are packed for our own writing
 
     def write(prompt: str, temperature: float, length: int, samples: int, seed: int) -> Iterator[str]:
         text, told_at = "", 0.0

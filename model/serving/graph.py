@@ -64,7 +64,7 @@ class StepGraph:
         if self._graph is not None:
             self._capture(self._graph)
 
-    def step(self, seats: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    def step(self, seats: np.ndarray, ids: Tensor) -> np.ndarray:
         """Logits of the next character, (rows, V), float32 on the CPU.
 
         Args:
@@ -73,9 +73,9 @@ class StepGraph:
         """
         lengths = np.minimum(self._cache.lengths, self._cache.block_size - 1)
         self._positions.copy_(torch.from_numpy(lengths)[:, None])
-        every = np.zeros(len(lengths), dtype=np.int64)
-        every[seats] = ids
-        self._ids.copy_(torch.from_numpy(every)[:, None])
+        every = torch.zeros(len(lengths), dtype=torch.long)
+        every[torch.from_numpy(seats)] = ids
+        self._ids.copy_(every[:, None])
         if self._graph is None:
             self._logits = self._forward()
         else:

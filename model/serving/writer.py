@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,7 +17,7 @@ import torch
 
 from model.checkpoint import Weights
 from model.config import MAX_STEP_ROWS, MAX_VIEWER_ROWS, MAX_WAITING_REQUESTS
-from model.kv_cache import KEY_BLOCK, KVCache
+from model.kv_cache import KEY_BLOCK, KVCache, Rows
 from model.sampling import distribution, draw
 from model.serving.graph import StepGraph
 from model.serving.request import DONE, FAILED, STOPPED, Request
@@ -94,6 +94,11 @@ class Writer:
     def idle(self) -> bool:
         return not (self.n_rows or self.n_waiting)
 
+    @property
+    def n_ready(self) -> int:
+        """Rows whose window is read: they go on with every step."""
+        return len(self._ready)
+
     def submit(self, request: Request) -> None:
         """Queues a request.
 
@@ -113,7 +118,8 @@ class Writer:
             if len(rows) > MAX_STEP_ROWS:
                 with self._lock:
                     rows = sorted(self._scheduler.in_turn(rows)[:MAX_STEP_ROWS], key=lambda row: row.seat)
-            self._attempt(rows, self._decode)
+            for part, logits in self._attempt(rows):
+                self._write(part, logits)
 
     def end_all(self, state: str, error: str = "") -> None:
         """Ends whatever is under way or waits."""
@@ -164,25 +170,10 @@ class Writer:
             if budget < 0 and row is not rows[0]:
                 break
             self._to_read.remove(row)
-            self._attempt([row], self._read)
+            self._read(row)
 
-    def _attempt(self, rows: list[Row], work: Callable[[list[Row]], None]) -> None:
-        """Works on rows; where that fails, on the halves of them, until it is known whose request is at fault."""
-        lengths = self._cache.lengths.copy()
-        try:
-            work(rows)
-        except Exception:  # whatever it is, the others must not suffer from it
-            if len(rows) == 1:
-                log.exception("request %d failed", rows[0].request.number)
-                self._end(rows[0].request, FAILED, WENT_WRONG)
-                return
-            self._cache.lengths[:] = lengths
-            for half in (rows[: len(rows) // 2], rows[len(rows) // 2 :]):
-                if going := [row for row in half if row.request in self._rows]:
-                    self._attempt(going, work)
-
-    def _read(self, rows: list[Row]) -> None:
-        (row,) = rows
+    def _read(self, row: Row) -> None:
+        """Reads a row's window and draws the next character, for all that share the prompt."""
         start = self._config.window_start(row.position)
         if row.window >= 0:  # its length changes, and with it where it sits best
             self._seats.give_back(row.seat)
@@ -190,8 +181,11 @@ class Writer:
         row.ids, row.offset, row.window = row.ids[start - row.offset :], start, start
         cache = self._cache.row(row.seat)
         cache.forget()
-        ids = torch.tensor([row.ids], device=self._cache.data.device)
-        logits = self._forward(lambda: self.weights.model(ids, cache=cache, last_only=True)[:, -1])
+        try:
+            logits = self._forward(torch.tensor([row.ids]), cache)
+        except Exception:  # whatever it is, others must not suffer from it
+            self._fail(row.request)
+            return
         together = [row, *row.sharing]
         if row.sharing:
             self._cache.share_row(row.seat, [other.seat for other in row.sharing])
@@ -203,28 +197,44 @@ class Writer:
         self._ready = sorted(self._ready + together, key=lambda row: row.seat)
         self._write(together, logits.repeat(len(together), axis=0))
 
-    def _decode(self, rows: list[Row]) -> None:
-        ids = np.fromiter((row.ids[-1] for row in rows), dtype=np.int64, count=len(rows))
-        seats = np.fromiter((row.seat for row in rows), dtype=np.int64, count=len(rows))
-        if self._graph is not None:
-            logits = self._graph.step(seats, ids)
-        else:
-            cache, inputs = self._cache.rows(seats), torch.from_numpy(ids)[:, None].to(self._cache.data.device)
-            logits = self._forward(lambda: self.weights.model(inputs, cache=cache)[:, -1])
-        self._write(rows, logits)
+    def _attempt(self, rows: list[Row]) -> list[tuple[list[Row], np.ndarray]]:
+        """Logits of the next characters of rows, in as many parts as it takes: where the rows fail together their halves are
+        tried, until it is known whose request is at fault."""
+        ids = torch.tensor([row.ids[-1] for row in rows])
+        seats = np.array([row.seat for row in rows])
+        lengths = self._cache.lengths[seats]
+        try:
+            if self._graph is not None:
+                return [(rows, self._graph.step(seats, ids))]
+            return [(rows, self._forward(ids[:, None], self._cache.rows(seats)))]
+        except Exception:
+            if len(rows) == 1:
+                self._fail(rows[0].request)
+                return []
+            self._cache.lengths[seats] = lengths
+        parts = []
+        for half in (rows[: len(rows) // 2], rows[len(rows) // 2 :]):
+            if going := [row for row in half if row.request in self._rows]:
+                parts += self._attempt(going)
+        return parts
 
-    @staticmethod
-    def _forward(work: Callable[[], torch.Tensor]) -> np.ndarray:
-        with torch.inference_mode():
-            return work().cpu().numpy()
+    def _fail(self, request: Request) -> None:
+        log.exception("request %d failed", request.number)
+        self._end(request, FAILED, WENT_WRONG)
+
+    @torch.inference_mode()
+    def _forward(self, ids: torch.Tensor, cache: Rows) -> np.ndarray:
+        """Logits after the last of the characters, (rows, V)."""
+        model = self.weights.model
+        return model(ids.to(model.device), cache=cache, last_only=True)[:, -1].cpu().numpy()
 
     def _write(self, rows: list[Row], logits: np.ndarray) -> None:
         """Draws a character for each row; those that are through leave, those at the end of their window are to read on."""
         sound = np.isfinite(logits).all(axis=1)
         if not sound.all():
             self._fail_unsound([row for row, is_sound in zip(rows, sound, strict=True) if not is_sound])
-            keep = [i for i, row in enumerate(rows) if row.request in self._rows]
-            rows, logits = [rows[i] for i in keep], logits[keep]
+        if gone := [i for i, row in enumerate(rows) if row.request not in self._rows]:  # failed, here or in another part
+            rows, logits = [row for row in rows if row.request in self._rows], np.delete(logits, gone, axis=0)
             if not rows:
                 return
         drawn = draw(self._distribution(rows, logits), [row.request.throws[row.sample, row.written] for row in rows])
