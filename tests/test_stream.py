@@ -74,7 +74,7 @@ def left_as_found(url: str, log: Path) -> Iterator[None]:
     """After every test the engine has nothing to do, and nothing went wrong without being told."""
     logged = log.stat().st_size
     yield
-    wait_until_idle(url)
+    wait_until(IDLE, url)
     assert "Traceback" not in log.read_text(encoding="utf-8", errors="replace")[logged:]
 
 
@@ -111,18 +111,19 @@ class Viewer:
         """Asks, and reads the first line."""
         return self.send(**asked).line()
 
+    def rest(self) -> list[dict[str, Any]]:
+        """All other lines, after which the connection can take another request."""
+        assert self.answer
+        lines = [json.loads(line) for line in self.answer]
+        self.answer = None
+        return lines
+
     def write(self, **asked: Any) -> list[str]:
         """Asks, and reads to the end what is written."""
-        texts = [""] * self.ask(**asked)["samples"]
-        state = ""
-        while state != "done":
-            news = self.line()
-            state = news["state"]
-            texts = [text + new for text, new in zip(texts, news.get("new", [""] * len(texts)), strict=True)]
-        assert self.answer
-        assert self.answer.read() == b""
-        self.answer = None
-        return texts
+        self.ask(**asked)
+        lines = self.rest()
+        assert lines[-1]["state"] == "done"
+        return texts_of(lines)
 
     def close(self) -> None:
         """Hangs up, whatever is still to come."""
@@ -142,10 +143,15 @@ class Viewer:
         self.close()
 
 
-def wait_until_idle(url: str, within_s: float = SOON_S) -> None:
-    """Until nothing is written and nothing waits."""
+def texts_of(lines: list[dict[str, Any]]) -> list[str]:
+    """What the lines say was written, a text for each sample."""
+    return ["".join(new) for new in zip(*(line["new"] for line in lines if "new" in line), strict=True)]
+
+
+def wait_until(health_is: dict[str, Any], url: str, within_s: float = SOON_S) -> None:
+    """Until the app says this of itself."""
     deadline = time.monotonic() + within_s
-    while (now := health(url)) != IDLE:
+    while (now := health(url)) != health_is:
         assert time.monotonic() < deadline, f"still {now}"
         time.sleep(0.02)
 
@@ -172,17 +178,18 @@ def post(url: str, body: bytes, content_type: str = "application/json") -> tuple
     return answer(url, "POST", "/write", body, Content_Type=content_type)
 
 
-def fill_engine(url: str, stack: contextlib.ExitStack) -> tuple[list[Viewer], Viewer]:
-    """Viewers with the longest texts until there is a seat for no more of them, and the first one that waits."""
-    seated: list[Viewer] = []
-    for number in range(MAX_ROWS // MAX_SAMPLES + 1):
-        viewer = stack.enter_context(Viewer(url))
-        state = viewer.ask(**LONGEST, viewer=f"full {number}")["state"]
-        while state == "waiting" and viewer.line()["state"] == "waiting":
-            if health(url)["writing"] == len(seated) * MAX_SAMPLES:  # the round that could have seated it is over
-                return seated, viewer
-        seated.append(viewer)
-    raise AssertionError("the engine has a seat for everybody")
+def fill_engine(url: str, stack: contextlib.ExitStack) -> tuple[list[Viewer], list[Viewer]]:
+    """Viewers with the longest texts: those who have taken all seats, and those who wait, at least one, the first first."""
+    viewers = [stack.enter_context(Viewer(url)) for _ in range(MAX_ROWS // MAX_SAMPLES + 1)]
+    for number, viewer in enumerate(viewers):
+        viewer.ask(**LONGEST, viewer=f"full {number}")
+    before, now = IDLE, health(url)
+    while before != now:  # within a second the engine has come to look at who waits
+        time.sleep(1.0)
+        before, now = now, health(url)
+    seated = now["writing"] // MAX_SAMPLES
+    assert 0 < seated == len(viewers) - now["waiting"] < len(viewers)
+    return viewers[:seated], viewers[seated:]
 
 
 def test_a_stream_introduces_itself_tells_what_is_new_and_ends(url: str) -> None:
@@ -194,7 +201,7 @@ def test_a_stream_introduces_itself_tells_what_is_new_and_ends(url: str) -> None
         assert viewer.answer.headers["Content-Type"] == "application/x-ndjson"
         assert viewer.answer.headers["Cache-Control"] == "no-store"
         assert viewer.answer.headers["Content-Security-Policy"]
-        news = [json.loads(line) for line in viewer.answer]
+        news = viewer.rest()
     assert first.keys() == INTRODUCTION
     told = {name: first[name] for name in ("prompt", "seed", "temperature", "first_sample", "samples", "ahead")}
     assert told == {"prompt": "'ROMEO':", "seed": 48213, "temperature": 0.7, "first_sample": 4, "samples": 3, "ahead": 0}
@@ -211,7 +218,7 @@ def test_a_stream_introduces_itself_tells_what_is_new_and_ends(url: str) -> None
         assert line["elapsed_s"] >= elapsed_s
         written, elapsed_s = written + sum(map(len, line["new"])), line["elapsed_s"]
         assert line["chars_per_s"] == pytest.approx(written / elapsed_s)
-    texts = ["".join(new) for new in zip(*(line["new"] for line in news if "new" in line), strict=True)]
+    texts = texts_of(news)
     assert [len(text) for text in texts] == [300] * 3
     assert len(set(texts)) == 3
     assert 1 + elapsed_s // 1.0 <= len(news) <= 3 + elapsed_s / LOOK_S, "what is new is told a few times a second"
@@ -226,23 +233,23 @@ def test_what_is_not_sent_is_as_the_page_has_it_and_a_drawn_seed_can_be_typed(ur
         first = viewer.ask(length=60, prompt="JULIET:", seed="")
         told = {name: first[name] for name in ("temperature", "first_sample", "samples", "notice")}
         assert told == {"temperature": 0.8, "first_sample": 0, "samples": 1, "notice": ""}
-        text = "".join(json.loads(line).get("new", [""])[0] for line in viewer.answer or ())
+        texts = texts_of(viewer.rest())
     with Viewer(url) as viewer:
         other = viewer.ask(length=60, prompt="JULIET:", seed="")
-    assert write(url, length=60, prompt="JULIET:", seed=str(first["seed"])) == [text]
+    assert write(url, length=60, prompt="JULIET:", seed=str(first["seed"])) == texts
     assert first["seed"] != other["seed"]
     assert first["run"] < other["run"]
     assert first["key"] != other["key"]
 
 
 def test_a_seed_repeats_on_a_kept_connection_in_a_crowd_and_at_the_named_endpoint(url: str) -> None:
-    asked = {"prompt": "ROMEO:", "temperature": 0.9, "length": 120, "samples": 2, "top_k": 30, "top_p": 0.95}
+    asked = {"prompt": "ROMEO:", "temperature": 0.9, "length": 60, "samples": 2, "top_k": 30, "top_p": 0.95}
     with Viewer(url) as viewer:
         texts = viewer.write(**asked, seed="7")
         assert viewer.write(**asked, seed="8") != texts
         assert viewer.write(**asked, seed="7") == texts
         with contextlib.ExitStack() as crowd:
-            for number in range(12):
+            for number in range(8):
                 crowd.enter_context(Viewer(url)).ask(**LONGEST | {"samples": 1 + number % 3}, viewer=f"crowd {number}")
             assert viewer.write(**asked, seed="7") == texts
     assert Client(url, verbose=False).predict(**asked, seed=7, api_name="/generate")["texts"] == texts
@@ -257,17 +264,20 @@ def test_the_first_samples_number_goes_on_with_the_dice(url: str) -> None:
     assert write(url, **asked, first_sample=last) == write(url, **asked, samples=2, first_sample=last)[:1]
 
 
-@pytest.mark.parametrize("shape", [{}, {"top_k": 5}, {"top_p": 0.7}, {"temperature": 0, "top_p": 1.0}], ids=str)
-def test_a_character_tells_how_it_came_to_be(url: str, shape: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("shape", "length"),
+    [({}, 260), ({"top_k": 5}, 20), ({"top_p": 0.7}, 20), ({"temperature": 0}, 20)],
+    ids=["long", "top_k", "top_p", "cold"],
+)
+def test_a_character_tells_how_it_came_to_be(url: str, shape: dict[str, Any], length: int) -> None:
     vocabulary = load_weights(SHIPPED_WEIGHTS).tokenizer.vocabulary
     settings = {"temperature": 0.9, "top_k": 0, "top_p": 1.0} | shape
     with Viewer(url) as viewer:
-        key = viewer.ask(prompt="ROMEO:", seed="11", samples=2, first_sample=3, length=260, **settings)["key"]
-        lines = [json.loads(line) for line in viewer.answer or ()]
-    for sample in range(2):
-        text = "".join(line["new"][sample] for line in lines if "new" in line)
+        key = viewer.ask(prompt="ROMEO:", seed="11", samples=2, first_sample=3, length=length, **settings)["key"]
+        texts = texts_of(viewer.rest())
+    for sample, text in enumerate(texts):
         throws = dice(11, 3 + sample, len(text))
-        for index in (0, 1, 7, 100, 248, 249, 250, 251, 259):  # the window moves between them
+        for index in {0, 1, *range(2, length, 17), length - 10, length - 9, length - 1}:  # of the long text the window moves at 251
             status, known = answer(url, "GET", f"/character/{key}/{sample}/{index}")
             assert status == 200
             assert known.keys() == {"char", "logits", "die", "low", "high"}
@@ -284,7 +294,7 @@ def test_a_character_tells_how_it_came_to_be(url: str, shape: dict[str, Any]) ->
 def test_a_character_is_told_once_it_is_written_and_when_the_text_is_stopped(url: str) -> None:
     with Viewer(url) as viewer:
         key = viewer.ask(**LONGEST | {"samples": 2}, viewer="one")["key"]
-        new: list[str] = []
+        new = [""]
         while not all(new):
             new = viewer.line().get("new", [""])
         status, known = answer(url, "GET", f"/character/{key}/1/0")
@@ -292,7 +302,7 @@ def test_a_character_is_told_once_it_is_written_and_when_the_text_is_stopped(url
         status, refusal = answer(url, "GET", f"/character/{key}/1/{MAX_NEW_CHARS - 1}")
         assert status == 404
         assert "not written yet" in refusal["error"]
-    wait_until_idle(url)
+    wait_until(IDLE, url)
     assert answer(url, "GET", f"/character/{key}/1/0") == (200, known)
 
 
@@ -301,8 +311,7 @@ def key(url: str) -> str:
     """Of a request with two samples of five characters, which is over."""
     with Viewer(url) as viewer:
         first = viewer.ask(samples=2, length=5)
-        assert viewer.answer
-        viewer.answer.read()
+        viewer.rest()
     return str(first["key"])
 
 
@@ -366,11 +375,11 @@ WRONG_TYPES = {
 OUT_OF_RANGE = {
     "seed": ('"-1"', f'"{2**53}"', f'"{"9" * 5000}"'),
     "temperature": ("-0.001", "2.001", "NaN", "Infinity", "-Infinity", "1e400", "-1e400", "1" + "0" * 20),
-    "length": ("0", "-1", "2001", "1e30", "9" * 4000, "-" + "9" * 4000, "9" * 5001),
-    "samples": ("0", "-1", "17", "1e30", "9" * 5001),
-    "first_sample": ("-1", "2147483648", "1e30", "9" * 5001),
+    "length": ("0", "-1", "2001", "1e30", "9" * 4000, "-" + "9" * 4000),
+    "samples": ("0", "-1", "17", "1e30"),
+    "first_sample": ("-1", "2147483648", "1e30"),
     "top_k": ("-1", "4097", "1e30"),
-    "top_p": ("-0.001", "1.001", "NaN", "Infinity", "1e400", "9" * 5001),
+    "top_p": ("-0.001", "1.001", "NaN", "Infinity", "1e400"),
     "viewer": (f'"{"v" * (MAX_NAME_CHARS + 1)}"',),
     "prompt": (f'"{"x" * (MAX_PROMPT_CHARS + 1)}"', f'"{"中" * (MAX_PROMPT_CHARS + 1)}"', f'"{"x" * 1_000_000}"'),
 }
@@ -381,15 +390,15 @@ BAD = {
     "cut off": (b'{"prompt": "ROM', "no JSON"),
     "two objects": (b'{"length": 1} {"length": 1}', "no JSON"),
     "nested lists": (b"[" * 500_000, "no JSON"),
-    "nested objects": (b'{"prompt":' * 100_000 + b"1" + b"}" * 100_000, "no JSON"),
+    "nested objects": (b'{"prompt":' * 50_000 + b"1" + b"}" * 50_000, "no JSON"),
     "bytes that are no text": (b'{"prompt": "\xff\xfe"}', "no JSON"),
     "half a character": (b'{"prompt": "\xf0\x9f"}', "no JSON"),
-    "a raw surrogate": (b'{"prompt": "\xed\xa0\x80"}', "no JSON"),
     "zeros": (b"\0" * 1000, "no JSON"),
     **{
         f"no object: {body}": (body.encode(), "must be a JSON object")
         for body in ("[]", "5", "null", "NaN", '"ROMEO:"', "[" * 100 + "]" * 100)
     },
+    **{f"thousands of digits in {name}": (setting(name, "9" * 5000), "digits") for name in ("length", "temperature", "prompt", "seed")},
     "an unknown setting": (setting("tempurature", "1"), "no setting 'tempurature'"),
     "an engine's name": (setting("max_new_chars", "1"), "no setting 'max_new_chars'"),
     "a nameless setting": (setting("", "1"), "no setting ''"),
@@ -469,14 +478,12 @@ def test_a_body_that_never_comes_to_its_end_writes_nothing(url: str) -> None:
 
 
 def test_bad_input_does_not_change_what_others_are_written(url: str) -> None:
-    asked = {"prompt": "ROMEO:", "samples": 2, "length": 500, "seed": "3"}
+    asked = {"prompt": "ROMEO:", "samples": 2, "length": 250, "seed": "3"}
     alone = write(url, **asked)
     with Viewer(url) as viewer:
         viewer.ask(**asked)
         assert {post(url, body)[0] for body, _ in BAD.values()} == {400}
-        lines = [json.loads(line) for line in viewer.answer or ()]
-    assert lines[-1]["state"] == "done"
-    assert ["".join(new) for new in zip(*(line["new"] for line in lines if "new" in line), strict=True)] == alone
+        assert texts_of(viewer.rest()) == alone
 
 
 def test_a_lone_surrogate_is_left_out_of_a_prompt_and_may_be_a_viewers_name(url: str) -> None:
@@ -484,8 +491,7 @@ def test_a_lone_surrogate_is_left_out_of_a_prompt_and_may_be_a_viewers_name(url:
         first = viewer.ask(prompt="RO\ud800MEO:", viewer="\udfff", length=5)
         assert first["prompt"] == "ROMEO:"
         assert "u+d800" in first["notice"].lower()
-        assert viewer.answer
-        assert b'"done"' in viewer.answer.read()
+        assert len(texts_of(viewer.rest())[0]) == 5
 
 
 def test_the_longest_prompt_and_name_are_taken(url: str) -> None:
@@ -507,16 +513,14 @@ def test_who_hangs_up_in_the_middle_is_written_for_no_more(url: str, how: str) -
         if how != "close unread":
             while not any(viewer.line().get("new", "")):
                 pass
-        deadline = time.monotonic() + SOON_S
-        while health(url)["writing"] != MAX_SAMPLES:
-            assert time.monotonic() < deadline
+        wait_until(IDLE | {"writing": MAX_SAMPLES}, url)
         if how == "half-close":
             viewer.socket.shutdown(socket.SHUT_WR)
         elif how == "reset":
             viewer.reset()
         else:
             viewer.close()
-        wait_until_idle(url, 5.0)
+        wait_until(IDLE, url, 5.0)
 
 
 def test_who_never_reads_holds_up_nobody(url: str) -> None:
@@ -534,7 +538,7 @@ def test_who_never_reads_holds_up_nobody(url: str) -> None:
 def test_who_never_reads_and_stays_is_written_to_the_end(url: str) -> None:
     with Viewer(url, receive_buffer=1) as deaf:
         deaf.send(**LONGEST | {"length": 120})
-        wait_until_idle(url, PATIENCE_S)
+        wait_until(IDLE, url, PATIENCE_S)
         assert deaf.line()["samples"] == MAX_SAMPLES
 
 
@@ -570,9 +574,8 @@ def test_hundreds_who_never_read_leave_nothing_behind(url: str) -> None:
         assert health(url)["writing"] > 0
         for viewer in deaf:
             viewer.close()
-        while other.line()["state"] != "done":
-            pass
-    wait_until_idle(url)
+        assert len(texts_of(other.rest())[0]) == 5
+    wait_until(IDLE, url)
 
 
 def test_a_viewer_has_its_share_and_the_nameless_are_known_by_their_host(url: str) -> None:
@@ -580,32 +583,33 @@ def test_a_viewer_has_its_share_and_the_nameless_are_known_by_their_host(url: st
         connections = [stack.enter_context(Viewer(url)) for _ in range(MAX_VIEWER_ROWS // MAX_SAMPLES + 2)]
         for connection in connections:
             connection.ask(**LONGEST)
-        deadline = time.monotonic() + SOON_S
-        while health(url) != {"healthy": True, "writing": MAX_VIEWER_ROWS, "waiting": 2}:
-            assert time.monotonic() < deadline
+        full = IDLE | {"writing": MAX_VIEWER_ROWS, "waiting": 2}
+        wait_until(full, url)
         assert [len(text) for text in stack.enter_context(Viewer(url)).write(length=5, viewer="other")] == [5]
-        assert health(url) == {"healthy": True, "writing": MAX_VIEWER_ROWS, "waiting": 2}
+        assert health(url) == full
 
 
 def test_who_waits_is_told_how_many_come_before(url: str) -> None:
     with contextlib.ExitStack() as stack:
-        seated, first = fill_engine(url, stack)
-        second, third, last = (stack.enter_context(Viewer(url)) for _ in range(3))
-        assert [viewer.ask(**LONGEST, viewer=name)["ahead"] for viewer, name in ((second, "b"), (third, "c"), (last, "d"))] == [1, 2, 3]
-        assert last.line() == {"state": "waiting", "ahead": 3}
-        for gone, ahead in ((second, 2), (first, 1), (third, 0)):
+        seated, waiting = fill_engine(url, stack)
+        for _ in range(2):
+            waiting.append(stack.enter_context(Viewer(url)))
+            assert waiting[-1].ask(**LONGEST, viewer=f"waiting {len(waiting)}")["ahead"] == len(waiting) - 1
+        last = waiting.pop()
+        ahead = len(waiting)
+        assert last.line() == {"state": "waiting", "ahead": ahead}
+        deadline = time.monotonic() + PATIENCE_S
+        for gone in reversed(waiting):
             gone.close()
-            deadline = time.monotonic() + SOON_S
-            told = {"ahead": ahead + 1}
-            while told["ahead"] != ahead:
-                told = last.line()
-                assert told["ahead"] in (ahead + 1, ahead)
+            while (told := last.line()["ahead"]) == ahead:
                 assert time.monotonic() < deadline
+            ahead -= 1
+            assert told == ahead
+        assert ahead == 0
         seated[0].close()
-        while (told := last.line())["state"] == "waiting":
-            assert told["ahead"] == 0
-            assert time.monotonic() < deadline + SOON_S
-        assert told["state"] == "running"
+        while (line := last.line()) == {"state": "waiting", "ahead": 0}:
+            assert time.monotonic() < deadline
+        assert line["state"] == "running"
 
 
 async def _first_line(url: str, number: int) -> tuple[int, dict[str, Any]]:
@@ -639,7 +643,7 @@ def test_a_crowd_that_asks_at_once_is_served_or_told_to_wait(url: str) -> None:
             assert told.keys() == INTRODUCTION
         else:
             assert told == {"error": "256 requests wait already. Try again in a minute."}
-    wait_until_idle(url)
+    wait_until(IDLE, url)
     assert [len(text) for text in write(url, length=5)] == [5]
 
 
@@ -651,5 +655,5 @@ def test_a_thousand_connections_that_are_reset_leave_nothing_behind(url: str) ->
         raw.sendall(whole[: (0, 20, len(whole) - 20, len(whole))[number % 4]])
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         raw.close()
-    wait_until_idle(url)
+    wait_until(IDLE, url)
     assert [len(text) for text in write(url, length=5)] == [5]

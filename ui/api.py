@@ -30,7 +30,7 @@ def create_api(engine: Engine) -> None:
         try:
             used = draw_seed() if seed is None else seed
             params = SamplingParams(temperature=temperature, max_new_chars=length, samples=samples, seed=used, top_k=top_k, top_p=top_p)
-            request = engine.submit(prompt, params, viewer=str(client.session_hash))
+            request = engine.submit(prompt, params, viewer=str(client.session_hash or client.client.host))
         except SoliloquyError as error:
             raise gr.Error(str(error), print_exception=False) from error
         try:
