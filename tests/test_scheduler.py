@@ -111,7 +111,7 @@ class Comings(RuleBasedStateMachine):
 
 
 TestComings = Comings.TestCase
-TestComings.settings = settings(max_examples=60, stateful_step_count=40)
+TestComings.settings = settings(max_examples=100, stateful_step_count=40)
 
 requests = st.builds(Request, st.sampled_from(VIEWERS), st.integers(1, 16))
 
@@ -148,13 +148,16 @@ def test_nobody_overtakes_a_request_that_waits_for_more_seats_than_are_free() ->
 
 def test_a_viewer_at_the_bound_holds_up_nobody_else() -> None:
     scheduler: Scheduler[Request] = Scheduler(100, 16, 10)
-    hog, other = [Request("A", 8) for _ in range(4)], Request("B", 8)
+    hog, other = [Request("A", n_rows) for n_rows in (8, 8, 1, 2)], Request("B", 8)
     for request in (*hog, other):
         scheduler.add(request)
     assert scheduler.admit() == [hog[0], other, hog[1]]
-    for _ in range(8):
-        scheduler.leave(Row("A"))
+    scheduler.leave(Row("A"))
     assert scheduler.admit() == [hog[2]]
+    scheduler.leave(Row("A"))
+    assert scheduler.admit() == []  # 15 + 2
+    scheduler.leave(Row("A"))
+    assert scheduler.admit() == [hog[3]]
 
 
 def test_a_full_queue_is_refused_and_dropped_requests_free_their_places() -> None:
@@ -300,6 +303,20 @@ def test_one_who_left_and_comes_again_pays_for_nothing() -> None:
     assert abs(crowd.given["A"] - crowd.given["B"]) <= 4
 
 
+def test_one_who_gave_up_waiting_and_comes_again_has_no_claim() -> None:
+    crowd = Crowd(step_rows=4, scheduler=Scheduler(8, 8, 10))
+    crowd.comes("A", 4)
+    early = Request("B", 8)
+    crowd.scheduler.add(early)
+    for _ in range(100):
+        crowd.turn()
+    crowd.scheduler.drop([early])
+    crowd.comes("B", 4)
+    for _ in range(20):
+        crowd.turn()
+    assert abs(crowd.given["A"] - 400 - crowd.given["B"]) <= 4
+
+
 @pytest.mark.xfail(strict=True, reason="a newcomer begins level with one who has few rows and takes all that he is given")
 def test_a_viewer_of_few_rows_lends_newcomers_no_claim() -> None:
     crowd = Crowd(step_rows=16)
@@ -400,6 +417,12 @@ def test_a_row_sits_beside_others_of_another_length_where_no_bench_is_empty() ->
         lengths[seats.take(length, lengths)] = length
     assert seats.take(120, lengths) // SeatMap.BENCH == 1  # beside 200, which is nearer than 10
     assert seats.take(90, lengths) // SeatMap.BENCH == 0
+
+
+def test_an_empty_bench_remembers_nobody() -> None:
+    seats, lengths = SeatMap(16, block=32), [10] * 16
+    seats.give_back(seats.take(10, lengths))
+    assert seats.take(200, lengths) == 0
 
 
 def test_rows_on_a_bench_sit_side_by_side() -> None:

@@ -7,6 +7,7 @@ import contextlib
 import http.client
 import json
 import os
+import re
 import resource
 import socket
 import struct
@@ -33,6 +34,7 @@ from ui.writing import LOOK_S
 PATIENCE_S = 60.0  # how long to wait for what must come, however busy the machine is
 SOON_S = 10.0  # far above what it takes when nothing is in the way, far below what the longest texts take
 IDLE = {"healthy": True, "writing": 0, "waiting": 0}
+SETTLED_S = 5.0  # what the engine has not done by then it will not do: it is full, with less memory than most have
 FILES = 8_192  # open at once: both ends of the largest crowd are on this machine
 CROWD = 2_000
 LONGEST = {"prompt": "ROMEO:", "samples": MAX_SAMPLES, "length": MAX_NEW_CHARS}
@@ -183,10 +185,11 @@ def fill_engine(url: str, stack: contextlib.ExitStack) -> tuple[list[Viewer], li
     viewers = [stack.enter_context(Viewer(url)) for _ in range(MAX_ROWS // MAX_SAMPLES + 1)]
     for number, viewer in enumerate(viewers):
         viewer.ask(**LONGEST, viewer=f"full {number}")
-    before, now = IDLE, health(url)
-    while before != now:  # within a second the engine has come to look at who waits
-        time.sleep(1.0)
+    now, since = health(url), time.monotonic()
+    while now["writing"] < MAX_ROWS and time.monotonic() - since < SETTLED_S:
         before, now = now, health(url)
+        since = since if now == before else time.monotonic()
+        time.sleep(0.02)
     seated = now["writing"] // MAX_SAMPLES
     assert 0 < seated == len(viewers) - now["waiting"] < len(viewers)
     return viewers[:seated], viewers[seated:]
@@ -256,7 +259,7 @@ def test_a_seed_repeats_on_a_kept_connection_in_a_crowd_and_at_the_named_endpoin
 
 
 def test_the_first_samples_number_goes_on_with_the_dice(url: str) -> None:
-    asked = {"prompt": "ROMEO:", "length": 60, "seed": "5"}
+    asked = {"prompt": "ROMEO:", "length": 30, "seed": "5"}
     four = write(url, **asked, samples=4)
     assert len(set(four)) == 4
     assert write(url, **asked, samples=2, first_sample=2) == four[2:]
@@ -264,20 +267,18 @@ def test_the_first_samples_number_goes_on_with_the_dice(url: str) -> None:
     assert write(url, **asked, first_sample=last) == write(url, **asked, samples=2, first_sample=last)[:1]
 
 
-@pytest.mark.parametrize(
-    ("shape", "length"),
-    [({}, 260), ({"top_k": 5}, 20), ({"top_p": 0.7}, 20), ({"temperature": 0}, 20)],
-    ids=["long", "top_k", "top_p", "cold"],
-)
-def test_a_character_tells_how_it_came_to_be(url: str, shape: dict[str, Any], length: int) -> None:
+@pytest.mark.parametrize("shape", [{}, {"top_k": 5}, {"top_p": 0.7}, {"temperature": 0}], ids=str)
+def test_a_character_tells_how_it_came_to_be(url: str, shape: dict[str, Any]) -> None:
     vocabulary = load_weights(SHIPPED_WEIGHTS).tokenizer.vocabulary
     settings = {"temperature": 0.9, "top_k": 0, "top_p": 1.0} | shape
     with Viewer(url) as viewer:
-        key = viewer.ask(prompt="ROMEO:", seed="11", samples=2, first_sample=3, length=length, **settings)["key"]
+        key = viewer.ask(prompt="x" * 250, seed="11", samples=2, first_sample=3, length=12, **settings)[
+            "key"
+        ]  # the window moves on the way
         texts = texts_of(viewer.rest())
     for sample, text in enumerate(texts):
         throws = dice(11, 3 + sample, len(text))
-        for index in {0, 1, *range(2, length, 17), length - 10, length - 9, length - 1}:  # of the long text the window moves at 251
+        for index in range(len(text)):
             status, known = answer(url, "GET", f"/character/{key}/{sample}/{index}")
             assert status == 200
             assert known.keys() == {"char", "logits", "die", "low", "high"}
@@ -375,7 +376,7 @@ WRONG_TYPES = {
 OUT_OF_RANGE = {
     "seed": ('"-1"', f'"{2**53}"', f'"{"9" * 5000}"'),
     "temperature": ("-0.001", "2.001", "NaN", "Infinity", "-Infinity", "1e400", "-1e400", "1" + "0" * 20),
-    "length": ("0", "-1", "2001", "1e30", "9" * 4000, "-" + "9" * 4000),
+    "length": ("0", "-1", "2001", "1e30"),
     "samples": ("0", "-1", "17", "1e30"),
     "first_sample": ("-1", "2147483648", "1e30"),
     "top_k": ("-1", "4097", "1e30"),
@@ -383,7 +384,7 @@ OUT_OF_RANGE = {
     "viewer": (f'"{"v" * (MAX_NAME_CHARS + 1)}"',),
     "prompt": (f'"{"x" * (MAX_PROMPT_CHARS + 1)}"', f'"{"中" * (MAX_PROMPT_CHARS + 1)}"', f'"{"x" * 1_000_000}"'),
 }
-# What is sent, and what the refusal says.
+# What is sent, and a pattern of what the refusal says.
 BAD = {
     "nothing": (b"", "no JSON"),
     "a form": (b"prompt=ROMEO:&length=60", "no JSON"),
@@ -398,12 +399,17 @@ BAD = {
         f"no object: {body}": (body.encode(), "must be a JSON object")
         for body in ("[]", "5", "null", "NaN", '"ROMEO:"', "[" * 100 + "]" * 100)
     },
-    **{f"thousands of digits in {name}": (setting(name, "9" * 5000), "digits") for name in ("length", "temperature", "prompt", "seed")},
+    **{
+        f"{sign}{digits:,} digits in {name}": (setting(name, sign + "9" * digits), f"{name}|digits")
+        for name in ("length", "temperature", "prompt", "seed")
+        for digits in (4_000, 5_000)  # Python reads as many as 4,300
+        for sign in ("", "-")
+    },
     "an unknown setting": (setting("tempurature", "1"), "no setting 'tempurature'"),
     "an engine's name": (setting("max_new_chars", "1"), "no setting 'max_new_chars'"),
     "a nameless setting": (setting("", "1"), "no setting ''"),
     "a long name": (setting("n" * 5000, "1"), "no setting 'nnnnnnnnnn"),
-    "a lone surrogate's name": (setting("\\ud800", "1"), r"no setting '\ud800'"),
+    "a lone surrogate's name": (setting("\\ud800", "1"), r"no setting '\\ud800'"),
     "a pollution": (setting("__class__", "{}"), "no setting '__class__'"),
     **{f"type of {name}: {value}"[:60]: (setting(name, value), name) for name, values in WRONG_TYPES.items() for value in values},
     **{f"range of {name}: {value}"[:60]: (setting(name, value), name) for name, values in OUT_OF_RANGE.items() for value in values},
@@ -415,7 +421,7 @@ def test_bad_input_is_refused_by_name(url: str, body: bytes, words: str) -> None
     status, refusal = post(url, body)
     assert status == 400
     assert refusal.keys() == {"error"}
-    assert words in refusal["error"]
+    assert re.search(words, refusal["error"])
     assert len(refusal["error"]) < 300
     assert health(url) == IDLE
 
@@ -478,7 +484,7 @@ def test_a_body_that_never_comes_to_its_end_writes_nothing(url: str) -> None:
 
 
 def test_bad_input_does_not_change_what_others_are_written(url: str) -> None:
-    asked = {"prompt": "ROMEO:", "samples": 2, "length": 250, "seed": "3"}
+    asked = {"prompt": "ROMEO:", "samples": 2, "length": 200, "seed": "3"}
     alone = write(url, **asked)
     with Viewer(url) as viewer:
         viewer.ask(**asked)

@@ -25,8 +25,8 @@ from model.serving.scheduler import Scheduler, SeatMap
 
 log = logging.getLogger(__name__)
 
-READ_CHARS = 192  # of windows in a round, if there are several ...
-READ_OVERHEAD = 24  # ... each costing as much as this many characters more
+READ_CHARS = 640  # of windows in a round, if there are several: about as long as a step of a full house takes
+READ_OVERHEAD = 64  # beginning to read a window costs as much as this many characters of it
 CHARS_PER_READ = 2  # reading so many characters of a window costs as much as writing one
 WENT_WRONG = "Something went wrong while writing. The server's log says what; please try again."
 
