@@ -6,6 +6,7 @@ python app.py --device cpu --port 7860
 from __future__ import annotations
 
 import argparse
+import contextlib
 import errno
 import logging
 import os
@@ -29,6 +30,7 @@ from ui.routes import create_server
 
 ON_A_SPACE = "SPACE_ID" in os.environ
 BACKLOG = 2048  # a class that opens the page at once
+OPEN_FILES = 8192  # each viewer holds some connections open; systems begin with 256 or 1,024
 
 
 def main() -> int:
@@ -41,6 +43,7 @@ def main() -> int:
     parser.add_argument("--host", default="0.0.0.0" if ON_A_SPACE else "127.0.0.1", help="address to listen on; 0.0.0.0 lets others in")
     parser.add_argument("--port", type=int, default=7860, help="port to listen on (default: 7860)")
     options = parser.parse_args()
+    _allow_open_files()
     try:
         weights = load_weights(options.weights, choose_device(options.device))
         listener = _listen(options.host, options.port)
@@ -55,6 +58,8 @@ def main() -> int:
     print(f"Soliloquy is at {own_address(host, port)}", flush=True)
     if for_the_class:
         print(f"For the class: {for_the_class}", flush=True)
+    elif host in ("0.0.0.0", "::"):
+        print("No address for the class was found; start with --host and this machine's address to show it.", flush=True)
     server.run(sockets=[listener])
     engine.stop()
     print("Stopped.")
@@ -68,6 +73,19 @@ class Server(uvicorn.Server):
         """Open pages hold streams open; that they are cut off here is no error."""
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         await super().shutdown(sockets)
+
+
+def _allow_open_files() -> None:
+    """Raises the limit of open files as far as this user may."""
+    try:
+        import resource
+    except ImportError:  # Windows has none
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -58,14 +58,15 @@ def ask(writer: Writer, weights: Weights, prompt: str, params: SamplingParams) -
     return request
 
 
-def round_ms(weights: Weights, prompts: list[str], chars: int) -> float:
-    """Milliseconds of a round that writes one character for each prompt, once all prompts are read: the mean of the middle half."""
-    writer = Writer(weights, len(prompts), threading.Condition(threading.RLock()))
+def round_ms(weights: Weights, prompts: list[str], chars: int, samples: int) -> float:
+    """Milliseconds of a round that writes one character for each row, once all prompts are read: the mean of the middle half."""
+    rows = len(prompts) * samples
+    writer = Writer(weights, rows, threading.Condition(threading.RLock()))
     for seed, prompt in enumerate(prompts):
-        ask(writer, weights, prompt, replace(PARAMS, max_new_chars=chars, seed=seed))
+        ask(writer, weights, prompt, replace(PARAMS, max_new_chars=chars, samples=samples, seed=seed))
     seconds = []
     while not writer.idle:
-        all_go_on = writer.n_ready == len(prompts)
+        all_go_on = writer.n_ready == rows
         took = timed(writer.round)
         if all_go_on:
             seconds.append(took)
@@ -171,14 +172,14 @@ def compare_with_peers(weights: Weights, row_counts: list[int], rounds: int) -> 
 
 
 def compare_ragged(weights: Weights, dtype: torch.dtype, rounds: int, rows: int = 64, chars: int = 120) -> None:
-    """Rows of 1 to 255 characters, each of a viewer of its own, beside as many in step around the same mean length."""
+    """Rows of 1 to 247 characters, each of a viewer of its own, beside as many in step around the same mean length."""
     mine = in_precision(weights, dtype)
     text = "But soft, what light through yonder window breaks? " * 3
     ragged_prompts = [text[: 1 + 2 * row] for row in range(rows)]
     in_step, ragged = float("inf"), float("inf")
     for _ in range(rounds):
-        in_step = min(in_step, round_ms(mine, [text[:rows]] * rows, chars))
-        ragged = min(ragged, round_ms(mine, ragged_prompts, chars))
+        in_step = min(in_step, round_ms(mine, [text[:rows]] * (rows // MAX_SAMPLES), chars, MAX_SAMPLES))
+        ragged = min(ragged, round_ms(mine, ragged_prompts, chars, 1))
     print(
         f"\n{rows} rows, {str(dtype).removeprefix('torch.')}: {in_step:.2f} ms a step when all are in step, {ragged:.2f} ms when each "
         f"has a length of its own: {in_step / ragged:.0%} of the speed (target {RAGGED_TARGET:.0%})"

@@ -18,6 +18,7 @@ MAX_SAMPLES = 16
 MAX_TEMPERATURE = 2.0
 MAX_SEED = 2**53 - 1  # the largest whole number that a browser's JavaScript holds exactly
 MAX_WAITING_REQUESTS = 256
+MAX_VIEWER_WAITING = 16  # of one viewer
 
 # What the engine does at once and remembers. A row is one text under way.
 MAX_ROWS = 512  # fewer where memory is scarce
@@ -25,6 +26,7 @@ MAX_VIEWER_ROWS = 64  # of one viewer
 MAX_STEP_ROWS = 128  # more at once would bring no more characters per second, only longer steps
 MAX_REQUEST_RECORD_BYTES = 2**24  # how the characters of one request came to be
 MAX_RECORD_BYTES = 2**28  # ... of all requests together; the oldest are forgotten first
+MAX_RECORDS = 2_000
 RECORD_LIFETIME_S = 1_800
 
 # What a network may be. Wide enough for anything one would train here, small enough to refuse a typing error.
@@ -74,7 +76,7 @@ class Checked:
             value: Any = getattr(self, f.name)
             label = f.metadata["label"] or f.name
             wanted: type = type(f.default)
-            if wanted is float and type(value) is int and abs(value) < 2**53:
+            if wanted is float and type(value) is int and abs(value) < 10**300:  # a float has no room for more
                 value = float(value)
             if type(value) is float and wanted is int and value.is_integer():
                 value = int(value)  # a number field of the page or of JSON gives 4.0 for 4

@@ -239,7 +239,7 @@ class GPT(nn.Module):
         return self
 
     def _apply(self, *arguments: Any, **settings: Any) -> GPT:
-        """Whatever changes the parameters leaves no packed copy behind."""
+        """Moving the parameters, or casting them, leaves no packed copy behind."""
         self._head = None
         for module in self.modules():
             for name in (*module._modules, *module._parameters):

@@ -62,6 +62,11 @@ class KVCache:
         self.lengths = np.zeros(seats, dtype=np.int64)
         self._all = np.arange(seats)
 
+    @staticmethod
+    def bytes_per_seat(config: GPTConfig, dtype: torch.dtype) -> int:
+        """What one row takes once its block is full."""
+        return 2 * config.n_layer * config.block_size * config.n_embd * dtype.itemsize
+
     @property
     def block_size(self) -> int:
         return self.data.shape[4]

@@ -3,8 +3,8 @@
 While a model learns, a product is PyTorch's own. While it writes on a CPU, matrices are packed once, ahead of time:
 
 - in bfloat16 by oneDNN, which then also takes the activation or the sum with the residual stream into the same pass;
-- in float32 by FBGEMM, which holds the matrix in float16 (as shipped weights are) and multiplies in float32: half of the memory to
-  read, which is what a step of few rows waits for.
+- in float32 by FBGEMM, which holds the matrix in float16 and multiplies in float32: half of the memory to read, which is what a step
+  of few rows waits for. For matrices that float16 holds exactly, as it does shipped weights.
 
 Besides being faster, a row's product by a packed matrix is the same to the last bit however many rows there are, which PyTorch's own
 is not, and which a seed's promise of the same text rests on. `model.precision` checks that on the machine at hand; where it
@@ -49,7 +49,7 @@ class Linear(nn.Linear):
     __call__ = forward
 
     def _apply(self, *arguments: Any, **settings: Any) -> Linear:
-        """Whatever changes the parameters leaves no packed copy behind."""
+        """Moving the parameters, or casting them, leaves no packed copy behind."""
         self.product = None
         return super()._apply(*arguments, **settings)
 
@@ -63,9 +63,11 @@ def packed(weight: Tensor, in_blocks: bool) -> Product | None:
     """
     if in_blocks:
         return InBlocks(weight)
-    if weight.device.type == "cpu" and weight.dtype == torch.bfloat16 and hasattr(torch.ops.mkldnn, "_linear_pointwise"):
+    if weight.device.type != "cpu":
+        return None
+    if weight.dtype == torch.bfloat16 and hasattr(torch.ops.mkldnn, "_linear_pointwise") and torch.ops.mkldnn._is_mkldnn_bf16_supported():
         return OneDNN(weight)
-    if weight.device.type == "cpu" and weight.dtype == torch.float32 and "fbgemm" in torch.backends.quantized.supported_engines:
+    if "fbgemm" in torch.backends.quantized.supported_engines and weight.dtype == torch.float32 and weight.half().float().equal(weight):
         return FBGEMM(weight)
     return None
 

@@ -86,20 +86,23 @@ def ready_to_write(model: GPT, name: str) -> GPT:
             write_atomically(path, json.dumps(known, indent=2).encode())
     dtype = DTYPES[choice["dtype"]]
     set_up_writing(dtype)
+    if not choice["rows_agree"]:
+        log.warning("On this machine a seed may give another text while others are being written: rows of a product do not agree.")
     return model.to(dtype).pack(choice["in_blocks"])
 
 
 def _is_choice(remembered: Any) -> bool:
-    return isinstance(remembered, dict) and remembered.get("dtype") in [*DTYPES] and isinstance(remembered.get("in_blocks"), bool)
+    if not isinstance(remembered, dict) or remembered.get("dtype") not in [*DTYPES]:
+        return False
+    return all(isinstance(remembered.get(answer), bool) for answer in ("in_blocks", "rows_agree"))
 
 
 def _choose(model: GPT) -> dict[str, Any]:
     dtype = _measure_writing(model)
     set_up_writing(dtype)
     in_blocks = not rows_agree(copy.deepcopy(model).to(dtype).pack())
-    if in_blocks and not rows_agree(copy.deepcopy(model).to(dtype).pack(in_blocks)):
-        log.warning("On this machine a seed may give another text while others are being written: rows of a product do not agree.")
-    return {"dtype": str(dtype).removeprefix("torch."), "in_blocks": in_blocks}
+    agree = not in_blocks or rows_agree(copy.deepcopy(model).to(dtype).pack(in_blocks))
+    return {"dtype": str(dtype).removeprefix("torch."), "in_blocks": in_blocks, "rows_agree": agree}
 
 
 @torch.inference_mode()
@@ -107,18 +110,34 @@ def rows_agree(model: GPT) -> bool:
     """Whether a row's logits are the same to the last bit alone and among others of any length."""
     if model.device.type == "cuda":  # where every step has the same shape (see model/serving/graph.py)
         return True
+    crowds = [n for n in CROWDS if n * KVCache.bytes_per_seat(model.config, model.dtype) <= free_bytes(model.device) // 8] or [2]
     generator = torch.Generator().manual_seed(0)
-    cache = KVCache(model.config, CROWDS[-1], model.dtype)
+    cache = KVCache(model.config, crowds[-1], model.dtype)
     cache.data[:] = torch.randn(cache.data[:, :, :1].shape, generator=generator)  # the same in every row: it is the lengths that count
-    ids = torch.randint(model.config.vocab_size, (CROWDS[-1], 1), generator=generator)
-    lengths = torch.randint(model.config.block_size, (CROWDS[-1],), generator=generator).numpy()
+    ids = torch.randint(model.config.vocab_size, (crowds[-1], 1), generator=generator)
+    lengths = torch.randint(model.config.block_size, (crowds[-1],), generator=generator).numpy()
 
     def logits(rows: range) -> torch.Tensor:
         cache.lengths[:] = lengths
         return model(ids[rows.start : rows.stop], cache=cache.rows(rows))
 
-    alone = torch.cat([logits(range(row, row + 1)) for row in range(CROWDS[0])])
-    return all(torch.equal(logits(range(crowd))[: len(alone)], alone) for crowd in CROWDS)
+    alone = torch.cat([logits(range(row, row + 1)) for row in range(crowds[0])])
+    return all(torch.equal(logits(range(crowd))[: len(alone)], alone) for crowd in crowds)
+
+
+def free_bytes(device: torch.device) -> int:
+    """Memory that can be taken on a device, or 4 GiB where it does not tell."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
+        free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+    except (OSError, StopIteration):
+        return 2**32
+    with contextlib.suppress(OSError, ValueError):  # a container may have less than its machine
+        limit, used = (int(Path(f"/sys/fs/cgroup/memory.{name}").read_text(encoding="utf-8")) for name in ("max", "current"))
+        free = min(free, limit - used)
+    return free
 
 
 def set_up_writing(dtype: torch.dtype) -> None:

@@ -32,7 +32,8 @@ _PLAIN: dict[str, tuple[str, ...]] = {
     "ø": ("o",),
 }
 
-_CLUSTER = re.compile(r".[\u0300-\u036f\u1160-\u11ff]*", re.S)  # a character with the accents (or Hangul parts) that follow it
+# A character with the accents (or Hangul parts) that follow it; not more than eight, for composing takes the square of their number.
+_CLUSTER = re.compile(r".[\u0300-\u036f\u1160-\u11ff]{0,8}", re.S)
 
 
 class CharTokenizer:

@@ -29,7 +29,7 @@ def write_first_screen(weights: Weights) -> View:
     engine = Engine(weights)
     request = engine.submit(PROMPT, PARAMS)
     engine.close()
-    stored = {"run": 0, "state": "stored", "elapsed_s": 0, "chars_per_s": 0, "weights": weights.sha256}
+    stored = {"run": 0, "key": "", "state": "stored", "elapsed_s": 0, "chars_per_s": 0, "weights": weights.sha256}
     return make_view(request) | stored
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import gradio as gr
 from fastapi import FastAPI
-from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.responses import JSONResponse
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -15,7 +15,7 @@ from ui.page import create_page
 from ui.stream import add_stream
 from ui.theme import make_theme, read
 
-MAX_EVENTS = 400  # events at once; Gradio's 40 would make a class wait for each other
+MAX_EVENTS = 400  # API calls at once; Gradio's 40 would make programs wait for each other
 MAX_BODY_BYTES = 2**20  # the longest prompt fits many times
 MAX_UPLOAD_BYTES = 1024  # nothing on the page takes a file, but Gradio's upload address is always there
 
@@ -57,7 +57,8 @@ class Guard:
 
         announced = dict(scope["headers"]).get(b"content-length", b"0")
         if announced.isdigit() and int(announced) > MAX_BODY_BYTES:
-            await PlainTextResponse(f"A request may have {MAX_BODY_BYTES:,} bytes.", 413)(scope, receive, send)
+            refusal = JSONResponse({"error": f"A request may have {MAX_BODY_BYTES:,} bytes. Shorten it and try again."}, 413)
+            await refusal(scope, receive, send)
             return
         await self.app(scope, receive_bounded, send_with_policy)
 

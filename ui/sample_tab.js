@@ -154,6 +154,7 @@ async function ask(settings, keep) {
   let run = null;
   asked?.abort();
   asked = abort;
+  allowStop();
   try {
     const answer = await fetch("./write", {
       method: "POST",
@@ -162,8 +163,8 @@ async function ask(settings, keep) {
       signal: abort.signal,
     });
     if (!answer.ok) {
-      const { error } = await answer.json().catch(() => ({ error: `The server answered ${answer.status}.` }));
-      tell(error, true);
+      const { error } = await answer.json().catch(() => ({}));
+      tell(error ?? `The server answered ${answer.status}.`, true);
       return;
     }
     await readLines(answer.body, (view) => {
@@ -184,9 +185,10 @@ async function ask(settings, keep) {
       bringIntoView(run.section);
       for (const { body } of run.cards) body.scrollTop = body.scrollHeight; // to the end of a long prompt
     });
-    if (run && writing === run && (run.view.state === "running" || run.view.state === "waiting")) throw new TypeError("cut off");
+    if (!run || run.view.state === "running" || run.view.state === "waiting") throw new TypeError("cut off");
   } catch (error) {
     if (abort.signal.aborted) return;
+    abort.abort();
     if (run) take(run, { state: "lost" });
     tell(UNREACHABLE, true);
   } finally {
@@ -213,7 +215,7 @@ function allowStop() {
     requestAnimationFrame(allowStop);
     return;
   }
-  const idle = !writing;
+  const idle = !writing && !asked;
   if (idle && stop === document.activeElement) byId("generate").focus();
   stop.disabled = idle;
 }
@@ -234,10 +236,13 @@ window.soliloquy.sample = {
   again: (...settings) => void ask(settingsOf(...settings), true),
   stop: () => {
     asked?.abort();
+    asked = null;
     stop();
+    allowStop();
   },
   clear: () => {
     asked?.abort();
+    asked = null;
     stop();
     clear();
     thrown = null;

@@ -3,6 +3,19 @@
 Gradio's event stream sends every view whole, through a queue that costs the server half a millisecond of Python each time: with a
 class in the room that is more than the model has left to share its two cores with. Here a viewer is sent what is new for all its
 samples together, a few times a second. Closing the connection stops the writing.
+
+    POST /write
+    {"prompt": "ROMEO:", "temperature": 0.8, "length": 300, "samples": 2, "seed": "7", "first_sample": 0, "top_k": 0, "top_p": 1}
+
+All but the prompt may be left out; "viewer" names who asks, for viewers are served in turn. The answer is a JSON object a line:
+
+    {"run": 17, "key": "x3fV...", "prompt": "ROMEO:", "seed": 7, ..., "samples": 2, "notice": "", "state": "waiting", "ahead": 12}
+    {"state": "running", "new": ["\nI ha", "\nThe "], "elapsed_s": 0.01, "chars_per_s": 800.0}
+    {"state": "done", "new": ["ve.", "re."], ...}
+
+The last state is done, stopped or failed (with "error"). What is refused is answered by a status and {"error": "..."}.
+
+    GET /character/x3fV.../1/0      how character 0 of sample 1 came to be: logits, die, and the interval that the die hit
 """
 
 from __future__ import annotations
@@ -44,8 +57,13 @@ SETTINGS = {
 def add_stream(server: FastAPI, engine: Engine) -> None:
     """Adds the routes: one that writes, one that tells how a character came to be."""
 
-    @server.post("/write")
+    @server.api_route("/write", methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
     async def write(http: HTTPRequest) -> Response:
+        if http.method != "POST":
+            return JSONResponse({"error": "Send a POST request with a JSON object."}, 405, {"Allow": "POST"})
+        if http.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+            # Any page may make a browser send other types anywhere; for this one it has to ask first.
+            return JSONResponse({"error": "The content type must be application/json."}, 415)
         try:
             asked = _read_json(await http.body())
             request = _submit(engine, asked, str(http.client.host if http.client else ""))
@@ -58,8 +76,9 @@ def add_stream(server: FastAPI, engine: Engine) -> None:
         return TextStream(request)
 
     @server.get("/character/{key}/{sample}/{index}")
-    async def character(key: str, sample: int, index: int) -> Response:
-        known = engine.character(key, sample, index)
+    async def character(key: str, sample: str, index: str) -> Response:
+        numbers = [int(n) if n.isascii() and n.isdigit() and len(n) <= MOST_DIGITS else -1 for n in (sample, index)]
+        known = engine.character(key, *numbers)
         if known is None:
             return JSONResponse({"error": "This character is not written yet, or no longer remembered."}, 404)
         return JSONResponse(asdict(known) | {"logits": known.logits.tolist()})
@@ -72,7 +91,7 @@ def _read_json(body: bytes) -> dict[str, Any]:
         ParameterError: they are none.
     """
     try:
-        asked = json.loads(body)
+        asked = json.loads(body, parse_int=_read_int)
     except (ValueError, RecursionError) as error:
         raise ParameterError("The request is no JSON.") from error
     if not isinstance(asked, dict):
@@ -80,6 +99,11 @@ def _read_json(body: bytes) -> dict[str, Any]:
     if unknown := asked.keys() - {"prompt", "seed", "viewer", *SETTINGS}:
         raise ParameterError(f"There is no setting {str(min(unknown))[:40]!r}.")
     return asked
+
+
+def _read_int(digits: str) -> float:
+    """A whole number; Python reads none of thousands of digits, and no setting is one."""
+    return int(digits) if len(digits) <= MOST_DIGITS else float(digits)
 
 
 def _submit(engine: Engine, asked: dict[str, Any], host: str) -> Request:
@@ -116,7 +140,7 @@ def read_seed(typed: object) -> int:
 class TextStream(Response):
     """The lines of a request, as long as somebody reads them.
 
-    Written against ASGI itself: a connection that is closed, or not read from, ends the request at once.
+    Written against ASGI itself: a connection that is closed ends the request at once, and one that takes nothing more after a while.
     """
 
     media_type = "application/x-ndjson"
@@ -136,8 +160,9 @@ class TextStream(Response):
                     with anyio.move_on_after(UNREAD_S) as patience:
                         await send({"type": "http.response.body", "body": json.dumps(view).encode() + b"\n", "more_body": True})
                     if patience.cancelled_caught:
-                        return
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
+                        break
+                else:
+                    await send({"type": "http.response.body", "body": b"", "more_body": False})
                 tasks.cancel_scope.cancel()
         finally:
             self._request.cancel()

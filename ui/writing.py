@@ -48,6 +48,7 @@ def make_view(request: Request) -> View:
     written = sum(map(len, progress.texts))
     return {
         "run": request.number,
+        "key": request.key,
         "prompt": request.prompt,
         "seed": request.params.seed,
         "temperature": request.params.temperature,

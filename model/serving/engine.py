@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from dataclasses import replace
 
 from model.checkpoint import Weights
-from model.config import MAX_ROWS, GPTConfig, SamplingParams, check_prompt
+from model.config import MAX_ROWS, MAX_SAMPLES, SamplingParams, check_prompt
 from model.errors import BusyError
+from model.kv_cache import KVCache
+from model.precision import free_bytes
 from model.serving.records import Records
 from model.serving.request import FAILED, STOPPED, Character, Request
 from model.serving.scheduler import SeatMap
@@ -20,6 +21,8 @@ log = logging.getLogger(__name__)
 
 MEMORY_SHARE = 0.25  # of what is free, for keys and values
 STUCK_AFTER_S = 60.0  # a round takes milliseconds; after this long something is wrong
+FAILING_AFTER = 8  # requests that failed one after the other: it is not theirs, it is the machine's
+FORGET_EVERY_S = 10.0
 
 
 class Engine:
@@ -34,7 +37,7 @@ class Engine:
         self._writers = [_make_writer(weights, self._work)]  # the last one takes requests, those before it finish theirs
         self._records = Records()
         self._closing = self._stopping = False
-        self._last_round = time.monotonic()
+        self._last_round = self._last_forgetting = time.monotonic()
         self._thread = threading.Thread(target=self._loop, name="engine", daemon=True)
         self._thread.start()
 
@@ -48,6 +51,7 @@ class Engine:
         writer = _make_writer(weights, self._work)
         with self._work:
             self._writers.append(writer)
+            self._work.notify()
 
     def submit(self, prompt: str, params: SamplingParams, viewer: str = "") -> Request:
         """Queues a request and returns at once. Characters that the vocabulary lacks are left out and named in it.
@@ -60,17 +64,22 @@ class Engine:
             BusyError: too many requests wait already.
         """
         check_prompt(prompt)
-        with self._work:
-            if self._closing:
-                raise BusyError("The server is shutting down.")
+        while True:
             weights = self.weights
             text, left_out = weights.tokenizer.normalise(prompt)
-            params = replace(params, top_k=min(params.top_k, weights.model.config.vocab_size))
-            request = Request(text, tuple(left_out), params, weights.tokenizer.vocabulary, viewer)
-            self._writers[-1].submit(request)
-            self._work.notify()
-        self._records.add(request)
-        return request
+            fitting = replace(params, top_k=min(params.top_k, weights.model.config.vocab_size))
+            request = Request(text, tuple(left_out), fitting, weights.tokenizer.vocabulary, viewer)
+            with self._work:
+                if self._closing or not self._thread.is_alive():
+                    raise BusyError("The server is shutting down.")
+                if weights is not self.weights:  # another model came meanwhile
+                    continue
+                if all(writer.idle for writer in self._writers):
+                    self._last_round = time.monotonic()
+                self._writers[-1].submit(request)
+                self._work.notify()
+            self._records.add(request)
+            return request
 
     def character(self, key: str, sample: int, index: int) -> Character | None:
         """How a character of a request came to be; None if there is none, or it is no longer remembered."""
@@ -82,8 +91,9 @@ class Engine:
         with self._work:
             rows = sum(writer.n_rows for writer in self._writers)
             waiting = sum(writer.n_waiting for writer in self._writers)
-        moving = not (rows or waiting) or time.monotonic() - self._last_round < STUCK_AFTER_S
-        return {"healthy": self._thread.is_alive() and moving, "writing": rows, "waiting": waiting}
+            failing = any(writer.failures >= FAILING_AFTER for writer in self._writers)
+            moving = not (rows or waiting) or time.monotonic() - self._last_round < STUCK_AFTER_S
+        return {"healthy": self._thread.is_alive() and moving and not failing, "writing": rows, "waiting": waiting}
 
     def close(self) -> None:
         """Ends the loop once all that waits is written."""
@@ -98,42 +108,40 @@ class Engine:
         self.close()
 
     def _loop(self) -> None:
-        while self._wait_for_work():
+        try:
+            while self._wait_for_work():
+                for writer in self._writers:
+                    try:
+                        writer.round()
+                    except Exception:  # a fault of ours: those under way are lost, the loop goes on
+                        log.exception("a round failed")
+                        writer.end_running(FAILED, WENT_WRONG)
+                self._last_round = time.monotonic()
+        finally:  # whatever ends the loop, nobody is left waiting
             for writer in self._writers:
-                try:
-                    writer.round()
-                except Exception:  # a fault of ours: those under way are lost, the loop goes on
-                    log.exception("a round failed")
-                    writer.end_all(FAILED, WENT_WRONG)
-            self._last_round = time.monotonic()
-        for writer in self._writers:
-            writer.end_all(STOPPED)
+                writer.end_running(STOPPED)
+                writer.end_waiting(STOPPED)
 
     def _wait_for_work(self) -> bool:
         """Sleeps while there is nothing to do; False once it is over."""
+        if time.monotonic() - self._last_forgetting > FORGET_EVERY_S:
+            self._last_forgetting = time.monotonic()
+            self._records.forget_old()
         with self._work:
-            self._writers = [*(writer for writer in self._writers[:-1] if not writer.idle), self._writers[-1]]
-            while all(writer.idle for writer in self._writers) and not self._closing:
-                self._work.wait()
+            while True:
+                self._writers = [*(writer for writer in self._writers[:-1] if not writer.idle), self._writers[-1]]
+                idle = all(writer.idle for writer in self._writers)
+                if self._stopping or not idle or self._closing:
+                    return not (self._stopping or idle)
+                if not self._work.wait(FORGET_EVERY_S):
+                    self._records.forget_old()
                 self._last_round = time.monotonic()
-            return not (self._stopping or all(writer.idle for writer in self._writers))
 
 
 def _make_writer(weights: Weights, lock: threading.Condition) -> Writer:
     """A writer with as many seats as there is memory for."""
-    config, model = weights.model.config, weights.model
+    model = weights.model
+    per_seat = KVCache.bytes_per_seat(model.config, model.dtype)
     seats = 256 if model.device.type == "cuda" else MAX_ROWS  # a graph computes every seat, taken or not
-    seats = min(seats, int(MEMORY_SHARE * _free_bytes()) // _bytes_per_row(config, model.dtype.itemsize))
-    return Writer(weights, max(seats - seats % SeatMap.BENCH, 2 * SeatMap.BENCH), lock)
-
-
-def _bytes_per_row(config: GPTConfig, itemsize: int) -> int:
-    return 2 * config.n_layer * config.block_size * config.n_embd * itemsize
-
-
-def _free_bytes() -> int:
-    """Memory that is free on this machine, or 4 GiB where it does not tell."""
-    try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return 2**32
+    seats = min(seats, int(MEMORY_SHARE * free_bytes(model.device)) // per_seat)
+    return Writer(weights, max(seats - seats % SeatMap.BENCH, 2 * MAX_SAMPLES), lock)

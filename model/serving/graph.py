@@ -60,9 +60,7 @@ class StepGraph:
         self._ids = torch.zeros(seats, 1, dtype=torch.long, device=model.device)
         self._positions = torch.zeros(seats, 1, dtype=torch.long, device=model.device)
         self._rows = AllSeats(cache, self._positions)
-        self._graph = torch.cuda.CUDAGraph() if model.device.type == "cuda" else None
-        if self._graph is not None:
-            self._capture(self._graph)
+        self._graph: torch.cuda.CUDAGraph | None = None
 
     def step(self, seats: np.ndarray, ids: Tensor) -> np.ndarray:
         """Logits of the next character, (rows, V), float32 on the CPU.
@@ -76,10 +74,13 @@ class StepGraph:
         every = torch.zeros(len(lengths), dtype=torch.long)
         every[torch.from_numpy(seats)] = ids
         self._ids.copy_(every[:, None])
-        if self._graph is None:
-            self._logits = self._forward()
-        else:
+        if self._graph is not None:
             self._graph.replay()
+        elif self._model.device.type == "cuda":
+            self._graph = self._capture()
+            self._graph.replay()
+        else:
+            self._logits = self._forward()
         self._cache.lengths[seats] += 1
         return self._logits[torch.from_numpy(seats).to(self._logits.device)].cpu().numpy()
 
@@ -87,12 +88,15 @@ class StepGraph:
     def _forward(self) -> Tensor:
         return self._model(self._ids, cache=self._rows)[:, -1]
 
-    def _capture(self, graph: torch.cuda.CUDAGraph) -> None:
+    def _capture(self) -> torch.cuda.CUDAGraph:
+        """At the first step, in the thread that steps: what other threads do meanwhile would spoil it elsewhere."""
+        graph = torch.cuda.CUDAGraph()
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             for _ in range(WARM_UPS):
                 self._forward()
         torch.cuda.current_stream().wait_stream(stream)
-        with torch.cuda.graph(graph):
+        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
             self._logits = self._forward()
+        return graph

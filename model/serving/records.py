@@ -1,11 +1,11 @@
-"""Requests that may be asked about: those under way and the latest that are over, within a bound of memory and time."""
+"""Requests that may be asked about: those under way and the latest that are over, within bounds of number, memory and time."""
 
 from __future__ import annotations
 
 import threading
 import time
 
-from model.config import MAX_RECORD_BYTES, RECORD_LIFETIME_S
+from model.config import MAX_RECORD_BYTES, MAX_RECORDS, RECORD_LIFETIME_S
 from model.serving.request import Request
 
 
@@ -20,19 +20,20 @@ class Records:
         """Remembers a request from now on."""
         with self._lock:
             self._requests[request.key] = (request, time.monotonic())
-            self._forget_old()
 
     def find(self, key: str) -> Request | None:
         """The request of that key, while it is remembered."""
         with self._lock:
-            self._forget_old()
             return self._requests[key][0] if key in self._requests else None
 
-    def _forget_old(self) -> None:
-        n_bytes = sum(request.record_bytes for request, _ in self._requests.values())
-        for key, (request, came) in list(self._requests.items()):
-            if n_bytes <= MAX_RECORD_BYTES and time.monotonic() - came <= RECORD_LIFETIME_S:
-                return
-            n_bytes -= request.record_bytes
-            request.forget()
-            del self._requests[key]
+    def forget_old(self) -> None:
+        """To be called now and then."""
+        with self._lock:
+            n_bytes = sum(request.record_bytes for request, _ in self._requests.values())
+            long_ago = time.monotonic() - RECORD_LIFETIME_S
+            for key, (request, came) in list(self._requests.items()):
+                if n_bytes <= MAX_RECORD_BYTES and len(self._requests) <= MAX_RECORDS and came >= long_ago:
+                    return
+                n_bytes -= request.record_bytes
+                request.forget()
+                del self._requests[key]

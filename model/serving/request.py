@@ -84,6 +84,8 @@ class Request:
         self._state, self._error = WAITING, ""
         self._texts: list[list[str]] = [[] for _ in range(params.samples)]
         self._record: _Record | None = None
+        whole = _Record.size(params.samples, params.max_new_chars, len(vocabulary))
+        self._whole_record_bytes = whole if whole <= MAX_REQUEST_RECORD_BYTES else 0
         self._began = self._ended = 0.0
         self._cancelled = threading.Event()
         self._listeners: list[Callable[[], object]] = []
@@ -121,7 +123,7 @@ class Request:
         """Calls the listener, from the engine's thread, when every sample has its first character and when all is over."""
         with self._lock:
             self._listeners.append(listener)
-            if self._state in FINISHED:
+            if self._state in FINISHED or self._texts[-1]:
                 self._ring()
 
     def _ring(self) -> None:
@@ -142,7 +144,10 @@ class Request:
     @property
     def record_bytes(self) -> int:
         """What remembering its characters takes, or will take once all are written."""
-        return self._record.n_bytes if self._record else 0
+        with self._lock:
+            if self._record is not None:
+                return self._record.n_bytes
+            return self._whole_record_bytes if self._state == WAITING else 0
 
     def forget(self) -> None:
         """Remembers the texts alone."""
@@ -153,9 +158,9 @@ class Request:
         """The engine has started on it."""
         with self._lock:
             self._state, self._began = RUNNING, time.monotonic()
-            shape = (self.params.samples, self.params.max_new_chars, len(self._vocabulary))
-            if _Record.size(*shape) <= MAX_REQUEST_RECORD_BYTES:
-                self._record = _Record(*shape)
+            if self._whole_record_bytes:
+                with contextlib.suppress(MemoryError):  # then it is written and not remembered
+                    self._record = _Record(self.params.samples, self.params.max_new_chars, len(self._vocabulary))
 
     def append(self, sample: int, char_id: int, logits: np.ndarray, low: float, high: float) -> int:
         """One more character of a sample; returns how many it has now."""
@@ -173,19 +178,29 @@ class Request:
         """The engine is through with it."""
         with self._lock:
             self._state, self._error, self._ended = state, error, time.monotonic()
+            if self._record is not None:
+                self._record.trim(max(map(len, self._texts)))
             self._ring()
+            self._listeners.clear()
 
 
 class _Record:
     """The raw logits and the interval that the die hit, of every character of a request.
 
-    The memory is asked for at once and taken page by page as the characters come.
+    The memory is asked for at once, and what was not needed is given back in the end.
     """
 
     def __init__(self, samples: int, chars: int, vocab_size: int):
         self.logits = np.zeros((samples, chars, vocab_size), dtype=np.float32)
         self.edges = np.zeros((samples, chars, 2), dtype=np.float64)
-        self.n_bytes = self.size(samples, chars, vocab_size)
+
+    @property
+    def n_bytes(self) -> int:
+        return self.size(*self.logits.shape)
+
+    def trim(self, chars: int) -> None:
+        if chars < self.logits.shape[1]:
+            self.logits, self.edges = self.logits[:, :chars].copy(), self.edges[:, :chars].copy()
 
     @staticmethod
     def size(samples: int, chars: int, vocab_size: int) -> int:

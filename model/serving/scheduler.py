@@ -58,10 +58,11 @@ class Scheduler(Generic[R]):
         seats: rows at once.
         viewer_seats: rows at once for one viewer.
         waiting: requests that may wait.
+        viewer_waiting: requests of one viewer that may wait.
     """
 
-    def __init__(self, seats: int, viewer_seats: int, waiting: int):
-        self._seats, self._viewer_seats, self._max_waiting = seats, viewer_seats, waiting
+    def __init__(self, seats: int, viewer_seats: int, waiting: int, viewer_waiting: int):
+        self._seats, self._viewer_seats, self._max_waiting, self._viewer_waiting = seats, viewer_seats, waiting, viewer_waiting
         self._viewers: dict[Hashable, _Viewer[R]] = {}
         self._arrivals = 0
         self.n_waiting = self.n_seated = 0
@@ -74,26 +75,30 @@ class Scheduler(Generic[R]):
         """
         if self.n_waiting >= self._max_waiting:
             raise BusyError(f"{self.n_waiting} requests wait already. Try again in a minute.")
+        if (known := self._viewers.get(request.viewer)) and len(known.waiting) >= self._viewer_waiting:
+            raise BusyError(f"{len(known.waiting)} of your requests wait already. Try again when they are done.")
         self._viewer(request.viewer).waiting.append((self._arrivals, request))
         self._arrivals += 1
         self.n_waiting += 1
 
-    def admit(self) -> list[R]:
-        """The requests that take their seats now, in order.
+    def admit(self) -> R | None:
+        """The request that takes its seats now, or None if none can.
 
         Whoever has the fewest rows is next, the earlier request first. Nobody overtakes a request that waits for more seats than
         are free, so that large requests come to their turn too.
         """
-        admitted = []
-        while (viewer := self._next_viewer()) and self.n_seated + (n_rows := viewer.waiting[0][1].n_rows) <= self._seats:
-            admitted.append(viewer.waiting.popleft()[1])
-            viewer.seated += n_rows
-            self.n_seated += n_rows
-            self.n_waiting -= 1
-        return admitted
+        viewer = self._next_viewer() if self.n_waiting else None
+        if viewer is None or self.n_seated + (n_rows := viewer.waiting[0][1].n_rows) > self._seats:
+            return None
+        viewer.seated += n_rows
+        self.n_seated += n_rows
+        self.n_waiting -= 1
+        return viewer.waiting.popleft()[1]
 
     def line(self) -> list[R]:
         """Those who wait, in the order in which they would be admitted if nobody came or left."""
+        if not self.n_waiting:
+            return []
         places = []
         for viewer in self._viewers.values():
             rows = viewer.seated
@@ -105,24 +110,25 @@ class Scheduler(Generic[R]):
     def drop(self, requests: Iterable[R]) -> None:
         """Requests that wait no longer."""
         gone = set(map(id, requests))
-        for viewer in self._viewers.values():
+        for name, viewer in list(self._viewers.items()):
             stay = deque(entry for entry in viewer.waiting if id(entry[1]) not in gone)
             self.n_waiting -= len(viewer.waiting) - len(stay)
             viewer.waiting = stay
-        self._forget_the_gone()
+            self._forget_if_gone(name)
 
     def leave(self, row: Seated) -> None:
         """A row frees its seat."""
         self._viewers[row.viewer].seated -= 1
         self.n_seated -= 1
-        self._forget_the_gone()
+        self._forget_if_gone(row.viewer)
 
     def in_turn(self, rows: Iterable[S]) -> list[S]:
         """The rows in the order in which they go: those of the viewers who were served least, their shortest texts first."""
         return sorted(rows, key=lambda row: (self._viewers[row.viewer].served, row.written))
 
     def serve(self, row: Seated, cost: int) -> None:
-        """A row was given this much, counted in characters written."""
+        """A row was given this much, counted in characters written, while others had to stand back. What is given when there is
+        room for all is nobody's debt."""
         self._viewers[row.viewer].served += cost
 
     def _viewer(self, name: str) -> _Viewer[R]:
@@ -135,8 +141,9 @@ class Scheduler(Generic[R]):
         able = [v for v in self._viewers.values() if v.waiting and v.seated + v.waiting[0][1].n_rows <= self._viewer_seats]
         return min(able, key=lambda v: (v.seated, v.waiting[0][0]), default=None)
 
-    def _forget_the_gone(self) -> None:
-        self._viewers = {name: v for name, v in self._viewers.items() if v.seated or v.waiting}
+    def _forget_if_gone(self, name: Hashable) -> None:
+        if not (self._viewers[name].seated or self._viewers[name].waiting):
+            del self._viewers[name]
 
 
 class SeatMap:

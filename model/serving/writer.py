@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from model.checkpoint import Weights
-from model.config import MAX_STEP_ROWS, MAX_VIEWER_ROWS, MAX_WAITING_REQUESTS
+from model.config import MAX_SAMPLES, MAX_STEP_ROWS, MAX_VIEWER_ROWS, MAX_VIEWER_WAITING, MAX_WAITING_REQUESTS
 from model.kv_cache import KEY_BLOCK, KVCache, Rows
 from model.sampling import distribution, draw
 from model.serving.graph import StepGraph
@@ -62,10 +62,13 @@ class Row:
 
 
 class Writer:
-    """Texts in the making. All methods but `submit` are for the decode loop's thread.
+    """Texts in the making. `submit` and the counts are for any thread that holds the lock, all else for the decode loop's.
 
     Args:
         lock: held while the scheduler is asked or told.
+
+    Attributes:
+        failures: forward passes in a row that failed.
     """
 
     def __init__(self, weights: Weights, seats: int, lock: threading.Condition):
@@ -75,10 +78,12 @@ class Writer:
         self._cache = KVCache(model.config, seats, model.dtype, model.device)
         self._graph = StepGraph(model, self._cache) if model.device.type == "cuda" else None
         self._seats = SeatMap(seats, 2 * KEY_BLOCK)
-        self._scheduler: Scheduler[Request] = Scheduler(seats, MAX_VIEWER_ROWS, MAX_WAITING_REQUESTS)
+        viewer_seats = max(MAX_SAMPLES, min(MAX_VIEWER_ROWS, seats // 2))  # in a small house, too, there is room for two
+        self._scheduler: Scheduler[Request] = Scheduler(seats, viewer_seats, MAX_WAITING_REQUESTS, MAX_VIEWER_WAITING)
         self._rows: dict[Request, list[Row]] = {}
         self._ready: list[Row] = []  # by seat
         self._to_read: list[Row] = []
+        self.failures = 0
 
     @property
     def n_rows(self) -> int:
@@ -113,49 +118,61 @@ class Writer:
         self._let_go()
         self._admit()
         self._read_windows()
-        if self._ready:
-            rows = self._ready
-            if len(rows) > MAX_STEP_ROWS:
-                with self._lock:
-                    rows = sorted(self._scheduler.in_turn(rows)[:MAX_STEP_ROWS], key=lambda row: row.seat)
+        rows = self._ready
+        if len(rows) > MAX_STEP_ROWS and self._graph is None:  # a graph computes all seats, whoever takes part
+            with self._lock:
+                rows = sorted(self._scheduler.in_turn(rows)[:MAX_STEP_ROWS], key=lambda row: row.seat)
+                for row in rows:
+                    self._scheduler.serve(row, 1)
+        if rows:
             for part, logits in self._attempt(rows):
                 self._write(part, logits)
 
-    def end_all(self, state: str, error: str = "") -> None:
-        """Ends whatever is under way or waits."""
+    def end_running(self, state: str, error: str = "") -> None:
+        """Ends whatever is being written."""
+        for request in list(self._rows):
+            self._end(request, state, error)
+
+    def end_waiting(self, state: str, error: str = "") -> None:
+        """Ends whatever waits."""
         with self._lock:
             waiting = self._scheduler.line()
             self._scheduler.drop(waiting)
-        for request in [*self._rows, *waiting]:
-            self._end(request, state, error)
+        for request in waiting:
+            request.end(state, error)
 
     def _let_go(self) -> None:
         for request in [request for request in self._rows if request.cancelled]:
             self._end(request, STOPPED)
         with self._lock:
-            stopped = [request for request in self._scheduler.line() if request.cancelled]
-            self._scheduler.drop(stopped)
+            if stopped := [request for request in self._scheduler.line() if request.cancelled]:
+                self._scheduler.drop(stopped)
         for request in stopped:
             request.end(STOPPED)
 
     def _admit(self) -> None:
-        with self._lock:
-            admitted = self._scheduler.admit()
-            for ahead, request in enumerate(self._scheduler.line()):
-                request.ahead = ahead
-        for request in admitted:
-            prompt = self.weights.tokenizer.encode_prompt(request.prompt)
-            offset = self._config.window_start(len(prompt))
-            lengths = self._cache.lengths.tolist()
-            rows = []
-            for sample in range(request.n_rows):
-                seat = self._seats.take(len(prompt) - offset, lengths)
-                lengths[seat] = self._cache.lengths[seat] = len(prompt) - offset  # what it will be, for others to sit beside
-                rows.append(Row(request, sample, prompt[offset:], offset, seat))
-            rows[0].sharing = rows[1:]
-            self._rows[request] = rows
-            self._to_read.append(rows[0])
-            request.begin()
+        while True:
+            with self._lock:
+                request = self._scheduler.admit()
+                if request is None:
+                    for ahead, waiting in enumerate(self._scheduler.line()):
+                        waiting.ahead = ahead
+                    return
+            self._seat(request)
+
+    def _seat(self, request: Request) -> None:
+        """A seat for each of a request's rows; the first of them reads the prompt for all."""
+        prompt = self.weights.tokenizer.encode_prompt(request.prompt)
+        offset = self._config.window_start(len(prompt))
+        lengths = self._cache.lengths.tolist()
+        rows = self._rows[request] = []
+        for sample in range(request.n_rows):
+            seat = self._seats.take(len(prompt) - offset, lengths)
+            lengths[seat] = self._cache.lengths[seat] = len(prompt) - offset  # what it will be, for others to sit beside
+            rows.append(Row(request, sample, prompt[offset:], offset, seat))
+        rows[0].sharing = rows[1:]
+        self._to_read.append(rows[0])
+        request.begin()
 
     def _read_windows(self) -> None:
         """Reads the windows of those who are next, as many as a round has time for, and at least one."""
@@ -165,12 +182,17 @@ class Writer:
             rows = self._scheduler.in_turn(self._to_read)
         budget = READ_CHARS
         for row in rows:
+            if row.request not in self._rows:  # another of its rows has failed
+                continue
             start = self._config.window_start(row.position)
             budget -= row.position - start + READ_OVERHEAD
             if budget < 0 and row is not rows[0]:
                 break
             self._to_read.remove(row)
             self._read(row)
+            if row.request in self._rows and len(rows) > 1:
+                with self._lock:
+                    self._scheduler.serve(row, (row.position - start) // CHARS_PER_READ)
 
     def _read(self, row: Row) -> None:
         """Reads a row's window and draws the next character, for all that share the prompt."""
@@ -181,19 +203,17 @@ class Writer:
         row.ids, row.offset, row.window = row.ids[start - row.offset :], start, start
         cache = self._cache.row(row.seat)
         cache.forget()
+        together = [row, *row.sharing]
         try:
             logits = self._forward(torch.tensor([row.ids]), cache)
+            if row.sharing:
+                self._cache.share_row(row.seat, [other.seat for other in row.sharing])
         except Exception:  # whatever it is, others must not suffer from it
             self._fail(row.request)
             return
-        together = [row, *row.sharing]
-        if row.sharing:
-            self._cache.share_row(row.seat, [other.seat for other in row.sharing])
-            for other in row.sharing:
-                other.window = start
-            row.sharing = []
-        with self._lock:
-            self._scheduler.serve(row, len(row.ids) // CHARS_PER_READ)
+        for other in row.sharing:
+            other.window = start
+        row.sharing = []
         self._ready = sorted(self._ready + together, key=lambda row: row.seat)
         self._write(together, logits.repeat(len(together), axis=0))
 
@@ -219,6 +239,7 @@ class Writer:
         return parts
 
     def _fail(self, request: Request) -> None:
+        self.failures += 1
         log.exception("request %d failed", request.number)
         self._end(request, FAILED, WENT_WRONG)
 
@@ -230,7 +251,9 @@ class Writer:
         """
         model = self.weights.model
         with torch.inference_mode(), torch._C.DisableTorchFunctionSubclass():
-            return model(ids.to(model.device), cache=cache, last_only=True)[:, -1].cpu().numpy()
+            logits = model(ids.to(model.device), cache=cache, last_only=True)[:, -1].cpu().numpy()
+        self.failures = 0
+        return logits
 
     def _write(self, rows: list[Row], logits: np.ndarray) -> None:
         """Draws a character for each row; those that are through leave, those at the end of their window are to read on."""
@@ -238,7 +261,8 @@ class Writer:
         if not sound.all():
             self._fail_unsound([row for row, is_sound in zip(rows, sound, strict=True) if not is_sound])
         if gone := [i for i, row in enumerate(rows) if row.request not in self._rows]:  # failed, here or in another part
-            rows, logits = [row for row in rows if row.request in self._rows], np.delete(logits, gone, axis=0)
+            logits = np.delete(logits, gone, axis=0)
+            rows = [row for row in rows if row.request in self._rows]
             if not rows:
                 return
         drawn = draw(self._distribution(rows, logits), [row.request.throws[row.sample, row.written] for row in rows])
@@ -251,9 +275,6 @@ class Writer:
                 through.append(row)
             elif self._config.window_start(row.position) != row.window:
                 to_read.append(row)
-        with self._lock:
-            for row in rows:
-                self._scheduler.serve(row, 1)
         if through or to_read:
             going = {id(row) for row in (*through, *to_read)}
             self._ready = [row for row in self._ready if id(row) not in going]
@@ -271,7 +292,7 @@ class Writer:
         )
 
     def _fail_unsound(self, rows: list[Row]) -> None:
-        for request in {row.request for row in rows}:
+        for request in {row.request for row in rows} & self._rows.keys():
             log.error("request %d failed: the network's outcome is no number", request.number)
             seats = [row.seat for row in self._rows[request]]
             self._end(request, FAILED, WENT_WRONG)
