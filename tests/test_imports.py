@@ -18,6 +18,7 @@ LAYERS = {
     "config": 1,
     "tokenizer": 2,
     "kv_cache": 2,
+    "linear": 2,
     "sampling": 2,
     "data": 2,
     "gpt": 3,
@@ -82,9 +83,25 @@ def test_nothing_imports_the_command_line() -> None:
     assert not importers("model.__main__")
 
 
-@pytest.mark.parametrize("module", ["model.sampling", "model.config", "model.tokenizer", "model.serving.request"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "model.sampling",
+        "model.config",
+        "model.errors",
+        "model.tokenizer",
+        "model.serving.request",
+        "model.serving.scheduler",
+        "model.serving.records",
+    ],
+)
 def test_what_needs_no_network_imports_no_torch(module: str) -> None:
+    assert module in IMPORTS
     assert module not in importers("torch")
+
+
+def test_the_scheduler_knows_no_clock_and_no_threads() -> None:
+    assert not {name for name in ("time", "threading", "asyncio", "numpy", "random") if "model.serving.scheduler" in importers(name)}
 
 
 @pytest.mark.parametrize(

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from model.errors import BusyError
 from model.serving.scheduler import Scheduler, SeatMap
 
-SEATS, VIEWER_SEATS, WAITING = 12, 6, 7
+SEATS, VIEWER_SEATS, WAITING, VIEWER_WAITING = 12, 6, 7, 3
 VIEWERS = "ABCD"
 
 
@@ -42,12 +42,17 @@ def order_of_admission(waiting: list[Request], seated: dict[str, int]) -> list[t
     return sorted((seated[v], i) for v, i in firsts.items() if seated[v] + waiting[i].n_rows <= VIEWER_SEATS)
 
 
+def admit_all(scheduler: Scheduler[Request]) -> list[Request]:
+    """Those who take their seats now, one after the other."""
+    return [*iter(scheduler.admit, None)]
+
+
 class Comings(RuleBasedStateMachine):
     """Requests come, are admitted, are dropped; rows leave. Beside the scheduler two plain lists say what must be."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.scheduler: Scheduler[Request] = Scheduler(SEATS, VIEWER_SEATS, WAITING)
+        self.scheduler: Scheduler[Request] = Scheduler(SEATS, VIEWER_SEATS, WAITING, VIEWER_WAITING)
         self.waiting: list[Request] = []  # as they came
         self.rows: list[Row] = []
 
@@ -58,17 +63,20 @@ class Comings(RuleBasedStateMachine):
     @rule(viewer=st.sampled_from(VIEWERS), n_rows=st.integers(1, VIEWER_SEATS))
     def comes(self, viewer: str, n_rows: int) -> None:
         request = Request(viewer, n_rows)
-        if len(self.waiting) < WAITING:
-            self.scheduler.add(request)
-            self.waiting.append(request)
-        else:
+        if len(self.waiting) == WAITING:
             with pytest.raises(BusyError, match=r"^7 requests wait already\. Try again in a minute\.$"):
                 self.scheduler.add(request)
+        elif sum(other.viewer == viewer for other in self.waiting) == VIEWER_WAITING:
+            with pytest.raises(BusyError, match=r"^3 of your requests wait already\. Try again when they are done\.$"):
+                self.scheduler.add(request)
+        else:
+            self.scheduler.add(request)
+            self.waiting.append(request)
 
     @rule()
     def are_admitted(self) -> None:
         line = self.scheduler.line()
-        admitted = self.scheduler.admit()
+        admitted = admit_all(self.scheduler)
         assert [request for request in line if request in admitted] == admitted
         for request in admitted:  # each was next when its turn came
             (rows, i), *_ = order_of_admission(self.waiting, self.seated())
@@ -111,57 +119,74 @@ class Comings(RuleBasedStateMachine):
 
 
 TestComings = Comings.TestCase
-TestComings.settings = settings(max_examples=100, stateful_step_count=40)
+TestComings.settings = settings(max_examples=100, stateful_step_count=40, suppress_health_check=[HealthCheck.too_slow])
 
 requests = st.builds(Request, st.sampled_from(VIEWERS), st.integers(1, 16))
 
 
 @given(st.lists(requests, max_size=12), st.lists(requests, max_size=12), st.integers(0, 2**32))
 def test_the_line_is_the_order_of_admission_when_nobody_comes_or_leaves(before: list[Request], after: list[Request], seed: int) -> None:
-    scheduler: Scheduler[Request] = Scheduler(1_000, 1_000, 1_000)
+    scheduler: Scheduler[Request] = Scheduler(1_000, 1_000, 1_000, 1_000)
     for request in before:
         scheduler.add(request)
-    rows = [Row(request.viewer) for request in scheduler.admit() for _ in range(request.n_rows)]
+    rows = [Row(request.viewer) for request in admit_all(scheduler) for _ in range(request.n_rows)]
     for row in Random(seed).sample(rows, len(rows) // 2):
         scheduler.leave(row)
     for request in after:
         scheduler.add(request)
     line = scheduler.line()
     assert sorted(map(id, line)) == sorted(map(id, after))
-    assert scheduler.admit() == line
+    assert admit_all(scheduler) == line
     assert scheduler.line() == []
 
 
 def test_nobody_overtakes_a_request_that_waits_for_more_seats_than_are_free() -> None:
-    scheduler: Scheduler[Request] = Scheduler(16, 16, 10)
+    scheduler: Scheduler[Request] = Scheduler(16, 16, 10, 10)
     small, large, late = Request("A", 1), Request("B", 16), [Request(viewer, 1) for viewer in "CDEF"]
     for request in (small, large, *late):
         scheduler.add(request)
-    assert scheduler.admit() == [small]  # 15 seats stay empty
-    assert scheduler.admit() == []
+    assert admit_all(scheduler) == [small]  # 15 seats stay empty
+    assert admit_all(scheduler) == []
     scheduler.leave(Row("A"))
-    assert scheduler.admit() == [large]
+    assert admit_all(scheduler) == [large]
     for _ in range(16):
         scheduler.leave(Row("B"))
-    assert scheduler.admit() == late
+    assert admit_all(scheduler) == late
 
 
 def test_a_viewer_at_the_bound_holds_up_nobody_else() -> None:
-    scheduler: Scheduler[Request] = Scheduler(100, 16, 10)
+    scheduler: Scheduler[Request] = Scheduler(100, 16, 10, 10)
     hog, other = [Request("A", n_rows) for n_rows in (8, 8, 1, 2)], Request("B", 8)
     for request in (*hog, other):
         scheduler.add(request)
-    assert scheduler.admit() == [hog[0], other, hog[1]]
+    assert admit_all(scheduler) == [hog[0], other, hog[1]]
     scheduler.leave(Row("A"))
-    assert scheduler.admit() == [hog[2]]
+    assert admit_all(scheduler) == [hog[2]]
     scheduler.leave(Row("A"))
-    assert scheduler.admit() == []  # 15 + 2
+    assert admit_all(scheduler) == []  # 15 + 2
     scheduler.leave(Row("A"))
-    assert scheduler.admit() == [hog[3]]
+    assert admit_all(scheduler) == [hog[3]]
+
+
+def test_a_viewer_whose_requests_wait_is_refused_and_nobody_else() -> None:
+    scheduler: Scheduler[Request] = Scheduler(1, 1, 10, 2)
+    waiting = [Request(viewer, 1) for viewer in "AABB"]
+    for request in waiting:
+        scheduler.add(request)
+    with pytest.raises(BusyError, match=r"^2 of your requests wait already\. Try again when they are done\.$"):
+        scheduler.add(Request("A", 1))
+    assert scheduler.n_waiting == 4
+    assert scheduler.line() == [waiting[0], waiting[2], waiting[1], waiting[3]]
+    late = Request("C", 1)
+    scheduler.add(late)
+    assert scheduler.admit() is waiting[0]
+    scheduler.add(Request("A", 1))
+    with pytest.raises(BusyError):
+        scheduler.add(Request("A", 1))
 
 
 def test_a_full_queue_is_refused_and_dropped_requests_free_their_places() -> None:
-    scheduler: Scheduler[Request] = Scheduler(1, 1, 3)
+    scheduler: Scheduler[Request] = Scheduler(1, 1, 3, 2)
     waiting = [Request(viewer, 1) for viewer in "ABC"]
     for request in waiting:
         scheduler.add(request)
@@ -182,16 +207,17 @@ class Crowd:
     """Viewers with rows, as the writer serves them: in every turn the first `step_rows` of those that are ready."""
 
     step_rows: int
-    scheduler: Scheduler[Request] = field(default_factory=lambda: Scheduler(10_000, 10_000, 10_000))
+    scheduler: Scheduler[Request] = field(default_factory=lambda: Scheduler(10_000, 10_000, 10_000, 10_000))
     rows: list[Row] = field(default_factory=list)
-    given: dict[str, int] = field(default_factory=dict)  # characters since the viewer came
+    given: dict[str, int] = field(default_factory=dict)  # characters since the viewer came ...
+    contested: dict[str, int] = field(default_factory=dict)  # ... and those of them for which others had to stand back
 
     def comes(self, viewer: str, n_rows: int) -> None:
         """A viewer with rows."""
         self.scheduler.add(Request(viewer, n_rows))
         assert self.scheduler.admit()
         self.rows += [Row(viewer) for _ in range(n_rows)]
-        self.given.setdefault(viewer, 0)
+        self.given[viewer] = self.contested[viewer] = 0
 
     def leaves(self, viewer: str) -> None:
         """A viewer with all his rows."""
@@ -205,7 +231,9 @@ class Crowd:
         order = self.scheduler.in_turn([row for row in self.rows if row.viewer not in away])
         went, left = order[: self.step_rows], order[self.step_rows :]
         for row in went:
-            self.scheduler.serve(row, 1)
+            if left:  # what is given when there is room for all is nobody's debt
+                self.scheduler.serve(row, 1)
+                self.contested[row.viewer] += 1
             row.written += 1
             self.given[row.viewer] += 1
         return went, left
@@ -236,10 +264,10 @@ def test_everybody_is_given_a_fair_share_to_within_the_rows_of_a_turn(step_rows:
 @given(st.integers(1, 20), st.lists(st.integers(1, 20), min_size=2, max_size=5), st.integers(0, 2**32))
 def test_nobody_goes_before_one_who_has_been_served_less(step_rows: int, sizes: list[int], seed: int) -> None:
     crowd, random = Crowd(step_rows), Random(seed)
-    for number, n_rows in enumerate(sizes):  # all at once, so that what they were given is what they are ranked by
+    for number, n_rows in enumerate(sizes):  # all at once, so that this is what they are ranked by
         crowd.comes(str(number), n_rows)
     for _ in range(60):
-        before = dict(crowd.given)
+        before = dict(crowd.contested)
         went, left = crowd.turn(frozenset(random.sample(sorted(crowd.given), random.randrange(len(sizes)))))
         assert not left or len(went) == step_rows
         for first in {row.viewer for row in went}:
@@ -304,7 +332,7 @@ def test_one_who_left_and_comes_again_pays_for_nothing() -> None:
 
 
 def test_one_who_gave_up_waiting_and_comes_again_has_no_claim() -> None:
-    crowd = Crowd(step_rows=4, scheduler=Scheduler(8, 8, 10))
+    crowd = Crowd(step_rows=4, scheduler=Scheduler(8, 8, 10, 10))
     crowd.comes("A", 4)
     early = Request("B", 8)
     crowd.scheduler.add(early)
@@ -317,18 +345,32 @@ def test_one_who_gave_up_waiting_and_comes_again_has_no_claim() -> None:
     assert abs(crowd.given["A"] - 400 - crowd.given["B"]) <= 4
 
 
-@pytest.mark.xfail(strict=True, reason="a newcomer begins level with one who has few rows and takes all that he is given")
-def test_a_viewer_of_few_rows_lends_newcomers_no_claim() -> None:
+def test_what_is_given_when_there_is_room_for_all_is_nobodys_debt() -> None:
     crowd = Crowd(step_rows=16)
     crowd.comes("one row", 1)
     crowd.comes("many rows", 15)
     for _ in range(100):
-        crowd.turn()  # there is room for all: 100 characters for the one, 1,500 for the other
+        crowd.turn()  # 100 characters for the one, 1,500 for the other
     before = crowd.given["many rows"]
     crowd.comes("new", 15)
     for _ in range(20):
         crowd.turn()
-    assert abs(crowd.given["many rows"] - before - crowd.given["new"]) <= 16  # both had rows to spare all along
+    assert abs(crowd.given["many rows"] - before - crowd.given["new"]) <= 16
+
+
+@pytest.mark.xfail(strict=True, reason="a newcomer begins level with one who has few rows and takes all that he is given")
+def test_a_viewer_of_few_rows_lends_newcomers_no_claim() -> None:
+    crowd = Crowd(step_rows=16)
+    for viewer, n_rows in (("one row", 1), ("A", 15), ("B", 15)):
+        crowd.comes(viewer, n_rows)
+    for _ in range(100):
+        crowd.turn()  # 100 characters for the one, 750 for each of the others
+    before = dict(crowd.given)
+    crowd.comes("new", 15)
+    for _ in range(20):
+        crowd.turn()
+    for viewer in "AB":  # both had rows to spare all along, and so had the newcomer
+        assert abs(crowd.given[viewer] - before[viewer] - crowd.given["new"]) <= 16
 
 
 def test_reading_a_long_window_counts_as_being_served() -> None:
@@ -385,7 +427,7 @@ class Seating(RuleBasedStateMachine):
 
 
 TestSeating = Seating.TestCase
-TestSeating.settings = settings(max_examples=40, stateful_step_count=60)
+TestSeating.settings = settings(max_examples=40, stateful_step_count=60, suppress_health_check=[HealthCheck.too_slow])
 
 
 def test_all_seats_are_given_and_come_again() -> None:

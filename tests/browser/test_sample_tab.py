@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 import time
+from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Error, Page, Request, Route, expect
 
-from model.config import MAX_PROMPT_CHARS
+from model.config import MAX_PROMPT_CHARS, MAX_VIEWER_ROWS, MAX_WAITING_REQUESTS
 from tests.browser.conftest import open_page
-from tests.server import health
+from tests.client import host_and_port
+from tests.server import health, running_app
+from tests.test_stream import IDLE, LONGEST, Viewer, fill_engine, wait_until
 
+PATIENCE_MS = 60_000  # for what must come, however busy the machine is
 WRITING = ".group.running"
 # Counts every change of every card while the page writes: the lengths of all cards at that moment.
 RECORD_GROWTH = """() => {
@@ -297,6 +303,140 @@ def test_a_closed_page_frees_the_engine(browser: Browser, url: str) -> None:
             break
         time.sleep(0.1)
     assert health(url) == {"healthy": True, "writing": 0, "waiting": 0}
+
+
+@pytest.fixture
+def calm_page(browser: Browser, url: str) -> Iterator[Page]:
+    """A page whose console may tell what goes wrong outside it."""
+    page = browser.new_page()
+    open_page(page, url)
+    yield page
+    page.close()
+
+
+def test_a_refusal_is_shown_in_the_servers_words_and_loses_nothing(calm_page: Page, url: str) -> None:
+    page, shown = calm_page, texts(calm_page)
+    with contextlib.ExitStack() as stack:
+        rows = MAX_VIEWER_ROWS // LONGEST["samples"]
+        for _ in range(rows + MAX_WAITING_REQUESTS):
+            stack.enter_context(Viewer(url)).ask(**LONGEST, viewer="one")
+        wait_until(IDLE | {"writing": MAX_VIEWER_ROWS, "waiting": MAX_WAITING_REQUESTS}, url)
+        set_up(page, length=20)
+        page.get_by_role("button", name="Generate").click()
+        expect(page.get_by_test_id("notice")).to_have_text("256 requests wait already. Try again in a minute.")
+        assert page.get_by_role("alert").get_attribute("data-testid") == "notice"
+        assert page.get_by_role("button", name="Stop").is_disabled()
+        assert texts(page) == shown
+    wait_until(IDLE, url)
+    assert len(generate(page)) == 4
+    expect(page.get_by_test_id("notice")).to_have_text("")
+
+
+def test_a_prompt_that_is_too_large_to_be_sent_is_refused_in_words(calm_page: Page) -> None:
+    shown = texts(calm_page)
+    set_up(calm_page, prompt="x" * 1_100_000)
+    calm_page.get_by_role("button", name="Generate").click()
+    expect(calm_page.get_by_test_id("notice")).to_have_text(re.compile(r"1,048,576|10,000"))
+    assert texts(calm_page) == shown
+
+
+def test_who_waits_sees_how_many_come_before(page: Page, url: str) -> None:
+    with contextlib.ExitStack() as stack:
+        seated, waiting = fill_engine(url, stack)
+        waiting.append(stack.enter_context(Viewer(url)))
+        waiting[-1].ask(**LONGEST, viewer="another")
+        set_up(page, length=20)
+        page.get_by_role("button", name="Generate").click()
+        status = page.get_by_test_id("status")
+        expect(status).to_have_text(f"waiting, {len(waiting)} before you", timeout=PATIENCE_MS)
+        assert page.locator(".group.running .card-text").all_text_contents() == ["ROMEO:"] * 4
+        waiting.pop().close()
+        expect(status).to_have_text(f"waiting, {len(waiting)} before you", timeout=PATIENCE_MS)
+        while waiting:
+            waiting.pop().close()
+        expect(status).to_have_text(re.compile("waiting for its turn|writing|characters in"), timeout=PATIENCE_MS)
+        for viewer in seated:
+            viewer.close()
+        expect(status).to_contain_text("80 characters in", timeout=PATIENCE_MS)
+    assert [len(text) for text in texts(page)] == [len("ROMEO:") + 20] * 4
+
+
+def test_who_waits_may_stop(page: Page, url: str) -> None:
+    with contextlib.ExitStack() as stack:
+        _, waiting = fill_engine(url, stack)
+        before = health(url)["waiting"]
+        page.get_by_role("button", name="Generate").click()
+        expect(page.get_by_test_id("status")).to_have_text(f"waiting, {len(waiting)} before you", timeout=PATIENCE_MS)
+        page.get_by_role("button", name="Stop").click()
+        expect(page.get_by_test_id("status")).to_have_text("stopped after 0 characters")
+        wait_until(health(url) | {"waiting": before}, url)
+
+
+@pytest.mark.parametrize("second", ["Generate", "Again"])
+def test_a_second_press_before_the_first_was_answered_takes_its_place(page: Page, url: str, second: str) -> None:
+    held: list[Route] = []
+    page.route("**/write", lambda route: route.continue_() if held else held.append(route))
+    stored = texts(page)
+    set_up(page, samples=2, length=40)
+    with page.expect_request("**/write"):
+        page.get_by_role("button", name="Generate").click()
+    set_up(page, prompt="JULIET:", samples=3)
+    assert texts(page) == stored
+    page.get_by_role("button", name=second, exact=True).click()
+    expect(page.get_by_test_id("status").first).to_contain_text("120 characters in")
+    written = texts(page)
+    assert [len(text) for text in written] == [len("JULIET:") + 40] * 3
+    with contextlib.suppress(Error):  # the page has given it up
+        held[0].continue_()
+    page.wait_for_timeout(800)
+    groups = [group.locator(".card-text").all_text_contents() for group in page.get_by_test_id("group").all()]
+    assert groups == ([written] if second == "Generate" else [written, stored])
+    expect(page.get_by_test_id("notice")).to_have_text("")
+    assert health(url) == IDLE
+
+
+def test_presses_in_one_breath_leave_one_group(page: Page, url: str) -> None:
+    asked: list[Request] = []
+    page.on("request", lambda request: asked.append(request) if request.url.endswith("/write") else None)
+    set_up(page, samples=3, length=40)
+    page.get_by_role("button", name="Generate").evaluate("button => { for (let i = 0; i < 5; i++) button.click(); }")
+    expect(page.get_by_test_id("status")).to_contain_text("120 characters in")
+    page.wait_for_timeout(600)
+    assert len(asked) == 5
+    expect(page.get_by_test_id("group")).to_have_count(1)
+    assert [len(text) for text in texts(page)] == [len("ROMEO:") + 40] * 3
+    expect(page.get_by_test_id("notice")).to_have_text("")
+    assert health(url) == IDLE
+
+
+def test_a_server_that_goes_away_is_told_and_a_new_one_goes_on(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = browser.new_page()
+    with running_app("--device", "cpu") as url:
+        open_page(page, url)
+        start_long(page)
+        numbers = page.locator(".group.running .card-number").count()
+    status = page.get_by_test_id("status")
+    expect(status).to_have_text(re.compile(r"cut off after \d+ characters"))
+    expect(page.get_by_test_id("notice")).to_contain_text("The server cannot be reached. What is written stays here")
+    written = texts(page)
+    assert len(written) == numbers == 4
+    assert all(10 < len(text) < 2000 for text in written)
+    told = sum(len(text) - len("ROMEO:") for text in written)
+    expect(status).to_have_text(f"cut off after {told} characters")
+    assert page.get_by_role("button", name="Stop").is_disabled()
+    set_up(page, samples=2, length=40)
+    page.get_by_role("button", name="Generate").click()
+    page.wait_for_timeout(500)
+    expect(page.get_by_test_id("notice")).to_contain_text("The server cannot be reached.")
+    assert texts(page) == written
+    monkeypatch.setattr("tests.server.free_port", lambda: host_and_port(url)[1])
+    with running_app("--device", "cpu") as again:
+        assert again == url
+        assert [len(text) for text in generate(page, "Again")] == [len("ROMEO:") + 40] * 2
+        expect(page.get_by_test_id("notice")).to_have_text("")
+        expect(page.get_by_test_id("group")).to_have_count(2)
+        assert page.get_by_test_id("group").last.locator(".card-text").all_text_contents() == written
+    page.close()
 
 
 def test_works_on_a_phone(browser: Browser, url: str) -> None:

@@ -1,0 +1,588 @@
+"""Rows that come, grow, outgrow their window and leave: each gets the text that the plain forward gives it alone."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
+from torch import Tensor
+
+from model import kv_cache
+from model.checkpoint import Weights
+from model.config import MAX_ROWS, MAX_SAMPLES, MAX_STEP_ROWS, MAX_VIEWER_ROWS, SamplingParams
+from model.generate import generate
+from model.gpt import GPT
+from model.kv_cache import Rows
+from model.precision import set_up_writing
+from model.sampling import dice
+from model.serving import writer as writer_module
+from model.serving.graph import StepGraph
+from model.serving.request import DONE, FAILED, RUNNING, STOPPED, WAITING, Request
+from model.serving.scheduler import SeatMap
+from model.serving.writer import WENT_WRONG, Row, Writer
+from tests.conftest import VOCABULARY
+from tests.serving import (
+    MANY_ROUNDS,
+    ask,
+    assert_as_the_plain_forward_writes,
+    held_by_float16,
+    logits_of,
+    make_writer,
+    params,
+    skip_where_rows_disagree,
+    skip_without_bfloat16,
+    write_all,
+)
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+PACKINGS = ["plain", "packed", "in blocks"]
+# Fixtures are not changed by these tests, and a busy machine is no failure.
+examples = settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+
+
+@pytest.fixture(autouse=True)
+def restore_onednn() -> Iterator[None]:
+    """A choice of precision is also one for oneDNN, for the whole process."""
+    enabled = torch.backends.mkldnn.enabled
+    yield
+    torch.backends.mkldnn.enabled = enabled
+
+
+@pytest.fixture
+def exact(tiny: Weights, make_model: Callable[..., GPT]) -> Callable[[int], Weights]:
+    """Makes a small random network of some block size, which packing does not round."""
+    return lambda block_size: replace(tiny, model=held_by_float16(make_model(block_size=block_size)))
+
+
+def ready(weights: Weights, packing: str, dtype: torch.dtype = torch.float32) -> Weights:
+    """A copy that writes in some way."""
+    set_up_writing(dtype)
+    model = copy.deepcopy(weights.model).to(dtype)
+    return replace(weights, model=model if packing == "plain" else model.pack(in_blocks=packing == "in blocks"))
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A request that comes in some round, and is cancelled some rounds later if it is not done before."""
+
+    comes: int
+    stays: int
+    prompt: str
+    settings: SamplingParams
+    viewer: str
+
+
+texts = st.text(VOCABULARY, max_size=50)
+smooth = st.builds(params, temperature=st.floats(0.5, 2.0), max_new_chars=st.integers(1, 60), samples=st.integers(1, 5))
+rough = st.builds(
+    params,
+    temperature=st.sampled_from([0.0, 0.3, 1.0]),
+    max_new_chars=st.integers(1, 60),
+    samples=st.integers(1, 16),
+    seed=st.integers(0, 99),
+    first_sample=st.integers(0, 99),
+    top_k=st.sampled_from([0, 1, 5]),
+    top_p=st.sampled_from([0.0, 0.6, 1.0]),
+)
+visits = st.builds(
+    Visit,
+    comes=st.integers(0, 60),
+    stays=st.one_of(st.just(MANY_ROUNDS), st.integers(0, 40)),
+    prompt=texts,
+    settings=st.one_of(smooth, smooth, rough),
+    viewer=st.sampled_from("ABC"),
+)
+
+
+def write_visits(writer: Writer, visits: list[Visit], seats: int) -> list[Request]:
+    """Requests come and go while the writer writes; in every round seats are counted."""
+    requests: dict[int, Request] = {}
+    for now in range(MANY_ROUNDS):
+        for i, visit in enumerate(visits):
+            if now == visit.comes:
+                requests[i] = ask(writer, visit.prompt, visit.settings, visit.viewer)
+            if now == visit.comes + visit.stays:
+                requests[i].cancel()
+        if len(requests) == len(visits) and writer.idle:
+            return [requests[i] for i in range(len(visits))]
+        writer.round()
+        running = [request for request in requests.values() if request.progress().state == RUNNING]
+        assert writer.n_rows <= seats
+        assert writer.n_rows <= sum(request.n_rows for request in running)
+    raise AssertionError("the writer does not come to an end")
+
+
+def assert_all_seats_are_free(writer: Writer, seats: int) -> None:
+    """As many new rows sit down as there are seats, and write what one writes alone."""
+    assert writer.idle
+    assert writer.n_rows == writer.n_waiting == 0
+    settings = params(max_new_chars=3, samples=8)
+    requests = [ask(writer, "A", settings, viewer=str(number)) for number in range(seats // 8)]
+    writer.round()
+    assert writer.n_rows == seats
+    write_all(writer)
+    assert len({request.progress().texts for request in requests}) == 1
+    assert requests[0].progress().state == DONE
+
+
+def assert_ends_as_it_should(request: Request, visit: Visit) -> None:
+    """Whole, or cancelled on the way."""
+    progress = request.progress()
+    lengths = {len(text) for text in progress.texts}
+    assert progress.error == ""
+    if visit.stays == MANY_ROUNDS:
+        assert progress.state == DONE
+    assert progress.state in (DONE, STOPPED)
+    assert max(lengths) <= visit.settings.max_new_chars
+    if progress.state == DONE:
+        assert lengths == {visit.settings.max_new_chars}
+
+
+@pytest.mark.parametrize("packing", PACKINGS)
+@pytest.mark.parametrize("block_size", [16, 40])
+@given(st.lists(visits, min_size=1, max_size=7), st.sampled_from([3, 8, 128]), st.sampled_from([0, 20, 10**9]))
+@examples
+def test_whatever_else_is_written_each_row_is_as_the_plain_forward_writes_it(
+    exact: Callable[[int], Weights], block_size: int, packing: str, visits: list[Visit], step_rows: int, call_cost: int
+) -> None:
+    weights = exact(block_size)
+    writer = make_writer(ready(weights, packing), 16)
+    with patch.object(writer_module, "MAX_STEP_ROWS", step_rows), patch.object(kv_cache, "CALL_COST", call_cost):
+        requests = write_visits(writer, visits, 16)
+        for request, visit in zip(requests, visits, strict=True):
+            assert_ends_as_it_should(request, visit)
+            assert_as_the_plain_forward_writes(request, weights)
+        assert_all_seats_are_free(writer, 16)
+
+
+@given(st.lists(visits, min_size=1, max_size=7))
+@examples
+def test_the_same_holds_where_every_seat_is_computed_in_every_step(exact: Callable[[int], Weights], visits: list[Visit]) -> None:
+    weights = exact(40)
+    writer = make_writer(ready(weights, "packed"), 16)
+    writer._graph = StepGraph(writer.weights.model, writer._cache)  # as on CUDA
+    requests = write_visits(writer, visits, 16)
+    for request, visit in zip(requests, visits, strict=True):
+        assert_ends_as_it_should(request, visit)
+        assert_as_the_plain_forward_writes(request, weights)
+    assert_all_seats_are_free(writer, 16)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"seed": 8, "first_sample": 3}, {"temperature": 0.0}, {"temperature": 0.5, "top_k": 5}, {"top_p": 0.6}],
+    ids=str,
+)
+@pytest.mark.parametrize("prompt_chars", [0, 1, 16, 30])
+def test_the_plain_reference_writes_the_same(
+    tiny: Weights, make_ids: Callable[..., Tensor], prompt_chars: int, settings: dict[str, Any]
+) -> None:
+    writer, settings = make_writer(tiny), {"max_new_chars": 60} | settings
+    prompt = tiny.tokenizer.decode(make_ids(1, prompt_chars)[0].tolist())
+    others = [ask(writer, "Once more unto the breach"[:n], params(samples=n, max_new_chars=50), "others") for n in (1, 5)]
+    request = ask(writer, prompt, params(samples=2, **settings))
+    write_all(writer)
+    assert {other.progress().state for other in others} == {DONE}
+    for sample, text in enumerate(request.progress().texts):
+        first_sample = settings.get("first_sample", 0) + sample
+        reference = generate(tiny.model, tiny.tokenizer.encode_prompt(prompt), params(**settings | {"first_sample": first_sample}))
+        assert text == tiny.tokenizer.decode(reference)
+
+
+@pytest.mark.parametrize("packing", ["plain", "packed"])
+def test_on_the_shipped_model_too(shipped: Weights, packing: str) -> None:
+    writer = make_writer(ready(shipped, packing), 16)
+    play = "ROMEO:\n" + "But soft, what light through yonder window breaks? " * 15
+    asked = [("", 12, 1), (play[:250], 14, 2), (play[:256], 4, 2), (play[:257], 5, 1), (play[:768], 6, 3)]
+    requests = [ask(writer, prompt, params(max_new_chars=chars, samples=samples)) for prompt, chars, samples in asked]
+    write_all(writer)
+    for request, (_, chars, samples) in zip(requests, asked, strict=True):
+        assert [len(text) for text in request.progress().texts] == [chars] * samples
+        assert_as_the_plain_forward_writes(request, shipped)
+
+
+def test_each_sample_has_the_dice_of_its_number(tiny: Weights) -> None:
+    writer = make_writer(tiny)
+    request = ask(writer, "A", params(samples=3, first_sample=2, seed=9))
+    write_all(writer)
+    for sample in range(3):
+        characters = [request.character(sample, i) for i in range(20)]
+        assert_array_equal([character.die for character in characters if character], dice(9, 2 + sample, 20))
+
+
+def random_visits(count: int, random: Random) -> list[Visit]:
+    """Requests of all shapes, of which a third is cancelled."""
+    return [
+        Visit(
+            comes=random.randrange(60),
+            stays=random.choice([random.randrange(40), MANY_ROUNDS, MANY_ROUNDS]),
+            prompt="".join(random.choices(VOCABULARY, k=random.randrange(60))),
+            settings=params(
+                samples=random.choice([1, 1, 2, 5, 16]),
+                max_new_chars=random.randrange(1, 60),
+                seed=random.randrange(100),
+                temperature=random.choice([0.0, 0.8, 1.5]),
+                top_p=random.choice([0.7, 1.0, 1.0]),
+            ),
+            viewer=random.choice("ABCDE"),
+        )
+        for _ in range(count)
+    ]
+
+
+WAYS = [("packed", torch.float32), ("in blocks", torch.float32), ("packed", torch.bfloat16), ("in blocks", torch.bfloat16)]
+
+
+@pytest.mark.parametrize(("packing", "dtype"), WAYS, ids=str)
+def test_a_seed_gives_the_same_text_alone_and_in_a_crowd(exact: Callable[[int], Weights], packing: str, dtype: torch.dtype) -> None:
+    if dtype == torch.bfloat16:
+        skip_without_bfloat16()
+    weights = ready(exact(40), packing, dtype)
+    skip_where_rows_disagree(weights.model)
+    visits = random_visits(41, Random(40))
+    with patch.object(writer_module, "MAX_STEP_ROWS", 24), patch.object(kv_cache, "CALL_COST", 40):
+        crowd = write_visits(make_writer(weights, 64), visits, 64)
+    assert {request.progress().state for request in crowd} == {DONE, STOPPED}
+    for together, visit in [*zip(crowd, visits, strict=True)][::2]:
+        writer = make_writer(weights, 16)
+        alone = ask(writer, visit.prompt, visit.settings)
+        write_all(writer)
+        for sample, text in enumerate(together.progress().texts):
+            assert alone.progress().texts[sample][: len(text)] == text
+            if text:
+                assert_array_equal(logits_of(together, sample), logits_of(alone, sample)[: len(text)])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_a_seed_gives_the_same_text_alone_and_in_a_crowd_on_the_shipped_model(shipped: Weights, dtype: torch.dtype) -> None:
+    if dtype == torch.bfloat16:
+        skip_without_bfloat16()
+    weights = ready(shipped, "packed", dtype)
+    skip_where_rows_disagree(weights.model)
+    alone, crowded = make_writer(weights, 16), make_writer(weights, 64)
+    settings, prompt = params(max_new_chars=9, samples=2), "O Romeo, Romeo! " * 16
+    request, (*others, late) = ask(alone, prompt[:250], settings), (params(max_new_chars=n, samples=n, seed=n) for n in (3, 7, 16, 9))
+    for i, other in enumerate(others):
+        ask(crowded, prompt[: 40 * i], other, viewer=str(i))
+    for _ in range(2):
+        crowded.round()
+    together = ask(crowded, prompt[:250], settings)
+    for _ in range(2):
+        crowded.round()
+    ask(crowded, prompt[:9], late, viewer="late")
+    write_all(alone)
+    write_all(crowded)
+    assert together.progress().texts == request.progress().texts
+    for sample in range(2):
+        assert_array_equal(logits_of(together, sample), logits_of(request, sample))
+
+
+def test_sample_k_of_a_request_is_a_request_that_begins_with_k(exact: Callable[[int], Weights]) -> None:
+    weights = ready(exact(16), "packed")
+    skip_where_rows_disagree(weights.model)
+    writer = make_writer(weights, 32)
+    together = ask(writer, "To be, or", params(samples=5, max_new_chars=40))
+    alone = [ask(writer, "To be, or", params(first_sample=k, max_new_chars=40)) for k in range(5)]
+    write_all(writer)
+    assert together.progress().texts == tuple(request.progress().texts[0] for request in alone)
+    assert len({*together.progress().texts}) == 5
+
+
+def test_the_number_of_samples_does_not_change_a_samples_text(exact: Callable[[int], Weights]) -> None:
+    weights = ready(exact(16), "packed")
+    skip_where_rows_disagree(weights.model)
+    writer = make_writer(weights, 32)
+    most, *fewer = (ask(writer, "To be, or", params(samples=samples, max_new_chars=40)) for samples in (16, 1, 2, 3, 7))
+    write_all(writer)
+    for request in fewer:
+        assert request.progress().texts == most.progress().texts[: request.n_rows]
+
+
+def test_a_prompt_is_read_once_for_all_its_samples(tiny: Weights) -> None:
+    shapes: list[tuple[int, ...]] = []
+    tiny.model.register_forward_pre_hook(lambda _, inputs: shapes.append(tuple(inputs[0].shape)))
+    writer = make_writer(tiny)
+    ask(writer, "To be, or", params(samples=16, max_new_chars=3))
+    write_all(writer)
+    assert shapes == [(1, 9), (16, 1), (16, 1)]
+
+
+def test_long_and_many_windows_are_spread_over_rounds(tiny: Weights, make_model: Callable[..., GPT]) -> None:
+    weights = replace(tiny, model=make_model(block_size=256))
+    read: list[int] = []
+    weights.model.register_forward_pre_hook(lambda _, inputs: read.append(inputs[0].shape[1]))
+    writer = make_writer(weights, 32)
+    for prompt_chars in (200, 200, *[26] * 6):
+        ask(writer, "a" * prompt_chars, params(max_new_chars=1))
+    per_round = []
+    with patch.object(writer_module, "READ_CHARS", 192), patch.object(writer_module, "READ_OVERHEAD", 22):
+        while not writer.idle:
+            read.clear()
+            writer.round()
+            per_round.append(list(read))
+    assert per_round == [[200], [200], [26] * 4, [26] * 2]  # one at least, or as many as 192 characters are worth
+
+
+def test_a_short_prompt_is_read_before_the_long_ones_of_a_viewer_who_has_had_more(tiny: Weights, make_model: Callable[..., GPT]) -> None:
+    weights = replace(tiny, model=make_model(block_size=256))
+    writer = make_writer(weights, 64)
+    hog = [ask(writer, "a" * 250, params(max_new_chars=4), "hog") for _ in range(8)]
+    newcomer = ask(writer, "b", params(max_new_chars=4), "newcomer")
+    with patch.object(writer_module, "READ_CHARS", 1):
+        for _ in range(2):
+            writer.round()
+    assert [len(request.progress().texts[0]) for request in (*hog, newcomer)] == [3, *[0] * 7, 2]  # two more had to be read
+    write_all(writer)
+    for request in (*hog, newcomer):
+        assert_as_the_plain_forward_writes(request, weights)
+
+
+def test_a_step_has_a_bounded_number_of_rows_and_leaves_nobody_out(tiny: Weights) -> None:
+    sizes: list[int] = []
+    tiny.model.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
+    writer = make_writer(tiny, 256)
+    requests = [ask(writer, "A", params(max_new_chars=6, samples=16), viewer=str(i)) for i in range(16)]
+    for _ in range(3):
+        writer.round()  # prompts are read, some begin earlier than others
+    before = [len(request.progress().texts[0]) for request in requests]
+    writer.round()
+    writer.round()
+    assert max(sizes) == MAX_STEP_ROWS < writer.n_rows == 256
+    assert all(len(request.progress().texts[0]) >= length + 1 for request, length in zip(requests, before, strict=True) if length < 5)
+    write_all(writer)
+    assert {len(text) for request in requests for text in request.progress().texts} == {6}
+
+
+def test_a_viewer_of_many_rows_leaves_seats_for_others(tiny: Weights) -> None:
+    writer = make_writer(tiny, 128)
+    hog = [ask(writer, "A", params(samples=16), "hog") for _ in range(6)]
+    other = ask(writer, "A", params(samples=16), "other")
+    writer.round()
+    assert [request.progress().state == RUNNING for request in hog] == [True] * 4 + [False] * 2
+    assert MAX_VIEWER_ROWS == 64
+    assert other.progress().state == RUNNING
+    write_all(writer)
+    assert {request.progress().state for request in hog} == {DONE}
+
+
+def test_in_a_small_house_too_there_is_room_for_two(tiny: Weights) -> None:
+    writer = make_writer(tiny, 32)
+    hog = [ask(writer, "A", params(samples=16, max_new_chars=5), "hog") for _ in range(2)]
+    other = ask(writer, "A", params(samples=16, max_new_chars=5), "other")
+    writer.round()
+    assert [request.progress().state for request in (*hog, other)] == [RUNNING, WAITING, RUNNING]
+    write_all(writer)
+    assert {request.progress().state for request in (*hog, other)} == {DONE}
+
+
+def test_those_who_wait_know_how_many_come_before_them(tiny: Weights) -> None:
+    writer = make_writer(tiny, 16)
+    first = ask(writer, "A", params(samples=16, max_new_chars=5), "A")
+    writer.round()
+    waiting = [ask(writer, "A", params(samples=16, max_new_chars=1), viewer) for viewer in "AABC"]
+    assert [request.ahead for request in waiting] == [0, 1, 2, 3]
+    writer.round()
+    assert [request.progress().ahead for request in waiting] == [2, 3, 0, 1]  # those who have no rows go first
+    waiting[2].cancel()
+    writer.round()
+    assert [request.progress().ahead for request in waiting if request is not waiting[2]] == [1, 2, 0]
+    while not first.finished:
+        writer.round()
+    write_all(writer)
+    assert [request.progress().state for request in waiting] == [DONE, DONE, STOPPED, DONE]
+
+
+def test_cancelled_rows_are_gone_before_the_next_step(tiny: Weights) -> None:
+    writer = make_writer(tiny)
+    cancelled, waiting = (ask(writer, "A", params(samples=16)) for _ in range(2))
+    for _ in range(5):
+        writer.round()
+    had = cancelled.progress().texts
+    assert {len(text) for text in had} == {6}
+    cancelled.cancel()
+    writer.round()
+    assert cancelled.progress().state == STOPPED
+    assert cancelled.progress().texts == had
+    assert waiting.progress().state == RUNNING  # in the seats that are free now
+    write_all(writer)
+    assert waiting.progress().state == DONE
+    assert_as_the_plain_forward_writes(waiting, tiny)
+
+
+@pytest.mark.parametrize(("state", "error"), [(STOPPED, ""), (FAILED, WENT_WRONG)])
+@pytest.mark.parametrize("ends", ["running", "waiting", "running and waiting"])
+def test_ending_what_is_under_way_or_waits_frees_its_seats(tiny: Weights, ends: str, state: str, error: str) -> None:
+    writer = make_writer(tiny)
+    requests = [ask(writer, "A", params(samples=8), viewer) for viewer in "ABCD"]
+    for _ in range(3):
+        writer.round()
+    if "running" in ends:
+        writer.end_running(state, error)
+    if "waiting" in ends:
+        writer.end_waiting(state, error)
+    ended = [index in range(2 * ("running" not in ends), 2 + 2 * ("waiting" in ends)) for index in range(4)]
+    for request, is_ended, begun in zip(requests, ended, (True, True, False, False), strict=True):
+        progress = request.progress()
+        assert (progress.state, progress.error) == (state, error) if is_ended else not progress.finished
+        assert all(bool(text) is begun for text in progress.texts)
+    write_all(writer)
+    for request, is_ended in zip(requests, ended, strict=True):
+        assert request.progress().state == (state if is_ended else DONE)
+        assert_as_the_plain_forward_writes(request, tiny)
+    assert_all_seats_are_free(writer, 16)
+
+
+class Fault:
+    """Harms every forward pass that certain rows take part in, after it has been computed and cached.
+
+    Args:
+        harm: what befalls the logits, (rows, 1, V), of the rows at those places.
+        bad: which rows.
+    """
+
+    def __init__(self, writer: Writer, harm: Callable[[Tensor, list[int]], object], bad: Callable[[Row], bool]):
+        self.writer, self.harm, self.bad = writer, harm, bad
+        self.passes = 0
+        writer.weights.model.register_forward_hook(self._after, with_kwargs=True)
+
+    def _after(self, _: GPT, __: tuple[Tensor], options: dict[str, Any], logits: Tensor) -> Tensor:
+        by_seat = {row.seat: row for rows in self.writer._rows.values() for row in rows}
+        cache: Rows | None = options.get("cache")  # the plain forward has none
+        if cache and (places := [i for i, seat in enumerate(cache.seats) if self.bad(by_seat[seat])]):
+            self.passes += 1
+            logits = logits.clone()
+            self.harm(logits, places)
+        return logits
+
+
+def raises(_: Tensor, __: list[int]) -> None:
+    """As PyTorch does."""
+    raise RuntimeError("out of memory at 0xdeadbeef")
+
+
+def is_no_number(logits: Tensor, places: list[int]) -> None:
+    """Of one character only."""
+    logits[places, :, 40] = torch.nan
+
+
+def is_infinite(logits: Tensor, places: list[int]) -> None:
+    """Of one character only."""
+    logits[places, :, 3] = torch.inf
+
+
+FAULTS = [raises, is_no_number, is_infinite]
+
+
+@pytest.mark.parametrize("harm", FAULTS)
+@pytest.mark.parametrize("written", [0, 1, 4, 10])
+def test_a_request_that_fails_fails_alone(
+    tiny: Weights, caplog: pytest.LogCaptureFixture, harm: Callable[[Tensor, list[int]], object], written: int
+) -> None:
+    writer = make_writer(tiny, 32)
+    good = [ask(writer, "To be"[:n], params(samples=n, max_new_chars=30 + n), viewer=str(n)) for n in (1, 2, 5, 3)]
+    bad = ask(writer, "or not", params(samples=3))
+    fault = Fault(writer, harm, lambda row: row.request is bad and row.sample in (0, 2) and row.written == written)
+    good.append(ask(writer, "That is", params(samples=4, max_new_chars=33), viewer="late"))
+    with caplog.at_level(logging.ERROR):
+        write_all(writer)
+    assert fault.passes
+    assert bad.progress().state == FAILED
+    assert bad.progress().error == WENT_WRONG
+    assert "please try again" in WENT_WRONG
+    assert caplog.text.count(f"request {bad.number} failed") == 1
+    assert "0xdeadbeef" not in WENT_WRONG  # for the log, not for the class
+    assert ("0xdeadbeef" in caplog.text) is (harm is raises)
+    assert {len(text) for text in bad.progress().texts} <= {written, written + 1}
+    assert_as_the_plain_forward_writes(bad, tiny)
+    for request in good:
+        assert request.progress().state == DONE
+        assert {len(text) for text in request.progress().texts} == {request.params.max_new_chars}
+        assert_as_the_plain_forward_writes(request, tiny)
+    assert_all_seats_are_free(writer, 32)
+
+
+@pytest.mark.parametrize("harm", FAULTS)
+def test_a_request_that_fails_while_several_of_its_windows_are_to_be_read_fails_alone(
+    tiny: Weights, harm: Callable[[Tensor, list[int]], object]
+) -> None:
+    writer = make_writer(tiny, 32)
+    good = ask(writer, "To be", params(samples=2, max_new_chars=40), viewer="good")
+    bad = ask(writer, "or not", params(samples=3))
+    Fault(writer, harm, lambda row: row.request is bad and row.position > 16)
+    write_all(writer)
+    assert bad.progress().state == FAILED
+    assert {len(text) for text in bad.progress().texts} == {11}
+    assert good.progress().state == DONE
+    assert_as_the_plain_forward_writes(good, tiny)
+    assert_all_seats_are_free(writer, 32)
+
+
+def test_a_request_without_numbers_in_a_step_that_another_breaks_into_parts_fails_alone(tiny: Weights) -> None:
+    writer = make_writer(tiny, 32)
+    without, breaking, good = (ask(writer, "To be", params(samples=samples), str(samples)) for samples in (8, 1, 3))
+    Fault(writer, is_no_number, lambda row: row.request is without and row.written == 5)
+    Fault(writer, raises, lambda row: row.request is breaking and row.written == 5)
+    write_all(writer)
+    assert [request.progress().state for request in (without, breaking, good)] == [FAILED, FAILED, DONE]
+    assert_as_the_plain_forward_writes(good, tiny)
+    assert_all_seats_are_free(writer, 32)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 16])
+def test_where_all_fail_all_end(tiny: Weights, rows: int) -> None:
+    writer = make_writer(tiny)
+    requests = [ask(writer, "A", params(), viewer=str(i)) for i in range(rows)]
+    fault = Fault(writer, raises, lambda row: row.written == 3)
+    write_all(writer)
+    assert {request.progress().state for request in requests} == {FAILED}
+    assert {request.progress().texts[0] for request in requests} == {requests[0].progress().texts[0]}
+    assert len(requests[0].progress().texts[0]) == 3
+    assert fault.passes < 4 * rows  # halves of halves
+    assert_all_seats_are_free(writer, 16)
+
+
+def test_a_fault_that_passes_costs_nobody_anything(tiny: Weights) -> None:
+    writer = make_writer(tiny)
+    requests = [ask(writer, "To be"[:n], params(samples=n), viewer=str(n)) for n in (1, 2, 5)]
+    fault = Fault(writer, raises, lambda row: fault.passes < 1 and row.written == 5)
+    write_all(writer)
+    assert fault.passes == 1
+    for request in requests:
+        assert request.progress().state == DONE
+        assert_as_the_plain_forward_writes(request, tiny)
+
+
+def test_seats_with_numbers_that_are_none_are_wiped(tiny: Weights) -> None:
+    writer = make_writer(tiny)
+    keys_values = writer._cache.data
+
+    def poison(logits: Tensor, places: list[int]) -> None:
+        logits[places] = torch.nan
+        for row in writer._rows[bad]:
+            keys_values[:, :, row.seat, :, :12] = torch.nan
+
+    bad = ask(writer, "or not", params(samples=16))
+    Fault(writer, poison, lambda row: row.request is bad and row.written == 5)
+    write_all(writer)
+    assert bad.progress().state == FAILED
+    good = ask(writer, "To", params(samples=16))
+    write_all(writer)
+    assert good.progress().state == DONE
+    assert_as_the_plain_forward_writes(good, tiny)
+
+
+def test_seats_for_all_samples_of_a_request_and_a_step_for_two_viewers() -> None:
+    assert min(MAX_VIEWER_ROWS, MAX_ROWS) >= MAX_SAMPLES
+    assert 2 * MAX_VIEWER_ROWS <= MAX_STEP_ROWS
+    assert MAX_ROWS % SeatMap.BENCH == 0
