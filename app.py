@@ -60,8 +60,12 @@ def main() -> int:
         print(f"For the class: {for_the_class}", flush=True)
     elif host in ("0.0.0.0", "::"):
         print("No address for the class was found; start with --host and this machine's address to show it.", flush=True)
-    server.run(sockets=[listener])
-    engine.stop()
+    try:
+        server.run(sockets=[listener])
+    except KeyboardInterrupt:  # raised once the server is down
+        pass
+    finally:
+        engine.stop()
     print("Stopped.")
     return 0
 
@@ -112,4 +116,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:  # while loading
+        sys.exit(130)

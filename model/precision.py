@@ -24,7 +24,7 @@ from model.kv_cache import KVCache
 
 log = logging.getLogger(__name__)
 
-CROWDS = (12, 16, 33, 64, 100, 128)  # row counts that are tried; the first so many rows are compared
+CROWDS = (2, 13, 16, 33, 64, 100, 128)  # row counts that are tried
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -121,8 +121,13 @@ def rows_agree(model: GPT) -> bool:
         cache.lengths[:] = lengths
         return model(ids[rows.start : rows.stop], cache=cache.rows(rows))
 
-    alone = torch.cat([logits(range(row, row + 1)) for row in range(crowds[0])])
-    return all(torch.equal(logits(range(crowd))[: len(alone)], alone) for crowd in crowds)
+    compared = {0, 1, 2, 3} | {crowd - back for crowd in crowds for back in (1, 2)}  # at the beginning and at the end of a crowd
+    alone = {row: logits(range(row, row + 1))[0] for row in compared}
+    for crowd in crowds:
+        together = logits(range(crowd))
+        if any(not torch.equal(together[row], alone[row]) for row in compared if row < crowd):
+            return False
+    return True
 
 
 def free_bytes(device: torch.device) -> int:

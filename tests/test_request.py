@@ -194,7 +194,6 @@ def test_what_is_forgotten_leaves_the_text_and_may_be_written_on() -> None:
     assert request.progress().texts == ("ab", "")
 
 
-@pytest.mark.xfail(strict=True, reason="what was forgotten while it waited is remembered once it is begun, and by nobody forgotten again")
 def test_what_is_forgotten_before_it_begins_stays_forgotten() -> None:
     request = new_request()
     request.forget()

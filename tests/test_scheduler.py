@@ -291,7 +291,7 @@ def test_a_newcomer_with_few_rows_is_not_held_up(hogs: list[int], n_rows: int, t
         crowd.comes(f"hog {number}", hog_rows)
     for _ in range(turns_before):
         crowd.turn()
-    begin = min(crowd.given.values())  # level with the one who was served least
+    begin = max(crowd.given.values())  # at the latest: where those who were last served stood
     crowd.comes("new", n_rows)
     for turn in range(1, 61):
         is_behind = begin + crowd.given["new"] < least(crowd)
@@ -358,7 +358,6 @@ def test_what_is_given_when_there_is_room_for_all_is_nobodys_debt() -> None:
     assert abs(crowd.given["many rows"] - before - crowd.given["new"]) <= 16
 
 
-@pytest.mark.xfail(strict=True, reason="a newcomer begins level with one who has few rows and takes all that he is given")
 def test_a_viewer_of_few_rows_lends_newcomers_no_claim() -> None:
     crowd = Crowd(step_rows=16)
     for viewer, n_rows in (("one row", 1), ("A", 15), ("B", 15)):

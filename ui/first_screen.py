@@ -13,6 +13,7 @@ from model.config import SamplingParams
 from model.serving.engine import Engine
 from ui.writing import View, make_view
 
+STORED_IN = "float32"
 PATH = Path(__file__).with_name("first_screen.json")
 PROMPT = "ROMEO:"
 PARAMS = SamplingParams(temperature=0.8, max_new_chars=300, samples=4, seed=1597)
@@ -21,7 +22,10 @@ PARAMS = SamplingParams(temperature=0.8, max_new_chars=300, samples=4, seed=1597
 def first_screen(weights: Weights) -> View | None:
     """The stored samples, or None where other weights are in use than those that wrote them."""
     stored = json.loads(PATH.read_text(encoding="utf-8"))
-    return stored if stored["weights"] == weights.sha256 else None
+    if stored["weights"] != weights.sha256:
+        return None
+    precision = str(weights.model.dtype).removeprefix("torch.")
+    return stored | {"seed_repeats": precision == STORED_IN, "precision": precision}
 
 
 def write_first_screen(weights: Weights) -> View:

@@ -21,7 +21,10 @@ const byId = (id) => document.getElementById(id);
 function tell(text, isError) {
   const notice = byId("notice");
   if (!notice) return;
-  if (notice.textContent === text) return;
+  if (notice.textContent === text) {
+    if (isError) bringIntoView(notice);
+    return;
+  }
   notice.setAttribute("role", isError ? "alert" : "status");
   notice.classList.toggle("error", isError);
   notice.textContent = text;
@@ -46,10 +49,13 @@ function makeRun(view) {
   const section = make("section", "group");
   section.dataset.testid = "group";
   const line = make("div", "group-line");
-  const seed = make("button", "seed", `seed ${view.seed}`);
-  seed.type = "button";
-  seed.title = "Keep this seed: the next texts are thrown with the same dice";
-  seed.addEventListener("click", () => keepSeed(view.seed));
+  const repeats = view.seed_repeats ?? true;
+  const seed = make(repeats ? "button" : "span", repeats ? "seed" : "setting", `seed ${view.seed}`);
+  if (repeats) {
+    seed.type = "button";
+    seed.title = "Keep this seed: the next texts are thrown with the same dice";
+    seed.addEventListener("click", () => keepSeed(view.seed));
+  }
   const status = make("span", "status");
   status.dataset.testid = "status";
   status.setAttribute("role", "status");
@@ -77,7 +83,7 @@ function keepSeed(seed) {
 function showStatus({ section, status, cards, view }) {
   const written = cards.reduce((sum, { written }) => sum + [...written.data].length, 0);
   const words = {
-    stored: () => "written earlier by this model, in float32",
+    stored: () => `written earlier by this model${view.seed_repeats ? "" : `, in float32; here, in ${view.precision}, a seed gives other texts`}`,
     waiting: () => (view.ahead ? `waiting, ${number(view.ahead)} before you` : "waiting for its turn"),
     running: () => "writing",
     stopped: () => `stopped after ${number(written)} characters`,

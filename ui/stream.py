@@ -5,7 +5,7 @@ class in the room that is more than the model has left to share its two cores wi
 samples together, a few times a second. Closing the connection stops the writing.
 
     POST /write
-    {"prompt": "ROMEO:", "temperature": 0.8, "length": 300, "samples": 2, "seed": "7", "first_sample": 0, "top_k": 0, "top_p": 1}
+    {"prompt": "ROMEO:", "temperature": 0.8, "length": 300, "samples": 2, "seed": 7, "first_sample": 0, "top_k": 0, "top_p": 1}
 
 All but the prompt may be left out; "viewer" names who asks, for viewers are served in turn. The answer is a JSON object a line:
 
@@ -122,13 +122,17 @@ def _submit(engine: Engine, asked: dict[str, Any], host: str) -> Request:
 
 
 def read_seed(typed: object) -> int:
-    """The seed that was typed, or a drawn one.
+    """The seed that was typed or sent as a number, or a drawn one.
 
     Raises:
         ParameterError: what was typed is no whole number.
     """
+    if typed is None:
+        return draw_seed()
+    if isinstance(typed, int) and not isinstance(typed, bool):
+        return typed
     if not isinstance(typed, str):
-        raise ParameterError("The seed must be typed as digits, or left empty for a new one each time.")
+        raise ParameterError("The seed must be a whole number, or empty for a new one each time.")
     digits = typed.strip()
     if not digits:
         return draw_seed()

@@ -152,7 +152,7 @@ class Request:
     def forget(self) -> None:
         """Remembers the texts alone."""
         with self._lock:
-            self._record = None
+            self._record, self._whole_record_bytes = None, 0
 
     def begin(self) -> None:
         """The engine has started on it."""

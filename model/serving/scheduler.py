@@ -26,13 +26,17 @@ class Asking(Protocol):
         ...
 
 
-class Seated(Protocol):
-    """What the scheduler must know of a row."""
+class Owned(Protocol):
+    """What takes a seat has an owner."""
 
     @property
     def viewer(self) -> str:
         """Whose it is."""
         ...
+
+
+class Seated(Owned, Protocol):
+    """What the scheduler must know of a row."""
 
     @property
     def written(self) -> int:
@@ -64,7 +68,7 @@ class Scheduler(Generic[R]):
     def __init__(self, seats: int, viewer_seats: int, waiting: int, viewer_waiting: int):
         self._seats, self._viewer_seats, self._max_waiting, self._viewer_waiting = seats, viewer_seats, waiting, viewer_waiting
         self._viewers: dict[Hashable, _Viewer[R]] = {}
-        self._arrivals = 0
+        self._arrivals = self._level = 0
         self.n_waiting = self.n_seated = 0
 
     def add(self, request: R) -> None:
@@ -116,10 +120,10 @@ class Scheduler(Generic[R]):
             viewer.waiting = stay
             self._forget_if_gone(name)
 
-    def leave(self, row: Seated) -> None:
-        """A row frees its seat."""
-        self._viewers[row.viewer].seated -= 1
-        self.n_seated -= 1
+    def leave(self, row: Owned, seats: int = 1) -> None:
+        """A row frees its seat, or a request seats that it was given and could not take."""
+        self._viewers[row.viewer].seated -= seats
+        self.n_seated -= seats
         self._forget_if_gone(row.viewer)
 
     def in_turn(self, rows: Iterable[S]) -> list[S]:
@@ -129,12 +133,15 @@ class Scheduler(Generic[R]):
     def serve(self, row: Seated, cost: int) -> None:
         """A row was given this much, counted in characters written, while others had to stand back. What is given when there is
         room for all is nobody's debt."""
-        self._viewers[row.viewer].served += cost
+        viewer = self._viewers[row.viewer]
+        self._level = max(self._level, viewer.served)
+        viewer.served += cost
 
     def _viewer(self, name: str) -> _Viewer[R]:
-        """A newcomer begins level with the one who has been served least, with no claim to what others had before."""
+        """A newcomer begins where those who were last served stood, with no claim to what others had before. (Start-time fair
+        queueing: Goyal, Vin and Cheng, 1996.)"""
         if name not in self._viewers:
-            self._viewers[name] = _Viewer(min((viewer.served for viewer in self._viewers.values()), default=0))
+            self._viewers[name] = _Viewer(self._level)
         return self._viewers[name]
 
     def _next_viewer(self) -> _Viewer[R] | None:

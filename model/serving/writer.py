@@ -158,14 +158,19 @@ class Writer:
                     for ahead, waiting in enumerate(self._scheduler.line()):
                         waiting.ahead = ahead
                     return
-            self._seat(request)
+            try:
+                self._seat(request)
+            except Exception:
+                with self._lock:
+                    self._scheduler.leave(request, request.n_rows - len(self._rows[request]))
+                self._fail(request)
 
     def _seat(self, request: Request) -> None:
         """A seat for each of a request's rows; the first of them reads the prompt for all."""
+        rows = self._rows[request] = []
         prompt = self.weights.tokenizer.encode_prompt(request.prompt)
         offset = self._config.window_start(len(prompt))
         lengths = self._cache.lengths.tolist()
-        rows = self._rows[request] = []
         for sample in range(request.n_rows):
             seat = self._seats.take(len(prompt) - offset, lengths)
             lengths[seat] = self._cache.lengths[seat] = len(prompt) - offset  # what it will be, for others to sit beside
