@@ -121,7 +121,8 @@ def rows_agree(model: GPT) -> bool:
         cache.lengths[:] = lengths
         return model(ids[rows.start : rows.stop], cache=cache.rows(rows))
 
-    compared = {0, 1, 2, 3} | {crowd - back for crowd in crowds for back in (1, 2)}  # at the beginning and at the end of a crowd
+    # At the beginning and at the end of a crowd.
+    compared = {row for row in {0, 1, 2, 3} | {crowd - back for crowd in crowds for back in (1, 2)} if row < crowds[-1]}
     alone = {row: logits(range(row, row + 1))[0] for row in compared}
     for crowd in crowds:
         together = logits(range(crowd))

@@ -345,7 +345,7 @@ def setting(name: str, value: str) -> bytes:
 
 WRONG_TYPES = {
     "prompt": ("null", "5", "true", "[]", '["ROMEO:"]', "{}", "NaN"),
-    "seed": ("null", "7", "7.0", "true", "[]", '["7"]', "{}", "NaN"),
+    "seed": ("7.0", "true", "[]", '["7"]', "{}", "NaN"),
     "viewer": ("null", "5", "true", "[]", "{}", "NaN"),
     "temperature": ("null", '"hot"', '"0.8"', "true", "[]", "{}"),
     "length": ("null", '"60"', "true", "[]", "{}", "1.5", "NaN", "Infinity", "1e400"),
@@ -467,6 +467,12 @@ def test_a_body_that_never_comes_to_its_end_writes_nothing(url: str) -> None:
         time.sleep(0.3)
         assert health(url) == IDLE
     assert [len(text) for text in write(url, length=5)] == [5]
+
+
+def test_a_seed_may_be_sent_as_a_number_or_left_to_chance(url: str) -> None:
+    typed, number = (write(url, length=20, seed=seed) for seed in ("7", 7))
+    assert typed == number
+    assert write(url, length=20, seed=None) != typed
 
 
 def test_bad_input_does_not_change_what_others_are_written(url: str) -> None:
