@@ -23,7 +23,7 @@ import uvicorn
 
 from model.checkpoint import SHIPPED_WEIGHTS, load_weights
 from model.errors import SoliloquyError
-from model.precision import choose_device, ready_to_write
+from model.precision import apart, choose_device, ready_to_write
 from model.serving.engine import Engine
 from ui.class_address import class_address, own_address
 from ui.routes import create_server
@@ -45,12 +45,12 @@ def main() -> int:
     options = parser.parse_args()
     _allow_open_files()
     try:
-        weights = load_weights(options.weights, choose_device(options.device))
+        weights = apart(lambda: load_weights(options.weights, choose_device(options.device)))
         listener = _listen(options.host, options.port)
     except SoliloquyError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    weights = replace(weights, model=ready_to_write(weights.model, f"{weights.name} {weights.sha256[:12]}"))
+    weights = replace(weights, model=apart(lambda: ready_to_write(weights.model, f"{weights.name} {weights.sha256[:12]}")))
     engine = Engine(weights)
     host, port = listener.getsockname()[:2]
     for_the_class = class_address(host, port)

@@ -197,10 +197,10 @@ async def _press_all(page: Page, url: str, viewers: int, work: Work) -> tuple[fl
 def app_weights(device: str) -> Weights:
     """The shipped weights as app.py makes them ready."""
     from model.checkpoint import SHIPPED_WEIGHTS, load_weights
-    from model.precision import choose_device, ready_to_write
+    from model.precision import apart, choose_device, ready_to_write
 
-    weights = load_weights(SHIPPED_WEIGHTS, choose_device(device))
-    return replace(weights, model=ready_to_write(weights.model, f"{weights.name} {weights.sha256[:12]}"))
+    weights = apart(lambda: load_weights(SHIPPED_WEIGHTS, choose_device(device)))
+    return replace(weights, model=apart(lambda: ready_to_write(weights.model, f"{weights.name} {weights.sha256[:12]}")))
 
 
 def engine_alone(device: str, viewers: int, work: Work) -> float:
@@ -217,7 +217,7 @@ def engine_alone(device: str, viewers: int, work: Work) -> float:
 
     def wait() -> None:
         for request in requests:
-            while not request.progress().finished:
+            while not request.finished:
                 time.sleep(0.02)
 
     submit(0, 10)

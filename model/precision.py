@@ -12,8 +12,9 @@ import logging
 import platform
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -23,6 +24,8 @@ from model.gpt import GPT
 from model.kv_cache import KVCache
 
 log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
 
 CROWDS = (2, 13, 16, 33, 64, 100, 128)  # row counts that are tried
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -129,6 +132,17 @@ def rows_agree(model: GPT) -> bool:
         if any(not torch.equal(together[row], alone[row]) for row in compared if row < crowd):
             return False
     return True
+
+
+def apart(work: Callable[[], Result]) -> Result:
+    """Does work that multiplies in a thread of its own, which ends with it.
+
+    OpenMP gives every thread that multiplies a team of helpers, which lasts as long as the thread. Once the teams have more threads
+    than there are processors, all of them sleep between products instead of spinning. On two cores the engine, in its thread, then took
+    13.1 ms instead of 7.8 for a step of 64 rows, and 4.9 instead of 1.7 for one row: so nobody else may keep a team.
+    """
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(work).result()
 
 
 def free_bytes(device: torch.device) -> int:

@@ -29,7 +29,8 @@ class Engine:
     """Writes texts with one model at a time.
 
     Args:
-        weights: the model, ready for writing; its precision is what matrices are multiplied in.
+        weights: the model, ready for writing; its precision is what matrices are multiplied in. Made ready `apart`, so that the
+            engine's thread is the only one with a team of helpers (see `model.precision.apart`).
     """
 
     def __init__(self, weights: Weights):
