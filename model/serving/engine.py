@@ -11,7 +11,7 @@ from model.checkpoint import Weights
 from model.config import MAX_ROWS, MAX_SAMPLES, SamplingParams, check_prompt
 from model.errors import BusyError
 from model.kv_cache import KVCache
-from model.precision import free_bytes
+from model.precision import apart, free_bytes
 from model.serving.records import Records
 from model.serving.request import FAILED, STOPPED, Character, Request
 from model.serving.scheduler import SeatMap
@@ -35,7 +35,7 @@ class Engine:
 
     def __init__(self, weights: Weights):
         self._work = threading.Condition(threading.RLock())
-        self._writers = [_make_writer(weights, self._work)]  # the last one takes requests, those before it finish theirs
+        self._writers = [apart(lambda: _make_writer(weights, self._work))]  # the last one takes requests, those before it finish theirs
         self._records = Records()
         self._closing = self._stopping = False
         self._last_round = self._last_forgetting = time.monotonic()
@@ -49,7 +49,7 @@ class Engine:
 
     def use(self, weights: Weights) -> None:
         """Another model for requests from now on; those that were accepted before finish with theirs."""
-        writer = _make_writer(weights, self._work)
+        writer = apart(lambda: _make_writer(weights, self._work))
         with self._work:
             self._writers.append(writer)
             self._work.notify()
