@@ -38,11 +38,15 @@ RAGGED_TARGET = 0.85  # of rows in step
 PARTS = {"attention": ("scaled_dot_product",), "products": ("linear", "mm", "addmm")}  # names of kernels
 
 
-def ours(weights: Weights, rows: int) -> float:
+def new_writer(weights: Weights, seats: int) -> Writer:
+    """As the engine makes one, once; its seats are taken by one request after the other."""
+    return Writer(weights, max(seats, 2 * MAX_SAMPLES), threading.Condition(threading.RLock()))
+
+
+def ours(writer: Writer, rows: int) -> float:
     """Seconds for NEW_CHARS characters of every row, all in step."""
-    writer = Writer(weights, max(rows, 16), threading.Condition(threading.RLock()))
     sizes = [min(MAX_SAMPLES, rows - first) for first in range(0, rows, MAX_SAMPLES)]
-    requests = [ask(writer, weights, "\n", replace(PARAMS, samples=size, seed=number)) for number, size in enumerate(sizes)]
+    requests = [ask(writer, "\n", replace(PARAMS, samples=size, seed=number)) for number, size in enumerate(sizes)]
     began = time.perf_counter()
     while not writer.idle:
         writer.round()
@@ -51,9 +55,9 @@ def ours(weights: Weights, rows: int) -> float:
     return seconds
 
 
-def ask(writer: Writer, weights: Weights, prompt: str, params: SamplingParams) -> Request:
+def ask(writer: Writer, prompt: str, params: SamplingParams) -> Request:
     """A request of a viewer of its own."""
-    request = Request(prompt, (), params, weights.tokenizer.vocabulary, f"viewer {params.seed}")
+    request = Request(prompt, (), params, writer.weights.tokenizer.vocabulary, f"viewer {params.seed}")
     writer.submit(request)
     return request
 
@@ -61,9 +65,9 @@ def ask(writer: Writer, weights: Weights, prompt: str, params: SamplingParams) -
 def round_ms(weights: Weights, prompts: list[str], chars: int, samples: int) -> float:
     """Milliseconds of a round that writes one character for each row, once all prompts are read: the mean of the middle half."""
     rows = len(prompts) * samples
-    writer = Writer(weights, rows, threading.Condition(threading.RLock()))
+    writer = new_writer(weights, rows)
     for seed, prompt in enumerate(prompts):
-        ask(writer, weights, prompt, replace(PARAMS, max_new_chars=chars, samples=samples, seed=seed))
+        ask(writer, prompt, replace(PARAMS, max_new_chars=chars, samples=samples, seed=seed))
     seconds = []
     while not writer.idle:
         all_go_on = writer.n_ready == rows
@@ -152,10 +156,11 @@ def compare_with_peers(weights: Weights, row_counts: list[int], rounds: int) -> 
         for name, dtype in DTYPES.items():
             mine = in_precision(weights, dtype)
             peer = to_hugging_face(weights.model).to(dtype)
+            writer = new_writer(mine, rows)
             rates = {"ours": 0.0, "plain": 0.0, "peer": 0.0}
             for _ in range(rounds):  # in turns, so that a slow spell of the machine hits all
                 set_up_writing(dtype)
-                rates["ours"] = max(rates["ours"], rows * NEW_CHARS / ours(mine, rows))
+                rates["ours"] = max(rates["ours"], rows * NEW_CHARS / ours(writer, rows))
                 rates["peer"] = max(rates["peer"], rows * NEW_CHARS / hugging_face(peer, rows))
             rates["plain"] = rows * NEW_CHARS / plain(copy.deepcopy(weights.model).to(dtype), rows)
             bound = limit(mine.model, rows, 2, *machine_speed(dtype))  # packed matrices have 16 bits in either precision
@@ -188,10 +193,10 @@ def compare_ragged(weights: Weights, dtype: torch.dtype, rounds: int, rows: int 
 
 def show_profile(weights: Weights, dtype: torch.dtype, rows: int) -> None:
     """Where the time of a step goes, by kernels."""
-    mine = in_precision(weights, dtype)
-    ours(mine, rows)
+    writer = new_writer(in_precision(weights, dtype), rows)
+    ours(writer, rows)
     with profile(activities=[ProfilerActivity.CPU]) as profiled:
-        seconds = ours(mine, rows)
+        seconds = ours(writer, rows)
     kernels = {event.key: event.self_cpu_time_total / 1e6 for event in profiled.key_averages()}
     shares = {part: sum(t for key, t in kernels.items() if any(n in key for n in names)) for part, names in PARTS.items()}
     shares["other kernels"] = sum(kernels.values()) - sum(shares.values())
