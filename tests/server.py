@@ -45,19 +45,24 @@ def running_process(*arguments: str) -> Iterator[tuple[str, int]]:
     command = [sys.executable, "app.py", "--port", str(port), *arguments]
     app = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)  # what goes wrong is told on stderr
     try:
-        deadline = time.monotonic() + START_LIMIT_S
-        while True:
-            try:
-                health(url)
-                break
-            except OSError:
-                if app.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError(f"the app did not start (exit status {app.poll()})") from None
-                time.sleep(0.05)
+        wait_until_healthy(url, app)
         yield url, app.pid
     finally:
         app.kill()
         app.wait()
+
+
+def wait_until_healthy(url: str, app: subprocess.Popen) -> None:
+    """Until the app answers; raises RuntimeError if it ends instead, or takes too long."""
+    deadline = time.monotonic() + START_LIMIT_S
+    while True:
+        try:
+            health(url)
+            return
+        except OSError:
+            if app.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"the app did not start (exit status {app.poll()})") from None
+            time.sleep(0.05)
 
 
 def processes(pid: int) -> list[int]:

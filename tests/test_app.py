@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import urllib.error
@@ -18,7 +19,7 @@ from gradio_client.exceptions import AppError
 
 from model.checkpoint import SHIPPED_WEIGHTS, load_weights
 from model.config import MAX_PROMPT_CHARS
-from tests.server import ROOT, free_port, health, running_app
+from tests.server import ROOT, free_port, health, running_app, wait_until_healthy
 from ui.first_screen import PATH, first_screen, write_first_screen
 
 
@@ -141,3 +142,27 @@ def test_a_request_larger_than_any_page_sends_is_refused(url: str) -> None:
     if isinstance(refused.value, urllib.error.HTTPError):
         assert refused.value.code == 413
     assert health(url)["healthy"]
+
+
+def test_an_interrupt_while_a_text_is_written_ends_cleanly() -> None:
+    port = free_port()
+    app = subprocess.Popen(
+        [sys.executable, "app.py", "--device", "cpu", "--port", str(port)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # also where the tests run in the background
+    )
+    try:
+        wait_until_healthy(f"http://127.0.0.1:{port}", app)
+        body = json.dumps({"prompt": "ROMEO:", "length": 2_000, "samples": 16}).encode()
+        request = urllib.request.Request(f"http://127.0.0.1:{port}/write", body, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request) as stream:
+            assert b'"new"' in stream.readline() + stream.readline()
+            app.send_signal(signal.SIGINT)
+            out, err = app.communicate(timeout=60)
+    finally:
+        app.kill()
+    assert (app.returncode, err) == (0, "")
+    assert out.endswith("Stopped.\n")
