@@ -111,19 +111,20 @@ visits = st.builds(
 
 def write_visits(writer: Writer, visits: list[Visit], seats: int) -> list[Request]:
     """Requests come and go while the writer writes; in every round seats are counted, in every step they are in order."""
+    steps: list[list[int]] = []
 
-    def check_seats(_: GPT, __: tuple[Tensor], options: dict[str, Any]) -> None:
+    def note_seats(_: GPT, __: tuple[Tensor], options: dict[str, Any]) -> None:
         if isinstance(rows := options["cache"], Rows):
-            assert [*rows.seats] == sorted({*rows.seats.tolist()})
+            steps.append(rows.seats.tolist())
 
-    hook = writer.weights.model.register_forward_pre_hook(check_seats, with_kwargs=True)
-    try:
-        return write_checked_visits(writer, visits, seats)
-    finally:
-        hook.remove()
+    hook = writer.weights.model.register_forward_pre_hook(note_seats, with_kwargs=True)
+    requests = write_counted_visits(writer, visits, seats)
+    hook.remove()
+    assert steps == [sorted({*step}) for step in steps]
+    return requests
 
 
-def write_checked_visits(writer: Writer, visits: list[Visit], seats: int) -> list[Request]:
+def write_counted_visits(writer: Writer, visits: list[Visit], seats: int) -> list[Request]:
     """Requests come and go while the writer writes; in every round seats are counted."""
     requests: dict[int, Request] = {}
     for now in range(MANY_ROUNDS):
@@ -334,6 +335,16 @@ def test_a_prompt_is_read_once_for_all_its_samples(tiny: Weights) -> None:
     ask(writer, "To be, or", params(samples=16, max_new_chars=3))
     write_all(writer)
     assert shapes == [(1, 9), (16, 1), (16, 1)]
+
+
+def test_a_window_is_read_again_once_in_half_a_block(tiny: Weights) -> None:
+    reads: list[int] = []
+    tiny.model.register_forward_pre_hook(lambda _, inputs: reads.append(inputs[0].shape[1]))
+    writer = make_writer(tiny)
+    ask(writer, "To be, or", params(max_new_chars=60))
+    write_all(writer)
+    # From 9 to 16 characters in the first window; then a new one, of 9 characters at first, at 17, 25, ... 65 of 69.
+    assert reads == [9, *[1] * 7, *[9, *[1] * 7] * 6, 9, *[1] * 3]
 
 
 def test_long_and_many_windows_are_spread_over_rounds(tiny: Weights, make_model: Callable[..., GPT]) -> None:

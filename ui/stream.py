@@ -37,7 +37,7 @@ from model.errors import BusyError, ParameterError, SoliloquyError
 from model.sampling import draw_seed
 from model.serving.engine import Engine
 from model.serving.request import FINISHED, WAITING, Progress, Request
-from ui.writing import Bell, View, left_out_notice
+from ui.writing import Bell, View, introduce
 
 MOST_DIGITS = 100  # of a seed, before it is even read
 MAX_NAME_CHARS = 64  # of a viewer
@@ -195,18 +195,7 @@ async def lines(request: Request) -> AsyncIterator[View]:
 def _introduction(request: Request) -> View:
     """What does not change, and where it stands."""
     progress = request.progress()
-    return {
-        "run": request.number,
-        "key": request.key,
-        "prompt": request.prompt,
-        "seed": request.params.seed,
-        "temperature": request.params.temperature,
-        "first_sample": request.params.first_sample,
-        "samples": request.params.samples,
-        "notice": left_out_notice(request.left_out),
-        "state": progress.state,
-        "ahead": progress.ahead,
-    }
+    return introduce(request) | {"samples": request.params.samples, "state": progress.state, "ahead": progress.ahead}
 
 
 def _news(progress: Progress, written: int) -> View:

@@ -42,10 +42,8 @@ async def follow(request: Request) -> AsyncIterator[View]:
         await bell.pause(begun=any(view["texts"]))
 
 
-def make_view(request: Request) -> View:
-    """A request at this moment, as JSON values."""
-    progress = request.progress()
-    written = sum(map(len, progress.texts))
+def introduce(request: Request) -> View:
+    """What does not change of a request."""
     return {
         "run": request.number,
         "key": request.key,
@@ -53,18 +51,25 @@ def make_view(request: Request) -> View:
         "seed": request.params.seed,
         "temperature": request.params.temperature,
         "first_sample": request.params.first_sample,
+        "notice": _left_out(request.left_out),
+    }
+
+
+def make_view(request: Request) -> View:
+    """A request at this moment, as JSON values."""
+    progress = request.progress()
+    written = sum(map(len, progress.texts))
+    return introduce(request) | {
         "state": progress.state,
         "ahead": progress.ahead,
         "texts": progress.texts,
         "elapsed_s": progress.elapsed_s,
         "chars_per_s": written / progress.elapsed_s if progress.elapsed_s else 0,
-        "notice": left_out_notice(request.left_out),
         "error": progress.error,
     }
 
 
-def left_out_notice(chars: tuple[str, ...]) -> str:
-    """What a viewer is told of characters that the vocabulary lacks."""
+def _left_out(chars: tuple[str, ...]) -> str:
     if not chars:
         return ""
     more = f" and {len(chars) - NAMED_AT_MOST} more" if len(chars) > NAMED_AT_MOST else ""
