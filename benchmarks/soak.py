@@ -23,6 +23,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -102,7 +103,8 @@ def soak(url: str, pid: int, minutes: float, seed: int = 0) -> list[str]:
     Returns:
         What was found wrong, a sentence each.
     """
-    return asyncio.run(Crowd(url, pid, seed).stay(minutes * 60))
+    with ThreadPoolExecutor(max_workers=1) as thread:  # the caller's may have an event loop of its own
+        return thread.submit(lambda: asyncio.run(Crowd(url, pid, seed).stay(minutes * 60))).result()
 
 
 class Viewer(NamedTuple):

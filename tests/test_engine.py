@@ -484,7 +484,33 @@ def test_another_model_is_used_from_now_on_and_what_was_begun_is_finished_with_t
     engine.use(tiny)
     last = engine.submit("cab", params(samples=16, max_new_chars=40), "A")
     assert finished(last).texts == seated.progress().texts
-    wait_for(lambda: len(engine._writers) == 1)  # nobody keeps the old ones
+
+
+def test_an_engine_with_nothing_to_do_lets_go_of_the_old_model(tiny: Weights, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_module, "FORGET_EVERY_S", 1_000.0)
+    engine = Engine(tiny)
+    for _ in range(3):
+        engine.use(replace(tiny))
+        wait_for(lambda: len(engine._writers) == 1)
+    engine.close()
+
+
+def test_a_model_that_comes_while_a_prompt_is_normalised_is_the_one_that_writes(
+    engine: Engine, tiny: Weights, make_model: Callable[..., GPT], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Weights("other", make_model(seed=1, vocab_size=5), CharTokenizer("\nabcd"), {}, "")
+    normalise = CharTokenizer.normalise
+
+    def slow(tokenizer: CharTokenizer, text: str) -> tuple[str, list[str]]:
+        if engine.weights is tiny:
+            engine.use(other)
+        return normalise(tokenizer, text)
+
+    monkeypatch.setattr(CharTokenizer, "normalise", slow)
+    request = engine.submit("cAb", params(top_k=50))
+    assert (request.prompt, request.left_out, request.params.top_k) == ("cb", ("A",), 5)
+    assert finished(request).state == DONE
+    assert_as_the_plain_forward_writes(request, other)
 
 
 def test_closing_finishes_what_an_earlier_model_has_to_write(tiny: Weights, gate: Gate, make_model: Callable[..., GPT]) -> None:
@@ -504,17 +530,17 @@ def test_where_memory_is_scarce_there_are_fewer_seats_but_room_for_a_request(
 ) -> None:
     # A quarter of it, for rows of 2 layers x 2 x 16 characters x 32 channels x 4 bytes.
     monkeypatch.setattr(engine_module, "free_bytes", lambda _: free_bytes)
-    engine, settings = Engine(tiny), params(samples=8, max_new_chars=3)
+    engine, settings = Engine(tiny), params(samples=2, max_new_chars=3)
     requests = [engine.submit("A", params(samples=16, max_new_chars=3))]
     assert gate.reached.wait(PATIENCE_S)
-    requests += [engine.submit("A", settings, str(viewer)) for viewer in range(40)]
+    requests += [engine.submit("A", settings, str(viewer)) for viewer in range(150)]
     writing: list[int | bool] = []
     tiny.model.register_forward_hook(lambda *_: writing.append(engine.health()["writing"]))
     gate.opened.set()
     assert {finished(request).state for request in requests} == {DONE}
     engine.close()
     assert max(writing) == seats
-    assert {request.progress().texts for request in requests[1:]} == {requests[0].progress().texts[:8]}
+    assert {request.progress().texts for request in requests[1:]} == {requests[0].progress().texts[:2]}
 
 
 def test_a_character_is_found_by_the_requests_key_while_it_is_written_and_after(engine: Engine, gate: Gate) -> None:
