@@ -168,9 +168,21 @@ def test_a_block_is_filled_up_with_rows_that_leave_no_trace() -> None:
 
 @pytest.mark.parametrize("change", [lambda m: m.to(torch.float64), lambda m: m.bfloat16(), lambda m: m.half().float(), lambda m: m.cpu()])
 @pytest.mark.parametrize("in_blocks", [False, True])
+@pytest.mark.parametrize("anew", [False, True], ids=["in place", "anew"])
 def test_parameters_that_change_leave_no_packed_copy(
+    make_model: Callable[..., GPT], make_ids: Callable[..., Tensor], change: Callable[[GPT], GPT], in_blocks: bool, anew: bool
+) -> None:
+    torch.__future__.set_overwrite_module_params_on_conversion(anew)  # as it is done for another device
+    try:
+        assert_change_leaves_no_copy(make_model, make_ids, change, in_blocks)
+    finally:
+        torch.__future__.set_overwrite_module_params_on_conversion(False)
+
+
+def assert_change_leaves_no_copy(
     make_model: Callable[..., GPT], make_ids: Callable[..., Tensor], change: Callable[[GPT], GPT], in_blocks: bool
 ) -> None:
+    """A changed model multiplies by what its parameters are now."""
     ids, plain = make_ids(3, 16), change(held_by_float16(make_model()))
     model = held_by_float16(make_model()).pack(in_blocks)
     with torch.inference_mode():
