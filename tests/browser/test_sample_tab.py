@@ -77,7 +77,7 @@ def test_all_samples_grow_together(page: Page) -> None:
     expect(page.get_by_test_id("status")).to_contain_text("stopped after")
     lengths = [len(text) for text in texts(page)]
     assert len(lengths) == 4
-    assert len(set(lengths)) == 1, "samples are not in step"
+    assert max(lengths) - min(lengths) <= 1, "samples are not in step"  # a look may fall between two rows of one step
     assert lengths[0] < len("ROMEO:") + 2000, "the texts came all at once"
     assert len(set(texts(page))) == 4
 
