@@ -70,7 +70,7 @@ def make_parser() -> argparse.ArgumentParser:
     sample = commands.add_parser("sample", help="write a text")
     sample.add_argument("--weights", type=Path, default=SHIPPED_WEIGHTS, help="a folder of weights or of a run")
     sample.add_argument("--prompt", default="", help="the text to continue")
-    _add_settings(sample, tuple(f for f in fields(SamplingParams) if f.name not in ("samples", "first_sample")))
+    _add_settings(sample, tuple(f for f in fields(SamplingParams) if f.name not in ("samples", "first_sample", "first_step")))
 
     export = commands.add_parser("export", help="a run's best weights as a folder of weights")
     export.add_argument("source", type=Path, metavar="run", help="the run's folder")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,13 @@ class Weights:
     tokenizer: CharTokenizer
     about: dict[str, Any]
     sha256: str
+
+    @property
+    def val_loss(self) -> float | None:
+        """Its validation loss as it was measured, in nats per character, if it is told."""
+        best = self.about.get("best")
+        loss = best.get("val_loss") if isinstance(best, dict) else None
+        return float(loss) if isinstance(loss, (int, float)) and math.isfinite(loss) else None
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any] | None = None) -> None:

@@ -13,12 +13,14 @@ from model.errors import ParameterError
 
 # What one viewer may ask for. The page, the command line and the API all meet these same limits.
 MAX_PROMPT_CHARS = 10_000
+MAX_SCORE_CHARS = 10_000
 MAX_NEW_CHARS = 2_000
 MAX_SAMPLES = 16
 MAX_TEMPERATURE = 2.0
 MAX_SEED = 2**53 - 1  # the largest whole number that a browser's JavaScript holds exactly
 MAX_WAITING_REQUESTS = 256
 MAX_VIEWER_WAITING = 16  # of one viewer
+MAX_WAITING_WORK = 64  # short pieces of work with the model, beside the writing
 
 # What the engine does at once and remembers. A row is one text under way.
 MAX_ROWS = 512  # fewer where memory is scarce
@@ -58,10 +60,23 @@ def check_prompt(prompt: object) -> None:
     Raises:
         ParameterError: it is no text, or too long.
     """
-    if not isinstance(prompt, str):
-        raise ParameterError("The prompt must be a text.")
-    if len(prompt) > MAX_PROMPT_CHARS:
-        raise ParameterError(f"The prompt has {len(prompt):,} characters; the most is {MAX_PROMPT_CHARS:,}. Shorten it and try again.")
+    _check_text(prompt, "prompt", MAX_PROMPT_CHARS)
+
+
+def check_score_text(text: object) -> None:
+    """Refuses what is no text to score.
+
+    Raises:
+        ParameterError: it is no text, or too long.
+    """
+    _check_text(text, "text", MAX_SCORE_CHARS)
+
+
+def _check_text(text: object, name: str, most: int) -> None:
+    if not isinstance(text, str):
+        raise ParameterError(f"The {name} must be {_article(str)}.")
+    if len(text) > most:
+        raise ParameterError(f"The {name} has {len(text):,} characters; the most is {most:,}. Shorten it and try again.")
 
 
 class Checked:
@@ -146,6 +161,7 @@ class SamplingParams(Checked):
     samples: int = setting(1, "texts written side by side from the same prompt", 1, MAX_SAMPLES)
     seed: int = setting(0, "same seed, same dice, same texts", 0, MAX_SEED)
     first_sample: int = setting(0, "number of the first sample: every sample of a seed has dice of its own", 0, 2**31 - 1)
+    first_step: int = setting(0, "number of the first throw: a text that goes on from the middle of a sample keeps its dice", 0, 1_000_000)
     top_k: int = setting(0, "draw from the k likeliest characters only; 0 draws from all", 0, MAX_VOCAB_SIZE)
     top_p: float = setting(1.0, "draw from the likeliest characters that together reach this probability", 0.0, 1.0)
 

@@ -1,13 +1,17 @@
-"""The loss of a text, per character, in nats."""
+"""What the network says of a text: its mean loss per character, in nats, and the logits at every place of it."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
+from model.config import GPTConfig
 from model.gpt import GPT, Head
 
 EVAL_ROWS = 16  # windows per pass: few enough for a CPU's caches
@@ -40,3 +44,35 @@ def mean_loss(model: GPT, ids: Tensor, heads_off: Collection[Head] = ()) -> floa
         total += F.cross_entropy(logits.flatten(0, 1), y.flatten().to(model.device), reduction="sum").item()
     model.train(was_training)
     return total / n_targets
+
+
+class Window(NamedTuple):
+    """A part of a text that is read at once: text[start:stop], for what comes after each character of text[first:stop]."""
+
+    start: int
+    first: int
+    stop: int
+
+
+def windows(config: GPTConfig, n: int) -> list[Window]:
+    """The windows in which a text of n characters is read so that each character's logits come from the context that
+    `GPTConfig.window_start` gives it: the first a whole block, each later one half a block on, for its second half.
+
+    Together they tell what comes after each character of the text, the last one too.
+    """
+    found: list[Window] = []
+    while (first := found[-1].stop if found else 0) < n:
+        start = config.window_start(first + 1)
+        found.append(Window(start, first, min(start + config.block_size, n)))
+    return found
+
+
+@torch.inference_mode()
+def window_logits(model: GPT, ids: Sequence[int], window: Window) -> NDArray[np.float32]:
+    """Logits of what comes after each character of ids[first:stop], (stop - first, V). For a model that is not training.
+
+    Args:
+        ids: the whole text.
+    """
+    read = torch.tensor([ids[window.start : window.stop]], device=model.device)
+    return model(read)[0, window.first - window.start :].cpu().numpy()

@@ -16,13 +16,13 @@ from model.sampling import dice, distribution, draw
 
 @torch.inference_mode()
 def generate(model: GPT, prompt: list[int], params: SamplingParams) -> Iterator[int]:
-    """Continues a prompt as sample number `first_sample` of a seed, one id at a time.
+    """Continues a prompt as sample number `first_sample` of a seed from its throw `first_step` on, one id at a time.
 
     Args:
         prompt: at least one id; an empty prompt is for the caller to begin, with a newline as the lecture does.
     """
     text = list(prompt)
-    for throw in dice(params.seed, params.first_sample, params.max_new_chars):
+    for throw in dice(params.seed, params.first_sample, params.max_new_chars, params.first_step):
         context = torch.tensor([text[model.config.window_start(len(text)) :]], device=model.device)
         logits = model(context, last_only=True)[:, 0]
         probabilities = distribution(logits.cpu().numpy(), params.temperature, params.top_k, params.top_p)

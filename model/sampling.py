@@ -5,7 +5,8 @@ probable, and a number between 0 and 1 falls on one of them. Everything is float
 shown is the very array that was drawn from.
 
 The numbers come from numpy's Philox generator keyed by (seed, sample), step t using the t-th: a seed is a set of dice. Keep the
-seed and move the temperature, and the same throw lands elsewhere.
+seed and move the temperature, and the same throw lands elsewhere. Philox turns a counter into numbers, so that any throw can be
+had without those before it.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
+PHILOX_NUMBERS = 4  # for each value of the counter
 DRAWN_SEEDS = 1_000_000  # a drawn seed has at most six digits, to be read out and typed again
 
 
@@ -30,7 +32,10 @@ def draw_seed() -> int:
 
 def dice(seed: int, sample: int, count: int, start: int = 0) -> Floats:
     """Throws `start` to `start + count` of one sample's dice, (count,), each in [0, 1)."""
-    return np.random.Generator(np.random.Philox(key=[seed, sample])).random(start + count)[start:]
+    philox = np.random.Philox(key=[seed, sample])
+    philox.advance(start // PHILOX_NUMBERS)
+    skipped = start % PHILOX_NUMBERS
+    return np.random.Generator(philox).random(skipped + count)[skipped:]
 
 
 def distribution(logits: ArrayLike, temperature: ArrayLike = 1.0, top_k: ArrayLike = 0, top_p: ArrayLike = 1.0) -> Floats:

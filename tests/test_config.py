@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.config import GPTConfig, SamplingParams, TrainConfig, check_prompt, describe
+from model.config import MAX_SCORE_CHARS, GPTConfig, SamplingParams, TrainConfig, check_prompt, check_score_text, describe
 from model.errors import ParameterError, SoliloquyError
 
 CLASSES = (GPTConfig, SamplingParams, TrainConfig)
@@ -153,6 +153,15 @@ def test_a_prompt_of_the_greatest_length_is_one_and_a_longer_one_is_refused_with
 def test_a_prompt_that_is_no_text_is_refused(prompt: object) -> None:
     with pytest.raises(ParameterError, match="The prompt must be a text"):
         check_prompt(prompt)
+
+
+def test_a_text_to_score_has_its_own_limit_and_name() -> None:
+    check_score_text("")
+    check_score_text("x" * MAX_SCORE_CHARS)
+    with pytest.raises(ParameterError, match="The text has 1,048,576 characters; the most is 10,000"):
+        check_score_text("x" * 2**20)
+    with pytest.raises(ParameterError, match="The text must be a text"):
+        check_score_text(None)
 
 
 def test_channels_must_divide_among_the_heads() -> None:

@@ -6,16 +6,19 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError, Future
 from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
+from numpy.testing import assert_array_equal
 from torch import Tensor
 
 from model.checkpoint import Weights
-from model.config import MAX_PROMPT_CHARS, MAX_SAMPLES, MAX_VIEWER_WAITING, MAX_WAITING_REQUESTS
+from model.config import MAX_PROMPT_CHARS, MAX_SAMPLES, MAX_VIEWER_WAITING, MAX_WAITING_REQUESTS, MAX_WAITING_WORK
 from model.errors import BusyError, ParameterError
+from model.evaluation import window_logits, windows
 from model.generate import generate
 from model.gpt import GPT
 from model.serving import engine as engine_module
@@ -576,3 +579,200 @@ def test_records_are_forgotten_while_the_engine_works_and_while_it_sleeps(
     lasting = engine.submit("A", params(max_new_chars=2_000))
     wait_for(lambda: not any(engine.character(request.key, 0, 0) for request in requests))
     lasting.cancel()
+
+
+def test_logits_are_found_by_the_requests_key(engine: Engine) -> None:
+    request = engine.submit("A", params(samples=2))
+    finished(request)
+    for sample in range(2):
+        known = engine.logits(request.key, sample, 5)
+        assert known is not None
+        characters = [engine.character(request.key, sample, index) for index in range(5, 20)]
+        assert_array_equal(known, [character.logits for character in characters if character])
+    assert engine.logits(request.key, 2) is None
+    assert engine.logits("no such key", 0) is None
+
+
+def test_a_request_that_is_not_to_be_remembered_takes_no_place_among_those_that_are(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "MAX_RECORDS", 1)
+    remembered = engine.submit("A", params())
+    others = [engine.submit("A", params(), str(viewer), remember=False) for viewer in range(5)]
+    texts = {finished(request).texts for request in (remembered, *others)}
+    assert len(texts) == 1
+    engine._records.forget_old()
+    assert engine.character(remembered.key, 0, 0) is not None
+    for request in others:
+        assert request.character(0, 0) is not None  # to those who hold it
+        assert engine.character(request.key, 0, 0) is None
+
+
+@pytest.mark.parametrize("told", [1, 7, 16, 17, 24, 39])
+def test_a_text_goes_on_from_its_middle_as_it_did(engine: Engine, told: int) -> None:
+    whole = finished(engine.submit("To be", params(samples=3, first_sample=4, max_new_chars=40))).texts
+    for sample, text in enumerate(whole):
+        rest = params(first_sample=4 + sample, first_step=told, max_new_chars=40 - told)
+        assert finished(engine.submit("To be" + text[:told], rest)).texts == (text[told:],)
+
+
+class Held:
+    """Work that is under way until it is let go."""
+
+    def __init__(self, engine: Engine):
+        self.begun, self.let_go = threading.Event(), threading.Event()
+        self.future = engine.run(self._work)
+        assert self.begun.wait(PATIENCE_S)
+
+    def _work(self, _: Weights) -> str:
+        self.begun.set()
+        assert self.let_go.wait(PATIENCE_S)
+        return "done"
+
+
+def test_work_is_done_in_the_engines_thread_with_the_model_in_use(engine: Engine, tiny: Weights, make_model: Callable[..., GPT]) -> None:
+    def work(weights: Weights) -> tuple[Weights, str]:
+        return weights, threading.current_thread().name
+
+    assert engine.run(work).result(PATIENCE_S) == (tiny, "engine")
+    other = replace(tiny, model=make_model(seed=1))
+    engine.use(other)
+    assert engine.run(work).result(PATIENCE_S) == (other, "engine")
+
+
+def test_work_and_writing_go_on_side_by_side_and_change_nothing_about_each_other(engine: Engine, tiny: Weights) -> None:
+    ids = tiny.tokenizer.encode("To be, or not to be: that is the question.")
+    expected = [window_logits(tiny.model, ids, window) for window in windows(tiny.model.config, len(ids))]
+    done: list[int] = []
+
+    def work() -> None:
+        for number in range(200):
+            window = windows(tiny.model.config, len(ids))[number % len(expected)]
+            logits = engine.run(lambda weights, window=window: window_logits(weights.model, ids, window)).result(PATIENCE_S)
+            assert_array_equal(logits, expected[number % len(expected)])
+            done.append(number)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    requests = [engine.submit("To be", params(samples=4, max_new_chars=100, seed=seed), str(seed)) for seed in range(12)]
+    for request in requests:
+        assert finished(request).state == DONE
+        assert_as_the_plain_forward_writes(request, tiny)
+    for thread in threads:
+        thread.join()
+    assert len(done) == 800
+
+
+def test_of_work_that_waits_one_piece_is_done_between_two_rounds(engine: Engine, gate: Gate) -> None:
+    request = engine.submit("A", params(max_new_chars=60))
+    assert gate.reached.wait(PATIENCE_S)
+    futures = [engine.run(lambda _: len(gate.read)) for _ in range(40)]
+    gate.opened.set()
+    passes = [future.result(PATIENCE_S) for future in futures]
+    assert passes == sorted({*passes})
+    assert finished(request).state == DONE
+
+
+def test_work_that_fails_is_its_own_matter(engine: Engine, gate: Gate) -> None:
+    request = engine.submit("A", params())
+    assert gate.reached.wait(PATIENCE_S)
+
+    def fails(error: BaseException) -> Future[None]:
+        def work(_: Weights) -> None:
+            raise error
+
+        return engine.run(work)
+
+    futures = {error: fails(error) for error in (ValueError("a fault"), MemoryError(), SystemExit(), KeyboardInterrupt())}
+    after = engine.run(lambda _: "done")
+    gate.opened.set()
+    for error, future in futures.items():
+        assert future.exception(PATIENCE_S) is error
+    assert after.result(PATIENCE_S) == "done"
+    assert finished(request).state == DONE
+    assert is_idle(engine)
+
+
+def test_work_that_is_cancelled_before_its_turn_is_not_done(engine: Engine) -> None:
+    held, done = Held(engine), []
+    futures = [engine.run(lambda _, number=number: done.append(number)) for number in range(6)]
+    for number in (0, 3, 5):
+        assert futures[number].cancel()
+    held.let_go.set()
+    for number in (1, 2, 4):
+        assert futures[number].result(PATIENCE_S) is None
+    with pytest.raises(CancelledError):
+        futures[5].result(PATIENCE_S)
+    assert held.future.result() == "done"
+    assert done == [1, 2, 4]
+    assert engine.run(lambda _: "again").result(PATIENCE_S) == "again"
+
+
+def test_too_much_work_is_refused_until_some_is_done(engine: Engine) -> None:
+    held = Held(engine)
+    futures = [engine.run(lambda _, number=number: number) for number in range(MAX_WAITING_WORK)]
+    with pytest.raises(BusyError, match=r"64 pieces of work wait already\. Try again"):
+        engine.run(lambda _: None)
+    held.let_go.set()
+    assert [future.result(PATIENCE_S) for future in futures] == [*range(MAX_WAITING_WORK)]
+    assert engine.run(lambda _: "again").result(PATIENCE_S) == "again"
+
+
+def test_stopping_leaves_nobody_waiting_for_work(tiny: Weights) -> None:
+    engine = Engine(tiny)
+    held = Held(engine)
+    waiting = [engine.run(lambda _: None) for _ in range(5)]
+    waiting[2].cancel()
+    stopping = threading.Thread(target=engine.stop)
+    stopping.start()
+    wait_for(lambda: engine._closing)
+    held.let_go.set()
+    stopping.join(PATIENCE_S)
+    assert not stopping.is_alive()
+    assert held.future.result(0) == "done"
+    assert waiting[2].cancelled()
+    for future in (*waiting[:2], *waiting[3:]):
+        with pytest.raises(BusyError, match=r"The server is shutting down\."):
+            future.result(0)
+    with pytest.raises(BusyError, match=r"The server is shutting down\."):
+        engine.run(lambda _: None)
+
+
+def test_closing_does_the_work_that_waits(tiny: Weights) -> None:
+    engine = Engine(tiny)
+    held = Held(engine)
+    waiting = [engine.run(lambda _, number=number: number) for number in range(5)]
+    closing = threading.Thread(target=engine.close)
+    closing.start()
+    wait_for(lambda: engine._closing)
+    with pytest.raises(BusyError, match=r"The server is shutting down\."):
+        engine.run(lambda _: None)
+    held.let_go.set()
+    closing.join(PATIENCE_S)
+    assert not closing.is_alive()
+    assert [future.result(0) for future in waiting] == [*range(5)]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_loop_that_ends_leaves_nobody_waiting_for_work(engine: Engine, gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine.submit("A", params())
+    assert gate.reached.wait(PATIENCE_S)
+    waiting = [engine.run(lambda _: None) for _ in range(3)]
+    fail_once(monkeypatch, Writer, "_attempt", SystemExit())
+    gate.opened.set()
+    for future in waiting:
+        with pytest.raises(BusyError, match=r"The server is shutting down\."):
+            future.result(PATIENCE_S)
+    wait_for(lambda: not engine.health()["healthy"])
+
+
+def test_an_engine_that_slept_is_not_ill_when_work_comes(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_module, "STUCK_AFTER_S", 0.05)
+    time.sleep(0.1)
+    held = Held(engine)
+    request = engine.submit("A", params())
+    wait_for(lambda: not engine.health()["healthy"])  # who waits for a text is kept waiting
+    held.let_go.set()
+    assert finished(request).state == DONE
+    wait_for(lambda: engine.health()["healthy"])

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.testing import assert_close
 
 from model.checkpoint import Weights
+from model.config import GPTConfig, SamplingParams
 from model.data import load_corpus, split
-from model.evaluation import EVAL_ROWS, mean_loss
+from model.evaluation import EVAL_ROWS, mean_loss, window_logits, windows
+from model.generate import generate
 from model.gpt import GPT, Head
+from tests.serving import plain_logits
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -66,6 +74,46 @@ def test_dropout_takes_no_part_and_the_mode_is_restored(
     loss = mean_loss(model, ids)
     assert model.training is training
     assert_close(loss, mean_loss(make_model(dropout=0.0), ids), rtol=0, atol=1e-6)
+
+
+def scored(model: GPT, ids: list[int]) -> NDArray[np.float32]:
+    """What comes after each character of a text, window by window, (characters, V)."""
+    return np.concatenate([window_logits(model, ids, window) for window in windows(model.config, len(ids))])
+
+
+@given(st.integers(1, 64).map(lambda half: 2 * half), st.integers(0, 1_000))
+def test_windows_give_each_character_the_context_of_the_rule(block_size: int, n: int) -> None:
+    config = GPTConfig(block_size=block_size)
+    told = [(window.start, index) for window in windows(config, n) for index in range(window.first, window.stop)]
+    assert told == [(config.window_start(index + 1), index) for index in range(n)]
+    assert all(window.stop - window.start <= block_size for window in windows(config, n))
+
+
+def test_a_shipped_window_is_a_block_and_then_half_a_block_on() -> None:
+    assert windows(GPTConfig(), 500) == [(0, 0, 256), (128, 256, 384), (256, 384, 500)]
+    assert windows(GPTConfig(), 0) == []
+
+
+@pytest.mark.parametrize("n", [1, 2, 15, 16, 17, 24, 25, 100])
+def test_window_logits_are_the_plain_forwards(tiny: Weights, make_ids: Callable[..., Tensor], n: int) -> None:
+    ids = make_ids(1, n)[0].tolist()
+    logits = scored(tiny.model, ids)
+    assert (logits.shape, logits.dtype) == ((n, 65), np.float32)
+    assert_allclose(logits, plain_logits(tiny.model, ids[:1], [*ids[1:], 0]), rtol=0, atol=1e-4)
+
+
+def test_window_logits_of_the_shipped_model_are_the_plain_forwards(shipped: Weights) -> None:
+    ids = shipped.tokenizer.encode("ROMEO:\nBut, soft! what light through yonder window breaks?\n" * 12)
+    assert len(ids) > 256 + 3 * 128
+    assert_allclose(scored(shipped.model, ids), plain_logits(shipped.model, ids[:1], [*ids[1:], 0]), rtol=0, atol=1e-4)
+
+
+def test_a_text_that_the_model_wrote_is_scored_in_the_contexts_that_it_was_written_in(tiny: Weights) -> None:
+    said: list[Tensor] = []
+    handle = tiny.model.register_forward_hook(lambda _, __, logits: said.append(logits[0, -1]))
+    ids = [5, *generate(tiny.model, [5], SamplingParams(temperature=1.0, max_new_chars=70))]
+    handle.remove()
+    assert_allclose(scored(tiny.model, ids)[:-1], torch.stack(said).numpy(), rtol=0, atol=1e-4)
 
 
 def test_the_shipped_model_has_learned(shipped: Weights, corpus_path: object, monkeypatch: pytest.MonkeyPatch) -> None:

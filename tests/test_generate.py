@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 
 from model.checkpoint import Weights
@@ -49,6 +51,22 @@ def test_a_seed_and_a_sample_number_make_the_text(tiny: Weights) -> None:
     assert len(set(texts.values())) == 4
     for (seed, sample), text in texts.items():
         assert tuple(written(tiny.model, [5], seed=seed, first_sample=sample)) == text
+
+
+@given(
+    prompt=st.lists(st.integers(0, 64), min_size=1, max_size=40),
+    seed=st.integers(0, 2**53 - 1),
+    sample=st.integers(0, 2**31 - 1),
+    told=st.integers(0, 39),
+    shape=st.sampled_from([{}, {"temperature": 0.0}, {"temperature": 1.7}, {"top_k": 5}, {"top_p": 0.7}]),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+def test_a_text_goes_on_from_its_middle_as_it_did(
+    tiny: Weights, prompt: list[int], seed: int, sample: int, told: int, shape: dict[str, Any]
+) -> None:
+    whole = written(tiny.model, prompt, seed=seed, first_sample=sample, max_new_chars=40, **shape)
+    rest = {"first_sample": sample, "first_step": told, "max_new_chars": 40 - told}
+    assert written(tiny.model, prompt + whole[:told], seed=seed, **rest, **shape) == whole[told:]
 
 
 def test_a_shorter_text_is_the_beginning_of_the_longer(tiny: Weights) -> None:

@@ -89,6 +89,8 @@ def test_the_throws_are_the_dice_of_the_samples() -> None:
     request = new_request(samples=3, first_sample=2, seed=9)
     assert_array_equal(request.throws, [dice(9, number, 5) for number in (2, 3, 4)])
     assert request.n_rows == 3
+    later = new_request(samples=3, first_sample=2, first_step=2, seed=9)
+    assert_array_equal(later.throws[:, :3], request.throws[:, 2:])
 
 
 def test_cancelling_is_asked_for_and_says_nothing_of_the_state() -> None:
@@ -133,6 +135,40 @@ def test_a_character_that_is_not_written_is_none(sample: int, index: int) -> Non
     request.append(0, 1, logits(0), 0.0, 1.0)
     assert request.character(0, 0) is not None
     assert request.character(sample, index) is None
+
+
+def test_logits_are_those_that_a_samples_characters_were_drawn_from() -> None:
+    request = new_request()
+    for sample in range(2):
+        waiting = request.logits(sample)
+        assert waiting is not None
+        assert (waiting.shape, waiting.dtype) == ((0, 4), np.float32)
+    request.begin()
+    for number in range(3):
+        request.append(1, 1, logits(number), 0.0, 1.0)
+    for _ in range(2):
+        for since, numbers in ((0, [0, 1, 2]), (1, [1, 2]), (2, [2]), (3, []), (4, []), (10**30, [])):
+            assert_array_equal(request.logits(1, since), np.reshape([logits(number) for number in numbers], (-1, 4)))
+        none = request.logits(0)
+        assert none is not None
+        assert none.shape == (0, 4)
+        for sample in (-1, 2, 10**30):
+            assert request.logits(sample) is None
+        known = request.logits(1)
+        assert known is not None
+        known[:] = 0  # a copy
+        if not request.finished:
+            request.end(DONE)
+    request.forget()
+    assert request.logits(1) is None
+
+
+def test_logits_that_will_not_be_remembered_are_none_from_the_first() -> None:
+    request = new_request()
+    request.forget()
+    assert request.logits(0) is None
+    request.begin()
+    assert request.logits(0) is None
 
 
 def test_before_it_begins_a_request_remembers_nothing_and_counts_what_it_will_take() -> None:

@@ -64,6 +64,19 @@ def test_start_slices_the_dice(seed: int, start: int, count: int) -> None:
     assert_array_equal(dice(seed, 2, count, start), dice(seed, 2, 100)[start : start + count])
 
 
+@given(st.integers(0, MAX_SEED), st.integers(0, 2**31 - 1), st.integers(0, 5_000), st.integers(0, 9))
+def test_later_throws_are_those_that_come_after_all_before_them(seed: int, sample: int, start: int, count: int) -> None:
+    plain = np.random.Generator(np.random.Philox(key=[seed, sample])).random(start + count)
+    assert_array_equal(dice(seed, sample, count, start), plain[start:])
+
+
+def test_a_far_throw_is_had_without_those_before_it() -> None:
+    whole = np.random.Generator(np.random.Philox(key=[7, 3])).random(1_000_100)
+    for start in range(1_000_000, 1_000_010):
+        assert_array_equal(dice(7, 3, 20, start), whole[start : start + 20])
+    assert dice(7, 3, 1, 10**15).shape == (1,)  # more than there is memory for
+
+
 def test_dice_are_numbers_from_0_to_1_and_even() -> None:
     thrown = dice(11, 0, 100_000)
     assert thrown.min() >= 0

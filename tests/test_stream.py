@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import http.client
 import json
-import os
 import re
 import resource
 import socket
@@ -27,19 +26,19 @@ from model.precision import apart
 from model.sampling import dice, distribution
 from model.serving.request import Request
 from tests.client import host_and_port
-from tests.server import health, running_app
-from ui import stream
-from ui.stream import MAX_NAME_CHARS, TextStream
+from tests.server import health
+from tests.viewing import IDLE, PATIENCE_S, SOON_S, Viewer, answer, app_with_log, texts_of, wait_until, write
+from ui import answers
+from ui.answers import MAX_NAME_CHARS, LineStream
+from ui.stream import lines
 from ui.writing import LOOK_S
 
-PATIENCE_S = 60.0  # how long to wait for what must come, however busy the machine is
-SOON_S = 10.0  # far above what it takes when nothing is in the way, far below what the longest texts take
-IDLE = {"healthy": True, "writing": 0, "waiting": 0}
 SETTLED_S = 5.0  # what the engine has not done by then it will not do: it is full, with less memory than most have
 FILES = 8_192  # open at once: both ends of the largest crowd are on this machine
 CROWD = 2_000
 LONGEST: dict[str, Any] = {"prompt": "ROMEO:", "samples": MAX_SAMPLES, "length": MAX_NEW_CHARS}
-INTRODUCTION = {"run", "key", "prompt", "seed", "temperature", "first_sample", "samples", "notice", "state", "ahead"}
+SETTINGS = {"prompt", "seed", "temperature", "length", "samples", "first_sample", "first_step", "top_k", "top_p"}
+INTRODUCTION = {"run", "key", *SETTINGS, "notice", "state", "ahead"}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -60,15 +59,7 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def url(log: Path) -> Iterator[str]:
-    with contextlib.ExitStack() as app:
-        ours = os.dup(2)
-        with log.open("wb") as file:
-            os.dup2(file.fileno(), 2)
-        try:
-            url = app.enter_context(running_app("--device", "cpu"))
-        finally:
-            os.dup2(ours, 2)
-            os.close(ours)
+    with app_with_log(log) as url:
         yield url
 
 
@@ -79,101 +70,6 @@ def left_as_found(url: str, log: Path) -> Iterator[None]:
     yield
     wait_until(IDLE, url)
     assert b"Traceback" not in log.read_bytes()[logged:]
-
-
-class Viewer:
-    """A connection on which texts are asked for, and read only by who asks for them here.
-
-    Args:
-        receive_buffer: the least that may be on its way to this end unread, in bytes; 0 leaves it to the system.
-    """
-
-    def __init__(self, url: str, receive_buffer: int = 0):
-        self.socket = socket.socket()
-        if receive_buffer:
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self.socket.settimeout(PATIENCE_S)
-        self.socket.connect(host_and_port(url))
-        self._http = http.client.HTTPConnection(*host_and_port(url))
-        self._http.sock = self.socket
-        self.answer: http.client.HTTPResponse | None = None
-
-    def send(self, **asked: Any) -> Viewer:
-        """Asks, and does not wait for an answer."""
-        self._http.request("POST", "/write", json.dumps(asked), {"Content-Type": "application/json"})
-        return self
-
-    def line(self) -> dict[str, Any]:
-        """The next line."""
-        if self.answer is None:
-            self.answer = self._http.getresponse()
-            assert self.answer.status == 200, self.answer.read()
-        return json.loads(self.answer.readline())
-
-    def ask(self, **asked: Any) -> dict[str, Any]:
-        """Asks, and reads the first line."""
-        return self.send(**asked).line()
-
-    def rest(self) -> list[dict[str, Any]]:
-        """All other lines, after which the connection can take another request."""
-        assert self.answer
-        lines = [json.loads(line) for line in self.answer]
-        self.answer = None
-        return lines
-
-    def write(self, **asked: Any) -> list[str]:
-        """Asks, and reads to the end what is written."""
-        self.ask(**asked)
-        lines = self.rest()
-        assert lines[-1]["state"] == "done"
-        return texts_of(lines)
-
-    def close(self) -> None:
-        """Hangs up, whatever is still to come."""
-        if self.answer:
-            self.answer.close()
-        self._http.close()
-
-    def reset(self) -> None:
-        """Hangs up without a good-bye."""
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.close()
-
-    def __enter__(self) -> Viewer:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-def texts_of(lines: list[dict[str, Any]]) -> list[str]:
-    """What the lines say was written, a text for each sample."""
-    return ["".join(new) for new in zip(*(line["new"] for line in lines if "new" in line), strict=True)]
-
-
-def wait_until(health_is: dict[str, Any], url: str, within_s: float = SOON_S) -> None:
-    """Until the app says this of itself."""
-    deadline = time.monotonic() + within_s
-    while (now := health(url)) != health_is:
-        assert time.monotonic() < deadline, f"still {now}"
-        time.sleep(0.02)
-
-
-def write(url: str, **asked: Any) -> list[str]:
-    """The texts of one request, from beginning to end."""
-    with Viewer(url) as viewer:
-        return viewer.write(**asked)
-
-
-def answer(url: str, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, Any]:
-    """Status and JSON of a request that is answered in one piece."""
-    connection = http.client.HTTPConnection(*host_and_port(url), timeout=PATIENCE_S)
-    try:
-        connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
-        response = connection.getresponse()
-        return response.status, json.loads(response.read())
-    finally:
-        connection.close()
 
 
 def post(url: str, body: bytes, content_type: str = "application/json") -> tuple[int, Any]:
@@ -199,7 +95,16 @@ def fill_engine(url: str, stack: contextlib.ExitStack) -> tuple[list[Viewer], li
 def test_a_stream_introduces_itself_tells_what_is_new_and_ends(url: str) -> None:
     with Viewer(url) as viewer:
         first = viewer.ask(
-            prompt="“ROMEO”:中", seed=" 48213", samples=3, length=300, temperature=0.7, top_k=50, first_sample=4, viewer="one"
+            prompt="“ROMEO”:中",
+            seed=" 48213",
+            samples=3,
+            length=300,
+            temperature=0.7,
+            top_k=50,
+            top_p=0.9,
+            first_sample=4,
+            first_step=9,
+            viewer="one",
         )
         assert viewer.answer
         assert viewer.answer.headers["Content-Type"] == "application/x-ndjson"
@@ -207,8 +112,18 @@ def test_a_stream_introduces_itself_tells_what_is_new_and_ends(url: str) -> None
         assert viewer.answer.headers["Content-Security-Policy"]
         news = viewer.rest()
     assert first.keys() == INTRODUCTION
-    told = {name: first[name] for name in ("prompt", "seed", "temperature", "first_sample", "samples", "ahead")}
-    assert told == {"prompt": "'ROMEO':", "seed": 48213, "temperature": 0.7, "first_sample": 4, "samples": 3, "ahead": 0}
+    assert {name: first[name] for name in SETTINGS | {"ahead"}} == {
+        "prompt": "'ROMEO':",
+        "seed": 48213,
+        "temperature": 0.7,
+        "length": 300,
+        "samples": 3,
+        "first_sample": 4,
+        "first_step": 9,
+        "top_k": 50,
+        "top_p": 0.9,
+        "ahead": 0,
+    }
     assert first["notice"] == "Left out, because the model does not know them: ‘中’."
     states = [first["state"], *(line["state"] for line in news)]
     assert states == sorted(states, key=["waiting", "running", "done"].index)
@@ -235,8 +150,8 @@ def test_one_character_is_a_text_too(url: str) -> None:
 def test_what_is_not_sent_is_as_the_page_has_it_and_a_drawn_seed_can_be_typed(url: str) -> None:
     with Viewer(url) as viewer:
         first = viewer.ask(length=60, prompt="JULIET:", seed="")
-        told = {name: first[name] for name in ("temperature", "first_sample", "samples", "notice")}
-        assert told == {"temperature": 0.8, "first_sample": 0, "samples": 1, "notice": ""}
+        told = {name: first[name] for name in ("temperature", "samples", "first_sample", "first_step", "top_k", "top_p", "notice")}
+        assert told == {"temperature": 0.8, "samples": 1, "first_sample": 0, "first_step": 0, "top_k": 0, "top_p": 1.0, "notice": ""}
         texts = texts_of(viewer.rest())
     with Viewer(url) as viewer:
         other = viewer.ask(length=60, prompt="JULIET:", seed="")
@@ -266,6 +181,19 @@ def test_the_first_samples_number_goes_on_with_the_dice(url: str) -> None:
     assert write(url, **asked, samples=2, first_sample=2) == four[2:]
     last = 2**31 - 1
     assert write(url, **asked, first_sample=last) == write(url, **asked, samples=2, first_sample=last)[:1]
+
+
+@pytest.mark.parametrize("told", [1, 6, 250, 399])
+def test_the_first_step_goes_on_with_the_dice_of_a_sample(url: str, told: int) -> None:
+    """That the text goes on as it did is for float32 to promise: test_generate.py, test_engine.py."""
+    rest = {"length": 400 - told, "seed": "5", "first_sample": 2, "first_step": told}
+    with Viewer(url) as viewer:
+        first = viewer.ask(prompt="ROMEO:" + "x" * told, **rest)
+        texts = texts_of(viewer.rest())
+    assert [len(text) for text in texts] == [400 - told]
+    throws = dice(5, 2, 400)[told:]
+    for index in {0, len(throws) - 1}:
+        assert answer(url, "GET", f"/character/{first['key']}/0/{index}")[1]["die"] == throws[index]
 
 
 @pytest.mark.parametrize("shape", [{}, {"top_k": 5}, {"top_p": 0.7}, {"temperature": 0}], ids=str)
@@ -352,6 +280,7 @@ WRONG_TYPES = {
     "length": ("null", '"60"', "true", "[]", "{}", "1.5", "NaN", "Infinity", "1e400"),
     "samples": ("null", '"4"', "true", "[]", "{}", "1.5", "NaN", "-Infinity", "1e400"),
     "first_sample": ("null", '"4"', "true", "[]", "{}", "0.5", "NaN", "1e400"),
+    "first_step": ("null", '"4"', "true", "[]", "{}", "0.5", "NaN", "1e400"),
     "top_k": ("null", '"4"', "true", "[]", "{}", "0.5", "NaN", "1e400"),
     "top_p": ("null", '"1"', "true", "[]", "{}"),
 }
@@ -361,6 +290,7 @@ WRONG_VALUES = {
     "length": ("0", "-1", "2001", "1e30"),
     "samples": ("0", "-1", "17", "1e30"),
     "first_sample": ("-1", "2147483648", "1e30"),
+    "first_step": ("-1", "1000001", "1e30"),
     "top_k": ("-1", "4097", "1e30"),
     "top_p": ("-0.001", "1.001", "NaN", "Infinity", "1e400"),
     "viewer": (f'"{"v" * (MAX_NAME_CHARS + 1)}"',),
@@ -543,7 +473,7 @@ def test_who_never_reads_and_stays_is_written_to_the_end(url: str) -> None:
 
 def test_a_connection_that_takes_nothing_more_ends_its_request(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The buffers of a real connection take the longest text whole; here they are full at once."""
-    monkeypatch.setattr(stream, "UNREAD_S", 0.2)
+    monkeypatch.setattr(answers, "UNREAD_S", 0.2)
     request = Request("ROMEO:", (), SamplingParams(), ("\n",))
     sent: list[Message] = []
 
@@ -557,7 +487,8 @@ def test_a_connection_that_takes_nothing_more_ends_its_request(url: str, monkeyp
         raise AssertionError
 
     async def serve() -> None:
-        await asyncio.wait_for(TextStream(request)({"type": "http"}, receive, send), SOON_S)
+        stream = LineStream(lines(request), request.cancel)
+        await asyncio.wait_for(stream({"type": "http"}, receive, send), SOON_S)
 
     apart(lambda: asyncio.run(serve()))  # the browser's tests leave an event loop in this thread
     assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]

@@ -7,8 +7,8 @@ import gradio as gr
 from model.serving.engine import Engine
 from ui.api import create_api
 from ui.class_address import qr_modules
-from ui.sample_tab import create_sample_tab
-from ui.theme import read
+from ui.files import read
+from ui.sample.tab import create_sample_tab
 
 TITLE = "Soliloquy"
 

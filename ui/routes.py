@@ -11,9 +11,11 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from model.serving.engine import Engine
+from ui.assets import add_assets
+from ui.files import read, styles
 from ui.page import create_page
 from ui.stream import add_stream
-from ui.theme import make_theme, read
+from ui.theme import make_theme
 
 MAX_EVENTS = 400  # API calls at once; Gradio's 40 would make programs wait for each other
 MAX_BODY_BYTES = 2**20  # the longest prompt fits many times
@@ -73,6 +75,7 @@ def create_server(engine: Engine, class_address: str | None = None) -> FastAPI:
         return JSONResponse(health, 200 if health["healthy"] else 503)
 
     page = create_page(engine, class_address)
+    add_assets(server)
     add_stream(server, engine)
     page.max_threads = MAX_EVENTS
     page._queue.max_thread_count = MAX_EVENTS  # mounting, unlike launching, does not pass it on
@@ -82,7 +85,7 @@ def create_server(engine: Engine, class_address: str | None = None) -> FastAPI:
         page,
         path="/",
         theme=make_theme(),
-        css=read("page.css") + read("sample_tab.css") + read("class_panel.css"),
+        css=styles(),
         head=f"<script>{read('state.js')}</script>",
         favicon_path=str(Path(__file__).with_name("favicon.png")),
         footer_links=[],

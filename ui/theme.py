@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import gradio as gr
 
 SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Liberation Sans", "sans-serif")
@@ -65,8 +63,3 @@ def make_theme() -> gr.themes.Base:
     plain |= {"block_label_border_width": "0px", "input_shadow": "none", "input_shadow_focus": "none", "button_primary_shadow": "none"}
     plain |= {"block_title_text_weight": "600", "input_padding": "0.625rem 0.75rem", "layout_gap": "1.25rem", "form_gap_width": "0px"}
     return theme.set(**settings, **plain)
-
-
-def read(name: str) -> str:
-    """A file that lies beside this one."""
-    return (Path(__file__).parent / name).read_text(encoding="utf-8")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from model.serving.request import FINISHED, Request
@@ -43,15 +43,21 @@ async def follow(request: Request) -> AsyncIterator[View]:
 
 
 def introduce(request: Request) -> View:
-    """What does not change of a request."""
+    """What does not change of a request, all that makes its texts among it."""
+    params = request.params
     return {
         "run": request.number,
         "key": request.key,
         "prompt": request.prompt,
-        "seed": request.params.seed,
-        "temperature": request.params.temperature,
-        "first_sample": request.params.first_sample,
-        "notice": _left_out(request.left_out),
+        "seed": params.seed,
+        "temperature": params.temperature,
+        "length": params.max_new_chars,
+        "samples": params.samples,
+        "first_sample": params.first_sample,
+        "first_step": params.first_step,
+        "top_k": params.top_k,
+        "top_p": params.top_p,
+        "notice": name_left_out(request.left_out),
     }
 
 
@@ -69,7 +75,8 @@ def make_view(request: Request) -> View:
     }
 
 
-def _left_out(chars: tuple[str, ...]) -> str:
+def name_left_out(chars: Sequence[str]) -> str:
+    """The notice of characters that the vocabulary lacks; empty if there are none."""
     if not chars:
         return ""
     more = f" and {len(chars) - NAMED_AT_MOST} more" if len(chars) > NAMED_AT_MOST else ""

@@ -8,13 +8,19 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
 
 from model.checkpoint import Weights
 from model.config import MAX_ROWS, MAX_SAMPLES, SamplingParams, check_prompt
 from model.errors import BusyError
 from model.kv_cache import KVCache
 from model.precision import apart, free_bytes
+from model.serving.errands import Errand, Errands, Result
 from model.serving.records import Records
 from model.serving.request import FAILED, STOPPED, Character, Request
 from model.serving.scheduler import SeatMap
@@ -27,6 +33,7 @@ STUCK_AFTER_S = 60.0  # a round takes milliseconds; after this long something is
 FAILING_AFTER = 8  # requests that failed one after the other: it is not theirs, it is the machine's
 FORGET_EVERY_S = 10.0
 NICENESS = 10
+SHUTTING_DOWN = "The server is shutting down."
 
 
 class Engine:
@@ -40,6 +47,7 @@ class Engine:
     def __init__(self, weights: Weights):
         self._work = threading.Condition(threading.RLock())
         self._writers = [apart(lambda: _make_writer(weights, self._work))]  # the last one takes requests, those before it finish theirs
+        self._errands = Errands()
         self._records = Records()
         self._closing = self._stopping = False
         self._last_round = self._last_forgetting = time.monotonic()
@@ -58,11 +66,12 @@ class Engine:
             self._writers.append(writer)
             self._work.notify()
 
-    def submit(self, prompt: str, params: SamplingParams, viewer: str = "") -> Request:
+    def submit(self, prompt: str, params: SamplingParams, viewer: str = "", remember: bool = True) -> Request:
         """Queues a request and returns at once. Characters that the vocabulary lacks are left out and named in it.
 
         Args:
             viewer: who asks; viewers are served in turn.
+            remember: whether it can be found by its key; if not it takes no place among those that can.
 
         Raises:
             ParameterError: the prompt is no text or too long, or a setting does not fit the model.
@@ -75,21 +84,39 @@ class Engine:
             fitting = replace(params, top_k=min(params.top_k, weights.model.config.vocab_size))
             request = Request(text, tuple(left_out), fitting, weights.tokenizer.vocabulary, viewer)
             with self._work:
-                if self._closing or not self._thread.is_alive():
-                    raise BusyError("The server is shutting down.")
+                self._begin_to_take()
                 if weights is not self.weights:  # another model came meanwhile
                     continue
-                if all(writer.idle for writer in self._writers):
-                    self._last_round = time.monotonic()
                 self._writers[-1].submit(request)
                 self._work.notify()
-            self._records.add(request)
+            if remember:
+                self._records.add(request)
             return request
+
+    def run(self, work: Callable[[Weights], Result]) -> Future[Result]:
+        """Queues a short piece of work with the model that is then in use, to be done between two rounds of writing, one piece at a
+        time. What is cancelled before its turn comes is not done; what fails is the future's, and nobody else's.
+
+        Raises:
+            BusyError: too much work waits already.
+        """
+        errand = Errand(work)
+        with self._work:
+            self._begin_to_take()
+            self._errands.add(errand)
+            self._work.notify()
+        return errand.future
 
     def character(self, key: str, sample: int, index: int) -> Character | None:
         """How a character of a request came to be; None if there is none, or it is no longer remembered."""
         request = self._records.find(key)
         return request.character(sample, index) if request else None
+
+    def logits(self, key: str, sample: int, since: int = 0) -> NDArray[np.float32] | None:
+        """What the characters of a request's sample were drawn from, from index `since` on, (characters, V); None if there is no
+        such sample, or it is no longer remembered."""
+        request = self._records.find(key)
+        return request.logits(sample, since) if request else None
 
     def health(self) -> dict[str, bool | int]:
         """Whether the decode loop runs, how many rows it is writing, and how many requests wait."""
@@ -108,7 +135,8 @@ class Engine:
         self._thread.join()
 
     def stop(self) -> None:
-        """Ends the loop at once: what is being written stays as it is, and what waits is not begun."""
+        """Ends the loop at once: what is being written stays as it is, and what waits is not begun. Work that waits fails with a
+        BusyError."""
         self._stopping = True
         self.close()
 
@@ -116,6 +144,7 @@ class Engine:
         _step_back()
         try:
             while self._wait_for_work():
+                self._run_errand()
                 for writer in self._writers:
                     try:
                         writer.round()
@@ -124,9 +153,35 @@ class Engine:
                         writer.end_running(FAILED, WENT_WRONG)
                 self._last_round = time.monotonic()
         finally:  # whatever ends the loop, nobody is left waiting
+            with self._work:
+                self._closing = True
             for writer in self._writers:
                 writer.end_running(STOPPED)
                 writer.end_waiting(STOPPED)
+            while errand := self._errands.take():
+                errand.future.set_exception(BusyError(SHUTTING_DOWN))
+
+    def _begin_to_take(self) -> None:
+        """Something comes to be done.
+
+        Raises:
+            BusyError: nothing is done any more.
+        """
+        if self._closing or not self._thread.is_alive():
+            raise BusyError(SHUTTING_DOWN)
+        if self._idle:
+            self._last_round = time.monotonic()
+
+    @property
+    def _idle(self) -> bool:
+        """Whether there is nothing to do."""
+        return not self._errands and all(writer.idle for writer in self._writers)
+
+    def _run_errand(self) -> None:
+        with self._work:
+            errand = self._errands.take()
+        if errand:
+            errand.run(self.weights)
 
     def _wait_for_work(self) -> bool:
         """Sleeps while there is nothing to do; False once it is over."""
@@ -136,7 +191,7 @@ class Engine:
         with self._work:
             while True:
                 self._writers = [*(writer for writer in self._writers[:-1] if not writer.idle), self._writers[-1]]
-                idle = all(writer.idle for writer in self._writers)
+                idle = self._idle
                 if self._stopping or not idle or self._closing:
                     return not (self._stopping or idle)
                 if not self._work.wait(FORGET_EVERY_S):

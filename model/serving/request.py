@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from model.config import MAX_REQUEST_RECORD_BYTES, SamplingParams
 from model.sampling import Floats, dice
@@ -141,6 +142,19 @@ class Request:
             die = self.throws[sample, index]
             return Character(self._texts[sample][index], record.logits[sample, index].copy(), float(die), float(low), float(high))
 
+    def logits(self, sample: int, since: int = 0) -> NDArray[np.float32] | None:
+        """What the network said before each character of a sample from index `since` on, before temperature, (characters, V).
+
+        None if there is no such sample, or it is no longer remembered.
+        """
+        with self._lock:
+            if not 0 <= sample < len(self._texts):
+                return None
+            if self._record is not None:
+                return self._record.logits[sample, since : len(self._texts[sample])].copy()
+            not_begun = self._state == WAITING and self._whole_record_bytes
+            return np.zeros((0, len(self._vocabulary)), dtype=np.float32) if not_begun else None
+
     @property
     def record_bytes(self) -> int:
         """What remembering its characters takes, or will take once all are written."""
@@ -210,4 +224,4 @@ class _Record:
 def _throws(params: SamplingParams) -> Floats:
     """The dice of a request's samples, (samples, max_new_chars)."""
     numbers = range(params.first_sample, params.first_sample + params.samples)
-    return np.stack([dice(params.seed, number, params.max_new_chars) for number in numbers])
+    return np.stack([dice(params.seed, number, params.max_new_chars, params.first_step) for number in numbers])

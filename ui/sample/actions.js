@@ -1,0 +1,182 @@
+// What can be done on the tab: the buttons at the left, those of the bar, going on from a character, and taking things along.
+import { button, make } from "../shared/dom.js";
+import { die } from "../shared/dice.js";
+import { distribution, land } from "../shared/distribution.js";
+import { download } from "../shared/paint.js";
+import { logitsOf } from "./records.js";
+
+const byId = (id) => document.getElementById(id);
+
+export function createActions(app) {
+  const { runs, controls } = app;
+  app.undo = () => controls.set(runs.undo());
+  app.continueFrom = (run, sample, index) => {
+    const prompt = run.start + [...run.texts[sample]].slice(0, index + 1).join("");
+    goOn(app, prompt, { ...controls.get(), prompt, first_sample: 0 });
+  };
+  // The sample's own dice go on after the character that was chosen instead of the one that they gave.
+  app.force = (run, sample, index, id) => {
+    const chosen = app.vocabulary[id];
+    const prompt = run.start + [...run.texts[sample]].slice(0, index).join("") + chosen;
+    const { seed, first_sample, first_step = 0 } = run.view;
+    const dice = { seed, first_sample: first_sample + sample, first_step: first_step + index + 1, samples: 1 };
+    goOn(app, prompt, { ...controls.get(), ...run.settings, prompt, ...dice }, { chosen });
+  };
+  createButtons(app);
+  createBar(app);
+  createMore();
+  checkNumbers(app);
+}
+
+function goOn(app, prompt, settings, forced = null) {
+  const before = { prompt: app.controls.get().prompt };
+  app.controls.set({ prompt });
+  app.show("texts");
+  void app.runs.write(settings, { keep: true, before, forced }).then((run) => run ?? app.controls.set(before));
+}
+
+function createButtons({ runs, controls }) {
+  const actions = {
+    generate: () => void runs.write(controls.get()),
+    again: () => void runs.write(controls.get(), { keep: true }),
+    stop: () => runs.stop(),
+    clear: () => runs.clear(),
+  };
+  for (const [id, action] of Object.entries(actions)) byId(id).addEventListener("click", action);
+  const allowStop = () => {
+    const stop = byId("stop");
+    if (!runs.busy && stop === document.activeElement) byId("generate").focus();
+    stop.disabled = !runs.busy;
+  };
+  runs.addEventListener("change", allowStop);
+  runs.addEventListener("grow", allowStop);
+  allowStop();
+}
+
+function createBar(app) {
+  app.copyLink = () => copyLink(app);
+  app.toggleFullScreen = () => toggleFullScreen(app);
+  const tool = (name) => app.element.querySelector(`[data-tool="${name}"]`);
+  createDownloads(app, tool("download"));
+  const actions = { undo: app.undo, link: app.copyLink, download: app.download, "full-screen": app.toggleFullScreen, keys: () => app.showKeys() };
+  for (const [name, action] of Object.entries(actions)) tool(name).addEventListener("click", action);
+  const allowUndo = () => (tool("undo").disabled = !app.runs.canUndo);
+  app.runs.addEventListener("change", allowUndo);
+  allowUndo();
+}
+
+async function copyLink(app) {
+  const address = app.address.write();
+  const said = app.element.querySelector(".bar-said");
+  try {
+    await navigator.clipboard.writeText(address);
+    said.textContent = "Link copied";
+  } catch {
+    window.prompt("The address of this page as it is now:", address); // clipboards are closed to pages without https
+  }
+  setTimeout(() => (said.textContent = ""), 2500);
+}
+
+function toggleFullScreen(app) {
+  if (document.fullscreenElement) void document.exitFullscreen();
+  else app.element.requestFullscreen().catch(() => app.tell("This browser allows no full screen here.", false));
+}
+
+function createDownloads(app, opener) {
+  const list = make("div", "menu-list");
+  list.popover = "auto";
+  app.element.append(list);
+  const entry = (label, action) =>
+    button("menu-entry", label, async () => {
+      list.hidePopover();
+      try {
+        await action();
+      } catch (error) {
+        app.tell(error.message, true);
+      }
+    });
+  app.download = () => {
+    list.replaceChildren(...entries(app).map(([label, action]) => entry(label, action)));
+    list.togglePopover();
+    const { right, bottom } = opener.getBoundingClientRect();
+    list.style.left = `${Math.max(8, right - list.offsetWidth)}px`;
+    list.style.top = `${bottom + 6}px`;
+    list.querySelector("button").focus();
+  };
+}
+
+function entries(app) {
+  const texts = app.runs.list.length
+    ? [
+        ["Texts (TXT)", () => download("soliloquy.txt", new Blob([asText(app.runs.list)], { type: "text/plain" }))],
+        ["Texts with probabilities (JSON)", async () => download("soliloquy.json", new Blob([await asJSON(app)], { type: "application/json" }))],
+      ]
+    : [];
+  const own = app.view().downloads ?? [];
+  return own.length || texts.length ? [...own, ...texts] : [["Nothing to download yet", () => {}]];
+}
+
+function asText(runs) {
+  const of = ({ view, texts }) => {
+    const head = `prompt ${JSON.stringify(view.prompt)}, temperature ${view.temperature}, top-k ${view.top_k ?? 0}, top-p ${view.top_p ?? 1}, seed ${view.seed}`;
+    return texts.map((text, sample) => `--- sample ${view.first_sample + sample + 1}: ${head}\n${view.prompt}${text}\n`);
+  };
+  return runs.flatMap(of).join("\n");
+}
+
+async function asJSON(app) {
+  const runs = [];
+  for (const run of app.runs.list) {
+    const { prompt, seed, temperature, top_k = 0, top_p = 1, first_sample, first_step = 0, forced } = run.view;
+    const samples = [];
+    for (const sample of run.texts.keys()) {
+      const logits = await logitsOf(run, sample);
+      samples.push({ sample: first_sample + sample, text: run.texts[sample], characters: charactersOf(app, run, sample, logits) });
+    }
+    const recomputed = Boolean(run.recomputed);
+    runs.push({ prompt, seed, temperature, top_k, top_p, first_sample, first_step, forced: forced?.chosen ?? null, recomputed, samples });
+  }
+  return JSON.stringify({ model: app.page, runs }, null, 1);
+}
+
+// For each character: itself, the probability that it was drawn with, the raw one, and the die.
+function charactersOf(app, run, sample, logits) {
+  const V = app.vocabulary.length;
+  const { seed, first_sample, first_step = 0 } = run.view;
+  return [...run.texts[sample]].slice(0, logits.length / V).map((char, i) => {
+    const here = logits.subarray(i * V, (i + 1) * V);
+    const [drawn, thrown] = [distribution(here, run.settings), die(seed, first_sample + sample, first_step + i)];
+    const { id, low, high } = land(drawn, thrown);
+    const die_of = id === app.idOf(char) ? { die: thrown, low, high } : {}; // logits computed anew may put an edge elsewhere
+    return { char, probability: drawn[app.idOf(char)], raw: distribution(here)[app.idOf(char)], ...die_of };
+  });
+}
+
+// Top-k and top-p are out of sight at first.
+function createMore() {
+  const open = byId("more-button");
+  open.addEventListener("click", () => {
+    const isOpen = byId("more").classList.toggle("open");
+    open.setAttribute("aria-expanded", String(isOpen));
+  });
+}
+
+// Gradio takes an emptied number field for its lowest value, and moves what is out of range without a word.
+function checkNumbers(app) {
+  const isNumberField = (node) => node.matches?.('#controls input[type="number"]');
+  document.addEventListener("focusin", ({ target }) => {
+    if (isNumberField(target)) target.dataset.before = target.value;
+  });
+  const check = ({ target }) => {
+    if (!isNumberField(target)) return;
+    const { min, max, value } = target;
+    const label = target.getAttribute("aria-label").replace("number input for ", "");
+    if (value === "") {
+      target.value = target.dataset.before;
+      target.dispatchEvent(new Event("input", { bubbles: true }));
+    } else if (Number(value) < Number(min) || Number(value) > Number(max)) {
+      app.tell(`${label} goes from ${min} to ${Number(max).toLocaleString("en")}.`, false);
+    }
+  };
+  document.addEventListener("focusout", check, true);
+}

@@ -1,0 +1,52 @@
+// The controls at the left are Gradio's. Their fields are the truth: they are read and set where they stand.
+const FIELDS = {
+  prompt: "#prompt textarea",
+  temperature: '#temperature input[type="number"]',
+  length: '#length input[type="number"]',
+  samples: '#samples input[type="number"]',
+  seed: "#seed :is(input, textarea)",
+  top_k: '#top-k input[type="number"]',
+  top_p: '#top-p input[type="number"]',
+};
+const AS_TEXT = new Set(["prompt", "seed"]);
+const field = (name) => document.querySelector(FIELDS[name]);
+const valueOf = (name, node) => (AS_TEXT.has(name) ? node.value : Number(node.value));
+
+export class Controls {
+  // Gradio mounts its components one after the other.
+  static ready() {
+    return new Promise((resolve) => {
+      const look = () => (Object.keys(FIELDS).every(field) ? resolve(new Controls()) : requestAnimationFrame(look));
+      look();
+    });
+  }
+
+  // { prompt, temperature, length, samples, seed (as typed), top_k, top_p }
+  get() {
+    return Object.fromEntries(Object.keys(FIELDS).map((name) => [name, valueOf(name, field(name))]));
+  }
+
+  set(settings) {
+    for (const [name, value] of Object.entries(settings)) {
+      const node = FIELDS[name] && field(name);
+      if (!node || node.value === String(value)) continue;
+      node.value = value;
+      node.dispatchEvent(new Event("input", { bubbles: true })); // Gradio's fields listen to it
+      if (!AS_TEXT.has(name)) node.dispatchEvent(new Event("blur")); // ... and tidy up numbers
+    }
+  }
+
+  focus(name) {
+    field(name).focus();
+  }
+
+  // Calls back with all settings and the name of the one that was moved, at once: a range's event comes before its number is set.
+  onChange(listener) {
+    document.addEventListener("input", ({ target }) => {
+      const name = Object.keys(FIELDS).find((name) => field(name)?.closest(".block")?.contains(target));
+      if (!name) return;
+      const value = target.value === "" && !AS_TEXT.has(name) ? undefined : valueOf(name, target);
+      if (value !== undefined) listener({ ...this.get(), [name]: value }, name);
+    });
+  }
+}

@@ -1,0 +1,226 @@
+// How a character came to be, beside it: hover, tap, or walk there with the arrow keys.
+import { createCandidates } from "../shared/candidates.js";
+import { distribution, ranking, surprisal } from "../shared/distribution.js";
+import { button, make, nameOf, percent } from "../shared/dom.js";
+import { createStrip } from "../shared/strip.js";
+
+const SHOWN = 10; // candidates
+const GAP = 10; // pixels between a character and what is said of it
+const LEAVE_MS = 250; // to get from a character to its popover
+
+export class Inspector {
+  #app;
+  #node = make("aside", "inspector");
+  #here = null; // { body, text, index, source }
+  #pinned = false;
+  #mark = new Highlight();
+  #leaving = 0;
+
+  constructor(app) {
+    this.#app = app;
+    CSS.highlights.set("inspected", this.#mark);
+    this.#mark.priority = 2;
+    this.#build();
+    app.element.append(this.#node);
+    document.addEventListener("pointerdown", ({ target }) => {
+      if (this.#here && !this.#node.contains(target) && !this.#here.body.contains(target)) this.close();
+    });
+    document.addEventListener("keydown", (event) => event.key === "Escape" && this.#here && this.close(true), true);
+    document.addEventListener("scroll", ({ target }) => target !== this.#node && !this.#pinned && this.close(), { capture: true, passive: true });
+  }
+
+  // Makes the characters of a text explain themselves. `body` is the element around it, which takes the focus; `source.at(index)`
+  // gives { char, logits, settings, die, recomputed } or null; `source.continueFrom(index)` and `source.force(index, id)` may be there.
+  watch(body, text, source) {
+    const look = (event, pin) => {
+      const index = charAt(text, event.clientX, event.clientY);
+      if (index === null) {
+        if (pin) this.close();
+        else this.#leave();
+      } else this.#show({ body, text, index, source }, pin);
+    };
+    body.addEventListener("pointermove", (event) => event.pointerType === "mouse" && !event.buttons && !this.#pinned && look(event, false));
+    body.addEventListener("pointerleave", () => this.#leave());
+    body.addEventListener("click", (event) => getSelection().isCollapsed && look(event, true));
+    body.addEventListener("keydown", (event) => this.#key(event, { body, text, source }));
+  }
+
+  close(giveBack = false) {
+    if (!this.#here) return;
+    const { body } = this.#here;
+    const inside = this.#node.contains(document.activeElement);
+    this.#here = null;
+    this.#pinned = false;
+    this.#mark.clear();
+    this.#node.hidePopover();
+    if (giveBack || inside) body.focus();
+  }
+
+  #build() {
+    this.#node.popover = "manual";
+    this.#node.setAttribute("role", "dialog");
+    this.#node.setAttribute("aria-label", "How this character came to be");
+    this.#node.dataset.testid = "inspector";
+    this.title = make("p", "inspector-title");
+    this.said = make("p", "inspector-said");
+    this.strip = createStrip();
+    this.candidates = createCandidates(this.#app, { onPick: (id) => this.#force(id) });
+    this.actions = make("div", "inspector-actions");
+    this.goOn = button("quiet", "Continue from here", () => this.#continue());
+    this.hint = make("p", "inspector-hint");
+    this.actions.append(this.goOn, this.hint);
+    this.#node.append(this.title, this.said, this.strip.node, this.candidates.node, this.actions);
+    this.#node.addEventListener("pointerenter", () => clearTimeout(this.#leaving));
+    this.#node.addEventListener("pointerleave", () => this.#leave());
+  }
+
+  #leave() {
+    clearTimeout(this.#leaving);
+    this.#leaving = setTimeout(() => !this.#pinned && this.close(), LEAVE_MS);
+  }
+
+  async #show(here, pin) {
+    clearTimeout(this.#leaving);
+    const same = this.#here?.text === here.text && this.#here.index === here.index;
+    if (same && pin === this.#pinned) return;
+    this.#here = here;
+    this.#pinned = pin;
+    this.#mark.clear();
+    this.#mark.add(rangeOf(here.text, here.index));
+    let facts;
+    try {
+      facts = await here.source.at(codePoints(here.text.data, here.index));
+    } catch (error) {
+      this.close();
+      this.#app.tell(error.message, true);
+      return;
+    }
+    if (this.#here !== here) return; // the reader is elsewhere by now
+    if (!facts) {
+      this.close();
+      return;
+    }
+    this.#node.classList.toggle("pinned", pin);
+    this.#node.showPopover();
+    this.#fill(facts);
+    this.#place();
+  }
+
+  #fill({ char, logits, settings, die, recomputed }) {
+    const id = this.#app.idOf(char);
+    const probabilities = distribution(logits, settings);
+    const raw = distribution(logits);
+    const rank = ranking(logits).indexOf(id) + 1;
+    this.title.replaceChildren(make("b", "", nameOf(char)), ` came with ${percent(probabilities[id])}`);
+    const bits = surprisal(raw[id]).toFixed(1);
+    this.title.append(make("span", "inspector-bits", `${bits} ${bits === "1.0" ? "bit" : "bits"} of surprise`));
+    this.said.replaceChildren(...this.#story({ id, probabilities, die, rank, recomputed }));
+    this.strip.node.hidden = die === null;
+    if (die !== null) this.strip.draw(probabilities, { die, id, vocabulary: this.#app.vocabulary });
+    this.candidates.show({ logits, settings, id, count: SHOWN });
+    const { source } = this.#here;
+    this.goOn.hidden = !source.continueFrom;
+    this.hint.textContent = !source.force ? "" : this.#pinned ? "Press a character to force it." : "Click to go on from here or force another one.";
+    this.candidates.node.classList.toggle("can-force", Boolean(source.force) && this.#pinned);
+  }
+
+  *#story({ id, probabilities, die, rank, recomputed }) {
+    if (die === null) yield make("span", "", recomputed ? `Number ${rank} of the model's list. Computed again from the text.` : `Number ${rank} of the model's list.`);
+    else {
+      const low = probabilities.slice(0, id).reduce((a, b) => a + b, 0);
+      yield make("span", "", `The die, ${die.toFixed(4)}, fell between ${low.toFixed(4)} and ${(low + probabilities[id]).toFixed(4)}. `);
+      yield make("span", "", `Number ${rank} of the model's list.`);
+    }
+  }
+
+  // Below its character if there is room, else above; on a phone at the lower edge.
+  #place() {
+    const node = this.#node;
+    node.style.removeProperty("left");
+    node.style.removeProperty("top");
+    if (innerWidth < 640) return;
+    const { body, text, index } = this.#here;
+    const at = rangeOf(text, index, true).getBoundingClientRect();
+    const { width, height } = node.getBoundingClientRect();
+    const anchor = at.height ? at : body.getBoundingClientRect();
+    const below = anchor.bottom + GAP;
+    const fits = below + height < innerHeight - GAP;
+    const top = fits ? below : anchor.top - GAP - height;
+    const beside = top < GAP; // neither: it stands to one side
+    const left = beside ? (anchor.right + 3 * GAP + width < innerWidth ? anchor.right + 3 * GAP : anchor.left - 3 * GAP - width) : anchor.left - 2 * GAP;
+    node.style.left = `${Math.min(Math.max(GAP, left), innerWidth - width - GAP)}px`;
+    node.style.top = `${beside ? Math.max(GAP, Math.min(anchor.top, innerHeight - height - GAP)) : top}px`;
+  }
+
+  #key(event, { body, text, source }) {
+    if (event.target !== body || event.ctrlKey || event.metaKey || event.altKey) return;
+    const here = this.#here?.text === text ? this.#here.index : null;
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (step && text.length) {
+      const index = here === null ? firstVisible(body, text) : Math.min(text.length - 1, Math.max(0, here + step));
+      event.preventDefault();
+      reveal(body, text, index);
+      requestAnimationFrame(() => this.#show({ body, text, index, source }, false));
+    } else if (event.key === "Enter" && here !== null) {
+      event.preventDefault();
+      this.#pinned = true;
+      this.#node.classList.add("pinned");
+      this.hint.textContent = source.force ? "Press a character to force it." : "";
+      this.candidates.node.classList.toggle("can-force", Boolean(source.force));
+      this.#node.querySelector("button:not([hidden])")?.focus();
+    }
+  }
+
+  #continue() {
+    const { source, text, index } = this.#here;
+    this.close();
+    source.continueFrom(codePoints(text.data, index));
+  }
+
+  #force(id) {
+    const { source, text, index } = this.#here ?? {};
+    if (!source?.force) return;
+    this.close();
+    source.force(codePoints(text.data, index), id);
+  }
+}
+
+// Offsets in a text count UTF-16 units, characters of the model code points. They differ beyond the basic plane only.
+const codePoints = (data, offset) => (/[\ud800-\udfff]/.test(data) ? [...data.slice(0, offset)].length : offset);
+
+function rangeOf(text, index, measured = false) {
+  const ends = { startContainer: text, startOffset: index, endContainer: text, endOffset: Math.min(text.length, index + 1) };
+  if (!measured) return new StaticRange(ends);
+  const range = document.createRange();
+  range.setStart(text, ends.startOffset);
+  range.setEnd(text, ends.endOffset);
+  return range;
+}
+
+// Index of the character under a point, or null. To the right of a line is the newline that ends it.
+function charAt(text, x, y) {
+  const caret = document.caretPositionFromPoint?.(x, y) ?? fromRange(document.caretRangeFromPoint?.(x, y));
+  if (caret?.offsetNode !== text) return null;
+  for (const index of [caret.offset - 1, caret.offset]) {
+    if (index < 0 || index >= text.length) continue;
+    for (const box of rangeOf(text, index, true).getClientRects()) {
+      if (x >= box.left && x < box.right && y >= box.top && y < box.bottom) return index;
+    }
+  }
+  return text.data[caret.offset] === "\n" ? caret.offset : null;
+}
+
+const fromRange = (range) => range && { offsetNode: range.startContainer, offset: range.startOffset };
+
+function firstVisible(body, text) {
+  const { top, left } = body.getBoundingClientRect();
+  const caret = document.caretPositionFromPoint?.(left + 24, top + 24);
+  return caret?.offsetNode === text ? Math.min(caret.offset, text.length - 1) : 0;
+}
+
+// Scrolls a card so that a character is in view.
+function reveal(body, text, index) {
+  const [box, frame] = [rangeOf(text, index, true).getBoundingClientRect(), body.getBoundingClientRect()];
+  if (box.top < frame.top) body.scrollTop -= frame.top - box.top + box.height;
+  else if (box.bottom > frame.bottom) body.scrollTop += box.bottom - frame.bottom + box.height;
+}

@@ -1,0 +1,1 @@
+export function createLocked(panel, app) { return {}; }

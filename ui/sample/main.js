@@ -1,0 +1,106 @@
+// The Sample tab. Given by gr.HTML: element, props. The controls are Gradio's; all that is shown is drawn here.
+//
+// A view is made by create(panel, app) and gives back { show(), hide() }, both optional. It is drawn while it is shown, and listens to
+//   app.runs       what was written (runs.js)
+//   app.controls   the settings at the left (controls.js)
+//   app.inspector  how a character came to be, beside it (inspector.js)
+//   app.tell(words, isError), app.vocabulary, app.idOf(character), app.page (weights and precision)
+// What belongs into the address of the page a view keeps with app.address.keep(name, value) and finds in app.address.get(name).
+import { button, calm, make } from "../shared/dom.js";
+import { Address } from "./address.js";
+import { createActions } from "./actions.js";
+import { Controls } from "./controls.js";
+import { Inspector } from "./inspector.js";
+import { createKeys } from "./keys.js";
+import { createLocked } from "./locked.js";
+import { createNext } from "./next.js";
+import { Runs } from "./runs.js";
+import { createScore } from "./score.js";
+import { createTexts } from "./texts.js";
+import { createTree } from "./tree.js";
+
+const VIEWS = [
+  ["texts", "Texts", createTexts],
+  ["next", "Next character", createNext],
+  ["tree", "Tree", createTree],
+  ["dice", "Locked dice", createLocked],
+  ["score", "Score", createScore],
+];
+
+export async function start(element, props) {
+  const { vocabulary, weights, stored } = props.page;
+  const ids = new Map(vocabulary.map((char, id) => [char, id]));
+  window.soliloquy.vocabulary = vocabulary;
+  const controls = await Controls.ready();
+  const app = { vocabulary, idOf: (char) => ids.get(char), page: weights, controls, runs: new Runs(), tell, element };
+  app.address = new Address(app);
+  app.inspector = new Inspector(app);
+  createViews(app);
+  createActions(app);
+  createKeys(app);
+  app.runs.addEventListener("trouble", ({ detail }) => tell(detail, true));
+  app.runs.addEventListener("notice", ({ detail }) => tell(detail, false));
+  app.runs.addEventListener("grow", ({ detail: { view } }) => view.chars_per_s && window.soliloquy.showSpeed(view.chars_per_s));
+  if (!(await app.address.open()) && stored) app.runs.show(stored);
+  element.dataset.ready = "";
+}
+
+function createViews(app) {
+  const [tabs, panels] = [app.element.querySelector(".views"), app.element.querySelector(".panels")];
+  const views = new Map();
+  for (const [name, title, create] of VIEWS) {
+    const tab = button("view-tab", title, () => app.show(name));
+    const panel = make("section", `panel panel-${name}`);
+    Object.assign(tab, { id: `view-${name}`, role: "tab" });
+    Object.assign(panel, { id: `panel-${name}`, role: "tabpanel", hidden: true });
+    tab.setAttribute("aria-controls", panel.id);
+    panel.setAttribute("aria-labelledby", tab.id);
+    tabs.append(tab);
+    panels.append(panel);
+    views.set(name, { tab, panel, view: create(panel, app) });
+  }
+  tabs.addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!step) return;
+    const names = [...views.keys()];
+    app.show(names[(names.indexOf(app.shown) + step + names.length) % names.length]);
+    views.get(app.shown).tab.focus();
+  });
+  app.views = [...views.keys()];
+  app.titleOf = (name) => VIEWS.find(([other]) => other === name)[1];
+  app.view = () => views.get(app.shown).view ?? {};
+  app.panel = () => views.get(app.shown).panel;
+  app.show = (name) => {
+    if (!views.has(name) || name === app.shown) return;
+    app.inspector.close();
+    const before = views.get(app.shown);
+    app.shown = name;
+    before?.view?.hide?.();
+    for (const [other, { tab, panel }] of views) {
+      tab.setAttribute("aria-selected", String(other === name));
+      tab.tabIndex = other === name ? 0 : -1;
+      panel.hidden = other !== name;
+    }
+    views.get(name).view?.show?.();
+    app.address.keep("view", name === "texts" ? "" : name);
+  };
+  app.show("texts");
+}
+
+// Words beside the controls: what went wrong, or what was left out.
+function tell(text, isError) {
+  const notice = document.getElementById("notice");
+  if (notice.textContent !== text) {
+    notice.setAttribute("role", isError ? "alert" : "status");
+    notice.classList.toggle("error", isError);
+    notice.textContent = text;
+  }
+  if (isError) bringIntoView(notice);
+}
+
+// On a phone the texts are below the controls.
+export function bringIntoView(node) {
+  const { top } = node.getBoundingClientRect();
+  if (top >= 0 && top < innerHeight * 0.8) return;
+  node.scrollIntoView({ block: "start", behavior: calm() ? "auto" : "smooth" });
+}

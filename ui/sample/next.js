@@ -1,0 +1,1 @@
+export function createNext(panel, app) { return {}; }

@@ -1,0 +1,1 @@
+export function createScore(panel, app) { return {}; }

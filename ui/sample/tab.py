@@ -1,0 +1,59 @@
+"""The Sample tab: one prompt, many texts, and how each of their characters came to be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from model.checkpoint import Weights
+from model.config import MAX_NEW_CHARS, MAX_SAMPLES, MAX_TEMPERATURE, SamplingParams, describe
+from model.serving.engine import Engine
+from ui.assets import start_script
+from ui.files import read
+from ui.first_screen import first_screen
+
+MORE = '<button type="button" id="more-button" aria-expanded="false" aria-controls="more">More</button>'
+
+
+def create_sample_tab(engine: Engine) -> None:
+    """Controls on one side, the views on the other. What buttons do happens in the page (see sample/main.js)."""
+    help = describe(SamplingParams)
+    with gr.Row(elem_id="sample", equal_height=False):
+        with gr.Column(scale=0, min_width=300, elem_id="controls"):
+            gr.Textbox("ROMEO:", label="Prompt", lines=2, max_lines=8, elem_id="prompt", placeholder="Empty: a fresh page")
+            gr.HTML(html_template='<p id="notice" role="status" data-testid="notice"></p>', apply_default_css=False)
+            with gr.Row(elem_id="actions"):
+                gr.Button("Generate", variant="primary", elem_id="generate")
+                gr.Button("Stop", elem_id="stop")
+                gr.Button("Again", elem_id="again")
+                gr.Button("Clear", elem_id="clear")
+            gr.Slider(0, MAX_TEMPERATURE, 0.8, step=0.05, label="Temperature", info=help["temperature"], elem_id="temperature")
+            gr.Slider(1, MAX_NEW_CHARS, 300, step=1, label="Length", elem_id="length")
+            gr.Slider(1, MAX_SAMPLES, 4, step=1, label="Samples", elem_id="samples")
+            gr.Textbox(label="Seed", info=help["seed"], placeholder="new each time", max_lines=1, elem_id="seed")
+            gr.HTML(html_template=MORE, apply_default_css=False)
+            with gr.Column(elem_id="more"):  # always in the page, for the scripts; Gradio's accordion is empty while it is closed
+                vocab_size = engine.weights.model.config.vocab_size
+                gr.Slider(0, vocab_size, 0, step=1, label="Top-k", info=help["top_k"], elem_id="top-k")
+                gr.Slider(0, 1, 1, step=0.01, label="Top-p", info=help["top_p"], elem_id="top-p")
+        with gr.Column(scale=1, min_width=300, elem_id="views"):
+            gr.HTML(
+                html_template=read("sample/tab.html"),
+                js_on_load=start_script("sample/main.js"),
+                apply_default_css=False,
+                elem_id="sample-views",
+                page=_page(engine.weights),
+            )
+
+
+def _page(weights: Weights) -> dict[str, Any]:
+    """What the scripts are told."""
+    about = {
+        "name": weights.name,
+        "hash": weights.sha256[:8],
+        "precision": str(weights.model.dtype).removeprefix("torch."),
+        "block_size": weights.model.config.block_size,
+        "val_loss": weights.val_loss,
+    }
+    return {"vocabulary": list(weights.tokenizer.vocabulary), "weights": about, "stored": first_screen(weights)}

@@ -1,0 +1,1 @@
+export function createTree(panel, app) { return {}; }

@@ -1,0 +1,38 @@
+// Small things that every view needs. Text enters the page through text nodes only.
+
+export function make(tag, className = "", text = "") {
+  const node = document.createElement(tag);
+  if (className) node.className = className;
+  if (text) node.textContent = text;
+  return node;
+}
+
+export function button(className, text, onClick) {
+  const node = make("button", className, text);
+  node.type = "button";
+  node.addEventListener("click", onClick);
+  return node;
+}
+
+export const number = (value) => Math.round(value).toLocaleString("en");
+
+export const plural = (count, noun) => `${number(count)} ${noun}${count === 1 ? "" : "s"}`;
+
+// Characters that cannot be seen, by name.
+const NAMES = { "\n": "newline", " ": "space", "\t": "tab", "\u00a0": "no-break space" };
+const SIGNS = { "\n": "↵", " ": "␣", "\t": "⇥" };
+const isSeen = (char) => !/[\p{C}\p{Z}]/u.test(char);
+
+// A character as it can be read in a sentence, and as it is written in one place on an axis.
+export const nameOf = (char) => NAMES[char] ?? (isSeen(char) ? char : `U+${char.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`);
+export const signOf = (char) => SIGNS[char] ?? (isSeen(char) ? char : "□");
+
+// A probability as a class reads it: 41 %, 3.2 %, 0.08 %, < 0.01 %.
+export function percent(p) {
+  const value = 100 * p;
+  if (value === 0) return "0 %";
+  if (value < 0.01) return "< 0.01 %";
+  return `${value >= 99.95 ? "100" : value >= 10 ? value.toFixed(value >= 99 ? 1 : 0) : value >= 1 ? value.toFixed(1) : value.toFixed(2)} %`;
+}
+
+export const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;

@@ -1,0 +1,94 @@
+// Colours the characters of text nodes by surprisal, without an element of their own: CSS highlights heat-1 to heat-7, one for each whole
+// bit (heat.css); below one bit the paper stays as it is. Ranges are static: a live one would have to be moved with every change of the
+// page. Chromium walks through all ranges whenever anything changes, so only elements in sight, or nearly, have theirs in the highlights.
+import { make } from "./dom.js";
+
+const STEPS = 8;
+const NEARLY = "25%"; // of the window, around it
+const highlights = Array.from({ length: STEPS }, () => new Highlight());
+highlights.slice(1).forEach((highlight, i) => CSS.highlights.set(`heat-${i + 1}`, highlight));
+
+const painted = new WeakMap(); // text node -> { seen, stretches: [{ from, to (characters), step, range }] in order }
+const inside = new WeakMap(); // element -> its painted text nodes
+const sight = new IntersectionObserver(
+  (entries) => {
+    for (const { target, isIntersecting } of entries) for (const node of inside.get(target)) show(node, isIntersecting);
+  },
+  { rootMargin: NEARLY },
+);
+
+const stepOf = (bits) => Math.min(STEPS - 1, Math.max(0, Math.floor(bits)));
+const add = ({ step, range }) => highlights[step].add(range);
+const remove = ({ step, range }) => highlights[step].delete(range);
+
+function show(node, seen) {
+  const known = painted.get(node);
+  if (!known || known.seen === seen) return;
+  known.seen = seen;
+  known.stretches.forEach(seen ? add : remove);
+}
+
+// Colours the characters of a text node from number `from` on, which carry `bits`: the bits of these characters alone, so that a text that
+// grows is painted by its new characters. What was painted from there on before is painted over. The node must have its parent.
+function paint(node, bits, from = 0) {
+  const known = painted.get(node) ?? begin(node);
+  const { stretches } = known;
+  const fresh = [];
+  while (stretches.at(-1)?.to >= from) {
+    const last = stretches.pop();
+    remove(last);
+    if (last.from < from) fresh.push({ ...last, to: from });
+  }
+  Array.from(bits, stepOf).forEach((step, i) => {
+    const before = fresh.at(-1);
+    if (before?.step === step) before.to++;
+    else fresh.push({ from: from + i, to: from + i + 1, step });
+  });
+  const offset = offsets(node.data);
+  for (const stretch of fresh) {
+    if (stretch.step === 0) continue;
+    const [startOffset, endOffset] = [offset(stretch.from), offset(stretch.to)];
+    stretch.range = new StaticRange({ startContainer: node, startOffset, endContainer: node, endOffset });
+    if (known.seen) add(stretch);
+    stretches.push(stretch);
+  }
+}
+
+function begin(node) {
+  const known = { seen: true, stretches: [] };
+  const element = node.parentElement;
+  painted.set(node, known);
+  inside.set(element, (inside.get(element) ?? new Set()).add(node));
+  sight.unobserve(element); // so that it is told anew
+  sight.observe(element);
+  return known;
+}
+
+// Where a character begins as the page counts: some characters are two units long.
+function offsets(text) {
+  if (!/[\ud800-\udfff]/.test(text)) return (index) => index;
+  const starts = [0];
+  for (const char of text) starts.push(starts.at(-1) + char.length);
+  return (index) => starts[index];
+}
+
+// Takes the colours off. To be done before the text of a node is replaced.
+function clear(node) {
+  show(node, false);
+  painted.delete(node);
+}
+
+// The scale in words and colours, to stand beside a coloured text.
+function legend() {
+  const scale = make("p", "heat-legend", "surprisal, bits: ");
+  const steps = make("span", "heat-steps");
+  for (let step = 0; step < STEPS; step++) {
+    const swatch = make("span", "heat-step", step < STEPS - 1 ? `${step} ` : `${step}+`);
+    swatch.style.background = `var(--heat-${step})`;
+    steps.append(swatch);
+  }
+  scale.append(steps);
+  return scale;
+}
+
+export const heat = { paint, clear, legend };
