@@ -21,7 +21,7 @@ FIRST_CHARACTER = """() => new Promise((resolve) => {
   const began = performance.now();
   const prompt = document.querySelector("#prompt textarea").value.length;
   new MutationObserver((_, observer) => {
-    const card = document.querySelector(".group.running .card-text");
+    const card = document.querySelector(".group .running .card-text");
     if (!card || card.textContent.length <= prompt) return;
     observer.disconnect();
     resolve((performance.now() - began) / 1000);
@@ -48,7 +48,7 @@ def main() -> None:
                 page.get_by_role("button", name="Generate").wait_for()
                 for _ in range(3):
                     characters.append(page.evaluate(FIRST_CHARACTER))
-                    page.wait_for_function("!document.querySelector('.group.running')")
+                    page.wait_for_function("!document.querySelector('.group .running')")
                 page.close()
         browser.close()
     print(f"python app.py to the page served: {', '.join(f'{s:.1f}' for s in pages)} s (limit {PAGE_LIMIT_S:g} s)")

@@ -27,6 +27,7 @@ from torch import Tensor
 from model.checkpoint import SHIPPED_WEIGHTS, Weights, load_weights
 from model.config import MAX_NEW_CHARS, MAX_PROMPT_CHARS, MAX_SCORE_CHARS, MAX_VIEWER_WAITING
 from model.gpt import GPT
+from model.serving import records
 from model.serving.engine import Engine
 from model.serving.request import DONE, RUNNING
 from model.serving.writer import WENT_WRONG
@@ -38,8 +39,7 @@ from ui.answers import MAX_NAME_CHARS
 from ui.logits import WINDOWS_AT_ONCE, add_logits
 
 V = 65
-LONGEST = "First Citizen:\nBefore we proceed any further, hear me speak.\n\n" * 200
-LONGEST = LONGEST[:MAX_SCORE_CHARS]
+LONGEST = ("First Citizen:\nBefore we proceed any further, hear me speak.\n\n" * 200)[:MAX_SCORE_CHARS]
 
 
 @pytest.fixture(scope="module")
@@ -232,6 +232,16 @@ def test_next_names_what_it_leaves_out(url: str) -> None:
     assert told["notice"] == "Left out, because the model does not know them: ‘中’."
     assert told["logits"] == post(url, "/next", {"prompt": "ROMEO:"})[1]["logits"]
     assert post(url, "/next", {})[1]["logits"] == post(url, "/next", {"prompt": "\n"})[1]["logits"]
+
+
+def test_asking_what_comes_next_pushes_nobodys_text_out_of_memory(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records, "MAX_RECORDS", 1)
+    request = served.engine.submit("A", params())
+    finished(request)
+    for _ in range(3):
+        assert post(served.url, "/next", {"prompt": "A"})[0] == 200
+    served.engine._records.forget_old()
+    assert fetch(served.url, f"/logits/{request.key}/0")[0] == 200
 
 
 def test_who_asks_what_comes_next_and_leaves_is_read_for_no_more(served: Served) -> None:

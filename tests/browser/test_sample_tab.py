@@ -17,14 +17,14 @@ from tests.server import health, running_app
 from tests.test_stream import IDLE, LONGEST, Viewer, fill_engine, wait_until
 
 PATIENCE_MS = 60_000  # for what must come, however busy the machine is
-WRITING = ".group.running"
+WRITING = ".group .running"
 # Counts every change of every card while the page writes: the lengths of all cards at that moment.
 RECORD_GROWTH = """() => {
   window.growth = [];
   new MutationObserver(() => {
-    const cards = document.querySelectorAll(".group.running .card-text");
+    const cards = document.querySelectorAll(".group .running .card-text");
     if (cards.length) window.growth.push([...cards].map((card) => card.textContent.length));
-  }).observe(document.querySelector("#folio"), { subtree: true, childList: true, characterData: true });
+  }).observe(document.querySelector(".folio"), { subtree: true, childList: true, characterData: true });
 }"""
 
 
@@ -90,7 +90,7 @@ def test_every_sample_gets_its_length(page: Page) -> None:
 def test_stop_stops_and_keeps_what_is_written(page: Page, url: str) -> None:
     set_up(page, samples=8, length=2000)
     page.get_by_role("button", name="Generate").click()
-    page.wait_for_function("document.querySelector('.group.running .card-text')?.textContent.length > 10")
+    page.wait_for_function("document.querySelector('.group .running .card-text')?.textContent.length > 10")
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_test_id("status")).to_contain_text("stopped after")
     length = len(texts(page)[0])
@@ -152,13 +152,13 @@ def start_long(page: Page, button: str = "Generate") -> None:
     """Presses a button for texts that take a while, and waits for the first characters."""
     set_up(page, samples=4, length=2000)
     page.get_by_role("button", name=button, exact=True).click()
-    page.wait_for_function("document.querySelector('.group.running .card-text')?.textContent.length > 10")
+    page.wait_for_function("document.querySelector('.group .running .card-text')?.textContent.length > 10")
 
 
 def test_clear_while_writing_leaves_an_empty_page(page: Page, url: str) -> None:
     start_long(page)
     page.get_by_role("button", name="Clear").click()
-    expect(page.locator(".empty")).to_be_visible()
+    expect(page.locator(".folio .empty")).to_be_visible()
     page.wait_for_timeout(600)
     expect(page.get_by_test_id("group")).to_have_count(0)
     assert health(url)["writing"] == 0
@@ -169,7 +169,7 @@ def test_generate_while_writing_takes_its_place(page: Page, url: str, first: str
     start_long(page, first)
     set_up(page, prompt="JULIET:", samples=2, length=40)
     page.get_by_role("button", name="Generate").click()
-    page.wait_for_function("document.querySelector('.prompt').textContent === 'JULIET:'")
+    page.wait_for_function("document.querySelector('.folio .prompt').textContent === 'JULIET:'")
     page.wait_for_function(f"!document.querySelector('{WRITING}')")
     page.wait_for_timeout(400)
     expect(page.get_by_test_id("group")).to_have_count(1)
@@ -204,28 +204,28 @@ def test_another_viewer_is_served_at_the_same_time_and_may_stop(browser: Browser
 def test_clear_empties_the_page_and_keeps_the_prompt(page: Page) -> None:
     page.get_by_role("button", name="Clear").click()
     expect(page.get_by_test_id("card")).to_have_count(0)
-    expect(page.locator(".empty")).to_be_visible()
+    expect(page.locator(".folio .empty")).to_be_visible()
     expect(page.get_by_label("Prompt")).to_have_value("ROMEO:")
     set_up(page, length=40)
     assert len(generate(page)) == 4
-    expect(page.locator(".empty")).to_have_count(0)
+    expect(page.locator(".folio .empty")).to_have_count(0)
 
 
 @pytest.mark.parametrize("hostile", ["<img src=x onerror=alert(1)>", "${alert(1)}", "{{7*7}}", "<script>alert(1)</script>"])
 def test_hostile_text_shows_up_as_text(page: Page, hostile: str) -> None:
     dialogs: list[str] = []
     page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
-    images = page.locator("#folio img, #folio script, #controls img").count()
+    images = page.locator("#sample img, #sample script").count()
     set_up(page, prompt=hostile, seed=hostile, length=20)
     page.get_by_role("button", name="Generate").click()
     expect(page.get_by_test_id("notice")).to_contain_text(f"not {hostile!r}")
     set_up(page, seed="")
     kept = "".join(char for char in hostile if char.isalpha() or char in "$3 ")
     generate(page)
-    assert page.locator(".card-text .prompt").all_text_contents() == [kept] * 4
+    assert page.locator(".folio .prompt").all_text_contents() == [kept] * 4
     expect(page.get_by_test_id("notice")).to_contain_text(f"Left out, because the model does not know them: ‘{hostile.strip('$')[0]}’")
     expect(page.get_by_label("Prompt")).to_have_value(hostile)
-    assert page.locator("#folio img, #folio script, #controls img").count() == images
+    assert page.locator("#sample img, #sample script").count() == images
     assert not dialogs
 
 
@@ -251,7 +251,7 @@ def test_a_number_out_of_range_is_moved_with_a_word(page: Page) -> None:
 
 
 def test_texts_are_shown_from_where_the_new_begins(page: Page) -> None:
-    scrolled = "[...document.querySelectorAll('.card-text')].map((text) => text.scrollTop)"
+    scrolled = "[...document.querySelectorAll('.folio .card-text')].map((text) => text.scrollTop)"
     assert page.evaluate(scrolled) == [0, 0, 0, 0]
     set_up(page, prompt="a" * 1500, length=60, samples=2)
     generate(page)
@@ -349,7 +349,7 @@ def test_who_waits_sees_how_many_come_before(page: Page, url: str) -> None:
         page.get_by_role("button", name="Generate").click()
         status = page.get_by_test_id("status")
         expect(status).to_have_text(f"waiting, {len(waiting)} before you", timeout=PATIENCE_MS)
-        assert page.locator(".group.running .card-text").all_text_contents() == ["ROMEO:"] * 4
+        assert page.locator(".group .running .card-text").all_text_contents() == ["ROMEO:"] * 4
         waiting.pop().close()
         expect(status).to_have_text(f"waiting, {len(waiting)} before you", timeout=PATIENCE_MS)
         while waiting:
@@ -414,7 +414,7 @@ def test_a_server_that_goes_away_is_told_and_a_new_one_goes_on(browser: Browser,
     with running_app("--device", "cpu") as url:
         open_page(page, url)
         start_long(page)
-        numbers = page.locator(".group.running .card-number").count()
+        numbers = page.locator(".group .running .card-number").count()
     status = page.get_by_test_id("status")
     expect(status).to_have_text(re.compile(r"cut off after \d+ characters"))
     expect(page.get_by_test_id("notice")).to_contain_text("The server cannot be reached. What is written stays here")

@@ -30,7 +30,8 @@ export class Inspector {
   }
 
   // Makes the characters of a text explain themselves. `body` is the element around it, which takes the focus; `source.at(index)`
-  // gives { char, logits, settings, die, recomputed } or null; `source.continueFrom(index)` and `source.force(index, id)` may be there.
+  // gives { char, logits, settings, die, recomputed } or null, and `instead` where the die would give `char` for what stands there;
+  // `source.continueFrom(index)` and `source.force(index, id)` may be there.
   watch(body, text, source) {
     const look = (event, pin) => {
       const index = charAt(text, event.clientX, event.clientY);
@@ -106,12 +107,13 @@ export class Inspector {
     this.#place();
   }
 
-  #fill({ char, logits, settings, die, recomputed }) {
+  #fill({ char, instead, logits, settings, die, recomputed }) {
     const id = this.#app.idOf(char);
     const probabilities = distribution(logits, settings);
     const raw = distribution(logits);
     const rank = ranking(logits).indexOf(id) + 1;
-    this.title.replaceChildren(make("b", "", nameOf(char)), ` came with ${percent(probabilities[id])}`);
+    const came = instead ? `instead of ‘${nameOf(instead)}’, with` : "came with";
+    this.title.replaceChildren(make("b", "", nameOf(char)), ` ${came} ${percent(probabilities[id])}`);
     const bits = surprisal(raw[id]).toFixed(1);
     this.title.append(make("span", "inspector-bits", `${bits} ${bits === "1.0" ? "bit" : "bits"} of surprise`));
     this.said.replaceChildren(...this.#story({ id, probabilities, die, rank, recomputed }));

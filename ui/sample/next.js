@@ -1,1 +1,254 @@
-export function createNext(panel, app) { return {}; }
+// What comes next: the model's distribution at the end of the text, the die that picks from it, and the text that grows so, step by step.
+import { calm, signOf } from "../shared/dom.js";
+import { die } from "../shared/dice.js";
+import { distribution, entropy, land, ranking } from "../shared/distribution.js";
+import { createStrip, dropDie } from "../shared/strip.js";
+import { createBars } from "./next_bars.js";
+import { Dice } from "./next_dice.js";
+import { Draws } from "./next_draws.js";
+import { createParts } from "./next_parts.js";
+import { saveBars, saveTable } from "./next_save.js";
+import { keepSteps, readSteps } from "./next_steps.js";
+import { Walk } from "./next_walk.js";
+import { describe, tellBar, tellCounts, tellThrow } from "./next_words.js";
+
+const TYPING_MS = 200;
+const MANY = 1000;
+
+export function createNext(panel, app) {
+  return new Next(panel, app);
+}
+
+class Next {
+  #app;
+  #panel;
+  #walk = new Walk(
+    (...choice) => this.#choose(...choice),
+    (step) => this.#walked(step),
+  );
+  #draws;
+  #strip = createStrip();
+  #bars = createBars({ onPoint: (id) => this.#tellBar(id), onPick: (id) => this.#walk.logits && this.#walk.step(id) });
+  #dice = new Dice();
+  #parts;
+  #shown = null; // { logits, raw, order, text }: stays while the next is awaited
+  #thrown = null; // the last throw
+  #falling = null; // ends the fall of a die
+  #frame = 0;
+  #byAlphabet;
+  #replay; // what the address asks for
+
+  constructor(panel, app) {
+    [this.#panel, this.#app, this.#draws] = [panel, app, new Draws(app.vocabulary.length)];
+    this.#byAlphabet = app.address.get("sort") === "alphabet";
+    this.#replay = readSteps(app);
+    this.#parts = createParts(panel, this.#strip.node, this.#bars.node, {
+      step: () => this.#walk.step(),
+      back: () => this.#walk.back(),
+      over: () => this.#walk.restart(this.#walk.prompt),
+      drawOne: () => this.#draw(1),
+      drawMany: () => this.#draw(MANY),
+      sort: (byAlphabet) => this.#sort(byAlphabet),
+      retry: () => this.#walk.retry(),
+      fix: (seed) => app.controls.set({ seed: String(seed) }),
+    });
+    this.keys = [
+      [".", "Step: one character more", () => this.#walk.step()],
+      ["Backspace", "One step back", () => this.#walk.back()],
+      ["t", "Throw the die once", () => this.#draw(1)],
+      ["m", "Throw it a thousand times", () => this.#draw(MANY)],
+    ];
+    this.downloads = [
+      ["Bars (PNG)", () => this.#shown && saveBars(this.#state())],
+      ["Distribution (CSV)", () => this.#shown && saveTable(this.#state())],
+    ];
+    app.controls.onChange((settings, name) => {
+      if (panel.hidden) return;
+      if (name === "prompt") this.#walk.restart(settings.prompt, TYPING_MS);
+      else this.#take(settings);
+    });
+    document.addEventListener("keydown", (event) => this.#key(event));
+  }
+
+  show() {
+    const settings = this.#app.controls.get();
+    this.#take(settings);
+    if (this.#walk.prompt !== settings.prompt) this.#walk.restart(settings.prompt);
+    else if (!this.#walk.logits) this.#walk.retry();
+    if (this.#replay.length) this.#walk.replay(this.#replay.splice(0));
+  }
+
+  hide() {
+    this.#falling?.();
+  }
+
+  // The arrow belongs to sliders and tabs where they have the focus; keys.js would take it from them.
+  #key(event) {
+    const { key, target } = event;
+    const here = target === document.body || (this.#panel.contains(target) && target !== this.#bars.node);
+    if (key !== "ArrowRight" || !here || !this.#panel.checkVisibility() || document.querySelector("dialog[open]")) return;
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    this.#walk.step();
+  }
+
+  // Other settings make another distribution: what was counted belongs to the one before.
+  #take(settings) {
+    if (!this.#dice.take(settings)) return;
+    this.#falling?.();
+    this.#draws.clear();
+    this.#thrown = this.#thrown?.free ? { ...this.#thrown, moved: true } : null;
+    if (this.#walk.logits) this.#fail("");
+    this.#keep();
+    this.#redraw();
+  }
+
+  #fail(words) {
+    this.#walk.error = words;
+    this.#parts.fail(words, !this.#walk.logits);
+  }
+
+  // One step of the text: the die's character, or the one that somebody chose.
+  #choose(chosen, logits, place) {
+    const { vocabulary, controls } = this.#app;
+    this.#take(controls.get());
+    const probabilities = distribution(logits, this.#dice.settings);
+    if (chosen !== null) return { id: chosen, char: vocabulary[chosen], die: null, probabilities };
+    const { seed } = this.#dice;
+    controls.set({ seed: String(seed) }); // the address shall write the same text again
+    this.#dice.take(controls.get());
+    const throwOfDie = die(seed, 0, place);
+    const hit = land(probabilities, throwOfDie);
+    return { ...hit, char: vocabulary[hit.id], die: throwOfDie, probabilities, seed, place, dice: this.#dice.word };
+  }
+
+  #walked(step) {
+    const { steps, waiting } = this.#walk;
+    if (step) {
+      this.#throw(step, waiting > 0);
+      return;
+    }
+    const thrown = this.#thrown;
+    const stale = thrown && (thrown.free ? thrown.place !== steps.length : thrown !== steps.at(-1));
+    if (stale) {
+      this.#falling?.();
+      this.#thrown = steps.at(-1) ?? null;
+    }
+    this.#update();
+  }
+
+  #draw(count) {
+    if (!this.#walk.logits) return;
+    this.#falling?.();
+    this.#take(this.#app.controls.get());
+    this.#see();
+    try {
+      const { seed, settings } = this.#dice;
+      const [place, probabilities] = [this.#walk.steps.length, distribution(this.#shown.logits, settings)];
+      const last = this.#draws.add(count, probabilities, seed, place);
+      this.#throw({ ...last, free: true, many: count > 1, probabilities, seed, place }, count > 1);
+    } catch (error) {
+      this.#fail(error.message);
+    }
+  }
+
+  // The die comes down on the strip; until it has landed, all that follows from it waits.
+  #throw(thrown, atOnce) {
+    this.#falling?.();
+    this.#thrown = thrown;
+    if (!atOnce && !calm() && thrown.die !== null) {
+      this.#falling = dropDie(this.#strip, thrown.probabilities, { die: thrown.die, id: thrown.id }, () => {
+        this.#falling = null;
+        this.#update();
+      });
+    }
+    this.#update();
+  }
+
+  #update() {
+    const { steps, start, notice, error, logits } = this.#walk;
+    const size = this.#app.page.block_size;
+    const notes = [notice];
+    if (start === "\n" && logits) notes.push("The prompt is empty: the text starts from a newline.");
+    if ([...start].length + steps.length > size) notes.push(`The model sees only the last ${size} characters.`);
+    this.#parts.text(start === "\n" ? `${signOf(start)}\n` : start, this.#stepFalls ? steps.slice(0, -1) : steps);
+    this.#parts.notes(notes.filter(Boolean));
+    this.#parts.fail(error, !logits);
+    this.#parts.busy(!logits, steps.length > 0);
+    this.#keep();
+    this.#redraw();
+  }
+
+  get #stepFalls() {
+    return this.#falling && !this.#thrown.free;
+  }
+
+  #redraw() {
+    this.#frame ||= requestAnimationFrame(() => {
+      this.#frame = 0;
+      this.#paint();
+    });
+  }
+
+  #see() {
+    const { logits } = this.#walk;
+    if (!logits || logits === this.#shown?.logits || this.#stepFalls) return;
+    this.#shown = { logits, raw: distribution(logits), order: ranking(logits), text: this.#walk.text };
+    this.#draws.clear();
+  }
+
+  #paint() {
+    this.#see();
+    if (!this.#shown) return;
+    const state = this.#state();
+    this.#bars.draw(state);
+    this.#bars.node.setAttribute("aria-label", describe(state));
+    this.#parts.figures(state);
+    if (this.#falling) return;
+    this.#strip.draw(...this.#onStrip(state.probabilities));
+    this.#parts.said(tellThrow(this.#thrown, state), tellCounts(state));
+  }
+
+  // All that the bars show, and what belongs to them.
+  #state() {
+    const { logits, raw, order, text } = this.#shown;
+    const { vocabulary } = this.#app;
+    const probabilities = distribution(logits, this.#dice.settings);
+    const thrown = this.#falling ? null : this.#thrown;
+    return {
+      vocabulary,
+      logits,
+      probabilities,
+      raw,
+      order: this.#byAlphabet ? [...vocabulary.keys()] : order,
+      draws: this.#draws,
+      hit: thrown?.free && !thrown.many ? land(probabilities, thrown.die).id : undefined,
+      settings: this.#dice.settings,
+      text,
+      bits: { drawn: entropy(probabilities), raw: entropy(raw) },
+      byAlphabet: this.#byAlphabet,
+    };
+  }
+
+  // The last throw where it fell; one that was only tried out falls anew when the distribution changes under it.
+  #onStrip(probabilities) {
+    const thrown = this.#thrown;
+    if (!thrown || thrown.many) return [probabilities];
+    if (thrown.free) return [probabilities, { die: thrown.die, id: land(probabilities, thrown.die).id }];
+    return [thrown.probabilities, { die: thrown.die, id: thrown.id }];
+  }
+
+  #tellBar(id) {
+    this.#parts.readout(id === null ? "" : tellBar(id, this.#state()));
+  }
+
+  #sort(byAlphabet) {
+    this.#byAlphabet = byAlphabet;
+    this.#app.address.keep("sort", byAlphabet ? "alphabet" : "");
+    this.#redraw();
+  }
+
+  #keep() {
+    if (!this.#replay.length) keepSteps(this.#app.address, this.#walk.steps, this.#dice);
+  }
+}

@@ -1,12 +1,13 @@
 // A bar for each character of the vocabulary: the probability that is drawn from in ink, the raw one behind it.
 import { make, percent, signOf } from "../shared/dom.js";
 import { fit, onLook, palette } from "../shared/paint.js";
+import { ENOUGH } from "./next_draws.js";
 
 const LEAST_PITCH = 0.6; // rem from bar to bar, while all stand in one row
 const FOLDED_PITCH = 1.3; // ... and when they do not fit into one
 const FOLDED_HEIGHT = 7.5; // rem
 const [TOP, BOTTOM] = [0.5, 1.5]; // rem above and below the bars
-const SCALES = [0.1, 0.25, 0.5, 1]; // what the axis may end at
+const SCALES = [0.1, 0.2, 0.5, 1]; // what the axis may end at
 
 // How the bars are folded into rows on a canvas of this width.
 export function layOut(count, width, rem) {
@@ -80,7 +81,7 @@ export function createBars({ onPoint, onPick }) {
 
 // Draws on any canvas.
 //   probabilities, raw: of each id; order: ids from left to right; vocabulary
-//   draws: throws that were counted, if they are to be seen (next_draws.js); hit, pointed: ids that stand out
+//   draws: throws that were counted (next_draws.js); hit, pointed: ids that stand out
 export function paintBars(context, width, height, what) {
   const { probabilities, raw, order, look } = what;
   const { perRow, rows, pitch } = layOut(order.length, width, look.rem);
@@ -140,13 +141,14 @@ function paintBar(context, left, pitch, y, id, { probabilities, raw, vocabulary,
   context.textAlign = "center";
   context.textBaseline = "alphabetic";
   context.fillText(signOf(vocabulary[id]), left + pitch / 2, y(0) + 1.05 * look.rem);
-  if (draws && p > 0) paintCount(context, left + pitch / 2, y, draws, id, p, look);
+  if (draws.total >= ENOUGH && p > 0) paintCount(context, left + pitch / 2, y, draws, id, p, look);
 }
 
 // The expected range as a line with two ends, the share that came as a dot; both can be read on ink and on paper.
 function paintCount(context, x, y, draws, id, p, look) {
   const { low, high } = draws.expected(p);
   const [from, to] = [y(low / draws.total), y(high / draws.total)];
+  if (!draws.counts[id] && from - to < 2) return; // it is hardly expected, and did not come
   const ends = 0.18 * look.rem;
   const stroke = (colour, width) => {
     [context.strokeStyle, context.lineWidth] = [colour, width];
@@ -159,10 +161,10 @@ function paintCount(context, x, y, draws, id, p, look) {
     context.lineTo(x, to);
     context.stroke();
   };
-  stroke(look.paper, 4);
+  stroke(look.paper, 3.5);
   stroke(look.ink, 1.5);
   context.beginPath();
-  context.arc(x, y(draws.counts[id] / draws.total), 0.2 * look.rem, 0, 2 * Math.PI);
+  context.arc(x, y(draws.counts[id] / draws.total), 0.18 * look.rem, 0, 2 * Math.PI);
   [context.fillStyle, context.strokeStyle, context.lineWidth] = [look.accent, look.paper, 2];
   context.stroke();
   context.fill();

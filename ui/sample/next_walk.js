@@ -1,7 +1,7 @@
 // A text that grows character by character, and what the model says at each of its places.
 import { next } from "./records.js";
 
-const MOST_QUEUED = 20; // presses that came faster than the server's answers
+const MOST_QUEUED = 100; // presses that came faster than the server's answers
 
 export class Walk {
   prompt = null; // as typed
@@ -29,6 +29,10 @@ export class Walk {
   // An empty prompt starts from a newline, as the lecture does.
   get start() {
     return this.#read || "\n";
+  }
+
+  get text() {
+    return this.start + this.steps.map(({ char }) => char).join("");
   }
 
   get waiting() {
@@ -96,7 +100,7 @@ export class Walk {
 
   async #ask(signal) {
     const place = this.steps.length;
-    const text = place ? this.start + this.steps.map(({ char }) => char).join("") : this.prompt;
+    const text = place ? this.text : this.prompt;
     const { prompt, notice, logits } = await next(text, signal);
     if (signal.aborted) return;
     if (!place) [this.#read, this.notice] = [prompt, notice];

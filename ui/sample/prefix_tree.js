@@ -15,9 +15,9 @@ export function prefixTree(samples, rank) {
 function grow(entries, from, rank, parent) {
   const to = sharedUntil(entries, from);
   const samples = entries.map(({ sample }) => sample);
-  const node = { text: entries[0].text.slice(from, to), from, to, samples, count: samples.length, live: samples.some(({ live }) => live), parent };
+  const live = samples.some((sample) => sample.live);
+  const node = { text: entries[0].text.slice(from, to), from, to, samples, count: samples.length, live, parent, ends: [] };
   const ways = new Map();
-  node.ends = [];
   for (const entry of entries) {
     if (entry.text.length === to) {
       node.ends.push(entry.sample);
@@ -89,10 +89,15 @@ export function unfold(root, most, isOpen = () => false) {
     rows += more;
   }
   // A row that would stand for one child alone may as well be that child.
-  for (const { children } of chosen) if (children.length > 1 && children.filter((child) => !chosen.has(child)).length === 1) children.forEach((child) => chosen.add(child));
-  const folds = new Map();
-  for (const node of chosen) {
-    folds.set(node, { shown: node.children.filter((child) => chosen.has(child)), hidden: node.children.filter((child) => !chosen.has(child)) });
+  for (const { children } of chosen) {
+    const hidden = children.filter((child) => !chosen.has(child));
+    if (hidden.length === 1 && children.length > 1) chosen.add(hidden[0]);
   }
-  return folds;
+  const parts = ({ children }) => [true, false].map((isShown) => children.filter((child) => chosen.has(child) === isShown));
+  return new Map(
+    [...chosen].map((node) => {
+      const [shown, hidden] = parts(node);
+      return [node, { shown, hidden }];
+    }),
+  );
 }

@@ -3,6 +3,8 @@ import { die } from "../shared/dice.js";
 import { distribution, land } from "../shared/distribution.js";
 import { asViewer, post, readLines } from "./runs.js";
 
+const UNREACHABLE = "The server cannot be reached. Nothing is lost; try again.";
+
 // Logits of a sample's characters, as far as it is written: a Float32Array of (characters, vocabulary), kept with the run. Where the
 // server remembers them no longer, or never did, they are computed anew from the text, and `run.recomputed` says so.
 export async function logitsOf(run, sample) {
@@ -36,7 +38,9 @@ export async function factsOf(app, run, sample, index) {
 }
 
 async function fetchSince(key, sample, since) {
-  const answer = await fetch(`./logits/${key}/${sample}?since=${since}`);
+  const answer = await fetch(`./logits/${key}/${sample}?since=${since}`).catch(() => {
+    throw new Error(UNREACHABLE);
+  });
   if (answer.status === 404) return null;
   if (!answer.ok) throw new Error(`The server answered ${answer.status}.`);
   return new Float32Array(await answer.arrayBuffer());
@@ -73,7 +77,7 @@ export async function score(text, each = () => {}, signal) {
     } else if (line.error) throw new Error(line.error);
     else done = line.state === "done";
   });
-  if (!done) throw new Error("The server cannot be reached. Nothing is lost; try again.");
+  if (!done) throw new Error(UNREACHABLE);
   return { ...known, logits };
 }
 
@@ -83,7 +87,7 @@ async function accepted(asked) {
     answer = await asked;
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Error("The server cannot be reached. Nothing is lost; try again.");
+    throw new Error(UNREACHABLE);
   }
   if (answer.ok) return answer;
   const { error } = await answer.json().catch(() => ({}));

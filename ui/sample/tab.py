@@ -21,22 +21,26 @@ def create_sample_tab(engine: Engine) -> None:
     help = describe(SamplingParams)
     with gr.Row(elem_id="sample", equal_height=False):
         with gr.Column(scale=0, min_width=300, elem_id="controls"):
-            gr.Textbox("ROMEO:", label="Prompt", lines=2, max_lines=8, elem_id="prompt", placeholder="Empty: a fresh page")
+            gr.Textbox(
+                "ROMEO:", label="Prompt", lines=2, max_lines=8, placeholder="Empty: a fresh page", elem_id="prompt", interactive=True
+            )
             gr.HTML(html_template='<p id="notice" role="status" data-testid="notice"></p>', apply_default_css=False)
             with gr.Row(elem_id="actions"):
                 gr.Button("Generate", variant="primary", elem_id="generate")
                 gr.Button("Stop", elem_id="stop")
                 gr.Button("Again", elem_id="again")
                 gr.Button("Clear", elem_id="clear")
-            gr.Slider(0, MAX_TEMPERATURE, 0.8, step=0.05, label="Temperature", info=help["temperature"], elem_id="temperature")
-            gr.Slider(1, MAX_NEW_CHARS, 300, step=1, label="Length", elem_id="length")
-            gr.Slider(1, MAX_SAMPLES, 4, step=1, label="Samples", elem_id="samples")
-            gr.Textbox(label="Seed", info=help["seed"], placeholder="new each time", max_lines=1, elem_id="seed")
+            gr.Slider(
+                0, MAX_TEMPERATURE, 0.8, step=0.05, label="Temperature", info=help["temperature"], elem_id="temperature", interactive=True
+            )
+            gr.Slider(1, MAX_NEW_CHARS, 300, step=1, label="Length", elem_id="length", interactive=True)
+            gr.Slider(1, MAX_SAMPLES, 4, step=1, label="Samples", elem_id="samples", interactive=True)
+            gr.Textbox(label="Seed", info=help["seed"], placeholder="new each time", max_lines=1, elem_id="seed", interactive=True)
             gr.HTML(html_template=MORE, apply_default_css=False)
             with gr.Column(elem_id="more"):  # always in the page, for the scripts; Gradio's accordion is empty while it is closed
                 vocab_size = engine.weights.model.config.vocab_size
-                gr.Slider(0, vocab_size, 0, step=1, label="Top-k", info=help["top_k"], elem_id="top-k")
-                gr.Slider(0, 1, 1, step=0.01, label="Top-p", info=help["top_p"], elem_id="top-p")
+                gr.Slider(0, vocab_size, 0, step=1, label="Top-k", info=help["top_k"], elem_id="top-k", interactive=True)
+                gr.Slider(0, 1, 1, step=0.01, label="Top-p", info=help["top_p"], elem_id="top-p", interactive=True)
         with gr.Column(scale=1, min_width=300, elem_id="views"):
             gr.HTML(
                 html_template=read("sample/tab.html"),

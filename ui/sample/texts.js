@@ -42,7 +42,7 @@ export function createTexts(panel, app) {
     }
     const groups = group(app.runs.list);
     const sections = groups.map((runs) => section(runs)).reverse();
-    folio.replaceChildren(...(sections.length ? sections : [make("p", "empty", EMPTY)]));
+    settle(folio, sections.length ? sections : [make("p", "empty", EMPTY)]);
     groups.forEach(markPartings);
     if (newest && app.runs.list.at(-1).live) {
       bringIntoView(newest.sheet.closest("section"));
@@ -63,7 +63,7 @@ export function createTexts(panel, app) {
 
   function section(runs) {
     const node = shown.get(runs[0]).section;
-    node.replaceChildren(...runs.map((run) => shown.get(run).block));
+    settle(node, runs.map((run) => shown.get(run).block));
     node.classList.toggle("abreast", runs.length > 1);
     return node;
   }
@@ -139,6 +139,12 @@ export function createTexts(panel, app) {
   colour(app.address.get("colours") === "1");
   update();
   return { keys: [["h", "Colour by surprisal", () => colour(!coloured)]] };
+}
+
+// Puts children into a node; those that are there already stay where they are scrolled to.
+function settle(node, children) {
+  for (const child of [...node.children]) if (!children.includes(child)) child.remove();
+  children.forEach((child, i) => node.children[i] !== child && node.insertBefore(child, node.children[i] ?? null));
 }
 
 // Runs that were asked for together stand abreast, the coldest first.

@@ -11,20 +11,25 @@ const LIFT = 0.42; // of the baseline over the ribbon
 const WIDEST = 1.5; // ribbon
 const THIN = 0.1875; // ribbon of one sample, where there is room
 const THINNEST = 0.0625;
-const FORK = 2.25; // the curve from a branch to the next
+const FORK = 2; // from a branch to the next
+const NARROW = 30; // a panel with less room than this has
+const NARROW_FORK = 1.375; // ... and no "of 8"
+const BEND = 0.5; // radius of the curves between them
+const STUB = 5; // ribbon of a single sample: what comes after its first characters is of no interest to the tree
 const GAP = 0.4; // between a count and the words
 const TAIL = 9; // a leaf has at least this much room
 const MIDDLE = 15; // a branch that forks again takes no more
 const MOST_TAIL = 34;
 const TIP = 0.5; // where somebody writes
 const MARGIN = 0.25;
-const MOST_READ = 400; // characters of a text that could ever be seen
+const MOST_READ = 200; // characters of a text that could ever be seen
 
 export const ribbonUnit = (count) => Math.min(THIN, Math.max(THINNEST, WIDEST / Math.sqrt(count)));
 
 // Widths are sums over characters: no kerning, so that cutting a text is cheap and exact.
 export class Pen {
-  #widths = new Map();
+  #widths = new Map(); // of characters of a text
+  #measured = new Map(); // of words in any font
 
   constructor(look) {
     this.look = look;
@@ -47,8 +52,11 @@ export class Pen {
   }
 
   measure(text, font) {
+    const key = `${font} ${text}`;
+    let width = this.#measured.get(key);
+    if (width !== undefined) return width;
     this.use(this.context, font);
-    const { width } = this.context.measureText(text);
+    this.#measured.set(key, (width = this.context.measureText(text).width));
     this.use(this.context, this.text);
     return width;
   }
@@ -62,10 +70,12 @@ export class Pen {
 }
 
 // Gives { items, width, height }. An item is a branch, or what stands for the hidden children of one (`hidden`):
-// { node, hidden, parent, row, x (of its curve), from, to (of its ribbon), y (its ribbon's upper edge), thick, share, pieces, label }
+// { node, hidden, parent, children, x (where it leaves its parent), from, to (of its words), y (its ribbon's upper edge), thick, ... }
 export function layOut(root, folds, pen, room) {
   const { rem } = pen.look;
   const unit = ribbonUnit(root.count) * rem;
+  const isNarrow = room < NARROW * rem;
+  const fork = (isNarrow ? NARROW_FORK : FORK) * rem;
   const items = [];
   const rows = []; // the widest ribbon of each
   const thickOf = (count) => unit * Math.sqrt(count);
@@ -74,32 +84,34 @@ export function layOut(root, folds, pen, room) {
     const { node, parent, hidden } = item;
     const { shown, hidden: folded } = hidden ? { shown: [], hidden: [] } : folds.get(node);
     const forks = shown.length + Math.min(1, folded.length);
-    const curve = parent && !(parent.forks === 1 && !hidden) ? FORK * rem : 0;
+    const curve = parent && !(parent.forks === 1 && !hidden) ? fork : 0;
     item.x = x;
     item.from = x + curve;
     item.row = row;
     item.forks = forks;
     item.thick = thickOf(item.count);
     rows[row] = Math.max(rows[row] ?? 0, item.thick);
-    item.label = labelOf(item);
+    item.label = labelOf(item, isNarrow);
     item.labelX = item.from + (item.label ? GAP * rem * 0.5 : 0);
     item.textX = item.labelX + (item.label ? pen.measure(item.label, pen.label) + GAP * rem : 0);
     write(item, pen, forks, room);
     items.push(item);
     let below = row;
-    const under = [...shown.map((child) => ({ node: child, count: child.count })), ...(folded.length ? [{ node, hidden: folded, count: sum(folded) }] : [])];
+    const under = shown.map((child) => ({ node: child, count: child.count }));
+    if (folded.length) under.push({ node, hidden: folded, count: sum(folded) });
     const all = sum(under);
     let before = 0;
     item.children = under;
     under.forEach((child, i) => {
-      Object.assign(child, { parent: item, first: i === 0, share: [before / all, (before + child.count) / all] });
+      Object.assign(child, { parent: item, first: i === 0, share: (before + child.count / 2) / all });
       before += child.count;
       below = place(child, item.to, below) + 1;
     });
+    lanes(item, fork, BEND * rem);
     return Math.max(row, below - 1);
   }
 
-  place({ node: root, parent: null, count: root.count, first: true, share: [0, 1] }, 0, 0);
+  place({ node: root, parent: null, count: root.count, first: true }, 0, 0);
   let y = 0;
   const tops = rows.map((thick) => {
     const top = y + ABOVE * rem;
@@ -108,15 +120,27 @@ export function layOut(root, folds, pen, room) {
   });
   for (const item of items) item.y = tops[item.row];
   const width = Math.max(room, ...items.map(({ to }) => to + MARGIN * rem));
-  return { root: items[0], items, width: Math.ceil(width), height: Math.ceil(y + rem), unit };
+  return { root: items[0], items, width: Math.ceil(width), height: Math.ceil(y + rem) };
 }
 
 const sum = (some) => some.reduce((all, { count }) => all + count, 0);
 
+// The branches below the first one go down side by side, the nearest at the right. Where there is no room for that they overlap.
+function lanes({ children, to }, fork, bend) {
+  const below = children.filter(({ first }) => !first).reverse();
+  const all = below.reduce((sum, { thick }) => sum + thick, 0);
+  const squeeze = Math.min(1, (fork - 2 * bend) / all);
+  let x = to + bend;
+  for (const child of below) {
+    child.lane = x + (child.thick * squeeze) / 2;
+    x += child.thick * squeeze;
+  }
+}
+
 // "5 of 8" on the first branch of a fork, the bare number on the others.
-function labelOf({ node, parent, hidden, first, count }) {
-  if (!parent || (parent.forks === 1 && !hidden)) return "";
-  return first && !hidden ? `${count} of ${wentOn(node)}` : `${count}`;
+function labelOf({ node, parent, hidden, first, count }, isNarrow) {
+  if (!parent || hidden || parent.forks === 1) return "";
+  return first && !isNarrow ? `${count} of ${wentOn(node)}` : `${count}`;
 }
 
 // Cuts the words to the room they have: the trunk at its left, a branch in its middle, a leaf at the edge of the panel.
@@ -124,8 +148,9 @@ function write(item, pen, forks, room) {
   const { rem } = pen.look;
   const { node, hidden, parent, textX } = item;
   if (hidden) {
-    item.pieces = [{ text: `in ${hidden.length} more ${hidden.length === 1 ? "way" : "ways"}`, x: textX, soft: true, font: pen.note }];
-    item.to = textX + pen.measure(item.pieces[0].text, pen.note);
+    const text = parent.forks === 1 ? `… ${hidden.length} ways` : `+ ${item.count} more`;
+    item.pieces = [{ text, x: textX, soft: true, font: pen.note }];
+    item.to = textX + pen.measure(text, pen.note);
     return;
   }
   const writing = node.ends.some(({ live }) => live);
@@ -168,12 +193,20 @@ function write(item, pen, forks, room) {
     if (pen.fitting(chars, most) === chars.length) return coloured(chars, given);
     const head = pen.fitting(chars, (most - dots) / 2);
     const tail = pen.fitting(chars.toReversed(), (most - dots) / 2);
-    return [...coloured(chars.slice(0, head), given), { chars: ["…"], soft: true }, ...coloured(chars.slice(chars.length - tail), given - (text.length - tail))];
+    const rest = coloured(chars.slice(chars.length - tail), given - (text.length - tail));
+    return [...coloured(chars.slice(0, head), given), { chars: ["…"], soft: true }, ...rest];
   }
 }
 
 // Characters as they can be seen: a newline is a sign, and so is a space that a branch begins with.
-const signs = (text) => [...text].map((char, i) => (char === " " && i > 0 ? " " : signOf(char)));
+const signs = (text) => [...text].map((char, i) => (char === " " && i > 0 ? " " : signFor(char)));
+const knownSigns = new Map(); // looking up what kind a character is takes its time
+
+function signFor(char) {
+  let sign = knownSigns.get(char);
+  if (!sign) knownSigns.set(char, (sign = signOf(char)));
+  return sign;
+}
 
 // What was given is in soft ink, and so are the signs.
 function coloured(chars, given) {
@@ -186,17 +219,17 @@ function coloured(chars, given) {
   return parts;
 }
 
-// Paints what is between two heights; `chosen` are the items on the way to the reader's branch.
-export function paint(context, { items, unit }, pen, { top = 0, bottom = Infinity, chosen = new Set() } = {}) {
+// Paints what is between two heights. The samples of the reader's branch are a stream in ink, from the root on.
+export function paint(context, { items }, pen, { top = 0, bottom = Infinity, active = null } = {}) {
   const { look } = pen;
-  const seen = ({ y, thick, parent }) => y + thick + look.rem > top && Math.min(y, parent?.y ?? y) - 2 * look.rem < bottom;
-  const visible = items.filter(seen);
-  const later = [];
-  for (const item of visible) {
-    if (chosen.has(item)) later.push(item);
-    else ribbon(context, item, look.ruleStrong);
+  const { rem } = look;
+  const visible = items.filter(({ y, thick, parent }) => y + thick + rem > top && Math.min(y, parent?.y ?? y) - 2 * rem < bottom);
+  for (const item of visible) ribbon(context, item, item.thick, rem, look.ruleStrong);
+  const chosen = new Set();
+  for (let item = active; item; item = item.parent) {
+    chosen.add(item);
+    ribbon(context, item, active.thick, rem, look.ink);
   }
-  for (const item of later) ribbon(context, item, look.ink);
   context.textBaseline = "alphabetic";
   let font = null;
   const write = (text, x, y, colour, wanted) => {
@@ -204,29 +237,34 @@ export function paint(context, { items, unit }, pen, { top = 0, bottom = Infinit
     context.fillStyle = colour;
     context.fillText(text, x, y);
   };
-  const level = visible.filter(({ y }) => y + look.rem > top && y - 2 * look.rem < bottom);
-  const baseline = ({ y }) => y - LIFT * look.rem;
-  for (const item of level) if (item.label) write(item.label, item.labelX, baseline(item), chosen.has(item) ? look.ink : look.inkSoft, pen.label);
-  for (const item of level) for (const { text, x, soft, font } of item.pieces) write(text, x, baseline(item), soft ? look.inkSoft : look.ink, font);
+  const level = visible.filter(({ y }) => y + rem > top && y - 2 * rem < bottom);
+  const baseline = ({ y }) => y - LIFT * rem;
+  const inkOf = (isSoft) => (isSoft ? look.inkSoft : look.ink);
+  for (const item of level) if (item.label) write(item.label, item.labelX, baseline(item), inkOf(!chosen.has(item)), pen.label);
+  for (const item of level) for (const { text, x, soft, font } of item.pieces) write(text, x, baseline(item), inkOf(soft), font);
   context.fillStyle = look.accent;
-  for (const item of level) if (item.tip) context.fillRect(item.tip, baseline(item) - 0.85 * look.rem, TIP * look.rem, 1.1 * look.rem);
+  for (const item of level) if (item.tip) context.fillRect(item.tip, baseline(item) - 0.85 * rem, TIP * rem, 1.1 * rem);
 }
 
-// From its share of the parent's end, in a curve, and on under the words.
-function ribbon(context, { parent, x, from, to, y, thick, share }, colour) {
-  context.fillStyle = colour;
+// Out of the parent's end, down in its lane, and on under the words.
+function ribbon(context, { parent, first, share, lane, x, from, to, y, thick, count, children }, width, rem, colour) {
+  const end = count > 1 || children.length ? to : Math.min(to, from + STUB * rem);
+  context.fillStyle = context.strokeStyle = colour;
+  if (!parent || first) {
+    context.fillRect(x - 0.5, y, end - x + 0.5, width); // no seam between two branches
+    return;
+  }
+  const half = thick / 2;
+  const leaves = parent.y + Math.min(parent.thick - half, Math.max(half, share * parent.thick));
+  const arrives = y + width / 2;
+  const bend = Math.min(Math.max(BEND * rem, half), (arrives - leaves) / 2);
+  context.lineWidth = width;
   context.beginPath();
-  if (parent && from > x) {
-    const [high, low] = share.map((part) => parent.y + part * parent.thick);
-    const middle = (x + from) / 2;
-    context.moveTo(x, high);
-    context.bezierCurveTo(middle, high, middle, y, from, y);
-    context.lineTo(to, y);
-    context.lineTo(to, y + thick);
-    context.lineTo(from, y + thick);
-    context.bezierCurveTo(middle, y + thick, middle, low, x, low);
-  } else context.rect(x, y, to - x, thick);
-  context.fill();
+  context.moveTo(x - 0.5, leaves);
+  context.arcTo(lane, leaves, lane, arrives, Math.min(bend, lane - x));
+  context.arcTo(lane, arrives, from, arrives, Math.min(bend, from - lane));
+  context.lineTo(end, arrives);
+  context.stroke();
 }
 
 // The branch at a point: on its words or its ribbon.

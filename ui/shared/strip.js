@@ -6,6 +6,7 @@ import { fit, onLook, palette } from "./paint.js";
 const [LABELS, BAND] = [1.5, 1.625]; // rem: what stands above the characters, and they themselves
 const LEAST_DIGITS = 3;
 const MOST_DIGITS = 12;
+const FALL_MS = 500;
 
 // A throw and the interval that it fell into, as short as they can be written without the throw seeming to lie outside.
 export function inDigits(die, low, high) {
@@ -39,6 +40,26 @@ export function createStrip() {
       paint();
     },
   };
+}
+
+// Lets the die fall on a strip and calls back when it has landed. Gives back a function that ends the fall at once.
+export function dropDie(strip, probabilities, what, landed) {
+  const began = performance.now();
+  let frame = 0;
+  const end = () => {
+    cancelAnimationFrame(frame);
+    landed();
+  };
+  const fall = (now) => {
+    const share = Math.max(0, (now - began) / FALL_MS);
+    if (share >= 1) end();
+    else {
+      strip.draw(probabilities, { ...what, reveal: share ** 2 });
+      frame = requestAnimationFrame(fall);
+    }
+  };
+  fall(began);
+  return end;
 }
 
 export const stripHeight = (look) => (LABELS + BAND) * look.rem;

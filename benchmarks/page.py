@@ -1,0 +1,123 @@
+"""How long the page's own scripts take for what must follow the hand, in a real Chromium.
+
+python -m benchmarks.page
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from benchmarks.viewers import percentile, verdict
+from tests.chromium import launch
+from tests.server import running_app
+
+FRAME_MS = 16  # what a screen leaves between two pictures
+TREE_MS = 100  # after which a tree that grows would be seen to stutter
+MOVES = 60
+TREE_SAMPLES = 200
+TREE_WORDS = ["I", "The", "And", "What", "My", "O", "Why", "Then", "thou", "lord", "shall", "not", "will", "the", "of", "to", "be", "king"]
+
+# Milliseconds of script for each move of a slider: its event, and the frame that draws what follows. What is asked for in between is
+# called in the order in which it was asked for, so that the page's own drawing lies between the two marks.
+SLIDER_MOVES = """async (moves) => {
+  const slider = document.querySelector('#temperature input[type="range"]');
+  const frame = () => new Promise((drawn) => requestAnimationFrame(() => drawn(performance.now())));
+  const took = [];
+  for (let move = 0; move < moves; move++) {
+    await frame();
+    await frame();
+    slider.value = 0.1 + (1.9 * move) / moves;
+    const before = frame();
+    const began = performance.now();
+    slider.dispatchEvent(new Event("input", { bubbles: true }));
+    const heard = performance.now();
+    const after = frame();
+    took.push(heard - began + (await after) - (await before));
+  }
+  return took;
+}"""
+
+# Milliseconds of script for each character by which all samples of a tree grow: the tree, its layout and its painting. The pixels are
+# asked for, so that nothing is put off. The tree is one of the page's own, on a panel beside the others.
+TREE_GROWTH = """async ({ texts, steps, whole }) => {
+  const script = performance.getEntriesByType("resource").find(({ name }) => name.endsWith("/sample/tree.js")).name;
+  const [{ createTree }, { Run, Runs }] = await Promise.all([import(script), import(script.replace("tree.js", "runs.js"))]);
+  const { vocabulary } = window.soliloquy;
+  const app = { vocabulary, idOf: (char) => vocabulary.indexOf(char), runs: new Runs() };
+  const run = new Run({ prompt: "ROMEO:", temperature: 0.8, state: "running", samples: texts.length });
+  app.runs.list = [run];
+  const panel = document.createElement("section");
+  document.querySelector(".panels").append(panel);
+  const frames = [];
+  const { requestAnimationFrame } = window;
+  window.requestAnimationFrame = (frame) => frames.push(frame);
+  createTree(panel, app).show();
+  const canvas = panel.querySelector("canvas");
+  const took = [];
+  for (let left = steps; left >= 0; left--) {
+    run.texts = texts.map((text) => text.slice(0, text.length - left));
+    app.runs.dispatchEvent(new CustomEvent("grow", { detail: run }));
+    const began = performance.now();
+    frames.splice(0).forEach((frame) => frame());
+    canvas.getContext("2d").getImageData(0, 0, 1, 1);
+    took.push(performance.now() - began);
+    if (whole && left === steps) panel.querySelector(".tree-toggle").click();
+  }
+  window.requestAnimationFrame = requestAnimationFrame;
+  panel.remove();
+  return took.slice(1);
+}"""
+
+
+def open_view(browser: Browser, url: str, view: str) -> Page:
+    """The page with one of its views, drawn."""
+    page = browser.new_page(viewport={"width": 1280, "height": 720})
+    page.goto(f"{url}/?view={view}")
+    page.locator("[data-ready]").wait_for(state="attached")
+    return page
+
+
+def slider_moves(browser: Browser, url: str) -> None:
+    """The bars of the next character while the temperature moves."""
+    page = open_view(browser, url, "next")
+    page.locator(".next-bars[aria-busy=false]").wait_for()
+    page.evaluate(SLIDER_MOVES, 10)  # warms up
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    took = page.evaluate(SLIDER_MOVES, MOVES)
+    show("slider move to redrawn bars", took, FRAME_MS, f"{len(requests)} requests")
+    page.close()
+
+
+def growing_tree(browser: Browser, url: str) -> None:
+    """The tree of many samples while they are written: its largest branches, and every one of them."""
+    page = open_view(browser, url, "tree")
+    rng = random.Random(1)
+    for n_chars in (300, 2000):
+        texts = ["\n" + " ".join(rng.choices(TREE_WORDS, k=n_chars))[:n_chars] for _ in range(TREE_SAMPLES)]
+        for whole in (False, True):
+            took = page.evaluate(TREE_GROWTH, {"texts": texts, "steps": MOVES, "whole": whole})
+            show(f"tree of {TREE_SAMPLES} x {n_chars:,}", took, TREE_MS, "all rows" if whole else "small branches folded")
+    page.close()
+
+
+def show(name: str, took: list[float], limit: float, remark: str = "") -> None:
+    """One line: what was measured, and whether it is fast enough."""
+    p50, p95 = percentile(took, 0.5), percentile(took, 0.95)
+    print(f"{name:<30} p50 {p50:6.1f} ms  p95 {p95:6.1f} ms  limit {limit:g} ms: {verdict(p95 <= limit)}  {remark}".rstrip(), flush=True)
+
+
+def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    with running_app() as url, sync_playwright() as playwright:
+        browser = launch(playwright)
+        slider_moves(browser, url)
+        growing_tree(browser, url)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,362 @@
+"""The view "Next character" in a real browser."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from playwright.sync_api import Browser, Page, Route, expect
+
+from model.files import cache_dir
+from model.sampling import dice, distribution, draw
+from tests.browser.conftest import open_page
+from tests.server import running_app
+
+VOCAB_SIZE = 65
+PROMPT = "The "  # much may follow
+STEPS = 24
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """An app that writes in float32, in which a text does not depend on whether it is read at once or was written step by step."""
+    known = cache_dir() / "precision.json"
+    if not known.exists():
+        with running_app("--device", "cpu"):  # measures, and remembers
+            pass
+    choices = json.loads(known.read_text(encoding="utf-8"))
+    home = tmp_path_factory.mktemp("home")
+    in_float32 = {key: choice | {"dtype": "float32"} for key, choice in choices.items() if isinstance(choice, dict)}
+    (home / "soliloquy").mkdir()
+    (home / "soliloquy" / "precision.json").write_text(json.dumps(in_float32), encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(home))
+        with running_app("--device", "cpu") as url:
+            yield url
+
+
+def show(page: Page, url: str, **settings: object) -> None:
+    """Opens the view at an address and waits for its bars."""
+    words = "&".join(f"{name}={value}" for name, value in {"view": "next", "prompt": PROMPT, "temperature": 1, **settings}.items())
+    open_page(page, f"{url}/?{words}")
+    bars_are_there(page)
+
+
+def bars_are_there(page: Page) -> None:
+    """Waits until what is shown is the distribution after the text."""
+    page.locator(".next-bars[aria-busy=false]").wait_for()
+    page.evaluate("() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
+
+
+def press(page: Page, name: str) -> None:
+    """A button of the view."""
+    page.get_by_role("tabpanel").get_by_role("button", name=name, exact=True).click()
+
+
+def table(page: Page) -> dict[str, list[str]]:
+    """The distribution as it can be downloaded, by columns."""
+    page.get_by_role("button", name="Download", exact=True).click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Distribution (CSV)").click()
+    rows = list(csv.reader(io.StringIO(Path(download.value.path()).read_text(encoding="utf-8"))))
+    return {name: [row[i] for row in rows[1:]] for i, name in enumerate(rows[0])}
+
+
+def numbers(page: Page, column: str) -> NDArray[np.float64]:
+    return np.array(table(page)[column], dtype=np.float64)
+
+
+def logits_after(page: Page, url: str, prompt: str) -> NDArray[np.float64]:
+    """What the server says of the next character."""
+    return np.array(page.request.post(f"{url}/next", data={"prompt": prompt}).json()["logits"])
+
+
+def entropy(probabilities: NDArray[np.float64]) -> float:
+    kept = probabilities[probabilities > 0]
+    return abs(float((kept * np.log2(kept)).sum()))
+
+
+def text(page: Page) -> str:
+    return page.get_by_test_id("next-text").inner_text()
+
+
+def written(page: Page, prompt: str = PROMPT) -> str:
+    """What the steps have written."""
+    return page.get_by_test_id("next-text").text_content().removeprefix(prompt)
+
+
+def set_slider(page: Page, label: str, value: float) -> None:
+    """Moves a slider as a hand does."""
+    code = "(range, value) => { range.value = value; range.dispatchEvent(new Event('input', { bubbles: true })); }"
+    page.locator(f"#{label} input[type=range]").evaluate(code, value)
+
+
+def test_bars_are_the_servers_distribution(page: Page, url: str) -> None:
+    show(page, url, temperature=0.8, top_k=20, top_p=0.9)
+    logits = logits_after(page, url, PROMPT)
+    shown = table(page)
+    np.testing.assert_allclose(np.array(shown["sampled"], float), distribution([logits], 0.8, 20, 0.9)[0], atol=1e-5)
+    np.testing.assert_allclose(np.array(shown["raw"], float), distribution([logits])[0], atol=1e-5)
+    np.testing.assert_allclose(np.array(shown["logit"], float), logits, atol=1e-4)
+    assert shown["character"][:3] == ["newline", "space", "!"]
+    assert shown["id"] == [str(i) for i in range(VOCAB_SIZE)]
+    assert page.get_by_test_id("next-entropy").inner_text().startswith(f"{entropy(distribution([logits], 0.8, 20, 0.9)[0]):.2f} bits")
+    assert page.get_by_test_id("next-choices").inner_text().startswith(f"{2 ** entropy(distribution([logits], 0.8, 20, 0.9)[0]):.1f} ")
+    expect(page.get_by_test_id("next-legend")).to_contain_text("cut by top-k or top-p: 0")
+
+
+def test_arrow_keys_read_the_bars_in_either_order(page: Page, url: str) -> None:
+    show(page, url)
+    logits = logits_after(page, url, PROMPT)
+    names, raw = table(page)["character"], distribution([logits])[0]
+    bars, readout = page.get_by_test_id("next-bars"), page.get_by_test_id("next-readout")
+    bars.focus()
+    page.keyboard.press("ArrowRight")
+    best = int(np.argmax(logits))
+    expect(readout).to_have_text(f"‘{names[best]}’: {raw[best]:.5f} drawn from; {raw[best]:.5f} raw; logit {logits[best]:.3f}")
+    press(page, "by alphabet")
+    bars.focus()
+    page.keyboard.press("ArrowRight")
+    expect(readout).to_contain_text("newline:")
+    assert "sort=alphabet" in until_address(page, "sort=")
+    assert written(page) == "", "an arrow on the bars is no step"
+
+
+def until_address(page: Page, word: str) -> str:
+    """The address once it has a word."""
+    page.wait_for_url(re.compile(re.escape(word)))
+    return page.url
+
+
+def test_a_slider_reshapes_the_bars_without_a_request(page: Page, url: str) -> None:
+    show(page, url)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    logits = logits_after(page, url, PROMPT)
+    for temperature in (0, 0.3, 1.5, 2):
+        set_slider(page, "temperature", temperature)
+        expected = entropy(distribution([logits], temperature)[0])
+        expect(page.get_by_test_id("next-entropy")).to_contain_text(f"{expected:.2f} bits of entropy")
+    assert not [address for address in asked if address.endswith("/next")]
+    page.locator("#temperature input[type=range]").focus()
+    page.keyboard.press("ArrowRight")
+    assert written(page) == "", "an arrow on a slider is no step"
+
+
+def test_draw_one_throws_the_seeds_dice(page: Page, url: str) -> None:
+    show(page, url, seed=7, temperature=0.9)
+    probabilities = distribution([logits_after(page, url, PROMPT)], 0.9)
+    names = table(page)["character"]
+    for sample in range(2):
+        press(page, "Draw one")
+        throw = dice(7, sample, 1)[0]
+        hit = draw(probabilities, [throw])
+        said = f"{throw:.4f} fell on ‘{names[hit.ids[0]]}’: {hit.low[0]:.3f} to {hit.high[0]:.3f}. seed 7, sample {sample + 1}"
+        expect(page.get_by_test_id("next-said")).to_have_text(said)
+        assert f"{throw:.4f}, falls on {names[hit.ids[0]]}," in str(
+            page.locator(".next-strip canvas, .strip canvas").first.get_attribute("aria-label")
+        )
+    assert numbers(page, "count").sum() == 2
+    page.get_by_label("Seed").fill("")
+    press(page, "Draw one")
+    expect(page.get_by_test_id("next-said")).to_contain_text(re.compile(r"seed \d+, sample 1$"))
+
+
+def test_the_same_die_falls_elsewhere_at_another_temperature(page: Page, url: str) -> None:
+    show(page, url, seed=7)
+    logits, names = logits_after(page, url, PROMPT), table(page)["character"]
+    press(page, "Draw one")
+    expect(page.get_by_test_id("next-said")).to_contain_text("fell on")
+    set_slider(page, "temperature", 0)
+    best = names[int(np.argmax(logits))]
+    expect(page.get_by_test_id("next-said")).to_contain_text(f"{dice(7, 0, 1)[0]:.4f} falls now on ‘{best}’: 0.000 to 1.000.")
+
+
+def chi_squared(counts: NDArray[np.float64], probabilities: NDArray[np.float64]) -> tuple[float, float]:
+    """How far counts are from what is expected, and how far they may be once in a thousand times; rare characters count as one."""
+    expected = counts.sum() * probabilities
+    rare = expected < 5
+    seen, awaited = ([*values[~rare], values[rare].sum()] for values in (counts, expected))
+    distance = sum((a - b) ** 2 / b for a, b in zip(seen, awaited, strict=True) if b > 0)
+    freedom = len(seen) - 1
+    return distance, freedom * (1 - 2 / (9 * freedom) + 3.09 * math.sqrt(2 / (9 * freedom))) ** 3  # Wilson and Hilferty
+
+
+def test_many_draws_come_from_the_distribution(page: Page, url: str) -> None:
+    show(page, url, seed=11)
+    logits = logits_after(page, url, PROMPT)
+    for _ in range(10):
+        press(page, "Draw 1,000")
+    expect(page.get_by_test_id("next-counted")).to_contain_text(re.compile(r"^10,000 drawn: \d+ of 65 bars within the range"))
+    counts = numbers(page, "count")
+    throws = np.array([dice(11, sample, 1)[0] for sample in range(10_000)])
+    probabilities = distribution([logits])
+    assert counts.tolist() == np.bincount(draw(np.repeat(probabilities, len(throws), axis=0), throws).ids, minlength=VOCAB_SIZE).tolist()
+    distance, most = chi_squared(counts, probabilities[0])
+    assert distance < most
+    distance, most = chi_squared(counts, distribution([logits], 1.1)[0])
+    assert distance > most, "a temperature off by a tenth would not be noticed"
+    n, p = 10_000, probabilities[0]
+    spread = 2 * np.sqrt(n * p * (1 - p))
+    inside = int(((counts >= np.maximum(0, n * p - spread)) & (counts <= n * p + spread)).sum())
+    expect(page.get_by_test_id("next-counted")).to_contain_text(f"{inside} of 65 bars")
+
+
+@pytest.mark.parametrize("changed", ["temperature", "top-k", "seed", "prompt"])
+def test_counts_end_with_their_distribution(page: Page, url: str, changed: str) -> None:
+    show(page, url, seed=3)
+    press(page, "Draw 1,000")
+    expect(page.get_by_test_id("next-counted")).to_contain_text("1,000 drawn")
+    if changed == "prompt":
+        page.get_by_label("Prompt").fill("Thy ")
+    elif changed == "seed":
+        page.get_by_label("Seed").fill("4")
+    else:
+        set_slider(page, changed, 2)
+    expect(page.get_by_test_id("next-counted")).to_have_text("")
+    bars_are_there(page)
+    press(page, "Draw one")
+    expect(page.get_by_test_id("next-counted")).to_have_text("1 drawn so far.")
+
+
+@pytest.mark.parametrize("prompt", [PROMPT, ""], ids=["prompt", "empty"])
+def test_steps_write_what_generate_writes(page: Page, url: str, prompt: str) -> None:
+    show(page, url, prompt=prompt, seed=48213, temperature=0.8, top_p=0.95, samples=1, length=STEPS)
+    assert page.evaluate("document.querySelector('.facts').textContent").endswith("float32")
+    for key in ("ArrowRight", *["."] * (STEPS - 1)):  # faster than the server answers
+        page.keyboard.press(key)
+    expect(page.get_by_test_id("next-said")).to_contain_text(f"seed 48213, throw {STEPS}", timeout=30_000)
+    steps = written(page, prompt or "↵\n")
+    answer = page.request.post(
+        f"{url}/write", data={"prompt": prompt, "seed": 48213, "temperature": 0.8, "top_p": 0.95, "samples": 1, "length": STEPS}
+    )
+    lines: list[dict[str, Any]] = [json.loads(line) for line in answer.text().splitlines()]
+    assert steps == "".join(line["new"][0] for line in lines if "new" in line)
+    assert page.get_by_label("Prompt").input_value() == prompt
+
+
+def test_steps_can_be_undone_and_begun_again(page: Page, url: str) -> None:
+    show(page, url, seed=5)
+    for count in range(1, 4):
+        press(page, "Step")
+        expect(page.get_by_test_id("next-text")).to_have_text(re.compile(f"^{PROMPT}.{{{count}}}$", re.DOTALL))
+    three = written(page)
+    page.keyboard.press("Backspace")
+    expect(page.get_by_test_id("next-text")).to_have_text(PROMPT + three[:2])
+    np.testing.assert_allclose(numbers(page, "logit"), logits_after(page, url, PROMPT + three[:2]), atol=1e-3)
+    press(page, "Step")
+    expect(page.get_by_test_id("next-text")).to_have_text(PROMPT + three)
+    press(page, "Start over")
+    expect(page.get_by_test_id("next-text")).to_have_text(PROMPT)
+    expect(page.get_by_role("button", name="Step back")).to_be_disabled()
+    np.testing.assert_allclose(numbers(page, "logit"), logits_after(page, url, PROMPT), atol=1e-3)
+
+
+def test_an_address_writes_the_same_steps_again(page: Page, url: str) -> None:
+    show(page, url)
+    expect(page.get_by_label("Seed")).to_have_value("")
+    page.keyboard.press(".")
+    expect(page.get_by_label("Seed")).to_have_value(re.compile(r"^\d+$"))  # the one that was drawn
+    page.get_by_test_id("next-bars").focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    chosen = page.get_by_test_id("next-readout").inner_text()[1]
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("next-said")).to_contain_text(f"‘{chosen}’ was put there by hand")
+    press(page, "Step")
+    expect(page.get_by_test_id("next-said")).to_contain_text("throw 3")
+    before, address = written(page), until_address(page, "steps=3")
+    assert len(before) == 3
+    assert before[1] == chosen
+    page.goto("about:blank")
+    open_page(page, address)
+    expect(page.get_by_test_id("next-text")).to_have_text(PROMPT + before)
+    expect(page.locator(".next-chosen")).to_have_text(chosen)
+
+
+def test_prompts_of_all_kinds(page: Page, url: str) -> None:
+    show(page, url)
+    prompt, notes = page.get_by_label("Prompt"), page.get_by_test_id("next-notes")
+    prompt.fill("")
+    expect(notes).to_have_text("The prompt is empty: the text starts from a newline.")
+    prompt.fill("Z\u00fcrich \u6771")
+    expect(notes).to_contain_text("Left out, because the model does not know them: ‘\u6771’.")
+    expect(page.get_by_test_id("next-text")).to_have_text("Zurich ")
+    prompt.fill("word " * 60)
+    expect(notes).to_have_text("The model sees only the last 256 characters.")
+
+
+def test_what_the_server_refuses_is_said_beside_the_bars_and_nothing_is_lost(browser: Browser, url: str) -> None:
+    page = browser.new_page()  # its console may have errors
+    show(page, url, seed=5)
+    press(page, "Step")
+    expect(page.get_by_test_id("next-said")).to_contain_text("throw 1")
+    bars_are_there(page)
+
+    def refuse(route: Route) -> None:
+        route.fulfill(status=503, json={"error": "Too many wait."})
+
+    page.route("**/next", refuse)
+    press(page, "Step")
+    failure = page.get_by_test_id("next-failure")
+    expect(failure).to_contain_text("Too many wait.")
+    expect(page.get_by_test_id("next-text")).to_have_text(re.compile(f"^{PROMPT}..$", re.DOTALL))
+    two = text(page)
+    page.unroute("**/next")
+    page.route("**/next", lambda route: route.abort())
+    failure.get_by_role("button", name="Try again").click()
+    expect(failure).to_contain_text("The server cannot be reached.")
+    page.unroute("**/next")
+    failure.get_by_role("button", name="Try again").click()
+    expect(failure).to_be_empty()
+    assert text(page) == two
+    np.testing.assert_allclose(numbers(page, "logit"), logits_after(page, url, two), atol=1e-3)
+    page.get_by_label("Seed").fill("seven")
+    press(page, "Draw one")
+    expect(failure).to_contain_text("The seed must be a whole number from 0 to 9,007,199,254,740,991, or empty, not “seven”.")
+    page.get_by_label("Seed").fill("7")
+    expect(failure).to_be_empty()
+    page.close()
+
+
+def test_only_the_last_of_what_is_typed_counts(page: Page, url: str) -> None:
+    show(page, url)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.post_data_json["prompt"]) if request.url.endswith("/next") else None)
+    page.get_by_label("Prompt").press_sequentially("king and", delay=10)
+    expect(page.get_by_test_id("next-text")).to_have_text("The king and")
+    assert asked[-1] == "The king and"
+    assert len(asked) < len("king and")
+    page.get_by_role("tab", name="Texts").click()
+    page.get_by_role("tab", name="Next character").click()
+    bars_are_there(page)
+    assert asked.count("The king and") == 1, "the same prompt was asked for twice"
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_it_fits(page: Page, url: str, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 720})
+    show(page, url)
+    press(page, "Draw 1,000")
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    if width == 1280:
+        box = page.get_by_test_id("next-bars").bounding_box()
+        assert box
+        assert box["y"] + box["height"] <= 720
+
+
+def test_the_bars_can_be_saved_as_a_picture(page: Page, url: str) -> None:
+    show(page, url)
+    page.get_by_role("button", name="Download", exact=True).click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Bars (PNG)").click()
+    assert Path(download.value.path()).read_bytes().startswith(b"\x89PNG")

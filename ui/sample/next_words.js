@@ -1,0 +1,47 @@
+// What the view "Next character" says in sentences.
+import { nameOf, number, percent, plural, signOf } from "../shared/dom.js";
+import { land, ranking } from "../shared/distribution.js";
+import { inDigits } from "../shared/strip.js";
+import { ENOUGH } from "./next_draws.js";
+
+// A character in a sentence: ‘h’, but newline.
+const quoted = (char) => (signOf(char) === char ? `‘${char}’` : nameOf(char));
+
+// How a throw ended: { die, words, seed, which }, or only words. One that was tried out falls anew when the distribution changes.
+export function tellThrow(thrown, { vocabulary, probabilities }) {
+  if (!thrown || thrown.many) return null;
+  const { id, die, free, moved, seed, sample, place } = thrown;
+  const likely = () => percent(thrown.probabilities[id]);
+  if (die === null) return { words: `${quoted(vocabulary[id])} was put there by hand; its probability was ${likely()}.` };
+  const hit = free ? land(probabilities, die) : thrown;
+  const words = inDigits(die, hit.low, hit.high);
+  const fell = `${moved ? "falls now" : "fell"} on ${quoted(vocabulary[hit.id])}`;
+  const which = free ? `sample ${number(sample + 1)}` : `throw ${number(place + 1)}`;
+  return { die: words.die, words: ` ${fell}: ${words.low} to ${words.high}.`, seed, which };
+}
+
+export function tellCounts({ draws, probabilities }) {
+  if (!draws.total) return "";
+  if (draws.total < ENOUGH) return `${number(draws.total)} drawn so far.`;
+  const { inside, of } = draws.within(probabilities);
+  return `${number(draws.total)} drawn: ${inside} of ${plural(of, "bar")} within the range that is expected 19 times out of 20.`;
+}
+
+const exact = (p) => (p === 0 ? "0" : p < 1e-4 ? p.toExponential(2) : p.toFixed(5));
+
+export function tellBar(id, { vocabulary, probabilities, raw, logits, draws }) {
+  const words = [`${exact(probabilities[id])} drawn from`, `${exact(raw[id])} raw`, `logit ${logits[id].toFixed(3)}`];
+  if (probabilities[id] === 0) words[0] = "0, cut off";
+  if (draws.total) {
+    const { low, high } = draws.expected(probabilities[id]);
+    words.push(`${number(draws.counts[id])} drawn, ${number(low)} to ${number(high)} expected`);
+  }
+  return `${quoted(vocabulary[id])}: ${words.join("; ")}`;
+}
+
+export function describe({ vocabulary, probabilities, raw }) {
+  const best = ranking(probabilities).slice(0, 5);
+  const words = best.map((id) => `${nameOf(vocabulary[id])} ${percent(probabilities[id])}, raw ${percent(raw[id])}`);
+  const keys = "Arrow keys go from bar to bar, Enter writes one.";
+  return `Probabilities of all ${vocabulary.length} characters. The likeliest: ${words.join("; ")}. ${keys}`;
+}
