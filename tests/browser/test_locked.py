@@ -79,7 +79,7 @@ def lands_elsewhere(page: Page, url: str, run: dict[str, Any], sample: int, *set
 def test_counts_and_marks_the_throws_that_land_elsewhere(page: Page, url: str) -> None:
     run = generate(page)
     panel = show(page)
-    page.get_by_role("button", name="More", exact=True).click()
+    page.locator("#more-button").click()
     page.get_by_label("number input for Top-k").fill("12")
     set_up(page, temperature=1.5)
     expected = lands_elsewhere(page, url, run, 0, 1.5, 12, 1.0)
