@@ -2,7 +2,7 @@
 import { createCandidates } from "../shared/candidates.js";
 import { distribution, ranking, surprisal } from "../shared/distribution.js";
 import { button, make, nameOf, percent } from "../shared/dom.js";
-import { createStrip } from "../shared/strip.js";
+import { createStrip, inDigits, intervalOf } from "../shared/strip.js";
 
 const SHOWN = 10; // candidates
 const GAP = 10; // pixels between a character and what is said of it
@@ -115,8 +115,8 @@ export class Inspector {
     const came = instead ? `instead of ‘${nameOf(instead)}’, with` : "came with";
     this.title.replaceChildren(make("b", "", nameOf(char)), ` ${came} ${percent(probabilities[id])}`);
     const bits = surprisal(raw[id]).toFixed(1);
-    this.title.append(make("span", "inspector-bits", `${bits} ${bits === "1.0" ? "bit" : "bits"} of surprise`));
-    this.said.replaceChildren(...this.#story({ id, probabilities, die, rank, recomputed }));
+    this.title.append(make("span", "inspector-bits", `${bits} ${bits === "1.0" ? "bit" : "bits"}`));
+    this.said.replaceChildren(...this.#story({ id, probabilities, die, recomputed }));
     this.strip.node.hidden = die === null;
     if (die !== null) this.strip.draw(probabilities, { die, id, vocabulary: this.#app.vocabulary });
     this.candidates.show({ logits, settings, id, count: SHOWN });
@@ -126,13 +126,13 @@ export class Inspector {
     this.candidates.node.classList.toggle("can-force", Boolean(source.force) && this.#pinned);
   }
 
-  *#story({ id, probabilities, die, rank, recomputed }) {
-    if (die === null) yield make("span", "", recomputed ? `Number ${rank} of the model's list. Computed again from the text.` : `Number ${rank} of the model's list.`);
-    else {
-      const low = probabilities.slice(0, id).reduce((a, b) => a + b, 0);
-      yield make("span", "", `The die, ${die.toFixed(4)}, fell between ${low.toFixed(4)} and ${(low + probabilities[id]).toFixed(4)}. `);
-      yield make("span", "", `Number ${rank} of the model's list.`);
+  *#story({ id, probabilities, die, recomputed }) {
+    if (die !== null) {
+      const { low, high } = intervalOf(probabilities, id);
+      const words = inDigits(die, low, high);
+      yield `The die, ${words.die}, fell between ${words.low} and ${words.high}.`;
     }
+    if (recomputed) yield " Computed again from the text.";
   }
 
   // Below its character if there is room, else above; on a phone at the lower edge.

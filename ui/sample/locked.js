@@ -8,7 +8,7 @@ import { asViewer, post, readLines, Run } from "./runs.js";
 
 const PAUSE_MS = 300; // after the last move, before the server is asked
 const FOLLOW_MS = 400; // between two looks at a text that is being written
-const UNREACHABLE = "The server cannot be reached. Nothing is lost; try again.";
+const UNREACHABLE = "The server cannot be reached. Nothing is lost.";
 const EMPTY = "No text is here yet. Press Generate, then keep its dice and move the temperature.";
 const CHANGED = mark("locked-changed"); // throws that would land elsewhere
 const SHARED = mark("locked-shared"); // what both texts begin with
@@ -292,14 +292,15 @@ function note(run, precision, same, changed) {
   const foreign = stored && run.view.seed_repeats === false;
   const why = stored ? "This text was written earlier" : "The server no longer remembers what these characters were drawn from";
   const how = `${why}; it was computed again from the text${foreign ? `, in ${precision} instead of float32` : ""}.`;
-  const edge = same && changed ? "That is why throws near an edge fall on its other side" : "A throw near an edge may fall on its other side";
-  return `${how} ${edge}, and from there the dice write another text.`;
+  const edge = same && changed ? "That is why throws near an edge fall" : "A throw near an edge may fall";
+  return `${how} ${edge} on its other side, and from there the dice write another text.`;
 }
 
 function comparison(before, after, at, live) {
   const place = number([...before.slice(0, at)].length + 1);
   if (at < before.length && at < after.length) {
-    return `Parts at character ${place}: ‘${nameOf(charAt(after, at))}’ instead of ‘${nameOf(charAt(before, at))}’${live ? "; writing" : ""}`;
+    const [was, is] = [before, after].map((text) => nameOf(charAt(text, at)));
+    return `Parts at character ${place}: ‘${is}’ instead of ‘${was}’${live ? "; writing" : ""}`;
   }
   if (live) return "Writing";
   return at === before.length ? "The same text, character for character" : "The same, as far as it was written";

@@ -28,7 +28,7 @@ export function createCard(app) {
     item = next;
     goOn.hidden = !item || Boolean(item.hidden) || !placeToGoOn(item.node);
     const words = item ? describe(item) : [make("p", "tree-facts", beginning(root)), make("p", "tree-hint", HINT)];
-    const key = words.map(({ textContent }) => textContent).join("\n");
+    const key = [...words.map(({ textContent }) => textContent), item && basis(item.node)].join("\n");
     if (key === last) return; // the same branch, while others grow
     last = key;
     said.replaceChildren(...words);
@@ -126,10 +126,16 @@ const isKnown = (app, node) => {
   return rowsKnown(app, sample) > charsIn(sample.text.slice(0, Math.max(0, node.from - sample.start.length)));
 };
 
+const drawnBy = (node) => node.samples.filter(({ start }) => start.length <= node.from);
+const settingsOf = (samples) => new Map(samples.map(({ run }) => [settingsWords(run.settings), run.settings]));
+
+// What its probabilities depend on, besides its words.
+const basis = (node) => [rootOf(node).to, mostDrawn(node).start.length, ...settingsOf(drawnBy(node)).keys()].join();
+
 // The probability of the branch's first character, raw and with each of the settings that it was drawn with here, and of all that was
 // drawn from the first fork on up to it. Null where nobody drew it. What a sample was given before is left out of the product.
 async function chancesOf(app, node) {
-  const drawn = node.samples.filter(({ start }) => start.length <= node.from);
+  const drawn = drawnBy(node);
   if (!drawn.length) return null;
   const teller = mostDrawn(node);
   const from = Math.max(rootOf(node).to, teller.start.length);
@@ -139,8 +145,7 @@ async function chancesOf(app, node) {
   const known = isKnown(app, node) ? teller.run.logits[teller.index] : await logitsOf(teller.run, teller.index);
   if (known.length < (skipped + ids.length) * V) throw new Error("Its probability is not known yet. Point at it again.");
   const rows = ids.map((_, i) => known.subarray((skipped + i) * V, (skipped + i + 1) * V));
-  const settings = new Map(drawn.map(({ run }) => [settingsWords(run.settings), run.settings]));
-  const chances = [...settings].map(([words, setting]) => {
+  const chances = [...settingsOf(drawn)].map(([words, setting]) => {
     const each = ids.map((id, i) => distribution(rows[i], setting)[id]);
     return { words, here: each.at(-1), all: each.reduce((product, p) => product * p, 1) };
   });
