@@ -1,6 +1,6 @@
 // How a character came to be, beside it: hover, tap, or walk there with the arrow keys.
 import { createCandidates } from "../shared/candidates.js";
-import { distribution, ranking, surprisal } from "../shared/distribution.js";
+import { distribution, surprisal } from "../shared/distribution.js";
 import { button, make, nameOf, percent } from "../shared/dom.js";
 import { createStrip, inDigits, intervalOf } from "../shared/strip.js";
 
@@ -111,11 +111,10 @@ export class Inspector {
     const id = this.#app.idOf(char);
     const probabilities = distribution(logits, settings);
     const raw = distribution(logits);
-    const rank = ranking(logits).indexOf(id) + 1;
     const came = instead ? `instead of ‘${nameOf(instead)}’, with` : "came with";
     this.title.replaceChildren(make("b", "", nameOf(char)), ` ${came} ${percent(probabilities[id])}`);
     const bits = surprisal(raw[id]).toFixed(1);
-    this.title.append(make("span", "inspector-bits", `${bits} ${bits === "1.0" ? "bit" : "bits"}`));
+    this.title.append(make("span", "inspector-bits", `${bits} ${bits === "1.0" ? "bit" : "bits"} of surprise`));
     this.said.replaceChildren(...this.#story({ id, probabilities, die, recomputed }));
     this.strip.node.hidden = die === null;
     if (die !== null) this.strip.draw(probabilities, { die, id, vocabulary: this.#app.vocabulary });

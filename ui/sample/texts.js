@@ -24,7 +24,7 @@ export function createTexts(panel, app) {
   const colours = button("switch", "Colour by surprisal", () => colour(!coloured));
   const legend = heat.legend();
   const explanation = make("p", "texts-key");
-  explanation.append(make("span", "key-shared", "shaded"), ": common to all · ", make("span", "key-parting", "underlined"), ": parts");
+  explanation.append(make("span", "key-shared", "shaded"), ": common to all · ", make("span", "key-parting", "underlined"), ": parts ways");
   bar.append(explanation, legend, colours, createComparison(app));
   panel.append(bar, folio);
 
