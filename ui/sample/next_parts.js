@@ -19,19 +19,21 @@ export function createParts(panel, strip, bars, actions) {
   const said = part("p", "said", "status");
   const figures = createFigures(actions.sort);
   const failure = createFailure(actions.retry);
+  const waiting = part("p", "waiting", "status");
   const readout = part("p", "readout", "status");
   const counted = part("p", "counted", "status");
   const legend = createLegend();
   readout.textContent = HINT;
-  panel.append(text.node, notes, steps.node, said, strip, figures.node, failure.node, bars, readout, counted, legend.node);
+  panel.append(text.node, notes, steps.node, said, strip, figures.node, failure.node, waiting, bars, readout, counted, legend.node);
   return {
     text: text.fill,
     notes: (words) => (notes.textContent = words.join(" ")),
     fail: failure.fill,
     readout: (words) => (readout.textContent = words || HINT),
-    busy(busy, canGoBack) {
+    busy({ busy, slow, canGoBack }) {
       bars.setAttribute("aria-busy", String(busy));
-      steps.fill(canGoBack);
+      waiting.textContent = slow ? "Waiting for the server…" : "";
+      steps.fill(busy, canGoBack);
     },
     said(story, words) {
       said.replaceChildren(...tell(story, actions.fix));
@@ -63,8 +65,8 @@ function createText() {
   node.setAttribute("aria-label", "The text so far");
   const fill = (start, steps) => {
     const runs = [make("span", "next-prompt", start)];
-    steps.forEach(({ char, die }, place) => {
-      const kind = die === null ? "next-chosen" : "next-written";
+    steps.forEach(({ char, byHand }, place) => {
+      const kind = byHand ? "next-chosen" : "next-written";
       if (place === 0 || runs.at(-1).className !== kind) runs.push(make("span", kind));
       runs.at(-1).append(char);
     });
@@ -80,9 +82,13 @@ function createActions({ step, back, over, drawOne, drawMany }) {
   const stepping = make("div", "next-buttons");
   stepping.append(button("next-button next-main", "Step", step), goBack, startOver);
   const throwing = make("div", "next-buttons");
-  throwing.append(button("next-button", "Draw one", drawOne), button("next-button", "Draw 1,000", drawMany));
+  const draws = [button("next-button", "Draw one", drawOne), button("next-button", "Draw 1,000", drawMany)];
+  throwing.append(...draws);
   node.append(stepping, throwing);
-  const fill = (canGoBack) => (goBack.disabled = startOver.disabled = !canGoBack);
+  const fill = (busy, canGoBack) => {
+    goBack.disabled = startOver.disabled = !canGoBack;
+    for (const draw of draws) draw.setAttribute("aria-disabled", String(busy)); // `disabled` would take the focus from them at every step
+  };
   return { node, fill };
 }
 

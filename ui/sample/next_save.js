@@ -1,6 +1,6 @@
 // The distribution as a file: a picture of the bars, or a table.
 import { download, palette, savePicture } from "../shared/paint.js";
-import { nameOf, signOf } from "../shared/dom.js";
+import { inFull, nameOf, signOf } from "../shared/dom.js";
 import { paintBars } from "./next_bars.js";
 
 const SIZE = [66, 26]; // rem
@@ -30,11 +30,8 @@ function endOf(text) {
 }
 
 function about({ settings, bits }) {
-  const words = [`temperature ${settings.temperature}`];
-  if (settings.top_k) words.push(`top-k ${settings.top_k}`);
-  if (settings.top_p < 1) words.push(`top-p ${settings.top_p}`);
   const choices = `${(2 ** bits.drawn).toFixed(1)} effective choices (raw ${bits.raw.toFixed(2)} bits)`;
-  return `${words.join(", ")}: ${bits.drawn.toFixed(2)} bits, ${choices}`;
+  return `${inFull(settings)}: ${bits.drawn.toFixed(2)} bits, ${choices}`;
 }
 
 export function saveTable({ vocabulary, logits, raw, probabilities, draws }) {

@@ -1,18 +1,15 @@
 // What the view "Next character" says in sentences.
-import { nameOf, number, percent, plural, signOf } from "../shared/dom.js";
+import { nameOf, number, percent, plural, quoted } from "../shared/dom.js";
 import { land, ranking } from "../shared/distribution.js";
 import { inDigits } from "../shared/strip.js";
 import { ENOUGH } from "./next_draws.js";
 
-// A character in a sentence: ‘h’, but newline.
-const quoted = (char) => (signOf(char) === char ? `‘${char}’` : nameOf(char));
-
 // How a throw ended: { die, words, seed, which }, or only words. One that was tried out falls anew when the distribution changes.
 export function tellThrow(thrown, { vocabulary, probabilities }) {
   if (!thrown || thrown.many) return null;
-  const { id, die, free, moved, seed, sample, place } = thrown;
-  const likely = () => percent(thrown.probabilities[id]);
-  if (die === null) return { words: `${quoted(vocabulary[id])} was put there by hand; its probability was ${likely()}.` };
+  const { id, die, free, byHand, moved, seed, sample, place } = thrown;
+  if (byHand) return { words: `${quoted(vocabulary[id])} was put there by hand; its probability was ${percent(thrown.probabilities[id])}.` };
+  if (die === null) return { words: `${quoted(vocabulary[id])} was drawn with other settings.` };
   const hit = free ? land(probabilities, die) : thrown;
   const words = inDigits(die, hit.low, hit.high);
   const fell = `${moved ? "falls now" : "fell"} on ${quoted(vocabulary[hit.id])}`;
@@ -34,7 +31,7 @@ export function tellBar(id, { vocabulary, probabilities, raw, logits, draws }) {
   if (probabilities[id] === 0) words[0] = "0, cut off";
   if (draws.total) {
     const { low, high } = draws.expected(probabilities[id]);
-    words.push(`${number(draws.counts[id])} drawn, ${number(low)} to ${number(high)} expected`);
+    words.push(`${number(draws.counts[id])} drawn, ${number(Math.ceil(low))} to ${number(Math.floor(high))} expected`);
   }
   return `${quoted(vocabulary[id])}: ${words.join("; ")}`;
 }
@@ -44,4 +41,12 @@ export function describe({ vocabulary, probabilities, raw }) {
   const words = best.map((id) => `${nameOf(vocabulary[id])} ${percent(probabilities[id])}, raw ${percent(raw[id])}`);
   const keys = "Arrow keys go from bar to bar, Enter writes one.";
   return `Probabilities of all ${vocabulary.length} characters. The likeliest: ${words.join("; ")}. ${keys}`;
+}
+
+// How much of a long text the model sees: from GPTConfig.window_start to its end.
+export function tellWindow(length, blockSize) {
+  if (length <= blockSize) return "";
+  const half = blockSize / 2;
+  const start = half * Math.ceil((length - blockSize) / half);
+  return `The model sees only the last ${number(length - start)} characters.`;
 }

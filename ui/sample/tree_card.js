@@ -1,6 +1,6 @@
 // What is said of a branch: the words up to there, how many samples went that way, and how likely that was.
 import { distribution } from "../shared/distribution.js";
-import { button, make, nameOf, number, percent, plural, signOf } from "../shared/dom.js";
+import { button, inFull, make, number, percent, plural, quoted, readable, signOf } from "../shared/dom.js";
 import { firstChar, wentOn } from "./prefix_tree.js";
 import { logitsOf } from "./records.js";
 
@@ -69,9 +69,6 @@ export function continueFrom(app, node) {
   if (place) app.continueFrom?.(place.run, place.sample, place.index);
 }
 
-const readable = (text) => [...text].map((char) => (char === " " ? " " : signOf(char))).join("");
-export const quoted = (char) => (signOf(char) === char ? `‘${char}’` : nameOf(char));
-
 function describe(item) {
   const { node, parent, hidden } = item;
   const path = make("p", "tree-path");
@@ -127,7 +124,7 @@ const isKnown = (app, node) => {
 };
 
 const drawnBy = (node) => node.samples.filter(({ start }) => start.length <= node.from);
-const settingsOf = (samples) => new Map(samples.map(({ run }) => [settingsWords(run.settings), run.settings]));
+const settingsOf = (samples) => new Map(samples.map(({ run }) => [inFull(run.settings), run.settings]));
 
 // What its probabilities depend on, besides its words.
 const basis = (node) => [rootOf(node).to, mostDrawn(node).start.length, ...settingsOf(drawnBy(node)).keys()].join();
@@ -151,11 +148,7 @@ async function chancesOf(app, node) {
   });
   const raw = distribution(rows.at(-1))[ids.at(-1)];
   const since = teller.start.length > rootOf(node).to ? "all that was drawn up to it" : "the whole path from the first fork";
-  return { chances, raw, path: ids.length > 1 && since, recomputed: Boolean(teller.run.recomputed) };
-}
-
-function settingsWords({ temperature, top_k, top_p }) {
-  return [`temperature ${temperature}`, top_k ? `top-k ${top_k}` : "", top_p < 1 ? `top-p ${top_p}` : ""].filter(Boolean).join(", ");
+  return { chances, raw, path: ids.length > 1 && since, recomputed: Boolean(teller.run.recomputed[teller.index]) };
 }
 
 function* chanceLines(node, { chances, raw, path, recomputed }) {
@@ -172,7 +165,7 @@ function* chanceLines(node, { chances, raw, path, recomputed }) {
 }
 
 // 1 in 2.5, 1 in 240, 1 in 4.1 million, 1 in 3 · 10¹⁴
-export function oneIn(p) {
+function oneIn(p) {
   if (p <= 0) return "never";
   const n = 1 / p;
   if (n < 1.05) return "almost certain";
