@@ -5,11 +5,14 @@ from __future__ import annotations
 from playwright.sync_api import Locator, Page, expect
 
 WRITING = ".group .running"
-# Where a character of a card's text is to be pointed at. A newline is to the right of the line that it ends.
-PLACE = """(body, index) => {
+# Brings a character of a card into the window and gives the point to point at. A newline is to the right of the line that it ends.
+PLACE = """async (body, index) => {
   const range = document.createRange();
   range.setStart(body.lastChild, index);
   range.setEnd(body.lastChild, index + 1);
+  const { top: now } = range.getBoundingClientRect();
+  if (now < 0 || now > innerHeight - 100) scrollBy(0, now - 100);
+  await new Promise((scrolled) => requestAnimationFrame(() => requestAnimationFrame(scrolled)));
   const { left, top, width, height } = range.getBoundingClientRect();
   return [left + (width ? width / 2 : 12), top + height / 2];
 }"""
@@ -70,8 +73,6 @@ def point_at(page: Page, text: Locator, index: int, click: bool = False) -> Loca
     inspector = page.get_by_test_id("inspector")
     page.mouse.move(2, 2)
     expect(inspector).to_be_hidden()
-    text.scroll_into_view_if_needed()
-    text.evaluate("() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")  # scrolling hides it
     x, y = text.evaluate(PLACE, index)
     page.mouse.move(x, y)
     if click:

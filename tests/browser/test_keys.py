@@ -154,6 +154,51 @@ def test_every_key_that_is_listed_does_what_it_says(page: Page) -> None:
         page.keyboard.press(key)
         expect(page.get_by_test_id("next-counted" if key == "m" else "next-said")).not_to_be_empty()
 
+    def starts_over(key: str) -> None:
+        for _ in range(2):
+            steps(1)(".")
+        page.keyboard.press(key)
+        expect(page.get_by_test_id("next-text")).to_have_text(page.get_by_label("Prompt").input_value())
+
+    def orders(key: str) -> None:
+        by_alphabet = page.get_by_role("button", name="by alphabet")
+        for pressed in ("true", "false"):
+            page.keyboard.press(key)
+            expect(by_alphabet).to_have_attribute("aria-pressed", pressed)
+
+    def unfolds(key: str) -> None:
+        set_up(page, length=6, samples=16, temperature=2)
+        for _ in range(5):
+            generate(page, "Again")
+        toggle = page.locator(".tree-toggle")
+        for words in ("Show all", "Fold small branches", "Show all"):
+            expect(toggle).to_have_text(words)
+            page.get_by_role("tab", name="Tree").focus()
+            page.keyboard.press(key)
+        set_up(page, length=8, samples=2, temperature=0.8)
+
+    def goes_back(key: str) -> None:
+        writes(page, 1)("g")
+        set_up(page, temperature=1.5)
+        page.get_by_role("tab", name="Locked dice").focus()
+        page.keyboard.press(key)
+        assert temperature(page) == 0.8
+
+    def takes_sample(by: int) -> Callable[[str], None]:
+        def press(key: str) -> None:
+            select = page.get_by_label("Dice of")
+            chosen = "select => [...select.options].filter((option) => !option.disabled).indexOf(select.selectedOptions[0])"
+            before = select.evaluate(chosen)
+            page.keyboard.press(key)
+            assert select.evaluate(chosen) == before + by
+
+        return press
+
+    def scores(key: str) -> None:
+        newest = page.locator(".folio .card-text").first.text_content() or ""
+        page.keyboard.press(key)
+        expect(page.get_by_label("A text to score")).to_have_value(newest)
+
     everywhere = {
         "g": writes(page, 1),
         "a": writes(page, 2),
@@ -168,7 +213,13 @@ def test_every_key_that_is_listed_does_what_it_says(page: Page) -> None:
         "d": downloads,
         "?": helps,
     }
-    own = {"Texts": {"h": colours}, "Next character": {".": steps(1), "Backspace": steps(-1), "t": throws, "m": throws}}
+    own = {
+        "Texts": {"h": colours},
+        "Next character": {".": steps(1), "Backspace": steps(-1), "t": throws, "m": throws, "r": starts_over, "o": orders},
+        "Tree": {"o": unfolds},
+        "Locked dice": {"n": takes_sample(1), "p": takes_sample(-1), "o": goes_back},
+        "Score": {"n": scores},
+    }
     for view in VIEWS:
         show(page, view)
         wanted = own.get(view, {}) | (everywhere if view == "Texts" else {})
@@ -183,13 +234,13 @@ def test_every_key_that_is_listed_does_what_it_says(page: Page) -> None:
 @pytest.mark.parametrize("name", ["Prompt", "Seed", "number input for Length", "A text to score", "Temperature 2"])
 def test_no_key_acts_while_somebody_types(page: Page, name: str) -> None:
     show(page, "Score" if name == "A text to score" else "Texts")
-    field = page.get_by_label(name, exact=True)
+    field = page.get_by_label(name)
     value = field.input_value()
     before, warmth = page.evaluate(UNTOUCHED), temperature(page)
     asked: list[str] = []
     page.on("request", note := lambda request: asked.append(request.url))
     field.focus()
-    for key in "gascu[]12345fld?h.tm":
+    for key in "gascu[]12345fld?h.tmronp":
         page.keyboard.press(key)
     page.keyboard.press("Backspace")
     expect(field).to_be_focused()
@@ -208,7 +259,7 @@ def test_no_key_acts_with_others_held_down(page: Page) -> None:
     asked: list[str] = []
     page.on("request", note := lambda request: asked.append(request.url))
     for held in ("Control", "Alt", "Meta"):
-        for key in "gascu[]1f?htm.":
+        for key in "gascu[]1f?htmronp.":
             page.keyboard.press(f"{held}+{key}")
     assert page.evaluate(UNTOUCHED) == before
     assert temperature(page) == warmth
@@ -323,6 +374,6 @@ def test_in_full_screen_everything_that_opens_is_seen(page: Page) -> None:
 
 def test_a_browser_that_allows_no_full_screen_is_told(page: Page) -> None:
     show(page, "Texts")
-    page.evaluate("Element.prototype.requestFullscreen = () => Promise.reject(new TypeError())")
+    page.evaluate("() => { Element.prototype.requestFullscreen = () => Promise.reject(new TypeError()); }")
     page.keyboard.press("f")
     expect(page.get_by_test_id("notice")).to_have_text("This browser allows no full screen here.")

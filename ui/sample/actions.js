@@ -128,8 +128,10 @@ function entries(app) {
 
 function asText(runs) {
   const of = ({ view, texts }) => {
-    const head = `prompt ${JSON.stringify(view.prompt)}, temperature ${view.temperature}, top-k ${view.top_k ?? 0}, top-p ${view.top_p ?? 1}, seed ${view.seed}`;
-    return texts.map((text, sample) => `--- sample ${view.first_sample + sample + 1}: ${head}\n${view.prompt}${text}\n`);
+    const { prompt, temperature, top_k = 0, top_p = 1, seed, first_step = 0, forced } = view;
+    const dice = [`seed ${seed}`, ...(first_step ? [`throws from ${first_step + 1} on`] : []), ...(forced ? ["the prompt's last character chosen by hand"] : [])];
+    const head = `prompt ${JSON.stringify(prompt)}, temperature ${temperature}, top-k ${top_k}, top-p ${top_p}, ${dice.join(", ")}`;
+    return texts.map((text, sample) => `--- sample ${view.first_sample + sample + 1}: ${head}\n${prompt}${text}\n`);
   };
   return runs.flatMap(of).join("\n");
 }

@@ -11,7 +11,7 @@ const LEAVE_MS = 250; // to get from a character to its popover
 
 export class Inspector {
   #app;
-  #node = make("aside", "inspector");
+  #node = make("div", "inspector");
   #here = null; // { body, text, index, source }
   #pinned = false;
   #mark = mark("inspected");

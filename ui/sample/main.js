@@ -41,6 +41,7 @@ export async function start(element, props) {
   app.inspector = new Inspector(app);
   createViews(app);
   createActions(app);
+  followWriting(app);
   createKeys(app);
   app.runs.addEventListener("trouble", ({ detail }) => tell(detail, true));
   app.runs.addEventListener("notice", ({ detail }) => tell(detail, false));
@@ -91,6 +92,21 @@ function createViews(app) {
     app.address.keep("view", name === "texts" ? "" : name);
   };
   app.show("texts");
+}
+
+// What is written is seen on Texts alone: the tab tells of it in the other views. With Score it has nothing to do.
+function followWriting(app) {
+  const tab = document.getElementById("view-texts");
+  const mark = () => {
+    if (tab.hasAttribute("aria-description") === app.runs.busy) return;
+    if (app.runs.busy) tab.setAttribute("aria-description", "Texts are being written");
+    else tab.removeAttribute("aria-description");
+  };
+  app.runs.addEventListener("change", mark);
+  app.runs.addEventListener("grow", mark);
+  for (const id of ["generate", "again"]) {
+    document.getElementById(id).addEventListener("click", () => app.shown === "score" && app.show("texts"));
+  }
 }
 
 // Words beside the controls: what went wrong, or what was left out.

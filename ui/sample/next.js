@@ -8,12 +8,13 @@ import { Dice } from "./next_dice.js";
 import { Draws } from "./next_draws.js";
 import { createParts } from "./next_parts.js";
 import { saveBars, saveTable } from "./next_save.js";
-import { keepSteps, readSteps } from "./next_steps.js";
+import { keepSteps, readSeed, readSteps } from "./next_steps.js";
 import { Walk } from "./next_walk.js";
-import { describe, tellBar, tellCounts, tellThrow, tellWindow } from "./next_words.js";
+import { describe, tellBar, tellCounts, tellHint, tellThrow, tellWindow } from "./next_words.js";
 
 const TYPING_MS = 200;
 const MANY = 1000;
+const TAKEN_WITH = ["prompt", "temperature", "seed", "top_k", "top_p"]; // what steps depend on
 
 export function createNext(panel, app) {
   return new Next(panel, app);
@@ -29,19 +30,20 @@ class Next {
   #draws;
   #strip = createStrip();
   #bars = createBars({ onPoint: (id) => this.#tellBar(id), onPick: (id) => this.#walk.logits && this.#walk.step({ id, byHand: true }) });
-  #dice = new Dice();
+  #dice;
   #parts;
   #shown = null; // { logits, raw, order, text }: stays while the next is awaited
   #thrown = null; // the last throw
   #falling = null; // ends the fall of a die
   #frame = 0;
   #byAlphabet;
-  #replay; // what the address asks for
+  #replay; // steps that the address asks for, until the view is shown
 
   constructor(panel, app) {
     [this.#panel, this.#app, this.#draws] = [panel, app, new Draws(app.vocabulary.length)];
     this.#byAlphabet = app.address.get("sort") === "alphabet";
     this.#replay = readSteps(app);
+    this.#dice = new Dice(readSeed(app));
     this.#parts = createParts(panel, this.#strip.node, this.#bars.node, {
       step: () => this.#walk.step(),
       back: () => this.#walk.back(),
@@ -65,9 +67,10 @@ class Next {
       ["Distribution (CSV)", () => this.#shown && saveTable(this.#state())],
     ];
     app.controls.onChange((settings, name) => {
-      if (panel.hidden) return;
-      if (name === "prompt") this.#walk.restart(settings.prompt, TYPING_MS);
-      else this.#take(settings);
+      if (TAKEN_WITH.includes(name) && "ready" in app.element.dataset) this.#replay = [];
+      if (name !== "prompt") this.#take(settings);
+      else if (panel.hidden) this.#keep();
+      else this.#walk.restart(settings.prompt, TYPING_MS);
     });
     document.addEventListener("keydown", (event) => this.#key(event));
   }
@@ -78,6 +81,7 @@ class Next {
     if (this.#walk.prompt !== settings.prompt) this.#walk.restart(settings.prompt);
     else if (!this.#walk.logits) this.#walk.retry();
     if (this.#replay.length) this.#walk.replay(this.#replay.splice(0));
+    this.#keep();
   }
 
   hide() {
@@ -121,8 +125,6 @@ class Next {
     const probabilities = distribution(logits, this.#dice.settings);
     if (choice) return { ...choice, char: vocabulary[choice.id], die: null, probabilities };
     const { seed } = this.#dice;
-    controls.set({ seed: String(seed) }); // the address shall write the same text again
-    this.#dice.take(controls.get());
     const throwOfDie = die(seed, 0, place);
     const hit = land(probabilities, throwOfDie);
     return { ...hit, char: vocabulary[hit.id], die: throwOfDie, probabilities, seed, place, dice: this.#dice.word };
@@ -210,6 +212,7 @@ class Next {
     const state = this.#state();
     this.#bars.draw(state);
     this.#bars.node.setAttribute("aria-label", describe(state));
+    this.#parts.hint(tellHint(state));
     this.#parts.figures(state);
     if (this.#falling) return;
     this.#strip.draw(...this.#onStrip(state.probabilities));
@@ -255,7 +258,12 @@ class Next {
     this.#redraw();
   }
 
+  // A prompt that was changed in another view is not the one that the steps belong to.
   #keep() {
-    if (!this.#replay.length) keepSteps(this.#app.address, this.#walk.steps, this.#walk.waiting, this.#dice);
+    if (this.#replay.length) return;
+    const { address, controls } = this.#app;
+    const { prompt, steps, waiting } = this.#walk;
+    if (prompt === controls.get().prompt) keepSteps(address, steps, waiting, this.#dice);
+    else keepSteps(address, [], [], this.#dice);
   }
 }

@@ -1,5 +1,5 @@
 // Steps in the address of the page: how many, and which characters are not what the dice of its settings give. Those are place.id,
-// or place.id with a d where dice were thrown, but with other settings: place.id-place.idd
+// or place.id with a d where dice were thrown, but with other settings: place.id-place.idd. A seed that was drawn, not typed, stands beside them.
 const MOST = 2000;
 
 // What to write when an address is opened: { id, byHand }, null for what the dice give.
@@ -13,10 +13,17 @@ export function readSteps({ address, vocabulary }) {
   return choices;
 }
 
+// The seed that was drawn for them, or null.
+export function readSeed({ address }) {
+  const seed = address.get("dice_seed");
+  return /^\d{1,16}$/.test(seed) && Number.isSafeInteger(Number(seed)) ? Number(seed) : null;
+}
+
 // `waiting`: what is still to be written (next_walk.js).
 export function keepSteps(address, steps, waiting, dice) {
   const all = [...steps.map((step) => (step.dice === dice.word ? null : step)), ...waiting];
   const chosen = all.flatMap((choice, place) => (choice ? [`${place}.${choice.id}${choice.byHand ? "" : "d"}`] : []));
   address.keep("steps", all.length || "");
   address.keep("chosen", chosen.join("-"));
+  address.keep("dice_seed", all.length ? (dice.drawn ?? "") : "");
 }
