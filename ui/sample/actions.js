@@ -72,7 +72,8 @@ async function copyLink(app) {
   const { address, missing } = app.address.write();
   try {
     await navigator.clipboard.writeText(address);
-    say(["Link copied", ...missing].join(". "), missing.length ? LONG_MS : SHORT_MS);
+    if (missing.length) say(["Link copied.", ...missing].join(" "), LONG_MS);
+    else say("Link copied", SHORT_MS);
   } catch {
     window.prompt(["The address of this page as it is now:", ...missing].join(" "), address); // clipboards are closed to pages without https
   }
