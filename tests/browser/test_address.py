@@ -229,12 +229,18 @@ def test_loaded_anew_between_two_runs_and_at_the_end(page: Page, url: str) -> No
     asked = {"prompt": "ROMEO:", "temperature": 0.8, "length": 20, "samples": 2, "seed": 11}
     expected = [["ROMEO:" + text for text in write(url, **asked, first_sample=first)] for first in (0, 2)]
     held: list[Route] = []
-    page.route("**/write", lambda route: held.append(route) if posts and not held else route.continue_())
-    posts: list[Request] = []
-    page.on("requestfinished", lambda request: posts.append(request) if request.url.endswith("/write") else None)
+
+    def hold_second(route: Route) -> None:
+        if route.request.post_data_json["first_sample"] and not held:
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route("**/write", hold_second)
     page.goto(f"{url}/?seed=11&run=0.8,20,2,11,0,0,0,1&run=0.8,20,2,11,2,0,0,1")
-    page.wait_for_function(DONE, arg=1)  # the second is not answered
+    page.wait_for_function(DONE, arg=1)
     page.wait_for_timeout(500)
+    assert held
     assert len(words(page)) == 2
     for _ in range(2):
         page.reload()

@@ -20,13 +20,13 @@ from tests.viewing import write
 # Of each card of the newest group: its text without the prompt, and the ranges of it in each highlight.
 MARKS = """() => [...document.querySelector(".group").querySelectorAll(".card-text")].map((body) => {
   const text = body.lastChild;
-  const ranges = (name) => [...CSS.highlights.get(name)]
+  const ranges = (name) => [...(CSS.highlights.get(name) ?? [])]
     .filter((range) => range.startContainer === text)
     .map((range) => [range.startOffset, range.endOffset]);
   const heat = [...Array(7).keys()].flatMap((i) => ranges(`heat-${i + 1}`).map((range) => [i + 1, ...range]));
   return { text: text.data, shared: ranges("shared"), parting: ranges("parting"), heat };
 })"""
-HIGHLIGHTED = "(names) => names.reduce((sum, name) => sum + CSS.highlights.get(name).size, 0)"
+HIGHLIGHTED = "(names) => names.reduce((sum, name) => sum + (CSS.highlights.get(name)?.size ?? 0), 0)"
 HEAT = [f"heat-{step}" for step in range(1, 8)]
 Marks = list[dict[str, Any]]
 Steps = NDArray[np.int64]
@@ -148,10 +148,12 @@ def test_each_character_has_the_colour_of_its_surprisal(page: Page, url: str) ->
         paint_all(page, url, key, sample)
     assert min(check_painting(page, url, key)) > 100
     assert {step for mark in page.evaluate(MARKS) for step, _, _ in mark["heat"]} == set(range(1, 8))
+    assert page.evaluate(HIGHLIGHTED, ["shared", "parting"]) == 0, "a shade would pass for a colour"
     expect(page.locator(".heat-legend").first).to_be_visible()
     page.get_by_role("button", name="Colour by surprisal").click()
     assert page.evaluate(HIGHLIGHTED, HEAT) == 0
     expect(page.locator(".heat-legend").first).to_be_hidden()
+    check_marks(page.evaluate(MARKS))
 
 
 def test_colours_follow_the_writing(page: Page, url: str) -> None:
@@ -178,7 +180,7 @@ def test_only_texts_in_sight_are_coloured(page: Page, url: str) -> None:
     key = switch_colours(page)
     paint_all(page, url, key)
     page.wait_for_function("performance.getEntriesByType('resource').some(({ name }) => name.includes('/15?since'))")
-    assert page.evaluate(MARKS)[15]["heat"] == []
+    page.wait_for_function(f"({MARKS})()[15].heat.length === 0")
     card(page, 15).scroll_into_view_if_needed()
     paint_all(page, url, key, 15)
     page.wait_for_function(f"({MARKS})()[0].heat.length === 0")
@@ -267,12 +269,12 @@ def test_two_tabs_of_a_browser_do_not_mix(page: Page, url: str) -> None:
     other = page.context.new_page()
     open_page(other, url)
     for tab, seed in ((page, "1"), (other, "2")):
-        set_up(tab, seed=seed, samples=2, length=200)
+        set_up(tab, seed=seed, samples=2, length=60)
         tab.get_by_role("button", name="Generate").click()
     switch_colours(other)
     for tab, seed in ((page, 1), (other, 2)):
-        expect(tab.get_by_test_id("status")).to_contain_text("400 characters in")
-        assert texts(tab) == [f"ROMEO:{text}" for text in write(url, prompt="ROMEO:", temperature=0.8, seed=seed, samples=2, length=200)]
+        expect(tab.get_by_test_id("status")).to_contain_text("120 characters in")
+        assert texts(tab) == [f"ROMEO:{text}" for text in write(url, prompt="ROMEO:", temperature=0.8, seed=seed, samples=2, length=60)]
     other.wait_for_function(f"({HIGHLIGHTED})({HEAT}) > 0")
     assert page.evaluate(HIGHLIGHTED, HEAT) == 0
 

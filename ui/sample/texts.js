@@ -94,9 +94,11 @@ export function createTexts(panel, app) {
     coloured = on;
     colours.setAttribute("aria-pressed", String(on));
     legend.hidden = !on;
-    explanation.hidden = on; // the colours lie over the shade
-    if (on) CSS.highlights.delete("parting");
-    else CSS.highlights.set("parting", PARTING);
+    explanation.hidden = on; // a shade would pass for a colour
+    for (const [name, highlight] of Object.entries({ shared: SHADED, parting: PARTING })) {
+      if (on) CSS.highlights.delete(name);
+      else CSS.highlights.set(name, highlight);
+    }
     app.address.keep("colours", on ? "1" : "");
     if (on) app.runs.list.forEach(colourRun);
     else shown.forEach(({ cards }) => cards.forEach((card) => uncolour(card)));
