@@ -26,6 +26,7 @@ from model.tokenizer import CharTokenizer
 
 SHIPPED_WEIGHTS = Path(__file__).parent.parent / "weights" / "shakespeare"
 WEIGHTS_FILES = ("model.safetensors", "best.safetensors")
+HEADS_FILE = "heads.json"
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,23 @@ def add_post(server: FastAPI, path: str, names: Collection[str], respond: Callab
             return refusal(str(error), 400)
 
 
+def add_get(server: FastAPI, path: str, respond: Callable[[HTTPRequest], Awaitable[Response]]) -> None:
+    """Adds a route that is only read.
+
+    Args:
+        respond: answers; the errors that it raises are told in words.
+    """
+
+    @server.api_route(path, methods=METHODS)
+    async def answer(http: HTTPRequest) -> Response:
+        if http.method != "GET":
+            return refusal("Send a GET request.", 405, Allow="GET")
+        try:
+            return await respond(http)
+        except SoliloquyError as error:
+            return refusal(str(error), 400)
+
+
 def refusal(error: str, status: int, **headers: str) -> Response:
     """An answer that says what is wrong."""
     return JSONResponse({"error": error}, status, headers)

@@ -20,7 +20,7 @@ The last state is done, stopped or failed (with "error"). What is refused is ans
 
     GET /character/x3fV.../1/0      how character 0 of sample 1 came to be: logits, die, and the interval that the die hit
 
-ui/logits.py tells more of what the network says.
+ui/logits.py tells more of what the network says, ui/attention_data.py what its heads do.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ from model.sampling import draw_seed
 from model.serving.engine import Engine
 from model.serving.request import FINISHED, WAITING, Progress, Request
 from ui.answers import MOST_DIGITS, Asked, LineStream, add_post, read_index, read_viewer, refusal
+from ui.attention_data import add_attention
 from ui.logits import add_logits
 from ui.writing import Bell, View, introduce
 
@@ -54,7 +55,7 @@ SETTINGS = {
 
 
 def add_stream(server: FastAPI, engine: Engine) -> None:
-    """Adds the routes: one that writes, one that tells how a character came to be, and those of `ui.logits`."""
+    """Adds the routes: one that writes, one that tells how a character came to be, and those of `ui.logits` and `ui.attention_data`."""
 
     async def write(asked: Asked, http: HTTPRequest) -> Response:
         settings = {SETTINGS[name]: value for name, value in asked.items() if name in SETTINGS}
@@ -72,6 +73,7 @@ def add_stream(server: FastAPI, engine: Engine) -> None:
         return JSONResponse(asdict(known) | {"logits": known.logits.tolist()})
 
     add_logits(server, engine)
+    add_attention(server, engine)
 
 
 def read_seed(typed: object) -> int:
