@@ -9,6 +9,11 @@ measure is a share: how much of its attention a row gives to the characters that
 - `previous`: the character before.
 - `first`: the first character of the window, where a head that has nothing to look for often looks (Xiao et al., "Efficient
   Streaming Language Models with Attention Sinks", 2023).
+- `space`: the last space or newline before the row's own character. Rows with none before them are left out.
+- `word`: the earlier characters of the word, that is those between that space or newline and the row's own character. Rows for which
+  there are none are left out: those whose character begins a word, and the first word.
+- `word_start`: the first of them. The same rows.
+- `newline`: all newlines before the row's own character. Rows with none before them are left out.
 - `line_start`: the first character after the last newline before the row's own character. Rows without a newline before them, and those
   whose own character begins the line, are left out.
 - `same`: earlier characters that are the row's own character again. Rows whose character comes for the first time are left out.
@@ -18,7 +23,8 @@ measure is a share: how much of its attention a row gives to the characters that
   the text's start. Rows before the end of such a line are left out.
 
 A bare share misleads: where half of the text is spaces, a head that looks anywhere gives them half. So each measure comes with what
-uniform attention would give on the same rows, and a head's label is the share that goes farthest beyond that.
+uniform attention would give on the same rows. A head's label is the share that goes farthest beyond that; but where one that means
+fewer characters (the character before) goes nearly as far as one that means more (the word so far), the narrower says more.
 
 Shapes: T characters, P measures, n_cells = T (T + 1) / 2, C channels, V vocabulary.
 """
@@ -39,10 +45,11 @@ from torch import Tensor
 from model.config import MAX_CAPTURE_NUMBERS, GPTConfig, Head
 from model.gpt import GPT, Capture
 
-SHARES = ("previous", "first", "line_start", "same", "induction", "speaker")
+SHARES = ("previous", "first", "space", "word", "word_start", "newline", "line_start", "same", "induction", "speaker")
 MEASURES = ("entropy", "distance", *SHARES)
 MIXED = "mixed"
-LABEL_FLOOR = 0.25  # of what there is beyond uniform attention; a head with less for every share has no label of its own
+LABEL_FLOOR = 0.15  # of what there is beyond uniform attention; a head with less for every share is mixed
+NEARLY = 0.8  # of the farthest
 
 SPEAKER = re.compile(r"(?:\A\n?|(?<=\n\n))([^\n]+:)(?=\n)")
 
@@ -104,15 +111,28 @@ def targets(text: str) -> Tensor:
     ids = torch.tensor([ord(char) for char in text])
     i, j = torch.arange(len(text))[:, None], torch.arange(len(text))
     same = ids[:, None] == ids
-    starts = _line_starts(ids == ord("\n"))[:, None]
-    meant = [i - j, j == i - 1, j == 0, j == starts, same, F.pad(same[:, :-1], (1, 0)), _speakers(text)]
-    return torch.stack([part * (j < i) for part in meant]).float()
+    newline = ids == ord("\n")
+    space, line = _last(newline | (ids == ord(" "))), _last(newline)
+    meant = {
+        "distance": i - j,
+        "previous": j == i - 1,
+        "first": j == 0,
+        "space": j == space,
+        "word": (j > space) & (space >= 0),
+        "word_start": (j == space + 1) & (space >= 0),
+        "newline": newline,
+        "line_start": (j == line + 1) & (line >= 0),
+        "same": same,
+        "induction": F.pad(same[:, :-1], (1, 0)),
+        "speaker": _speakers(text),
+    }
+    return torch.stack([meant[name] * (j < i) for name in MEASURES[1:]]).float()
 
 
-def _line_starts(newline: Tensor) -> Tensor:
-    """Index of the first character after the last newline before each character, (T,); -1 where there is none."""
-    at = torch.where(newline, torch.arange(1, len(newline) + 1), -1)
-    return F.pad(at[:-1], (1, 0), value=-1).cummax(0).values
+def _last(mark: Tensor) -> Tensor:
+    """Index of the last marked character before each, (T, 1); -1 where there is none."""
+    at = torch.where(mark, torch.arange(len(mark)), -1)
+    return F.pad(at[:-1], (1, 0), value=-1).cummax(0).values[:, None]
 
 
 def _speakers(text: str) -> Tensor:
@@ -131,10 +151,13 @@ def excess(share: float, uniform: float) -> float:
 
 
 def label(numbers: Numbers, uniform: Numbers) -> tuple[str, float]:
-    """The share that stands out most, and its excess; `mixed` where none reaches LABEL_FLOOR."""
-    known = [(excess(share, base), name) for name in SHARES if (share := numbers[name]) is not None and (base := uniform[name]) is not None]
-    most, name = max(known, default=(0.0, MIXED))
-    return (name if most >= LABEL_FLOOR else MIXED), most
+    """The share that stands out most, and its excess; `mixed` and the farthest excess where none reaches LABEL_FLOOR."""
+    known = {name: (base, excess(share, base)) for name in SHARES if (share := numbers[name]) is not None and (base := uniform[name])}
+    most = max((beyond for _, beyond in known.values()), default=0.0)
+    if most < LABEL_FLOOR:
+        return MIXED, most
+    name = min((name for name, (_, beyond) in known.items() if beyond >= NEARLY * most), key=lambda name: known[name][0])
+    return name, known[name][1]
 
 
 def describe(measured: Measured) -> list[Description]:

@@ -42,6 +42,7 @@ export async function start(element, props) {
   app.runs.addEventListener("notice", ({ detail }) => tell(detail, false));
   app.runs.addEventListener("grow", ({ detail: { view } }) => view.chars_per_s && window.soliloquy.showSpeed(view.chars_per_s));
   if (!(await app.address.open()) && stored) app.runs.show(stored);
+  window.soliloquy.sampleTab = app; // for the other tabs
   element.dataset.ready = "";
 }
 
