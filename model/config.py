@@ -122,6 +122,8 @@ def _shown(value: object) -> str:
         text = repr(value)
     except ValueError:  # Python does not print whole numbers of thousands of digits
         text = "a number of thousands of digits"
+    except RecursionError:
+        text = "lists within lists"
     return text if len(text) <= 40 else text[:37] + "..."
 
 

@@ -62,7 +62,7 @@ def test_captured_attention_of_the_shipped_weights_equals_hugging_faces(shipped:
         assert_close(ours, theirs, rtol=0, atol=1e-5)
     streams = [*capture.stream[:-1], shipped.model.transformer.ln_f(capture.stream[-1])]  # their last comes after the norm
     for ours, theirs in zip(streams, outcome.hidden_states, strict=True):
-        assert_close(ours, theirs, rtol=0, atol=1e-3)  # some channels come to 100
+        assert_close(ours, theirs, rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
