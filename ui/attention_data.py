@@ -14,8 +14,9 @@ Reads a text once, with the given heads switched off (none, if that is left out)
 "from" of "total"; the notice says so. It is read as a text of its own. An empty text is read as a newline. "loss" is the mean of all
 characters shown but the first, in nats (null if there is one alone). "stats" has the measures of `model.attention` for each
 layer and head, "uniform" what attention that looks everywhere alike would have; null where the text has nothing to measure.
-"precision" is what the running model multiplies matrices in; attention itself is computed in float32 from queries and keys in that
-precision, as the model uses it, so that a row sums to 1 within 1e-5. A head that is off is shown with the weights that it would have used.
+"precision" is what the running model multiplies matrices in. Attention itself is computed in float32 from queries and keys in that
+precision, so that a row sums to 1 within 1e-5; while it writes, the model does the same, and rounds weights only where it multiplies
+values with them. A head that is off is shown with the weights that it would have used.
 
     GET /attention/5f0c.../weights
 
