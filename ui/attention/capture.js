@@ -69,5 +69,5 @@ async function ask(request) {
   }
   if (answer.ok) return answer;
   const { error } = await answer.json().catch(() => ({}));
-  throw new Error(error ?? `The server answered ${answer.status}.`);
+  throw Object.assign(new Error(error ?? `The server answered ${answer.status}.`), { status: answer.status });
 }

@@ -8,7 +8,11 @@ import { rowMean } from "./text.js";
 export const MEASURES = {
   previous: "previous character",
   first: "first character",
-  line_start: "line start",
+  space: "last space",
+  word: "characters of its word",
+  word_start: "start of its word",
+  newline: "last newline",
+  line_start: "start of its line",
   same: "same letter before",
   induction: "what followed it then",
   speaker: "speaker’s name",
@@ -31,19 +35,32 @@ export function inWords(stats, measure = stats.label) {
   if (measure === "entropy") return `${value.toFixed(1)} bits`;
   if (measure === "distance") return `${value.toFixed(0)} back`;
   if (measure === "worth") return `${value >= 0 ? "+" : "−"}${Math.abs(value).toFixed(3)} nats`;
-  return `${SHORT[measure]} ${Math.round(100 * value)} %`;
+  return `${SHORT[measure]} ${Math.round(100 * value)}%`;
 }
 
-const SHORT = { previous: "previous", first: "first", line_start: "line start", same: "same", induction: "followed it", speaker: "speaker" };
+const SHORT = {
+  previous: "before",
+  first: "first",
+  space: "space",
+  word: "word",
+  word_start: "initial",
+  newline: "newline",
+  line_start: "line",
+  same: "same",
+  induction: "followed",
+  speaker: "speaker",
+};
 
 export function createGrid(panel, look) {
-  const bar = make("div", "grid-bar");
+  const bar = make("div", "grid-bar"); // beside the names of the views, to leave the maps the room
   const order = make("select", "grid-order");
   order.setAttribute("aria-label", "Order of the heads");
   const said = make("span", "grid-said");
   const grid = make("div", "grid");
-  bar.append(make("label", "", "Order "), order, said);
-  panel.append(bar, grid);
+  bar.append(said, order);
+  bar.hidden = true;
+  panel.append(grid);
+  look.element.querySelector(".look-tools").prepend(bar);
   let tiles = [];
   let stale = true;
 
@@ -65,7 +82,11 @@ export function createGrid(panel, look) {
     look.address.keep("order", measure);
     const value = ({ layer, head }) => describe(look, layer, head)[measure] ?? -Infinity;
     const sorted = measure ? [...tiles].sort((a, b) => value(b) - value(a)) : tiles;
-    for (const tile of tiles) tile.score.textContent = inWords(describe(look, tile.layer, tile.head), measure || undefined);
+    for (const tile of tiles) {
+      const stats = describe(look, tile.layer, tile.head);
+      tile.score.textContent = inWords(stats, measure || undefined);
+      tile.node.title = `Layer ${tile.layer}, head ${tile.head}: ${MEASURES[measure || stats.label] ?? "mixed"}`;
+    }
     grid.style.setProperty("--heads", look.capture.n_head);
     grid.replaceChildren(...sorted.map(({ node }) => node));
   }
@@ -106,7 +127,13 @@ export function createGrid(panel, look) {
   look.addEventListener("at", follow);
   look.addEventListener("head", choose);
   onLook(draw);
-  return { show: () => stale && draw(), redraw: draw };
+  return {
+    show() {
+      bar.hidden = false;
+      if (stale) draw();
+    },
+    hide: () => (bar.hidden = true),
+  };
 }
 
 function drawTile(look, layer, head) {
@@ -117,10 +144,8 @@ function drawTile(look, layer, head) {
   node.dataset.head = `${layer}.${head}`;
   const [frame, map, row, line] = [make("span", "tile-frame"), make("canvas", "tile-map"), make("canvas", "tile-row"), make("span", "tile-line")];
   const [name, score] = [make("span", "tile-name", `${layer}.${head}`), make("span", "tile-score")];
-  frame.append(map, line);
-  const words = make("span", "tile-words");
-  words.append(name, " ", score);
-  node.append(frame, row, words);
+  frame.append(map, name, line);
+  node.append(frame, row, score);
   node.setAttribute("aria-label", `Layer ${layer}, head ${head}`);
   frame.addEventListener("pointermove", (event) => {
     const { top, height } = frame.getBoundingClientRect();

@@ -27,6 +27,7 @@ const VIEWS = [
 
 class Look extends EventTarget {
   capture = null;
+  whole = ""; // the text that was sent; what is read of it is capture.text
   at = null;
   head = { layer: 0, head: 0 };
   #abort = null;
@@ -45,8 +46,8 @@ class Look extends EventTarget {
     try {
       const capture = await Capture.read(text, headsOff, abort.signal);
       if (abort.signal.aborted) return null;
-      this.say(capture.notice, false);
-      this.capture = capture;
+      this.say(capture.from ? "" : capture.notice, false); // which part is shown stands above the text
+      Object.assign(this, { capture, whole: text });
       if (this.at !== null && this.at >= capture.n) this.at = capture.n - 1;
       this.keep();
       this.tell("capture");

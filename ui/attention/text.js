@@ -87,7 +87,6 @@ function createEditor(look) {
     if (event.key === "Escape") open(false);
   });
   form.addEventListener("submit", (event) => event.preventDefault());
-  const tools = look.element.querySelector(".look-tools");
   const edit = button("quiet", "Another text", () => open(form.hidden));
-  tools.append(edit, button("quiet", "The newest sample", () => look.read(newest(look.sample))));
+  look.sources = [edit, button("quiet", "The newest sample", () => look.read(newest(look.sample)))];
 }

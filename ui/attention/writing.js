@@ -1,1 +1,65 @@
-export function createWriting() { return {}; }
+// While it writes: the model goes on with the text, the heads are seen at every new character, and a slider leads back through it all.
+import { drawSeed } from "../shared/dice.js";
+import { button, make, number, signOf } from "../shared/dom.js";
+import { asViewer, post, readLines } from "../sample/runs.js";
+
+const LENGTH = 200; // characters for a press
+
+export function createWriting(look) {
+  const row = make("div", "writing");
+  const slider = make("input", "writing-slider");
+  Object.assign(slider, { type: "range", min: 0, step: 1 });
+  slider.setAttribute("aria-label", "Character looked from");
+  const said = make("span", "writing-said");
+  const press = button("quiet", "Write on", () => (abort ? abort.abort() : write()));
+  row.append(...look.sources, press, slider, said);
+  look.element.querySelector(".look-text").append(row);
+  let abort = null;
+
+  function show() {
+    const { capture, at } = look;
+    if (!capture) return;
+    slider.max = capture.n - 1;
+    slider.value = at ?? capture.n - 1;
+    said.textContent = at === null ? "Point at a character" : `${signOf(capture.characters[at])} at ${number(at + 1)}`;
+  }
+
+  async function write() {
+    abort = new AbortController();
+    press.textContent = "Stop";
+    const { temperature, top_k, top_p, seed } = look.sample.controls.get();
+    const begun = look.whole;
+    const settings = { prompt: begun, temperature, top_k, top_p, seed: String(seed).trim() || drawSeed(), samples: 1, length: LENGTH };
+    let [text, shown] = [begun, begun];
+    let reading = null;
+    const follow = () => {
+      reading ??= (async () => {
+        while (shown !== text) {
+          shown = text;
+          if (await look.read(text)) look.moveTo(look.capture.n - 1);
+          else break;
+        }
+        reading = null;
+      })();
+    };
+    try {
+      const answer = await post("./write", asViewer(settings), abort.signal);
+      if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).error ?? `The server answered ${answer.status}.`);
+      await readLines(answer.body, (line) => {
+        if (line.error) throw new Error(line.error);
+        text += line.new?.[0] ?? "";
+        follow();
+      });
+    } catch (error) {
+      if (!abort.signal.aborted) look.say(error instanceof TypeError ? "The server cannot be reached. What is written stays here." : error.message);
+    } finally {
+      abort = null;
+      press.textContent = "Write on";
+      follow();
+    }
+  }
+
+  slider.addEventListener("input", () => look.moveTo(Number(slider.value)));
+  look.addEventListener("capture", show);
+  look.addEventListener("at", show);
+}
