@@ -71,6 +71,37 @@ TREE_GROWTH = """async ({ texts, steps, whole }) => {
   return took.slice(1);
 }"""
 
+# Milliseconds between pictures while the page is scrolled by a little in each: what a reader sees of texts in colour.
+SCROLLING = """async (moves) => {
+  const took = [];
+  let before = await new Promise(requestAnimationFrame);
+  for (let move = 0; move < moves; move++) {
+    scrollBy(0, move % 40 < 20 ? 24 : -24);
+    const now = await new Promise(requestAnimationFrame);
+    took.push(now - before);
+    before = now;
+  }
+  return took.slice(1);
+}"""
+
+# Milliseconds of script for each move of the mouse over a text: from the event to all that is said of the character.
+HOVERS = """async (moves) => {
+  const body = document.querySelector(".folio .card-text");
+  const box = body.getBoundingClientRect();
+  const took = [];
+  for (let move = 0; move < moves; move++) {
+    const at = { clientX: box.left + 40 + 3 * move, clientY: box.top + 64 };
+    const began = performance.now();
+    body.dispatchEvent(new PointerEvent("pointermove", { ...at, pointerType: "mouse", bubbles: true }));
+    await 0; // what is known already is there in the next breath
+    await new Promise((heard) => setTimeout(heard));
+    document.querySelector(".inspector").getBoundingClientRect();
+    took.push(performance.now() - began);
+    await new Promise(requestAnimationFrame);
+  }
+  return took;
+}"""
+
 
 def open_view(browser: Browser, url: str, view: str) -> Page:
     """The page with one of its views, drawn."""
@@ -104,6 +135,22 @@ def growing_tree(browser: Browser, url: str) -> None:
     page.close()
 
 
+def coloured_texts(browser: Browser, url: str) -> None:
+    """Sixteen long texts in colour: scrolled, and pointed at."""
+    page = open_view(browser, url, "texts")
+    settings = "samples=16&length=2000&seed=1&colours=1&run=0.8,2000,16,1,0,0,0,1,"
+    page.goto(f"{url}/?{settings}")
+    page.get_by_text("32,000 characters in").wait_for(timeout=300_000)
+    page.wait_for_function("CSS.highlights.get('heat-3').size > 100")
+    page.wait_for_timeout(2000)
+    page.evaluate(HOVERS, 5)  # warms up, and fetches what is said of the first text
+    page.wait_for_timeout(1000)
+    show("16 x 2,000 in colour, hover", page.evaluate(HOVERS, MOVES), FRAME_MS, "script for a character")
+    page.evaluate("scrollTo(0, 0)")
+    show("16 x 2,000 in colour, scroll", page.evaluate(SCROLLING, 2 * MOVES), 2 * FRAME_MS, "between pictures; a frame is 16.7")
+    page.close()
+
+
 def show(name: str, took: list[float], limit: float, remark: str = "") -> None:
     """One line: what was measured, and whether it is fast enough."""
     p50, p95 = percentile(took, 0.5), percentile(took, 0.95)
@@ -116,6 +163,7 @@ def main() -> None:
         browser = launch(playwright)
         slider_moves(browser, url)
         growing_tree(browser, url)
+        coloured_texts(browser, url)
         browser.close()
 
 

@@ -14,8 +14,8 @@ from model.errors import ParameterError
 
 # What one viewer may ask for. The page, the command line and the API all meet these same limits.
 MAX_PROMPT_CHARS = 10_000
-MAX_SCORE_CHARS = 10_000
 MAX_NEW_CHARS = 2_000
+MAX_SCORE_CHARS = MAX_PROMPT_CHARS + MAX_NEW_CHARS  # what was written can be read again
 MAX_SAMPLES = 16
 MAX_TEMPERATURE = 2.0
 MAX_SEED = 2**53 - 1  # the largest whole number that a browser's JavaScript holds exactly

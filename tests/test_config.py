@@ -164,7 +164,7 @@ def test_a_prompt_that_is_no_text_is_refused(prompt: object) -> None:
 def test_a_text_to_score_has_its_own_limit_and_name() -> None:
     check_score_text("")
     check_score_text("x" * MAX_SCORE_CHARS)
-    with pytest.raises(ParameterError, match="The text has 1,048,576 characters; the most is 10,000"):
+    with pytest.raises(ParameterError, match="The text has 1,048,576 characters; the most is 12,000"):
         check_score_text("x" * 2**20)
     with pytest.raises(ParameterError, match="The text must be a text"):
         check_score_text(None)

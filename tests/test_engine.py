@@ -23,7 +23,7 @@ from model.generate import generate
 from model.gpt import GPT
 from model.serving import engine as engine_module
 from model.serving import records
-from model.serving.engine import FAILING_AFTER, Engine
+from model.serving.engine import ERRANDS_SHARE, FAILING_AFTER, Engine
 from model.serving.request import DONE, FAILED, RUNNING, STOPPED, WAITING, Progress, Request
 from model.serving.scheduler import SeatMap
 from model.serving.writer import WENT_WRONG, Writer
@@ -670,8 +670,42 @@ def test_of_work_that_waits_one_piece_is_done_between_two_rounds(engine: Engine,
     futures = [engine.run(lambda _: len(gate.read)) for _ in range(40)]
     gate.opened.set()
     passes = [future.result(PATIENCE_S) for future in futures]
-    assert passes == sorted({*passes})
+    while_writing = [done for done in passes if done < len(gate.read)]
+    assert while_writing
+    assert while_writing == sorted({*while_writing})
+    assert passes == sorted(passes)
     assert finished(request).state == DONE
+
+
+class Clock:
+    """Stands still but for those who turn it on."""
+
+    now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+def test_work_leaves_writing_its_share_of_the_time(engine: Engine, tiny: Weights, gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr(engine_module, "time", clock)
+    request = engine.submit("A", params(max_new_chars=100))
+    assert gate.reached.wait(PATIENCE_S)
+
+    def turn(*_: object) -> None:
+        clock.now += 1
+
+    def work(_: Weights) -> float:
+        clock.now += 4
+        return clock.now
+
+    tiny.model.register_forward_pre_hook(turn)
+    futures = [engine.run(work) for _ in range(10)]
+    gate.opened.set()
+    ends = [future.result(PATIENCE_S) for future in futures]
+    assert finished(request).state == DONE
+    shares = [4 / (after - before) for before, after in zip(ends, ends[1:], strict=False)]
+    assert max(shares) == pytest.approx(ERRANDS_SHARE)
 
 
 def test_work_that_fails_is_its_own_matter(engine: Engine, gate: Gate) -> None:

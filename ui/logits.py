@@ -35,7 +35,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator
 
 import numpy as np
@@ -117,6 +117,7 @@ class Scorer:
         self._engine = engine
         self._places = asyncio.Semaphore(WINDOWS_AT_ONCE)
         self._texts: Counter[str] = Counter()  # of each viewer, under way
+        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)  # a window of each viewer at a time, however many texts
 
     def score(self, typed: object, viewer: str) -> LineStream:
         """The answer to a text.
@@ -132,14 +133,15 @@ class Scorer:
         if self._texts.total() >= MAX_WAITING_REQUESTS:
             raise BusyError(f"{self._texts.total()} texts are being read already. Try again in a minute.")
         self._texts[viewer] += 1
-        return LineStream(self.lines(text, notice, weights), lambda: self._leave(viewer))
+        return LineStream(self.lines(text, notice, weights, viewer), lambda: self._leave(viewer))
 
     def _leave(self, viewer: str) -> None:
         self._texts[viewer] -= 1
         if not self._texts[viewer]:
             del self._texts[viewer]
+            self._turns.pop(viewer, None)
 
-    async def lines(self, text: str, notice: str, weights: Weights) -> AsyncGenerator[View]:
+    async def lines(self, text: str, notice: str, weights: Weights, viewer: str) -> AsyncGenerator[View]:
         """What is told of a text.
 
         Args:
@@ -149,7 +151,7 @@ class Scorer:
         ids = weights.tokenizer.encode(text)
         try:
             for window in windows(weights.model.config, len(ids)):
-                logits = await self._read(weights, ids, window)
+                logits = await self._read(weights, ids, window, viewer)
                 yield {"from": window.first, "logits": base64.b64encode(_bytes(logits)).decode()}
         except BusyError as error:
             yield {"state": FAILED, "error": str(error)}
@@ -159,8 +161,8 @@ class Scorer:
         else:
             yield {"state": "done"}
 
-    async def _read(self, weights: Weights, ids: list[int], window: Window) -> NDArray[np.float32]:
-        async with self._places:
+    async def _read(self, weights: Weights, ids: list[int], window: Window, viewer: str) -> NDArray[np.float32]:
+        async with self._turns[viewer], self._places:
             logits = await asyncio.wrap_future(self._engine.run(lambda _: window_logits(weights.model, ids, window)))
         if not np.isfinite(logits).all():
             raise FloatingPointError("the network's outcome is no number")

@@ -20,7 +20,10 @@ window.soliloquy = {
 
     let size = Number(remembered("soliloquy-size") ?? NORMAL);
     if (!(size in SIZES)) size = NORMAL;
-    const applySize = () => document.documentElement.style.setProperty("--text-scale", SIZES[size]);
+    const applySize = () => {
+      document.documentElement.style.setProperty("--text-scale", SIZES[size]);
+      document.documentElement.toggleAttribute("data-large-text", SIZES[size] > 1.4);
+    };
 
     const root = document.documentElement;
     const isDark = () => root.classList.contains("dark");

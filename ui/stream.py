@@ -18,7 +18,8 @@ answer is a JSON object a line:
 
 The last state is done, stopped or failed (with "error"). What is refused is answered by a status and {"error": "..."}.
 
-    GET /character/x3fV.../1/0      how character 0 of sample 1 came to be: logits, die, and the interval that the die hit
+    GET /character/x3fV.../1/0      how character 0 of sample 1 came to be: logits, die, and the interval that the die hit;
+                                    for programs (the page asks for the logits of whole samples, see ui/logits.py)
 
 ui/logits.py tells more of what the network says, ui/attention_data.py what its heads do, ui/writing_without.py what it writes without them.
 """

@@ -33,6 +33,7 @@ STUCK_AFTER_S = 60.0  # a round takes milliseconds; after this long something is
 FAILING_AFTER = 8  # requests that failed one after the other: it is not theirs, it is the machine's
 FORGET_EVERY_S = 10.0
 NICENESS = 10
+ERRANDS_SHARE = 1 / 3  # of the time, while texts are written: who has long texts scored must not stop those who have some written
 SHUTTING_DOWN = "The server is shutting down."
 
 
@@ -51,6 +52,7 @@ class Engine:
         self._records = Records()
         self._closing = self._stopping = False
         self._last_round = self._last_forgetting = time.monotonic()
+        self._owed_s = 0.0  # writing time that errands have taken in advance
         self._thread = threading.Thread(target=self._loop, name="engine", daemon=True)
         self._thread.start()
 
@@ -145,13 +147,10 @@ class Engine:
         try:
             while self._wait_for_work():
                 self._run_errand()
-                for writer in self._writers:
-                    try:
-                        writer.round()
-                    except Exception:  # a fault of ours: those under way are lost, the loop goes on
-                        log.exception("a round failed")
-                        writer.end_running(FAILED, WENT_WRONG)
+                began = time.monotonic()
+                self._write()
                 self._last_round = time.monotonic()
+                self._owed_s = max(0.0, self._owed_s - (self._last_round - began))
         finally:  # whatever ends the loop, nobody is left waiting
             with self._work:
                 self._closing = True
@@ -177,11 +176,24 @@ class Engine:
         """Whether there is nothing to do."""
         return not self._errands and all(writer.idle for writer in self._writers)
 
+    def _write(self) -> None:
+        """One round of every writer."""
+        for writer in self._writers:
+            try:
+                writer.round()
+            except Exception:  # a fault of ours: those under way are lost, the loop goes on
+                log.exception("a round failed")
+                writer.end_running(FAILED, WENT_WRONG)
+
     def _run_errand(self) -> None:
+        """Runs the next errand, unless those before it have had more than their share of the time beside what is written."""
         with self._work:
-            errand = self._errands.take()
+            writing = any(not writer.idle for writer in self._writers)
+            errand = self._errands.take() if not (writing and self._owed_s) else None
         if errand:
+            began = time.monotonic()
             errand.run(self.weights)
+            self._owed_s = (time.monotonic() - began) * (1 / ERRANDS_SHARE - 1)
 
     def _wait_for_work(self) -> bool:
         """Sleeps while there is nothing to do; False once it is over."""

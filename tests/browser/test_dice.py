@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlparse
 
 import numpy as np
 import pytest
@@ -12,8 +14,8 @@ from playwright.sync_api import Browser, Page
 
 from model.config import MAX_SEED
 from model.sampling import dice, distribution, draw
-from ui.assets import VERSION
 
+UI = Path(__file__).parents[2] / "ui"
 VOCAB_SIZE = 65
 LARGEST_THROW = 1 - 2**-53
 TEMPERATURES = [0, 0.01, 0.05, 0.3, 0.8, 1, 1.37, 2]
@@ -22,17 +24,19 @@ TOP_P = [0, 0.01, 0.25, 0.5, 0.9, 0.99, 1]
 
 
 @pytest.fixture(scope="module")
-def page(browser: Browser, url: str) -> Iterator[Page]:
-    """An empty page of the app, which may import its modules."""
+def page(browser: Browser) -> Iterator[Page]:
+    """An empty page that may import the modules as they are in this directory."""
     page = browser.new_page()
-    page.goto(f"{url}/healthz")
+    page.route("**/*.js", lambda route: route.fulfill(path=UI / urlparse(route.request.url).path[1:], content_type="text/javascript"))
+    page.route("**/", lambda route: route.fulfill(body="", content_type="text/html"))
+    page.goto("http://localhost/")
     yield page
     page.close()
 
 
 def evaluate(page: Page, module: str, code: str, argument: object) -> Any:
     """What an expression gives that sees a module as `module` and the argument as `argument`."""
-    address = f"./assets/{VERSION}/shared/{module}.js"
+    address = f"/shared/{module}.js"
     return page.evaluate(f"async ([address, argument]) => {{ const module = await import(address); return {code}; }}", [address, argument])
 
 
@@ -69,9 +73,9 @@ def test_a_throw_lands_where_the_servers_does(page: Page) -> None:
         edges = np.cumsum(probabilities)
         on_edges = (edges / edges[-1])[rng.integers(0, VOCAB_SIZE, 3)]
         throws = [0.0, LARGEST_THROW, *rng.random(5), *on_edges[on_edges < 1]]
-        asked += [(probabilities.tolist(), float(throw)) for throw in throws]
-    landed = evaluate(page, "distribution", "argument.map(([p, die]) => module.land(p, die))", asked)
-    expected = draw(np.array([p for p, _ in asked]), [throw for _, throw in asked])
+        asked.append((probabilities.tolist(), [float(throw) for throw in throws]))
+    landed = evaluate(page, "distribution", "argument.flatMap(([p, dice]) => dice.map((die) => module.land(p, die)))", asked)
+    expected = draw(np.array([p for p, throws in asked for _ in throws]), [throw for _, throws in asked for throw in throws])
     assert [hit["id"] for hit in landed] == expected.ids.tolist()
     assert [(hit["low"], hit["high"]) for hit in landed] == list(zip(expected.low.tolist(), expected.high.tolist(), strict=True))
 

@@ -87,7 +87,7 @@ def test_counts_and_marks_the_throws_that_land_elsewhere(page: Page, url: str) -
     headline = f"{len(expected)} of {LENGTH} throws would land elsewhere at temperature 1.5, top-k 12"
     expect(panel.locator(".locked-headline")).to_have_text(headline)
     assert page.evaluate(MARKED, "locked-changed") == expected
-    expect(panel.locator(".locked-more")).to_contain_text(f"First at character {expected[0] + 1}: ‘")
+    expect(panel.locator(".locked-more")).to_contain_text(f"First at character {expected[0] + 1}: ")
 
 
 def test_the_originals_settings_change_nothing(page: Page) -> None:
@@ -110,7 +110,7 @@ def test_the_text_from_the_start_is_what_the_server_writes(page: Page, url: str)
     panel.get_by_label("Dice of").select_option(index=1)
     expect(fresh_status(panel)).to_have_text("The same text, character for character")
     set_up(page, temperature=1.3)
-    expect(fresh_status(panel)).to_have_text(re.compile(r"^Parts at character \d+: ‘.+’ instead of ‘.+’$"))
+    expect(fresh_status(panel)).to_have_text(re.compile(r"^Parts at character \d+: .+ instead of .+$"))
     asked = {"prompt": PROMPT, "temperature": 1.3, "length": LENGTH, "seed": 7, "first_sample": 1}
     lines = [json.loads(line) for line in page.request.post(f"{url}/write", data=asked).text().splitlines()]
     expected = "".join(line["new"][0] for line in lines if "new" in line)
@@ -135,11 +135,22 @@ def test_the_server_is_asked_once_the_slider_rests(page: Page) -> None:
       }
     }""")
     expect(fresh_status(panel)).to_have_text(re.compile("^Parts at"))
+    expect(fresh_status(panel)).not_to_contain_text("; writing")
     assert asked == [1.3]
     page.get_by_role("tab", name="Texts").click()
     set_up(page, temperature=0.5)
     page.wait_for_timeout(600)
     assert asked == [1.3]  # nobody looks
+    set_up(page, temperature=1.3)
+    show(page)
+    expect(panel.locator(".locked-headline")).to_contain_text("temperature 1.3")
+    page.wait_for_timeout(600)
+    assert asked == [1.3]  # it is there already
+    expect(panel.locator(".stale")).to_have_count(0)
+    set_up(page, temperature=1.2)
+    expect(panel.locator(".stale")).to_have_count(1)
+    set_up(page, temperature=1.3)
+    expect(panel.locator(".stale")).to_have_count(0)
 
 
 def test_a_throw_that_lands_elsewhere_explains_itself(page: Page) -> None:
@@ -182,6 +193,31 @@ def test_a_sample_that_was_pressed_is_taken(page: Page) -> None:
     page.get_by_test_id("card").nth(1).locator(".card-text").click(position={"x": 3, "y": 3})
     panel = show(page)
     expect(panel.locator(".locked-text").first).to_have_text(PROMPT + run["texts"][1])
+    page.wait_for_url("**dice=1.2*")
+    page.reload()
+    expect(panel.locator(".locked-text").first).to_have_text(PROMPT + run["texts"][1])
+
+
+def test_a_sample_of_the_first_screen_keeps_its_place(page: Page) -> None:
+    panel = show(page)
+    panel.get_by_label("Dice of").select_option(index=2)
+    expect(panel.locator(".locked-headline")).to_contain_text("throws")
+    texts = written(panel)
+    page.wait_for_url("**dice=1.3*")
+    page.reload()
+    expect(panel.locator(".locked-text").first).to_have_text(texts[0], use_inner_text=False)
+
+
+def test_keys_go_from_sample_to_sample_and_back_to_the_settings(page: Page) -> None:
+    run = generate(page)
+    panel = show(page)
+    original = panel.locator(".locked-text").first
+    for key, sample in (("n", 1), ("n", 1), ("p", 0), ("p", 0)):
+        page.keyboard.press(key)
+        expect(original).to_have_text(PROMPT + run["texts"][sample])
+    set_up(page, temperature=1.4)
+    page.keyboard.press("o")
+    expect(page.get_by_label("number input for Temperature")).to_have_value("0.8")
 
 
 def test_what_is_no_longer_remembered_is_said(browser: Browser, url: str) -> None:

@@ -10,38 +10,50 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlparse
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Route, expect
 
-from model.files import cache_dir
+from model.config import GPTConfig
 from model.sampling import dice, distribution, draw
 from tests.browser.conftest import open_page
-from tests.server import running_app
 
 VOCAB_SIZE = 65
 PROMPT = "The "  # much may follow
-STEPS = 24
+STEPS = 12
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """An app that writes in float32, in which a text does not depend on whether it is read at once or was written step by step."""
-    known = cache_dir() / "precision.json"
-    if not known.exists():
-        with running_app("--device", "cpu"):  # measures, and remembers
-            pass
-    choices = json.loads(known.read_text(encoding="utf-8"))
-    home = tmp_path_factory.mktemp("home")
-    in_float32 = {key: choice | {"dtype": "float32"} for key, choice in choices.items() if isinstance(choice, dict)}
-    (home / "soliloquy").mkdir()
-    (home / "soliloquy" / "precision.json").write_text(json.dumps(in_float32), encoding="utf-8")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(home))
-        with running_app("--device", "cpu") as url:
-            yield url
+def url(float32_url: str) -> str:
+    """An app in whose precision a text does not depend on whether it is read at once or was written step by step."""
+    return float32_url
+
+
+@pytest.fixture(scope="module")
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """Where all pages find the scripts that the first one fetched, and dice do not take their time to fall."""
+    context = browser.new_context(viewport={"width": 1280, "height": 720}, reduced_motion="reduce")
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Iterator[Page]:
+    """An empty page. No error may reach its console, but that a request failed where a test refuses it."""
+    page = context.new_page()
+    problems: list[str] = []
+    page.on("console", lambda message: problems.append(message.text) if message.type == "error" and not refused(message) else None)
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    yield page
+    page.close()
+    assert not problems
+
+
+def refused(message: ConsoleMessage) -> bool:
+    return message.location["url"].endswith("/next")
 
 
 def show(page: Page, url: str, **settings: object) -> None:
@@ -112,6 +124,10 @@ def test_bars_are_the_servers_distribution(page: Page, url: str) -> None:
     assert page.get_by_test_id("next-entropy").inner_text().startswith(f"{entropy(distribution([logits], 0.8, 20, 0.9)[0]):.2f} bits")
     assert page.get_by_test_id("next-choices").inner_text().startswith(f"{2 ** entropy(distribution([logits], 0.8, 20, 0.9)[0]):.1f} ")
     expect(page.get_by_test_id("next-legend")).to_contain_text("cut by top-k or top-p: 0")
+    page.get_by_role("button", name="Download", exact=True).click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Bars (PNG)").click()
+    assert Path(download.value.path()).read_bytes().startswith(b"\x89PNG")
 
 
 def test_arrow_keys_read_the_bars_in_either_order(page: Page, url: str) -> None:
@@ -123,10 +139,12 @@ def test_arrow_keys_read_the_bars_in_either_order(page: Page, url: str) -> None:
     page.keyboard.press("ArrowRight")
     best = int(np.argmax(logits))
     expect(readout).to_have_text(f"‘{names[best]}’: {raw[best]:.5f} drawn from; {raw[best]:.5f} raw; logit {logits[best]:.3f}")
-    press(page, "by alphabet")
-    bars.focus()
-    page.keyboard.press("ArrowRight")
+    page.keyboard.press("o")
+    page.keyboard.press("Home")
     expect(readout).to_contain_text("newline:")
+    page.keyboard.press("?")
+    for key, label in (("o", "Order the bars by alphabet, or by probability"), ("r", "Start over")):
+        expect(page.get_by_test_id("keys")).to_contain_text(f"{key}{label}")
     assert "sort=alphabet" in until_address(page, "sort=")
     assert written(page) == "", "an arrow on the bars is no step"
 
@@ -146,6 +164,15 @@ def test_a_slider_reshapes_the_bars_without_a_request(page: Page, url: str) -> N
         set_slider(page, "temperature", temperature)
         expected = entropy(distribution([logits], temperature)[0])
         expect(page.get_by_test_id("next-entropy")).to_contain_text(f"{expected:.2f} bits of entropy")
+    field, shown = page.get_by_label("number input for Temperature"), page.get_by_test_id("next-entropy")
+    field.fill("0.8")
+    expect(shown).to_contain_text(f"{entropy(distribution([logits], 0.8)[0]):.2f} bits of entropy")
+    field.fill("5")  # counts as 2, and becomes that when the field is left
+    expect(shown).to_contain_text(f"{entropy(distribution([logits], 2)[0]):.2f} bits of entropy")
+    field.blur()
+    expect(field).to_have_value("2")
+    expect(shown).to_contain_text(f"{entropy(distribution([logits], 2)[0]):.2f} bits of entropy")
+    until_address(page, "temperature=2")
     assert not [address for address in asked if address.endswith("/next")]
     page.locator("#temperature input[type=range]").focus()
     page.keyboard.press("ArrowRight")
@@ -153,6 +180,7 @@ def test_a_slider_reshapes_the_bars_without_a_request(page: Page, url: str) -> N
 
 
 def test_draw_one_throws_the_seeds_dice(page: Page, url: str) -> None:
+    page.emulate_media(reduced_motion="no-preference")
     show(page, url, seed=7, temperature=0.9)
     probabilities = distribution([logits_after(page, url, PROMPT)], 0.9)
     names = table(page)["character"]
@@ -171,14 +199,19 @@ def test_draw_one_throws_the_seeds_dice(page: Page, url: str) -> None:
     expect(page.get_by_test_id("next-said")).to_contain_text(re.compile(r"seed \d+, sample 1$"))
 
 
-def test_the_same_die_falls_elsewhere_at_another_temperature(page: Page, url: str) -> None:
+def test_a_throw_belongs_to_its_logits(page: Page, url: str) -> None:
     show(page, url, seed=7)
     logits, names = logits_after(page, url, PROMPT), table(page)["character"]
+    said = page.get_by_test_id("next-said")
     press(page, "Draw one")
-    expect(page.get_by_test_id("next-said")).to_contain_text("fell on")
+    expect(said).to_contain_text("fell on")
     set_slider(page, "temperature", 0)
     best = names[int(np.argmax(logits))]
-    expect(page.get_by_test_id("next-said")).to_contain_text(f"{dice(7, 0, 1)[0]:.4f} falls now on ‘{best}’: 0.000 to 1.000.")
+    expect(said).to_contain_text(f"{dice(7, 0, 1)[0]:.4f} falls now on ‘{best}’: 0.000 to 1.000.")
+    page.get_by_label("Prompt").fill("Thy ")
+    expect(said).to_have_text("")
+    bars_are_there(page)
+    expect(said).to_have_text("")
 
 
 def chi_squared(counts: NDArray[np.float64], probabilities: NDArray[np.float64]) -> tuple[float, float]:
@@ -209,6 +242,11 @@ def test_many_draws_come_from_the_distribution(page: Page, url: str) -> None:
     spread = 2 * np.sqrt(n * p * (1 - p))
     inside = int(((counts >= np.maximum(0, n * p - spread)) & (counts <= n * p + spread)).sum())
     expect(page.get_by_test_id("next-counted")).to_contain_text(f"{inside} of 65 bars")
+    page.get_by_test_id("next-bars").focus()
+    page.keyboard.press("ArrowRight")
+    best = int(np.argmax(logits))
+    low, high = math.ceil(n * p[best] - spread[best]), math.floor(n * p[best] + spread[best])
+    expect(page.get_by_test_id("next-readout")).to_contain_text(f"{counts[best]:,.0f} drawn, {low:,} to {high:,} expected")
 
 
 def test_counts_end_with_their_distribution(page: Page, url: str) -> None:
@@ -258,7 +296,7 @@ def test_steps_can_be_undone_and_begun_again(page: Page, url: str) -> None:
     np.testing.assert_allclose(numbers(page, "logit"), logits_after(page, url, PROMPT + three[:2]), atol=1e-3)
     press(page, "Step")
     expect(page.get_by_test_id("next-text")).to_have_text(PROMPT + three)
-    press(page, "Start over")
+    page.keyboard.press("r")
     expect(page.get_by_test_id("next-text")).to_have_text(PROMPT)
     expect(page.get_by_role("button", name="Step back")).to_be_disabled()
     np.testing.assert_allclose(numbers(page, "logit"), logits_after(page, url, PROMPT), atol=1e-3)
@@ -277,13 +315,27 @@ def test_an_address_writes_the_same_steps_again(page: Page, url: str) -> None:
     expect(page.get_by_test_id("next-said")).to_contain_text(f"‘{chosen}’ was put there by hand")
     press(page, "Step")
     expect(page.get_by_test_id("next-said")).to_contain_text("throw 3")
-    before, address = written(page), until_address(page, "steps=3")
-    assert len(before) == 3
+    set_slider(page, "temperature", 1.5)
+    press(page, "Step")
+    expect(page.get_by_test_id("next-said")).to_contain_text("throw 4")
+    before, address = written(page), until_address(page, "steps=4")
+    assert len(before) == 4
     assert before[1] == chosen
     page.goto("about:blank")
+    page.route("**/next", lambda route: route.fallback() if route.request.post_data_json["prompt"] == PROMPT else route.abort())
     open_page(page, address)
+    failure = page.get_by_test_id("next-failure")
+    expect(failure).to_contain_text("The server cannot be reached.")
+    page.wait_for_timeout(400)  # the address has had its time to forget
+    assert parse_qs(urlparse(page.url).query) == parse_qs(urlparse(address).query), "an unfinished text is not forgotten"
+    page.unroute("**/next")
+    failure.get_by_role("button", name="Try again").click()
     expect(page.get_by_test_id("next-text")).to_have_text(PROMPT + before)
     expect(page.locator(".next-chosen")).to_have_text(chosen)
+    press(page, "Step back")
+    expect(page.get_by_test_id("next-said")).to_have_text(re.compile("was drawn with other settings.$"))
+    press(page, "Step back")
+    expect(page.get_by_test_id("next-said")).to_contain_text(f"‘{chosen}’ was put there by hand")
 
 
 def test_prompts_of_all_kinds(page: Page, url: str) -> None:
@@ -294,12 +346,14 @@ def test_prompts_of_all_kinds(page: Page, url: str) -> None:
     prompt.fill("Z\u00fcrich \u6771")
     expect(notes).to_contain_text("Left out, because the model does not know them: ‘\u6771’.")
     expect(page.get_by_test_id("next-text")).to_have_text("Zurich ")
-    prompt.fill("word " * 60)
-    expect(notes).to_have_text("The model sees only the last 256 characters.")
+    long = "".join(np.random.default_rng(0).choice(list("etaoin shrdlu"), 299)) + "e"
+    seen = len(long) - GPTConfig().window_start(len(long))
+    prompt.fill(long)
+    expect(notes).to_have_text(f"The model sees only the last {seen} characters.")
+    np.testing.assert_allclose(numbers(page, "logit"), logits_after(page, url, long[-seen:]), atol=1e-3)
 
 
-def test_what_the_server_refuses_is_said_beside_the_bars_and_nothing_is_lost(browser: Browser, url: str) -> None:
-    page = browser.new_page()  # its console may have errors
+def test_what_the_server_refuses_is_said_beside_the_bars_and_nothing_is_lost(page: Page, url: str) -> None:
     show(page, url, seed=5)
     press(page, "Step")
     expect(page.get_by_test_id("next-said")).to_contain_text("throw 1")
@@ -328,7 +382,19 @@ def test_what_the_server_refuses_is_said_beside_the_bars_and_nothing_is_lost(bro
     expect(failure).to_contain_text("The seed must be a whole number from 0 to 9,007,199,254,740,991, or empty, not “seven”.")
     page.get_by_label("Seed").fill("7")
     expect(failure).to_be_empty()
-    page.close()
+
+
+def test_a_slow_server_is_waited_for_in_words(page: Page, url: str) -> None:
+    show(page, url)
+    held: list[Route] = []
+    page.route("**/next", lambda route: held.append(route))
+    page.get_by_label("Prompt").fill("Thy ")
+    waiting, draw_one = page.get_by_test_id("next-waiting"), page.get_by_role("button", name="Draw one")
+    expect(draw_one).to_be_disabled()
+    expect(waiting).to_have_text("Waiting for the server…")
+    held[0].fallback()
+    expect(waiting).to_be_empty()
+    expect(draw_one).to_be_enabled()
 
 
 def test_only_the_last_of_what_is_typed_counts(page: Page, url: str) -> None:
@@ -354,11 +420,3 @@ def test_it_fits(page: Page, url: str) -> None:
     page.set_viewport_size({"width": 360, "height": 740})
     page.wait_for_function("document.querySelector('.next-bars').clientHeight > 400")  # the bars are folded
     assert page.evaluate("document.documentElement.scrollWidth") == 360
-
-
-def test_the_bars_can_be_saved_as_a_picture(page: Page, url: str) -> None:
-    show(page, url)
-    page.get_by_role("button", name="Download", exact=True).click()
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Bars (PNG)").click()
-    assert Path(download.value.path()).read_bytes().startswith(b"\x89PNG")

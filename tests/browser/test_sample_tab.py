@@ -12,12 +12,12 @@ from playwright.sync_api import Browser, Error, Page, Request, Route, expect
 
 from model.config import MAX_PROMPT_CHARS, MAX_WAITING_REQUESTS
 from tests.browser.conftest import open_page
+from tests.browser.tab import WRITING, generate, seed_shown, set_up, start_long, texts
 from tests.client import host_and_port
 from tests.server import health, running_app
 from tests.test_stream import IDLE, LONGEST, Viewer, fill_engine, wait_until
 
 PATIENCE_MS = 60_000  # for what must come, however busy the machine is
-WRITING = ".group .running"
 # Counts every change of every card while the page writes: the lengths of all cards at that moment.
 RECORD_GROWTH = """() => {
   window.growth = [];
@@ -26,39 +26,6 @@ RECORD_GROWTH = """() => {
     if (cards.length) window.growth.push([...cards].map((card) => card.textContent.length));
   }).observe(document.querySelector(".folio"), { subtree: true, childList: true, characterData: true });
 }"""
-
-
-def set_up(page: Page, *, prompt: str | None = None, seed: str | None = None, **sliders: float) -> None:
-    """Fills in the controls; sliders by their labels."""
-    if prompt is not None:
-        page.get_by_label("Prompt").fill(prompt)
-    if seed is not None:
-        page.get_by_label("Seed").fill(seed)
-    for label, value in sliders.items():
-        field = page.get_by_label(f"number input for {label.capitalize()}")
-        field.fill(str(value))
-        field.blur()
-
-
-def generate(page: Page, button: str = "Generate") -> list[str]:
-    """Presses a button, waits until all is written, and returns the texts of the newest group."""
-    groups = page.get_by_test_id("group")
-    before = groups.first.element_handle() if groups.count() else None
-    page.get_by_role("button", name=button, exact=True).click()
-    if before:
-        page.wait_for_function("before => document.querySelector('.group') !== before", arg=before)
-    page.wait_for_function(f"document.querySelector('.group') && !document.querySelector('{WRITING}')")
-    return texts(page)
-
-
-def texts(page: Page) -> list[str]:
-    """The texts of the newest group, prompt included."""
-    return page.get_by_test_id("group").first.locator(".card-text").all_text_contents()
-
-
-def seed_shown(page: Page) -> str:
-    """The seed of the newest group."""
-    return page.get_by_test_id("group").first.locator(".seed").inner_text().removeprefix("seed ")
 
 
 def test_first_screen_shows_stored_samples_and_writes_nothing(page: Page, url: str) -> None:
@@ -146,13 +113,6 @@ def test_again_throws_the_same_dice_at_another_temperature(page: Page) -> None:
     set_up(page, temperature=1.5)
     generate(page, "Again")
     assert page.get_by_test_id("group").first.locator(".card-number").all_inner_texts() == ["1", "2"]
-
-
-def start_long(page: Page, button: str = "Generate") -> None:
-    """Presses a button for texts that take a while, and waits for the first characters."""
-    set_up(page, samples=4, length=2000)
-    page.get_by_role("button", name=button, exact=True).click()
-    page.wait_for_function("document.querySelector('.group .running .card-text')?.textContent.length > 10")
 
 
 def test_clear_while_writing_leaves_an_empty_page(page: Page, url: str) -> None:
@@ -417,7 +377,7 @@ def test_a_server_that_goes_away_is_told_and_a_new_one_goes_on(browser: Browser,
         numbers = page.locator(".group .running .card-number").count()
     status = page.get_by_test_id("status")
     expect(status).to_have_text(re.compile(r"cut off after \d+ characters"))
-    expect(page.get_by_test_id("notice")).to_contain_text("The server cannot be reached. What is written stays here")
+    expect(page.get_by_test_id("notice")).to_contain_text("The server cannot be reached. Nothing is lost")
     written = texts(page)
     assert len(written) == numbers == 4
     assert all(10 < len(text) < 2000 for text in written)

@@ -148,6 +148,13 @@ def test_characters_explain_themselves_but_the_first(page: Page) -> None:
     expect(said).not_to_contain_text("die")
     page.mouse.move(box["left"] + box["width"] * 0.2, box["top"] + box["height"] / 2)
     expect(said).to_be_hidden()
+    body.focus()
+    page.keyboard.press("ArrowRight")
+    expect(said).to_be_visible()
+    page.keyboard.press("ArrowLeft")
+    expect(said).to_be_hidden()  # at the first
+    page.keyboard.press("ArrowRight")
+    expect(said).to_contain_text("u came with")
 
 
 def test_what_cannot_be_scored_is_said_and_the_earlier_result_stays(browser: Browser, url: str) -> None:
@@ -194,7 +201,7 @@ def test_of_a_long_paste_the_beginning_is_scored(page: Page) -> None:
 
     page.route("**/score", answer)
     panel.get_by_label("A text to score").fill(paste)
-    expect(panel.locator(".score-count")).to_have_text("1,000,000 of 10,000 characters: its beginning is scored")
+    expect(panel.locator(".score-count")).to_have_text("1,000,000 of 12,000 characters: its beginning is scored")
     panel.get_by_role("button", name="Score", exact=True).click()
     expect(panel.locator(".score-notice")).to_have_text("The server cannot be reached. Nothing is lost; try again.")  # cut off
     assert MAX_SCORE_CHARS - 3 < asked[0] <= MAX_SCORE_CHARS
@@ -202,10 +209,10 @@ def test_of_a_long_paste_the_beginning_is_scored(page: Page) -> None:
 
 
 def test_stop_keeps_what_was_read_and_typing_keeps_the_result(page: Page) -> None:
-    panel = ask(page, (TEXT * 40)[:MAX_SCORE_CHARS])
-    expect(panel.locator(".score-status")).to_contain_text("of 9,999 characters scored")
+    panel = ask(page, (TEXT * 50)[:MAX_SCORE_CHARS])
+    expect(panel.locator(".score-status")).to_contain_text("of 11,999 characters scored")
     panel.get_by_role("button", name="Stop").click()
-    expect(panel.locator(".score-status")).to_have_text(re.compile(r"of 9,999 characters scored; .*; stopped$"))
+    expect(panel.locator(".score-status")).to_have_text(re.compile(r"of 11,999 characters scored; .*; stopped$"))
     expect(panel.get_by_role("button", name="Stop")).to_be_disabled()
     before = panel.locator(".score-figures").inner_text()
     panel.get_by_label("A text to score").press("End")
@@ -240,4 +247,25 @@ def test_the_address_keeps_the_text(page: Page) -> None:
     page.reload()
     panel = page.get_by_role("tabpanel", name="Score")
     expect(panel.get_by_label("A text to score")).to_have_value("a short scene\nof two lines")
+    expect(panel.locator(".score-status")).to_have_text(READY)
+
+
+def test_the_address_keeps_what_is_typed_and_the_link_says_what_it_has_no_room_for(page: Page) -> None:
+    page.evaluate("navigator.clipboard.writeText = async () => {}")
+    panel = show(page)
+    text = (TEXT * 12)[:3000]
+    panel.get_by_label("A text to score").fill(text)
+    page.wait_for_url("**text=*")
+    assert page.evaluate("new URL(location).searchParams.get('text')") == text
+    page.get_by_role("button", name="Copy link").click()
+    expect(page.locator(".bar-said")).to_have_text("Link copied")
+    panel.get_by_label("A text to score").fill("long " * 4000)
+    page.get_by_role("button", name="Copy link").click()
+    expect(page.locator(".bar-said")).to_have_text("Link copied. The text is too long for a link.")
+
+
+def test_a_key_scores_the_newest_sample(page: Page) -> None:
+    panel = show(page)
+    expect(panel.get_by_text("Ctrl Enter scores it")).to_be_visible()
+    page.keyboard.press("n")
     expect(panel.locator(".score-status")).to_have_text(READY)

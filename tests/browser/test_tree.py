@@ -49,7 +49,8 @@ DRAW = """async ({ script, runs, keys }) => {
   for (const run of app.runs.list) run.logits = run.texts.map((text) => new Float32Array(vocabulary.length * text.length));
   const panel = document.createElement("section");
   document.querySelector(".panels").append(panel);
-  createTree(panel, app).show();
+  const view = createTree(panel, app);
+  view.show();
   const frame = () => new Promise(requestAnimationFrame).then(() => new Promise(requestAnimationFrame));
   await frame();
   const canvas = panel.querySelector("canvas");
@@ -61,7 +62,7 @@ DRAW = """async ({ script, runs, keys }) => {
     said.push(panel.querySelector(".tree-said").textContent);
   }
   const [branches, folded] = [canvas.branches(), panel.querySelector(".tree-folded").innerText];
-  panel.querySelector(".tree-toggle").click();
+  view.keys.find(([key]) => key === "o")[2]();
   await frame();
   return { branches, folded, said, all: canvas.branches() };
 }"""
@@ -360,3 +361,17 @@ def test_an_empty_page_says_what_will_grow_here(tree: Locator) -> None:
     set_up(tree.page, samples=2, length=20)
     write(tree, 2)
     expect(tree).to_be_visible()
+
+
+def test_a_text_without_a_prompt_begins_where_the_model_does(page: Page) -> None:
+    assert page.evaluate("window.soliloquy.start") == "\n"
+    page.evaluate("window.soliloquy.start = 'a'")  # of a vocabulary without newlines
+    shown = page.evaluate(DRAW, {"script": scripts(page), "runs": [{"prompt": "", "temperature": 1, "texts": ["bc"]}], "keys": []})
+    assert shown["branches"][0]["begins"] == "abc"
+
+
+def test_only_what_is_certain_has_all_the_probability(page: Page) -> None:
+    words = {1: "100 %", 0.9996: "> 99.9 %", 0.9994: "99.9 %", 0.414: "41 %", 0.0316: "3.2 %", 0.0008: "0.08 %", 1e-9: "< 0.01 %", 0: "0 %"}
+    module = scripts(page).replace("sample/", "shared/dom.js")
+    said = page.evaluate("async ([module, all]) => all.map((await import(module)).percent)", [module, [*words]])
+    assert said == [*words.values()]

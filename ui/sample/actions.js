@@ -3,8 +3,10 @@ import { button, make } from "../shared/dom.js";
 import { die } from "../shared/dice.js";
 import { distribution, land } from "../shared/distribution.js";
 import { download } from "../shared/paint.js";
+import { LONG_MS, say } from "./main.js";
 import { logitsOf } from "./records.js";
 
+const SHORT_MS = 2_500; // to read two words
 const byId = (id) => document.getElementById(id);
 
 export function createActions(app) {
@@ -32,7 +34,8 @@ function goOn(app, prompt, settings, forced = null) {
   const before = { prompt: app.controls.get().prompt };
   app.controls.set({ prompt });
   app.show("texts");
-  void app.runs.write(settings, { keep: true, before, forced }).then((run) => run ?? app.controls.set(before));
+  const takeBack = (run) => !run && app.controls.get().prompt === prompt && app.controls.set(before); // refused
+  void app.runs.write(settings, { keep: true, before, forced }).then(takeBack);
 }
 
 function createButtons({ runs, controls }) {
@@ -59,33 +62,36 @@ function createBar(app) {
   const tool = (name) => app.element.querySelector(`[data-tool="${name}"]`);
   createDownloads(app, tool("download"));
   const actions = { undo: app.undo, link: app.copyLink, download: app.download, "full-screen": app.toggleFullScreen, keys: () => app.showKeys() };
-  for (const [name, action] of Object.entries(actions)) tool(name).addEventListener("click", action);
+  for (const [name, action] of Object.entries(actions)) tool(name).addEventListener("click", (event) => (event.preventDefault(), action()));
   const allowUndo = () => (tool("undo").disabled = !app.runs.canUndo);
   app.runs.addEventListener("change", allowUndo);
   allowUndo();
 }
 
 async function copyLink(app) {
-  const address = app.address.write();
-  const said = app.element.querySelector(".bar-said");
+  const { address, missing } = app.address.write();
   try {
     await navigator.clipboard.writeText(address);
-    said.textContent = "Link copied";
+    say(["Link copied", ...missing].join(". "), missing.length ? LONG_MS : SHORT_MS);
   } catch {
-    window.prompt("The address of this page as it is now:", address); // clipboards are closed to pages without https
+    window.prompt(["The address of this page as it is now:", ...missing].join(" "), address); // clipboards are closed to pages without https
   }
-  setTimeout(() => (said.textContent = ""), 2500);
 }
 
-function toggleFullScreen(app) {
-  if (document.fullscreenElement) void document.exitFullscreen();
-  else app.element.requestFullscreen().catch(() => app.tell("This browser allows no full screen here.", false));
+async function toggleFullScreen(app) {
+  try {
+    if (document.fullscreenElement) await document.exitFullscreen();
+    else await app.element.requestFullscreen(); // some phones have none
+  } catch {
+    app.tell("This browser allows no full screen here.", false);
+  }
 }
 
 function createDownloads(app, opener) {
   const list = make("div", "menu-list");
   list.popover = "auto";
   app.element.append(list);
+  opener.popoverTargetElement = list; // so that a press on it is none beside the list, which would close it before
   const entry = (label, action) =>
     button("menu-entry", label, async () => {
       list.hidePopover();
@@ -96,8 +102,12 @@ function createDownloads(app, opener) {
       }
     });
   app.download = () => {
+    if (list.matches(":popover-open")) {
+      list.hidePopover();
+      return;
+    }
     list.replaceChildren(...entries(app).map(([label, action]) => entry(label, action)));
-    list.togglePopover();
+    list.showPopover();
     const { right, bottom } = opener.getBoundingClientRect();
     list.style.left = `${Math.max(8, right - list.offsetWidth)}px`;
     list.style.top = `${bottom + 6}px`;
@@ -118,8 +128,10 @@ function entries(app) {
 
 function asText(runs) {
   const of = ({ view, texts }) => {
-    const head = `prompt ${JSON.stringify(view.prompt)}, temperature ${view.temperature}, top-k ${view.top_k ?? 0}, top-p ${view.top_p ?? 1}, seed ${view.seed}`;
-    return texts.map((text, sample) => `--- sample ${view.first_sample + sample + 1}: ${head}\n${view.prompt}${text}\n`);
+    const { prompt, temperature, top_k = 0, top_p = 1, seed, first_step = 0, forced } = view;
+    const dice = [`seed ${seed}`, ...(first_step ? [`throws from ${first_step + 1} on`] : []), ...(forced ? ["the prompt's last character chosen by hand"] : [])];
+    const head = `prompt ${JSON.stringify(prompt)}, temperature ${temperature}, top-k ${top_k}, top-p ${top_p}, ${dice.join(", ")}`;
+    return texts.map((text, sample) => `--- sample ${view.first_sample + sample + 1}: ${head}\n${prompt}${text}\n`);
   };
   return runs.flatMap(of).join("\n");
 }
@@ -131,9 +143,10 @@ async function asJSON(app) {
     const samples = [];
     for (const sample of run.texts.keys()) {
       const logits = await logitsOf(run, sample);
-      samples.push({ sample: first_sample + sample, text: run.texts[sample], characters: charactersOf(app, run, sample, logits) });
+      const characters = charactersOf(app, run, sample, logits);
+      samples.push({ sample: first_sample + sample, text: characters.map(({ char }) => char).join(""), characters }); // it may still grow
     }
-    const recomputed = Boolean(run.recomputed);
+    const recomputed = run.recomputed.some(Boolean);
     runs.push({ prompt, seed, temperature, top_k, top_p, first_sample, first_step, forced: forced?.chosen ?? null, recomputed, samples });
   }
   return JSON.stringify({ model: app.page, runs }, null, 1);
@@ -178,5 +191,5 @@ function checkNumbers(app) {
       app.tell(`${label} goes from ${min} to ${Number(max).toLocaleString("en")}.`, false);
     }
   };
-  document.addEventListener("focusout", check, true);
+  document.addEventListener("blur", check, true); // before Gradio hears of it
 }

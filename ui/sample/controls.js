@@ -10,7 +10,15 @@ const FIELDS = {
 };
 const AS_TEXT = new Set(["prompt", "seed"]);
 const field = (name) => document.querySelector(FIELDS[name]);
-const valueOf = (name, node) => (AS_TEXT.has(name) ? node.value : Number(node.value));
+
+// A number beyond the ends of its field counts as that end: Gradio makes it so once the field is left.
+function valueOf(name, node) {
+  if (AS_TEXT.has(name)) return node.value;
+  const { min, max } = field(name);
+  return Math.min(Number(max), Math.max(Number(min), Number(node.value)));
+}
+
+const nameOf = (node) => Object.keys(FIELDS).find((name) => field(name)?.closest(".block")?.contains(node));
 
 export class Controls {
   // Gradio mounts its components one after the other.
@@ -41,12 +49,16 @@ export class Controls {
   }
 
   // Calls back with all settings and the name of the one that was moved, at once: a range's event comes before its number is set.
+  // Numbers are told again when their field is left, where Gradio tidies them up without an event.
   onChange(listener) {
     document.addEventListener("input", ({ target }) => {
-      const name = Object.keys(FIELDS).find((name) => field(name)?.closest(".block")?.contains(target));
-      if (!name) return;
-      const value = target.value === "" && !AS_TEXT.has(name) ? undefined : valueOf(name, target);
-      if (value !== undefined) listener({ ...this.get(), [name]: value }, name);
+      const name = nameOf(target);
+      if (!name || (target.value === "" && !AS_TEXT.has(name))) return;
+      listener({ ...this.get(), [name]: valueOf(name, target) }, name);
+    });
+    document.addEventListener("focusout", ({ target }) => {
+      const name = nameOf(target);
+      if (name && !AS_TEXT.has(name)) setTimeout(() => listener(this.get(), name)); // when that is done
     });
   }
 }

@@ -1,8 +1,9 @@
 // How a character came to be, beside it: hover, tap, or walk there with the arrow keys.
 import { createCandidates } from "../shared/candidates.js";
-import { distribution, ranking, surprisal } from "../shared/distribution.js";
+import { distribution, surprisal } from "../shared/distribution.js";
 import { button, make, nameOf, percent } from "../shared/dom.js";
-import { createStrip } from "../shared/strip.js";
+import { mark, measured, range, reveal } from "../shared/marks.js";
+import { createStrip, inDigits, intervalOf } from "../shared/strip.js";
 
 const SHOWN = 10; // candidates
 const GAP = 10; // pixels between a character and what is said of it
@@ -10,23 +11,29 @@ const LEAVE_MS = 250; // to get from a character to its popover
 
 export class Inspector {
   #app;
-  #node = make("aside", "inspector");
+  #node = make("div", "inspector");
   #here = null; // { body, text, index, source }
   #pinned = false;
-  #mark = new Highlight();
+  #mark = mark("inspected");
   #leaving = 0;
 
   constructor(app) {
     this.#app = app;
-    CSS.highlights.set("inspected", this.#mark);
     this.#mark.priority = 2;
     this.#build();
     app.element.append(this.#node);
     document.addEventListener("pointerdown", ({ target }) => {
       if (this.#here && !this.#node.contains(target) && !this.#here.body.contains(target)) this.close();
     });
-    document.addEventListener("keydown", (event) => event.key === "Escape" && this.#here && this.close(true), true);
-    document.addEventListener("scroll", ({ target }) => target !== this.#node && !this.#pinned && this.close(), { capture: true, passive: true });
+    const escape = (event) => {
+      if (event.key !== "Escape" || !this.#here) return;
+      if (this.#node.matches(":popover-open")) event.preventDefault(); // it stops no writing
+      this.close();
+    };
+    document.addEventListener("keydown", escape, true);
+    // Other texts may scroll: those that are written do.
+    const scrolled = ({ target }) => !this.#pinned && target.contains(this.#here?.body ?? null) && this.close();
+    document.addEventListener("scroll", scrolled, { capture: true, passive: true });
   }
 
   // Makes the characters of a text explain themselves. `body` is the element around it, which takes the focus; `source.at(index)`
@@ -46,7 +53,7 @@ export class Inspector {
     body.addEventListener("keydown", (event) => this.#key(event, { body, text, source }));
   }
 
-  close(giveBack = false) {
+  close() {
     if (!this.#here) return;
     const { body } = this.#here;
     const inside = this.#node.contains(document.activeElement);
@@ -54,7 +61,12 @@ export class Inspector {
     this.#pinned = false;
     this.#mark.clear();
     this.#node.hidePopover();
-    if (giveBack || inside) body.focus();
+    if (inside) body.focus();
+  }
+
+  // A text that is taken off the page explains itself no longer.
+  forget(text) {
+    if (this.#here?.text === text) this.close();
   }
 
   #build() {
@@ -64,6 +76,7 @@ export class Inspector {
     this.#node.dataset.testid = "inspector";
     this.title = make("p", "inspector-title");
     this.said = make("p", "inspector-said");
+    for (const words of [this.title, this.said]) words.setAttribute("aria-live", "polite"); // the focus stays in the text
     this.strip = createStrip();
     this.candidates = createCandidates(this.#app, { onPick: (id) => this.#force(id) });
     this.actions = make("div", "inspector-actions");
@@ -87,18 +100,19 @@ export class Inspector {
     this.#here = here;
     this.#pinned = pin;
     this.#mark.clear();
-    this.#mark.add(rangeOf(here.text, here.index));
+    this.#mark.add(range(here.text, here.index));
     let facts;
     try {
       facts = await here.source.at(codePoints(here.text.data, here.index));
     } catch (error) {
-      this.close();
+      if (this.#here === here) this.close();
       this.#app.tell(error.message, true);
       return;
     }
     if (this.#here !== here) return; // the reader is elsewhere by now
     if (!facts) {
-      this.close();
+      this.#pinned = false;
+      this.#node.hidePopover(); // but the arrow keys go on from here
       return;
     }
     this.#node.classList.toggle("pinned", pin);
@@ -111,28 +125,27 @@ export class Inspector {
     const id = this.#app.idOf(char);
     const probabilities = distribution(logits, settings);
     const raw = distribution(logits);
-    const rank = ranking(logits).indexOf(id) + 1;
     const came = instead ? `instead of ‘${nameOf(instead)}’, with` : "came with";
     this.title.replaceChildren(make("b", "", nameOf(char)), ` ${came} ${percent(probabilities[id])}`);
     const bits = surprisal(raw[id]).toFixed(1);
-    this.title.append(make("span", "inspector-bits", `${bits} ${bits === "1.0" ? "bit" : "bits"} of surprise`));
-    this.said.replaceChildren(...this.#story({ id, probabilities, die, rank, recomputed }));
+    this.title.append(make("span", "inspector-bits", `raw ${percent(raw[id])}: ${bits} bits`));
+    this.said.replaceChildren(...this.#story({ id, probabilities, die, recomputed }));
     this.strip.node.hidden = die === null;
     if (die !== null) this.strip.draw(probabilities, { die, id, vocabulary: this.#app.vocabulary });
     this.candidates.show({ logits, settings, id, count: SHOWN });
     const { source } = this.#here;
     this.goOn.hidden = !source.continueFrom;
     this.hint.textContent = !source.force ? "" : this.#pinned ? "Press a character to force it." : "Click to go on from here or force another one.";
-    this.candidates.node.classList.toggle("can-force", Boolean(source.force) && this.#pinned);
+    this.candidates.node.inert = !source.force || !this.#pinned; // buttons that would do nothing are none
   }
 
-  *#story({ id, probabilities, die, rank, recomputed }) {
-    if (die === null) yield make("span", "", recomputed ? `Number ${rank} of the model's list. Computed again from the text.` : `Number ${rank} of the model's list.`);
-    else {
-      const low = probabilities.slice(0, id).reduce((a, b) => a + b, 0);
-      yield make("span", "", `The die, ${die.toFixed(4)}, fell between ${low.toFixed(4)} and ${(low + probabilities[id]).toFixed(4)}. `);
-      yield make("span", "", `Number ${rank} of the model's list.`);
+  *#story({ id, probabilities, die, recomputed }) {
+    if (die !== null) {
+      const { low, high } = intervalOf(probabilities, id);
+      const words = inDigits(die, low, high);
+      yield `The die, ${words.die}, fell between ${words.low} and ${words.high}.`;
     }
+    if (recomputed) yield " Computed again from the text.";
   }
 
   // Below its character if there is room, else above; on a phone at the lower edge.
@@ -142,7 +155,7 @@ export class Inspector {
     node.style.removeProperty("top");
     if (innerWidth < 640) return;
     const { body, text, index } = this.#here;
-    const at = rangeOf(text, index, true).getBoundingClientRect();
+    const at = measured(text, index).getBoundingClientRect();
     const { width, height } = node.getBoundingClientRect();
     const anchor = at.height ? at : body.getBoundingClientRect();
     const below = anchor.bottom + GAP;
@@ -165,11 +178,7 @@ export class Inspector {
       requestAnimationFrame(() => this.#show({ body, text, index, source }, false));
     } else if (event.key === "Enter" && here !== null) {
       event.preventDefault();
-      this.#pinned = true;
-      this.#node.classList.add("pinned");
-      this.hint.textContent = source.force ? "Press a character to force it." : "";
-      this.candidates.node.classList.toggle("can-force", Boolean(source.force));
-      this.#node.querySelector("button:not([hidden])")?.focus();
+      void this.#show({ body, text, index: here, source }, true).then(() => this.#node.querySelector("button:not([hidden])")?.focus());
     }
   }
 
@@ -181,7 +190,7 @@ export class Inspector {
 
   #force(id) {
     const { source, text, index } = this.#here ?? {};
-    if (!source?.force) return;
+    if (!source?.force || !this.#pinned) return;
     this.close();
     source.force(codePoints(text.data, index), id);
   }
@@ -190,26 +199,20 @@ export class Inspector {
 // Offsets in a text count UTF-16 units, characters of the model code points. They differ beyond the basic plane only.
 const codePoints = (data, offset) => (/[\ud800-\udfff]/.test(data) ? [...data.slice(0, offset)].length : offset);
 
-function rangeOf(text, index, measured = false) {
-  const ends = { startContainer: text, startOffset: index, endContainer: text, endOffset: Math.min(text.length, index + 1) };
-  if (!measured) return new StaticRange(ends);
-  const range = document.createRange();
-  range.setStart(text, ends.startOffset);
-  range.setEnd(text, ends.endOffset);
-  return range;
-}
-
 // Index of the character under a point, or null. To the right of a line is the newline that ends it.
 function charAt(text, x, y) {
   const caret = document.caretPositionFromPoint?.(x, y) ?? fromRange(document.caretRangeFromPoint?.(x, y));
-  if (caret?.offsetNode !== text) return null;
-  for (const index of [caret.offset - 1, caret.offset]) {
+  const offset = caret?.offsetNode === text ? caret.offset : 0; // the newline that ends the prompt's line is a character of the text
+  const leading = parseFloat(getComputedStyle(text.parentElement).lineHeight);
+  for (const index of [offset - 1, offset]) {
     if (index < 0 || index >= text.length) continue;
-    for (const box of rangeOf(text, index, true).getClientRects()) {
-      if (x >= box.left && x < box.right && y >= box.top && y < box.bottom) return index;
+    for (const { left, right, top, bottom } of measured(text, index).getClientRects()) {
+      const between = (leading - (bottom - top)) / 2; // half of it belongs to the line above
+      const isOnLine = y >= top - between && y < bottom + between;
+      if (isOnLine && x >= left && (x < right || text.data[index] === "\n")) return index;
     }
   }
-  return text.data[caret.offset] === "\n" ? caret.offset : null;
+  return null;
 }
 
 const fromRange = (range) => range && { offsetNode: range.startContainer, offset: range.startOffset };
@@ -218,11 +221,4 @@ function firstVisible(body, text) {
   const { top, left } = body.getBoundingClientRect();
   const caret = document.caretPositionFromPoint?.(left + 24, top + 24);
   return caret?.offsetNode === text ? Math.min(caret.offset, text.length - 1) : 0;
-}
-
-// Scrolls a card so that a character is in view.
-function reveal(body, text, index) {
-  const [box, frame] = [rangeOf(text, index, true).getBoundingClientRect(), body.getBoundingClientRect()];
-  if (box.top < frame.top) body.scrollTop -= frame.top - box.top + box.height;
-  else if (box.bottom > frame.bottom) body.scrollTop += box.bottom - frame.bottom + box.height;
 }

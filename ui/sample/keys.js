@@ -4,6 +4,7 @@ import { button, make } from "../shared/dom.js";
 const byId = (id) => document.getElementById(id);
 const isTyping = (node) => node.closest?.('input:not([type="range"]), textarea, select, [contenteditable]');
 const STEP = 0.1; // of the temperature
+const MANY = new Set([".", "[", "]", "Backspace", "ArrowRight"]); // held down, they go on
 
 export function createKeys(app) {
   const press = (id) => () => byId(id).click();
@@ -38,8 +39,11 @@ export function createKeys(app) {
       target.focus();
       byId("generate").click();
     }
-    if (key === "Escape" && !event.defaultPrevented && app.runs.busy) app.runs.stop();
-    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || isTyping(target) || document.querySelector("dialog[open]")) return;
+    const dialog = document.querySelector("dialog[open]");
+    const closes = dialog || document.querySelector(".menu-list:popover-open"); // what Escape is for before it stops anything
+    if (key === "Escape" && !event.defaultPrevented && !closes && app.runs.busy) app.runs.stop();
+    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || isTyping(target) || dialog) return;
+    if (event.repeat && !MANY.has(key)) return; // a key that is held down is one press
     const [, , action] = [...(app.view().keys ?? []), ...everywhere].find(([name]) => name === key) ?? [];
     if (!action || !app.element.checkVisibility()) return;
     event.preventDefault();

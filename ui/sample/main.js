@@ -1,9 +1,12 @@
 // The Sample tab. Given by gr.HTML: element, props. The controls are Gradio's; all that is shown is drawn here.
 //
-// A view is made by create(panel, app) and gives back { show(), hide() }, both optional. It is drawn while it is shown, and listens to
+// A view is made by create(panel, app) and gives back { show(), hide(), keys, downloads }, all optional: keys are [key, words, action],
+// downloads [words, action]. It is drawn while it is shown, and listens to
 //   app.runs       what was written (runs.js)
 //   app.controls   the settings at the left (controls.js)
 //   app.inspector  how a character came to be, beside it (inspector.js)
+//   app.continueFrom(run, sample, index), app.force(run, sample, index, id), app.undo() (actions.js); app.selected: { run, sample }
+//   app.show(view), app.view(), app.panel()
 //   app.tell(words, isError), app.vocabulary, app.idOf(character), app.page (weights and precision)
 // What belongs into the address of the page a view keeps with app.address.keep(name, value) and finds in app.address.get(name).
 import { button, calm, make } from "../shared/dom.js";
@@ -19,6 +22,7 @@ import { createScore } from "./score.js";
 import { createTexts } from "./texts.js";
 import { createTree } from "./tree.js";
 
+export const LONG_MS = 10_000; // to read a sentence
 const VIEWS = [
   ["texts", "Texts", createTexts],
   ["next", "Next character", createNext],
@@ -28,15 +32,16 @@ const VIEWS = [
 ];
 
 export async function start(element, props) {
-  const { vocabulary, weights, stored } = props.page;
+  const { vocabulary, weights, stored, most_to_score: mostToScore } = props.page;
   const ids = new Map(vocabulary.map((char, id) => [char, id]));
-  window.soliloquy.vocabulary = vocabulary;
+  Object.assign(window.soliloquy, { vocabulary, start: props.page.start });
   const controls = await Controls.ready();
-  const app = { vocabulary, idOf: (char) => ids.get(char), page: weights, controls, runs: new Runs(), tell, element };
+  const app = { vocabulary, idOf: (char) => ids.get(char), page: weights, controls, runs: new Runs(), stored, mostToScore, tell, element };
   app.address = new Address(app);
   app.inspector = new Inspector(app);
   createViews(app);
   createActions(app);
+  followWriting(app);
   createKeys(app);
   app.runs.addEventListener("trouble", ({ detail }) => tell(detail, true));
   app.runs.addEventListener("notice", ({ detail }) => tell(detail, false));
@@ -61,10 +66,12 @@ function createViews(app) {
     views.set(name, { tab, panel, view: create(panel, app) });
   }
   tabs.addEventListener("keydown", (event) => {
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (!step) return;
     const names = [...views.keys()];
-    app.show(names[(names.indexOf(app.shown) + step + names.length) % names.length]);
+    const at = names.indexOf(app.shown);
+    const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: -1 }[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    app.show(names.at(to % names.length));
     views.get(app.shown).tab.focus();
   });
   app.views = [...views.keys()];
@@ -88,6 +95,21 @@ function createViews(app) {
   app.show("texts");
 }
 
+// What is written is seen on Texts alone: the tab tells of it in the other views. With Score it has nothing to do.
+function followWriting(app) {
+  const tab = document.getElementById("view-texts");
+  const mark = () => {
+    if (tab.hasAttribute("aria-description") === app.runs.busy) return;
+    if (app.runs.busy) tab.setAttribute("aria-description", "Texts are being written");
+    else tab.removeAttribute("aria-description");
+  };
+  app.runs.addEventListener("change", mark);
+  app.runs.addEventListener("grow", mark);
+  for (const id of ["generate", "again"]) {
+    document.getElementById(id).addEventListener("click", () => app.shown === "score" && app.show("texts"));
+  }
+}
+
 // Words beside the controls: what went wrong, or what was left out.
 function tell(text, isError) {
   const notice = document.getElementById("notice");
@@ -97,6 +119,16 @@ function tell(text, isError) {
     notice.textContent = text;
   }
   if (isError) bringIntoView(notice);
+  if (text && document.fullscreenElement) say(text, LONG_MS); // there the controls are not seen
+}
+
+// Words at the bar, for a while.
+let saying = 0;
+export function say(words, milliseconds) {
+  const said = document.querySelector(".bar-said");
+  said.textContent = words;
+  clearTimeout(saying);
+  saying = setTimeout(() => (said.textContent = ""), milliseconds);
 }
 
 // On a phone the texts are below the controls.

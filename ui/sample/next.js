@@ -1,5 +1,5 @@
 // What comes next: the model's distribution at the end of the text, the die that picks from it, and the text that grows so, step by step.
-import { calm, signOf } from "../shared/dom.js";
+import { calm, quoted, signOf } from "../shared/dom.js";
 import { die } from "../shared/dice.js";
 import { distribution, entropy, land, ranking } from "../shared/distribution.js";
 import { createStrip, dropDie } from "../shared/strip.js";
@@ -8,12 +8,13 @@ import { Dice } from "./next_dice.js";
 import { Draws } from "./next_draws.js";
 import { createParts } from "./next_parts.js";
 import { saveBars, saveTable } from "./next_save.js";
-import { keepSteps, readSteps } from "./next_steps.js";
+import { keepSteps, readSeed, readSteps } from "./next_steps.js";
 import { Walk } from "./next_walk.js";
-import { describe, tellBar, tellCounts, tellThrow } from "./next_words.js";
+import { describe, tellBar, tellCounts, tellHint, tellThrow, tellWindow } from "./next_words.js";
 
 const TYPING_MS = 200;
 const MANY = 1000;
+const TAKEN_WITH = ["prompt", "temperature", "seed", "top_k", "top_p"]; // what steps depend on
 
 export function createNext(panel, app) {
   return new Next(panel, app);
@@ -28,24 +29,25 @@ class Next {
   );
   #draws;
   #strip = createStrip();
-  #bars = createBars({ onPoint: (id) => this.#tellBar(id), onPick: (id) => this.#walk.logits && this.#walk.step(id) });
-  #dice = new Dice();
+  #bars = createBars({ onPoint: (id) => this.#tellBar(id), onPick: (id) => this.#walk.logits && this.#walk.step({ id, byHand: true }) });
+  #dice;
   #parts;
   #shown = null; // { logits, raw, order, text }: stays while the next is awaited
   #thrown = null; // the last throw
   #falling = null; // ends the fall of a die
   #frame = 0;
   #byAlphabet;
-  #replay; // what the address asks for
+  #replay; // steps that the address asks for, until the view is shown
 
   constructor(panel, app) {
     [this.#panel, this.#app, this.#draws] = [panel, app, new Draws(app.vocabulary.length)];
     this.#byAlphabet = app.address.get("sort") === "alphabet";
     this.#replay = readSteps(app);
+    this.#dice = new Dice(readSeed(app));
     this.#parts = createParts(panel, this.#strip.node, this.#bars.node, {
       step: () => this.#walk.step(),
       back: () => this.#walk.back(),
-      over: () => this.#walk.restart(this.#walk.prompt),
+      over: () => this.#over(),
       drawOne: () => this.#draw(1),
       drawMany: () => this.#draw(MANY),
       sort: (byAlphabet) => this.#sort(byAlphabet),
@@ -55,17 +57,20 @@ class Next {
     this.keys = [
       [".", "Step: one character more", () => this.#walk.step()],
       ["Backspace", "One step back", () => this.#walk.back()],
+      ["r", "Start over", () => this.#over()],
       ["t", "Throw the die once", () => this.#draw(1)],
       ["m", "Throw it a thousand times", () => this.#draw(MANY)],
+      ["o", "Order the bars by alphabet, or by probability", () => this.#sort(!this.#byAlphabet)],
     ];
     this.downloads = [
       ["Bars (PNG)", () => this.#shown && saveBars(this.#state())],
       ["Distribution (CSV)", () => this.#shown && saveTable(this.#state())],
     ];
     app.controls.onChange((settings, name) => {
-      if (panel.hidden) return;
-      if (name === "prompt") this.#walk.restart(settings.prompt, TYPING_MS);
-      else this.#take(settings);
+      if (TAKEN_WITH.includes(name) && "ready" in app.element.dataset) this.#replay = [];
+      if (name !== "prompt") this.#take(settings);
+      else if (panel.hidden) this.#keep();
+      else this.#walk.restart(settings.prompt, TYPING_MS);
     });
     document.addEventListener("keydown", (event) => this.#key(event));
   }
@@ -76,6 +81,7 @@ class Next {
     if (this.#walk.prompt !== settings.prompt) this.#walk.restart(settings.prompt);
     else if (!this.#walk.logits) this.#walk.retry();
     if (this.#replay.length) this.#walk.replay(this.#replay.splice(0));
+    this.#keep();
   }
 
   hide() {
@@ -108,28 +114,30 @@ class Next {
     this.#parts.fail(words, !this.#walk.logits);
   }
 
-  // One step of the text: the die's character, or the one that somebody chose.
-  #choose(chosen, logits, place) {
+  #over() {
+    this.#walk.restart(this.#walk.prompt);
+  }
+
+  // One step of the text: the die's character, or one that is given.
+  #choose(choice, logits, place) {
     const { vocabulary, controls } = this.#app;
     this.#take(controls.get());
     const probabilities = distribution(logits, this.#dice.settings);
-    if (chosen !== null) return { id: chosen, char: vocabulary[chosen], die: null, probabilities };
+    if (choice) return { ...choice, char: vocabulary[choice.id], die: null, probabilities };
     const { seed } = this.#dice;
-    controls.set({ seed: String(seed) }); // the address shall write the same text again
-    this.#dice.take(controls.get());
     const throwOfDie = die(seed, 0, place);
     const hit = land(probabilities, throwOfDie);
     return { ...hit, char: vocabulary[hit.id], die: throwOfDie, probabilities, seed, place, dice: this.#dice.word };
   }
 
   #walked(step) {
-    const { steps, waiting } = this.#walk;
+    const { steps, waiting, logits } = this.#walk;
     if (step) {
-      this.#throw(step, waiting > 0);
+      this.#throw(step, waiting.length > 0);
       return;
     }
     const thrown = this.#thrown;
-    const stale = thrown && (thrown.free ? thrown.place !== steps.length : thrown !== steps.at(-1));
+    const stale = thrown && (thrown.free ? thrown.logits !== logits : thrown !== steps.at(-1));
     if (stale) {
       this.#falling?.();
       this.#thrown = steps.at(-1) ?? null;
@@ -144,9 +152,10 @@ class Next {
     this.#see();
     try {
       const { seed, settings } = this.#dice;
-      const [place, probabilities] = [this.#walk.steps.length, distribution(this.#shown.logits, settings)];
-      const last = this.#draws.add(count, probabilities, seed, place);
-      this.#throw({ ...last, free: true, many: count > 1, probabilities, seed, place }, count > 1);
+      const { logits } = this.#shown;
+      const probabilities = distribution(logits, settings);
+      const last = this.#draws.add(count, probabilities, seed, this.#walk.steps.length);
+      this.#throw({ ...last, free: true, many: count > 1, logits, probabilities, seed }, count > 1);
     } catch (error) {
       this.#fail(error.message);
     }
@@ -166,15 +175,15 @@ class Next {
   }
 
   #update() {
-    const { steps, start, notice, error, logits } = this.#walk;
-    const size = this.#app.page.block_size;
+    const { steps, start, isEmpty, notice, error, logits, slow } = this.#walk;
+    const seen = this.#stepFalls ? steps.slice(0, -1) : steps;
     const notes = [notice];
-    if (start === "\n" && logits) notes.push("The prompt is empty: the text starts from a newline.");
-    if ([...start].length + steps.length > size) notes.push(`The model sees only the last ${size} characters.`);
-    this.#parts.text(start === "\n" ? `${signOf(start)}\n` : start, this.#stepFalls ? steps.slice(0, -1) : steps);
+    if (isEmpty && logits) notes.push(`The prompt is empty: the text starts from ${start === "\n" ? "a newline" : quoted(start)}.`);
+    notes.push(tellWindow([...start].length + seen.length, this.#app.page.block_size));
+    this.#parts.text(start === "\n" ? `${signOf(start)}\n` : start, seen);
     this.#parts.notes(notes.filter(Boolean));
     this.#parts.fail(error, !logits);
-    this.#parts.busy(!logits, steps.length > 0);
+    this.#parts.busy({ busy: !logits, slow, canGoBack: steps.length > 0 });
     this.#keep();
     this.#redraw();
   }
@@ -203,6 +212,7 @@ class Next {
     const state = this.#state();
     this.#bars.draw(state);
     this.#bars.node.setAttribute("aria-label", describe(state));
+    this.#parts.hint(tellHint(state));
     this.#parts.figures(state);
     if (this.#falling) return;
     this.#strip.draw(...this.#onStrip(state.probabilities));
@@ -248,7 +258,12 @@ class Next {
     this.#redraw();
   }
 
+  // A prompt that was changed in another view is not the one that the steps belong to.
   #keep() {
-    if (!this.#replay.length) keepSteps(this.#app.address, this.#walk.steps, this.#dice);
+    if (this.#replay.length) return;
+    const { address, controls } = this.#app;
+    const { prompt, steps, waiting } = this.#walk;
+    if (prompt === controls.get().prompt) keepSteps(address, steps, waiting, this.#dice);
+    else keepSteps(address, [], [], this.#dice);
   }
 }

@@ -3,15 +3,16 @@ import { make, percent, signOf } from "../shared/dom.js";
 import { fit, onLook, palette } from "../shared/paint.js";
 import { ENOUGH } from "./next_draws.js";
 
-const LEAST_PITCH = 0.6; // rem from bar to bar, while all stand in one row
+const LEAST_PITCH = 9.6; // pixels from bar to bar, while all stand in one row
 const FOLDED_PITCH = 1.3; // ... and when they do not fit into one
 const FOLDED_HEIGHT = 7.5; // rem
 const [TOP, BOTTOM] = [0.5, 1.5]; // rem above and below the bars
+const CHAR = 1.5; // the size of a character on the axis, at most, for the room it has
 const SCALES = [0.1, 0.2, 0.5, 1]; // what the axis may end at
 
-// How the bars are folded into rows on a canvas of this width.
+// How the bars are folded into rows on a canvas of this width. Where text is large, one row counts more than the size of its characters.
 export function layOut(count, width, rem) {
-  if (width >= count * LEAST_PITCH * rem) return { perRow: count, rows: 1, pitch: width / count };
+  if (width >= count * LEAST_PITCH) return { perRow: count, rows: 1, pitch: width / count };
   const rows = Math.ceil(count / Math.max(1, Math.floor(width / (FOLDED_PITCH * rem))));
   const perRow = Math.ceil(count / rows);
   return { perRow, rows, pitch: width / perRow };
@@ -106,7 +107,7 @@ function paintGrid(context, width, scale, y, look) {
 
 // What the lines stand for, at the right, where bars sorted by probability are low.
 function paintScale(context, width, scale, y, look) {
-  context.font = `${0.875 * look.rem}px ${look.sans || "sans-serif"}`;
+  context.font = `${0.875 * look.rem}px ${look.sans}`;
   context.textAlign = "right";
   context.textBaseline = "top";
   for (const p of [scale, scale / 2]) {
@@ -137,7 +138,7 @@ function paintBar(context, left, pitch, y, id, { probabilities, raw, vocabulary,
   context.fillStyle = id === hit ? look.accent : look.ink;
   context.fillRect(...bar(0.5, p));
   context.fillStyle = id === hit ? look.accent : p > 0 ? look.ink : look.inkSoft;
-  context.font = `${id === hit || id === pointed ? "bold " : ""}${0.875 * look.rem}px ${look.mono || "monospace"}`;
+  context.font = `${id === hit || id === pointed ? "bold " : ""}${Math.min(0.875 * look.rem, pitch * CHAR)}px ${look.mono || "monospace"}`;
   context.textAlign = "center";
   context.textBaseline = "alphabetic";
   context.fillText(signOf(vocabulary[id]), left + pitch / 2, y(0) + 1.05 * look.rem);

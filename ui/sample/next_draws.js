@@ -3,6 +3,7 @@ import { die } from "../shared/dice.js";
 import { edges, land } from "../shared/distribution.js";
 
 export const ENOUGH = 100; // throws; the shares of fewer say little
+export const EXPECTED = 5; // times that a character must be expected for its range to say much
 
 export class Draws {
   total = 0;
@@ -35,13 +36,13 @@ export class Draws {
     return { low: Math.max(0, mean - spread), high: Math.min(this.total, mean + spread) };
   }
 
-  // How many of the characters that can come lie in their range.
+  // How many of the characters that are expected often enough lie in their range.
   within(probabilities) {
-    const possible = Array.from(probabilities.keys()).filter((id) => probabilities[id] > 0);
-    const inside = possible.filter((id) => {
+    const frequent = Array.from(probabilities.keys()).filter((id) => this.total * probabilities[id] >= EXPECTED);
+    const inside = frequent.filter((id) => {
       const { low, high } = this.expected(probabilities[id]);
       return low <= this.counts[id] && this.counts[id] <= high;
     });
-    return { inside: inside.length, of: possible.length };
+    return { inside: inside.length, of: frequent.length };
   }
 }

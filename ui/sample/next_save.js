@@ -1,7 +1,8 @@
 // The distribution as a file: a picture of the bars, or a table.
 import { download, palette, savePicture } from "../shared/paint.js";
-import { nameOf, signOf } from "../shared/dom.js";
+import { inFull, nameOf } from "../shared/dom.js";
 import { paintBars } from "./next_bars.js";
+import { endOf } from "./next_words.js";
 
 const SIZE = [66, 26]; // rem
 const HEAD = 4.5; // rem
@@ -14,27 +15,18 @@ export function saveBars(state) {
     const margin = look.rem;
     context.fillStyle = look.ink;
     context.font = `600 ${1.25 * look.rem}px ${look.serif}`;
-    context.fillText(`After “${endOf(state.text)}”`, margin, 1.9 * look.rem);
+    context.fillText(`After “${endOf(state.text, SHOWN_CHARS)}”`, margin, 1.9 * look.rem);
     context.fillStyle = look.inkSoft;
-    context.font = `${look.rem}px ${look.sans || "sans-serif"}`;
+    context.font = `${look.rem}px ${look.sans}`;
     context.fillText(about(state), margin, 3.4 * look.rem);
     context.translate(margin, HEAD * look.rem);
     paintBars(context, width - 2 * margin, height - (HEAD + 1) * look.rem, { ...state, look });
   });
 }
 
-function endOf(text) {
-  const chars = [...text];
-  const end = chars.slice(-SHOWN_CHARS).map((char) => (char === "\n" ? signOf(char) : char));
-  return `${chars.length > SHOWN_CHARS ? "…" : ""}${end.join("")}`;
-}
-
 function about({ settings, bits }) {
-  const words = [`temperature ${settings.temperature}`];
-  if (settings.top_k) words.push(`top-k ${settings.top_k}`);
-  if (settings.top_p < 1) words.push(`top-p ${settings.top_p}`);
   const choices = `${(2 ** bits.drawn).toFixed(1)} effective choices (raw ${bits.raw.toFixed(2)} bits)`;
-  return `${words.join(", ")}: ${bits.drawn.toFixed(2)} bits, ${choices}`;
+  return `${inFull(settings)}: ${bits.drawn.toFixed(2)} bits, ${choices}`;
 }
 
 export function saveTable({ vocabulary, logits, raw, probabilities, draws }) {

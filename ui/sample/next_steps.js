@@ -1,19 +1,29 @@
-// Steps in the address of the page: how many, and which characters are not what the dice of its settings give: place.id-place.id
+// Steps in the address of the page: how many, and which characters are not what the dice of its settings give. Those are place.id,
+// or place.id with a d where dice were thrown, but with other settings: place.id-place.idd. A seed that was drawn, not typed, stands beside them.
 const MOST = 2000;
 
-// What to write when an address is opened: an id where one was chosen, null for the die's.
+// What to write when an address is opened: { id, byHand }, null for what the dice give.
 export function readSteps({ address, vocabulary }) {
   const asked = address.get("steps");
-  const ids = Array(/^\d{1,9}$/.test(asked) ? Math.min(MOST, Number(asked)) : 0).fill(null);
+  const choices = Array(/^\d{1,9}$/.test(asked) ? Math.min(MOST, Number(asked)) : 0).fill(null);
   for (const word of address.get("chosen").split("-")) {
-    const [place, id] = /^\d{1,9}\.\d{1,9}$/.test(word) ? word.split(".").map(Number) : [];
-    if (place < ids.length && id < vocabulary.length) ids[place] = id;
+    const [, place, id, drawn] = /^(\d{1,9})\.(\d{1,9})(d?)$/.exec(word) ?? [];
+    if (Number(place) < choices.length && Number(id) < vocabulary.length) choices[Number(place)] = { id: Number(id), byHand: !drawn };
   }
-  return ids;
+  return choices;
 }
 
-export function keepSteps(address, steps, dice) {
-  const chosen = steps.flatMap((step, place) => (step.dice === dice.word ? [] : [`${place}.${step.id}`]));
-  address.keep("steps", steps.length || "");
+// The seed that was drawn for them, or null.
+export function readSeed({ address }) {
+  const seed = address.get("dice_seed");
+  return /^\d{1,16}$/.test(seed) && Number.isSafeInteger(Number(seed)) ? Number(seed) : null;
+}
+
+// `waiting`: what is still to be written (next_walk.js).
+export function keepSteps(address, steps, waiting, dice) {
+  const all = [...steps.map((step) => (step.dice === dice.word ? null : step)), ...waiting];
+  const chosen = all.flatMap((choice, place) => (choice ? [`${place}.${choice.id}${choice.byHand ? "" : "d"}`] : []));
+  address.keep("steps", all.length || "");
   address.keep("chosen", chosen.join("-"));
+  address.keep("dice_seed", all.length ? (dice.drawn ?? "") : "");
 }

@@ -2,20 +2,22 @@
 import { next } from "./records.js";
 
 const MOST_QUEUED = 100; // presses that came faster than the server's answers
+const SLOW_MS = 1000; // longer than anybody waits without asking why
 
 export class Walk {
   prompt = null; // as typed
   steps = []; // what `choose` made, a character each
   notice = "";
   error = "";
+  slow = false; // whether the server lets us wait
   #read = ""; // the prompt as the model reads it
   #known = []; // logits of each place
-  #queue = []; // ids to write, null for the die's
+  #queue = []; // what is still to be written: { id, byHand }, null for the die's
   #reading = null;
   #choose;
   #changed;
 
-  // `choose(id, logits, place)` makes a step, { char, ... }; `changed(step)` hears of everything, `step` being the one that was just made.
+  // `choose(choice, logits, place)` makes a step, { char, ... }; `changed(step)` hears of everything, `step` being the one that was just made.
   constructor(choose, changed) {
     this.#choose = choose;
     this.#changed = changed;
@@ -26,9 +28,13 @@ export class Walk {
     return this.#known[this.steps.length];
   }
 
-  // An empty prompt starts from a newline, as the lecture does.
+  // The model needs something to start from.
   get start() {
-    return this.#read || "\n";
+    return this.#read || window.soliloquy.start;
+  }
+
+  get isEmpty() {
+    return !this.#read;
   }
 
   get text() {
@@ -36,7 +42,7 @@ export class Walk {
   }
 
   get waiting() {
-    return this.#queue.length;
+    return [...this.#queue];
   }
 
   // The same prompt is not asked for again.
@@ -47,14 +53,14 @@ export class Walk {
     void this.#run(pause);
   }
 
-  step(id = null) {
-    if (this.#queue.length < MOST_QUEUED) this.#queue.push(id);
+  step(choice = null) {
+    if (this.#queue.length < MOST_QUEUED) this.#queue.push(choice);
     if (!this.#reading) void this.#run();
   }
 
-  // The first `ids` of a text that was written before.
-  replay(ids) {
-    this.#queue = ids;
+  // A text that was written before.
+  replay(choices) {
+    this.#queue = choices;
     if (!this.#reading) void this.#run();
   }
 
@@ -78,6 +84,7 @@ export class Walk {
     const reading = new AbortController();
     this.#reading = reading;
     this.error = "";
+    this.slow = false;
     this.#changed();
     try {
       if (pause) await new Promise((resolve) => setTimeout(resolve, pause));
@@ -90,7 +97,7 @@ export class Walk {
       }
     } catch (error) {
       if (reading.signal.aborted) return;
-      this.#queue = [];
+      if (this.logits) this.#queue = []; // the die cannot be thrown; what the server did not answer can be asked for again
       this.error = error.message;
     }
     if (reading.signal.aborted) return;
@@ -101,9 +108,22 @@ export class Walk {
   async #ask(signal) {
     const place = this.steps.length;
     const text = place ? this.text : this.prompt;
-    const { prompt, notice, logits } = await next(text, signal);
+    const { prompt, notice, logits } = await this.#patiently(next(text, signal));
     if (signal.aborted) return;
     if (!place) [this.#read, this.notice] = [prompt, notice];
     this.#known[place] = logits;
+  }
+
+  async #patiently(answer) {
+    const timer = setTimeout(() => {
+      this.slow = true;
+      this.#changed();
+    }, SLOW_MS);
+    try {
+      return await answer;
+    } finally {
+      clearTimeout(timer);
+      this.slow = false;
+    }
   }
 }

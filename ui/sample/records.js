@@ -1,23 +1,21 @@
 // How the characters of a text came to be: the logits that each was drawn from, fetched when somebody asks.
 import { die } from "../shared/dice.js";
 import { distribution, land } from "../shared/distribution.js";
-import { asViewer, post, readLines } from "./runs.js";
-
-const UNREACHABLE = "The server cannot be reached. Nothing is lost; try again.";
+import { getBytes, postForJSON, postForLines, UNREACHABLE } from "../shared/server.js";
 
 // Logits of a sample's characters, as far as it is written: a Float32Array of (characters, vocabulary), kept with the run. Where the
-// server remembers them no longer, or never did, they are computed anew from the text, and `run.recomputed` says so.
+// server remembers them no longer, or never did, they are computed anew from the text, and `run.recomputed[sample]` says so.
 export async function logitsOf(run, sample) {
   const known = run.logits[sample] ?? new Float32Array(0);
   const vocabulary = window.soliloquy.vocabulary.length;
   const wanted = [...run.texts[sample]].length * vocabulary;
   if (known.length >= wanted) return known;
-  const fetched = run.view.key && !run.recomputed && (await fetchSince(run.view.key, sample, known.length / vocabulary));
+  const fetched = run.view.key && !run.recomputed[sample] && (await fetchSince(run.view.key, sample, known.length / vocabulary));
   if (fetched) run.logits[sample] = join(known, fetched);
   else {
     const start = [...run.start].length;
     const { logits } = await score(run.start + run.texts[sample]);
-    run.recomputed = true;
+    run.recomputed[sample] = true;
     run.logits[sample] = logits.slice((start - 1) * vocabulary, -vocabulary);
   }
   return run.logits[sample];
@@ -34,16 +32,12 @@ export async function factsOf(app, run, sample, index) {
   const { seed, first_sample, first_step = 0 } = run.view;
   const thrown = die(seed, first_sample + sample, first_step + index);
   const hit = land(distribution(logits, run.settings), thrown).id === app.idOf(char);
-  return { char, logits, settings: run.settings, die: hit ? thrown : null, recomputed: Boolean(run.recomputed) };
+  return { char, logits, settings: run.settings, die: hit ? thrown : null, recomputed: Boolean(run.recomputed[sample]) };
 }
 
 async function fetchSince(key, sample, since) {
-  const answer = await fetch(`./logits/${key}/${sample}?since=${since}`).catch(() => {
-    throw new Error(UNREACHABLE);
-  });
-  if (answer.status === 404) return null;
-  if (!answer.ok) throw new Error(`The server answered ${answer.status}.`);
-  return new Float32Array(await answer.arrayBuffer());
+  const bytes = await getBytes(`./logits/${key}/${sample}?since=${since}`);
+  return bytes && new Float32Array(bytes);
 }
 
 function join(before, after) {
@@ -54,17 +48,13 @@ function join(before, after) {
 }
 
 // What comes after a prompt: { prompt (as the model reads it), notice, logits }. Throws an Error in words for the reader.
-export async function next(prompt, signal) {
-  const answer = await accepted(post("./next", asViewer({ prompt }), signal));
-  return answer.json();
-}
+export const next = (prompt, signal) => postForJSON("./next", { prompt }, signal);
 
 // The logits of a whole text: row i is what the model expected after character i. `each` hears of every piece that has come:
 // { text, notice } first, then { from, logits }.
 export async function score(text, each = () => {}, signal) {
-  const answer = await accepted(post("./score", asViewer({ text }), signal));
   let [known, logits, done] = [null, null, false];
-  await readLines(answer.body, (line) => {
+  const take = (line) => {
     if (line.text !== undefined) {
       known = line;
       logits = new Float32Array([...line.text].length * line.vocab_size);
@@ -76,20 +66,8 @@ export async function score(text, each = () => {}, signal) {
       each({ from: line.from, logits: piece });
     } else if (line.error) throw new Error(line.error);
     else done = line.state === "done";
-  });
+  };
+  await postForLines("./score", { text }, take, signal);
   if (!done) throw new Error(UNREACHABLE);
   return { ...known, logits };
-}
-
-async function accepted(asked) {
-  let answer;
-  try {
-    answer = await asked;
-  } catch (error) {
-    if (error.name === "AbortError") throw error;
-    throw new Error(UNREACHABLE);
-  }
-  if (answer.ok) return answer;
-  const { error } = await answer.json().catch(() => ({}));
-  throw new Error(error ?? `The server answered ${answer.status}.`);
 }

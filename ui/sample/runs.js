@@ -2,8 +2,8 @@
 //
 // Events: "change" (runs came, went or were brought back), "grow" (detail: a run that has more text or another state),
 // "trouble" (detail: words for the reader), "notice" (likewise, no error).
-const viewer = [...crypto.getRandomValues(new Uint32Array(4))].map((n) => n.toString(36)).join("");
-const UNREACHABLE = "The server cannot be reached. What is written stays here; press Generate to try again.";
+import { postForLines, UNREACHABLE } from "../shared/server.js";
+
 const MOST_UNDO = 30;
 
 // One press: `view` is what the server said of it, `texts` what each sample has, without the prompt.
@@ -13,6 +13,7 @@ export class Run {
     this.texts = Array.from({ length: view.samples }, () => "");
     this.abort = new AbortController();
     this.logits = []; // of each sample, as far as they were asked for (see records.js)
+    this.recomputed = []; // whether they are not the very ones that it was drawn from
   }
 
   get live() {
@@ -25,21 +26,54 @@ export class Run {
     return { temperature, top_k, top_p };
   }
 
-  // The text before the first character written. An empty prompt starts from a newline, as the lecture does.
+  // The text before the first character written.
   get start() {
-    return this.view.prompt || "\n";
+    return this.view.prompt || window.soliloquy.start;
   }
 
   get n_chars() {
     return this.texts.reduce((sum, text) => sum + [...text].length, 0);
   }
+
+  // What the server has sent of it since.
+  take({ new: texts = [], ...news }) {
+    Object.assign(this.view, news);
+    texts.forEach((text, sample) => (this.texts[sample] += text));
+  }
+}
+
+// What a run was thrown with, so that Again can go on with the next samples of the same dice.
+class Thrown {
+  constructor({ prompt, temperature, seed, top_k = 0, top_p = 1, first_sample, samples }, typed = prompt) {
+    this.settings = { temperature, seed, top_k, top_p };
+    this.prompts = [prompt, typed]; // as the model reads it, and as it was typed
+    this.next = first_sample + samples;
+  }
+
+  // Whether settings ask for the same dice; without a seed there are always new ones.
+  has(settings) {
+    const seed = String(settings.seed).trim();
+    const same = Object.entries(this.settings).every(([name, value]) => name === "seed" || settings[name] === value);
+    return same && seed === String(this.settings.seed) && this.prompts.includes(settings.prompt);
+  }
+}
+
+// Asks for texts and reads them to their end: `begin` makes a run of the first line, `grow` is given the run and each line after that.
+export async function readRun(body, signal, begin, grow) {
+  let run = null;
+  const read = (line) => {
+    if (run) grow(run, line);
+    else run = begin(line);
+  };
+  await postForLines("./write", body, read, signal);
+  if (!run || run.live) throw new Error(UNREACHABLE);
 }
 
 export class Runs extends EventTarget {
   list = []; // oldest first
   #past = []; // what `undo` goes back to
-  #asked = new Set(); // requests that are not answered yet
-  #thrown = null; // the settings of the last run and the number of their next sample
+  #asked = new Map(); // requests that are not answered yet -> what they are beside
+  #thrown = null; // what the last run was thrown with
 
   // Asks for texts. Until the server has accepted, nothing that is here is touched.
   //   keep: the runs that are here stay.
@@ -47,39 +81,28 @@ export class Runs extends EventTarget {
   //   before: settings that undo brings back with the runs.
   //   forced: { chosen }: the prompt ends with a character that was chosen by hand.
   async write(settings, { keep = false, beside = "", before = {}, forced = null } = {}) {
-    const { prompt, temperature, seed, top_k, top_p } = settings;
-    const dice = JSON.stringify([prompt, temperature, String(seed).trim(), top_k, top_p]);
-    const goesOn = keep && !beside && String(seed).trim() && this.#thrown?.dice === dice;
-    const body = { ...settings, first_sample: settings.first_sample ?? (goesOn ? this.#thrown.next : 0), viewer };
+    const goesOn = keep && !beside && this.#thrown?.has(settings);
+    const body = { ...settings, first_sample: settings.first_sample ?? (goesOn ? this.#thrown.next : 0) };
     const abort = new AbortController();
     let run = null;
-    if (!beside) this.#asked.forEach((other) => other.abort());
-    this.#asked.add(abort);
+    for (const [other, name] of this.#asked) if (!beside || name !== beside) other.abort();
+    this.#asked.set(abort, beside);
     this.#tell("change");
+    const begin = (view) => {
+      this.#asked.delete(abort);
+      run = new Run({ ...view, beside, forced });
+      run.abort = abort;
+      this.#add(run, keep, before);
+      this.#thrown = new Thrown(view, settings.prompt);
+      return run;
+    };
     try {
-      const answer = await post("./write", body, abort.signal);
-      if (!answer.ok) {
-        const { error } = await answer.json().catch(() => ({}));
-        this.#tell("trouble", error ?? `The server answered ${answer.status}.`);
-        return null;
-      }
-      await readLines(answer.body, (view) => {
-        if (run) {
-          this.#take(run, view);
-          return;
-        }
-        this.#asked.delete(abort);
-        run = new Run({ ...view, beside, forced });
-        run.abort = abort;
-        this.#thrown = { dice, next: view.first_sample + view.samples };
-        this.#add(run, keep, before);
-      });
-      if (!run || run.live) throw new TypeError("cut off");
+      await readRun(body, abort.signal, begin, (run, news) => this.#take(run, news));
     } catch (error) {
       if (!abort.signal.aborted) {
         abort.abort();
         if (run) this.#take(run, { state: "lost" });
-        this.#tell("trouble", UNREACHABLE);
+        this.#tell("trouble", error.message);
       }
     } finally {
       this.#asked.delete(abort);
@@ -93,6 +116,7 @@ export class Runs extends EventTarget {
     const run = new Run({ ...view, samples: texts.length });
     run.texts = texts;
     this.list = [run];
+    this.#thrown = new Thrown(run.view);
     this.#tell("change");
   }
 
@@ -103,7 +127,7 @@ export class Runs extends EventTarget {
 
   // Ends what is under way; closing a connection is what tells the server.
   stop() {
-    this.#asked.forEach((abort) => abort.abort());
+    for (const abort of this.#asked.keys()) abort.abort();
     this.#asked.clear();
     for (const run of this.list.filter((run) => run.live)) this.#halt(run);
     this.#tell("change");
@@ -119,20 +143,23 @@ export class Runs extends EventTarget {
 
   // What undo brings back: the runs that are here now, and the settings that were changed with them.
   #remember(settings = {}) {
-    this.#past.push({ list: [...this.list], settings });
+    this.#past.push({ list: [...this.list], thrown: this.#thrown, settings });
     if (this.#past.length > MOST_UNDO) this.#past.shift();
   }
 
   get canUndo() {
-    return this.#past.length > 0;
+    return this.#past.length > 0 || this.#asked.size > 0;
   }
 
-  // Goes back to what was here before the last press; returns the settings that were changed with it.
+  // Goes back to what was here before the last press; returns the settings that were changed with it. A press that is not answered
+  // yet has changed nothing: it is taken back, and that is all.
   undo() {
+    const unanswered = this.#asked.size > 0;
     this.stop();
-    const { list, settings } = this.#past.pop() ?? { list: this.list, settings: {} };
+    if (unanswered) return {};
+    const { list, thrown, settings } = this.#past.pop() ?? { list: this.list, thrown: this.#thrown, settings: {} };
     this.list = list;
-    this.#thrown = null;
+    this.#thrown = thrown;
     this.#tell("change");
     return settings;
   }
@@ -143,7 +170,9 @@ export class Runs extends EventTarget {
     for (const other of this.list) if (other.live && !joins(other)) this.#halt(other);
     const first = !this.list.some(joins);
     if (first) this.#remember(before);
-    this.list = keep || !first ? [...this.list, run] : [run];
+    const others = this.list.filter((other) => !joins(other));
+    const abreast = [...this.list.filter(joins), run].sort((a, b) => a.view.temperature - b.view.temperature); // in whatever order they come
+    this.list = keep || !first ? [...others, ...abreast] : [run];
     this.#tell("notice", run.view.notice);
     this.#tell("change");
   }
@@ -153,31 +182,13 @@ export class Runs extends EventTarget {
     this.#take(run, { state: "stopped" });
   }
 
-  #take(run, { new: texts = [], ...news }) {
-    Object.assign(run.view, news);
-    texts.forEach((text, sample) => (run.texts[sample] += text));
+  #take(run, news) {
+    run.take(news);
     this.#tell("grow", run);
     if (news.error) this.#tell("trouble", news.error);
   }
 
   #tell(event, detail) {
     this.dispatchEvent(new CustomEvent(event, { detail }));
-  }
-}
-
-export function post(address, body, signal) {
-  return fetch(address, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body), signal });
-}
-
-export const asViewer = (body) => ({ ...body, viewer });
-
-// Reads a stream of JSON lines; `each` is given one at a time.
-export async function readLines(stream, each) {
-  const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
-  let rest = "";
-  for (let part = await reader.read(); !part.done; part = await reader.read()) {
-    const lines = (rest + part.value).split("\n");
-    rest = lines.pop();
-    lines.forEach((line) => each(JSON.parse(line)));
   }
 }

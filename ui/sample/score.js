@@ -5,8 +5,6 @@ import { heat } from "../shared/heat.js";
 import { download } from "../shared/paint.js";
 import { score } from "./records.js";
 
-const MOST = 10_000; // characters, as the server has it
-const MOST_IN_ADDRESS = 2_000;
 const AS_LEARNED = { temperature: 1, top_k: 0, top_p: 1 };
 const MANNER = `HORTENSIO:
 Good madam, keep thy candle from the door;
@@ -18,33 +16,33 @@ LADY:
 Then go, my lord, and be thou true to him.
 `;
 const MODERN = "Please update your password before Friday, or your account will be locked and you will have to email the help desk.\n";
-const UNREACHABLE = "The server cannot be reached. Nothing is lost; try again.";
 const LONGER = { "…": 3, "—": 2, "―": 2, "\t": 4, "Æ": 2, "æ": 2, "Œ": 2, "œ": 2, "ß": 2 }; // what the server makes of them
 
 export function createScore(panel, app) {
   const page = build(panel);
   const { field, notice } = page;
+  const most = app.mostToScore;
+  const given = app.address.get("text"); // scored when the view is shown
   let asked = null; // what is being scored: an AbortController
   let scored = null; // { text, chars, logits, bits, total, state }
 
   async function go() {
     const all = field.value;
-    const text = beginning(all);
+    const text = beginning(all, most);
     if (!text.trim()) return tell("There is nothing to score yet. Type or paste a text.", true);
     asked?.abort();
     const abort = new AbortController();
     asked = abort;
     page.stop.disabled = false;
-    app.address.keep("text", countOf(all) <= MOST_IN_ADDRESS ? all : "");
     const cut = text.length < all.length ? `Only the first ${number(countOf(text))} characters are scored. ` : "";
     tell("");
     try {
-      await score(text, (piece) => asked === abort && take(piece, cut), abort.signal);
+      await score(text, (piece) => asked === abort && read(piece, cut), abort.signal);
       if (asked === abort) settle("done");
     } catch (error) {
       if (asked !== abort) return; // another text took its place
       settle("stopped");
-      if (error.name !== "AbortError") tell(error instanceof TypeError ? UNREACHABLE : error.message, true);
+      if (error.name !== "AbortError") tell(error.message, true);
     } finally {
       if (asked === abort) asked = null;
       page.stop.disabled = !asked;
@@ -52,7 +50,7 @@ export function createScore(panel, app) {
   }
 
   // What was there before stays until there is something to put in its place.
-  function take(piece, cut) {
+  function read(piece, cut) {
     if (piece.text !== undefined) {
       begin(piece.text);
       tell(cut + piece.notice);
@@ -129,9 +127,10 @@ export function createScore(panel, app) {
     use(run.view.prompt + run.texts[sample]);
   }
 
-  const showCount = () => {
+  const take = () => {
     const count = countOf(field.value);
-    page.count.textContent = `${number(count)} of ${number(MOST)} characters${count > MOST ? ": its beginning is scored" : ""}`;
+    page.count.textContent = `${number(count)} of ${number(most)} characters${count > most ? ": its beginning is scored" : ""}`;
+    app.address.keep("text", field.value);
   };
 
   page.form.addEventListener("submit", (event) => {
@@ -145,7 +144,7 @@ export function createScore(panel, app) {
     event.preventDefault();
     void go();
   });
-  field.addEventListener("input", showCount);
+  field.addEventListener("input", take);
   page.actions.append(
     button("quiet", "Use the newest sample", useSample),
     button("quiet", "In Shakespeare’s manner", () => use(MANNER)),
@@ -157,11 +156,15 @@ export function createScore(panel, app) {
       return { char: scored.chars[index], logits: rowBefore(index), settings: AS_LEARNED, die: null, recomputed: false };
     },
   });
-  field.value = app.address.get("text");
-  showCount();
+  field.value = given;
+  take();
 
   return {
-    show: () => void (field.value && !scored && !asked && field.value === app.address.get("text") && go()),
+    show: () => void (given && !scored && !asked && field.value === given && go()),
+    keys: [
+      ["n", "Use the newest sample", useSample],
+      ["Ctrl Enter", "Score, while typing a text"],
+    ],
     get downloads() {
       return scored ? [["Scored text (CSV)", () => download("score.csv", new Blob([asCSV(scored)], { type: "text/csv" }))]] : [];
     },
@@ -182,12 +185,12 @@ function build(panel) {
   const field = make("textarea", "score-field");
   Object.assign(field, { id: "score-field", rows: 4, spellcheck: false });
   label.htmlFor = field.id;
+  const hint = make("span", "score-hint", "Ctrl Enter scores it");
   const count = make("span", "score-count");
-  head.append(label, count);
+  head.append(label, hint, count);
   const actions = make("div", "score-actions");
   const go = make("button", "score-button score-go", "Score");
   go.type = "submit";
-  go.title = "Ctrl Enter";
   const stop = button("score-button", "Stop", () => {});
   stop.disabled = true;
   actions.append(go, stop);
@@ -244,11 +247,11 @@ const countOf = (text) => text.length - (text.match(/[\ud800-\udbff][\udc00-\udf
 const lengthOf = (char) => LONGER[char] ?? char.normalize("NFKD").replace(/\p{M}/gu, "").length;
 
 // As much of a text as may be scored, also where the server writes one character as several.
-function beginning(text) {
+function beginning(text, most) {
   let [end, count] = [0, 0];
   for (const char of text) {
     count += Math.max(1, lengthOf(char));
-    if (count > MOST) break;
+    if (count > most) break;
     end += char.length;
   }
   return text.slice(0, end);

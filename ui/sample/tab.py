@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from model.checkpoint import Weights
-from model.config import MAX_NEW_CHARS, MAX_SAMPLES, MAX_TEMPERATURE, SamplingParams, describe
+from model.config import MAX_NEW_CHARS, MAX_SAMPLES, MAX_SCORE_CHARS, MAX_TEMPERATURE, SamplingParams, describe
 from model.serving.engine import Engine
 from ui.assets import start_script
 from ui.files import read
@@ -53,6 +53,7 @@ def create_sample_tab(engine: Engine) -> None:
 
 def _page(weights: Weights) -> dict[str, Any]:
     """What the scripts are told."""
+    tokenizer = weights.tokenizer
     about = {
         "name": weights.name,
         "hash": weights.sha256[:8],
@@ -60,4 +61,10 @@ def _page(weights: Weights) -> dict[str, Any]:
         "block_size": weights.model.config.block_size,
         "val_loss": weights.val_loss,
     }
-    return {"vocabulary": list(weights.tokenizer.vocabulary), "weights": about, "stored": first_screen(weights)}
+    return {
+        "vocabulary": list(tokenizer.vocabulary),
+        "start": tokenizer.decode(tokenizer.encode_prompt("")),  # of a text without a prompt
+        "most_to_score": MAX_SCORE_CHARS,
+        "weights": about,
+        "stored": first_screen(weights),
+    }

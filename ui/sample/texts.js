@@ -1,8 +1,9 @@
 // The view "Texts": cards side by side, a group of them for each press of Generate or Again.
-import { button, make, number, plural } from "../shared/dom.js";
+import { button, make, nameOf, number, plural } from "../shared/dom.js";
 import { drawSeed } from "../shared/dice.js";
 import { heat } from "../shared/heat.js";
 import { distribution, surprisal } from "../shared/distribution.js";
+import { commonLength, mark, range } from "../shared/marks.js";
 import { factsOf, logitsOf } from "./records.js";
 import { bringIntoView } from "./main.js";
 
@@ -11,12 +12,6 @@ const NEAR = 24; // pixels from its end within which a card follows the writing
 const SHADED = mark("shared"); // what all samples of a group begin with
 const PARTING = mark("parting"); // where a sample leaves all others of its group
 
-function mark(name) {
-  const highlight = new Highlight();
-  CSS.highlights.set(name, highlight);
-  return highlight;
-}
-
 export function createTexts(panel, app) {
   const bar = make("div", "texts-bar");
   const folio = make("div", "folio");
@@ -24,7 +19,7 @@ export function createTexts(panel, app) {
   const colours = button("switch", "Colour by surprisal", () => colour(!coloured));
   const legend = heat.legend();
   const explanation = make("p", "texts-key");
-  explanation.append(make("span", "key-shared", "shaded"), ": common to all,  ", make("span", "key-parting", "underlined"), ": parts from all");
+  explanation.append(make("span", "key-shared", "shaded"), ": common to all · ", make("span", "key-parting", "underlined"), ": parts ways");
   bar.append(explanation, legend, colours, createComparison(app));
   panel.append(bar, folio);
 
@@ -55,6 +50,7 @@ export function createTexts(panel, app) {
     for (const { text } of cards) {
       heat.clear(text);
       unmark(text);
+      app.inspector.forget(text);
     }
     shown.delete(run);
   }
@@ -99,6 +95,8 @@ export function createTexts(panel, app) {
     colours.setAttribute("aria-pressed", String(on));
     legend.hidden = !on;
     explanation.hidden = on; // the colours lie over the shade
+    if (on) CSS.highlights.delete("parting");
+    else CSS.highlights.set("parting", PARTING);
     app.address.keep("colours", on ? "1" : "");
     if (on) app.runs.list.forEach(colourRun);
     else shown.forEach(({ cards }) => cards.forEach((card) => uncolour(card)));
@@ -128,6 +126,7 @@ export function createTexts(panel, app) {
       }
     } catch (error) {
       app.tell(error.message, true);
+      return; // the next change tries again
     } finally {
       drawn.colouring = false;
     }
@@ -192,7 +191,7 @@ function* settingsOf({ top_k, top_p, first_sample, first_step, samples, forced }
   if (top_k) yield make("span", "setting", `top-k ${top_k}`);
   if (top_p < 1) yield make("span", "setting", `top-p ${top_p}`);
   if (first_sample && samples > 1) yield make("span", "setting", `samples ${first_sample + 1} to ${first_sample + samples}`);
-  if (forced) yield make("span", "setting", `‘${forced.chosen}’ chosen by hand`);
+  if (forced) yield make("span", "setting", `‘${nameOf(forced.chosen)}’ chosen by hand`);
   if (first_step) yield make("span", "setting", `dice from throw ${number(first_step + 1)} on`);
 }
 
@@ -254,13 +253,6 @@ function showBeginning({ body }) {
   body.scrollTop = Math.max(0, below - body.clientHeight / 3);
 }
 
-function commonLength(a, b) {
-  const most = Math.min(a.length, b.length);
-  let length = 0;
-  while (length < most && a.charCodeAt(length) === b.charCodeAt(length)) length++;
-  return length;
-}
-
 const marks = new WeakMap(); // text -> its ranges, by highlight
 
 function unmark(text) {
@@ -269,9 +261,9 @@ function unmark(text) {
 }
 
 function addMark(highlight, text, from, to) {
-  const range = new StaticRange({ startContainer: text, startOffset: from, endContainer: text, endOffset: to });
-  highlight.add(range);
-  marks.set(text, [...(marks.get(text) ?? []), [highlight, range]]);
+  const marked = range(text, from, to);
+  highlight.add(marked);
+  marks.set(text, [...(marks.get(text) ?? []), [highlight, marked]]);
 }
 
 const shade = (text, length) => addMark(SHADED, text, 0, length);

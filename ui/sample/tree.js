@@ -1,8 +1,8 @@
 // The view "Tree": all samples on the page, merged where they begin alike. What is far down a long tree is painted when it is scrolled to.
-import { button, make, number, plural, signOf } from "../shared/dom.js";
+import { button, make, number, plural, quoted, readable } from "../shared/dom.js";
 import { fit, onLook, palette, savePicture } from "../shared/paint.js";
 import { find, firstChar, pathTo, prefixTree, unfold } from "./prefix_tree.js";
-import { continueFrom, createCard, quoted } from "./tree_card.js";
+import { continueFrom, createCard } from "./tree_card.js";
 import { itemAt, layOut, paint, Pen, ribbonUnit } from "./tree_drawing.js";
 
 const MOST_ROWS = 60; // before small branches are folded
@@ -213,6 +213,7 @@ export function createTree(panel, app) {
       isShown = false;
     },
     downloads: [["Picture of the tree (PNG)", save]],
+    keys: [["o", "Show all branches, or fold the small ones", () => !folded.hidden && toggle.click()]],
   };
 }
 
@@ -235,7 +236,6 @@ function setText(node, text) {
 }
 
 const shortened = (text, most) => (text.length > most ? `…${text.slice(-most)}` : text);
-const readable = (text) => [...text].map((char) => (char === " " ? " " : signOf(char))).join("");
 
 function titleOf(runs) {
   const samples = runs.reduce((sum, { texts }) => sum + texts.length, 0);

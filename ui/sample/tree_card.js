@@ -1,6 +1,6 @@
 // What is said of a branch: the words up to there, how many samples went that way, and how likely that was.
 import { distribution } from "../shared/distribution.js";
-import { button, make, nameOf, number, percent, plural, signOf } from "../shared/dom.js";
+import { button, inFull, make, number, percent, plural, quoted, readable, signOf } from "../shared/dom.js";
 import { firstChar, wentOn } from "./prefix_tree.js";
 import { logitsOf } from "./records.js";
 
@@ -28,7 +28,7 @@ export function createCard(app) {
     item = next;
     goOn.hidden = !item || Boolean(item.hidden) || !placeToGoOn(item.node);
     const words = item ? describe(item) : [make("p", "tree-facts", beginning(root)), make("p", "tree-hint", HINT)];
-    const key = words.map(({ textContent }) => textContent).join("\n");
+    const key = [...words.map(({ textContent }) => textContent), item && basis(item.node)].join("\n");
     if (key === last) return; // the same branch, while others grow
     last = key;
     said.replaceChildren(...words);
@@ -68,9 +68,6 @@ export function continueFrom(app, node) {
   const place = placeToGoOn(node);
   if (place) app.continueFrom?.(place.run, place.sample, place.index);
 }
-
-const readable = (text) => [...text].map((char) => (char === " " ? " " : signOf(char))).join("");
-export const quoted = (char) => (signOf(char) === char ? `‘${char}’` : nameOf(char));
 
 function describe(item) {
   const { node, parent, hidden } = item;
@@ -126,10 +123,16 @@ const isKnown = (app, node) => {
   return rowsKnown(app, sample) > charsIn(sample.text.slice(0, Math.max(0, node.from - sample.start.length)));
 };
 
+const drawnBy = (node) => node.samples.filter(({ start }) => start.length <= node.from);
+const settingsOf = (samples) => new Map(samples.map(({ run }) => [inFull(run.settings), run.settings]));
+
+// What its probabilities depend on, besides its words.
+const basis = (node) => [rootOf(node).to, mostDrawn(node).start.length, ...settingsOf(drawnBy(node)).keys()].join();
+
 // The probability of the branch's first character, raw and with each of the settings that it was drawn with here, and of all that was
 // drawn from the first fork on up to it. Null where nobody drew it. What a sample was given before is left out of the product.
 async function chancesOf(app, node) {
-  const drawn = node.samples.filter(({ start }) => start.length <= node.from);
+  const drawn = drawnBy(node);
   if (!drawn.length) return null;
   const teller = mostDrawn(node);
   const from = Math.max(rootOf(node).to, teller.start.length);
@@ -139,18 +142,13 @@ async function chancesOf(app, node) {
   const known = isKnown(app, node) ? teller.run.logits[teller.index] : await logitsOf(teller.run, teller.index);
   if (known.length < (skipped + ids.length) * V) throw new Error("Its probability is not known yet. Point at it again.");
   const rows = ids.map((_, i) => known.subarray((skipped + i) * V, (skipped + i + 1) * V));
-  const settings = new Map(drawn.map(({ run }) => [settingsWords(run.settings), run.settings]));
-  const chances = [...settings].map(([words, setting]) => {
+  const chances = [...settingsOf(drawn)].map(([words, setting]) => {
     const each = ids.map((id, i) => distribution(rows[i], setting)[id]);
     return { words, here: each.at(-1), all: each.reduce((product, p) => product * p, 1) };
   });
   const raw = distribution(rows.at(-1))[ids.at(-1)];
   const since = teller.start.length > rootOf(node).to ? "all that was drawn up to it" : "the whole path from the first fork";
-  return { chances, raw, path: ids.length > 1 && since, recomputed: Boolean(teller.run.recomputed) };
-}
-
-function settingsWords({ temperature, top_k, top_p }) {
-  return [`temperature ${temperature}`, top_k ? `top-k ${top_k}` : "", top_p < 1 ? `top-p ${top_p}` : ""].filter(Boolean).join(", ");
+  return { chances, raw, path: ids.length > 1 && since, recomputed: Boolean(teller.run.recomputed[teller.index]) };
 }
 
 function* chanceLines(node, { chances, raw, path, recomputed }) {
@@ -167,7 +165,7 @@ function* chanceLines(node, { chances, raw, path, recomputed }) {
 }
 
 // 1 in 2.5, 1 in 240, 1 in 4.1 million, 1 in 3 · 10¹⁴
-export function oneIn(p) {
+function oneIn(p) {
   if (p <= 0) return "never";
   const n = 1 / p;
   if (n < 1.05) return "almost certain";

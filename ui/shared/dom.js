@@ -27,12 +27,23 @@ const isSeen = (char) => !/[\p{C}\p{Z}]/u.test(char);
 export const nameOf = (char) => NAMES[char] ?? (isSeen(char) ? char : `U+${char.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`);
 export const signOf = (char) => SIGNS[char] ?? (isSeen(char) ? char : "□");
 
-// A probability as a class reads it: 41 %, 3.2 %, 0.08 %, < 0.01 %.
+// A character in a sentence: ‘h’, but newline. Words on one line, spaces as they are.
+export const quoted = (char) => (signOf(char) === char ? `‘${char}’` : nameOf(char));
+export const readable = (text) => [...text].map((char) => (char === " " ? " " : signOf(char))).join("");
+
+// What a distribution was made with.
+export function inFull({ temperature, top_k, top_p }) {
+  const cuts = [top_k && `top-k ${top_k}`, top_p < 1 && `top-p ${top_p}`];
+  return [`temperature ${temperature}`, ...cuts.filter(Boolean)].join(", ");
+}
+
+// A probability as a class reads it: 41 %, 3.2 %, 0.08 %, < 0.01 %. What is certain, or cannot come, is no rounded number.
 export function percent(p) {
   const value = 100 * p;
-  if (value === 0) return "0 %";
+  if (p === 0 || p === 1) return `${value} %`;
   if (value < 0.01) return "< 0.01 %";
-  return `${value >= 99.95 ? "100" : value >= 10 ? value.toFixed(value >= 99 ? 1 : 0) : value >= 1 ? value.toFixed(1) : value.toFixed(2)} %`;
+  if (value >= 99.95) return "> 99.9 %";
+  return `${value >= 10 ? value.toFixed(value >= 99 ? 1 : 0) : value >= 1 ? value.toFixed(1) : value.toFixed(2)} %`;
 }
 
 export const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;

@@ -1,7 +1,8 @@
 // Colours the characters of text nodes by surprisal, without an element of their own: CSS highlights heat-1 to heat-7, one for each whole
-// bit (heat.css); below one bit the paper stays as it is. Ranges are static: a live one would have to be moved with every change of the
-// page. Chromium walks through all ranges whenever anything changes, so only elements in sight, or nearly, have theirs in the highlights.
+// bit (heat.css); below one bit the paper stays as it is. Chromium walks through all ranges whenever anything changes, so only elements in
+// sight, or nearly, have theirs in the highlights.
 import { make } from "./dom.js";
+import { range } from "./marks.js";
 
 const STEPS = 8;
 const NEARLY = "25%"; // of the window, around it
@@ -47,8 +48,7 @@ function paint(node, bits, from = 0) {
   const offset = offsets(node.data);
   for (const stretch of fresh) {
     if (stretch.step === 0) continue;
-    const [startOffset, endOffset] = [offset(stretch.from), offset(stretch.to)];
-    stretch.range = new StaticRange({ startContainer: node, startOffset, endContainer: node, endOffset });
+    stretch.range = range(node, offset(stretch.from), offset(stretch.to));
     if (known.seen) add(stretch);
     stretches.push(stretch);
   }

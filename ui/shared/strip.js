@@ -62,7 +62,7 @@ export function dropDie(strip, probabilities, what, landed) {
   return end;
 }
 
-export const stripHeight = (look) => (LABELS + BAND) * look.rem;
+const stripHeight = (look) => (LABELS + BAND) * look.rem;
 
 function describe(probabilities, { die, id, vocabulary }) {
   if (id !== undefined && die !== undefined && die !== null) {
@@ -80,8 +80,7 @@ export function intervalOf(probabilities, id) {
   return { low: id ? ends[id - 1] : 0, high: ends[id] };
 }
 
-// Draws it on any canvas, from the top of it.
-export function paintStrip(context, width, height, probabilities, { die, id, vocabulary, reveal = 1, look = palette() }) {
+function paintStrip(context, width, height, probabilities, { die, id, vocabulary, reveal = 1, look = palette() }) {
   const band = BAND * look.rem;
   const top = height - band;
   const ends = edges(probabilities);

@@ -1,0 +1,82 @@
+"""What a viewer does on the Sample tab, and what they see."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Locator, Page, expect
+
+WRITING = ".group .running"
+# Brings a character of a card into the window and gives the point to point at. A newline is to the right of the line that it ends.
+PLACE = """async (body, index) => {
+  const range = document.createRange();
+  range.setStart(body.lastChild, index);
+  range.setEnd(body.lastChild, index + 1);
+  const { top: now } = range.getBoundingClientRect();
+  if (now < 0 || now > innerHeight - 100) scrollBy(0, now - 100);
+  await new Promise((scrolled) => requestAnimationFrame(() => requestAnimationFrame(scrolled)));
+  const { left, top, width, height } = range.getBoundingClientRect();
+  return [left + (width ? width / 2 : 12), top + height / 2];
+}"""
+
+
+def set_up(page: Page, *, prompt: str | None = None, seed: str | None = None, **sliders: float) -> None:
+    """Fills in the controls; sliders by their labels."""
+    if prompt is not None:
+        page.get_by_label("Prompt").fill(prompt)
+    if seed is not None:
+        page.get_by_label("Seed").fill(seed)
+    for label, value in sliders.items():
+        field = page.get_by_label(f"number input for {label.capitalize()}")
+        field.fill(str(value))
+        field.blur()
+
+
+def generate(page: Page, button: str = "Generate") -> list[str]:
+    """Presses a button, waits until all is written, and returns the texts of the newest group."""
+    groups = page.get_by_test_id("group")
+    before = groups.first.element_handle() if groups.count() else None
+    page.get_by_role("button", name=button, exact=True).click()
+    if before:
+        page.wait_for_function("before => document.querySelector('.group') !== before", arg=before)
+    page.wait_for_function(f"document.querySelector('.group') && !document.querySelector('{WRITING}')")
+    return texts(page)
+
+
+def texts(page: Page) -> list[str]:
+    """The texts of the newest group, prompt included."""
+    return page.get_by_test_id("group").first.locator(".card-text").all_text_contents()
+
+
+def seed_shown(page: Page) -> str:
+    """The seed of the newest group."""
+    return page.get_by_test_id("group").first.locator(".seed").inner_text().removeprefix("seed ")
+
+
+def start_long(page: Page, button: str = "Generate") -> None:
+    """Presses a button for texts that take a while, and waits for the first characters."""
+    set_up(page, samples=4, length=2000)
+    page.get_by_role("button", name=button, exact=True).click()
+    page.wait_for_function("document.querySelector('.group .running .card-text')?.textContent.length > 10")
+
+
+def groups(page: Page) -> list[list[str]]:
+    """The texts of all groups, the newest first."""
+    return [group.locator(".card-text").all_text_contents() for group in page.get_by_test_id("group").all()]
+
+
+def card(page: Page, number: int = 0) -> Locator:
+    """The text of a card, counted from the newest group's first."""
+    return page.locator(".folio .card-text").nth(number)
+
+
+def point_at(page: Page, text: Locator, index: int, click: bool = False) -> Locator:
+    """Moves the mouse to a character of a card, from elsewhere; gives what is said of it, once it is."""
+    inspector = page.get_by_test_id("inspector")
+    page.mouse.move(2, 2)
+    expect(inspector).to_be_hidden()
+    x, y = text.evaluate(PLACE, index)
+    page.mouse.move(x, y)
+    if click:
+        page.mouse.click(x, y)
+        expect(inspector.get_by_role("button", name="Continue from here")).to_be_visible()
+    expect(inspector).to_be_visible()
+    return inspector

@@ -1,0 +1,191 @@
+"""No barriers: axe-core on every view, focus that is reached and seen, targets for thumbs, and nothing wider than the screen."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import open_page
+from tests.server import running_app
+from ui.class_address import class_address
+
+VIEWS = ["Texts", "Next character", "Tree", "Locked dice", "Score"]
+SCREENS = {"projector": (1280, 720), "phone": (360, 740)}
+THUMB = 44  # pixels
+# Runs that give every view something to show; two of them side by side.
+SCENE = "?prompt=The+k&run=0.8,30,4,7,0,0,0,1&run=0.8,30,1,7,0,0,0,1&beside=1.2,30,1,7,0,0,0,1&text=Too+hot,+too+hot!"
+# Everything that the Tab key should reach.
+REACHABLE = """() => {
+  const nodes = [...document.querySelectorAll("button, input, select, textarea, a[href], [tabindex]")];
+  window.reachable = nodes.filter((node) => node.tabIndex >= 0 && !node.disabled && node.checkVisibility({ visibilityProperty: true }));
+  return window.reachable.length;
+}"""
+# Of what has the focus: which of them it is, and by what the ring around it is cut off.
+FOCUSED = """() => {
+  const node = document.activeElement;
+  const { outlineStyle, outlineWidth, outlineOffset } = getComputedStyle(node);
+  const name = `${node.tagName} ${node.id || node.className} ${node.getAttribute("aria-label") ?? node.textContent.trim().slice(0, 30)}`;
+  const cut = outlineStyle === "none" || parseFloat(outlineWidth) < 2 ? ["no ring"] : [];
+  const reach = parseFloat(outlineWidth) + parseFloat(outlineOffset) - 0.6;
+  const { left, top, right, bottom } = node.getBoundingClientRect();
+  for (let frame = node.parentElement; frame && frame !== document.body; frame = frame.parentElement) {
+    const { overflowX, overflowY } = getComputedStyle(frame);
+    if (overflowX === "visible" && overflowY === "visible") continue;
+    const edge = frame.getBoundingClientRect();
+    const inside = edge.left <= left - reach && edge.top <= top - reach && edge.right >= right + reach && edge.bottom >= bottom + reach;
+    if (!inside) cut.push(`cut off by ${frame.id || frame.className}`);
+  }
+  return { index: window.reachable.indexOf(node), problems: cut.map((words) => `${name}: ${words}`) };
+}"""
+SMALL = """least => window.reachable
+  .map((node) => [node, node.getBoundingClientRect()])
+  .filter(([, { width, height }]) => width < least - 0.5 || height < least - 0.5)
+  .map(([node, { width, height }]) => `${node.id || node.className} ${node.getAttribute("aria-label")}: ${width} x ${height}`)"""
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    """An app that shows the address for a class, where there is a network."""
+    with running_app("--device", "cpu", *(["--host", "0.0.0.0"] if class_address("0.0.0.0", 7860) else [])) as url:
+        yield url
+
+
+@pytest.fixture(scope="module", params=SCREENS)
+def page(request: pytest.FixtureRequest, browser: Browser, url: str) -> Iterator[Page]:
+    """A page with something in every view."""
+    width, height = SCREENS[request.param]
+    page = browser.new_page(viewport={"width": width, "height": height}, reduced_motion="reduce")
+    problems: list[str] = []
+    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    open_page(page, url + "/" + SCENE)
+    page.wait_for_function(
+        "[...document.querySelectorAll('.status')].filter((node) => node.textContent.includes('characters in')).length === 3"
+    )
+    page.locator("#more-button").click()
+    yield page
+    page.close()
+    assert not problems
+
+
+def is_phone(page: Page) -> bool:
+    return page.viewport_size == {"width": 360, "height": 740}
+
+
+def show(page: Page, view: str) -> None:
+    """Shows a view and waits for what comes late in it."""
+    page.get_by_role("tab", name=view, exact=True).click()
+    if view == "Next character":
+        expect(page.get_by_test_id("next-entropy")).to_contain_text("bits")
+    if view == "Locked dice":
+        expect(page.locator(".locked-status").last).to_contain_text(re.compile("Parts at|The same"))
+    if view == "Score":
+        expect(page.locator(".score-status")).to_contain_text("only context")
+
+
+def barriers(page: Page, *rules: str) -> list[str]:
+    """What axe-core finds that is serious or critical; with rules, only these are looked at."""
+    found: dict[str, Any] = Axe().run(page, options={"runOnly": [*rules]} if rules else {}).response
+    assert found["passes"]
+    worst = [rule for rule in found["violations"] if rule["impact"] in ("serious", "critical")]
+    return [f"{rule['id']}: {node['target']} {node['html'][:200]}" for rule in worst for node in rule["nodes"]]
+
+
+def check(page: Page, where: str) -> None:
+    """Looks for barriers, in the dark too: there only colours are other."""
+    theme = "dark => { window.soliloquy.display.setDark(dark); }"
+    assert barriers(page) == [], where
+    page.evaluate(theme, True)
+    dark = barriers(page, "color-contrast", "link-in-text-block")
+    page.evaluate(theme, False)
+    assert dark == [], f"{where}, dark"
+
+
+@pytest.mark.parametrize("view", [*VIEWS, "colours"])
+def test_no_view_has_barriers(page: Page, view: str) -> None:
+    if view == "colours":
+        show(page, "Texts")
+        page.get_by_role("button", name="Colour by surprisal").click()
+        expect(page.locator(".heat-legend").first).to_be_visible()
+    else:
+        show(page, view)
+    check(page, view)
+    if view == "colours":
+        page.get_by_role("button", name="Colour by surprisal").click()
+
+
+def test_nothing_that_opens_has_barriers(page: Page) -> None:
+    show(page, "Texts")
+    page.locator(".card-text").first.focus()
+    for key in ("ArrowRight", "ArrowRight", "Enter"):
+        page.keyboard.press(key)
+        page.wait_for_timeout(100)
+    expect(page.get_by_test_id("inspector").get_by_role("button").first).to_be_focused()
+    check(page, "inspector")
+    page.keyboard.press("Escape")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    check(page, "keys")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Download").click()
+    expect(page.locator(".menu-list")).to_be_visible()
+    check(page, "downloads")
+    page.keyboard.press("Escape")
+    page.evaluate("document.getElementById('notice').textContent = ''")
+    join = page.get_by_role("button", name="Join")
+    if join.count():
+        join.click()
+        expect(page.get_by_test_id("class-panel")).to_be_visible()
+        check(page, "address for the class")
+        page.get_by_test_id("class-panel").get_by_role("button", name="Close").click()
+
+
+def test_tab_reaches_everything_and_its_ring_is_whole(page: Page) -> None:
+    for view in VIEWS:
+        show(page, view)
+        page.evaluate("scrollTo(0, 0)")
+        count = page.evaluate(REACHABLE)
+        page.evaluate("window.reachable[0].focus()")
+        reached, problems = {0}, []
+        for _ in range(count - 1):
+            page.keyboard.press("Tab")
+            focused = page.evaluate(FOCUSED)
+            reached.add(focused["index"])
+            problems += focused["problems"]
+        assert not problems, view
+        assert reached == {*range(count)}, view
+
+
+def test_thumbs_find_their_targets(page: Page) -> None:
+    if not is_phone(page):
+        pytest.skip("a projector has none")
+    for view in VIEWS:
+        show(page, view)
+        page.evaluate(REACHABLE)
+        assert page.evaluate(SMALL, THUMB) == [], view
+    show(page, "Texts")
+    page.get_by_role("button", name="Download").click()
+    page.evaluate(REACHABLE)
+    assert page.evaluate(SMALL, THUMB) == []
+    page.keyboard.press("Escape")
+
+
+def test_nothing_is_wider_than_the_screen_at_any_text_size(page: Page) -> None:
+    width = page.viewport_size and page.viewport_size["width"]
+    for size in ("Smaller text", "Normal text size", "Larger text"):
+        for _ in range(4):
+            page.get_by_role("button", name=size).click()
+        for view in VIEWS:
+            show(page, view)
+            assert page.evaluate("document.documentElement.scrollWidth") == width, (size, view)
+            lefts = page.evaluate(
+                "[...document.querySelectorAll('#controls > *')].filter((node) => node.offsetWidth).map((node) => node.offsetLeft)"
+            )
+            assert is_phone(page) or len(set(lefts)) <= 2, (size, lefts)  # one column; the empty notice stands where it was
+            assert page.evaluate("(node => node.scrollWidth - node.clientWidth)(document.getElementById('controls'))") <= 0, size
+    page.get_by_role("button", name="Normal text size").click()

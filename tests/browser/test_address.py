@@ -1,0 +1,392 @@
+"""Every state of the page has an address, and no address harms the page."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from urllib.parse import parse_qs, parse_qsl, quote, urlencode, urlsplit
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Request, Route, expect
+
+from model.config import MAX_PROMPT_CHARS
+from tests.browser.conftest import open_page
+from tests.viewing import write
+
+AWKWARD = 'He said, "100% & more"; a+b #1?\n\n  ‘x’—=,'
+WRONG = ["abc", "NaN", "-1", "1e999", "", "<script>alert(1)</script>", "${alert(1)}", "{{7*7}}"]
+MOST_RUNS = 32
+DONE = """count => document.querySelectorAll(".group-block").length === count
+  && [...document.querySelectorAll(".group .status")].every((status) => status.textContent.match(/ characters? in /))"""
+# All that a reader sees of a state, but for times.
+STATE = """() => {
+  const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+  const value = (selector) => document.querySelector(selector).value;
+  const block = (block) => ({
+    settings: all(".setting, .seed", block).map((node) => node.textContent),
+    numbers: all(".card-number", block).map((node) => node.textContent),
+    texts: all(".card-text", block).map((node) => node.textContent),
+  });
+  return {
+    controls: ["prompt textarea", "seed input", "temperature input", "length input", "samples input", "top-k input", "top-p input"]
+      .map((field) => value(`#${field}`)),
+    view: document.querySelector(".views [aria-selected=true]").textContent,
+    groups: all(".group").map((group) => all(".group-block", group).map(block)),
+    colours: document.querySelector(".texts-bar .switch").getAttribute("aria-pressed"),
+    next: all(".next-text > *").map((node) => [node.className, node.textContent]),
+    score: [value(".score-field"), ...all(".score-text, .score-figure b").map((node) => node.textContent)],
+  };
+}"""
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """Where pages may use the clipboard. None may ask anything in a dialog, and no error may reach a console."""
+    context = browser.new_context(viewport={"width": 1280, "height": 720}, permissions=["clipboard-read", "clipboard-write"])
+    problems: list[str] = []
+    context.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    context.on("weberror", lambda error: problems.append(str(error.error)))
+    context.on("dialog", lambda dialog: (problems.append(dialog.message), dialog.dismiss()))
+    yield context
+    context.close()
+    assert not problems
+
+
+@pytest.fixture
+def page(context: BrowserContext, url: str) -> Page:
+    """The page as it is without an address."""
+    page = context.new_page()
+    open_page(page, url)
+    return page
+
+
+def set_up(page: Page, *, prompt: str | None = None, seed: str | None = None, **numbers: float) -> None:
+    """Fills in the controls, numbers by their labels."""
+    if prompt is not None:
+        page.get_by_label("Prompt").fill(prompt)
+    if seed is not None:
+        page.get_by_label("Seed").fill(seed)
+    for label, value in numbers.items():
+        field = page.get_by_label(f"number input for {label.capitalize().replace('_', '-')}")
+        field.fill(str(value))
+        field.blur()
+
+
+def press(page: Page, button: str) -> None:
+    page.get_by_role("button", name=button, exact=True).click()
+
+
+def wait_for_runs(page: Page, count: int) -> None:
+    """Until this many runs are written to their ends, and the address tells of them."""
+    page.wait_for_function(DONE, arg=count)
+    page.wait_for_function("count => new URLSearchParams(location.search).toString().match(/(run|beside)=/g)?.length === count", arg=count)
+
+
+def copied(page: Page) -> str:
+    """The link that the page gives."""
+    press(page, "Copy link")
+    expect(page.locator(".bar-said")).to_contain_text("Link copied")
+    return page.evaluate("navigator.clipboard.readText()")
+
+
+def at(context: BrowserContext, address: str, runs: int = 0) -> Page:
+    """Another page at an address."""
+    page = context.new_page()
+    open_page(page, address)
+    if runs:
+        wait_for_runs(page, runs)
+    return page
+
+
+def same_elsewhere(context: BrowserContext, page: Page, runs: int) -> None:
+    """Whether the page's address and its link, opened elsewhere, show what the page shows."""
+    wait_for_runs(page, runs)
+    address = copied(page)
+    page.wait_for_function("address => location.href === address", arg=address)
+    other = at(context, address, runs)
+    assert other.evaluate(STATE) == page.evaluate(STATE)
+    other.wait_for_function("address => location.href === address", arg=address)  # it comes to rest where it began
+    other.close()
+
+
+def count_posts(page: Page) -> list[Request]:
+    """Fills with what the page asks to be written."""
+    posts: list[Request] = []
+    page.on("request", lambda request: posts.append(request) if request.url.endswith("/write") else None)
+    return posts
+
+
+def words(page: Page, name: str = "run") -> list[str]:
+    """The runs in the address."""
+    return parse_qs(urlsplit(page.evaluate("location.href")).query, keep_blank_values=True).get(name, [])
+
+
+def test_whatever_was_written_is_written_again_elsewhere(context: BrowserContext, page: Page) -> None:
+    set_up(page, prompt=AWKWARD, seed="7", samples=2, length=20)
+    press(page, "Generate")
+    page.wait_for_function(DONE, arg=1)
+    press(page, "Again")  # the next samples of the seed
+    page.wait_for_function(DONE, arg=2)
+    page.locator("#more-button").click()
+    set_up(page, prompt="", seed="", temperature=1.3, top_k=9, top_p=0.85)
+    press(page, "Again")  # of a seed that was drawn
+    page.wait_for_function(DONE, arg=3)
+    set_up(page, samples=1)
+    page.get_by_label("number input for Temperature").fill("1e-7")
+    press(page, "Again")
+    page.wait_for_function(DONE, arg=4)
+    text = page.locator(".group").last.locator(".card-text").last
+    text.focus()
+    for key in ("ArrowRight", "ArrowRight", "ArrowRight", "ArrowRight", "Enter"):
+        page.keyboard.press(key)
+        page.wait_for_timeout(60)
+    page.get_by_test_id("inspector").locator("button.candidate").nth(3).click()  # another character
+    page.wait_for_function(DONE, arg=5)
+    expect(page.locator(".group").first).to_contain_text("chosen by hand")
+    page.locator(".group").first.locator(".card-text").focus()
+    for key in ("ArrowRight", "ArrowRight", "Enter"):
+        page.keyboard.press(key)
+        page.wait_for_timeout(60)
+    press(page, "Continue from here")
+    page.wait_for_function(DONE, arg=6)
+    page.get_by_role("button", name="Colour by surprisal").click()
+    same_elsewhere(context, page, 6)
+
+
+def test_runs_side_by_side_keep_their_order(context: BrowserContext, page: Page) -> None:
+    held: list[Route] = []
+
+    def turn_round(route: Route) -> None:
+        held.append(route)
+        if len(held) == 3:
+            for last in reversed(held):
+                last.continue_()
+
+    page.route("**/write", turn_round)
+    set_up(page, length=12)
+    page.get_by_role("button", name="side by side").click()
+    wait_for_runs(page, 3)
+    temperatures = [word.split(",")[0] for word in words(page) + words(page, "beside")]
+    assert temperatures == ["0.5", "0.8", "1.2"]
+    same_elsewhere(context, page, 3)
+
+
+def test_every_view_has_an_address(context: BrowserContext, page: Page) -> None:
+    set_up(page, prompt="The k", length=12, samples=2, seed="3")
+    press(page, "Generate")
+    wait_for_runs(page, 1)
+    page.get_by_role("tab", name="Tree").click()
+    page.wait_for_url("**view=tree*")
+    same_elsewhere(context, page, 1)
+    page.get_by_role("tab", name="Next character").click()
+    expect(page.get_by_test_id("next-entropy")).to_contain_text("bits")
+    for _ in range(3):
+        page.get_by_role("button", name="Step", exact=True).click()
+    page.wait_for_url("**steps=3*")
+    other = at(context, page.evaluate("location.href"), 1)
+    other.wait_for_function("document.querySelector('.next-text').textContent.length >= 8")
+    assert other.evaluate(STATE) == page.evaluate(STATE)
+    other.close()
+    page.get_by_role("tab", name="Score").click()
+    page.get_by_label("A text to score").fill("Too hot, too hot!\n100% & more")
+    page.get_by_role("button", name="Score", exact=True).click()
+    expect(page.locator(".score-status")).to_have_text(re.compile("only context$"))
+    page.wait_for_url("**text=Too*")
+    other = at(context, page.evaluate("location.href"), 1)
+    expect(other.locator(".score-status")).to_have_text(re.compile("only context$"))
+    assert other.evaluate(STATE)["score"] == page.evaluate(STATE)["score"]
+
+
+def test_the_first_screen_stays_and_nothing_is_written(context: BrowserContext, page: Page, url: str) -> None:
+    stored = page.evaluate(STATE)
+    page.wait_for_timeout(500)
+    assert page.evaluate("location.href").rstrip("/") == url
+    other = context.new_page()
+    posts = count_posts(other)
+    open_page(other, f"{url}/?prompt=KING%3A&temperature=1.5&view=tree")
+    other.wait_for_timeout(500)
+    shown = other.evaluate(STATE)
+    assert shown["groups"] == stored["groups"]
+    assert (shown["controls"][0], shown["view"]) == ("KING:", "Tree")
+    assert not posts
+    other.close()
+    set_up(page, length=12, samples=1)
+    press(page, "Again")  # beside the stored ones
+    page.wait_for_function("document.querySelectorAll('.group').length === 2 && !document.querySelector('.group .running')")
+    page.wait_for_url("**run=stored*")
+    page.reload()
+    page.wait_for_function("document.querySelectorAll('.group').length === 2 && !document.querySelector('.group .running')")
+    assert page.evaluate(STATE)["groups"][1] == stored["groups"][0]
+    press(page, "Clear")
+    page.wait_for_url("**run=none*")
+    page.reload()
+    expect(page.locator(".folio .empty")).to_be_visible()
+    expect(page.locator(".group")).to_have_count(0)
+
+
+def test_loaded_anew_between_two_runs_and_at_the_end(page: Page, url: str) -> None:
+    asked = {"prompt": "ROMEO:", "temperature": 0.8, "length": 20, "samples": 2, "seed": 11}
+    expected = [["ROMEO:" + text for text in write(url, **asked, first_sample=first)] for first in (0, 2)]
+    held: list[Route] = []
+    page.route("**/write", lambda route: held.append(route) if posts and not held else route.continue_())
+    posts: list[Request] = []
+    page.on("requestfinished", lambda request: posts.append(request) if request.url.endswith("/write") else None)
+    page.goto(f"{url}/?seed=11&run=0.8,20,2,11,0,0,0,1&run=0.8,20,2,11,2,0,0,1")
+    page.wait_for_function(DONE, arg=1)  # the second is not answered
+    page.wait_for_timeout(500)
+    assert len(words(page)) == 2
+    for _ in range(2):
+        page.reload()
+        wait_for_runs(page, 2)
+        assert [block["texts"] for group in page.evaluate(STATE)["groups"] for block in group] == expected[::-1]
+
+
+def test_loaded_anew_while_it_writes_and_stopped(context: BrowserContext, page: Page) -> None:
+    begun = "least => document.querySelector('.group .running .card-text')?.textContent.length > least"
+    set_up(page, length=2000, samples=2)
+    press(page, "Generate")
+    page.wait_for_function(begun, arg=20)
+    page.wait_for_url("**run=*")
+    before = page.locator(".card-text").all_text_contents()
+    page.reload()
+    page.wait_for_function(begun, arg=max(map(len, before)))
+    press(page, "Stop")
+    texts = page.locator(".card-text").all_text_contents()
+    assert [text[: len(begun)] for text, begun in zip(texts, before, strict=True)] == before
+    other = at(context, copied(page), 1)
+    again = other.locator(".card-text").all_text_contents()
+    assert [text[: len(before)] for text, before in zip(again, texts, strict=True)] == texts
+    assert len(again[0]) == max(map(len, texts))
+
+
+def test_who_writes_something_else_meanwhile_gets_that_alone(page: Page, url: str) -> None:
+    page.goto(f"{url}/?run=0.8,200,1,1,0,0,0,1&run=0.8,200,1,2,0,0,0,1")
+    page.wait_for_function("document.querySelector('.group .running .card-text')?.textContent.length > 6")
+    posts = count_posts(page)
+    # What the address asked for is done before the press is answered.
+    page.evaluate("""() => {
+      const real = window.fetch;
+      window.fetch = async (...asked) => {
+        await new Promise((ready) => {
+          const look = () => (document.querySelector(".group .running") ? setTimeout(look, 5) : setTimeout(ready, 100));
+          look();
+        });
+        return real(...asked);
+      };
+    }""")
+    set_up(page, prompt="KING:", length=12, samples=1)
+    press(page, "Generate")
+    page.wait_for_function("document.querySelector('.folio .prompt').textContent === 'KING:'")
+    wait_for_runs(page, 1)
+    assert [json.loads(post.post_data or "")["prompt"] for post in posts] == ["KING:"]
+
+
+@pytest.mark.parametrize("shift", [0, 3, 6])
+def test_wrong_settings_are_named_and_the_rest_is_taken(context: BrowserContext, url: str, shift: int) -> None:
+    page = context.new_page()
+    posts = count_posts(page)
+    wrong = dict(zip(["temperature", "length", "seed", "top_k", "top_p"], WRONG[shift:] + WRONG[:shift], strict=False))
+    prompt = WRONG[shift]
+    open_page(page, f"{url}/?{urlencode(wrong | {'prompt': prompt, 'samples': 3, 'view': 'tree'})}")
+    notice = page.get_by_test_id("notice")
+    for name, word in wrong.items():
+        if name != "seed" or word:  # an empty one is none
+            expect(notice).to_contain_text(f"The address sets {name.replace('_', '-')} to “{word}”")
+    expect(notice).to_have_attribute("role", "alert")
+    state = page.evaluate(STATE)
+    assert state["controls"] == [prompt, "", "0.8", "300", "3", "0", "1"]
+    assert state["view"] == "Tree"
+    assert page.locator("#sample script").count() == 0
+    page.wait_for_timeout(400)
+    query = urlsplit(page.evaluate("location.href")).query
+    assert dict(parse_qsl(query, keep_blank_values=True)) == {"prompt": prompt, "samples": "3", "view": "tree"}
+    assert not posts
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("temperature=" + "9" * 10_000, "The address sets temperature to “" + "9" * 40 + "…”; it must be from 0 to 2."),
+        ("seed=" + "9" * 10_000, "it must be a whole number from 0 to 9,007,199,254,740,991."),
+        ("length=1.5", "The address sets length to “1.5”; it must be a whole number from 1 to 2,000."),
+        ("view=%3Cscript%3E", "There is no view “<script>”."),
+        ("run=0.8,40,4&run=9,5,1,7,0,0,0,1&run=0.8,5,1,0.5,0,0,0,1", "asks for 3 runs that cannot be read: “0.8,40,4”."),
+        ("view=texts" + "&run=x" * 1000, "Of 1,000 runs in the address, the first 32 are written."),
+        ("dice=9.9&sort=x&colours=x&steps=-1&chosen=1.1.1", ""),
+    ],
+)
+def test_what_cannot_be_read_is_said(context: BrowserContext, url: str, query: str, said: str) -> None:
+    page = context.new_page()
+    posts = count_posts(page)
+    open_page(page, f"{url}/?{query}")
+    expect(page.get_by_test_id("notice")).to_contain_text(said)
+    for name in ("Next character", "Tree", "Locked dice", "Score"):
+        page.get_by_role("tab", name=name).click()
+    assert page.get_by_test_id("card").count() > 1  # the stored ones
+    assert not posts or "dice" in query
+
+
+def test_no_more_runs_are_written_than_allowed_and_what_was_wrong_stays_said(context: BrowserContext, url: str) -> None:
+    page = context.new_page()
+    posts = count_posts(page)
+    run = "run=" + quote("0,1,1,7,0,0,0,1,A,B & <b>")
+    open_page(page, f"{url}/?model=00000000-float32&seed=x&{run}&{'&'.join(['run=0,1,1,7,0,0,0,1'] * 39)}")
+    wait_for_runs(page, MOST_RUNS)
+    notice = page.get_by_test_id("notice")
+    for said in ("may differ here", "Of 40 runs", "The address sets seed to “x”"):
+        expect(notice).to_contain_text(said)
+    assert len(posts) == MOST_RUNS
+    page.get_by_label("Prompt").fill("K")
+    set_up(page, length=1, samples=1)
+    press(page, "Again")
+    page.wait_for_function(DONE, arg=MOST_RUNS + 1)
+    expect(notice).to_have_text("")
+    copied(page)
+    expect(page.locator(".bar-said")).to_have_text("Link copied. A link has no room for the earlier texts.")
+
+
+def paste(page: Page, prompt: str) -> None:
+    """Many lines at once: a browser that is told to type them takes minutes."""
+    field = page.get_by_label("Prompt")
+    field.evaluate("(field, text) => { field.value = text; field.dispatchEvent(new Event('input', { bubbles: true })); }", prompt)
+
+
+def test_a_long_prompt_is_in_the_link_or_said_not_to_be(context: BrowserContext, page: Page, url: str) -> None:
+    fits = "x" * 8100 + "\n" * 1900
+    assert len(fits) == MAX_PROMPT_CHARS
+    set_up(page, length=1, samples=1, seed="1")
+    paste(page, fits)
+    address = copied(page)
+    assert len(address) > 13_000
+    other = at(context, address)
+    assert other.get_by_label("Prompt").input_value() == fits
+    other.close()
+    paste(page, "x\n" * 5000)
+    press(page, "Generate")
+    page.wait_for_function(DONE, arg=1)
+    address = copied(page)
+    said = "Link copied. The prompt is too long for a link. A link has no room for the texts."
+    expect(page.locator(".bar-said")).to_have_text(said)
+    assert parse_qs(urlsplit(address).query) == {"length": ["1"], "samples": ["1"], "seed": ["1"]}
+    page.wait_for_function("address => location.href === address", arg=address)
+
+
+def test_back_and_forward_do_no_harm(page: Page, url: str) -> None:
+    length = page.evaluate("history.length")
+    set_up(page, length=12, samples=2)
+    press(page, "Generate")
+    page.wait_for_function(DONE, arg=1)
+    set_up(page, prompt="KING:", temperature=1.1)
+    page.get_by_role("tab", name="Tree").click()
+    page.wait_for_url("**view=tree*")
+    before = page.evaluate(STATE)
+    assert page.evaluate("history.length") == length
+    page.goto(f"{url}/healthz")
+    page.go_back()
+    wait_for_runs(page, 1)
+    assert page.evaluate(STATE) == before
+    page.go_forward()
+    page.go_back()
+    wait_for_runs(page, 1)
+    assert page.evaluate(STATE) == before

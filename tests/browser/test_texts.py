@@ -1,0 +1,298 @@
+"""The view "Texts" in a real browser: what is shaded, marked and coloured, texts side by side, and the way back."""
+
+from __future__ import annotations
+
+import json
+import math
+import urllib.request
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from playwright.sync_api import Browser, Page, expect
+
+from model.sampling import Floats, distribution
+from tests.browser.conftest import open_page
+from tests.browser.tab import WRITING, card, generate, groups, point_at, set_up, start_long, texts
+from tests.viewing import write
+
+# Of each card of the newest group: its text without the prompt, and the ranges of it in each highlight.
+MARKS = """() => [...document.querySelector(".group").querySelectorAll(".card-text")].map((body) => {
+  const text = body.lastChild;
+  const ranges = (name) => [...CSS.highlights.get(name)]
+    .filter((range) => range.startContainer === text)
+    .map((range) => [range.startOffset, range.endOffset]);
+  const heat = [...Array(7).keys()].flatMap((i) => ranges(`heat-${i + 1}`).map((range) => [i + 1, ...range]));
+  return { text: text.data, shared: ranges("shared"), parting: ranges("parting"), heat };
+})"""
+HIGHLIGHTED = "(names) => names.reduce((sum, name) => sum + CSS.highlights.get(name).size, 0)"
+HEAT = [f"heat-{step}" for step in range(1, 8)]
+Marks = list[dict[str, Any]]
+Steps = NDArray[np.int64]
+
+
+def expected_marks(texts: list[str]) -> list[tuple[list[list[int]], list[list[int]]]]:
+    """What should be shaded and marked of texts that are compared, some of them perhaps not written to their end."""
+    if len(texts) < 2:
+        return [([], [])] * len(texts)
+    shared = next(n for n in range(min(map(len, texts)), -1, -1) if len({text[:n] for text in texts}) == 1)
+    marks = []
+    for i, text in enumerate(texts):
+        others = texts[:i] + texts[i + 1 :]
+        alone = [n for n in range(len(text)) if not any(other[: n + 1] == text[: n + 1] for other in others)]
+        parted = alone and not any(text.startswith(other) for other in others)  # a shorter one may still go on likewise
+        marks.append(([[0, shared]] if shared else [], [[alone[0], alone[0] + 1]] if parted else []))
+    return marks
+
+
+def check_marks(marks: Marks) -> None:
+    assert [(mark["shared"], mark["parting"]) for mark in marks] == expected_marks([mark["text"] for mark in marks])
+
+
+def logits_of(url: str, key: str, sample: int) -> Floats:
+    """What the characters of a sample were drawn from, (n, V)."""
+    with urllib.request.urlopen(f"{url}/logits/{key}/{sample}") as response:
+        shape = [int(n) for n in response.headers["X-Soliloquy-Shape"].split(",")]
+        return np.frombuffer(response.read(), "<f4").reshape(shape).astype(float)
+
+
+def painted(mark: dict[str, Any]) -> Steps:
+    """The step in which each character is painted."""
+    steps = np.zeros(len(mark["text"]), dtype=int)
+    for step, begin, end in mark["heat"]:
+        assert not steps[begin:end].any(), "painted twice"
+        steps[begin:end] = step
+    return steps
+
+
+def expected_steps(page: Page, text: str, logits: Floats) -> Steps:
+    """The step in which each character should be: its surprisal in whole bits, of the probability before temperature, top-k and top-p."""
+    vocabulary = page.evaluate("window.soliloquy.vocabulary")
+    raw = distribution(logits[: len(text)])
+    return np.array([min(7, int(-math.log2(p[vocabulary.index(char)]))) for p, char in zip(raw, text, strict=True)])
+
+
+def check_painting(page: Page, url: str, key: str) -> list[int]:
+    """What is painted of the newest group is painted rightly, nothing left out; returns up to where."""
+    until = []
+    for sample, mark in enumerate(page.evaluate(MARKS)):
+        end = max((end for _, _, end in mark["heat"]), default=0)
+        assert painted(mark)[:end].tolist() == expected_steps(page, mark["text"], logits_of(url, key, sample))[:end].tolist()
+        until.append(end)
+    return until
+
+
+def answer_with(page: Page, texts: list[str]) -> None:
+    """Lets the next press be answered by these texts, stopped wherever they end."""
+    view = {"run": 1, "key": "", "prompt": "ROMEO:", "seed": 1, "temperature": 0.8, "samples": len(texts), "first_sample": 0, "notice": ""}
+    lines = [view | {"state": "waiting", "ahead": 0}, {"state": "stopped", "new": texts, "elapsed_s": 1}]
+    body = "".join(json.dumps(line) + "\n" for line in lines)
+    page.route("**/write", lambda route: route.fulfill(body=body, content_type="application/x-ndjson"), times=1)
+
+
+def test_what_all_begin_with_is_shaded_and_partings_are_marked(page: Page) -> None:
+    cases = [
+        ["alone"],
+        ["same", "same", "same"],
+        ["I have", "I had ", "You hav"],
+        ["\nthe", "\nthe k", "\nthe q"],  # not written equally far
+        ["", "a"],
+        ["Sir", "sir", "Sir"],
+        ["ab", "ac", "b"],
+    ]
+    for given in cases:
+        answer_with(page, given)
+        generate(page)
+        marks = page.evaluate(MARKS)
+        assert [mark["text"] for mark in marks] == given
+        check_marks(marks)
+
+
+def test_marks_follow_the_writing(page: Page) -> None:
+    set_up(page, temperature=0.3)
+    start_long(page)
+    lengths = set()
+    while len(lengths) < 3:
+        marks = page.evaluate(MARKS)
+        check_marks(marks)
+        lengths.add(len(marks[0]["text"]))
+    page.get_by_role("button", name="Stop").click()
+    set_up(page, temperature=0, samples=3, length=50)
+    generate(page)
+    marks = page.evaluate(MARKS)
+    assert [(mark["shared"], mark["parting"]) for mark in marks] == [([[0, 50]], [])] * 3
+    page.get_by_role("button", name="Clear").click()
+    assert page.evaluate(HIGHLIGHTED, ["shared", "parting"]) == 0
+
+
+def switch_colours(page: Page) -> str:
+    """Turns the colours on for texts that nobody has looked into yet; returns the key under which they are remembered."""
+    with page.expect_request("**/logits/*/*") as asked:
+        page.get_by_role("button", name="Colour by surprisal").click()
+    return asked.value.url.split("/")[-2]
+
+
+def paint_all(page: Page, url: str, key: str, sample: int = 0) -> None:
+    """Waits until a text of the newest group is painted to its end."""
+    text = page.evaluate(MARKS)[sample]["text"]
+    last = int(expected_steps(page, text, logits_of(url, key, sample)).nonzero()[0][-1])
+    page.wait_for_function(f"([sample, last]) => ({MARKS})()[sample].heat.some(([, , end]) => end > last)", arg=[sample, last])
+
+
+def test_each_character_has_the_colour_of_its_surprisal(page: Page, url: str) -> None:
+    set_up(page, prompt="First", temperature=1.3, samples=3, length=120)
+    generate(page)
+    key = switch_colours(page)
+    for sample in range(3):
+        paint_all(page, url, key, sample)
+    assert min(check_painting(page, url, key)) > 100
+    assert {step for mark in page.evaluate(MARKS) for step, _, _ in mark["heat"]} == set(range(1, 8))
+    expect(page.locator(".heat-legend").first).to_be_visible()
+    page.get_by_role("button", name="Colour by surprisal").click()
+    assert page.evaluate(HIGHLIGHTED, HEAT) == 0
+    expect(page.locator(".heat-legend").first).to_be_hidden()
+
+
+def test_colours_follow_the_writing(page: Page, url: str) -> None:
+    start_long(page)
+    key = switch_colours(page)
+    reached = [0]
+    while len(reached) < 4:
+        until = min(check_painting(page, url, key))
+        if until > reached[-1]:
+            reached.append(until)
+    expect(page.get_by_test_id("status")).to_have_text("writing")
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_test_id("status")).to_contain_text("stopped")
+    for sample in range(4):
+        paint_all(page, url, key, sample)
+    check_painting(page, url, key)
+    page.get_by_role("button", name="Clear").click()
+    assert page.evaluate(HIGHLIGHTED, HEAT) == 0
+
+
+def test_only_texts_in_sight_are_coloured(page: Page, url: str) -> None:
+    set_up(page, samples=16, length=200)
+    generate(page)
+    key = switch_colours(page)
+    paint_all(page, url, key)
+    page.wait_for_function("performance.getEntriesByType('resource').some(({ name }) => name.includes('/15?since'))")
+    assert page.evaluate(MARKS)[15]["heat"] == []
+    card(page, 15).scroll_into_view_if_needed()
+    paint_all(page, url, key, 15)
+    page.wait_for_function(f"({MARKS})()[0].heat.length === 0")
+    check_painting(page, url, key)
+
+
+def settings_of(page: Page) -> list[list[str]]:
+    """What is said above each run of the newest group, but for how its writing went."""
+    blocks = page.get_by_test_id("group").first.locator(".group-line").all()
+    return [block.locator(".setting, .seed").all_inner_texts() for block in blocks]
+
+
+def compare(page: Page, *temperatures: float, presses: int = 1) -> None:
+    """Has three texts written side by side."""
+    for number, temperature in enumerate(temperatures, start=1):
+        page.get_by_label(f"Temperature {number}", exact=True).fill(str(temperature))
+    press = page.get_by_role("button", name="Write at three temperatures, side by side")
+    press.evaluate("(button, presses) => { for (let i = 0; i < presses; i++) button.click(); }", presses)
+    page.wait_for_function("document.querySelector('.group.abreast')?.querySelectorAll('.card').length === 3")
+    page.wait_for_function(f"!document.querySelector('{WRITING}')")
+
+
+@pytest.mark.parametrize("seed", ["77", ""])
+def test_three_temperatures_stand_side_by_side(page: Page, url: str, seed: str) -> None:
+    set_up(page, prompt="JULIET:", seed=seed, length=60)
+    compare(page, 1.2, 0.3, 0.7, presses=3)
+    assert page.get_by_test_id("group").count() == 1
+    said = settings_of(page)
+    assert [words[0] for words in said] == ["temperature 0.3", "temperature 0.7", "temperature 1.2"]
+    seeds = {words[1].removeprefix("seed ") for words in said}
+    assert len(seeds) == 1
+    assert not seed or seeds == {seed}
+    again = [write(url, prompt="JULIET:", seed=min(seeds), temperature=t, samples=1, length=60)[0] for t in (0.3, 0.7, 1.2)]
+    assert texts(page) == [f"JULIET:{text}" for text in again]
+    check_marks(page.evaluate(MARKS))
+    tops = [block.bounding_box()["y"] for block in page.locator(".group.abreast > *").all()]
+    assert len(set(tops)) == 1, "they do not stand abreast"
+
+
+def test_undo_brings_back_texts_and_prompt(page: Page) -> None:
+    def state() -> list[Any]:
+        settings = page.locator(".group-line :is(.setting, .seed)").all_inner_texts()
+        return [groups(page), settings, page.get_by_label("Prompt").input_value()]
+
+    def force() -> None:
+        said = point_at(page, card(page), 3, click=True)
+        said.locator(".candidate:not(.candidate-drawn)").first.click()
+        finished(4)
+
+    def go_on() -> None:
+        point_at(page, card(page), 5, click=True).get_by_role("button", name="Continue from here").click()
+        finished(3)
+
+    def finished(count: int) -> None:
+        expect(page.get_by_test_id("group")).to_have_count(count)
+        page.wait_for_function(f"!document.querySelector('{WRITING}')")
+
+    def clear() -> None:
+        page.get_by_role("button", name="Clear").click()
+
+    set_up(page, seed="5", samples=2, length=30)
+    undo = page.get_by_role("button", name="Undo")
+    expect(undo).to_be_disabled()
+    before = []
+    presses = [lambda: generate(page), lambda: generate(page, "Again"), go_on, force, clear, lambda: compare(page, 0.3, 0.7, 1.2)]
+    for press in presses:
+        before.append(state())
+        press()
+        assert state() != before[-1]
+    for earlier in reversed(before):
+        undo.click()
+        assert state() == earlier
+    expect(undo).to_be_disabled()
+
+
+def test_again_after_undo_throws_the_same_dice_once_more(page: Page) -> None:
+    set_up(page, seed="5", samples=2, length=30)
+    first = generate(page)
+    again = generate(page, "Again")
+    page.get_by_role("button", name="Undo").click()
+    assert texts(page) == first
+    assert generate(page, "Again") == again != first
+
+
+def test_two_tabs_of_a_browser_do_not_mix(page: Page, url: str) -> None:
+    other = page.context.new_page()
+    open_page(other, url)
+    for tab, seed in ((page, "1"), (other, "2")):
+        set_up(tab, seed=seed, samples=2, length=200)
+        tab.get_by_role("button", name="Generate").click()
+    switch_colours(other)
+    for tab, seed in ((page, 1), (other, 2)):
+        expect(tab.get_by_test_id("status")).to_contain_text("400 characters in")
+        assert texts(tab) == [f"ROMEO:{text}" for text in write(url, prompt="ROMEO:", temperature=0.8, seed=seed, samples=2, length=200)]
+    other.wait_for_function(f"({HIGHLIGHTED})({HEAT}) > 0")
+    assert page.evaluate(HIGHLIGHTED, HEAT) == 0
+
+
+def test_colours_of_a_server_that_is_gone_are_missed_with_a_word(browser: Browser, url: str) -> None:
+    context = browser.new_context(viewport={"width": 1280, "height": 720})
+    page = context.new_page()
+    open_page(page, url)
+    set_up(page, samples=2, length=40)
+    written = generate(page)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    context.set_offline(True)
+    page.get_by_role("button", name="Colour by surprisal").click()
+    expect(page.get_by_test_id("notice")).to_contain_text("The server cannot be reached. Nothing is lost")
+    page.wait_for_timeout(300)
+    assert len(asked) == 1, "it asks again and again"
+    assert texts(page) == written
+    context.set_offline(False)
+    for _ in range(2):
+        page.get_by_role("button", name="Colour by surprisal").click()
+    page.wait_for_function("CSS.highlights.get('heat-1').size > 0")
+    context.close()
