@@ -1,7 +1,6 @@
 // What a pass over a text shows of the heads (ui/attention_data.py): all weights as bytes for drawing, exact numbers on demand.
-import { post } from "../sample/runs.js";
+import { getBuffer, getJSON, postForJSON } from "../shared/server.js";
 
-const UNREACHABLE = "The server cannot be reached. Nothing is lost; try again.";
 const startOfRow = (row) => (row * (row + 1)) / 2;
 export const shareOf = (byte) => (byte / 255) ** 2; // bytes are square roots, so that faint weights are seen
 
@@ -10,10 +9,9 @@ export class Capture {
 
   // Reads a text with some heads ([layer, head], both from 0) switched off. Throws an Error in words for the reader.
   static async read(text, headsOff = [], signal = undefined) {
-    const answer = await ask(() => post("./attention", { text, heads_off: headsOff }, signal));
-    const capture = Object.assign(new Capture(), await answer.json());
+    const capture = Object.assign(new Capture(), await postForJSON("./attention", { text, heads_off: headsOff }, signal));
     capture.characters = [...capture.text];
-    capture.bytes = new Uint8Array(await (await ask(() => fetch(`./attention/${capture.key}/weights`, { signal }))).arrayBuffer());
+    capture.bytes = new Uint8Array(await getBuffer(`./attention/${capture.key}/weights`, signal));
     return capture;
   }
 
@@ -43,13 +41,13 @@ export class Capture {
   }
 
   // How the weight of one cell comes about.
-  async cell(layer, head, row, column) {
-    return (await ask(() => fetch(`./attention/${this.key}/cell/${layer}/${head}/${row}/${column}`))).json();
+  cell(layer, head, row, column) {
+    return getJSON(`./attention/${this.key}/cell/${layer}/${head}/${row}/${column}`);
   }
 
   #floats(path) {
     if (!this.#exact.has(path)) {
-      const fetched = ask(() => fetch(`./attention/${this.key}/${path}`)).then(async (answer) => new Float32Array(await answer.arrayBuffer()));
+      const fetched = getBuffer(`./attention/${this.key}/${path}`).then((buffer) => new Float32Array(buffer));
       fetched.catch(() => this.#exact.delete(path));
       this.#exact.set(path, fetched);
     }
@@ -58,16 +56,3 @@ export class Capture {
 }
 
 export const rowOf = (exact, i) => exact.subarray(startOfRow(i), startOfRow(i + 1));
-
-async function ask(request) {
-  let answer;
-  try {
-    answer = await request();
-  } catch (error) {
-    if (error.name === "AbortError") throw error;
-    throw new Error(UNREACHABLE);
-  }
-  if (answer.ok) return answer;
-  const { error } = await answer.json().catch(() => ({}));
-  throw Object.assign(new Error(error ?? `The server answered ${answer.status}.`), { status: answer.status });
-}

@@ -1,5 +1,5 @@
 // Taking it along: the link to this state, pictures, and the exact numbers.
-import { copyLink, createMenu, toggleFullScreen, tool } from "../shared/bar.js";
+import { copyLink, createMenu, sayer, toggleFullScreen, tool } from "../shared/bar.js";
 import { download, palette, savePicture } from "../shared/paint.js";
 import { rowOf } from "./capture.js";
 import { describe, inWords } from "./grid.js";
@@ -8,17 +8,17 @@ const TILE = 160; // of a picture, in pixels of the page
 const GAP = 14;
 
 export function createExport(look) {
-  const say = (words) => look.say(words, false);
+  const say = sayer(look.element.querySelector(".bar-said"));
   const tools = look.element.querySelector(".look-icons");
-  const opener = tool("download", "Download", "Download", (event) => {
-    event.preventDefault();
-    open();
-  });
-  const open = createMenu(look.element, opener, () => entries(look), (words) => look.say(words));
+  look.copyLink = () => copyLink(() => look.address.write(), say);
+  look.toggleFullScreen = () => toggleFullScreen(look.element, say);
+  const opener = tool("download", "Download", "Download (d)", () => look.download());
+  look.download = createMenu(look.element, opener, () => entries(look), (words) => look.say(words));
   tools.append(
-    tool("link", "Copy link", "Copy the link to this state", () => copyLink(() => look.address.write(), say)),
+    tool("link", "Copy link", "Copy the link to this state (l)", look.copyLink),
     opener,
-    tool("full-screen", "Full screen", "Full screen", () => toggleFullScreen(look.element, say)),
+    tool("full-screen", "Full screen", "Full screen (f)", look.toggleFullScreen),
+    tool("keys", "Keys", "Keys (?)", () => look.showKeys()),
   );
 }
 

@@ -2,11 +2,10 @@
 // the same way (ui/writing_without.py), so that nothing but the heads differs.
 import { drawSeed } from "../shared/dice.js";
 import { button, make, nameOf, number } from "../shared/dom.js";
-import { asViewer, post, readLines } from "../sample/runs.js";
+import { postForLines, UNREACHABLE } from "../shared/server.js";
 
 const LENGTH = 120;
 const SHOWN = 40; // characters of the prompt
-const UNREACHABLE = "The server cannot be reached. Nothing is lost; try again.";
 const SHARED = mark("off-shared");
 const PARTING = mark("off-parting");
 
@@ -55,7 +54,7 @@ export function createPair(look) {
     } catch (error) {
       if (!asked.signal.aborted) {
         asked.abort(); // the other one, too
-        trouble.textContent = error instanceof TypeError ? UNREACHABLE : error.message;
+        trouble.textContent = error.message;
       }
     } finally {
       abort = null;
@@ -78,16 +77,15 @@ export function createPair(look) {
   }
 
   async function write({ text }, body, signal) {
-    const answer = await post("./write_without", asViewer(body), signal);
-    if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).error ?? `The server answered ${answer.status}.`);
     let done = false;
-    await readLines(answer.body, (line) => {
+    const take = (line) => {
       if (line.error) throw new Error(line.error);
       text.appendData(line.new?.[0] ?? "");
       done = line.state === "done";
       compare();
-    });
-    if (!done) throw new TypeError("cut off");
+    };
+    await postForLines("./write_without", body, take, signal);
+    if (!done) throw new Error(UNREACHABLE);
   }
 
   function compare() {

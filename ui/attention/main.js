@@ -12,6 +12,7 @@ import { Capture } from "./capture.js";
 import { createExport } from "./export.js";
 import { createGrid } from "./grid.js";
 import { createHeadsOff } from "./heads_off.js";
+import { createKeys } from "./keys.js";
 import { createLens } from "./lens.js";
 import { createNext } from "./next.js";
 import { createOneHead } from "./one_head.js";
@@ -102,6 +103,7 @@ export async function start(element, props) {
   createViews(look);
   createWriting(look);
   createExport(look);
+  createKeys(look);
   const { address } = look;
   const [layer, head] = address.get("head").split(".");
   if (head) look.head = { layer: Number(layer), head: head === "average" ? head : Number(head) };
@@ -161,6 +163,8 @@ function createViews(look) {
     look.show(names[(names.indexOf(look.shown) + step + names.length) % names.length]);
     views.get(look.shown).tab.focus();
   });
+  look.views = [...views.keys()];
+  look.titleOf = (name) => VIEWS.find(([other]) => other === name)[1];
   look.view = () => views.get(look.shown).view;
   look.panel = () => views.get(look.shown).panel;
   look.show(look.address.get("see") || "all");

@@ -87,6 +87,8 @@ function createEditor(look) {
     if (event.key === "Escape") open(false);
   });
   form.addEventListener("submit", (event) => event.preventDefault());
-  const edit = button("quiet", "Another text", () => open(form.hidden));
-  look.sources = [edit, button("quiet", "The newest sample", () => look.read(newest(look.sample)))];
+  look.edit = () => open(form.hidden);
+  look.takeNewest = () => look.read(newest(look.sample));
+  const edit = button("quiet", "Another text", look.edit);
+  look.sources = [edit, button("quiet", "The newest sample", look.takeNewest)];
 }

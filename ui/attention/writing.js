@@ -1,7 +1,7 @@
 // While it writes: the model goes on with the text, the heads are seen at every new character, and a slider leads back through it all.
 import { drawSeed } from "../shared/dice.js";
 import { button, make, number, signOf } from "../shared/dom.js";
-import { asViewer, post, readLines } from "../sample/runs.js";
+import { postForLines } from "../shared/server.js";
 
 const LENGTH = 200; // characters for a press
 
@@ -11,7 +11,8 @@ export function createWriting(look) {
   Object.assign(slider, { type: "range", min: 0, step: 1 });
   slider.setAttribute("aria-label", "Character looked from");
   const said = make("span", "writing-said");
-  const press = button("quiet", "Write on", () => (abort ? abort.abort() : write()));
+  look.writeOn = () => (abort ? abort.abort() : write());
+  const press = button("quiet", "Write on", look.writeOn);
   row.append(...look.sources, press, slider, said);
   look.element.querySelector(".look-text").append(row);
   let abort = null;
@@ -43,15 +44,14 @@ export function createWriting(look) {
       })();
     };
     try {
-      const answer = await post("./write", asViewer(settings), abort.signal);
-      if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).error ?? `The server answered ${answer.status}.`);
-      await readLines(answer.body, (line) => {
+      const take = (line) => {
         if (line.error) throw new Error(line.error);
         text += line.new?.[0] ?? "";
         follow();
-      });
+      };
+      await postForLines("./write", settings, take, abort.signal);
     } catch (error) {
-      if (!abort.signal.aborted) look.say(error instanceof TypeError ? "The server cannot be reached. What is written stays here." : error.message);
+      if (!abort.signal.aborted) look.say(error.message);
     } finally {
       abort = null;
       press.textContent = "Write on";

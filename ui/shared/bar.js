@@ -1,6 +1,7 @@
 // The tools above a tab's views: link, downloads, full screen, and whatever else the tab has.
 import { button, make } from "./dom.js";
 
+const [SHORT_MS, LONG_MS] = [2_500, 10_000]; // to read two words, and a sentence
 const ICONS = {
   undo: "M8 5L3.5 9.5L8 14M4 9.5h10.5a5 5 0 0 1 0 10H9",
   link: "M10 14a4.2 4.2 0 0 0 6 0l3.5-3.5a4.2 4.2 0 0 0-6-6L12 6M14 10a4.2 4.2 0 0 0-6 0l-3.5 3.5a4.2 4.2 0 0 0 6 6L12 18",
@@ -24,6 +25,16 @@ export function tool(name, label, title, action) {
   picture.append(path);
   node.append(picture);
   return node;
+}
+
+// Says words at the bar, for as long as it takes to read them.
+export function sayer(said) {
+  let saying = 0;
+  return (words) => {
+    said.textContent = words;
+    clearTimeout(saying);
+    saying = setTimeout(() => (said.textContent = ""), words.length > 40 ? LONG_MS : SHORT_MS);
+  };
 }
 
 // Copies the address of what is seen: `write()` gives { address, missing: sentences on what it cannot hold }.
@@ -52,6 +63,7 @@ export function createMenu(root, opener, entries, say) {
   list.popover = "auto";
   root.append(list);
   opener.popoverTargetElement = list; // so that a press on it is none beside the list, which would close it before
+  opener.addEventListener("click", (event) => event.preventDefault()); // ... and opens it once
   const entry = ([label, action]) =>
     button("menu-entry", label, async () => {
       list.hidePopover();
