@@ -2,7 +2,7 @@
 import { createCandidates } from "../shared/candidates.js";
 import { make, nameOf, signOf } from "../shared/dom.js";
 
-const SHOWN = 5;
+const SHOWN = 4;
 const AS_LEARNED = { temperature: 1, top_k: 0, top_p: 1 };
 
 export function createNext(look) {

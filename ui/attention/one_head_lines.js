@@ -1,5 +1,5 @@
 // The lines of a head: the text twice, below as it looks, above as it is looked at. A line is as wide and dark as its weight is large.
-import { make, percent, plural, signOf } from "../shared/dom.js";
+import { make, number, percent, plural, signOf } from "../shared/dom.js";
 import { fit } from "../shared/paint.js";
 import { placeInWords, placeOf } from "./one_head_data.js";
 import { slide } from "./one_head_map.js";
@@ -79,7 +79,7 @@ export function createLines(look, state, on) {
     const lines = `${whose}: ${plural(drawn.length, "line")} for weights of ${100 * THIN} % or more`;
     const beyond = outside ? `, ${outside} beyond the left edge` : "";
     const carried = `${percent(total ? thin.weight / total : 0)} of the attention${isAbove ? " it gets from what is shown" : ""}`;
-    const rest = thin.count ? `Left out: ${plural(thin.count, "thinner one")} with ${carried}.` : "None is left out.";
+    const rest = thin.count ? `Left out: ${number(thin.count)} thinner with ${carried}.` : "None is left out.";
     return `${lines}${beyond}. ${rest}`.replaceAll(" %", "\u00a0%");
   }
 

@@ -7,7 +7,7 @@ import { paintCells } from "./one_head_map.js";
 const WIDTH = 1000; // pixels of the page, for the map
 const LEAST_WIDTH = 480; // for the title
 const CELL = { least: 4, most: 32 };
-const HEAD = 6; // rem, for the title and two lines below it
+const [HEAD, LINE] = [3, 1.35]; // rem, for the title and for each line below it
 
 const fileName = ({ layer, head }, end) => `head-${layer}.${head === AVERAGE ? "average" : head}.${end}`;
 
@@ -26,20 +26,24 @@ export function saveMap(look, picture, does) {
 export function savePage(look, does, width, height, name, paint) {
   const colours = palette();
   const margin = colours.rem;
-  const top = HEAD * colours.rem;
+  const font = `${colours.rem}px ${colours.sans || "sans-serif"}`;
+  const lines = wrap(font, does, width);
+  const top = (HEAD + LINE * lines.length) * colours.rem;
   savePicture(name, width + 2 * margin, top + height + margin, (context) => {
     context.fillStyle = colours.ink;
     context.font = `600 ${1.25 * colours.rem}px ${colours.serif}`;
     context.fillText(nameOfHead(look.head), margin, 1.9 * colours.rem);
     context.fillStyle = colours.inkSoft;
-    context.font = `${colours.rem}px ${colours.sans || "sans-serif"}`;
-    wrap(context, does, width).forEach((line, i) => context.fillText(line, margin, (3.4 + 1.35 * i) * colours.rem));
+    context.font = font;
+    lines.forEach((line, i) => context.fillText(line, margin, (3.4 + LINE * i) * colours.rem));
     context.translate(margin, top);
     paint(context, colours);
   });
 }
 
-function wrap(context, words, width) {
+function wrap(font, words, width) {
+  const context = document.createElement("canvas").getContext("2d");
+  context.font = font;
   const lines = [""];
   for (const word of words.split(" ")) {
     const longer = `${lines.at(-1)} ${word}`.trim();
