@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -704,7 +705,7 @@ def test_work_leaves_writing_its_share_of_the_time(engine: Engine, tiny: Weights
     gate.opened.set()
     ends = [future.result(PATIENCE_S) for future in futures]
     assert finished(request).state == DONE
-    shares = [4 / (after - before) for before, after in zip(ends, ends[1:], strict=False)]
+    shares = [4 / (after - before) for before, after in pairwise(ends)]
     assert max(shares) == pytest.approx(ERRANDS_SHARE)
 
 

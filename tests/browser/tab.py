@@ -5,15 +5,17 @@ from __future__ import annotations
 from playwright.sync_api import Locator, Page, expect
 
 WRITING = ".group .running"
-# Brings a character of a card into the window and gives the point to point at. A newline is to the right of the line that it ends.
+# Scrolls to a character of a card and gives the point to point at. A newline is to the right of the line that it ends.
 PLACE = """async (body, index) => {
   const range = document.createRange();
   range.setStart(body.lastChild, index);
   range.setEnd(body.lastChild, index + 1);
-  const { top: now } = range.getBoundingClientRect();
-  if (now < 0 || now > innerHeight - 100) scrollBy(0, now - 100);
+  const place = () => range.getBoundingClientRect();
+  const frame = body.getBoundingClientRect();
+  if (place().top < frame.top || place().bottom > frame.bottom) body.scrollTop += place().top - frame.top - frame.height / 2;
+  if (place().top < 0 || place().bottom > innerHeight - 80) scrollBy(0, place().top - 100);
   await new Promise((scrolled) => requestAnimationFrame(() => requestAnimationFrame(scrolled)));
-  const { left, top, width, height } = range.getBoundingClientRect();
+  const { left, top, width, height } = place();
   return [left + (width ? width / 2 : 12), top + height / 2];
 }"""
 

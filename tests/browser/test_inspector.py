@@ -208,8 +208,8 @@ def test_a_tap_explains_a_character(browser: Browser, url: str) -> None:
     assert box
     assert box["height"] >= 44
     assert page.evaluate("document.documentElement.scrollWidth") == 360
-    page.touchscreen.tap(x, y - 60)
-    expect(said.locator(".inspector-title b")).not_to_have_text(texts(page)[0].removeprefix("ROMEO:")[7])
+    page.touchscreen.tap(*body.evaluate(PLACE, 12))
+    expect(said.locator(".inspector-title b")).to_have_text(texts(page)[0].removeprefix("ROMEO:")[12])
     page.touchscreen.tap(350, 8)
     expect(said).to_be_hidden()
     page.context.close()
@@ -314,8 +314,8 @@ def test_only_the_scrolling_of_its_own_text_takes_it_away(page: Page) -> None:
     expect(said).to_be_hidden()
 
 
-@pytest.mark.parametrize("hostile", ["<img src=x onerror=alert(1)>", "</script><script>alert(1)</script>"])
-def test_hostile_text_is_text_in_it(page: Page, hostile: str) -> None:
+def test_hostile_text_is_text_in_it(page: Page) -> None:
+    hostile = "</script><img src=x onerror=alert(1)>"
     dialogs: list[str] = []
     page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
 

@@ -123,7 +123,7 @@ def test_bars_are_the_servers_distribution(page: Page, url: str) -> None:
     assert shown["id"] == [str(i) for i in range(VOCAB_SIZE)]
     assert page.get_by_test_id("next-entropy").inner_text().startswith(f"{entropy(distribution([logits], 0.8, 20, 0.9)[0]):.2f} bits")
     assert page.get_by_test_id("next-choices").inner_text().startswith(f"{2 ** entropy(distribution([logits], 0.8, 20, 0.9)[0]):.1f} ")
-    expect(page.get_by_test_id("next-legend")).to_contain_text("cut by top-k or top-p: 0")
+    expect(page.get_by_test_id("next-legend")).to_contain_text("probability 0: cut by top-k and top-p")
     page.get_by_role("button", name="Download", exact=True).click()
     with page.expect_download() as download:
         page.get_by_role("button", name="Bars (PNG)").click()
@@ -229,7 +229,7 @@ def test_many_draws_come_from_the_distribution(page: Page, url: str) -> None:
     logits = logits_after(page, url, PROMPT)
     for _ in range(10):
         press(page, "Draw 1,000")
-    expect(page.get_by_test_id("next-counted")).to_contain_text(re.compile(r"^10,000 drawn: \d+ of 65 bars within the range"))
+    expect(page.get_by_test_id("next-counted")).to_contain_text(re.compile(r"^10,000 drawn: of the \d+ bars with at least 5"))
     counts = numbers(page, "count")
     throws = np.array([dice(11, sample, 1)[0] for sample in range(10_000)])
     probabilities = distribution([logits])
@@ -240,8 +240,10 @@ def test_many_draws_come_from_the_distribution(page: Page, url: str) -> None:
     assert distance > most, "a temperature off by a tenth would not be noticed"
     n, p = 10_000, probabilities[0]
     spread = 2 * np.sqrt(n * p * (1 - p))
-    inside = int(((counts >= np.maximum(0, n * p - spread)) & (counts <= n * p + spread)).sum())
-    expect(page.get_by_test_id("next-counted")).to_contain_text(f"{inside} of 65 bars")
+    frequent = n * p >= 5
+    inside = int((frequent & (counts >= n * p - spread) & (counts <= n * p + spread)).sum())
+    told = f"of the {frequent.sum()} bars with at least 5 expected throws, {inside} lie within the range"
+    expect(page.get_by_test_id("next-counted")).to_contain_text(told)
     page.get_by_test_id("next-bars").focus()
     page.keyboard.press("ArrowRight")
     best = int(np.argmax(logits))
@@ -306,7 +308,9 @@ def test_an_address_writes_the_same_steps_again(page: Page, url: str) -> None:
     show(page, url)
     expect(page.get_by_label("Seed")).to_have_value("")
     page.keyboard.press(".")
-    expect(page.get_by_label("Seed")).to_have_value(re.compile(r"^\d+$"))  # the one that was drawn
+    drawn = parse_qs(urlparse(until_address(page, "dice_seed=")).query)["dice_seed"][0]
+    expect(page.get_by_test_id("next-said")).to_contain_text(f"seed {drawn}, throw 1")
+    expect(page.get_by_label("Seed")).to_have_value("")
     page.get_by_test_id("next-bars").focus()
     for _ in range(3):
         page.keyboard.press("ArrowRight")
@@ -332,10 +336,110 @@ def test_an_address_writes_the_same_steps_again(page: Page, url: str) -> None:
     failure.get_by_role("button", name="Try again").click()
     expect(page.get_by_test_id("next-text")).to_have_text(PROMPT + before)
     expect(page.locator(".next-chosen")).to_have_text(chosen)
+    expect(page.get_by_label("Seed")).to_have_value("")
     press(page, "Step back")
     expect(page.get_by_test_id("next-said")).to_have_text(re.compile("was drawn with other settings.$"))
     press(page, "Step back")
     expect(page.get_by_test_id("next-said")).to_contain_text(f"‘{chosen}’ was put there by hand")
+
+
+def without_steps(address: str) -> bool:
+    return not {"steps", "chosen", "dice_seed"} & parse_qs(urlparse(address).query).keys()
+
+
+def test_steps_belong_to_their_prompt(page: Page, url: str) -> None:
+    shown, prompt = page.get_by_test_id("next-text"), page.get_by_label("Prompt")
+    tree, here = (page.get_by_role("tab", name=name) for name in ("Tree", "Next character"))
+    show(page, url, seed=5, steps=2)
+    expect(shown).to_have_text(re.compile(f"^{PROMPT}..$", re.DOTALL))
+    two = text(page)
+    tree.click()
+    page.get_by_label("Seed").fill("99")
+    until_address(page, "chosen=0.")  # other dice would not write them
+    open_page(page, page.url)
+    expect(page.locator("#panel-next")).to_be_hidden()
+    here.click()
+    expect(shown).to_have_text(two)
+    tree.click()
+    prompt.fill("Thy ")
+    page.wait_for_url(without_steps)
+    here.click()
+    expect(shown).to_have_text("Thy ")
+    press(page, "Step")
+    until_address(page, "steps=1")
+    tree.click()
+    until_address(page, "view=tree")
+    open_page(page, page.url)
+    prompt.fill("My ")  # before its steps were written again
+    page.wait_for_url(without_steps)
+    here.click()
+    bars_are_there(page)
+    expect(shown).to_have_text("My ")
+
+
+def test_the_seed_of_the_steps_can_be_kept(page: Page, url: str) -> None:
+    show(page, url)
+    press(page, "Step")
+    seed = page.get_by_test_id("next-said").get_by_role("button")
+    expect(seed).to_have_text(re.compile(r"^seed \d+$"))
+    drawn = seed.inner_text().removeprefix("seed ")
+    one = text(page)
+    seed.click()
+    expect(page.get_by_label("Seed")).to_have_value(drawn)
+    page.wait_for_url(lambda address: f"seed={drawn}" in address and "dice_seed" not in address and "chosen" not in address)
+    press(page, "Start over")
+    press(page, "Step")
+    expect(page.get_by_test_id("next-text")).to_have_text(one)
+
+
+def test_what_was_written_and_what_comes_next_are_told_apart(page: Page, url: str) -> None:
+    show(page, url, seed=7)
+    after, said = page.get_by_test_id("next-after"), page.get_by_test_id("next-said")
+    expect(after).to_have_text(f"Next, after “{PROMPT}”")
+    hit = draw(distribution([logits_after(page, url, PROMPT)]), dice(7, 0, 1))
+    char = table(page)["character"][hit.ids[0]]
+    press(page, "Step")
+    expect(said).to_contain_text(f"Written: ‘{char}’, by the throw {dice(7, 0, 1)[0]:.4f} ({hit.low[0]:.3f} to {hit.high[0]:.3f}).")
+    expect(after).to_have_text(f"Next, after “{PROMPT}{char}”")
+    page.get_by_label("Prompt").fill("Speak:\nThe king")
+    expect(after).to_have_text("Next, after “…:↵The king”")
+
+
+def test_what_cut_a_bar_is_named(page: Page, url: str) -> None:
+    show(page, url, temperature=0)
+    legend = page.get_by_test_id("next-legend")
+    expect(legend).to_contain_text("probability 0: cut by temperature 0")
+    set_slider(page, "temperature", 1)
+    expect(legend.get_by_text("probability 0")).to_be_hidden()
+    set_slider(page, "top-k", 20)
+    expect(legend.get_by_text("cut by")).to_have_text("probability 0: cut by top-k")
+    set_slider(page, "top-p", 0.8)
+    expect(legend.get_by_text("cut by")).to_have_text("probability 0: cut by top-k and top-p")
+    set_slider(page, "top-k", 0)
+    expect(legend.get_by_text("cut by")).to_have_text("probability 0: cut by top-p")
+
+
+def test_a_model_that_is_all_but_sure_says_so(page: Page, url: str) -> None:
+    show(page, url, prompt="ROMEO:")
+    expect(page.get_by_test_id("next-readout")).to_contain_text("Here the model is all but sure.")
+    page.get_by_label("Prompt").fill(PROMPT)
+    expect(page.get_by_test_id("next-readout")).to_contain_text("Point at a bar")
+
+
+def test_the_tab_of_the_texts_tells_that_they_are_written(page: Page, url: str) -> None:
+    show(page, url)
+    texts = page.get_by_role("tab", name="Texts")
+    held: list[Route] = []
+    page.route("**/write", lambda route: held.append(route))
+    page.get_by_role("button", name="Generate", exact=True).click()
+    expect(texts).to_have_accessible_description("Texts are being written")
+    expect(page.get_by_role("tab", name="Next character")).to_have_attribute("aria-selected", "true")
+    page.get_by_role("button", name="Stop", exact=True).click()
+    expect(texts).to_have_accessible_description("")
+    page.get_by_role("tab", name="Score").click()
+    page.get_by_role("button", name="Again", exact=True).click()
+    expect(texts).to_have_attribute("aria-selected", "true")
+    page.get_by_role("button", name="Stop", exact=True).click()
 
 
 def test_prompts_of_all_kinds(page: Page, url: str) -> None:
@@ -417,6 +521,16 @@ def test_it_fits(page: Page, url: str) -> None:
     box = page.get_by_test_id("next-bars").bounding_box()
     assert box
     assert box["y"] + box["height"] <= 720
+    larger = page.get_by_role("button", name="Larger text")
+    for _ in range(4):
+        larger.click()
+        page.wait_for_function("document.querySelector('.next-bars').getBoundingClientRect().bottom <= innerHeight")
+        assert page.evaluate("document.querySelector('.next-bars').clientHeight") > 100
+    page.keyboard.press("f")
+    page.wait_for_function("document.fullscreenElement")
+    page.wait_for_function("document.querySelector('.next-bars').getBoundingClientRect().bottom <= innerHeight")
+    page.keyboard.press("f")
+    page.get_by_role("button", name="Normal text").click()
     page.set_viewport_size({"width": 360, "height": 740})
     page.wait_for_function("document.querySelector('.next-bars').clientHeight > 400")  # the bars are folded
     assert page.evaluate("document.documentElement.scrollWidth") == 360

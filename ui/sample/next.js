@@ -69,8 +69,8 @@ class Next {
     app.controls.onChange((settings, name) => {
       if (TAKEN_WITH.includes(name) && "ready" in app.element.dataset) this.#replay = [];
       if (name !== "prompt") this.#take(settings);
-      else if (panel.hidden) this.#keep();
-      else this.#walk.restart(settings.prompt, TYPING_MS);
+      else if (!panel.hidden) this.#walk.restart(settings.prompt, TYPING_MS);
+      this.#keep();
     });
     document.addEventListener("keydown", (event) => this.#key(event));
   }
@@ -105,7 +105,6 @@ class Next {
     this.#draws.clear();
     this.#thrown = this.#thrown?.free ? { ...this.#thrown, moved: true } : null;
     if (this.#walk.logits) this.#fail("");
-    this.#keep();
     this.#redraw();
   }
 

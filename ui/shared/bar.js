@@ -42,7 +42,7 @@ export async function copyLink(write, say) {
   const { address, missing } = write();
   try {
     await navigator.clipboard.writeText(address);
-    say(["Link copied", ...missing].join(". "));
+    say(missing.length ? ["Link copied.", ...missing].join(" ") : "Link copied");
   } catch {
     window.prompt(["The address of this page as it is now:", ...missing].join(" "), address); // clipboards are closed to pages without https
   }
