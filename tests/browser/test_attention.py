@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import struct
 import urllib.request
 from collections.abc import Iterator
@@ -103,7 +104,7 @@ def test_heads_can_be_ordered_by_what_they_do(tab: Page, url: str) -> None:
     values = [int(share.split()[-1].rstrip("%")) for share in shares]
     assert values == sorted(values, reverse=True)
     assert len({*values}) > 3
-    expect(tab).to_have_url(lambda address: "order=previous" in address)
+    expect(tab).to_have_url(re.compile("order=previous"))
 
 
 def test_it_is_seen_while_it_writes_and_gone_back_through(tab: Page) -> None:
@@ -114,6 +115,19 @@ def test_it_is_seen_while_it_writes_and_gone_back_through(tab: Page) -> None:
     slider = tab.get_by_label("Character looked from")
     slider.fill("3")
     expect(tab.locator(".look-char.here")).to_have_text(TEXT[3])
+
+
+def test_who_looks_elsewhere_while_it_writes_is_left_there(tab: Page) -> None:
+    tab.get_by_role("button", name="Write on").click()
+    tab.wait_for_function(f"document.querySelectorAll('.look-char').length > {len(TEXT) + 8}")
+    tab.locator(".look-char").nth(3).click()
+    tab.wait_for_timeout(800)
+    expect(tab.locator(".look-char.here")).to_have_text(TEXT[3])
+    tab.keyboard.press("n")  # another text ends the writing
+    expect(tab.get_by_role("button", name="Write on")).to_be_visible()
+    newest = tab.evaluate("(run => run.start + run.texts[0])(window.soliloquy.sampleTab.runs.list.at(-1))")
+    tab.wait_for_timeout(1500)
+    assert tab.evaluate("document.querySelector('.look-characters').textContent").replace("↵", "\n") == newest[-256:]
 
 
 def test_another_text_is_read_and_bad_ones_are_told(tab: Page) -> None:
@@ -129,9 +143,11 @@ def test_another_text_is_read_and_bad_ones_are_told(tab: Page) -> None:
     look_at("<img src=x onerror=alert(1)>")
     expect(tab.locator(".look-characters")).to_contain_text("img srcx onerror")
     assert not tab.locator(".look img").count()
-    look_at("x" * 10_001)
-    expect(tab.locator(".look-said")).to_contain_text("10,0")
+    look_at("x" * 12_001)
+    expect(tab.locator(".look-said")).to_contain_text("The text has 12,001 characters; the most is 12,000.")
     tab.get_by_role("button", name="Cancel").click()
+    look_at("x" * 10_000)
+    expect(tab.locator(".look-line")).to_contain_text("Characters 9,745 to 10,000 of 10,000")
     look_at("o, " * 200)
     expect(tab.locator(".look-line")).to_contain_text("of 600")
     look_at("A")

@@ -60,7 +60,7 @@ def pressed(panel: Locator) -> list[str]:
 
 def percent_of(words: str) -> float:
     """`41 %` as a share."""
-    return float(words.replace("< ", "").removesuffix(" %")) / 100
+    return float(words.strip("<> %")) / 100
 
 
 def test_losses_bars_and_characters_are_those_of_the_routes(page: Page, url: str) -> None:

@@ -3,6 +3,7 @@ import { copyLink, createMenu, sayer, toggleFullScreen, tool } from "../shared/b
 import { download, palette, savePicture } from "../shared/paint.js";
 import { rowOf } from "./capture.js";
 import { describe, inWords } from "./grid.js";
+import { paintMap } from "./heat_map.js";
 
 const TILE = 160; // of a picture, in pixels of the page
 const GAP = 14;
@@ -34,9 +35,9 @@ function entries(look) {
 }
 
 function saveGrid(look) {
-  const { capture, element } = look;
-  const { n_layer, n_head } = capture;
-  const maps = new Map([...element.querySelectorAll(".tile")].map((tile) => [tile.dataset.head, tile.querySelector(".tile-map")]));
+  const { capture } = look;
+  const { n, n_layer, n_head } = capture;
+  const map = document.createElement("canvas");
   const [width, height] = [n_head * (TILE + GAP) + GAP, n_layer * (TILE + 2.5 * GAP) + 3 * GAP];
   savePicture("attention-heads.png", width, height, (context) => {
     const look_ = palette();
@@ -47,7 +48,9 @@ function saveGrid(look) {
     for (let layer = 0; layer < n_layer; layer++) {
       for (let head = 0; head < n_head; head++) {
         const [x, y] = [GAP + head * (TILE + GAP), 2.5 * GAP + layer * (TILE + 2.5 * GAP)];
-        context.drawImage(maps.get(`${layer}.${head}`), x, y, TILE, TILE);
+        const start = capture.offset(layer, head);
+        paintMap(map, capture.bytes.subarray(start, start + (n * (n + 1)) / 2), n);
+        context.drawImage(map, x, y, TILE, TILE);
         context.strokeStyle = look_.rule;
         context.strokeRect(x, y, TILE, TILE);
         context.fillText(`${layer}.${head} ${inWords(describe(look, layer, head))}`, x, y + TILE + 1.2 * GAP, TILE);

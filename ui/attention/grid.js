@@ -11,7 +11,7 @@ export const MEASURES = {
   space: "last space",
   word: "characters of its word",
   word_start: "start of its word",
-  newline: "last newline",
+  newline: "newlines before",
   line_start: "start of its line",
   same: "same letter before",
   induction: "what followed it then",
@@ -99,10 +99,12 @@ export function createGrid(panel, look) {
     }
     stale = false;
     if (tiles.length !== capture.n_layer * capture.n_head) build();
+    else if (!look.measured) arrange(); // the scores are this text's
     const half = (capture.n * (capture.n + 1)) / 2;
     for (const { layer, head, map } of tiles) {
       const start = capture.offset(layer, head);
       paintMap(map, capture.bytes.subarray(start, start + half), capture.n);
+      map.style.imageRendering = capture.n > map.clientWidth ? "auto" : "pixelated"; // made smaller, a thin line must not fall between pixels
     }
     follow();
     choose();
@@ -120,7 +122,7 @@ export function createGrid(panel, look) {
   }
 
   const choose = () => tiles.forEach(({ node, layer, head }) => node.classList.toggle("chosen", layer === look.head.layer && head === look.head.head));
-  const markOff = () => tiles.forEach(({ node, layer, head }) => node.classList.toggle("off", look.capture.heads_off.some(([l, h]) => l === layer && h === head)));
+  const markOff = () => tiles.forEach(({ node, layer, head }) => node.classList.toggle("silent", look.capture.heads_off.some(([l, h]) => l === layer && h === head)));
 
   order.addEventListener("change", arrange);
   look.addEventListener("capture", draw);

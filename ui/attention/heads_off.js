@@ -92,7 +92,7 @@ export function createHeadsOff(panel, look) {
     keys: [
       ["o", "All heads on", () => look.capture && void change([])],
       ["x", "The head chosen in “One head” off or on", toggleChosen],
-      ["w", "Write on with the same dice", () => pair.press()],
+      ["p", "Write on with the same dice, or stop", () => pair.press()],
     ],
     downloads: [
       ["Heads off, compared (CSV)", () => both && saveComparison(look, both, "csv")],

@@ -1,19 +1,14 @@
 // Two texts with the same dice after the text in view, side by side: one with all heads, one without those that are off. Both are written
 // the same way (ui/writing_without.py), so that nothing but the heads differs.
 import { drawSeed } from "../shared/dice.js";
-import { button, make, nameOf, number } from "../shared/dom.js";
+import { button, inFull, make, number, quoted } from "../shared/dom.js";
+import { charAt, commonLength, mark, range } from "../shared/marks.js";
 import { postForLines, UNREACHABLE } from "../shared/server.js";
 
 const LENGTH = 120;
 const SHOWN = 40; // characters of the prompt
 const SHARED = mark("off-shared");
 const PARTING = mark("off-parting");
-
-function mark(name) {
-  const highlight = new Highlight();
-  CSS.highlights.set(name, highlight);
-  return highlight;
-}
 
 export function createPair(look) {
   const [bar, node] = [make("div", "off-pair-bar"), make("section", "off-pair")];
@@ -94,12 +89,10 @@ export function createPair(look) {
     SHARED.clear();
     PARTING.clear();
     for (const { text } of sides) {
-      if (at) SHARED.add(rangeOf(text, 0, at));
-      if (at < before.length && at < after.length) PARTING.add(rangeOf(text, at, at + 1));
+      if (at) SHARED.add(range(text, 0, at));
+      if (at < before.length && at < after.length) PARTING.add(range(text, at));
     }
-    const { seed, temperature, top_k, top_p } = written;
-    const how = [`Seed ${seed}`, `temperature ${temperature}`, ...(top_k ? [`top-k ${top_k}`] : []), ...(top_p < 1 ? [`top-p ${top_p}`] : [])];
-    said.textContent = `${how.join(", ")}. ${words}`;
+    said.textContent = `Seed ${written.seed}, ${inFull(written)}. ${words}`;
   }
 
   return {
@@ -135,18 +128,12 @@ function createSide() {
 
 // Where two texts part, in units of JavaScript's strings, and the words for it.
 function difference(before, after, writing) {
-  const least = Math.min(before.length, after.length);
-  let at = 0;
-  while (at < least && before[at] === after[at]) at++;
-  if (at < least) {
+  const at = commonLength(before, after);
+  if (at < Math.min(before.length, after.length)) {
     const place = number([...before.slice(0, at)].length + 1);
-    return { at, words: `They part at character ${place}: ‘${nameOf(after[at])}’ instead of ‘${nameOf(before[at])}’.` };
+    return { at, words: `They part at character ${place}: ${quoted(charAt(after, at))} instead of ${quoted(charAt(before, at))}.` };
   }
   if (writing) return { at, words: "Writing" };
   if (!at) return { at, words: "" };
   return { at, words: before.length === after.length ? "The same text, character for character." : "The same, as far as they were written." };
-}
-
-function rangeOf(text, from, to) {
-  return new StaticRange({ startContainer: text, startOffset: from, endContainer: text, endOffset: to });
 }

@@ -2,7 +2,7 @@
 import { button, make, plural } from "../shared/dom.js";
 import { describe, inWords } from "./grid.js";
 
-const WORTH = "Small: rise of the loss on unseen text without that head, in nats.";
+const WORTH = "Small: rise of the loss on unseen text without it, in nats.";
 const isOff = (heads, layer, head) => heads.some(([l, h]) => l === layer && h === head);
 
 // `change(heads)` is called with the heads that are to be off.

@@ -1,6 +1,6 @@
 // The view "Layer by layer", a logit lens: what each layer would bet on if the network ended there, for characters around the one looked at.
 import { createCandidates } from "../shared/candidates.js";
-import { button, make, nameOf, percent, signOf } from "../shared/dom.js";
+import { button, make, nameOf, percent, quoted, signOf } from "../shared/dom.js";
 import { onLook } from "../shared/paint.js";
 import { colourOf } from "./heat_map.js";
 import { createLensChart } from "./lens_chart.js";
@@ -90,9 +90,8 @@ export function createLens(panel, look) {
     candidates.show({ logits: lens.logits(row(), here), settings: AS_LEARNED, id: drawn, count: SHOWN });
     const rows = Array.from({ length: lens.n_rows }, (_, row) => lens.probabilities(row, here)[id]);
     const place = `number ${lens.rank(row(), here, id)} of ${lens.capture.vocab_size}`;
-    const name = nameOf(look.vocabulary[id]);
-    page.came.textContent = `‘${name}’${came === undefined ? " in the end" : " came"}: ${percent(rows[row()])}, ${place}`;
-    chart.draw(rows, row(), `Probability of ${name} by layer`);
+    page.came.textContent = `${quoted(look.vocabulary[id])}${came === undefined ? " in the end" : " came"}: ${percent(rows[row()])}, ${place}`;
+    chart.draw(rows, row(), `Probability of ${nameOf(look.vocabulary[id])} by layer`);
   }
 
   function select(row, at) {

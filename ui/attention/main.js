@@ -17,6 +17,7 @@ import { createLens } from "./lens.js";
 import { createNext } from "./next.js";
 import { createOneHead } from "./one_head.js";
 import { createText } from "./text.js";
+import { exists } from "./one_head_data.js";
 import { createWriting } from "./writing.js";
 
 const VIEWS = [
@@ -40,14 +41,16 @@ class Look extends EventTarget {
   }
 
   // Reads a text; what is shown stays until the answer has come. Gives the capture back, or null where it failed or another came first.
-  async read(text, headsOff = this.capture?.heads_off ?? []) {
+  // Whatever is read ends the writing that was followed, but for what `following` reads itself.
+  async read(text, headsOff = this.capture?.heads_off ?? [], following = false) {
+    if (!following) this.stopWriting();
     this.#abort?.abort();
     const abort = (this.#abort = new AbortController());
     this.element.setAttribute("aria-busy", "true");
     try {
       const capture = await Capture.read(text, headsOff, abort.signal);
       if (abort.signal.aborted) return null;
-      this.say(capture.from ? "" : capture.notice, false); // which part is shown stands above the text
+      this.say(capture.notice, false);
       Object.assign(this, { capture, whole: text });
       if (this.at !== null && this.at >= capture.n) this.at = capture.n - 1;
       this.keep();
@@ -64,7 +67,7 @@ class Look extends EventTarget {
   // The character that is looked from; null for none.
   moveTo(index) {
     const { n } = this.capture ?? { n: 0 };
-    const at = index === null || !n ? null : Math.min(n - 1, Math.max(0, index));
+    const at = index === null || !n ? null : Math.min(n - 1, Math.max(0, Math.trunc(index) || 0));
     if (at === this.at) return;
     this.at = at;
     this.tell("at");
@@ -84,9 +87,8 @@ class Look extends EventTarget {
   }
 
   keep() {
-    const { text, heads_off } = this.capture;
-    this.address.keep("look", text);
-    this.address.keep("off", heads_off.map((head) => head.join(".")).join(","));
+    this.address.keep("look", this.whole);
+    this.address.keep("off", this.capture.heads_off.map((head) => head.join(".")).join(","));
   }
 
   tell(event) {
@@ -105,14 +107,26 @@ export async function start(element, props) {
   createExport(look);
   createKeys(look);
   const { address } = look;
-  const [layer, head] = address.get("head").split(".");
-  if (head) look.head = { layer: Number(layer), head: head === "average" ? head : Number(head) };
-  const off = address.get("off") ? address.get("off").split(",").map((pair) => pair.split(".").map(Number)) : [];
-  const capture = await look.read(address.get("look") || newest(sample), off);
-  if (!capture && address.get("look")) await look.read(newest(sample), []);
-  if (capture && (look.head.layer >= capture.n_layer || look.head.head >= capture.n_head || Number.isNaN(look.head.head))) look.choose(0, 0);
-  if (address.get("at")) look.moveTo(Number(address.get("at")) || 0);
+  const capture = await readAddress(look);
+  if (capture && !exists(capture, look.head)) look.choose(0, 0);
+  if (capture && address.get("at")) look.moveTo(Number(address.get("at")));
   element.dataset.ready = "";
+}
+
+// The text, the head and the heads that are off, as the address says. Heads that there are not are left on, and said.
+async function readAddress(look) {
+  const { address } = look;
+  const pair = (word) => word.split(".").map((part) => (part === "average" ? part : Number(part)));
+  const [layer, head] = pair(address.get("head"));
+  if (head !== undefined) look.head = { layer, head };
+  const off = address.get("off") ? address.get("off").split(",").map(pair) : [];
+  const text = address.get("look") || newest(look.sample);
+  const capture = await look.read(text, off);
+  if (capture || !off.length) return capture;
+  const refused = look.element.querySelector(".look-said").textContent;
+  const withAll = await look.read(text, []);
+  if (withAll) look.say([refused, withAll.notice].filter(Boolean).join(" "));
+  return withAll;
 }
 
 // The newest sample on the page, whole, or what stands in the prompt.

@@ -24,7 +24,7 @@ export function createNext(look) {
       const start = (capture.n_layer * capture.n + at) * V;
       candidates.show({ logits: lens.subarray(start, start + V), settings: AS_LEARNED, id: came === undefined ? undefined : look.idOf(came), count: SHOWN });
     } catch (error) {
-      look.say(error.message);
+      if (look.capture === capture) look.say(error.message);
     }
   }
 

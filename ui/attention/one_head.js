@@ -16,6 +16,15 @@ const MODES = [
   ["lines", "Lines", "1"],
   ["all", "All lines", "all"],
 ]; // name, title, in the address
+const CAPTIONS = {
+  map: "Rows look, columns are looked at.",
+  lines: "Below, the text looks; above, it is looked at. Wider lines are larger weights.",
+};
+const KEYS = {
+  map: "Arrow keys move from weight to weight, Enter shows how one comes about.",
+  lines: "Left and right move from character to character.",
+};
+const NO_QUERIES = "An average has no queries and keys of its own: each of the layer’s heads has its own. Choose a head.";
 const LEAST_HEIGHT = 19; // rem, of the map
 
 export function createOneHead(panel, look) {
@@ -140,8 +149,11 @@ export function createOneHead(panel, look) {
     const { layer, head } = look.head;
     const { row, column } = state.cell;
     if (column > row) behind.tell("No character looks at a later one: there is no weight here.");
-    else if (head === AVERAGE) behind.tell("An average has no queries and keys of its own: each of the layer’s heads has its own. Choose a head.");
-    else await tryTo("cell", () => look.capture.cell(layer, head, row, column), (answer) => number === asked && behind.show(answer, { row, column }));
+    else if (head === AVERAGE) behind.tell(NO_QUERIES);
+    else {
+      const ask = () => look.capture.cell(layer, head, row, column);
+      await tryTo("cell", ask, (answer) => number === asked && behind.show(answer, { row, column }));
+    }
   }
 
   function setMode(mode) {
@@ -169,10 +181,10 @@ export function createOneHead(panel, look) {
     (isMap ? map : lines).draw(room);
     overview.place();
     legend.node.hidden = !isMap;
-    caption.textContent = isMap ? "Rows look, columns are looked at." : "Below, the text looks; above, it is looked at. Wider lines are larger weights.";
+    const kind = isMap ? "map" : "lines";
+    caption.textContent = CAPTIONS[kind];
     said.replaceChildren(...(isMap ? cellInWords() : [state.exact ? lines.told() : "…"]));
-    const keys = isMap ? "Arrow keys move from weight to weight, Enter shows how one comes about." : "Left and right move from character to character.";
-    (isMap ? map : lines).node.setAttribute("aria-label", `${nameOfHead(look.head)}. ${keys}`);
+    (isMap ? map : lines).node.setAttribute("aria-label", `${nameOfHead(look.head)}. ${KEYS[kind]}`);
   }
 
   function cellInWords() {
@@ -223,7 +235,7 @@ export function createOneHead(panel, look) {
       ["m", "Map, lines, all lines", next],
       [",", "The head before", () => chooser.step(-1)],
       [".", "The next head", () => chooser.step(1)],
-      ["w", "How the weight looked at comes about", () => state.cell && open(state.cell)],
+      ["h", "How the weight looked at comes about", () => state.cell && open(state.cell)],
     ],
     downloads: [
       ["This head (PNG)", savePicture],

@@ -17,12 +17,16 @@ const SHARES = {
   speaker: ["speaker", "the name of who speaks"],
 };
 
+const OFF = "It is switched off; these are the weights it would have used.";
+const SOME_OFF = "Some of them are switched off.";
+
 const share = (value) => (value === null || value === undefined ? "–" : `${(100 * value).toFixed(value < 0.0995 ? 1 : 0)}\u00a0%`);
 
 // { node, draw() }
 export function createAbout(look) {
   const node = make("div", "one-about");
-  const [title, does, measured, table] = [make("h3", "one-title"), make("p", "one-does"), make("p", "one-measured"), make("dl", "one-scores")];
+  const [title, does] = [make("h3", "one-title"), make("p", "one-does")];
+  const [measured, table] = [make("p", "one-measured"), make("dl", "one-scores")];
   title.setAttribute("aria-live", "polite");
   node.append(title, does, measured, table);
   table.dataset.testid = "one-head-scores";
@@ -34,7 +38,7 @@ export function createAbout(look) {
     const isOff = look.capture.heads_off.some(([l, h]) => l === layer && (h === head || head === AVERAGE));
     title.textContent = nameOfHead(look.head);
     does.textContent = inOneSentence(stats, uniform, head);
-    if (isOff) does.append(" ", make("b", "", head === AVERAGE ? "Some of them are switched off." : "It is switched off; these are the weights it would have used."));
+    if (isOff) does.append(" ", make("b", "", head === AVERAGE ? SOME_OFF : OFF));
     const where = look.measured ? "Measured on text that the model never saw" : "Measured on this text";
     measured.textContent = `${where}. In grey: looking everywhere alike.`;
     const rows = Object.entries(SHARES).map(([name, [short]]) => [short, share(stats[name]), share(uniform?.[name]), stats.label === name]);
@@ -69,5 +73,6 @@ function inOneSentence(stats, uniform, head) {
   if (head === AVERAGE) return "The mean of the weights of the layer’s heads.";
   if (label === "mixed") return "Mixed: nothing that is measured stands out.";
   const [, what] = SHARES[label] ?? [label, label];
-  return `Looks most clearly at ${what}: ${share(stats[label])} of its attention, where looking everywhere alike would give ${share(uniform?.[label])}.`;
+  const [value, even] = [share(stats[label]), share(uniform?.[label])];
+  return `Looks most clearly at ${what}: ${value} of its attention, where looking everywhere alike would give ${even}.`;
 }

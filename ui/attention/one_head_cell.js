@@ -36,7 +36,8 @@ export function createCell(look, close) {
   function point(index) {
     pointed = index;
     const { q, k } = shown;
-    channel.textContent = index === null ? "" : `Number ${index}: ${signed(q[index], 3)} × ${signed(k[index], 3)} = ${signed(q[index] * k[index], 3)}`;
+    const [a, b, product] = index === null ? [] : [q[index], k[index], q[index] * k[index]].map((value) => signed(value, 3));
+    channel.textContent = index === null ? "" : `Number ${index}: ${a} × ${b} = ${product}`;
     paint();
   }
 
@@ -45,17 +46,16 @@ export function createCell(look, close) {
     const { q, product, scaled, row_max, row_sum, weight } = answer;
     const { characters } = look.capture;
     const raised = Math.exp(scaled - row_max);
+    const less = row_max < 0 ? "+" : "−";
     canvas.hidden = false;
-    canvas.setAttribute(
-      "aria-label",
-      `The query of ${placeInWords(characters, row)}, the key of ${placeInWords(characters, column)}, ${q.length} numbers each, and their products, as bars. Left and right read them.`,
-    );
+    const whose = `The query of ${placeInWords(characters, row)}, the key of ${placeInWords(characters, column)}`;
+    canvas.setAttribute("aria-label", `${whose}, ${q.length} numbers each, and their products, as bars. Left and right read them.`);
     sums.replaceChildren(
       line("Product", `q · k = ${signed(product)}`, `the sum of the ${number(q.length)} products`),
       line("Scaled", `${signed(product)} / √${q.length} = ${signed(scaled)}`, `the row’s largest has ${signed(row_max)}`),
       line(
         "Softmax",
-        `exp(${signed(scaled)} ${row_max < 0 ? "+" : "−"} ${Math.abs(row_max).toFixed(4)}) / ${row_sum.toFixed(4)} = ${digits(raised / row_sum)}`,
+        `exp(${signed(scaled)} ${less} ${Math.abs(row_max).toFixed(4)}) / ${row_sum.toFixed(4)} = ${digits(raised / row_sum)}`,
         `${row_sum.toFixed(4)} is the sum of exp over the row; the map has ${digits(weight)}`,
       ),
     );

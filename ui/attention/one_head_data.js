@@ -41,7 +41,8 @@ export function digits(weight) {
   if (weight === 0) return "0";
   if (weight >= 0.001) return weight.toFixed(4);
   const [mantissa, exponent] = weight.toExponential(2).split("e");
-  return `${mantissa} · 10${[...String(Math.abs(Number(exponent)))].reduce((power, digit) => power + "⁰¹²³⁴⁵⁶⁷⁸⁹"[digit], "⁻")}`;
+  const power = [...String(Math.abs(Number(exponent)))].map((digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[digit]);
+  return `${mantissa} · 10⁻${power.join("")}`;
 }
 
 export const weightInWords = (weight) => `${digits(weight)} (${percent(weight).replace(" ", "\u00a0")})`;

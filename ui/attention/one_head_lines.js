@@ -30,7 +30,8 @@ export function linesOf(exact, rows, column = null) {
 
 const range = (begin, end) => Array.from({ length: end - begin }, (_, i) => begin + i);
 
-// { node, draw(), told(), size(), paint() }: `state.mode` says whether it draws the lines of the character looked from, or of all that are shown.
+// { node, draw(), told(), size(), paint() }: `state.mode` says whether it draws the lines of the character looked from, or of all that are
+// shown.
 export function createLines(look, state, on) {
   const node = make("div", "one-lines");
   const canvas = node.appendChild(make("canvas"));

@@ -49,7 +49,7 @@ export function createMap(look, state, on) {
     const { window } = state;
     const size = [room.left + room.columns * room.cellWidth, room.rows * room.cellHeight + AXIS.height * colours.rem];
     paintCells(fit(canvas, ...size), { ...state, capture, room, colours });
-    Object.assign(node.dataset, { top: window.top, first: window.first, rows: room.rows, columns: room.columns, width: room.cellWidth, height: room.cellHeight, left: room.left });
+    Object.assign(node.dataset, { ...window, width: room.cellWidth, height: room.cellHeight, left: room.left });
   }
 
   function cellAt(event) {

@@ -1,5 +1,5 @@
 // The text that is looked at: every character can be pointed at, and glows with how much the one looked from looks at it.
-import { button, make, number, signOf } from "../shared/dom.js";
+import { button, make, number, plural, signOf } from "../shared/dom.js";
 import { newest } from "./main.js";
 import { shareOf } from "./capture.js";
 
@@ -14,9 +14,10 @@ export function createText(look) {
 
   function draw() {
     const { capture } = look;
-    const { from, total, n, loss } = capture;
-    line.textContent = from ? `Characters ${number(from + 1)} to ${number(from + n)} of ${number(total)}` : `${number(n)} characters`;
+    const { from, total, n, loss, heads_off } = capture;
+    line.textContent = from ? `Characters ${number(from + 1)} to ${number(from + n)} of ${number(total)}` : plural(n, "character");
     if (loss !== null) line.append(`, loss ${loss.toFixed(3)} nats per character`);
+    if (heads_off.length) line.append(make("b", "look-without", ` without ${heads_off.map((head) => head.join(".")).join(", ")}`));
     spans = capture.characters.map((char) => make("span", /\s/.test(char) ? "look-char blank" : "look-char", char === "\n" ? "↵" : char));
     box.replaceChildren(...spans);
     glow();

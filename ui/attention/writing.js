@@ -11,7 +11,12 @@ export function createWriting(look) {
   Object.assign(slider, { type: "range", min: 0, step: 1 });
   slider.setAttribute("aria-label", "Character looked from");
   const said = make("span", "writing-said");
-  look.writeOn = () => (abort ? abort.abort() : write());
+  look.writeOn = () => (abort ? look.stopWriting() : write());
+  look.stopWriting = () => {
+    abort?.abort();
+    abort = null;
+    press.textContent = "Write on";
+  };
   const press = button("quiet", "Write on", look.writeOn);
   row.append(...look.sources, press, slider, said);
   look.element.querySelector(".look-text").append(row);
@@ -22,40 +27,40 @@ export function createWriting(look) {
     if (!capture) return;
     slider.max = capture.n - 1;
     slider.value = at ?? capture.n - 1;
-    said.textContent = at === null ? "Point at a character" : `${signOf(capture.characters[at])} at ${number(at + 1)}`;
+    said.textContent = at === null ? "Point at a character" : `${signOf(capture.characters[at])} at ${number(capture.from + at + 1)}`;
   }
 
+  // What the network writes with all its heads; it is read as it comes, and whoever stands at its end is taken along.
   async function write() {
-    abort = new AbortController();
+    const stop = (abort = new AbortController());
     press.textContent = "Stop";
     const { temperature, top_k, top_p, seed } = look.sample.controls.get();
     const begun = look.whole;
     const settings = { prompt: begun, temperature, top_k, top_p, seed: String(seed).trim() || drawSeed(), samples: 1, length: LENGTH };
     let [text, shown] = [begun, begun];
     let reading = null;
-    const follow = () => {
-      reading ??= (async () => {
-        while (shown !== text) {
-          shown = text;
-          if (await look.read(text)) look.moveTo(look.capture.n - 1);
-          else break;
-        }
-        reading = null;
-      })();
+    const follow = async () => {
+      while (shown !== text && !stop.signal.aborted) {
+        shown = text;
+        const atEnd = look.at === null || look.at === look.capture.n - 1;
+        if (!(await look.read(text, [], true))) break;
+        if (atEnd) look.moveTo(look.capture.n - 1);
+      }
+      reading = null;
+    };
+    const take = (line) => {
+      if (line.error) throw new Error(line.error);
+      text += line.new?.[0] ?? "";
+      reading ??= follow();
     };
     try {
-      const take = (line) => {
-        if (line.error) throw new Error(line.error);
-        text += line.new?.[0] ?? "";
-        follow();
-      };
-      await postForLines("./write", settings, take, abort.signal);
+      await postForLines("./write", settings, take, stop.signal);
+      await reading;
+      await follow();
     } catch (error) {
-      if (!abort.signal.aborted) look.say(error.message);
+      if (!stop.signal.aborted) look.say(error.message);
     } finally {
-      abort = null;
-      press.textContent = "Write on";
-      follow();
+      if (abort === stop) look.stopWriting();
     }
   }
 

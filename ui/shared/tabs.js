@@ -4,9 +4,9 @@ const nameOf = (tab) => tab.textContent.trim().toLowerCase();
 
 export function followTabs(address) {
   const tabs = [...document.querySelectorAll(SHOWN)];
-  document.addEventListener("click", ({ target }) => {
-    const tab = target.closest?.(SHOWN);
-    if (tab) address.keep("tab", nameOf(tab) === nameOf(tabs[0]) ? "" : nameOf(tab)); // the first needs no word
-  });
-  tabs.find((tab) => nameOf(tab) === address.get("tab"))?.click();
+  const keep = (tab) => tab && address.keep("tab", nameOf(tab) === nameOf(tabs[0]) ? "" : nameOf(tab)); // the first needs no word
+  document.addEventListener("click", ({ target }) => keep(target.closest?.(SHOWN)));
+  const wanted = tabs.find((tab) => nameOf(tab) === address.get("tab"));
+  if (wanted) wanted.click();
+  else keep(tabs.find((tab) => tab.ariaSelected === "true")); // somebody was quicker than this script
 }
