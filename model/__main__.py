@@ -1,7 +1,8 @@
 """The command line.
 
 python -m model train --preset shakespeare --run mine      train; --resume goes on where a run stood
-python -m model eval                                       validation loss of the shipped weights
+python -m model eval                                       validation loss of the shipped weights; --ablate 0.2 without a head
+python -m model heads                                      what each head does and is worth, for heads.json beside the weights
 python -m model sample --prompt "ROMEO:"                   stream a text to the terminal
 python -m model export runs/mine weights/mine              a run's best weights, in 16 bits, to use and to ship
 """
@@ -17,14 +18,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 from tqdm import tqdm
 
-from model.checkpoint import SHIPPED_WEIGHTS, load_tensors, load_weights, save_weights
-from model.config import GPTConfig, SamplingParams, TrainConfig, check_prompt
-from model.data import load_corpus, split
+from model.checkpoint import SHIPPED_WEIGHTS, Weights, load_tensors, load_weights, save_weights
+from model.config import GPTConfig, Head, SamplingParams, TrainConfig, check_heads, check_prompt
+from model.data import Corpus, load_corpus, split
 from model.errors import CorpusError, ParameterError, SoliloquyError
 from model.evaluation import mean_loss
 from model.generate import generate
+from model.heads import measure_heads, n_steps
 from model.precision import DTYPES, choose_device
 from model.sampling import draw_seed
 from model.tokenizer import name
@@ -49,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
 def make_parser() -> argparse.ArgumentParser:
     """The parser; the words on settings come from their dataclasses."""
     parser = argparse.ArgumentParser(prog="python -m model", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(required=True, metavar="train | eval | sample | export")
+    commands = parser.add_subparsers(required=True, metavar="train | eval | heads | sample | export")
 
     train = commands.add_parser("train", help="train a network, or go on with a run")
     presets = "; ".join(f"{key}: {preset.about}" for key, preset in PRESETS.items())
@@ -63,9 +66,14 @@ def make_parser() -> argparse.ArgumentParser:
     _add_settings(train, NETWORK_OPTIONS + RECIPE_OPTIONS)
 
     evaluate = commands.add_parser("eval", help="validation loss")
-    evaluate.add_argument("--weights", type=Path, default=SHIPPED_WEIGHTS, help="a folder of weights or of a run")
-    evaluate.add_argument("--corpus", type=Path, help="a UTF-8 text file (default: Tiny Shakespeare)")
-    evaluate.add_argument("--precision", choices=DTYPES, default="float32", help="what matrices are multiplied in")
+    evaluate.add_argument(
+        "--ablate", action="append", default=[], metavar="LAYER.HEAD", help="switch a head off, both counted from 0; may be repeated"
+    )
+    heads = commands.add_parser("heads", help="measure each head on the validation text; an interrupted measurement goes on")
+    for command in (evaluate, heads):
+        command.add_argument("--weights", type=Path, default=SHIPPED_WEIGHTS, help="a folder of weights or of a run")
+        command.add_argument("--corpus", type=Path, help="a UTF-8 text file (default: Tiny Shakespeare)")
+        command.add_argument("--precision", choices=DTYPES, default="float32", help="what matrices are multiplied in")
 
     sample = commands.add_parser("sample", help="write a text")
     sample.add_argument("--weights", type=Path, default=SHIPPED_WEIGHTS, help="a folder of weights or of a run")
@@ -76,9 +84,10 @@ def make_parser() -> argparse.ArgumentParser:
     export.add_argument("source", type=Path, metavar="run", help="the run's folder")
     export.add_argument("target", type=Path, help="the folder to write")
 
-    for command in (train, evaluate, sample):
+    for command in (train, evaluate, heads, sample):
         command.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to run")
-    for command, function in ((train, run_train), (evaluate, run_eval), (sample, run_sample), (export, run_export)):
+    functions = {train: run_train, evaluate: run_eval, heads: run_heads, sample: run_sample, export: run_export}
+    for command, function in functions.items():
         command.set_defaults(command=function)
     return parser
 
@@ -155,6 +164,33 @@ def _train_to_the_end(trainer: Trainer) -> bool:
 
 def run_eval(options: argparse.Namespace) -> int:
     """Prints the validation loss of weights."""
+    weights, _, validation_ids = _load_to_evaluate(options)
+    heads_off = check_heads([_read_head(typed) for typed in options.ablate], weights.model.config)
+    without = f" without {', '.join(f'{layer}.{head}' for layer, head in heads_off)}" if heads_off else ""
+    began = time.monotonic()
+    loss = mean_loss(weights.model, validation_ids, heads_off)
+    print(
+        f"{options.weights}{without}: validation loss {loss:.4f} nats per character over {len(validation_ids) - 1:,} characters "
+        f"({options.precision}, {time.monotonic() - began:.1f} s)"
+    )
+    return 0
+
+
+def run_heads(options: argparse.Namespace) -> int:
+    """Measures each head and prints the table that it writes."""
+    weights, corpus, validation_ids = _load_to_evaluate(options)
+    about = {"corpus": corpus.name, "corpus_sha256": corpus.sha256, "precision": options.precision}
+    with tqdm(total=n_steps(weights), unit="loss", dynamic_ncols=True) as bar:
+        table = measure_heads(options.weights, weights, validation_ids, about, bar.update)
+    print(f"{options.weights}: validation loss {table['loss']:.4f} over {table['characters']:,} characters ({options.precision}).")
+    for row in table["heads"]:
+        share = f" {row[row['label']]:.2f}" if row["label"] in row else ""
+        print(f"{row['layer']}.{row['head']}  loss without it {row['loss']:.4f}  {row['worth']:+.4f}  {row['label']}{share}")
+    return 0
+
+
+def _load_to_evaluate(options: argparse.Namespace) -> tuple[Weights, Corpus, Tensor]:
+    """The weights in the precision that was asked for, the corpus, and its validation ids."""
     weights = load_weights(options.weights, choose_device(options.device))
     weights.model.compute_dtype = DTYPES[options.precision]
     corpus = load_corpus(options.corpus)
@@ -162,13 +198,15 @@ def run_eval(options: argparse.Namespace) -> int:
     if unknown:
         raise CorpusError(f"The corpus has characters that the model does not know: {', '.join(map(name, unknown[:8]))}.")
     _, validation_ids = split(torch.tensor(weights.tokenizer.encode(corpus.text)), weights.model.config.block_size)
-    began = time.monotonic()
-    loss = mean_loss(weights.model, validation_ids)
-    print(
-        f"{options.weights}: validation loss {loss:.4f} nats per character over {len(validation_ids) - 1:,} characters "
-        f"({options.precision}, {time.monotonic() - began:.1f} s)"
-    )
-    return 0
+    return weights, corpus, validation_ids
+
+
+def _read_head(typed: str) -> Head:
+    """3.1: layer 3, head 1."""
+    layer, dot, head = typed.partition(".")
+    if not (dot and all(part.isascii() and part.isdigit() and len(part) < 9 for part in (layer, head))):
+        raise ParameterError(f"A head is given as LAYER.HEAD, both counted from 0, such as 0.2, not {typed[:40]!r}.")
+    return int(layer), int(head)
 
 
 def run_sample(options: argparse.Namespace) -> int:

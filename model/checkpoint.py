@@ -1,13 +1,15 @@
 """Weights on disk: safetensors for numbers, JSON for the rest, never pickle.
 
-A folder of weights holds `model.safetensors` and `config.json` (network, vocabulary, and what is known about the training). A
-training run's folder holds the same with `best.safetensors`, so that both load alike.
+A folder of weights holds `model.safetensors` and `config.json` (network, vocabulary, and what is known about the training), and
+`heads.json` if its heads were measured (`model.heads`). A training run's folder holds the same with `best.safetensors`, so that both
+load alike.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,8 +26,11 @@ from model.files import write_atomically
 from model.gpt import GPT
 from model.tokenizer import CharTokenizer
 
+log = logging.getLogger(__name__)
+
 SHIPPED_WEIGHTS = Path(__file__).parent.parent / "weights" / "shakespeare"
 WEIGHTS_FILES = ("model.safetensors", "best.safetensors")
+HEADS_FILE = "heads.json"
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,7 @@ class Weights:
     Attributes:
         about: recipe, corpus and measured losses, as JSON values.
         sha256: of the file with the numbers.
+        heads: the content of `heads.json`: what each head does with held-out text, and what it is worth; None if that is not known.
     """
 
     name: str
@@ -42,6 +48,7 @@ class Weights:
     tokenizer: CharTokenizer
     about: dict[str, Any]
     sha256: str
+    heads: dict[str, Any] | None = None
 
     @property
     def val_loss(self) -> float | None:
@@ -148,4 +155,45 @@ def load_weights(folder: str | Path, device: torch.device | str = "cpu") -> Weig
         model = GPT(config)
     check_tensors(path, tensors, model.state_dict())
     model.load_state_dict({key: tensor.float() for key, tensor in tensors.items()}, assign=True)
-    return Weights(folder.resolve().name, model.to(device).eval().requires_grad_(False), tokenizer, about, sha256)
+    model = model.to(device).eval().requires_grad_(False)
+    return Weights(folder.resolve().name, model, tokenizer, about, sha256, read_heads(folder, sha256, config))
+
+
+def read_heads(folder: Path, sha256: str, config: GPTConfig) -> dict[str, Any] | None:
+    """The table of a folder's heads. One that is damaged, or was measured on other weights, is left out with a warning: everything
+    else works without it.
+
+    Args:
+        sha256: of the weights that it has to belong to.
+    """
+    path = folder / HEADS_FILE
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+        _check_heads_table(table, sha256, config)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        log.warning("%s is left out: %s. Measure again with: python -m model heads --weights %s", path, _reason(error), folder)
+        return None
+    return table
+
+
+def _check_heads_table(table: Any, sha256: str, config: GPTConfig) -> None:
+    """
+    Raises:
+        ValueError, KeyError, TypeError: it is no table of these heads.
+    """
+    if table["sha256"] != sha256:
+        raise ValueError("it was measured on other weights")
+    wanted = [(layer, head) for layer in range(config.n_layer) for head in range(config.n_head)]
+    if [(row["layer"], row["head"]) for row in table["heads"]] != wanted:
+        raise ValueError("it does not list each head of the network once, in order")
+    for value in (table["loss"], *(row[name] for row in table["heads"] for name in ("loss", "worth"))):
+        if type(value) is not float or not math.isfinite(value):
+            raise ValueError("it has a loss that is no number")
+    if not all(isinstance(row["label"], str) for row in table["heads"]):
+        raise ValueError("it has a label that is no text")
+
+
+def _reason(error: Exception) -> str:
+    return f"it lacks {error}" if isinstance(error, KeyError) else str(error)

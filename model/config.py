@@ -6,6 +6,7 @@ Field names follow nanoGPT.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -30,6 +31,9 @@ MAX_REQUEST_RECORD_BYTES = 2**24  # how the characters of one request came to be
 MAX_RECORD_BYTES = 2**28  # ... of all requests together; the oldest are forgotten first
 MAX_RECORDS = 2_000
 RECORD_LIFETIME_S = 1_800
+MAX_CAPTURES = 256  # texts whose attention is remembered
+MAX_CAPTURE_BYTES = 2**28  # ... of all together; those that nobody asked for the longest are forgotten first
+MAX_CAPTURE_NUMBERS = 2**24  # ... of one; of a large model less than a block is shown
 
 # What a network may be. Wide enough for anything one would train here, small enough to refuse a typing error.
 MAX_BLOCK_SIZE = 4_096
@@ -118,6 +122,8 @@ def _shown(value: object) -> str:
         text = repr(value)
     except ValueError:  # Python does not print whole numbers of thousands of digits
         text = "a number of thousands of digits"
+    except RecursionError:
+        text = "lists within lists"
     return text if len(text) <= 40 else text[:37] + "..."
 
 
@@ -187,3 +193,35 @@ class TrainConfig(Checked):
     input_noise: float = setting(0.0, "share of input characters replaced by others of the corpus", 0.0, 0.9)
     eval_interval: int = setting(100, "steps between evaluations, each followed by a checkpoint", 1, 10_000_000)
     seed: int = setting(1337, "of the first weights, the batches and the dropout", 0, MAX_SEED)
+
+
+Head = tuple[int, int]  # (layer, head), both from 0
+
+
+def check_heads(heads: object, config: GPTConfig) -> tuple[Head, ...]:
+    """Heads of a network, in order, each once.
+
+    Args:
+        heads: pairs of layer and head; lists do, for JSON has no others.
+
+    Raises:
+        ParameterError: names what is no pair, or which layer or head does not exist, and what does.
+    """
+    if not isinstance(heads, Collection) or isinstance(heads, (str, bytes, dict)):
+        raise ParameterError(f"The heads to switch off must be a list of pairs [layer, head], not {_shown(heads)}.")
+    return tuple(sorted({_check_head(head, config) for head in heads}))
+
+
+def _check_head(head: object, config: GPTConfig) -> Head:
+    if not (isinstance(head, (tuple, list)) and len(head) == 2 and all(type(number) is int for number in head)):
+        raise ParameterError(f"A head to switch off must be a pair of whole numbers [layer, head], not {_shown(head)}.")
+    layer, number = head
+    if not 0 <= layer < config.n_layer:
+        raise ParameterError(f"There is no layer {_shown(layer)}: the model's layers are {_numbered(config.n_layer)}.")
+    if not 0 <= number < config.n_head:
+        raise ParameterError(f"There is no head {_shown(number)} in layer {layer}: its heads are {_numbered(config.n_head)}.")
+    return layer, number
+
+
+def _numbered(n: int) -> str:
+    return f"0 to {n - 1}" if n > 1 else "0 alone"

@@ -29,11 +29,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model.config import GPTConfig
+from model.config import GPTConfig, Head, check_heads
 from model.kv_cache import KVCache, Rows, Slots
 from model.linear import Linear, Product, packed
-
-Head = tuple[int, int]  # (layer, head), both from 0
 
 
 @dataclass
@@ -41,10 +39,18 @@ class Capture:
     """Pass one to `GPT.forward` and find what the pass computed on its way.
 
     Attributes:
-        attention: for each layer the weights after softmax, (B, n_head, T, n_keys).
+        attention: for each layer the weights after softmax, (B, n_head, T, n_keys), in float32 whatever the model multiplies in: they
+            are computed, and multiplied with the values, in float32.
+        queries: for each layer, (B, n_head, T, head_dim), before they are scaled.
+        keys: for each layer, (B, n_head, n_keys, head_dim).
+        stream: the residual stream as the embeddings begin it and after each block, n_layer + 1 times (B, T, C). `GPT.logits` of
+            one of them is the logit lens (nostalgebraist, "interpreting GPT: the logit lens", 2020).
     """
 
     attention: list[Tensor] = field(default_factory=list)
+    queries: list[Tensor] = field(default_factory=list)
+    keys: list[Tensor] = field(default_factory=list)
+    stream: list[Tensor] = field(default_factory=list)
 
 
 @dataclass
@@ -139,10 +145,14 @@ class CausalSelfAttention(nn.Module):
         training_on_cpu = torch.is_grad_enabled() and q.device.type == "cpu"
         if capture is None and not training_on_cpu:
             return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None)
-        y, weights = explicit_attention(q, k, v, mask)
-        if capture is not None:
-            capture.attention.append(weights)
-        return y
+        if capture is None:
+            return explicit_attention(q, k, v, mask)[0]
+        # The fused way adds up in float32 and takes its softmax there too: bfloat16 would show weights that nobody uses.
+        y, weights = explicit_attention(q.float(), k.float(), v.float(), mask)
+        capture.attention.append(weights)
+        capture.queries.append(q)
+        capture.keys.append(k)
+        return y.to(q.dtype)
 
 
 class MLP(nn.Module):
@@ -262,7 +272,7 @@ class GPT(nn.Module):
             ids: (B, T), characters as numbers. With a cache they follow what is cached, row by row.
             cache: keys and values of earlier characters; the new ones are added to it.
             capture: filled with what the pass computed.
-            heads_off: heads whose output is replaced by zero.
+            heads_off: heads whose output is replaced by zero; what they look at is captured all the same.
             generator: for dropout, which acts in training mode only.
             last_only: logits of the last position alone.
 
@@ -271,10 +281,13 @@ class GPT(nn.Module):
 
         Raises:
             ValueError: more characters than the block holds.
+            ParameterError: a head that is to be off does not exist.
         """
         T = ids.shape[1]
         if T > self.config.block_size:  # noqa: SIM300 (T is no constant)
             raise ValueError(f"{T} characters do not fit a block of {self.config.block_size}")
+        if heads_off:
+            heads_off = check_heads(heads_off, self.config)
         slots = cache.reserve(T) if cache is not None else None
         positions = slots.positions if slots is not None else torch.arange(T, device=ids.device)
         shared = Pass(slots, capture, heads_off, self.config.dropout if self.training else 0.0, generator)
@@ -282,9 +295,15 @@ class GPT(nn.Module):
         x = torch.embedding(transformer.wte.weight, ids) + torch.embedding(transformer.wpe.weight, positions)  # (B, T, C)
         x = shared.drop(x.to(self.dtype))
         for block in transformer.h:
+            if capture is not None:
+                capture.stream.append(x)
             x = block(x, shared)
-        if last_only and T > 1:
-            x = x[:, -1:]
-        x = transformer.ln_f(x)
-        logits = self._head(x, False, None) if self._head else F.linear(x, transformer.wte.weight.to(x.dtype))
-        return logits.float()  # (B, T, V)
+        if capture is not None:
+            capture.stream.append(x)
+        return self.logits(x[:, -1:] if last_only and T > 1 else x)  # (B, T, V)
+
+    def logits(self, stream: Tensor) -> Tensor:
+        """Logits of the next character from a residual stream, (..., C) to (..., V) in float32: the last norm, then the head."""
+        x = self.transformer.ln_f(stream)
+        logits = self._head(x, False, None) if self._head else F.linear(x, self.transformer.wte.weight.to(x.dtype))
+        return logits.float()

@@ -103,6 +103,58 @@ def test_tensors_and_metadata_come_back(tmp_path: Path) -> None:
         assert_close(loaded[key], tensor, rtol=0, atol=0)
 
 
+def heads_table(sha256: str) -> dict[str, Any]:
+    """A table of the tiny network's heads."""
+    rows = [{"layer": layer, "head": head, "loss": 2.5, "worth": 0.5, "label": "mixed"} for layer in (0, 1) for head in (0, 1)]
+    return {"sha256": sha256, "loss": 2.0, "heads": rows}
+
+
+def test_weights_know_the_table_of_their_heads(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    weights = load_weights(folder)
+    assert weights.heads is None
+    (folder / "heads.json").write_text(json.dumps(heads_table(weights.sha256)))
+    assert load_weights(folder).heads == heads_table(weights.sha256)
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda table: table.update(sha256="0" * 64), "it was measured on other weights"),
+        (lambda table: table.pop("sha256"), "it lacks 'sha256'"),
+        (lambda table: table.pop("heads"), "it lacks 'heads'"),
+        (lambda table: table.update(heads=3), ""),
+        (lambda table: table.update(heads=[3]), ""),
+        (lambda table: table["heads"].pop(), "it does not list each head of the network once, in order"),
+        (lambda table: table["heads"].reverse(), "it does not list each head of the network once, in order"),
+        (lambda table: table["heads"][2].pop("worth"), "it lacks 'worth'"),
+        (lambda table: table["heads"][2].update(worth="0.5"), "it has a loss that is no number"),
+        (lambda table: table["heads"][2].update(loss=float("nan")), "it has a loss that is no number"),
+        (lambda table: table.update(loss=None), "it has a loss that is no number"),
+        (lambda table: table["heads"][0].update(label=None), "it has a label that is no text"),
+    ],
+)
+def test_a_table_of_heads_that_is_none_of_theirs_is_left_out_with_a_warning(
+    folder: Path, caplog: pytest.LogCaptureFixture, change: Callable[[dict[str, Any]], Any], reason: str
+) -> None:
+    table = heads_table(load_weights(folder).sha256)
+    change(table)
+    (folder / "heads.json").write_text(json.dumps(table))
+    assert load_weights(folder).heads is None
+    (record,) = caplog.records
+    assert re.search(
+        rf"heads\.json is left out: {re.escape(reason)}.*\. Measure again with: python -m model heads --weights ", record.message
+    )
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"7", b"\xff\xfe", b"[" * 100_000], ids=lambda content: repr(content[:9]))
+def test_a_damaged_table_of_heads_is_left_out_with_a_warning(folder: Path, caplog: pytest.LogCaptureFixture, content: bytes) -> None:
+    (folder / "heads.json").write_bytes(content)
+    assert load_weights(folder).heads is None
+    assert len(caplog.records) == 1
+    assert "heads.json is left out: " in caplog.text
+
+
 def test_a_missing_folder_is_named_with_what_belongs_there(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"There is no folder .*nowhere\. Give one with model\.safetensors and config\.json"):
         load_weights(tmp_path / "nowhere")

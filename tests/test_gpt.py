@@ -13,6 +13,7 @@ from torch.testing import assert_close
 
 from model.checkpoint import Weights
 from model.config import GPTConfig
+from model.errors import ParameterError
 from model.gpt import GPT, Capture, Head, Pass, locked_dropout
 from model.kv_cache import KVCache
 from tests.huggingface import to_hugging_face
@@ -51,12 +52,66 @@ def test_captured_attention_equals_hugging_faces(tiny: Weights, make_ids: Callab
         assert_close(ours, theirs, rtol=0, atol=1e-5)
 
 
+def test_captured_attention_of_the_shipped_weights_equals_hugging_faces(shipped: Weights) -> None:
+    ids, capture = torch.tensor([shipped.tokenizer.encode(("ROMEO:\nBut, soft! what light through\n" * 8)[:256])]), Capture()
+    logits_of(shipped.model, ids, capture=capture)
+    reference = to_hugging_face(shipped.model)
+    reference.set_attn_implementation("eager")
+    outcome = reference(ids, output_attentions=True, output_hidden_states=True)
+    for ours, theirs in zip(capture.attention, outcome.attentions, strict=True):
+        assert_close(ours, theirs, rtol=0, atol=1e-5)
+    streams = [*capture.stream[:-1], shipped.model.transformer.ln_f(capture.stream[-1])]  # their last comes after the norm
+    for ours, theirs in zip(streams, outcome.hidden_states, strict=True):
+        assert_close(ours, theirs, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_captured_attention_comes_from_the_captured_queries_and_keys(
+    make_model: Callable[..., GPT], make_ids: Callable[..., Tensor], dtype: torch.dtype
+) -> None:
+    capture = Capture()
+    logits_of(make_model().to(dtype), make_ids(3, 16), capture=capture)
+    assert len(capture.attention) == len(capture.queries) == len(capture.keys) == 2
+    for q, k, weights in zip(capture.queries, capture.keys, capture.attention, strict=True):
+        assert q.shape == k.shape == (3, 2, 16, 16)
+        assert (q.dtype, k.dtype, weights.dtype) == (dtype, dtype, torch.float32)
+        scores = q.double() @ k.double().transpose(-2, -1) / 4 + torch.full((16, 16), -torch.inf).triu(1)
+        assert_close(weights, scores.softmax(-1).float(), rtol=0, atol=1e-6)
+
+
+def test_capturing_in_bfloat16_changes_no_more_than_bfloat16_does(shipped: Weights, make_ids: Callable[..., Tensor]) -> None:
+    ids, model = make_ids(1, 256), copy.deepcopy(shipped.model)
+    exact = logits_of(model, ids)
+    model.compute_dtype = torch.bfloat16
+    rough, captured = logits_of(model, ids), logits_of(model, ids, capture=Capture())
+    assert (captured - exact).square().mean() < 1.2 * (rough - exact).square().mean()
+
+
+@pytest.mark.parametrize("last_only", [False, True])
+def test_the_logit_lens_ends_with_the_models_logits(tiny: Weights, make_ids: Callable[..., Tensor], last_only: bool) -> None:
+    ids, capture, model = make_ids(3, 16), Capture(), tiny.model
+    logits = logits_of(model, ids, capture=capture, last_only=last_only)
+    assert [tuple(stream.shape) for stream in capture.stream] == [(3, 16, 32)] * 3
+    assert_close(capture.stream[0], model.transformer.wte(ids) + model.transformer.wpe(torch.arange(16)), rtol=0, atol=0)
+    lens = [model.logits(stream) for stream in capture.stream]
+    assert_close(lens[-1][:, -1:] if last_only else lens[-1], logits, rtol=0, atol=1e-5)
+    assert all((lens[i + 1] - lens[i]).abs().max() > 0.1 for i in range(2))  # each block has its say
+
+
+def test_a_block_adds_nothing_to_the_lens_but_what_it_computes(tiny: Weights, make_ids: Callable[..., Tensor]) -> None:
+    ids, capture, model = make_ids(2, 16), Capture(), copy.deepcopy(tiny.model)
+    model.transformer.h[1].attn.c_proj.weight.zero_()
+    model.transformer.h[1].mlp.c_proj.weight.zero_()
+    logits_of(model, ids, capture=capture)
+    assert_close(capture.stream[2], capture.stream[1], rtol=0, atol=0)
+
+
 def test_captured_attention_is_a_distribution_over_the_past(shipped: Weights, make_ids: Callable[..., Tensor]) -> None:
     capture = Capture()
     logits_of(shipped.model, make_ids(1, 40), capture=capture)
     assert [tuple(layer.shape) for layer in capture.attention] == [(1, 6, 40, 40)] * 6
     for layer in capture.attention:
-        assert_close(layer.sum(-1), torch.ones(1, 6, 40))
+        assert_close(layer.sum(-1), torch.ones(1, 6, 40), rtol=0, atol=1e-5)
         assert_close(layer.triu(1), torch.zeros_like(layer), rtol=0, atol=0)
         assert layer.min() >= 0
 
@@ -106,6 +161,23 @@ def test_heads_switched_off_still_show_where_they_look(tiny: Weights, make_ids: 
     logits_of(tiny.model, ids, capture=off, heads_off=[(0, 1)])
     assert_close(off.attention[0], on.attention[0])
     assert not torch.allclose(off.attention[1], on.attention[1])
+
+
+@pytest.mark.parametrize(
+    ("heads_off", "message"),
+    [
+        ([(2, 0)], "There is no layer 2: the model's layers are 0 to 1"),
+        ([(0, 1), (1, 2)], "There is no head 2 in layer 1: its heads are 0 to 1"),
+        ([(-1, 0)], "There is no layer -1"),
+        ([(0, -1)], "There is no head -1 in layer 0"),
+        ([(0.0, 1)], r"must be a pair of whole numbers \[layer, head\], not \(0.0, 1\)"),
+    ],
+)
+def test_a_head_that_does_not_exist_is_refused_by_name(
+    tiny: Weights, make_ids: Callable[..., Tensor], heads_off: list[Head], message: str
+) -> None:
+    with pytest.raises(ParameterError, match=message):
+        logits_of(tiny.model, make_ids(1, 4), heads_off=heads_off)
 
 
 def test_last_only_gives_the_last_position(tiny: Weights, make_ids: Callable[..., Tensor]) -> None:

@@ -27,6 +27,7 @@ LAYERS = {
     "attention": 4,
     "checkpoint": 4,
     "precision": 4,
+    "heads": 5,
     "serving": 5,
     "training": 5,
     "__main__": 6,

@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from model.errors import BusyError, ParameterError, SoliloquyError
+from model.sampling import draw_seed
 from ui.writing import View
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]  # each route answers all, or Gradio's page would
@@ -52,6 +53,23 @@ def add_post(server: FastAPI, path: str, names: Collection[str], respond: Callab
             return refusal(str(error), 400)
 
 
+def add_get(server: FastAPI, path: str, respond: Callable[[HTTPRequest], Awaitable[Response]]) -> None:
+    """Adds a route that is only read.
+
+    Args:
+        respond: answers; the errors that it raises are told in words.
+    """
+
+    @server.api_route(path, methods=METHODS)
+    async def answer(http: HTTPRequest) -> Response:
+        if http.method != "GET":
+            return refusal("Send a GET request.", 405, Allow="GET")
+        try:
+            return await respond(http)
+        except SoliloquyError as error:
+            return refusal(str(error), 400)
+
+
 def refusal(error: str, status: int, **headers: str) -> Response:
     """An answer that says what is wrong."""
     return JSONResponse({"error": error}, status, headers)
@@ -67,6 +85,26 @@ def read_viewer(asked: Asked, http: HTTPRequest) -> str:
     if not isinstance(viewer, str) or len(viewer) > MAX_NAME_CHARS:
         raise ParameterError(f"The viewer must be a text of at most {MAX_NAME_CHARS} characters.")
     return viewer
+
+
+def read_seed(typed: object) -> int:
+    """The seed that was typed or sent as a number, or a drawn one.
+
+    Raises:
+        ParameterError: what was typed is no whole number.
+    """
+    if typed is None:
+        return draw_seed()
+    if isinstance(typed, int) and not isinstance(typed, bool):
+        return typed
+    if not isinstance(typed, str):
+        raise ParameterError("The seed must be a whole number, or empty for a new one each time.")
+    digits = typed.strip()
+    if not digits:
+        return draw_seed()
+    if not (digits.isascii() and digits.removeprefix("-").isdigit() and len(digits) <= MOST_DIGITS):
+        raise ParameterError(f"The seed must be a whole number, or empty for a new one each time, not {typed[:40]!r}.")
+    return int(digits)
 
 
 def read_index(digits: str) -> int:

@@ -45,13 +45,13 @@ from starlette.requests import Request as HTTPRequest
 from starlette.responses import JSONResponse, Response
 
 from model.checkpoint import Weights
-from model.config import MAX_VIEWER_WAITING, MAX_WAITING_REQUESTS, MAX_WAITING_WORK, SamplingParams, check_score_text
-from model.errors import BusyError, ParameterError
+from model.config import MAX_VIEWER_WAITING, MAX_WAITING_REQUESTS, MAX_WAITING_WORK, SamplingParams
+from model.errors import BusyError
 from model.evaluation import Window, window_logits, windows
 from model.serving.engine import SHUTTING_DOWN, Engine
 from model.serving.request import FAILED, Request
 from ui.answers import METHODS, Asked, LineStream, add_post, read_index, read_viewer, refusal, while_connected
-from ui.writing import Bell, View, name_left_out
+from ui.writing import Bell, View, name_left_out, read_text
 
 log = logging.getLogger(__name__)
 
@@ -127,7 +127,7 @@ class Scorer:
             BusyError: too many texts are scored already.
         """
         weights = self._engine.weights
-        text, notice = _read_text(typed, weights)
+        text, notice = read_text(typed, weights)
         if self._texts[viewer] >= MAX_VIEWER_WAITING:
             raise BusyError(f"{self._texts[viewer]} of your texts are being read already. Try again when they are done.")
         if self._texts.total() >= MAX_WAITING_REQUESTS:
@@ -167,21 +167,6 @@ class Scorer:
         if not np.isfinite(logits).all():
             raise FloatingPointError("the network's outcome is no number")
         return logits
-
-
-def _read_text(typed: object, weights: Weights) -> tuple[str, str]:
-    """A text in the model's vocabulary, and the notice of what was left out.
-
-    Raises:
-        ParameterError: it is no text, is too long, or nothing is left of it.
-    """
-    check_score_text(typed)
-    text, left_out = weights.tokenizer.normalise(str(typed))
-    check_score_text(text)  # some characters become several
-    notice = name_left_out(left_out)
-    if not text:
-        raise ParameterError(f"There is no text to read. {notice}".rstrip())
-    return text, notice
 
 
 def _bytes(logits: NDArray[np.float32]) -> bytes:

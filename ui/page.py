@@ -6,6 +6,7 @@ import gradio as gr
 
 from model.serving.engine import Engine
 from ui.api import create_api
+from ui.attention.tab import create_attention_tab
 from ui.class_address import qr_modules
 from ui.files import read
 from ui.sample.tab import create_sample_tab
@@ -26,8 +27,11 @@ def create_page(engine: Engine, class_address: str | None = None) -> gr.Blocks:
             facts=_facts(engine),
             class_panel={"address": class_address, "modules": qr_modules(class_address)} if class_address else None,
         )
-        with gr.Tabs(elem_id="tabs"), gr.Tab("Sample", id="sample"):
-            create_sample_tab(engine)
+        with gr.Tabs(elem_id="tabs"):
+            with gr.Tab("Sample", id="sample"):
+                create_sample_tab(engine)
+            with gr.Tab("Attention", id="attention"):
+                create_attention_tab(engine)
     return page
 
 

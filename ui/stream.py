@@ -21,7 +21,7 @@ The last state is done, stopped or failed (with "error"). What is refused is ans
     GET /character/x3fV.../1/0      how character 0 of sample 1 came to be: logits, die, and the interval that the die hit;
                                     for programs (the page asks for the logits of whole samples, see ui/logits.py)
 
-ui/logits.py tells more of what the network says.
+ui/logits.py tells more of what the network says, ui/attention_data.py what its heads do, ui/writing_without.py what it writes without them.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ from starlette.requests import Request as HTTPRequest
 from starlette.responses import JSONResponse, Response
 
 from model.config import SamplingParams
-from model.errors import ParameterError
-from model.sampling import draw_seed
 from model.serving.engine import Engine
 from model.serving.request import FINISHED, WAITING, Progress, Request
-from ui.answers import MOST_DIGITS, Asked, LineStream, add_post, read_index, read_viewer, refusal
+from ui.answers import Asked, LineStream, add_post, read_index, read_seed, read_viewer, refusal
+from ui.attention_data import add_attention
 from ui.logits import add_logits
 from ui.writing import Bell, View, introduce
+from ui.writing_without import add_writing_without
 
 # What the page sends -> the setting that it is.
 SETTINGS = {
@@ -55,7 +55,7 @@ SETTINGS = {
 
 
 def add_stream(server: FastAPI, engine: Engine) -> None:
-    """Adds the routes: one that writes, one that tells how a character came to be, and those of `ui.logits`."""
+    """Adds the routes: one that writes, one that tells how a character came to be, and those of the modules named above."""
 
     async def write(asked: Asked, http: HTTPRequest) -> Response:
         settings = {SETTINGS[name]: value for name, value in asked.items() if name in SETTINGS}
@@ -73,26 +73,8 @@ def add_stream(server: FastAPI, engine: Engine) -> None:
         return JSONResponse(asdict(known) | {"logits": known.logits.tolist()})
 
     add_logits(server, engine)
-
-
-def read_seed(typed: object) -> int:
-    """The seed that was typed or sent as a number, or a drawn one.
-
-    Raises:
-        ParameterError: what was typed is no whole number.
-    """
-    if typed is None:
-        return draw_seed()
-    if isinstance(typed, int) and not isinstance(typed, bool):
-        return typed
-    if not isinstance(typed, str):
-        raise ParameterError("The seed must be a whole number, or empty for a new one each time.")
-    digits = typed.strip()
-    if not digits:
-        return draw_seed()
-    if not (digits.isascii() and digits.removeprefix("-").isdigit() and len(digits) <= MOST_DIGITS):
-        raise ParameterError(f"The seed must be a whole number, or empty for a new one each time, not {typed[:40]!r}.")
-    return int(digits)
+    add_attention(server, engine)
+    add_writing_without(server, engine)
 
 
 async def lines(request: Request) -> AsyncGenerator[View]:

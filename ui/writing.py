@@ -1,4 +1,4 @@
-"""What the page and API clients are told of a request while it is written."""
+"""What the page and API clients are told of a request while it is written, and of what they typed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
+from model.checkpoint import Weights
+from model.config import check_score_text
+from model.errors import ParameterError
 from model.serving.request import FINISHED, Request
 from model.tokenizer import name
 
@@ -81,3 +84,18 @@ def name_left_out(chars: Sequence[str]) -> str:
         return ""
     more = f" and {len(chars) - NAMED_AT_MOST} more" if len(chars) > NAMED_AT_MOST else ""
     return f"Left out, because the model does not know them: {', '.join(map(name, chars[:NAMED_AT_MOST]))}{more}."
+
+
+def read_text(typed: object, weights: Weights) -> tuple[str, str]:
+    """A text in the model's vocabulary, and the notice of what was left out.
+
+    Raises:
+        ParameterError: it is no text, is too long, or nothing is left of it.
+    """
+    check_score_text(typed)
+    text, left_out = weights.tokenizer.normalise(str(typed))
+    check_score_text(text)  # some characters become several
+    notice = name_left_out(left_out)
+    if not text:
+        raise ParameterError(f"There is no text to read. {notice}".rstrip())
+    return text, notice

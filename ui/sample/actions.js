@@ -1,12 +1,10 @@
 // What can be done on the tab: the buttons at the left, those of the bar, going on from a character, and taking things along.
-import { button, make } from "../shared/dom.js";
+import { copyLink, createMenu, toggleFullScreen, tool } from "../shared/bar.js";
 import { die } from "../shared/dice.js";
 import { distribution, land } from "../shared/distribution.js";
 import { download } from "../shared/paint.js";
-import { LONG_MS, say } from "./main.js";
 import { logitsOf } from "./records.js";
 
-const SHORT_MS = 2_500; // to read two words
 const byId = (id) => document.getElementById(id);
 
 export function createActions(app) {
@@ -57,63 +55,21 @@ function createButtons({ runs, controls }) {
 }
 
 function createBar(app) {
-  app.copyLink = () => copyLink(app);
-  app.toggleFullScreen = () => toggleFullScreen(app);
-  const tool = (name) => app.element.querySelector(`[data-tool="${name}"]`);
-  createDownloads(app, tool("download"));
-  const actions = { undo: app.undo, link: app.copyLink, download: app.download, "full-screen": app.toggleFullScreen, keys: () => app.showKeys() };
-  for (const [name, action] of Object.entries(actions)) tool(name).addEventListener("click", (event) => (event.preventDefault(), action()));
-  const allowUndo = () => (tool("undo").disabled = !app.runs.canUndo);
+  app.copyLink = () => copyLink(() => app.address.write(), app.say);
+  app.toggleFullScreen = () => toggleFullScreen(app.element, app.say);
+  const opener = tool("download", "Download", "Download (d)", () => app.download());
+  app.download = createMenu(app.element, opener, () => entries(app), (words) => app.tell(words, true));
+  const undo = tool("undo", "Undo", "Undo (u)", app.undo);
+  app.element.querySelector(".bar-tools").append(
+    undo,
+    tool("link", "Copy link", "Copy the link to this state (l)", app.copyLink),
+    opener,
+    tool("full-screen", "Full screen", "Full screen (f)", app.toggleFullScreen),
+    tool("keys", "Keys", "Keys (?)", () => app.showKeys()),
+  );
+  const allowUndo = () => (undo.disabled = !app.runs.canUndo);
   app.runs.addEventListener("change", allowUndo);
   allowUndo();
-}
-
-async function copyLink(app) {
-  const { address, missing } = app.address.write();
-  try {
-    await navigator.clipboard.writeText(address);
-    if (missing.length) say(["Link copied.", ...missing].join(" "), LONG_MS);
-    else say("Link copied", SHORT_MS);
-  } catch {
-    window.prompt(["The address of this page as it is now:", ...missing].join(" "), address); // clipboards are closed to pages without https
-  }
-}
-
-async function toggleFullScreen(app) {
-  try {
-    if (document.fullscreenElement) await document.exitFullscreen();
-    else await app.element.requestFullscreen(); // some phones have none
-  } catch {
-    app.tell("This browser allows no full screen here.", false);
-  }
-}
-
-function createDownloads(app, opener) {
-  const list = make("div", "menu-list");
-  list.popover = "auto";
-  app.element.append(list);
-  opener.popoverTargetElement = list; // so that a press on it is none beside the list, which would close it before
-  const entry = (label, action) =>
-    button("menu-entry", label, async () => {
-      list.hidePopover();
-      try {
-        await action();
-      } catch (error) {
-        app.tell(error.message, true);
-      }
-    });
-  app.download = () => {
-    if (list.matches(":popover-open")) {
-      list.hidePopover();
-      return;
-    }
-    list.replaceChildren(...entries(app).map(([label, action]) => entry(label, action)));
-    list.showPopover();
-    const { right, bottom } = opener.getBoundingClientRect();
-    list.style.left = `${Math.max(8, right - list.offsetWidth)}px`;
-    list.style.top = `${bottom + 6}px`;
-    list.querySelector("button").focus();
-  };
 }
 
 function entries(app) {

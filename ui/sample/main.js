@@ -9,7 +9,9 @@
 //   app.show(view), app.view(), app.panel()
 //   app.tell(words, isError), app.vocabulary, app.idOf(character), app.page (weights and precision)
 // What belongs into the address of the page a view keeps with app.address.keep(name, value) and finds in app.address.get(name).
+import { sayer } from "../shared/bar.js";
 import { button, calm, make } from "../shared/dom.js";
+import { followTabs } from "../shared/tabs.js";
 import { Address } from "./address.js";
 import { createActions } from "./actions.js";
 import { Controls } from "./controls.js";
@@ -22,7 +24,6 @@ import { createScore } from "./score.js";
 import { createTexts } from "./texts.js";
 import { createTree } from "./tree.js";
 
-export const LONG_MS = 10_000; // to read a sentence
 const VIEWS = [
   ["texts", "Texts", createTexts],
   ["next", "Next character", createNext],
@@ -39,6 +40,7 @@ export async function start(element, props) {
   const app = { vocabulary, idOf: (char) => ids.get(char), page: weights, controls, runs: new Runs(), stored, mostToScore, tell, element };
   app.address = new Address(app);
   app.inspector = new Inspector(app);
+  app.say = sayer(element.querySelector(".bar-said"));
   createViews(app);
   createActions(app);
   followWriting(app);
@@ -47,6 +49,8 @@ export async function start(element, props) {
   app.runs.addEventListener("notice", ({ detail }) => tell(detail, false));
   app.runs.addEventListener("grow", ({ detail: { view } }) => view.chars_per_s && window.soliloquy.showSpeed(view.chars_per_s));
   if (!(await app.address.open()) && stored) app.runs.show(stored);
+  window.soliloquy.sampleTab = app; // for the other tabs
+  followTabs(app.address);
   element.dataset.ready = "";
 }
 
@@ -118,16 +122,7 @@ function tell(text, isError) {
     notice.textContent = text;
   }
   if (isError) bringIntoView(notice);
-  if (text && document.fullscreenElement) say(text, LONG_MS); // there the controls are not seen
-}
-
-// Words at the bar, for a while.
-let saying = 0;
-export function say(words, milliseconds) {
-  const said = document.querySelector(".bar-said");
-  said.textContent = words;
-  clearTimeout(saying);
-  saying = setTimeout(() => (said.textContent = ""), milliseconds);
+  if (text && document.fullscreenElement) window.soliloquy.sampleTab?.say(text); // there the controls are not seen
 }
 
 // On a phone the texts are below the controls.

@@ -36,12 +36,11 @@ export function createCandidates(app, { onPick } = {}) {
       const order = ranking(logits);
       const shown = order.slice(0, count);
       if (id !== undefined && id !== null && !shown.includes(id)) shown.push(id);
-      const most = Math.max(...shown.map((other) => Math.max(sampled[other], raw[other])));
       node.classList.toggle("candidates-same", sampled.every((p, i) => p === raw[i]));
       shown.forEach((other, place) => {
         const row = rowAt(place);
         row.id = other;
-        fill(row, app.vocabulary[other], sampled[other], raw[other], most);
+        fill(row, app.vocabulary[other], sampled[other], raw[other]);
         const drawn = other === id;
         row.body.classList.toggle("candidate-drawn", drawn);
         row.body.classList.toggle("candidate-cut", sampled[other] === 0);
@@ -57,12 +56,12 @@ export function createCandidates(app, { onPick } = {}) {
   };
 }
 
-function fill(row, char, sampled, raw, most) {
+function fill(row, char, sampled, raw) {
   const seen = signOf(char) === char;
   row.char.textContent = seen ? char : nameOf(char);
   row.char.classList.toggle("candidate-named", !seen);
-  row.sampled.style.width = `${(100 * sampled) / most}%`;
-  row.raw.style.width = `${(100 * raw) / most}%`;
+  row.sampled.style.width = `${100 * sampled}%`;
+  row.raw.style.width = `${100 * raw}%`;
   row.percent.textContent = percent(sampled);
   row.rawPercent.textContent = percent(raw);
 }

@@ -16,13 +16,26 @@ async function accepted(asked) {
   const answer = await reached(asked);
   if (answer.ok) return answer;
   const { error } = await answer.json().catch(() => ({}));
-  throw new Error(error ?? `The server answered ${answer.status}.`);
+  throw Object.assign(new Error(error ?? `The server answered ${answer.status}.`), { status: answer.status });
+}
+
+// What is at an address: as bytes, and as JSON.
+export async function getBuffer(address, signal) {
+  return reached((await accepted(fetch(address, { signal }))).arrayBuffer());
+}
+
+export async function getJSON(address, signal) {
+  return reached((await accepted(fetch(address, { signal }))).json());
 }
 
 // The bytes at an address, or null where there is nothing.
 export async function getBytes(address) {
-  const answer = await reached(fetch(address));
-  return answer.status === 404 ? null : reached((await accepted(answer)).arrayBuffer());
+  try {
+    return await getBuffer(address);
+  } catch (error) {
+    if (error.status === 404) return null;
+    throw error;
+  }
 }
 
 // The server counts what each viewer has under way.

@@ -1,0 +1,85 @@
+"""How long the Attention tab takes in a real Chromium: from a click to the pixels of all heads, and to follow the hand.
+
+python -m benchmarks.attention_view
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from benchmarks.page import FRAME_MS, MOVES, show
+from tests.chromium import launch
+from tests.server import running_app
+
+PIXELS_MS = 400  # from a click until all heads are seen
+READS = 20
+
+# Milliseconds from a press on "Look at it" until every head is painted and its pixels are there. Each time another text of the same
+# length, so that nothing is remembered.
+READ_TEXTS = """async ({ texts }) => {
+  const root = document.querySelector("#attention-views");
+  const press = (name) => [...root.querySelectorAll("button")].find((button) => button.textContent === name).click();
+  const took = [];
+  for (const text of texts) {
+    press("Another text");
+    root.querySelector("textarea").value = text;
+    const maps = [...root.querySelectorAll(".tile-map")];
+    const line = root.querySelector(".look-line");
+    const changed = new Promise((seen) => {
+      const watch = new MutationObserver(() => (watch.disconnect(), seen()));
+      watch.observe(line, { childList: true, subtree: true, characterData: true });
+    });
+    const began = performance.now();
+    press("Look at it");
+    await changed;
+    await new Promise(requestAnimationFrame);
+    maps.forEach((map) => map.getContext("2d").getImageData(map.width - 1, map.height - 1, 1, 1));
+    took.push(performance.now() - began);
+  }
+  return took;
+}"""
+
+# Milliseconds of script for each move over the text: the event, and all heads, the text and the bars that follow.
+HOVERS = """async (moves) => {
+  const characters = document.querySelectorAll("#attention-views .look-char");
+  const took = [];
+  for (let move = 0; move < moves; move++) {
+    const at = characters[(move * 37) % characters.length];
+    const began = performance.now();
+    at.dispatchEvent(new PointerEvent("pointermove", { pointerType: "mouse", bubbles: true }));
+    await new Promise((heard) => setTimeout(heard));
+    document.body.getBoundingClientRect(); // styles and layout, too
+    took.push(performance.now() - began);
+    await new Promise(requestAnimationFrame);
+  }
+  return took;
+}"""
+
+
+def open_attention(browser: Browser, url: str) -> Page:
+    """The tab, drawn."""
+    page = browser.new_page(viewport={"width": 1280, "height": 720})
+    page.goto(url)
+    page.locator("#sample-views[data-ready], #sample-views [data-ready]").first.wait_for(state="attached")
+    page.get_by_role("tab", name="Attention").click()
+    page.locator("#attention-views [data-ready]").wait_for(state="attached")
+    return page
+
+
+def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    with running_app() as url, sync_playwright() as playwright:
+        browser = launch(playwright)
+        page = open_attention(browser, url)
+        texts = [(f"KING HENRY:\nWhat, {'o' * number} my lord? " * 16)[:256] for number in range(READS)]
+        page.evaluate(READ_TEXTS, {"texts": ["warm up " * 32]})
+        show("click to pixels, 36 x 256", page.evaluate(READ_TEXTS, {"texts": texts}), PIXELS_MS)
+        page.evaluate(HOVERS, 5)
+        show("hover, 36 heads follow", page.evaluate(HOVERS, MOVES), FRAME_MS, "script, styles and layout")
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()

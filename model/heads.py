@@ -1,0 +1,103 @@
+"""What each head of a network does with held-out text, and what it is worth there: the table `heads.json` beside the weights.
+
+A head's worth is how much the validation loss rises when that head alone is switched off. Heads stand in for each other, so the worths
+do not add up.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from model.attention import Description, Measured, describe, measure, rounded
+from model.checkpoint import HEADS_FILE, Weights
+from model.config import Head
+from model.evaluation import mean_loss
+from model.files import write_atomically
+from model.gpt import Capture
+
+CAPTURED_ROWS = 4  # windows per pass: the weights of one are 9 MB
+
+Step = Callable[[], object]
+
+
+def measure_heads(folder: Path, weights: Weights, ids: Tensor, about: dict[str, Any], step: Step) -> dict[str, Any]:
+    """Measures all heads and writes `heads.json`. What was measured before an interruption is taken from a file beside it.
+
+    Args:
+        folder: of the weights.
+        ids: the validation text, (n,).
+        about: what the measurement is of and how it is made; kept in the table, and what an earlier start's has to agree with.
+        step: called after each of `n_steps` losses.
+
+    Raises:
+        CheckpointError: the table cannot be written.
+    """
+    under_way = folder / f"{HEADS_FILE}.part"
+    about = {"sha256": weights.sha256} | about | {"characters": len(ids) - 1}
+    losses = _read_losses(under_way, about)
+    for name, off in {"all": (), **{f"{layer}.{head}": ((layer, head),) for layer, head in heads_of(weights)}}.items():
+        if name not in losses:
+            losses[name] = mean_loss(weights.model, ids, off)
+            write_atomically(under_way, json.dumps({"about": about, "losses": losses}).encode())
+        step()
+    measured = measure_text(weights, ids)
+    rows: list[Description] = []
+    for (layer, head), does in zip(heads_of(weights), describe(measured), strict=True):
+        loss = losses[f"{layer}.{head}"]
+        rows.append({"layer": layer, "head": head, "loss": round(loss, 6), "worth": round(loss - losses["all"], 6), **does})
+    table = about | {"loss": round(losses["all"], 6), "uniform": rounded(measured.uniform_means()), "heads": rows}
+    write_atomically(folder / HEADS_FILE, _one_row_a_line(table))
+    under_way.unlink()
+    return table
+
+
+def heads_of(weights: Weights) -> list[Head]:
+    """All heads of a network, layer after layer."""
+    config = weights.model.config
+    return [(layer, head) for layer in range(config.n_layer) for head in range(config.n_head)]
+
+
+def n_steps(weights: Weights) -> int:
+    """How many losses are measured: with all heads, and with each one off."""
+    return 1 + len(heads_of(weights))
+
+
+@torch.inference_mode()
+def measure_text(weights: Weights, ids: Tensor) -> Measured:
+    """What the heads do with a text, read in windows of block_size at a stride of block_size; a shorter rest is left out, if there is
+    a whole one."""
+    model, decode = weights.model, weights.tokenizer.decode
+    whole = len(ids) // model.config.block_size
+    windows = ids[: whole * model.config.block_size].view(whole, -1) if whole else ids[None]
+    total: Measured | None = None
+    for rows in windows.split(CAPTURED_ROWS):
+        capture = Capture()
+        model(rows.to(model.device), capture=capture)
+        attention = torch.stack(capture.attention, 1)  # (rows, n_layer, n_head, T, T)
+        for row, one in zip(rows.tolist(), attention, strict=True):
+            measured = measure(one, decode(row))
+            total = measured if total is None else total + measured
+    assert total is not None
+    return total
+
+
+def _read_losses(path: Path, about: dict[str, Any]) -> dict[str, float]:
+    """The losses that an earlier start has measured, if it measured the same."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return dict(content["losses"]) if content["about"] == about else {}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def _one_row_a_line(table: dict[str, Any]) -> bytes:
+    """JSON that can be read, and compared line by line."""
+    parts = [f"  {json.dumps(name)}: {json.dumps(value)}" for name, value in table.items() if name != "heads"]
+    rows = ",\n".join(f"    {json.dumps(row)}" for row in table["heads"])
+    return ("{\n" + ",\n".join([*parts, f'  "heads": [\n{rows}\n  ]']) + "\n}\n").encode()

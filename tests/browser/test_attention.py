@@ -1,0 +1,191 @@
+"""The Attention tab in a real browser: the text, what comes next, all heads, while it writes, and what can be taken along."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import struct
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+TEXT = "KING HENRY:\nO my lord, my lord!"
+
+
+def ask(url: str, text: str) -> dict[str, Any]:
+    """What the server says of a text."""
+    body = json.dumps({"text": text}).encode()
+    request = urllib.request.Request(f"{url}/attention", body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request) as response:
+        return json.load(response)
+
+
+def exact(url: str, key: str, layer: int, head: int, n: int) -> np.ndarray:
+    """The weights of a head, (n, n)."""
+    with urllib.request.urlopen(f"{url}/attention/{key}/head/{layer}/{head}") as response:
+        half = np.frombuffer(response.read(), "<f4")
+    weights = np.zeros((n, n))
+    weights[np.tril_indices(n)] = half
+    return weights
+
+
+def open_attention(page: Page, url: str, **address: str) -> None:
+    """The tab at an address, drawn."""
+    query = "&".join(f"{name}={urllib.request.quote(value)}" for name, value in address.items())
+    page.goto(f"{url}/?{query}")
+    page.get_by_role("tab", name="Attention").click()
+    page.locator("#attention-views [data-ready]").wait_for(state="attached")
+
+
+@pytest.fixture
+def tab(browser: Browser, url: str) -> Iterator[Page]:
+    """The tab with a short text. No error may reach the console."""
+    context = browser.new_context(viewport={"width": 1280, "height": 720}, accept_downloads=True)
+    page = context.new_page()
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    open_attention(page, url, look=TEXT)
+    yield page
+    context.close()
+    assert not problems
+
+
+def glowing(page: Page) -> list[int]:
+    """How much each character glows, in per cent."""
+    return page.locator(".look-char").evaluate_all("chars => chars.map((char) => parseInt(char.style.getPropertyValue('--glow')))")
+
+
+def test_every_head_is_drawn_as_the_server_has_it(tab: Page, url: str) -> None:
+    known = ask(url, TEXT)
+    tiles = tab.locator(".tile")
+    assert tiles.count() == known["n_layer"] * known["n_head"]
+    n = len(TEXT)
+    painted = """map => [...map.getContext("2d").getImageData(0, 0, map.width, map.height).data]"""
+    for layer, head in ((0, 0), (2, 1), (5, 5)):
+        pixels = np.array(tab.locator(f'[data-head="{layer}.{head}"] .tile-map').evaluate(painted)).reshape(n, n, 4)
+        assert not pixels[..., 3][np.triu_indices(n, 1)].any(), "nothing is painted ahead of a character"
+        assert pixels[..., 3][np.tril_indices(n)].all()
+        weights = exact(url, known["key"], layer, head, n)
+        strongest, faintest = (weights[np.tril_indices(n)].argsort()[place] for place in (-1, 0))
+        brightness = pixels[np.tril_indices(n)][:, :3].sum(1)
+        assert brightness[strongest] < brightness[faintest]  # ink on paper
+
+
+def test_a_character_that_is_pointed_at_shows_where_it_looks(tab: Page, url: str) -> None:
+    known = ask(url, TEXT)
+    at = TEXT.rindex("l")
+    tab.locator('[data-head="2.1"]').focus()
+    tab.locator(".look-char").nth(at).hover()
+    weights = exact(url, known["key"], 2, 1, len(TEXT))[at]
+    wanted = [round(100 * round(255 * w**0.5) / 255) for w in weights]
+    assert max(abs(a - b) for a, b in zip(glowing(tab), wanted, strict=True)) <= 1
+    expect(tab.locator(".look-next-title")).to_have_text("After l came o")
+    assert tab.locator(".look-next .candidate-drawn").count() == 1
+
+
+def test_arrow_keys_walk_through_the_text(tab: Page) -> None:
+    tab.locator(".look-characters").focus()
+    for _ in range(4):
+        tab.keyboard.press("ArrowRight")
+    expect(tab.locator(".writing-said")).to_contain_text("at 4")
+    tab.keyboard.press("End")
+    expect(tab.locator(".writing-said")).to_contain_text(f"at {len(TEXT)}")
+
+
+def test_heads_can_be_ordered_by_what_they_do(tab: Page, url: str) -> None:
+    tab.get_by_label("Order of the heads").select_option("previous")
+    shares = tab.locator(".tile-score").all_inner_texts()
+    values = [int(share.split()[-1].rstrip("%")) for share in shares]
+    assert values == sorted(values, reverse=True)
+    assert len({*values}) > 3
+    expect(tab).to_have_url(re.compile("order=previous"))
+
+
+def test_it_is_seen_while_it_writes_and_gone_back_through(tab: Page) -> None:
+    before = tab.locator(".look-char").count()
+    tab.get_by_role("button", name="Write on").click()
+    tab.wait_for_function(f"document.querySelectorAll('.look-char').length > {before + 20}")
+    expect(tab.get_by_role("button", name="Write on")).to_be_visible(timeout=60_000)
+    slider = tab.get_by_label("Character looked from")
+    slider.fill("3")
+    expect(tab.locator(".look-char.here")).to_have_text(TEXT[3])
+
+
+def test_who_looks_elsewhere_while_it_writes_is_left_there(tab: Page) -> None:
+    tab.get_by_role("button", name="Write on").click()
+    tab.wait_for_function(f"document.querySelectorAll('.look-char').length > {len(TEXT) + 8}")
+    tab.locator(".look-char").nth(3).click()
+    tab.wait_for_timeout(800)
+    expect(tab.locator(".look-char.here")).to_have_text(TEXT[3])
+    tab.keyboard.press("n")  # another text ends the writing
+    expect(tab.get_by_role("button", name="Write on")).to_be_visible()
+    newest = tab.evaluate("(run => run.start + run.texts[0])(window.soliloquy.sampleTab.runs.list.at(-1))")
+    tab.wait_for_timeout(1500)
+    assert tab.evaluate("document.querySelector('.look-characters').textContent").replace("↵", "\n") == newest[-256:]
+
+
+def test_another_text_is_read_and_bad_ones_are_told(tab: Page) -> None:
+    def look_at(text: str) -> None:
+        tab.get_by_role("button", name="Another text").click()
+        tab.get_by_label("A text to look at").fill(text)
+        tab.get_by_role("button", name="Look at it").click()
+
+    look_at("中文")
+    expect(tab.locator(".look-said")).to_contain_text("‘中’")
+    assert tab.locator(".look-char").count() == len(TEXT), "what was there stays"
+    tab.get_by_role("button", name="Cancel").click()
+    look_at("<img src=x onerror=alert(1)>")
+    expect(tab.locator(".look-characters")).to_contain_text("img srcx onerror")
+    assert not tab.locator(".look img").count()
+    look_at("x" * 12_001)
+    expect(tab.locator(".look-said")).to_contain_text("The text has 12,001 characters; the most is 12,000.")
+    tab.get_by_role("button", name="Cancel").click()
+    look_at("x" * 10_000)
+    expect(tab.locator(".look-line")).to_contain_text("Characters 9,745 to 10,000 of 10,000")
+    look_at("o, " * 200)
+    expect(tab.locator(".look-line")).to_contain_text("of 600")
+    look_at("A")
+    expect(tab.locator(".look-char")).to_have_count(1)
+    assert tab.locator(".tile-map").first.evaluate("map => map.width") == 1
+
+
+def test_an_address_opens_the_same_view(tab: Page, browser: Browser, url: str) -> None:
+    tab.locator(".look-char").nth(7).click()
+    tab.get_by_label("Order of the heads").select_option("entropy")
+    tab.wait_for_timeout(600)
+    other = browser.new_page()
+    other.goto(tab.url)
+    other.locator("#attention-views [data-ready]").wait_for(state="attached")
+    assert other.locator(".tile-score").all_inner_texts() == tab.locator(".tile-score").all_inner_texts()
+    expect(other.locator(".look-char.here")).to_have_text(TEXT[7])
+    other.close()
+
+
+def test_numbers_and_pictures_can_be_taken_along(tab: Page, url: str, tmp_path: Path) -> None:
+    def take(name: str) -> Path:
+        tab.get_by_role("button", name="Download").click()
+        with tab.expect_download() as download:
+            tab.get_by_role("button", name=name).click()
+        path = tmp_path / download.value.suggested_filename
+        download.value.save_as(path)
+        return path
+
+    picture = take("All heads (PNG)").read_bytes()
+    width, height = struct.unpack(">II", picture[16:24])
+    assert picture.startswith(b"\x89PNG")
+    assert width > 2000 < height
+    known = ask(url, TEXT)
+    taken = json.loads(take("All weights, exact (JSON)").read_text())
+    assert taken["text"] == TEXT
+    rows = next(entry for entry in taken["heads"] if (entry["layer"], entry["head"]) == (3, 4))["weights"]
+    weights = exact(url, known["key"], 3, 4, len(TEXT))
+    assert np.allclose([w for row in rows for w in row], weights[np.tril_indices(len(TEXT))], atol=1e-7)
+    table = list(csv.DictReader(take("What heads do (CSV)").open()))
+    assert len(table) == known["n_layer"] * known["n_head"]
+    assert {"layer", "head", "entropy", "previous"} <= table[0].keys()

@@ -1,0 +1,174 @@
+"""Heads off: what becomes of a text without them, held against the numbers of the routes."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from model.checkpoint import SHIPPED_WEIGHTS, read_config, save_weights
+from model.config import GPTConfig
+from model.gpt import GPT
+from tests.browser.conftest import open_page
+from tests.server import running_app
+
+TEXT = "ROMEO:\nBut, soft! what light through yonder window breaks?\n"
+TOKENIZER = read_config(SHIPPED_WEIGHTS)[1]
+VOCABULARY = TOKENIZER.vocabulary
+AT = 29  # the `r` of `through`
+MARKED = "name => [...CSS.highlights.get(name)].map(({ startOffset, endOffset }) => [startOffset, endOffset])"
+
+
+def show(page: Page, url: str, text: str = TEXT, **address: str | int) -> Locator:
+    """The view, drawn."""
+    words = "".join(f"&{name}={value}" for name, value in address.items())
+    open_page(page, f"{url}/?look={quote(text)}&see=off{words}")
+    page.get_by_role("tab", name="Attention", exact=True).click()
+    page.locator("#attention-views [data-ready]").wait_for(state="attached")
+    panel = page.get_by_role("tabpanel", name="Heads off")
+    expect(panel.locator(".off-bars-char").first).to_be_visible()
+    return panel
+
+
+def read(page: Page, url: str, heads_off: list[list[int]]) -> tuple[float, NDArray[np.float64]]:
+    """Loss, and the probabilities of the model's answers, (characters, V), from the routes."""
+    capture: dict[str, Any] = page.request.post(f"{url}/attention", data={"text": TEXT, "heads_off": heads_off}).json()
+    logits = np.frombuffer(page.request.get(f"{url}/attention/{capture['key']}/lens").body(), "<f4").astype(float)
+    logits = logits.reshape(capture["n_layer"] + 1, len(TEXT), capture["vocab_size"])[-1]
+    weights = np.exp(logits - logits.max(-1, keepdims=True))
+    return capture["loss"], weights / weights.sum(-1, keepdims=True)
+
+
+def write(page: Page, url: str, path: str, **asked: Any) -> str:
+    """One text, as a route writes it."""
+    lines = [json.loads(line) for line in page.request.post(url + path, data=asked).text().splitlines()]
+    assert lines[-1]["state"] == "done"
+    return "".join(line["new"][0] for line in lines if "new" in line)
+
+
+def pressed(panel: Locator) -> list[str]:
+    """Names of the buttons that are pressed."""
+    return [(node.get_attribute("aria-label") or "").partition(", ")[0] for node in panel.locator("[aria-pressed=true]").all()]
+
+
+def percent_of(words: str) -> float:
+    """`41 %` as a share."""
+    return float(words.strip("<> %")) / 100
+
+
+def test_losses_bars_and_characters_are_those_of_the_routes(page: Page, url: str) -> None:
+    panel = show(page, url, at=AT)
+    (loss, before), (loss_without, after) = read(page, url, []), read(page, url, [[0, 5], [3, 1]])
+    expect(panel.locator(".off-loss")).to_have_text(f"Loss {loss:.3f}nats per character, all heads on")
+    panel.get_by_role("button", name="Head 0.5 off").click()
+    panel.get_by_role("button", name="Head 3.1 off").click()
+    change = loss_without - loss
+    expected = f"Loss {loss:.3f} → {loss_without:.3f}{'+' if change > 0 else '−'}{abs(change):.3f} nats per character"
+    expect(panel.locator(".off-loss")).to_have_text(expected)
+
+    best = (-np.maximum(before[AT], after[AT])).argsort(kind="stable")[:10]
+    assert panel.locator(".off-bars-char").all_text_contents() == [{" ": "␣", "\n": "↵"}.get(VOCABULARY[i], VOCABULARY[i]) for i in best]
+    shown = [percent_of(words) for words in panel.locator(".off-bars-number").all_text_contents()]
+    np.testing.assert_allclose(np.reshape(shown, (-1, 2)), np.stack([before[AT, best], after[AT, best]], 1), atol=0.006)
+
+    ids = [VOCABULARY.index(char) for char in TEXT]
+    rows = range(len(TEXT) - 1)
+    bits = [math.log2(before[i, ids[i + 1]] / after[i, ids[i + 1]]) for i in rows]
+    names = panel.locator(".off-char").evaluate_all("nodes => nodes.map(node => node.classList[1] ?? '')")
+    for value, name in zip(bits, names[1:], strict=True):
+        step = sum(abs(value) >= least for least in (0.5, 1, 2, 4))
+        assert name in ("here", f"off-{'harder' if value > 0 else 'easier'}-{step}")
+    worst = int(np.argmax(bits)) + 1
+    expect(panel.locator(".off-hardest")).to_contain_text(f" at {worst + 1}, +{bits[worst - 1]:.1f} bit")
+    panel.locator(".off-hardest").click()
+    expect(panel.locator(".off-char.here")).to_have_text({"\n": "↵"}.get(TEXT[worst], TEXT[worst]))
+    expect(page.locator(".look-char.here")).to_have_text({"\n": "↵"}.get(TEXT[worst - 1], TEXT[worst - 1]))
+
+
+def test_heads_and_layers_are_switched_and_kept_in_the_address(page: Page, url: str) -> None:
+    panel = show(page, url)
+    count = panel.locator(".off-count")
+    panel.get_by_role("button", name="Whole layer 3 off").click()
+    expect(count).to_have_text("6 of 36 heads off")
+    assert pressed(panel) == ["Whole layer 3 off", *(f"Head 3.{head} off" for head in range(6))]
+    panel.get_by_role("button", name="Head 3.2 off").press("ArrowUp")
+    page.keyboard.press("Enter")
+    expect(count).to_have_text("7 of 36 heads off")
+    panel.get_by_role("button", name="Whole layer 3 off").click()
+    expect(panel.locator(".off-bars-table")).to_contain_text("without 1 head")
+    page.wait_for_url("**off=2.2*")
+    page.reload()
+    page.get_by_role("tab", name="Attention", exact=True).click()
+    expect(count).to_have_text("1 of 36 heads off")
+    assert pressed(panel) == ["Head 2.2 off"]
+    panel.get_by_role("button", name="All on").click()
+    expect(count).to_contain_text("All 36 heads on")
+    expect(panel.locator(".off-loss")).to_contain_text("all heads on")
+
+
+def test_the_same_dice_write_the_same_text_with_all_heads_and_another_without(page: Page, url: str) -> None:
+    panel = show(page, url, seed=7, temperature=0.9)
+    texts = panel.locator(".off-side-text")
+    asked: dict[str, Any] = {"prompt": TEXT, "seed": 7, "temperature": 0.9, "length": 120}
+    panel.get_by_role("button", name="Write on with the same dice").click()
+    said = "Seed 7, temperature 0.9. The same text, character for character."
+    expect(panel.locator(".off-pair-said")).to_have_text(said)
+    written = write(page, url, "/write", **asked)
+    assert [text.removeprefix(f"…{TEXT[-40:]}") for text in texts.all_text_contents()] == [written] * 2
+
+    panel.get_by_role("button", name="Head 0.5 off").click()
+    expect(panel.locator(".off-columns")).to_have_class("off-columns stale")
+    panel.get_by_role("button", name="Write on with the same dice").click()
+    without = write(page, url, "/write_without", **asked, heads_off=[[0, 5]])
+    expect(texts.nth(1)).to_have_text(f"…{TEXT[-40:]}{without}", use_inner_text=False)
+    expect(panel.get_by_role("button", name="Write on with the same dice")).to_be_visible()
+    assert texts.nth(0).text_content() == f"…{TEXT[-40:]}{written}"
+    at = next(i for i, (a, b) in enumerate(zip(written, without, strict=True)) if a != b)
+    expect(panel.locator(".off-pair-said")).to_contain_text(f"They part at character {at + 1}: ")
+    assert page.evaluate(MARKED, "off-parting") == [[at, at + 1]] * 2
+    assert page.evaluate(MARKED, "off-shared") == ([[0, at]] * 2 if at else [])
+
+
+def test_a_server_that_is_gone_is_said_and_nothing_is_lost(browser: Browser, url: str) -> None:
+    page = browser.new_page()
+    panel = show(page, url)
+    loss = panel.locator(".off-loss").text_content() or ""
+    page.route("**/attention", lambda route: route.abort())
+    panel.get_by_role("button", name="Head 0.5 off").click()
+    expect(page.locator(".look-said")).to_contain_text("The server cannot be reached")
+    assert pressed(panel) == []
+    expect(panel.locator(".off-loss")).to_have_text(loss)
+    page.route("**/write_without", lambda route: route.abort())
+    panel.get_by_role("button", name="Write on with the same dice").click()
+    expect(panel.get_by_role("alert").filter(has_text="The server cannot be reached")).to_be_visible()
+    page.unroute("**/attention")
+    page.unroute("**/write_without")
+    page.route("**/lens", lambda route: route.fulfill(status=404, json={"error": "This attention is no longer remembered."}))
+    panel.get_by_role("button", name="Head 0.5 off").click()
+    expect(panel.get_by_role("alert").filter(has_text="no longer remembered")).to_be_visible()
+    page.unroute("**/lens")
+    panel.get_by_role("button", name="Try again").click()
+    expect(panel.locator(".off-loss")).to_contain_text("→")
+    page.close()
+
+
+def test_a_model_with_one_head_and_a_text_of_one_character(browser: Browser, tmp_path: Path) -> None:
+    config = GPTConfig(n_layer=1, n_head=1, n_embd=32, block_size=16, vocab_size=len(VOCABULARY))
+    save_weights(tmp_path / "one", GPT(config, torch.Generator().manual_seed(0)).requires_grad_(False), TOKENIZER, {})
+    with running_app("--device", "cpu", "--weights", str(tmp_path / "one")) as url:
+        for text, loss in (("R", "One character alone has no loss."), ("Romeo", "→")):
+            page = browser.new_page()
+            panel = show(page, url, text)
+            panel.get_by_role("button", name="Head 0.0 off").click()
+            expect(panel.locator(".off-count")).to_have_text("1 of 1 head off")
+            expect(panel.locator(".off-loss")).to_contain_text(loss)
+            panel.get_by_role("button", name="Write on with the same dice").click()
+            expect(panel.locator(".off-pair-said")).to_contain_text("character")
+            page.close()

@@ -1,0 +1,82 @@
+// Taking it along: the link to this state, pictures, and the exact numbers.
+import { copyLink, createMenu, sayer, toggleFullScreen, tool } from "../shared/bar.js";
+import { download, palette, savePicture } from "../shared/paint.js";
+import { rowOf } from "./capture.js";
+import { describe, inWords } from "./grid.js";
+import { paintMap } from "./heat_map.js";
+
+const TILE = 160; // of a picture, in pixels of the page
+const GAP = 14;
+
+export function createExport(look) {
+  const say = sayer(look.element.querySelector(".bar-said"));
+  const tools = look.element.querySelector(".look-icons");
+  look.copyLink = () => copyLink(() => look.address.write(), say);
+  look.toggleFullScreen = () => toggleFullScreen(look.element, say);
+  const opener = tool("download", "Download", "Download (d)", () => look.download());
+  look.download = createMenu(look.element, opener, () => entries(look), (words) => look.say(words));
+  tools.append(
+    tool("link", "Copy link", "Copy the link to this state (l)", look.copyLink),
+    opener,
+    tool("full-screen", "Full screen", "Full screen (f)", look.toggleFullScreen),
+    tool("keys", "Keys", "Keys (?)", () => look.showKeys()),
+  );
+}
+
+function entries(look) {
+  const { capture } = look;
+  if (!capture) return [["Nothing to download yet", () => {}]];
+  return [
+    ...(look.view().downloads ?? []),
+    ["All heads (PNG)", () => saveGrid(look)],
+    ["All weights, exact (JSON)", () => saveWeights(capture)],
+    ["What heads do (CSV)", () => saveStats(look)],
+  ];
+}
+
+function saveGrid(look) {
+  const { capture } = look;
+  const { n, n_layer, n_head } = capture;
+  const map = document.createElement("canvas");
+  const [width, height] = [n_head * (TILE + GAP) + GAP, n_layer * (TILE + 2.5 * GAP) + 3 * GAP];
+  savePicture("attention-heads.png", width, height, (context) => {
+    const look_ = palette();
+    context.fillStyle = look_.ink;
+    context.font = `${GAP}px ${look_.serif}`;
+    context.fillText([...capture.text].slice(0, 80).join("").replaceAll("\n", " ↵ "), GAP, 1.5 * GAP);
+    context.imageSmoothingEnabled = false;
+    for (let layer = 0; layer < n_layer; layer++) {
+      for (let head = 0; head < n_head; head++) {
+        const [x, y] = [GAP + head * (TILE + GAP), 2.5 * GAP + layer * (TILE + 2.5 * GAP)];
+        const start = capture.offset(layer, head);
+        paintMap(map, capture.bytes.subarray(start, start + (n * (n + 1)) / 2), n);
+        context.drawImage(map, x, y, TILE, TILE);
+        context.strokeStyle = look_.rule;
+        context.strokeRect(x, y, TILE, TILE);
+        context.fillText(`${layer}.${head} ${inWords(describe(look, layer, head))}`, x, y + TILE + 1.2 * GAP, TILE);
+      }
+    }
+  });
+}
+
+// For each head the causal half, row by row: row i has i + 1 weights.
+async function saveWeights(capture) {
+  const { text, precision, heads_off, n_layer, n_head, n } = capture;
+  const heads = [];
+  for (let layer = 0; layer < n_layer; layer++) {
+    for (let head = 0; head < n_head; head++) {
+      const exact = await capture.exact(layer, head);
+      heads.push({ layer, head, weights: Array.from({ length: n }, (_, row) => Array.from(rowOf(exact, row))) });
+    }
+  }
+  download("attention.json", new Blob([JSON.stringify({ text, precision, heads_off, heads })], { type: "application/json" }));
+}
+
+function saveStats(look) {
+  const { n_layer, n_head } = look.capture;
+  const all = [];
+  for (let layer = 0; layer < n_layer; layer++) for (let head = 0; head < n_head; head++) all.push({ layer, head, ...describe(look, layer, head) });
+  const names = Object.keys(all[0]);
+  const lines = [names.join(","), ...all.map((entry) => names.map((name) => entry[name] ?? "").join(","))];
+  download("attention-heads.csv", new Blob([lines.join("\n") + "\n"], { type: "text/csv" }));
+}

@@ -1,0 +1,167 @@
+// The view "All heads": a heat map for each head, in the order of the layers or of what they do.
+import { button, make } from "../shared/dom.js";
+import { onLook } from "../shared/paint.js";
+import { paintMap, paintRow } from "./heat_map.js";
+import { rowMean } from "./text.js";
+
+// What a head can be ordered by: key -> its words. Shares are of attention, entropy in bits, distance in characters.
+export const MEASURES = {
+  previous: "previous character",
+  first: "first character",
+  space: "last space",
+  word: "characters of its word",
+  word_start: "start of its word",
+  newline: "newlines before",
+  line_start: "start of its line",
+  same: "same letter before",
+  induction: "what followed it then",
+  speaker: "speaker’s name",
+  entropy: "entropy",
+  distance: "mean distance",
+  worth: "what it is worth",
+};
+
+// What heads do: on held-out text where that was measured, else on this text.
+export function describe(look, layer, head) {
+  const table = look.measured?.heads;
+  if (!table) return look.capture.stats[layer][head];
+  return table.find((entry) => entry.layer === layer && entry.head === head);
+}
+
+// In words: "previous character 83 %".
+export function inWords(stats, measure = stats.label) {
+  const value = stats[measure];
+  if (measure === "mixed" || value === null || value === undefined) return measure === "mixed" ? "mixed" : "–";
+  if (measure === "entropy") return `${value.toFixed(1)} bits`;
+  if (measure === "distance") return `${value.toFixed(0)} back`;
+  if (measure === "worth") return `${value >= 0 ? "+" : "−"}${Math.abs(value).toFixed(3)} nats`;
+  return `${SHORT[measure]} ${Math.round(100 * value)}%`;
+}
+
+const SHORT = {
+  previous: "before",
+  first: "first",
+  space: "space",
+  word: "word",
+  word_start: "initial",
+  newline: "newline",
+  line_start: "line",
+  same: "same",
+  induction: "followed",
+  speaker: "speaker",
+};
+
+export function createGrid(panel, look) {
+  const bar = make("div", "grid-bar"); // beside the names of the views, to leave the maps the room
+  const order = make("select", "grid-order");
+  order.setAttribute("aria-label", "Order of the heads");
+  const said = make("span", "grid-said");
+  const grid = make("div", "grid");
+  bar.append(said, order);
+  bar.hidden = true;
+  panel.append(grid);
+  look.element.querySelector(".look-tools").prepend(bar);
+  let tiles = [];
+  let stale = true;
+
+  function build() {
+    const { capture } = look;
+    const measures = Object.keys(MEASURES).filter((measure) => measure !== "worth" || look.measured?.heads[0]?.worth !== undefined);
+    order.replaceChildren(new Option("by layer", ""), ...measures.map((measure) => new Option(`by ${MEASURES[measure]}`, measure)));
+    order.value = measures.includes(look.address.get("order")) ? look.address.get("order") : "";
+    tiles = [];
+    for (let layer = 0; layer < capture.n_layer; layer++) {
+      for (let head = 0; head < capture.n_head; head++) tiles.push(drawTile(look, layer, head));
+    }
+    said.textContent = look.measured ? "measured on text that the model never saw" : "measured on this text";
+    arrange();
+  }
+
+  function arrange() {
+    const measure = order.value;
+    look.address.keep("order", measure);
+    const value = ({ layer, head }) => describe(look, layer, head)[measure] ?? -Infinity;
+    const sorted = measure ? [...tiles].sort((a, b) => value(b) - value(a)) : tiles;
+    for (const tile of tiles) {
+      const stats = describe(look, tile.layer, tile.head);
+      tile.score.textContent = inWords(stats, measure || undefined);
+      tile.node.title = `Layer ${tile.layer}, head ${tile.head}: ${MEASURES[measure || stats.label] ?? "mixed"}`;
+    }
+    grid.style.setProperty("--heads", look.capture.n_head);
+    grid.replaceChildren(...sorted.map(({ node }) => node));
+  }
+
+  function draw() {
+    const { capture } = look;
+    if (!capture || panel.hidden) {
+      stale = true;
+      return;
+    }
+    stale = false;
+    if (tiles.length !== capture.n_layer * capture.n_head) build();
+    else if (!look.measured) arrange(); // the scores are this text's
+    const half = (capture.n * (capture.n + 1)) / 2;
+    for (const { layer, head, map } of tiles) {
+      const start = capture.offset(layer, head);
+      paintMap(map, capture.bytes.subarray(start, start + half), capture.n);
+      map.style.imageRendering = capture.n > map.clientWidth ? "auto" : "pixelated"; // made smaller, a thin line must not fall between pixels
+    }
+    follow();
+    choose();
+    markOff();
+  }
+
+  // Every head shows where the character looked from looks.
+  function follow() {
+    const { capture, at } = look;
+    if (!capture || panel.hidden) return;
+    for (const { layer, head, row, line } of tiles) {
+      paintRow(row, at === null ? null : capture.row(layer, head, at), capture.n);
+      line.style.top = at === null ? "-10%" : `${(100 * (at + 0.5)) / capture.n}%`;
+    }
+  }
+
+  const choose = () => tiles.forEach(({ node, layer, head }) => node.classList.toggle("chosen", layer === look.head.layer && head === look.head.head));
+  const markOff = () => tiles.forEach(({ node, layer, head }) => node.classList.toggle("silent", look.capture.heads_off.some(([l, h]) => l === layer && h === head)));
+
+  order.addEventListener("change", arrange);
+  look.addEventListener("capture", draw);
+  look.addEventListener("at", follow);
+  look.addEventListener("head", choose);
+  onLook(draw);
+  return {
+    show() {
+      bar.hidden = false;
+      if (stale) draw();
+    },
+    hide: () => (bar.hidden = true),
+  };
+}
+
+function drawTile(look, layer, head) {
+  const node = button("tile", "", () => {
+    look.choose(layer, head);
+    look.show("one");
+  });
+  node.dataset.head = `${layer}.${head}`;
+  const [frame, map, row, line] = [make("span", "tile-frame"), make("canvas", "tile-map"), make("canvas", "tile-row"), make("span", "tile-line")];
+  const [name, score] = [make("span", "tile-name", `${layer}.${head}`), make("span", "tile-score")];
+  frame.append(map, name, line);
+  node.append(frame, row, score);
+  node.setAttribute("aria-label", `Layer ${layer}, head ${head}`);
+  frame.addEventListener("pointermove", (event) => {
+    const { top, height } = frame.getBoundingClientRect();
+    glow(look, layer, head);
+    look.moveTo(Math.floor(((event.clientY - top) / height) * look.capture.n));
+  });
+  node.addEventListener("pointerleave", () => glow(look, null));
+  node.addEventListener("focus", () => glow(look, layer, head));
+  node.addEventListener("blur", () => glow(look, null));
+  return { layer, head, node, map, row, line, score };
+}
+
+// While a head is pointed at, the text glows with its weights.
+function glow(look, layer, head) {
+  look.weightsOf = layer === null ? null : (at) => rowMean(look.capture, at, { layer, head });
+  look.tell("glow");
+}

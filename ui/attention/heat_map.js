@@ -1,0 +1,60 @@
+// A head as a picture: one pixel for each weight, square roots on a perceptually even scale; what lies ahead is hatched.
+import { onLook } from "../shared/paint.js";
+
+let colours = null; // of each byte, as the pixels of the theme that is on
+
+// 256 colours between the three of the theme, mixed in OKLab so that equal steps look equal.
+function scale() {
+  if (colours) return colours;
+  const canvas = document.createElement("canvas");
+  canvas.width = 256;
+  canvas.height = 1;
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  for (let byte = 0; byte < 256; byte++) {
+    const half = byte < 128 ? ["--map-low", "--map-mid", byte / 128] : ["--map-mid", "--map-high", (byte - 128) / 127];
+    context.fillStyle = mix(...half);
+    context.fillRect(byte, 0, 1, 1);
+  }
+  colours = new Uint32Array(context.getImageData(0, 0, 256, 1).data.buffer);
+  return colours;
+}
+
+function mix(from, to, share) {
+  const style = getComputedStyle(document.documentElement);
+  const value = (name) => style.getPropertyValue(name).trim();
+  return `color-mix(in oklab, ${value(to)} ${100 * share}%, ${value(from)})`;
+}
+
+onLook(() => (colours = null));
+
+// The causal half of a head, from its bytes: (n, n) pixels.
+export function paintMap(canvas, bytes, n) {
+  const context = size(canvas, n, n);
+  const image = context.createImageData(n, n);
+  const pixels = new Uint32Array(image.data.buffer);
+  const scaled = scale();
+  let from = 0;
+  for (let row = 0; row < n; row++) for (let column = 0; column <= row; column++) pixels[row * n + column] = scaled[bytes[from++]];
+  context.putImageData(image, 0, 0);
+}
+
+// One row, as a line of n pixels.
+export function paintRow(canvas, bytes, n) {
+  const context = size(canvas, n, 1);
+  const image = context.createImageData(n, 1);
+  const pixels = new Uint32Array(image.data.buffer);
+  const scaled = scale();
+  bytes?.forEach((byte, column) => (pixels[column] = scaled[byte]));
+  context.putImageData(image, 0, 0);
+}
+
+// Colour of a weight, for what is not a picture.
+export function colourOf(weight) {
+  const [r, g, b] = new Uint8Array(new Uint32Array([scale()[Math.round(255 * Math.sqrt(weight))]]).buffer);
+  return `rgb(${r} ${g} ${b})`;
+}
+
+function size(canvas, width, height) {
+  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+  return canvas.getContext("2d");
+}

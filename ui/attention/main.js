@@ -1,0 +1,185 @@
+// The Attention tab. Given by gr.HTML: element, props. One text is looked at; every view shows it from another side.
+//
+// A view is made by create(panel, look) and gives back { show(), hide(), keys, downloads }, all optional. It is drawn while it is shown.
+// `look` is an EventTarget:
+//   look.capture   what was read (capture.js), or null           event "capture": there is another one
+//   look.at        the character looked at, an index, or null    event "at": move it with look.moveTo(index)
+//   look.head      { layer, head }, head may be "average"        event "head": choose with look.choose(layer, head)
+//   look.read(text, headsOff)   reads a text; look.say(words)    tells what went wrong
+//   look.vocabulary, look.idOf(char), look.page, look.sample (the Sample tab's app), look.address
+import { button, make } from "../shared/dom.js";
+import { Capture } from "./capture.js";
+import { createExport } from "./export.js";
+import { createGrid } from "./grid.js";
+import { createHeadsOff } from "./heads_off.js";
+import { createKeys } from "./keys.js";
+import { createLens } from "./lens.js";
+import { createNext } from "./next.js";
+import { createOneHead } from "./one_head.js";
+import { createText } from "./text.js";
+import { exists } from "./one_head_data.js";
+import { createWriting } from "./writing.js";
+
+const VIEWS = [
+  ["all", "All heads", createGrid],
+  ["one", "One head", createOneHead],
+  ["lens", "Layer by layer", createLens],
+  ["off", "Heads off", createHeadsOff],
+];
+
+class Look extends EventTarget {
+  capture = null;
+  whole = ""; // the text that was sent; what is read of it is capture.text
+  at = null;
+  head = { layer: 0, head: 0 };
+  #abort = null;
+
+  constructor(element, sample) {
+    super();
+    const { vocabulary, idOf, page, address } = sample;
+    Object.assign(this, { element, sample, vocabulary, idOf, page, address });
+  }
+
+  // Reads a text; what is shown stays until the answer has come. Gives the capture back, or null where it failed or another came first.
+  // Whatever is read ends the writing that was followed, but for what `following` reads itself.
+  async read(text, headsOff = this.capture?.heads_off ?? [], following = false) {
+    if (!following) this.stopWriting();
+    this.#abort?.abort();
+    const abort = (this.#abort = new AbortController());
+    this.element.setAttribute("aria-busy", "true");
+    try {
+      const capture = await Capture.read(text, headsOff, abort.signal);
+      if (abort.signal.aborted) return null;
+      this.say(capture.notice, false);
+      Object.assign(this, { capture, whole: text });
+      if (this.at !== null && this.at >= capture.n) this.at = capture.n - 1;
+      this.keep();
+      this.tell("capture");
+      return capture;
+    } catch (error) {
+      if (!abort.signal.aborted) this.say(error.message);
+      return null;
+    } finally {
+      if (this.#abort === abort) this.element.removeAttribute("aria-busy");
+    }
+  }
+
+  // The character that is looked from; null for none.
+  moveTo(index) {
+    const { n } = this.capture ?? { n: 0 };
+    const at = index === null || !n ? null : Math.min(n - 1, Math.max(0, Math.trunc(index) || 0));
+    if (at === this.at) return;
+    this.at = at;
+    this.tell("at");
+  }
+
+  choose(layer, head) {
+    if (layer === this.head.layer && head === this.head.head) return;
+    this.head = { layer, head };
+    this.address.keep("head", `${layer}.${head}`);
+    this.tell("head");
+  }
+
+  say(words, isError = true) {
+    const said = this.element.querySelector(".look-said");
+    said.textContent = words;
+    said.classList.toggle("error", isError && Boolean(words));
+  }
+
+  keep() {
+    this.address.keep("look", this.whole);
+    this.address.keep("off", this.capture.heads_off.map((head) => head.join(".")).join(","));
+  }
+
+  tell(event) {
+    this.dispatchEvent(new CustomEvent(event));
+  }
+}
+
+export async function start(element, props) {
+  const sample = await sampleTab();
+  const look = new Look(element, sample);
+  look.measured = props.heads; // what the heads do on held-out text, as stored with the weights; null for weights without
+  createText(look);
+  createNext(look);
+  createViews(look);
+  createWriting(look);
+  createExport(look);
+  createKeys(look);
+  const { address } = look;
+  const capture = await readAddress(look);
+  if (capture && !exists(capture, look.head)) look.choose(0, 0);
+  if (capture && address.get("at")) look.moveTo(Number(address.get("at")));
+  element.dataset.ready = "";
+}
+
+// The text, the head and the heads that are off, as the address says. Heads that there are not are left on, and said.
+async function readAddress(look) {
+  const { address } = look;
+  const pair = (word) => word.split(".").map((part) => (part === "average" ? part : Number(part)));
+  const [layer, head] = pair(address.get("head"));
+  if (head !== undefined) look.head = { layer, head };
+  const off = address.get("off") ? address.get("off").split(",").map(pair) : [];
+  const text = address.get("look") || newest(look.sample);
+  const capture = await look.read(text, off);
+  if (capture || !off.length) return capture;
+  const refused = look.element.querySelector(".look-said").textContent;
+  const withAll = await look.read(text, []);
+  if (withAll) look.say([refused, withAll.notice].filter(Boolean).join(" "));
+  return withAll;
+}
+
+// The newest sample on the page, whole, or what stands in the prompt.
+export function newest(sample) {
+  const run = sample.runs.list.at(-1);
+  return run ? run.start + run.texts[0] : sample.controls.get().prompt;
+}
+
+// The Sample tab is mounted first; it may not be ready yet.
+function sampleTab() {
+  return new Promise((resolve) => {
+    const ask = () => (window.soliloquy.sampleTab ? resolve(window.soliloquy.sampleTab) : requestAnimationFrame(ask));
+    ask();
+  });
+}
+
+function createViews(look) {
+  const [tabs, panels] = [look.element.querySelector(".views"), look.element.querySelector(".panels")];
+  const views = new Map();
+  look.show = (name) => {
+    if (!views.has(name)) name = "all";
+    if (name === look.shown) return;
+    views.get(look.shown)?.view.hide?.();
+    look.shown = name;
+    for (const [other, { tab, panel }] of views) {
+      tab.setAttribute("aria-selected", String(other === name));
+      tab.tabIndex = other === name ? 0 : -1;
+      panel.hidden = other !== name;
+    }
+    views.get(name).view.show?.();
+    look.address.keep("see", name === "all" ? "" : name);
+  };
+  for (const [name, title, create] of VIEWS) {
+    const tab = button("view-tab", title, () => look.show(name));
+    const panel = make("section", `panel look-${name}`);
+    Object.assign(tab, { id: `look-view-${name}`, role: "tab" });
+    Object.assign(panel, { id: `look-panel-${name}`, role: "tabpanel", hidden: true });
+    tab.setAttribute("aria-controls", panel.id);
+    panel.setAttribute("aria-labelledby", tab.id);
+    tabs.append(tab);
+    panels.append(panel);
+    views.set(name, { tab, panel, view: create(panel, look) ?? {} });
+  }
+  tabs.addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!step) return;
+    const names = [...views.keys()];
+    look.show(names[(names.indexOf(look.shown) + step + names.length) % names.length]);
+    views.get(look.shown).tab.focus();
+  });
+  look.views = [...views.keys()];
+  look.titleOf = (name) => VIEWS.find(([other]) => other === name)[1];
+  look.view = () => views.get(look.shown).view;
+  look.panel = () => views.get(look.shown).panel;
+  look.show(look.address.get("see") || "all");
+}

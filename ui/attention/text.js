@@ -1,0 +1,95 @@
+// The text that is looked at: every character can be pointed at, and glows with how much the one looked from looks at it.
+import { button, make, number, plural, signOf } from "../shared/dom.js";
+import { newest } from "./main.js";
+import { shareOf } from "./capture.js";
+
+export function createText(look) {
+  const line = look.element.querySelector(".look-line");
+  const box = look.element.querySelector(".look-characters");
+  box.setAttribute("role", "application");
+  box.setAttribute("aria-label", "The text. Arrow keys move from character to character.");
+  box.tabIndex = 0;
+  let spans = [];
+  let pinned = false;
+
+  function draw() {
+    const { capture } = look;
+    const { from, total, n, loss, heads_off } = capture;
+    line.textContent = from ? `Characters ${number(from + 1)} to ${number(from + n)} of ${number(total)}` : plural(n, "character");
+    if (loss !== null) line.append(`, loss ${loss.toFixed(3)} nats per character`);
+    if (heads_off.length) line.append(make("b", "look-without", ` without ${heads_off.map((head) => head.join(".")).join(", ")}`));
+    spans = capture.characters.map((char) => make("span", /\s/.test(char) ? "look-char blank" : "look-char", char === "\n" ? "↵" : char));
+    box.replaceChildren(...spans);
+    glow();
+  }
+
+  function glow() {
+    const { capture, at, head } = look;
+    if (!capture) return;
+    const weights = at === null ? null : look.weightsOf?.(at) ?? rowMean(capture, at, head);
+    spans.forEach((span, i) => {
+      const share = weights && i <= at ? weights[i] : 0;
+      span.style.setProperty("--glow", `${Math.round(100 * Math.sqrt(share))}%`);
+      span.classList.toggle("here", i === at);
+      span.classList.toggle("unseen", at !== null && i > at);
+    });
+    if (at !== null) box.setAttribute("aria-description", `At ${at + 1}: ${signOf(capture.characters[at])}`);
+  }
+
+  const indexOf = (event) => spans.indexOf(event.target);
+  box.addEventListener("pointermove", (event) => {
+    if (event.pointerType !== "mouse" || pinned) return;
+    const index = indexOf(event);
+    if (index >= 0) look.moveTo(index);
+  });
+  box.addEventListener("click", (event) => {
+    const index = indexOf(event);
+    if (index < 0) return;
+    pinned = !(pinned && index === look.at);
+    look.moveTo(index);
+    look.address.keep("at", pinned ? index : "");
+  });
+  box.addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1, Home: -Infinity, End: Infinity }[event.key];
+    if (!step || !look.capture) return;
+    event.preventDefault();
+    look.moveTo(look.at === null ? 0 : Math.min(look.capture.n - 1, Math.max(0, look.at + step)));
+  });
+  look.addEventListener("capture", draw);
+  look.addEventListener("at", glow);
+  look.addEventListener("head", glow);
+  look.addEventListener("glow", glow);
+  createEditor(look);
+}
+
+// The weights of the chosen head's row; the mean of a layer is taken over the bytes, for drawing.
+export function rowMean(capture, at, { layer, head }) {
+  if (head !== "average") return Array.from(capture.row(layer, head, at), shareOf);
+  const sum = new Float64Array(at + 1);
+  for (let h = 0; h < capture.n_head; h++) capture.row(layer, h, at).forEach((byte, j) => (sum[j] += shareOf(byte) / capture.n_head));
+  return sum;
+}
+
+function createEditor(look) {
+  const form = look.element.querySelector(".look-edit");
+  const [field, characters] = [form.querySelector("textarea"), look.element.querySelector(".look-characters")];
+  const open = (isOpen) => {
+    form.hidden = !isOpen;
+    characters.hidden = isOpen;
+    if (isOpen) {
+      field.value = look.capture?.text ?? "";
+      field.focus();
+    } else edit.focus();
+  };
+  const read = async () => (await look.read(field.value)) && open(false);
+  form.querySelector(".look-edit-actions").append(button("quiet", "Look at it", read), button("quiet", "Cancel", () => open(false)));
+  field.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) void read();
+    if (event.key === "Escape") open(false);
+  });
+  form.addEventListener("submit", (event) => event.preventDefault());
+  look.edit = () => open(form.hidden);
+  look.takeNewest = () => look.read(newest(look.sample));
+  const edit = button("quiet", "Another text", look.edit);
+  look.sources = [edit, button("quiet", "The newest sample", look.takeNewest)];
+}
