@@ -201,7 +201,7 @@ def test_an_empty_text_is_a_newline(served: Served, asked: dict[str, Any]) -> No
 def test_of_a_longer_text_the_end_is_shown(served: Served, tiny: Weights, chars: int) -> None:
     first = told(served.url, text=SCENE[:chars])
     assert (first["text"], first["from"], first["total"]) == (SCENE[chars - 16 : chars], chars - 16, chars)
-    assert first["notice"] == f"Only the last 16 of {chars:,} characters are shown."
+    assert first["notice"] == ""
     assert_told_as_captured(served.url, first, in_python(tiny, SCENE[chars - 16 : chars]))
 
 
@@ -209,7 +209,7 @@ def test_what_is_left_out_is_named(served: Served) -> None:
     first = told(served.url, text="“RO中MEO”:")
     assert (first["text"], first["notice"]) == ("'ROMEO':", "Left out, because the model does not know them: ‘中’.")
     first = told(served.url, text="中" + SCENE[:20])
-    assert first["notice"] == "Left out, because the model does not know them: ‘中’. Only the last 16 of 20 characters are shown."
+    assert first["notice"] == "Left out, because the model does not know them: ‘中’."
 
 
 @pytest.mark.parametrize(("layer", "head", "row", "column"), [(0, 0, 0, 0), (0, 1, 9, 4), (1, 0, 15, 15), (1, 1, 15, 0)])

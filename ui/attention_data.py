@@ -11,7 +11,7 @@ Reads a text once, with the given heads switched off (none, if that is left out)
      "uniform": {"entropy": 2.8, "distance": 7.5, "previous": 0.2, ...}}
 
 "text" is what is shown of the text in the model's vocabulary: of a longer one the last characters that fit the model's block, from index
-"from" of "total"; the notice says so. It is read as a text of its own. An empty text is read as a newline. "loss" is the mean of all
+"from" of "total". It is read as a text of its own. An empty text is read as a newline. "loss" is the mean of all
 characters shown but the first, in nats (null if there is one alone). "stats" has the measures of `model.attention` for each
 layer and head, "uniform" what attention that looks everywhere alike would have; null where the text has nothing to measure.
 "precision" is what the running model multiplies matrices in. Attention itself is computed in float32 from queries and keys in that
@@ -68,6 +68,7 @@ from ui.writing import View, read_text
 
 log = logging.getLogger(__name__)
 
+EMPTY = "An empty text is read as a newline, from which the lecture starts."
 READINGS_AT_ONCE = MAX_WAITING_WORK // 4  # of all texts; the rest of the engine's queue is for others
 GZIP_LEVEL = 1  # halves the weights of 256 characters in 18 ms; level 6 takes 60 ms for 4 % more, level 9 380 ms
 FORMAT = 1  # of what the routes answer: browsers keep answers, and another format makes other keys
@@ -164,12 +165,10 @@ def read_question(asked: Asked, weights: Weights) -> Question:
     """
     heads_off = check_heads(asked.get("heads_off", []), weights.model.config)
     if (typed := asked.get("text", "")) == "":
-        text, notice = weights.tokenizer.decode(weights.tokenizer.encode_prompt("")), ""
+        text, notice = weights.tokenizer.decode(weights.tokenizer.encode_prompt("")), EMPTY
     else:
         text, notice = read_text(typed, weights)
     most = most_shown(weights.model.config)
-    if len(text) > most:
-        notice = f"{notice} Only the last {most:,} of {len(text):,} characters are shown.".lstrip()
     return Question(text[-most:], max(len(text) - most, 0), len(text), notice, heads_off, weights)
 
 

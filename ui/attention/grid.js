@@ -73,7 +73,7 @@ export function createGrid(panel, look) {
     for (let layer = 0; layer < capture.n_layer; layer++) {
       for (let head = 0; head < capture.n_head; head++) tiles.push(drawTile(look, layer, head));
     }
-    said.textContent = look.measured ? "measured on text that the model never saw" : "measured on this text";
+    said.textContent = look.measured ? "on held-out text" : "on this text";
     arrange();
   }
 
