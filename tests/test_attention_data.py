@@ -32,7 +32,7 @@ from tests.client import host_and_port
 from tests.serving import finished, params
 from tests.viewing import PATIENCE_S, Viewer, answer, app_with_log
 from ui import attention_data
-from ui.attention_data import FORGOTTEN, READINGS_AT_ONCE, WENT_WRONG, add_attention
+from ui.attention_data import EMPTY, FORGOTTEN, READINGS_AT_ONCE, WENT_WRONG, add_attention
 
 TEXT = "ROMEO:\nBut, soft"  # as many characters as the small network's block has
 SCENE = ("First Citizen:\nBefore we proceed any further, hear me speak.\n\nAll:\nSpeak, speak.\n\n" * 200)[:MAX_SCORE_CHARS]
@@ -193,7 +193,7 @@ def test_one_character_sees_itself(served: Served, tiny: Weights) -> None:
 @pytest.mark.parametrize("asked", [{}, {"text": ""}], ids=str)
 def test_an_empty_text_is_a_newline(served: Served, asked: dict[str, Any]) -> None:
     first = told(served.url, **asked)
-    assert (first["text"], first["from"], first["total"], first["notice"]) == ("\n", 0, 1, "")
+    assert (first["text"], first["from"], first["total"], first["notice"]) == ("\n", 0, 1, EMPTY)
     assert first["key"] == told(served.url, text="\n")["key"]
 
 
@@ -427,7 +427,7 @@ PAIR = "A head to switch off must be a pair of whole numbers [layer, head], not 
 LIST = "The heads to switch off must be a list of pairs [layer, head], not "
 BAD = {
     **{f"text {v}": (f'{{"text": {v}}}'.encode(), "The text must be a text.") for v in ("null", "5", "NaN", "1e400", "true", "[]", "{}")},
-    "too long": (json.dumps({"text": "x" * (MAX_SCORE_CHARS + 1)}).encode(), "The text has 10,001 characters; the most is 10,000."),
+    "too long": (json.dumps({"text": "x" * (MAX_SCORE_CHARS + 1)}).encode(), "The text has 12,001 characters; the most is 12,000."),
     "a text that grows": (json.dumps({"text": "…" * 9_000}).encode(), "The text has 27,000 characters"),
     "nothing known": (
         '{"text": "中文"}'.encode(),
