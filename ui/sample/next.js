@@ -62,10 +62,6 @@ class Next {
       ["m", "Throw it a thousand times", () => this.#draw(MANY)],
       ["o", "Order the bars by alphabet, or by probability", () => this.#sort(!this.#byAlphabet)],
     ];
-    this.downloads = [
-      ["Bars (PNG)", () => this.#shown && saveBars(this.#state())],
-      ["Distribution (CSV)", () => this.#shown && saveTable(this.#state())],
-    ];
     app.controls.onChange((settings, name) => {
       if (TAKEN_WITH.includes(name) && "ready" in app.element.dataset) this.#replay = [];
       if (name !== "prompt") this.#take(settings);
@@ -73,6 +69,15 @@ class Next {
       this.#keep();
     });
     document.addEventListener("keydown", (event) => this.#key(event));
+  }
+
+  // Once there is something to save.
+  get downloads() {
+    if (!this.#shown) return [];
+    return [
+      ["Bars (PNG)", () => saveBars(this.#state())],
+      ["Distribution (CSV)", () => saveTable(this.#state())],
+    ];
   }
 
   show() {

@@ -21,7 +21,6 @@ export function inDigits(die, low, high) {
 export function createStrip() {
   const node = make("div", "strip");
   const canvas = node.appendChild(make("canvas"));
-  canvas.setAttribute("role", "img");
   let shown = null;
   const paint = () => {
     const width = node.clientWidth;
@@ -36,6 +35,7 @@ export function createStrip() {
     node,
     draw(probabilities, what = {}) {
       shown = { probabilities, what: { vocabulary: window.soliloquy.vocabulary, ...what } };
+      canvas.setAttribute("role", "img"); // not before there are words for it
       canvas.setAttribute("aria-label", describe(probabilities, shown.what));
       paint();
     },
