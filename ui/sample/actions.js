@@ -56,7 +56,7 @@ function createButtons({ runs, controls }) {
 
 function createBar(app) {
   app.copyLink = () => copyLink(() => app.address.write(), app.say);
-  app.toggleFullScreen = () => toggleFullScreen(app.element, app.say);
+  app.toggleFullScreen = () => toggleFullScreen(app.element, (words) => app.tell(words, false));
   const opener = tool("download", "Download", "Download (d)", () => app.download());
   app.download = createMenu(app.element, opener, () => entries(app), (words) => app.tell(words, true));
   const undo = tool("undo", "Undo", "Undo (u)", app.undo);

@@ -285,11 +285,12 @@ function createComparison(app) {
   go.title = "One prompt and one seed at three temperatures";
   go.setAttribute("aria-label", "Write at three temperatures, side by side");
   form.append(...fields, go);
+  let presses = 0;
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const settings = app.controls.get();
     const seed = String(settings.seed).trim() || drawSeed();
-    const beside = `comparison ${Date.now()}`;
+    const beside = `comparison ${++presses}`;
     for (const { value } of fields) void app.runs.write({ ...settings, seed, samples: 1, temperature: Number(value) }, { beside });
   });
   return form;
