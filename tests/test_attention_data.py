@@ -276,7 +276,7 @@ def test_browsers_keep_what_never_changes(url: str) -> None:
         assert fetch(url, f"/attention/{key}/{path}", If_None_Match='W/"another"')[0] == 200
 
 
-def test_a_text_of_10_000_characters_is_read_while_others_are_written_for(url: str) -> None:
+def test_the_longest_text_is_read_while_others_are_written_for(url: str) -> None:
     with Viewer(url) as writing:
         writing.ask(prompt="ROMEO:", samples=4, length=400)
         first = told(url, text=SCENE)

@@ -69,7 +69,7 @@ class Served:
         self.engine, self.order = Engine(weights), list[str]()
         self.held = threading.Event()
         self.held.set()
-        weights.model.register_forward_pre_hook(self._pass, with_kwargs=True)
+        self._hook = weights.model.register_forward_pre_hook(self._pass, with_kwargs=True)
         server = FastAPI()
         add_logits(server, self.engine)
         listener = socket.create_server(("127.0.0.1", 0))
@@ -88,6 +88,7 @@ class Served:
 
     def close(self) -> None:
         self.held.set()
+        self._hook.remove()  # the shipped model is shared with other tests
         self._server.should_exit = True
         self._thread.join()
         self.engine.stop()

@@ -20,10 +20,11 @@ import pytest
 from gradio_client import Client
 from starlette.types import Message
 
-from model.checkpoint import SHIPPED_WEIGHTS, load_weights
+from model.checkpoint import SHIPPED_WEIGHTS, Weights, load_weights
 from model.config import MAX_NEW_CHARS, MAX_PROMPT_CHARS, MAX_ROWS, MAX_SAMPLES, MAX_VIEWER_ROWS, SamplingParams
 from model.precision import apart
 from model.sampling import dice, distribution
+from model.serving.engine import Engine
 from model.serving.request import Request
 from tests.client import host_and_port
 from tests.server import health
@@ -145,6 +146,26 @@ def test_a_stream_introduces_itself_tells_what_is_new_and_ends(url: str) -> None
 
 def test_one_character_is_a_text_too(url: str) -> None:
     assert [len(text) for text in write(url, length=1)] == [1]
+
+
+def test_what_is_finished_before_anybody_reads_is_told_with_its_texts(tiny: Weights) -> None:
+    engine = Engine(tiny)
+    try:
+        request = engine.submit("ROMEO:", SamplingParams(length=1))
+        deadline = time.monotonic() + PATIENCE_S
+        while not request.finished:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+        async def read() -> list[dict[str, Any]]:
+            return [line async for line in lines(request)]
+
+        first, last = apart(lambda: asyncio.run(read()))
+    finally:
+        engine.stop()
+    assert first["state"] == "running"
+    assert (last["state"], len(last["new"][0])) == ("done", 1)
+    assert last["elapsed_s"] > 0
 
 
 def test_what_is_not_sent_is_as_the_page_has_it_and_a_drawn_seed_can_be_typed(url: str) -> None:

@@ -35,7 +35,7 @@ from starlette.responses import JSONResponse, Response
 
 from model.config import SamplingParams
 from model.serving.engine import Engine
-from model.serving.request import FINISHED, WAITING, Progress, Request
+from model.serving.request import FINISHED, RUNNING, WAITING, Progress, Request
 from ui.answers import Asked, LineStream, add_post, read_index, read_seed, read_viewer, refusal
 from ui.attention_data import add_attention
 from ui.logits import add_logits
@@ -92,9 +92,10 @@ async def lines(request: Request) -> AsyncGenerator[View]:
 
 
 def _introduction(request: Request) -> View:
-    """What does not change, and where it stands."""
+    """What does not change, and whether it waits. That it is finished, however soon, is told together with its texts."""
     progress = request.progress()
-    return introduce(request) | {"state": progress.state, "ahead": progress.ahead}
+    state = WAITING if progress.state == WAITING else RUNNING
+    return introduce(request) | {"state": state, "ahead": progress.ahead}
 
 
 def _news(progress: Progress, written: int) -> View:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from urllib.parse import parse_qs, parse_qsl, quote, urlencode, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Request, Route, expect
+from playwright.sync_api import BrowserContext, Page, Request, Route, expect
 
 from model.config import MAX_PROMPT_CHARS
 from tests.browser.conftest import open_page
@@ -40,27 +40,6 @@ STATE = """() => {
 }"""
 
 
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    """Where pages may use the clipboard. None may ask anything in a dialog, and no error may reach a console."""
-    context = browser.new_context(viewport={"width": 1280, "height": 720}, permissions=["clipboard-read", "clipboard-write"])
-    problems: list[str] = []
-    context.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
-    context.on("weberror", lambda error: problems.append(str(error.error)))
-    context.on("dialog", lambda dialog: (problems.append(dialog.message), dialog.dismiss()))
-    yield context
-    context.close()
-    assert not problems
-
-
-@pytest.fixture
-def page(context: BrowserContext, url: str) -> Page:
-    """The page as it is without an address."""
-    page = context.new_page()
-    open_page(page, url)
-    return page
-
-
 def set_up(page: Page, *, prompt: str | None = None, seed: str | None = None, **numbers: float) -> None:
     """Fills in the controls, numbers by their labels."""
     if prompt is not None:
@@ -88,6 +67,34 @@ def copied(page: Page) -> str:
     press(page, "Copy link")
     expect(page.locator(".bar-said")).to_contain_text("Link copied")
     return page.evaluate("navigator.clipboard.readText()")
+
+
+@pytest.fixture
+def context(context: BrowserContext) -> Iterator[BrowserContext]:
+    """For tests that open several tabs. No error may reach the console of any, and no dialog may open."""
+    problems: list[str] = []
+    listeners = {
+        "console": lambda message: problems.append(message.text) if message.type == "error" else None,
+        "weberror": lambda error: problems.append(str(error.error)),
+        "dialog": lambda dialog: (problems.append(dialog.message), dialog.dismiss()),
+    }
+    for event, listener in listeners.items():
+        context.on(event, listener)
+    yield context
+    for event, listener in listeners.items():
+        context.remove_listener(event, listener)
+    context.pages[0].evaluate("localStorage.clear()")
+    for page in context.pages:
+        page.close()
+    assert not problems
+
+
+@pytest.fixture
+def page(context: BrowserContext, url: str) -> Page:
+    """The page as it is without an address."""
+    page = context.new_page()
+    open_page(page, url)
+    return page
 
 
 def at(context: BrowserContext, address: str, runs: int = 0) -> Page:

@@ -7,7 +7,6 @@ import json
 import re
 import struct
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,16 +43,10 @@ def open_attention(page: Page, url: str, **address: str) -> None:
 
 
 @pytest.fixture
-def tab(browser: Browser, url: str) -> Iterator[Page]:
-    """The tab with a short text. No error may reach the console."""
-    context = browser.new_context(viewport={"width": 1280, "height": 720}, accept_downloads=True)
-    page = context.new_page()
-    problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    open_attention(page, url, look=TEXT)
-    yield page
-    context.close()
-    assert not problems
+def tab(empty_page: Page, url: str) -> Page:
+    """The tab with a short text."""
+    open_attention(empty_page, url, look=TEXT)
+    return empty_page
 
 
 def glowing(page: Page) -> list[int]:

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 import numpy as np
+import pytest
 import torch
 from numpy.typing import NDArray
 from playwright.sync_api import Browser, Locator, Page, expect
@@ -24,6 +25,11 @@ TOKENIZER = read_config(SHIPPED_WEIGHTS)[1]
 VOCABULARY = TOKENIZER.vocabulary
 AT = 29  # the `r` of `through`
 MARKED = "name => [...CSS.highlights.get(name)].map(({ startOffset, endOffset }) => [startOffset, endOffset])"
+
+
+@pytest.fixture
+def page(empty_page: Page) -> Page:
+    return empty_page
 
 
 def show(page: Page, url: str, text: str = TEXT, **address: str | int) -> Locator:

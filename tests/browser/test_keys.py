@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 
-from tests.browser.conftest import open_page
+from tests.browser.conftest import new_page, open_page
 from tests.browser.tab import generate, set_up, start_long
 
 VIEWS = ["Texts", "Next character", "Tree", "Locked dice", "Score"]
@@ -29,18 +29,12 @@ IN_FRONT = """node => {
 
 
 @pytest.fixture(scope="module")
-def page(browser: Browser, url: str) -> Iterator[Page]:
-    """One page for all: what is on it when a test begins does not matter. Clipboards are open, no error may reach the console."""
-    context = browser.new_context(viewport={"width": 1280, "height": 720}, permissions=["clipboard-read", "clipboard-write"])
-    page = context.new_page()
-    problems: list[str] = []
-    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    open_page(page, url)
-    set_up(page, length=8, samples=2)
-    yield page
-    context.close()
-    assert not problems
+def page(context: BrowserContext, url: str) -> Iterator[Page]:
+    """One page for all: what is on it when a test begins does not matter."""
+    with new_page(context) as page:
+        open_page(page, url)
+        set_up(page, length=8, samples=2)
+        yield page
 
 
 def show(page: Page, view: str) -> None:

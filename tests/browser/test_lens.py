@@ -20,6 +20,11 @@ AT = 29  # the `r` of `through`
 SIGNS = {" ": "␣", "\n": "↵"}
 
 
+@pytest.fixture
+def page(empty_page: Page) -> Page:
+    return empty_page
+
+
 def show(page: Page, url: str, text: str = TEXT, **address: str | int) -> Locator:
     """The view, drawn."""
     words = "".join(f"&{name}={value}" for name, value in address.items())

@@ -24,6 +24,11 @@ LONG = "To be, or not to be, that is the question:\n" * 5
 THIN = 0.05
 
 
+@pytest.fixture
+def page(empty_page: Page) -> Page:
+    return empty_page
+
+
 def show(page: Page, url: str, text: str = TEXT, **settings: object) -> None:
     """Opens the view at an address and waits until it is drawn."""
     words = {"see": "one", "look": quote(text), **settings}
