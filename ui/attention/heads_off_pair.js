@@ -24,6 +24,7 @@ export function createPair(look) {
   columns.append(...sides.map((side) => side.node));
   columns.hidden = true;
   let abort = null;
+  let opened = false;
   let written = null; // what the two texts were asked with
   label();
 
@@ -31,17 +32,18 @@ export function createPair(look) {
     start.textContent = abort ? "Stop" : "Write on with the same dice";
   }
 
-  async function press() {
-    if (abort) {
-      abort.abort();
-      return;
-    }
+  function press() {
+    if (abort) abort.abort();
+    else if (look.capture) void ask(String(look.sample.controls.get().seed).trim() || drawSeed());
+  }
+
+  async function ask(seed) {
     const { capture } = look;
-    if (!capture) return;
     const asked = (abort = new AbortController());
-    const { temperature, top_k, top_p, seed } = look.sample.controls.get();
-    const settings = { prompt: capture.text, temperature, top_k, top_p, seed: String(seed).trim() || drawSeed(), length: LENGTH };
+    const { temperature, top_k, top_p } = look.sample.controls.get();
+    const settings = { prompt: capture.text, temperature, top_k, top_p, seed, length: LENGTH };
     written = { ...settings, heads_off: capture.heads_off };
+    look.address.keep("pair", seed);
     label();
     begin();
     try {
@@ -103,8 +105,11 @@ export function createPair(look) {
     // Other heads, or another text: what is written here belongs to those before.
     follow() {
       const { text, heads_off } = look.capture;
+      if (!opened && !written && look.address.get("pair")) void ask(look.address.get("pair")); // as the address says
+      opened = true;
       const same = written && text === written.prompt && heads_off.join() === written.heads_off.join();
       columns.classList.toggle("stale", !same);
+      if (written && !same) look.address.keep("pair", "");
     },
   };
 }

@@ -1,5 +1,5 @@
 // The text, each character coloured by how much harder it became to foresee, or easier: the change of its surprisal in bits.
-import { button, make, percent, quoted } from "../shared/dom.js";
+import { button, make, number, percent, quoted } from "../shared/dom.js";
 
 const STEPS = [0.5, 1, 2, 4]; // bits; below the first the paper stays as it is
 const LEAST = 0.05; // bits that are worth a word
@@ -34,7 +34,7 @@ export function createHarder(look) {
     }
     const [p, q] = [both.before, both.after].map((lens) => lens.answer(at)[look.idOf(characters[at + 1])]);
     const change = bits[at + 1];
-    facts.textContent = `${quoted(characters[at + 1])} at ${at + 2}: ${percent(p)} → ${percent(q)}, ${inBits(change)}`;
+    facts.textContent = `${quoted(characters[at + 1])} at ${number(both.before.capture.place(at + 1))}: ${percent(p)} → ${percent(q)}, ${inBits(change)}`;
   }
 
   return {

@@ -57,7 +57,9 @@ class Look extends EventTarget {
       this.tell("capture");
       return capture;
     } catch (error) {
-      if (!abort.signal.aborted) this.say(error.message);
+      if (abort.signal.aborted) return null;
+      this.say(error.message);
+      if (!this.capture) this.element.querySelector(".look-nothing").hidden = false;
       return null;
     } finally {
       if (this.#abort === abort) this.element.removeAttribute("aria-busy");
@@ -145,6 +147,12 @@ function sampleTab() {
 
 function createViews(look) {
   const [tabs, panels] = [look.element.querySelector(".views"), look.element.querySelector(".panels")];
+  const nothing = look.element.querySelector(".look-nothing");
+  nothing.append(button("quiet", "Try again", () => void look.read(look.whole || newest(look.sample))));
+  look.addEventListener("capture", () => {
+    nothing.hidden = true;
+    panels.hidden = false; // the views listen after this: what they draw has its room
+  });
   const views = new Map();
   look.show = (name) => {
     if (!views.has(name)) name = "all";

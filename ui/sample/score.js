@@ -42,7 +42,9 @@ export function createScore(panel, app) {
     } catch (error) {
       if (asked !== abort) return; // another text took its place
       settle("stopped");
-      if (error.name !== "AbortError") tell(error.message, true);
+      if (error.name === "AbortError") return;
+      page.result.classList.add("stale"); // it is not of the text above
+      tell(error.message, true);
     } finally {
       if (asked === abort) asked = null;
       page.stop.disabled = !asked;
@@ -80,6 +82,7 @@ export function createScore(panel, app) {
     page.text.data = text;
     page.body.scrollTop = 0;
     page.result.hidden = false;
+    page.result.classList.remove("stale");
     page.figures.replaceChildren();
     page.status.textContent = "reading";
   }
