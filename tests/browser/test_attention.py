@@ -153,6 +153,21 @@ def test_another_text_is_read_and_bad_ones_are_told(tab: Page) -> None:
     assert tab.locator(".tile-map").first.evaluate("map => map.width") == 1
 
 
+@pytest.mark.parametrize("view", ["all", "one", "lens", "off"])
+def test_a_first_text_that_cannot_be_read_leaves_a_word_and_a_way_on(browser: Browser, url: str, view: str) -> None:
+    page = browser.new_page()
+    page.route("**/attention", lambda route: route.abort())
+    page.goto(f"{url}/?tab=attention&see={view}&look=Romeo")
+    expect(page.get_by_text("No text is read yet.")).to_be_visible()
+    expect(page.locator(".look-said")).to_contain_text("The server cannot be reached")
+    page.unroute("**/attention")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_text("No text is read yet.")).to_be_hidden()
+    expect(page.locator(".look-char")).to_have_count(5)
+    expect(page.locator("#attention-views [role=tabpanel]:visible")).not_to_be_empty()
+    page.close()
+
+
 def test_an_address_opens_the_same_view(tab: Page, browser: Browser, url: str) -> None:
     tab.locator(".look-char").nth(7).click()
     tab.get_by_label("Order of the heads").select_option("entropy")

@@ -29,6 +29,7 @@ const VIEWS = [
 
 class Look extends EventTarget {
   capture = null;
+  asked = ""; // the text that was sent last, whatever came of it
   whole = ""; // the text that was sent; what is read of it is capture.text
   at = null;
   head = { layer: 0, head: 0 };
@@ -44,6 +45,7 @@ class Look extends EventTarget {
   // Whatever is read ends the writing that was followed, but for what `following` reads itself.
   async read(text, headsOff = this.capture?.heads_off ?? [], following = false) {
     if (!following) this.stopWriting();
+    this.asked = text;
     this.#abort?.abort();
     const abort = (this.#abort = new AbortController());
     this.element.setAttribute("aria-busy", "true");
@@ -148,7 +150,7 @@ function sampleTab() {
 function createViews(look) {
   const [tabs, panels] = [look.element.querySelector(".views"), look.element.querySelector(".panels")];
   const nothing = look.element.querySelector(".look-nothing");
-  nothing.append(button("quiet", "Try again", () => void look.read(look.whole || newest(look.sample))));
+  nothing.append(button("quiet", "Try again", () => void look.read(look.asked)));
   look.addEventListener("capture", () => {
     nothing.hidden = true;
     panels.hidden = false; // the views listen after this: what they draw has its room

@@ -178,7 +178,7 @@ export class Inspector {
     if ((step || lines) && text.length) {
       event.preventDefault();
       const beside = (index) => Math.min(text.length - 1, Math.max(0, index + step));
-      const index = here === null ? firstVisible(body, text) : lines ? linesOn(text, here, lines) : beside(here);
+      const index = here === null ? firstVisible(body, text) : lines ? onNextLine(text, here, lines) : beside(here);
       reveal(body, text, index);
       requestAnimationFrame(() => this.#show({ body, text, index, source }, false));
     } else if (event.key === "Enter" && here !== null) {
@@ -204,11 +204,19 @@ export class Inspector {
 // Offsets in a text count UTF-16 units, characters of the model code points. They differ beyond the basic plane only.
 const codePoints = (data, offset) => (/[\ud800-\udfff]/.test(data) ? [...data.slice(0, offset)].length : offset);
 
-// Index of the character that stands some lines below another, or above; where there is none, its own.
-function linesOn(text, index, lines) {
-  const { left, width, top, height } = measured(text, index).getBoundingClientRect();
-  const y = top + height / 2 + lines * parseFloat(getComputedStyle(text.parentElement).lineHeight);
-  return charAt(text, left + width / 2, y) ?? index;
+// Index of the character that stands below another, or above it (`step` 1, -1); where there is no such line, its own.
+function onNextLine(text, index, step) {
+  const boxOf = (i) => measured(text, i).getBoundingClientRect();
+  const here = boxOf(index);
+  let [line, nearest, distance] = [null, index, Infinity];
+  for (let i = index + step; i >= 0 && i < text.length; i += step) {
+    const { top, left, height } = boxOf(i);
+    if (Math.abs(top - here.top) < height / 2) continue;
+    line ??= top;
+    if (Math.abs(top - line) > height / 2) break;
+    if (Math.abs(left - here.left) < distance) [nearest, distance] = [i, Math.abs(left - here.left)];
+  }
+  return nearest;
 }
 
 // Index of the character under a point, or null. To the right of a line is the newline that ends it.
