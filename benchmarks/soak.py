@@ -3,9 +3,8 @@
     python -m benchmarks.soak                    ten minutes
     python -m benchmarks.soak --minutes 1
 
-First the house is filled to the last seat, a few times, so that the memory that the app may take for its rows and for what it
-remembers is taken. Then between 20 and 40 viewers are
-there at once. Faults are looked for in every answer (its status, its length, the same text for the same
+First the house is filled to the last seat, a few times, so that the memory that the app may take for its rows is taken. Then between
+20 and 40 viewers are there at once. Faults are looked for in every answer (its status, its length, the same text for the same
 seed, alone and in the crowd), in the memory as time goes by, and in what the app says of itself once all have gone. Exit status 1 if
 there are any.
 """
@@ -35,7 +34,7 @@ from tests.server import health, resident_bytes, running_process
 
 CROWD = (20, 40)  # at once, drawn anew every CROWD_S
 CROWD_S = 10.0
-FILLINGS = 4  # of the house, after which memory stays as it is
+FILLINGS = 4  # of the house, after which the memory for its rows stays as it is
 PAUSE_S = 0.2  # the longest between two who come
 PATIENCE_S = 6.0  # the longest that somebody stays who does not read to the end
 SILENCE_S = 30.0  # nobody who is waiting may hear nothing for so long

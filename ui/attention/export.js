@@ -4,6 +4,7 @@ import { download, palette, savePicture } from "../shared/paint.js";
 import { rowOf } from "./capture.js";
 import { describe, inWords } from "./grid.js";
 import { paintMap } from "./heat_map.js";
+import { bytesOf } from "./one_head_data.js";
 
 const TILE = 160; // of a picture, in pixels of the page
 const GAP = 14;
@@ -48,8 +49,7 @@ function saveGrid(look) {
     for (let layer = 0; layer < n_layer; layer++) {
       for (let head = 0; head < n_head; head++) {
         const [x, y] = [GAP + head * (TILE + GAP), 2.5 * GAP + layer * (TILE + 2.5 * GAP)];
-        const start = capture.offset(layer, head);
-        paintMap(map, capture.bytes.subarray(start, start + (n * (n + 1)) / 2), n);
+        paintMap(map, bytesOf(capture, { layer, head }), n);
         context.drawImage(map, x, y, TILE, TILE);
         context.strokeStyle = look_.rule;
         context.strokeRect(x, y, TILE, TILE);

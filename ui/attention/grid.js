@@ -2,6 +2,7 @@
 import { button, make } from "../shared/dom.js";
 import { onLook } from "../shared/paint.js";
 import { paintMap, paintRow } from "./heat_map.js";
+import { bytesOf } from "./one_head_data.js";
 import { rowMean } from "./text.js";
 
 // What a head can be ordered by: key -> its words. Shares are of attention, entropy in bits, distance in characters.
@@ -100,10 +101,8 @@ export function createGrid(panel, look) {
     stale = false;
     if (tiles.length !== capture.n_layer * capture.n_head) build();
     else if (!look.measured) arrange(); // the scores are this text's
-    const half = (capture.n * (capture.n + 1)) / 2;
     for (const { layer, head, map } of tiles) {
-      const start = capture.offset(layer, head);
-      paintMap(map, capture.bytes.subarray(start, start + half), capture.n);
+      paintMap(map, bytesOf(capture, { layer, head }), capture.n);
       map.style.imageRendering = capture.n > map.clientWidth ? "auto" : "pixelated"; // made smaller, a thin line must not fall between pixels
     }
     follow();

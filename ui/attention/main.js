@@ -16,8 +16,8 @@ import { createKeys } from "./keys.js";
 import { createLens } from "./lens.js";
 import { createNext } from "./next.js";
 import { createOneHead } from "./one_head.js";
-import { createText } from "./text.js";
 import { exists } from "./one_head_data.js";
+import { createText } from "./text.js";
 import { createWriting } from "./writing.js";
 
 const VIEWS = [
@@ -33,6 +33,7 @@ class Look extends EventTarget {
   whole = ""; // the text that was sent; what is read of it is capture.text
   at = null;
   head = { layer: 0, head: 0 };
+  wasRefused = false; // whether the server itself said no to what was sent last
   #abort = null;
 
   constructor(element, sample) {
@@ -61,7 +62,7 @@ class Look extends EventTarget {
     } catch (error) {
       if (abort.signal.aborted) return null;
       this.say(error.message);
-      this.wasRefused = error.status !== undefined; // and not only out of reach
+      this.wasRefused = error.status !== undefined;
       if (!this.capture) this.element.querySelector(".look-nothing").hidden = false;
       return null;
     } finally {

@@ -1,5 +1,5 @@
 // What the view "One head" knows of the head that is chosen: its weights, where it looks most, and how they are said.
-import { nameOf, number, percent } from "../shared/dom.js";
+import { number, percent, quoted } from "../shared/dom.js";
 import { shareOf } from "./capture.js";
 
 export const AVERAGE = "average";
@@ -32,9 +32,7 @@ export function strongest(values, row) {
 
 // "‘h’ at 13".
 export function placeInWords(capture, index) {
-  const char = capture.characters[index];
-  const name = nameOf(char);
-  return `${name === char ? `‘${name}’` : name} at ${number(capture.place(index))}`;
+  return `${quoted(capture.characters[index])} at ${number(capture.place(index))}`;
 }
 
 // A weight to four digits.

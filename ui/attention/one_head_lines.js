@@ -16,7 +16,7 @@ export function linesOf(exact, rows, column = null) {
   const thin = { count: 0, weight: 0 };
   let total = 0;
   for (const row of rows) {
-    const least = Math.min(THIN, largest(exact, row));
+    const least = Math.min(THIN, leastOfLargest(exact, row));
     for (let j = column ?? 0; j <= (column ?? row) && j <= row; j++) {
       const weight = exact[placeOf(row, j)];
       total += weight;
@@ -31,7 +31,7 @@ export function linesOf(exact, rows, column = null) {
 }
 
 // The smallest of the weights of a row that are drawn whatever they are.
-const largest = (exact, row) => exact.slice(placeOf(row, 0), placeOf(row + 1, 0)).sort().at(-ALWAYS) ?? 0;
+const leastOfLargest = (exact, row) => exact.slice(placeOf(row, 0), placeOf(row + 1, 0)).sort().at(-ALWAYS) ?? 0;
 
 const range = (begin, end) => Array.from({ length: end - begin }, (_, i) => begin + i);
 

@@ -157,7 +157,8 @@ export class Inspector {
     const at = measured(text, index).getBoundingClientRect();
     const { width, height, top: edge } = node.getBoundingClientRect();
     if (innerWidth < 640) {
-      if (this.#pinned && at.bottom > edge - GAP) (document.fullscreenElement ?? document.scrollingElement).scrollBy(0, at.bottom - edge + 2 * GAP); // what was tapped stays in sight
+      const covered = at.bottom - edge + GAP; // what was tapped stays in sight
+      if (this.#pinned && covered > 0) (document.fullscreenElement ?? document.scrollingElement).scrollBy(0, covered + GAP);
       return;
     }
     const anchor = at.height ? at : body.getBoundingClientRect();
@@ -177,8 +178,8 @@ export class Inspector {
     const lines = here === null ? 0 : { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if ((step || lines) && text.length) {
       event.preventDefault();
-      const beside = (index) => Math.min(text.length - 1, Math.max(0, index + step));
-      const index = here === null ? firstVisible(body, text) : lines ? onNextLine(text, here, lines) : beside(here);
+      const beside = Math.min(text.length - 1, Math.max(0, here + step));
+      const index = here === null ? firstVisible(body, text) : lines ? onNextLine(text, here, lines) : beside;
       reveal(body, text, index);
       requestAnimationFrame(() => this.#show({ body, text, index, source }, false));
     } else if (event.key === "Enter" && here !== null) {
