@@ -128,6 +128,17 @@ def test_who_looks_elsewhere_while_it_writes_is_left_there(tab: Page) -> None:
     assert tab.evaluate("document.querySelector('.look-characters').textContent").replace("↵", "\n") == newest[-256:]
 
 
+def test_the_sample_that_was_pressed_is_taken(tab: Page) -> None:
+    tab.get_by_role("tab", name="Sample", exact=True).click()
+    tab.locator(".folio .card-text").nth(2).click()
+    pressed = tab.evaluate("(run => run.start + run.texts[2])(window.soliloquy.sampleTab.runs.list.at(-1))")
+    tab.keyboard.press("Escape")
+    tab.get_by_role("tab", name="Attention", exact=True).click()
+    tab.get_by_role("button", name="The newest sample").click()
+    expect(tab.locator(".look-char")).to_have_count(256)
+    assert tab.evaluate("document.querySelector('.look-characters').textContent").replace("↵", "\n") == pressed[-256:]
+
+
 def test_another_text_is_read_and_bad_ones_are_told(browser: Browser, url: str) -> None:
     tab = browser.new_page()  # its console may tell of the refusals
     open_attention(tab, url, look=TEXT)

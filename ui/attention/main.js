@@ -136,10 +136,10 @@ async function readAddress(look) {
   if (withAll) look.say([refused, withAll.notice].filter(Boolean).join(" "));
 }
 
-// The newest sample on the page, whole, or what stands in the prompt.
-export function newest(sample) {
-  const run = sample.runs.list.at(-1);
-  return run ? run.start + run.texts[0] : sample.controls.get().prompt;
+// The sample that was pressed on the Sample tab, or the newest, whole; or what stands in the prompt.
+export function newest(tab) {
+  const { run, sample } = tab.newest();
+  return run ? run.start + run.texts[sample] : tab.controls.get().prompt;
 }
 
 // The Sample tab is mounted first; it may not be ready yet.

@@ -107,5 +107,7 @@ function createEditor(look) {
   look.edit = () => open(form.hidden);
   look.takeNewest = () => look.read(newest(look.sample));
   const edit = button("quiet", "Another text", look.edit);
-  look.sources = [edit, button("quiet", "The newest sample", look.takeNewest)];
+  const take = button("quiet", "The newest sample", look.takeNewest);
+  take.title = "On the Sample tab, press another of its cards to take that one";
+  look.sources = [edit, take];
 }

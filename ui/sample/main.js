@@ -5,7 +5,8 @@
 //   app.runs       what was written (runs.js)
 //   app.controls   the settings at the left (controls.js)
 //   app.inspector  how a character came to be, beside it (inspector.js)
-//   app.continueFrom(run, sample, index), app.force(run, sample, index, id), app.undo() (actions.js); app.selected: { run, sample }
+//   app.continueFrom(run, sample, index), app.force(run, sample, index, id), app.undo() (actions.js); app.selected: { run, sample };
+//   app.newest()
 //   app.show(view), app.view(), app.panel()
 //   app.tell(words, isError), app.vocabulary, app.idOf(character), app.page (weights and precision)
 // What belongs into the address of the page a view keeps with app.address.keep(name, value) and finds in app.address.get(name).
@@ -38,6 +39,7 @@ export async function start(element, props) {
   Object.assign(window.soliloquy, { vocabulary, start: props.page.start });
   const controls = await Controls.ready();
   const app = { vocabulary, idOf: (char) => ids.get(char), page: weights, controls, runs: new Runs(), stored, mostToScore, tell, element };
+  app.newest = () => newest(app);
   app.address = new Address(app);
   app.inspector = new Inspector(app);
   app.say = sayer(element.querySelector(".bar-said"));
@@ -52,6 +54,12 @@ export async function start(element, props) {
   window.soliloquy.sampleTab = app; // for the other tabs
   followTabs(app.address);
   element.dataset.ready = "";
+}
+
+// The newest run and, of its samples, the one that was pressed last, else the first; {} on an empty page.
+function newest({ runs, selected }) {
+  const run = runs.list.at(-1);
+  return run ? { run, sample: selected?.run === run ? selected.sample : 0 } : {};
 }
 
 function createViews(app) {

@@ -128,9 +128,8 @@ export function createScore(panel, app) {
   }
 
   function useSample() {
-    const run = app.runs.list.at(-1);
+    const { run, sample } = app.newest();
     if (!run?.texts.some(Boolean)) return tell("No sample is on the page. Press Generate.", true);
-    const sample = app.selected?.run === run ? app.selected.sample : 0;
     use(run.view.prompt + run.texts[sample]);
   }
 
