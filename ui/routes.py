@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from model.serving.engine import Engine
 from ui.assets import add_assets
 from ui.files import read, styles
+from ui.model_in_use import add_model, short_hash
 from ui.page import create_page
 from ui.stream import add_stream
 from ui.theme import make_theme
@@ -34,8 +35,8 @@ class Guard:
     Written against ASGI itself: event streams pass through untouched.
     """
 
-    def __init__(self, app: ASGIApp):
-        self.app = app
+    def __init__(self, app: ASGIApp, engine: Engine):
+        self.app, self.engine = app, engine
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -54,7 +55,9 @@ class Guard:
 
         async def send_with_policy(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+                headers = MutableHeaders(scope=message)
+                headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+                headers["X-Soliloquy-Model"] = short_hash(self.engine.weights)
             await send(message)
 
         announced = dict(scope["headers"]).get(b"content-length", b"0")
@@ -76,10 +79,11 @@ def create_server(engine: Engine, class_address: str | None = None) -> FastAPI:
 
     page = create_page(engine, class_address)
     add_assets(server)
+    add_model(server, engine)
     add_stream(server, engine)
     page.max_threads = MAX_EVENTS
     page._queue.max_thread_count = MAX_EVENTS  # mounting, unlike launching, does not pass it on
-    server.add_middleware(Guard)
+    server.add_middleware(Guard, engine=engine)
     return gr.mount_gradio_app(
         server,
         page,

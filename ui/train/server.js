@@ -1,7 +1,7 @@
 // What the Train tab asks of the server (ui/training.py, ui/lock.py). The right is a token, kept for this browser: a reload does not ask for
 // the password again, and in the frame of a Space, where cookies of third parties are blocked, it works too.
 import { download } from "../shared/paint.js";
-import { asked } from "../shared/server.js";
+import { accepted } from "../shared/server.js";
 
 const KEY = "soliloquy-right";
 
@@ -30,7 +30,7 @@ async function ask(path, { method = "GET", body, raw } = {}) {
   const headers = token ? { Authorization: `Bearer ${token}` } : {};
   if (body !== undefined) headers["Content-Type"] = "application/json";
   try {
-    return await (await asked(fetch(path, { method, headers, body: raw ?? (body === undefined ? undefined : JSON.stringify(body)) }))).json();
+    return await (await accepted(fetch(path, { method, headers, body: raw ?? (body === undefined ? undefined : JSON.stringify(body)) }))).json();
   } catch (error) {
     if (error.status === 401) keep("");
     throw error;
@@ -46,7 +46,7 @@ export const act = (id, action, body = {}) => ask(`./train/runs/${id}/${action}`
 
 // The weights and what they need, as one file.
 export async function downloadRun({ id, name }) {
-  const answer = await asked(fetch(`./train/runs/${id}/download`, { headers: { Authorization: `Bearer ${token}` } }));
+  const answer = await accepted(fetch(`./train/runs/${id}/download`, { headers: { Authorization: `Bearer ${token}` } }));
   download(`${name}.zip`, await answer.blob());
 }
 
