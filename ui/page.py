@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gradio as gr
 
+from model.checkpoint import Weights
 from model.serving.engine import Engine
 from ui.api import create_api
 from ui.attention.tab import create_attention_tab
@@ -24,7 +25,7 @@ def create_page(engine: Engine, class_address: str | None = None) -> gr.Blocks:
             js_on_load="".join(read(f"{part}.js") for part in header),
             apply_default_css=False,
             elem_id="header",
-            facts=_facts(engine),
+            facts=facts(engine.weights),
             class_panel={"address": class_address, "modules": qr_modules(class_address)} if class_address else None,
         )
         with gr.Tabs(elem_id="tabs"):
@@ -35,9 +36,9 @@ def create_page(engine: Engine, class_address: str | None = None) -> gr.Blocks:
     return page
 
 
-def _facts(engine: Engine) -> list[str]:
-    """What the header says of the model, from the running engine."""
-    model = engine.weights.model
+def facts(weights: Weights) -> list[str]:
+    """What the header says of a model."""
+    model = weights.model
     device = "GPU" if model.device.type == "cuda" else "CPU"
     precision = str(model.dtype).removeprefix("torch.")
-    return [engine.weights.name, f"{model.n_params() / 1e6:.1f} M parameters", device, precision]
+    return [weights.name, f"{model.n_params() / 1e6:.1f} M parameters", device, precision]

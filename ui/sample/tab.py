@@ -47,16 +47,16 @@ def create_sample_tab(engine: Engine) -> None:
                 js_on_load=start_script("sample/main.js"),
                 apply_default_css=False,
                 elem_id="sample-views",
-                page=_page(engine.weights),
+                page=page_of(engine.weights),
             )
 
 
-def _page(weights: Weights) -> dict[str, Any]:
-    """What the scripts are told."""
+def page_of(weights: Weights) -> dict[str, Any]:
+    """What the scripts are told of a model."""
     tokenizer = weights.tokenizer
     about = {
         "name": weights.name,
-        "hash": weights.sha256[:8],
+        "hash": weights.key,
         "precision": str(weights.model.dtype).removeprefix("torch."),
         "block_size": weights.model.config.block_size,
         "val_loss": weights.val_loss,
