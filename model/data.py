@@ -24,6 +24,9 @@ from model.files import cache_dir, write_atomically
 
 TINY_SHAKESPEARE_URL = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
 TINY_SHAKESPEARE_SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
+TINY_SHAKESPEARE = "tinyshakespeare"
+TINY_SHAKESPEARE_CHARS = 1_115_394
+TINY_SHAKESPEARE_ALPHABET = 65
 FETCH_TIMEOUT_S = 30
 MAX_CORPUS_BYTES = 32 * 2**20  # a character takes up to 16 bytes more while it is numbered
 TRAIN_SHARE = 0.9
@@ -62,7 +65,7 @@ def load_corpus(path: str | Path | None = None) -> Corpus:
     raw = _read(cached)
     remedy = "Point SOLILOQUY_CORPUS at the right file, or unset it." if given else "Delete the file; it will be fetched again."
     _check_sha256(raw, str(cached), remedy)
-    return Corpus("tinyshakespeare", _decode(raw, str(cached)))
+    return Corpus(TINY_SHAKESPEARE, _decode(raw, str(cached)))
 
 
 def read_corpus(name: str, raw: bytes, source: str) -> Corpus:
