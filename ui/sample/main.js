@@ -11,8 +11,7 @@
 // What belongs into the address of the page a view keeps with app.address.keep(name, value) and finds in app.address.get(name).
 import { sayer } from "../shared/bar.js";
 import { button, calm, make } from "../shared/dom.js";
-import { inUse } from "../shared/model.js";
-import { onOtherModel } from "../shared/server.js";
+import { inUse, models } from "../shared/model.js";
 import { followTabs } from "../shared/tabs.js";
 import { Address } from "./address.js";
 import { createActions } from "./actions.js";
@@ -35,11 +34,12 @@ const VIEWS = [
 ];
 
 export async function start(element) {
-  const { facts, vocabulary, start, weights, stored, most_to_score: mostToScore } = await inUse;
+  const { facts, page } = await inUse;
+  const { vocabulary, start, weights, stored, most_to_score: mostToScore } = page;
   const ids = new Map(vocabulary.map((char, id) => [char, id]));
   Object.assign(window.soliloquy, { vocabulary, start });
   window.soliloquy.showFacts(facts);
-  onOtherModel(weights.hash, () => element.prepend(otherModel()));
+  models.addEventListener("other", () => document.querySelector(".masthead").after(otherModel()));
   const controls = await Controls.ready();
   const app = { vocabulary, idOf: (char) => ids.get(char), page: weights, controls, runs: new Runs(), stored, mostToScore, tell, element };
   app.address = new Address(app);

@@ -4,7 +4,7 @@ const viewer = [...crypto.getRandomValues(new Uint32Array(4))].map((n) => n.toSt
 export const UNREACHABLE = "The server cannot be reached. Nothing is lost; try again.";
 
 // Browsers tell a lost connection by a TypeError.
-async function reached(asked) {
+export async function reached(asked) {
   try {
     return await asked;
   } catch (error) {
@@ -12,22 +12,9 @@ async function reached(asked) {
   }
 }
 
-// Calls back once, when the server answers with another model than the page was loaded with.
-export function onOtherModel(hash, tell) {
-  known = hash;
-  otherModel = tell;
-}
-let known = "";
-let otherModel = null;
-
 // An answer that is no refusal. Throws an Error in words for the reader, with its status.
 export async function accepted(asked) {
   const answer = await reached(asked);
-  const hash = answer.headers.get("X-Soliloquy-Model");
-  if (hash && known && hash !== known) {
-    known = hash;
-    otherModel();
-  }
   if (answer.ok) return answer;
   const { error } = await answer.json().catch(() => ({}));
   throw Object.assign(new Error(error ?? `The server answered ${answer.status}.`), { status: answer.status });

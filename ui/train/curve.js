@@ -1,24 +1,37 @@
 // The metrics and samples of a run as they come: each question asks only for what is new.
-import { getMetrics } from "./server.js";
+import { getCurve } from "./server.js";
 
 export class Curve {
-  lines = []; // of steps: { step, loss, grad_norm, learning_rate, elapsed_s }, and of evaluations: { step, val_loss, val_loss_average }
-  samples = []; // { step, text }
+  #next = 0;
+  #edition = "";
   #reading = false;
+  run = null; // as it was with the latest answer
 
   constructor(id) {
     this.id = id;
+    this.#forget();
   }
 
-  // Whether there was anything new. A run that was resumed may have dropped what came after its checkpoint: then all is read again.
+  #forget() {
+    this.steps = []; // { step, loss, learning_rate, grad_norm, elapsed_s }
+    this.evaluations = []; // { step, val_loss, val_loss_average }
+    this.samples = []; // { step, text }
+  }
+
+  // Whether there was anything new. What a killed run had beyond its checkpoint is taken back when it goes on: then all comes again.
   async read() {
     if (this.#reading) return false;
     this.#reading = true;
     try {
-      const { from, lines, samples } = await getMetrics(this.id, this.lines.length);
-      const grew = lines.length > 0 || from !== this.lines.length || samples.length !== this.samples.length;
-      this.lines = [...this.lines.slice(0, from), ...lines];
-      this.samples = samples;
+      const { run, from, next, edition, steps, evaluations, samples } = await getCurve(this.id, this.#next, this.#edition);
+      const isOther = edition !== this.#edition;
+      if (isOther || from < this.#next) this.#forget();
+      const grew = isOther || next > this.#next;
+      Object.assign(this, { run });
+      [this.#next, this.#edition] = [next, edition];
+      this.steps.push(...rowsOf(steps));
+      this.evaluations.push(...rowsOf(evaluations));
+      this.samples.push(...samples);
       return grew;
     } finally {
       this.#reading = false;
@@ -26,16 +39,17 @@ export class Curve {
   }
 
   get train() {
-    return this.lines.filter(({ loss }) => loss !== undefined).map(({ step, loss }) => [step, loss]);
+    return this.steps.map(({ step, loss }) => [step, loss]);
   }
 
-  // The better of the weights and their average, as the run keeps them.
+  // Of the weights or of their running average, the better: that is what a run keeps.
   get val() {
-    const best = ({ val_loss, val_loss_average }) => Math.min(val_loss, val_loss_average ?? Infinity);
-    return this.lines.filter(({ val_loss }) => val_loss !== undefined).map((line) => [line.step, best(line)]);
+    return this.evaluations.map(({ step, val_loss, val_loss_average }) => [step, Math.min(val_loss, val_loss_average ?? Infinity)]);
   }
+}
 
-  get last() {
-    return this.lines.findLast(({ loss }) => loss !== undefined);
-  }
+// Columns as rows.
+function rowsOf(columns) {
+  const names = Object.keys(columns);
+  return columns.step.map((_, i) => Object.fromEntries(names.map((name) => [name, columns[name][i]])));
 }

@@ -1,14 +1,14 @@
 // The form for a new run: a preset first, what it learns from, and everything else behind "More settings".
 import { button, make, number } from "../shared/dom.js";
-import { act, checkCorpus, getPresets, start } from "./server.js";
-import { duration } from "./watch.js";
+import { duration, isUnderWay } from "./run.js";
+import { act, getPresets, sendCorpus, startRun } from "./server.js";
 
 const CHECK_MS = 400; // after the last change of a pasted text
 
 export function createForm(train, node) {
   const page = build(node);
   let known = null; // what GET /train/presets says
-  let corpus = null; // { text, name }, or null for Tiny Shakespeare
+  let corpus = null; // { text, name } and, once the server knows it, its key; null for Tiny Shakespeare
   let checking = 0;
 
   train.addEventListener("right", async () => {
@@ -24,66 +24,76 @@ export function createForm(train, node) {
   train.addEventListener("runs", showBusy);
 
   function fill() {
-    page.presets.replaceChildren(...known.presets.map((preset, i) => presetNode(preset, i === 0)));
+    page.presets.replaceChildren(...known.presets.map(presetNode));
     page.settings.replaceChildren(...known.settings.map(settingNode));
-    page.default.textContent = known.corpus.available ? "Tiny Shakespeare" : "Tiny Shakespeare (fetched first)";
+    page.standard.textContent = `${known.corpus.name}: ${number(known.corpus.characters)} characters, ${known.corpus.n_alphabet} different`;
+    page.ephemeral.hidden = !known.ephemeral;
     page.form.addEventListener("input", tellCommand);
     takePreset();
   }
 
-  const preset = () => known.presets.find(({ name }) => name === page.form.elements.preset.value);
+  const preset = () => known.presets.find(({ id }) => id === page.form.elements.preset.value);
 
   // The preset's own values stand in the fields; what is changed there is what is sent.
+  const standardOf = ({ group, name }) => String(preset()[group][name]);
   function takePreset() {
-    for (const { name } of known.settings) page.form.elements[name].value = preset().settings[name];
+    for (const setting of known.settings) page.form.elements[setting.name].value = standardOf(setting);
     tellCommand();
   }
 
   function changed() {
-    const values = Object.fromEntries(known.settings.map(({ name }) => [name, page.form.elements[name].value.trim()]));
-    return Object.fromEntries(Object.entries(values).filter(([name, value]) => value !== String(preset().settings[name])));
+    const typed = ({ name, type }) => {
+      const value = page.form.elements[name].value.trim();
+      return type === "str" || value === "" || Number.isNaN(Number(value)) ? value : Number(value); // what is no number, the server says
+    };
+    const others = known.settings.filter((setting) => page.form.elements[setting.name].value.trim() !== standardOf(setting));
+    return Object.fromEntries(others.map((setting) => [setting.name, typed(setting)]));
   }
 
   function tellCommand() {
     const flags = Object.entries(changed()).map(([name, value]) => ` --${name.replaceAll("_", "-")} ${value}`);
     const text = corpus ? " --corpus text.txt" : "";
-    page.command.textContent = `python -m model train --preset ${preset().name}${text}${flags.join("")}`;
+    page.command.textContent = `python -m model train --preset ${preset().id}${text}${flags.join("")}`;
   }
 
-  function presetNode({ name, title, about, seconds }, isFirst) {
+  function presetNode({ id, about, n_params, takes_s, measured }) {
     const choice = make("label", "preset");
     const radio = make("input");
-    Object.assign(radio, { type: "radio", name: "preset", value: name, checked: isFirst });
+    Object.assign(radio, { type: "radio", name: "preset", value: id, checked: id === known.default });
     radio.addEventListener("change", takePreset);
     const words = make("span", "preset-words");
-    words.append(make("b", "", title), make("span", "preset-about", [about, seconds && `about ${duration(seconds)} here`].filter(Boolean).join("; ")));
+    const takes = takes_s && `${measured ? "" : "roughly "}${duration(takes_s)} on this machine`;
+    words.append(make("b", "", id), make("span", "preset-about", [about, takes].filter(Boolean).join("; ")));
+    radio.dataset.params = n_params;
     choice.append(radio, words);
     return choice;
   }
 
-  function settingNode({ name, label, help, low, high, kind, choices }) {
+  function settingNode({ name, flag, help, low, high, type, choices }) {
     const row = make("label", "setting-row");
     const field = make(choices ? "select" : "input", "train-field");
     field.name = name;
     if (choices) field.append(...choices.map((choice) => new Option(choice, choice)));
-    else Object.assign(field, { type: "text", inputMode: kind === "int" ? "numeric" : "decimal" });
-    row.append(make("span", "setting-name", label ?? name), field);
-    row.title = [help, low !== null && low !== undefined && `${number(low)} to ${high}`].filter(Boolean).join("; ");
+    else Object.assign(field, { type: "text", inputMode: type === "int" ? "numeric" : "decimal" });
+    row.append(make("span", "setting-name", flag.slice(2).replaceAll("-", " ")), field);
+    row.title = [help, low !== null && `${low} to ${high.toLocaleString("en")}`].filter(Boolean).join("; ");
     return row;
   }
 
   // What the text is, as the server sees it: its size and alphabet, or what is wrong with it.
   async function look() {
-    const number_ = ++checking;
+    const count = ++checking;
     page.about.textContent = "";
     page.about.classList.remove("error");
     if (!corpus) return tellCommand();
     page.about.textContent = "…";
     try {
-      const { characters, alphabet, notice } = await checkCorpus(corpus.text);
-      if (number_ === checking) page.about.textContent = [`${number(characters)} characters, ${number(alphabet)} different.`, notice].filter(Boolean).join(" ");
+      const told = await sendCorpus(corpus.text, corpus.name);
+      if (count !== checking) return;
+      corpus.key = told.corpus;
+      page.about.textContent = `${number(told.characters)} characters, ${told.alphabet.length} different.`;
     } catch (error) {
-      if (number_ !== checking) return;
+      if (count !== checking) return;
       page.about.textContent = error.message;
       page.about.classList.add("error");
       train.checkRight();
@@ -94,7 +104,7 @@ export function createForm(train, node) {
   page.source.addEventListener("change", () => {
     page.file.hidden = page.source.value !== "file";
     page.paste.hidden = page.source.value !== "paste";
-    corpus = page.source.value === "paste" && page.paste.value ? { text: page.paste.value, name: "pasted" } : null;
+    corpus = page.source.value === "paste" && page.paste.value ? { text: page.paste.value, name: "pasted text" } : null;
     if (page.source.value === "file") page.file.click();
     void look();
   });
@@ -106,7 +116,7 @@ export function createForm(train, node) {
   let pasting = 0;
   page.paste.addEventListener("input", () => {
     clearTimeout(pasting);
-    corpus = { text: page.paste.value, name: "pasted" };
+    corpus = { text: page.paste.value, name: "pasted text" };
     pasting = setTimeout(look, CHECK_MS);
   });
   page.more.addEventListener("click", () => {
@@ -114,7 +124,7 @@ export function createForm(train, node) {
     page.more.setAttribute("aria-expanded", String(!page.settings.hidden));
   });
   page.stop.addEventListener("click", () => {
-    const running = train.runs.find(({ state }) => state === "running");
+    const running = train.runs.find(isUnderWay);
     if (running) void train.act(() => act(running.id, "stop"));
   });
   page.copy.addEventListener("click", async () => {
@@ -127,10 +137,12 @@ export function createForm(train, node) {
     void train.act(async () => {
       page.go.disabled = true;
       try {
-        const uploaded = corpus && (await checkCorpus(corpus.text));
-        const { id } = await start({ preset: preset().name, settings: changed(), corpus: uploaded?.id ?? null, corpus_name: corpus?.name, name: page.name.value });
+        if (corpus) corpus.key = (await sendCorpus(corpus.text, corpus.name)).corpus; // the server keeps only the latest texts
+        const name = page.name.value.trim() || new Date().toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
+        const { run } = await startRun({ preset: preset().id, settings: changed(), corpus: corpus?.key ?? null, name: `${preset().id}, ${name}` });
         train.show("watch");
-        train.watch(id);
+        await train.look();
+        train.watch(run.id);
       } finally {
         showBusy();
       }
@@ -138,7 +150,7 @@ export function createForm(train, node) {
   });
 
   function showBusy() {
-    const running = train.runs.find(({ state }) => state === "running");
+    const running = train.runs.find(isUnderWay);
     page.go.disabled = Boolean(running);
     page.go.textContent = running ? "A run is under way" : "Start";
     page.stop.hidden = !running;
@@ -160,6 +172,7 @@ function build(node) {
   const source = make("select", "train-field");
   source.id = "train-source";
   const standard = new Option("Tiny Shakespeare", "");
+  const ephemeral = Object.assign(make("p", "train-hint", "On this Space the disk is empty again after a restart: download what you want to keep."), { hidden: true });
   source.append(standard, new Option("A text file", "file"), new Option("A pasted text", "paste"));
   const file = Object.assign(make("input", "train-file"), { type: "file", accept: ".txt,.md,text/*", hidden: true });
   file.setAttribute("aria-label", "Text file");
@@ -167,7 +180,7 @@ function build(node) {
   paste.setAttribute("aria-label", "Text to learn from");
   const about = make("p", "train-hint");
   about.setAttribute("role", "status");
-  const name = Object.assign(make("input", "train-field"), { id: "train-name", maxLength: 60, placeholder: "the time" });
+  const name = Object.assign(make("input", "train-field"), { id: "train-name", maxLength: 60, placeholder: "preset and time" });
   const more = button("more-settings", "More settings", () => {});
   more.setAttribute("aria-expanded", "false");
   const settings = Object.assign(make("div", "settings"), { hidden: true });
@@ -179,7 +192,7 @@ function build(node) {
   go.type = "submit";
   const stop = Object.assign(button("train-button", "Stop", () => {}), { hidden: true });
   actions.append(go, stop);
-  form.append(presets, ...label("Learns from", source), file, paste, about, ...label("Name", name), more, settings, actions, line);
+  form.append(presets, ...label("Learns from", source), file, paste, about, ...label("Name", name), more, settings, actions, ephemeral, line);
   node.append(form);
-  return { form, presets, source, default: standard, file, paste, about, name, more, settings, command, copy, go, stop };
+  return { form, presets, source, standard, ephemeral, file, paste, about, name, more, settings, command, copy, go, stop };
 }

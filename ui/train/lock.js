@@ -1,6 +1,6 @@
 // The lock: who knows the password may start runs, everybody may watch.
 import { button, make } from "../shared/dom.js";
-import { lock, unlock } from "./server.js";
+import { askRight, lock, unlock } from "./server.js";
 
 export function createLock(train, node) {
   const form = make("form", "lock-form");
@@ -36,8 +36,12 @@ export function createLock(train, node) {
     }
   });
 
-  train.addEventListener("right", () => {
+  train.addEventListener("right", async () => {
     form.hidden = train.isAdmin;
     leave.hidden = !train.isAdmin;
+    const { closed } = train.isAdmin ? {} : await askRight().catch(() => ({}));
+    if (!closed) return;
+    hint.textContent = closed;
+    for (const part of [label, field, go]) part.hidden = true;
   });
 }

@@ -9,11 +9,13 @@
 import { copyLink, createMenu, sayer, toggleFullScreen, tool } from "../shared/bar.js";
 import { button, make } from "../shared/dom.js";
 import { createHelp, listenToKeys } from "../shared/keys.js";
+import { noteModel } from "../shared/model.js";
 import { Curve } from "./curve.js";
 import { createForm } from "./form.js";
 import { createLock } from "./lock.js";
 import { createRuns } from "./runs.js";
-import { getRuns, hasRight } from "./server.js";
+import { isUnderWay } from "./run.js";
+import { askRight, getRuns, hasRight } from "./server.js";
 import { createWatch } from "./watch.js";
 
 const VIEWS = [
@@ -25,6 +27,7 @@ const IDLE_MS = 10_000; // ... and while none is
 
 class Train extends EventTarget {
   runs = [];
+  inUse = null; // id of the run whose model writes; null for the one that the app began with
   run = null;
   curve = null;
   isAdmin = hasRight();
@@ -40,7 +43,7 @@ class Train extends EventTarget {
   watch(id = this.#chosen) {
     this.#chosen = id;
     this.address.keep("run_shown", id);
-    const run = this.find(id) ?? this.runs.find(({ state }) => state === "running") ?? this.runs[0] ?? null;
+    const run = this.find(id) ?? this.runs.find(isUnderWay) ?? this.runs[0] ?? null;
     if (run?.id !== this.run?.id) {
       this.curve = run && new Curve(run.id);
       this.run = run;
@@ -55,8 +58,9 @@ class Train extends EventTarget {
   }
 
   async look() {
-    const { runs } = await getRuns();
-    this.runs = runs;
+    const { runs, model, in_use } = await getRuns();
+    Object.assign(this, { runs, inUse: in_use });
+    void noteModel(model);
     this.watch();
     this.tell("runs");
     await this.grow();
@@ -105,6 +109,7 @@ export async function start(element) {
   createViews(train);
   createBar(train);
   train.tell("right");
+  if (train.isAdmin) void askRight().then(() => train.checkRight(), () => {}); // it may have ended meanwhile
   void follow(train);
   element.dataset.ready = "";
 }
@@ -123,7 +128,7 @@ async function follow(train) {
         train.say(error.message);
       }
     }
-    const isLive = train.runs.some(({ state }) => state === "running");
+    const isLive = train.runs.some(isUnderWay);
     await new Promise((rested) => setTimeout(rested, !train.element.checkVisibility() || isLive ? LOOK_MS : IDLE_MS));
   }
 }

@@ -1,7 +1,7 @@
 // What the Train tab asks of the server (ui/training.py, ui/lock.py). The right is a token, kept for this browser: a reload does not ask for
 // the password again, and in the frame of a Space, where cookies of third parties are blocked, it works too.
 import { download } from "../shared/paint.js";
-import { accepted } from "../shared/server.js";
+import { accepted, reached } from "../shared/server.js";
 
 const KEY = "soliloquy-right";
 
@@ -25,38 +25,48 @@ function keep(value) {
 
 export const hasRight = () => Boolean(token);
 
-// JSON of an answer. Throws an Error in words for the reader; where the right is gone (401), it is forgotten.
-async function ask(path, { method = "GET", body, raw } = {}) {
-  const headers = token ? { Authorization: `Bearer ${token}` } : {};
-  if (body !== undefined) headers["Content-Type"] = "application/json";
+// An answer that is no refusal. Throws an Error in words for the reader; a right that is gone (401) is forgotten.
+async function ask(path, { method = "GET", json, body = json && JSON.stringify(json) } = {}) {
+  const headers = { ...(token && { Authorization: `Bearer ${token}` }), ...(json && { "Content-Type": "application/json" }) };
   try {
-    return await (await accepted(fetch(path, { method, headers, body: raw ?? (body === undefined ? undefined : JSON.stringify(body)) }))).json();
+    return await accepted(fetch(path, { method, headers, body }));
   } catch (error) {
     if (error.status === 401) keep("");
     throw error;
   }
 }
 
-export const getPresets = () => ask("./train/presets");
-export const getRuns = () => ask("./train/runs");
-export const getMetrics = (id, from) => ask(`./train/runs/${id}/metrics?from=${from}`);
-export const checkCorpus = (text) => ask("./train/corpus", { method: "POST", raw: new Blob([text]) });
-export const start = (settings) => ask("./train/start", { method: "POST", body: settings });
-export const act = (id, action, body = {}) => ask(`./train/runs/${id}/${action}`, { method: "POST", body });
+const asJSON = async (path, options) => reached((await ask(path, options)).json());
+
+export const getPresets = () => asJSON("./train/presets");
+export const getRuns = () => asJSON("./train/runs");
+export const getCurve = (id, from, edition) => asJSON(`./train/runs/${id}/metrics?from=${from}&edition=${edition}`);
+export const getLog = (id) => asJSON(`./train/runs/${id}/log`);
+export const sendCorpus = (text, name) => asJSON(`./train/corpus?name=${encodeURIComponent(name)}`, { method: "POST", body: text });
+export const startRun = (asked) => asJSON("./train/start", { method: "POST", json: asked });
+export const act = (id, action, json = {}) => asJSON(`./train/runs/${id}/${action}`, { method: "POST", json });
+export const useShipped = () => asJSON("./train/shipped/use", { method: "POST", json: {} });
 
 // The weights and what they need, as one file.
 export async function downloadRun({ id, name }) {
-  const answer = await accepted(fetch(`./train/runs/${id}/download`, { headers: { Authorization: `Bearer ${token}` } }));
-  download(`${name}.zip`, await answer.blob());
+  download(`${name}.zip`, await reached((await ask(`./train/runs/${id}/weights`)).blob()));
+}
+
+// Whether this browser may act, and why nobody can: { admin, closed }.
+export async function askRight() {
+  const right = await asJSON("./admin/right");
+  if (!right.admin) keep("");
+  return right;
 }
 
 export async function unlock(password) {
-  keep((await ask("./admin/login", { method: "POST", body: { password } })).token);
+  const { token } = await asJSON("./admin/login", { method: "POST", json: { password } });
+  keep(token);
 }
 
 export async function lock() {
   try {
-    await ask("./admin/logout", { method: "POST", body: {} });
+    await asJSON("./admin/logout", { method: "POST", json: {} });
   } finally {
     keep("");
   }

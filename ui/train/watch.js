@@ -3,10 +3,11 @@ import { button, make, number, plural } from "../shared/dom.js";
 import { download, savePicture } from "../shared/paint.js";
 import { createChart } from "./chart.js";
 import { Curve } from "./curve.js";
+import { duration, isUnderWay, stateInWords } from "./run.js";
+import { getLog } from "./server.js";
 
 const SCALES = ["log", "linear"];
 const MOST_COMPARED = 3;
-export const STATES = { running: "learning", stopping: "stopping", stopped: "stopped", done: "done", died: "died", waiting: "starting" };
 
 export function createWatch(panel, train) {
   const page = build(panel);
@@ -34,7 +35,7 @@ export function createWatch(panel, train) {
   async function compare() {
     const ids = train.address.get("beside").split("_").filter((id) => id && id !== train.run?.id && train.find(id));
     others = ids.slice(0, MOST_COMPARED).map((id) => others.find((curve) => curve.id === id) ?? new Curve(id));
-    await Promise.all(others.map((curve) => curve.lines.length || curve.read()));
+    await Promise.all(others.map((curve) => curve.run || curve.read()));
     draw();
   }
 
@@ -45,15 +46,36 @@ export function createWatch(panel, train) {
     if (!run) return;
     for (const [name, node] of switches) node.setAttribute("aria-pressed", String(name === scale));
     page.name.textContent = run.name;
-    page.state.textContent = STATES[run.state] ?? run.state;
-    page.state.classList.toggle("live", run.state === "running");
-    page.trouble.textContent = run.error ?? "";
+    page.state.textContent = stateInWords(run);
+    page.state.classList.toggle("live", isUnderWay(run));
+    void tellTrouble(run);
     page.figures.replaceChildren(...figures(run, curve));
     const asSeries = (curve, run) => ({ name: run.name, train: curve.train, val: curve.val, steps: run.steps });
     const compared = others.filter(({ id }) => train.find(id)).map((curve) => asSeries(curve, train.find(curve.id)));
     const sample = curve.samples.find(({ step }) => step === at) ?? curve.samples.at(-1);
     chart.draw({ runs: [asSeries(curve, run), ...compared], scale, step: sample?.step ?? null });
     drawSample(curve, sample);
+  }
+
+  // What went wrong, and the end of the log: for the admin, for it may tell of the machine.
+  let told = "";
+  async function tellTrouble({ id, state, notice }) {
+    const key = `${id} ${state} ${train.isAdmin}`;
+    if (key === told) return;
+    told = key;
+    page.trouble.textContent = notice;
+    page.log.hidden = true;
+    if (state !== "failed" && state !== "died") return;
+    if (!train.isAdmin) return (page.trouble.textContent = "It ended before its time. Who unlocks sees its last words.");
+    try {
+      const { error, last_lines } = await getLog(id);
+      if (told !== key) return;
+      page.trouble.textContent = error || "It ended without a word: the machine or somebody else ended it. Resume goes on from its last checkpoint.";
+      page.log.hidden = !last_lines.length;
+      page.log.textContent = last_lines.join("\n");
+    } catch (error) {
+      page.trouble.textContent = error.message;
+    }
   }
 
   function drawSample({ samples }, sample) {
@@ -70,6 +92,7 @@ export function createWatch(panel, train) {
   const redraw = () => !panel.hidden && draw();
   train.addEventListener("runs", redraw);
   train.addEventListener("curve", redraw);
+  train.addEventListener("right", redraw);
   train.addEventListener("run", () => {
     at = null;
     void compare();
@@ -99,13 +122,13 @@ export function createWatch(panel, train) {
 function figures(run, curve) {
   const val = curve.val.at(-1)?.[1];
   const best = Math.min(...curve.val.map(([, loss]) => loss));
-  const last = curve.last;
+  const last = curve.steps.at(-1);
   const all = [
     ["validation loss", val === undefined ? "–" : val.toFixed(3), Number.isFinite(best) && best < val ? `best ${best.toFixed(3)}` : ""],
     ["training loss", last ? last.loss.toFixed(3) : "–", ""],
     ["step", number(last?.step ?? 0), `of ${number(run.steps)}`],
     ["characters/s", run.chars_per_s ? number(run.chars_per_s) : "–", ""],
-    ["left", run.state === "running" && run.left_s ? duration(run.left_s) : "–", ""],
+    ["left", isUnderWay(run) && run.left_s ? duration(run.left_s) : "–", ""],
     ["gradient norm", last ? last.grad_norm.toFixed(2) : "–", ""],
     ["learning rate", last ? last.learning_rate.toPrecision(2) : "–", ""],
   ];
@@ -116,13 +139,8 @@ function figures(run, curve) {
   });
 }
 
-export function duration(seconds) {
-  if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s`;
-  if (seconds < 5_400) return `${Math.round(seconds / 60)} min`;
-  return `${(seconds / 3_600).toFixed(1)} h`;
-}
-
-function asCSV({ lines }) {
+function asCSV({ steps, evaluations }) {
+  const lines = [...steps, ...evaluations].sort((a, b) => a.step - b.step);
   const names = ["step", "loss", "val_loss", "val_loss_average", "learning_rate", "grad_norm", "elapsed_s"];
   return `${[names.join(","), ...lines.map((line) => names.map((name) => line[name] ?? "").join(","))].join("\n")}\n`;
 }
@@ -134,7 +152,9 @@ function build(panel) {
   const [name, state, tools] = [make("h2", "watch-name"), make("span", "watch-state"), make("div", "watch-tools")];
   state.setAttribute("role", "status");
   head.append(name, state, tools);
-  const trouble = make("p", "train-trouble");
+  const [trouble, log] = [make("p", "train-trouble"), make("pre", "train-log")];
+  log.hidden = true;
+  log.tabIndex = 0;
   const [numbers, figure, sample] = [make("div", "watch-numbers"), make("div", "watch-figure"), make("section", "watch-sample")];
   sample.setAttribute("aria-label", "What it writes");
   const bar = make("div", "watch-sample-bar");
@@ -147,7 +167,7 @@ function build(panel) {
   const text = make("p", "watch-text");
   text.dataset.testid = "train-sample";
   sample.append(bar, text);
-  filled.append(head, trouble, numbers, figure, sample);
+  filled.append(head, trouble, log, numbers, figure, sample);
   panel.append(empty, filled);
-  return { empty, filled, name, state, tools, trouble, figures: numbers, figure, sample, when, slider, newest, text };
+  return { empty, filled, name, state, tools, trouble, log, figures: numbers, figure, sample, when, slider, newest, text };
 }
