@@ -10,7 +10,7 @@ export const LECTURE = [
   [2.08, "+ residual"],
   [1.48, "scaled up"],
 ]; // validation losses, in nats per character, of the lecture's rungs
-const EDGE = { left: 3, right: 7.5, top: 1, bottom: 2.25 }; // rem
+const EDGE = { left: 3, right: 8.75, top: 1, bottom: 2.25 }; // rem
 const LEAST = 0.9; // nats; no run of this size gets below
 const TICKS = [1, 1.2, 1.5, 2, 2.5, 3, 3.5, 4, 5, 7, 10];
 const NAMED_APART = 1.1; // rem between two names at the right

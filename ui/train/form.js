@@ -24,20 +24,24 @@ export function createForm(train, node) {
   train.addEventListener("runs", showBusy);
 
   function fill() {
-    page.presets.replaceChildren(...known.presets.map(presetNode));
+    page.preset.replaceChildren(...known.presets.map(({ id }) => new Option(id, id)));
+    page.preset.value = known.default;
     page.settings.replaceChildren(...known.settings.map(settingNode));
-    page.standard.textContent = `${known.corpus.name}: ${number(known.corpus.characters)} characters, ${known.corpus.n_alphabet} different`;
+    tellStandard();
     page.ephemeral.hidden = !known.ephemeral;
     page.form.addEventListener("input", tellCommand);
     takePreset();
   }
 
-  const preset = () => known.presets.find(({ id }) => id === page.form.elements.preset.value);
+  const tellStandard = () => (page.about.textContent = `${number(known.corpus.characters)} characters, ${known.corpus.n_alphabet} different.`);
+
+  const preset = () => known.presets.find(({ id }) => id === page.preset.value);
 
   // The preset's own values stand in the fields; what is changed there is what is sent.
   const standardOf = ({ group, name }) => String(preset()[group][name]);
   function takePreset() {
     for (const setting of known.settings) page.form.elements[setting.name].value = standardOf(setting);
+    tellPreset();
     tellCommand();
   }
 
@@ -56,24 +60,18 @@ export function createForm(train, node) {
     page.command.textContent = `python -m model train --preset ${preset().id}${text}${flags.join("")}`;
   }
 
-  function presetNode({ id, about, n_params, takes_s, measured }) {
-    const choice = make("label", "preset");
-    const radio = make("input");
-    Object.assign(radio, { type: "radio", name: "preset", value: id, checked: id === known.default });
-    radio.addEventListener("change", takePreset);
-    const words = make("span", "preset-words");
-    const takes = takes_s && `${measured ? "" : "roughly "}${duration(takes_s)} on this machine`;
-    words.append(make("b", "", id), make("span", "preset-about", [about, takes].filter(Boolean).join("; ")));
-    radio.dataset.params = n_params;
-    choice.append(radio, words);
-    return choice;
+  // What a preset is for, and how long it takes here.
+  function tellPreset() {
+    const { about, takes_s, measured } = preset();
+    const takes = takes_s && `${measured ? "" : "Roughly "}${duration(takes_s)} on this machine.`;
+    page.presetAbout.textContent = [`${about[0].toUpperCase()}${about.slice(1)}.`, takes].filter(Boolean).join(" ");
   }
 
   function settingNode({ name, flag, help, low, high, type, choices }) {
     const row = make("label", "setting-row");
-    const field = make(choices ? "select" : "input", "train-field");
+    const field = make(choices.length ? "select" : "input", "train-field");
     field.name = name;
-    if (choices) field.append(...choices.map((choice) => new Option(choice, choice)));
+    if (choices.length) field.append(...choices.map((choice) => new Option(choice, choice)));
     else Object.assign(field, { type: "text", inputMode: type === "int" ? "numeric" : "decimal" });
     row.append(make("span", "setting-name", flag.slice(2).replaceAll("-", " ")), field);
     row.title = [help, low !== null && `${low} to ${high.toLocaleString("en")}`].filter(Boolean).join("; ");
@@ -85,7 +83,10 @@ export function createForm(train, node) {
     const count = ++checking;
     page.about.textContent = "";
     page.about.classList.remove("error");
-    if (!corpus) return tellCommand();
+    if (!corpus) {
+      if (!page.source.value) tellStandard();
+      return tellCommand();
+    }
     page.about.textContent = "…";
     try {
       const told = await sendCorpus(corpus.text, corpus.name);
@@ -101,6 +102,7 @@ export function createForm(train, node) {
     tellCommand();
   }
 
+  page.preset.addEventListener("change", takePreset);
   page.source.addEventListener("change", () => {
     page.file.hidden = page.source.value !== "file";
     page.paste.hidden = page.source.value !== "paste";
@@ -161,9 +163,9 @@ export function createForm(train, node) {
 
 function build(node) {
   const form = make("form", "new-run");
-  const presets = make("div", "presets");
-  presets.setAttribute("role", "radiogroup");
-  presets.setAttribute("aria-label", "Preset");
+  const preset = make("select", "train-field");
+  preset.id = "train-preset";
+  const presetAbout = make("p", "train-hint");
   const label = (words, field) => {
     const name = make("label", "train-label", words);
     name.htmlFor = field.id;
@@ -171,9 +173,8 @@ function build(node) {
   };
   const source = make("select", "train-field");
   source.id = "train-source";
-  const standard = new Option("Tiny Shakespeare", "");
   const ephemeral = Object.assign(make("p", "train-hint", "On this Space the disk is empty again after a restart: download what you want to keep."), { hidden: true });
-  source.append(standard, new Option("A text file", "file"), new Option("A pasted text", "paste"));
+  source.append(new Option("Tiny Shakespeare", ""), new Option("A text file", "file"), new Option("A pasted text", "paste"));
   const file = Object.assign(make("input", "train-file"), { type: "file", accept: ".txt,.md,text/*", hidden: true });
   file.setAttribute("aria-label", "Text file");
   const paste = Object.assign(make("textarea", "train-field"), { rows: 4, hidden: true, spellcheck: false, placeholder: "Paste a text" });
@@ -192,7 +193,7 @@ function build(node) {
   go.type = "submit";
   const stop = Object.assign(button("train-button", "Stop", () => {}), { hidden: true });
   actions.append(go, stop);
-  form.append(presets, ...label("Learns from", source), file, paste, about, ...label("Name", name), more, settings, actions, ephemeral, line);
+  form.append(...label("Preset", preset), presetAbout, ...label("Learns from", source), file, paste, about, ...label("Name", name), more, settings, actions, ephemeral, line);
   node.append(form);
-  return { form, presets, source, standard, ephemeral, file, paste, about, name, more, settings, command, copy, go, stop };
+  return { form, preset, presetAbout, source, ephemeral, file, paste, about, name, more, settings, command, copy, go, stop };
 }
