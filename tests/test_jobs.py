@@ -23,7 +23,7 @@ from model.training.jobs import Jobs, read_settings
 from model.training.pace import estimate
 from model.training.presets import PRESETS
 from model.training.run import Run
-from tests.killing import metrics_of, synthetic_text
+from tests.killing import SETTINGS, metrics_of, start_training, synthetic_text
 
 CORPUS = Corpus("synthetic", synthetic_text())
 LONG = {"steps": 100_000, "eval_interval": 10}
@@ -203,6 +203,27 @@ def test_the_time_of_a_run_is_taken_from_those_that_were_trained_here(jobs: Jobs
     assert (measured.measured, scaled.measured) == (True, False)
     assert measured.seconds == pytest.approx(job.about()["elapsed_s"] * 60 / 40, rel=0.5)
     assert scaled.seconds > 10 * measured.seconds
+
+
+def test_a_run_of_the_terminal_is_watched_named_and_stopped(jobs: Jobs, tmp_path: Path) -> None:
+    (tmp_path / "corpus.txt").write_text(CORPUS.text)
+    trainer = start_training(tmp_path, "by-hand", *SETTINGS, "--steps", "100000")
+    try:
+        wait_for(lambda: (found := jobs.find("by-hand")) and lines(found) > 5)
+        job = jobs.find("by-hand")
+        assert job
+        assert (job.state(), job.command()) == (RUNNING, "")
+        with pytest.raises(TrainingError, match="by-hand is being trained"):
+            start(jobs)
+        jobs.rename(job, "mine")
+        assert (job.about()["name"], job.about()["corpus"]["name"]) == ("mine", "corpus")
+        jobs.stop(job)
+        trainer.communicate(timeout=PATIENCE_S)
+        assert job.state() == STOPPED
+        with pytest.raises(TrainingError, match="Resume it there"):
+            jobs.resume(job)
+    finally:
+        trainer.kill()
 
 
 def test_a_name_is_for_the_page_alone(jobs: Jobs, tmp_path: Path) -> None:
