@@ -14,7 +14,9 @@ from tests.browser.conftest import open_page
 from tests.server import running_app
 from ui.class_address import class_address
 
-VIEWS = ["Texts", "Next character", "Tree", "Locked dice", "Score"]
+SAMPLE = ["Texts", "Next character", "Tree", "Locked dice", "Score"]
+ATTENTION = ["All heads", "One head", "Layer by layer", "Heads off"]
+VIEWS = [*SAMPLE, *ATTENTION]
 SCREENS = {"projector": (1280, 720), "phone": (360, 740)}
 THUMB = 44  # pixels
 # Runs that give every view something to show; two of them side by side.
@@ -86,7 +88,16 @@ def is_phone(page: Page) -> bool:
 
 def show(page: Page, view: str) -> None:
     """Shows a view and waits for what comes late in it."""
+    page.get_by_role("tab", name="Attention" if view in ATTENTION else "Sample", exact=True).click()
+    if view in ATTENTION:
+        page.locator("#attention-views [data-ready]").wait_for(state="attached")
     page.get_by_role("tab", name=view, exact=True).click()
+    if view == "One head":
+        expect(page.get_by_test_id("one-head-said")).to_contain_text(re.compile(r"Point at|%"))
+    if view == "Layer by layer":
+        expect(page.locator(".lens-grid td").first).to_be_visible()
+    if view == "Heads off":
+        expect(page.locator(".off-bars-char").first).to_be_visible()
     if view == "Next character":
         expect(page.get_by_test_id("next-entropy")).to_contain_text(re.compile(r"\d bits"))
     if view == "Locked dice":
@@ -140,10 +151,29 @@ def test_nothing_that_opens_has_barriers(page: Page) -> None:
     check(page, "keys")
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Download").click()
-    expect(page.locator(".menu-list")).to_be_visible()
+    expect(page.locator(".menu-list:popover-open")).to_be_visible()
     check(page, "downloads")
     page.keyboard.press("Escape")
     page.evaluate("document.getElementById('notice').textContent = ''")
+    show(page, "One head")
+    page.get_by_test_id("one-head-map").focus()
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("exp(")).to_be_visible()
+    check(page, "what is behind a weight")
+    page.get_by_test_id("one-head-map").focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Lines", exact=True).click()
+    check(page, "lines")
+    page.get_by_role("button", name="Map", exact=True).click()
+    show(page, "Heads off")
+    page.locator(".off-left button").nth(1).click()
+    expect(page.locator(".off-loss")).to_contain_text("→")
+    page.get_by_role("button", name="Write on with the same dice").click()
+    expect(page.locator(".off-pair-said")).to_contain_text(re.compile("part at|same text"))
+    check(page, "a head off")
+    page.locator(".off-left button").nth(1).click()
+    show(page, "Texts")
     join = page.get_by_role("button", name="Join")
     if join.count():
         join.click()
@@ -182,6 +212,30 @@ def test_thumbs_find_their_targets(page: Page) -> None:
     page.keyboard.press("Escape")
 
 
+def test_what_stands_in_the_header_keeps_apart(page: Page) -> None:
+    """The tabs are laid into the header's line: they may cover nothing in it, whatever wraps."""
+    boxes = """() => {
+      const one = (selector) => [...document.querySelectorAll(selector)].filter((node) => node.checkVisibility());
+      const nodes = [...one(".masthead h1, .masthead .tagline, .masthead .facts li, .masthead .tools button"), ...one("#tabs [role=tab]")];
+      return nodes.map((node) => [node.textContent.trim() || node.ariaLabel, ...Object.values(node.getBoundingClientRect().toJSON())])
+        .filter(([name]) => !["Texts", "Next character", "Tree", "Locked dice", "Score"].includes(name));
+    }"""
+    size = page.viewport_size
+    widths = [360] if is_phone(page) else [1060, 1100, 1160, 1280, 1366, 1440, 1920]
+    for press in ("Smaller text", "Normal text size", "Larger text", "Larger text", "Larger text"):
+        page.get_by_role("button", name=press).click()
+        for width in widths:
+            page.set_viewport_size({"width": width, "height": 720})
+            seen = [(name, x, y, x + w, y + h) for name, x, y, w, h, *_ in page.evaluate(boxes)]
+            for i, (name, left, top, right, bottom) in enumerate(seen):
+                for other, l2, t2, r2, b2 in seen[i + 1 :]:
+                    apart = right <= l2 + 0.5 or r2 <= left + 0.5 or bottom <= t2 + 0.5 or b2 <= top + 0.5
+                    assert apart, f"{name} and {other} at {width}, {press}"
+    page.get_by_role("button", name="Normal text size").click()
+    assert size
+    page.set_viewport_size(size)
+
+
 def test_nothing_is_wider_than_the_screen_at_any_text_size(page: Page) -> None:
     width = page.viewport_size and page.viewport_size["width"]
     for size in ("Smaller text", "Normal text size", "Larger text"):
@@ -190,6 +244,7 @@ def test_nothing_is_wider_than_the_screen_at_any_text_size(page: Page) -> None:
         for view in VIEWS:
             show(page, view)
             assert page.evaluate("document.documentElement.scrollWidth") == width, (size, view)
-            assert len(page.evaluate(COLUMNS)) == 1, size
-            assert page.evaluate("(node => node.scrollWidth - node.clientWidth)(document.getElementById('controls'))") <= 0, size
+            if view in SAMPLE:
+                assert len(page.evaluate(COLUMNS)) == 1, size
+                assert page.evaluate("(node => node.scrollWidth - node.clientWidth)(document.getElementById('controls'))") <= 0, size
     page.get_by_role("button", name="Normal text size").click()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -140,6 +141,10 @@ def test_the_same_dice_write_the_same_text_with_all_heads_and_another_without(pa
     expect(panel.locator(".off-pair-said")).to_contain_text(f"They part at character {at + 1}: ")
     assert page.evaluate(MARKED, "off-parting") == [[at, at + 1]] * 2
     assert page.evaluate(MARKED, "off-shared") == ([[0, at]] * 2 if at else [])
+
+    expect(page).to_have_url(re.compile("pair=7"))
+    page.reload()
+    expect(texts.nth(1)).to_have_text(f"…{TEXT[-40:]}{without}", use_inner_text=False)
 
 
 def test_a_server_that_is_gone_is_said_and_nothing_is_lost(browser: Browser, url: str) -> None:

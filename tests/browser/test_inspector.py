@@ -196,6 +196,37 @@ def test_escape_leaves_the_focus_where_somebody_types(page: Page) -> None:
     expect(page.get_by_label("Prompt")).to_be_focused()
 
 
+def test_up_and_down_walk_from_line_to_line(page: Page) -> None:
+    set_up(page, length=200, samples=1, seed="7")
+    generate(page)
+    body = card(page)
+    body.focus()
+    at = """() => {
+      const [{ startContainer, startOffset }] = CSS.highlights.get("inspected");
+      const range = document.createRange();
+      range.setStart(startContainer, startOffset);
+      range.setEnd(startContainer, startOffset + 1);
+      const { left, top } = range.getBoundingClientRect();
+      return [startOffset, left, top + document.querySelector(".folio .card-text").scrollTop];
+    }"""
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("CSS.highlights.get('inspected').size === 1")
+    for _ in range(3):
+        reached = page.evaluate(at)[0]
+        page.keyboard.press("ArrowRight")
+        page.wait_for_function("reached => [...CSS.highlights.get('inspected')][0]?.startOffset === reached + 1", arg=reached)
+    before = page.evaluate(at)
+    page.keyboard.press("ArrowDown")
+    page.wait_for_function("before => [...CSS.highlights.get('inspected')][0]?.startOffset > before", arg=before[0])
+    after = page.evaluate(at)
+    assert after[2] > before[2]
+    assert abs(after[1] - before[1]) < 20
+    expect(page.get_by_test_id("inspector")).to_be_visible()
+    page.keyboard.press("ArrowUp")
+    page.wait_for_function("after => [...CSS.highlights.get('inspected')][0]?.startOffset < after", arg=after[0])
+    assert page.evaluate(at)[2] == before[2]
+
+
 def test_a_tap_explains_a_character(browser: Browser, url: str) -> None:
     page = browser.new_context(viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True).new_page()
     open_page(page, url)
@@ -208,6 +239,21 @@ def test_a_tap_explains_a_character(browser: Browser, url: str) -> None:
     assert box
     assert box["height"] >= 44
     assert page.evaluate("document.documentElement.scrollWidth") == 360
+    page.touchscreen.tap(350, 8)
+    expect(said).to_be_hidden()
+    index = len(texts(page)[0]) - len("ROMEO:") - 2  # near the lower edge, where all that is said would lie over it
+    page.touchscreen.tap(*body.evaluate(PLACE, index))
+    expect(said).to_be_visible()
+    page.wait_for_function(
+        """index => {
+          const body = document.querySelector(".folio .card-text");
+          const range = document.createRange();
+          range.setStart(body.lastChild, index);
+          range.setEnd(body.lastChild, index + 1);
+          return range.getBoundingClientRect().bottom < document.querySelector(".inspector").getBoundingClientRect().top;
+        }""",
+        arg=index,
+    )
     page.touchscreen.tap(*body.evaluate(PLACE, 12))
     expect(said.locator(".inspector-title b")).to_have_text(texts(page)[0].removeprefix("ROMEO:")[12])
     page.touchscreen.tap(350, 8)

@@ -470,7 +470,7 @@ def test_control_and_enter_in_the_prompt_generate(page: Page) -> None:
     before = texts(page)
     set_up(page, length=20)
     page.get_by_label("Prompt").press("Control+Enter")
-    page.wait_for_function("document.querySelector('.status').textContent.includes(' s')")
+    page.wait_for_function("document.querySelector('.status').textContent.includes('characters in')")
     page.wait_for_function(f"!document.querySelector('{WRITING}')")
     assert texts(page) != before
     expect(page.get_by_label("Prompt")).to_have_value("ROMEO:")

@@ -170,8 +170,10 @@ def test_what_cannot_be_scored_is_said_and_the_earlier_result_stays(browser: Bro
     ask(page, "that is the question")
     expect(panel.get_by_role("alert")).to_contain_text("The server cannot be reached")
     expect(panel.get_by_label("The scored text")).to_have_text("To be, or not")
+    expect(panel.locator(".score-result")).to_have_class("score-result stale")
     page.unroute("**/score")
     score(page, "that is the question")
+    expect(panel.locator(".score-result")).to_have_class("score-result")
     expect(panel.get_by_role("alert")).to_have_count(0)
     page.close()
 

@@ -19,6 +19,11 @@ export class Capture {
     return this.characters.length;
   }
 
+  // Where a character stands in the whole text, counted from 1.
+  place(index) {
+    return this.from + index + 1;
+  }
+
   // Where a head's causal half lies in `bytes`, and where a row of it: row i has i + 1 entries.
   offset(layer, head) {
     return (layer * this.n_head + head) * startOfRow(this.n);

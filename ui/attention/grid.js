@@ -48,7 +48,7 @@ const SHORT = {
   line_start: "line",
   same: "same",
   induction: "followed",
-  speaker: "speaker",
+  speaker: "name",
 };
 
 export function createGrid(panel, look) {
@@ -117,7 +117,7 @@ export function createGrid(panel, look) {
     if (!capture || panel.hidden) return;
     for (const { layer, head, row, line } of tiles) {
       paintRow(row, at === null ? null : capture.row(layer, head, at), capture.n);
-      line.style.top = at === null ? "-10%" : `${(100 * (at + 0.5)) / capture.n}%`;
+      line.style.transform = `translateY(${at === null ? -110 : (100 * (at + 0.5)) / capture.n}%)`;
     }
   }
 

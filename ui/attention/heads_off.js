@@ -9,7 +9,6 @@ import { createToggles } from "./heads_off_toggles.js";
 import { createHarder } from "./heads_off_text.js";
 import { Lens } from "./lens_data.js";
 
-const NOTHING = "No text is read yet. Choose one above.";
 const WHAT = "A head that is off adds nothing: its output is replaced by zero. Positions, feed-forward layers and all other heads stay.";
 
 export function createHeadsOff(panel, look) {
@@ -41,7 +40,6 @@ export function createHeadsOff(panel, look) {
     const { capture } = look;
     stale = !capture || panel.hidden;
     page.filled.hidden = !capture;
-    if (!capture) page.trouble.textContent = NOTHING;
     if (stale) return;
     wanted = capture.heads_off;
     toggles.show(wanted);

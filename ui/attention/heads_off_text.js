@@ -1,5 +1,5 @@
 // The text, each character coloured by how much harder it became to foresee, or easier: the change of its surprisal in bits.
-import { button, make, percent, quoted } from "../shared/dom.js";
+import { button, make, number, percent, quoted } from "../shared/dom.js";
 
 const STEPS = [0.5, 1, 2, 4]; // bits; below the first the paper stays as it is
 const LEAST = 0.05; // bits that are worth a word
@@ -34,7 +34,7 @@ export function createHarder(look) {
     }
     const [p, q] = [both.before, both.after].map((lens) => lens.answer(at)[look.idOf(characters[at + 1])]);
     const change = bits[at + 1];
-    facts.textContent = `${quoted(characters[at + 1])} at ${at + 2}: ${percent(p)} → ${percent(q)}, ${inBits(change)}`;
+    facts.textContent = `${quoted(characters[at + 1])} at ${number(both.before.capture.place(at + 1))}: ${percent(p)} → ${percent(q)}, ${inBits(change)}`;
   }
 
   return {
@@ -48,7 +48,7 @@ export function createHarder(look) {
       text.replaceChildren(...spans.flatMap((span, i) => (characters[i] === "\n" ? [span, make("wbr")] : [span])));
       worst = bits.reduce((most, value, i) => (value > bits[most] ? i : most), Math.min(1, n - 1));
       hardest.hidden = !heads_off.length || n < 2 || !(bits[worst] >= LEAST);
-      if (!hardest.hidden) hardest.textContent = `Hardest hit: ${quoted(characters[worst])} at ${worst + 1}, ${inBits(bits[worst])}`;
+      if (!hardest.hidden) hardest.textContent = `Hardest hit: ${quoted(characters[worst])} at ${number(both.after.capture.place(worst))}, ${inBits(bits[worst])}`;
       text.setAttribute("aria-label", describe(both, bits));
       move();
     },

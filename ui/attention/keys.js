@@ -14,6 +14,8 @@ export function createKeys(look) {
   ];
   const always = [
     ["← →", "In the text: move from character to character; Home, End"],
+    ["← ↑ → ↓", "On a map or table: move from cell to cell"],
+    ["Enter", "On a map: how the weight comes about"],
     ["Ctrl Enter", "Look at the text that was typed"],
     ["Esc", "Close"],
   ];

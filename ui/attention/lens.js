@@ -1,6 +1,6 @@
 // The view "Layer by layer", a logit lens: what each layer would bet on if the network ended there, for characters around the one looked at.
 import { createCandidates } from "../shared/candidates.js";
-import { button, make, nameOf, percent, quoted, signOf } from "../shared/dom.js";
+import { button, make, nameOf, number, percent, quoted, signOf } from "../shared/dom.js";
 import { onLook } from "../shared/paint.js";
 import { colourOf } from "./heat_map.js";
 import { createLensChart } from "./lens_chart.js";
@@ -10,7 +10,6 @@ import { createLensTable } from "./lens_table.js";
 
 const SHOWN = 5;
 const AS_LEARNED = { temperature: 1, top_k: 0, top_p: 1 };
-const NOTHING = "No text is read yet. Choose one above.";
 const SCALE = [0, 0.02, 0.1, 0.25, 0.5, 0.75, 1];
 const WHAT =
   "Each row applies the network’s last norm and output head to the stream at that point, as if it ended there. It was not trained to be " +
@@ -41,13 +40,12 @@ export function createLens(panel, look) {
     const { char, p, right } = bet(row, at);
     const { characters } = lens.capture;
     const came = characters[at + 1] === undefined ? "" : right ? ", right" : `, but ${nameOf(characters[at + 1])} came`;
-    return `${nameOfRow(row)}, after ${nameOf(characters[at])} at ${at + 1}: ${nameOf(char)}, ${percent(p)}${came}`;
+    return `${nameOfRow(row)}, after ${nameOf(characters[at])} at ${number(lens.capture.place(at))}: ${nameOf(char)}, ${percent(p)}${came}`;
   }
 
   async function load() {
     const { capture } = look;
     stale = !capture || panel.hidden;
-    if (!capture) page.trouble.textContent = NOTHING;
     if (stale) return;
     page.trouble.replaceChildren();
     try {
@@ -84,7 +82,7 @@ export function createLens(panel, look) {
     const came = characters[here + 1];
     const last = row() === lens.n_rows - 1;
     const where = last ? "The answer" : row() === 0 ? "Embeddings alone" : `Layer ${row() - 1}`;
-    page.title.replaceChildren(make("b", "", where), ", after ", make("b", "lens-sign", signOf(characters[here])), ` at ${here + 1}`);
+    page.title.replaceChildren(make("b", "", where), ", after ", make("b", "lens-sign", signOf(characters[here])), ` at ${number(lens.capture.place(here))}`);
     const id = came === undefined ? lens.bet(lens.n_rows - 1, here).id : look.idOf(came);
     const drawn = came === undefined ? undefined : id;
     candidates.show({ logits: lens.logits(row(), here), settings: AS_LEARNED, id: drawn, count: SHOWN });

@@ -37,16 +37,17 @@ function paintCell(context, { char, p, right }, x, y, { ink, paper }) {
   if (right) context.fillRect(x + 5, y + CELL - 6, CELL - 11, 2);
 }
 
-// A line for each layer at each character; characters are counted from 1, as on screen.
+// A line for each layer at each character; characters are counted from 1 in the whole text, as on screen.
 export function saveLensTable(lens, { vocabulary, idOf }) {
-  const { characters, n } = lens.capture;
+  const { capture } = lens;
+  const { characters, n } = capture;
   const lines = ["layer,at,after,bet,probability_of_bet,came,probability_of_came,rank_of_came"];
   for (let row = 0; row < lens.n_rows; row++) {
     for (let at = 0; at < n; at++) {
       const { id, p } = lens.bet(row, at);
       const came = characters[at + 1];
       const of = came === undefined ? ["", "", ""] : [quote(nameOf(came)), lens.probabilities(row, at)[idOf(came)], lens.rank(row, at, idOf(came))];
-      lines.push([nameOfRow(row), at + 1, quote(nameOf(characters[at])), quote(nameOf(vocabulary[id])), p, ...of].join(","));
+      lines.push([nameOfRow(row), capture.place(at), quote(nameOf(characters[at])), quote(nameOf(vocabulary[id])), p, ...of].join(","));
     }
   }
   download("layer-by-layer.csv", new Blob([`${lines.join("\n")}\n`], { type: "text/csv" }));

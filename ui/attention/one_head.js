@@ -66,6 +66,7 @@ export function createOneHead(panel, look) {
     void openCell();
     await tryTo("weights", () => capture.exact(head.layer, head.head), (exact) => {
       state.exact = exact;
+      takeMost();
       draw();
     });
   }
@@ -109,8 +110,14 @@ export function createOneHead(panel, look) {
   // Another character is looked from: the cell is what it looks at most.
   function follow(at) {
     if (at === null) state.cell = null;
-    else if (state.cell?.row !== at) state.cell = { row: at, column: strongest(state.exact ?? state.bytes, at) };
+    else if (state.cell?.row !== at) state.cell = { row: at, column: strongest(state.exact ?? state.bytes, at), isMost: true };
     keepCell();
+  }
+
+  // Bytes may not tell the largest weight of a row from the next; the exact weights do.
+  function takeMost() {
+    if (!state.cell?.isMost || state.open) return;
+    state.cell = { ...state.cell, column: strongest(state.exact, state.cell.row) };
   }
 
   function point(cell) {
@@ -188,10 +195,10 @@ export function createOneHead(panel, look) {
   }
 
   function cellInWords() {
-    const { characters } = look.capture;
+    const { capture } = look;
     if (!state.cell) return ["Point at the map: a row looks from a character, a column is looked at. Click for what is behind a weight."];
     const { row, column } = state.cell;
-    const [from, to] = [placeInWords(characters, row), placeInWords(characters, column)];
+    const [from, to] = [placeInWords(capture, row), placeInWords(capture, column)];
     if (column > row) return [`${from} cannot look at ${to}: it comes later.`];
     return [`${from} looks at ${to} with `, make("b", "", state.exact ? weightInWords(state.exact[placeOf(row, column)]) : "…")];
   }

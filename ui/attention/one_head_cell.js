@@ -44,11 +44,10 @@ export function createCell(look, close) {
   function show(answer, { row, column }) {
     shown = answer;
     const { q, product, scaled, row_max, row_sum, weight } = answer;
-    const { characters } = look.capture;
     const raised = Math.exp(scaled - row_max);
     const less = row_max < 0 ? "+" : "−";
     canvas.hidden = false;
-    const whose = `The query of ${placeInWords(characters, row)}, the key of ${placeInWords(characters, column)}`;
+    const whose = `The query of ${placeInWords(look.capture, row)}, the key of ${placeInWords(look.capture, column)}`;
     canvas.setAttribute("aria-label", `${whose}, ${q.length} numbers each, and their products, as bars. Left and right read them.`);
     sums.replaceChildren(
       line("Product", `q · k = ${signed(product)}`, `the sum of the ${number(q.length)} products`),

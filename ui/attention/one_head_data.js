@@ -1,5 +1,5 @@
 // What the view "One head" knows of the head that is chosen: its weights, where it looks most, and how they are said.
-import { nameOf, percent } from "../shared/dom.js";
+import { nameOf, number, percent } from "../shared/dom.js";
 import { shareOf } from "./capture.js";
 
 export const AVERAGE = "average";
@@ -30,10 +30,11 @@ export function strongest(values, row) {
   return weights.indexOf(weights.reduce((most, weight) => Math.max(most, weight), 0));
 }
 
-// "‘h’ at 13", as the band above counts.
-export function placeInWords(characters, index) {
-  const name = nameOf(characters[index]);
-  return `${name === characters[index] ? `‘${name}’` : name} at ${index + 1}`;
+// "‘h’ at 13".
+export function placeInWords(capture, index) {
+  const char = capture.characters[index];
+  const name = nameOf(char);
+  return `${name === char ? `‘${name}’` : name} at ${number(capture.place(index))}`;
 }
 
 // A weight to four digits.

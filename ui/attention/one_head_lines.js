@@ -4,7 +4,8 @@ import { fit } from "../shared/paint.js";
 import { placeInWords, placeOf } from "./one_head_data.js";
 import { slide } from "./one_head_map.js";
 
-export const THIN = 0.05; // weights below are left out, and told
+export const THIN = 0.05; // weights below are left out, and told, ...
+export const ALWAYS = 3; // ... but for the largest of each row: a head that looks everywhere has no weight of 5 %
 const LEAST_WIDTH = 0.75; // rem, of a character
 const MOST_WIDTH = 3.5;
 const BAND = 1.75; // rem, of a text
@@ -15,10 +16,11 @@ export function linesOf(exact, rows, column = null) {
   const thin = { count: 0, weight: 0 };
   let total = 0;
   for (const row of rows) {
+    const least = Math.min(THIN, largest(exact, row));
     for (let j = column ?? 0; j <= (column ?? row) && j <= row; j++) {
       const weight = exact[placeOf(row, j)];
       total += weight;
-      if (weight >= THIN) drawn.push({ row, column: j, weight });
+      if (weight > 0 && weight >= least) drawn.push({ row, column: j, weight });
       else {
         thin.count++;
         thin.weight += weight;
@@ -27,6 +29,9 @@ export function linesOf(exact, rows, column = null) {
   }
   return { drawn, thin, total };
 }
+
+// The smallest of the weights of a row that are drawn whatever they are.
+const largest = (exact, row) => exact.slice(placeOf(row, 0), placeOf(row + 1, 0)).sort().at(-ALWAYS) ?? 0;
 
 const range = (begin, end) => Array.from({ length: end - begin }, (_, i) => begin + i);
 
@@ -44,6 +49,7 @@ export function createLines(look, state, on) {
 
   function draw({ width, height, colours }) {
     const { n } = look.capture;
+    if (pointed?.index >= n) pointed = null; // the text is a shorter one now
     const columns = Math.max(1, Math.min(n, Math.floor(width / (LEAST_WIDTH * colours.rem))));
     begin = slide(begin ?? n, columns, n, pointed?.isAbove ? pointed.index : look.at ?? n - 1);
     const lead = (look.at ?? n) - begin;
@@ -75,9 +81,9 @@ export function createLines(look, state, on) {
   function told() {
     const { drawn, thin, total } = find();
     const { index, isAbove } = here() ?? {};
-    const whose = index === undefined ? `${plural(room.columns, "character")} shown` : placeInWords(look.capture.characters, index);
+    const whose = index === undefined ? `${plural(room.columns, "character")} shown` : placeInWords(look.capture, index);
     const outside = drawn.filter(({ column }) => column < room.begin).length;
-    const lines = `${whose}: ${plural(drawn.length, "line")} for weights of ${100 * THIN} % or more`;
+    const lines = `${whose}: ${plural(drawn.length, "line")} for weights of ${100 * THIN} % or more and the ${ALWAYS} largest of each row`;
     const beyond = outside ? `, ${outside} beyond the left edge` : "";
     const carried = `${percent(total ? thin.weight / total : 0)} of the attention${isAbove ? " it gets from what is shown" : ""}`;
     const rest = thin.count ? `Left out: ${number(thin.count)} thinner with ${carried}.` : "None is left out.";

@@ -55,14 +55,14 @@ function wrap(font, words, width) {
 
 export const saveLines = (look, does, { width, height }, paint) => savePage(look, does, width, height, fileName(look.head, "png"), paint);
 
-// Each weight on a line of its own; characters are counted from 1, as on screen.
+// Each weight on a line of its own; characters are counted from 1 in the whole text, as on screen.
 export function saveTable(look, exact) {
   const { capture } = look;
   const names = capture.characters.map((char) => quote(nameOf(char)));
   const lines = ["from,from_character,to,to_character,weight"];
   for (let row = 0; row < capture.n; row++) {
     for (let column = 0; column <= row; column++) {
-      lines.push(`${row + 1},${names[row]},${column + 1},${names[column]},${exact[placeOf(row, column)]}`);
+      lines.push(`${capture.place(row)},${names[row]},${capture.place(column)},${names[column]},${exact[placeOf(row, column)]}`);
     }
   }
   download(fileName(look.head, "csv"), new Blob([`${lines.join("\n")}\n`], { type: "text/csv" }));

@@ -27,7 +27,7 @@ export function createWriting(look) {
     if (!capture) return;
     slider.max = capture.n - 1;
     slider.value = at ?? capture.n - 1;
-    said.textContent = at === null ? "Point at a character" : `${signOf(capture.characters[at])} at ${number(capture.from + at + 1)}`;
+    said.textContent = at === null ? "Point at a character" : `${signOf(capture.characters[at])} at ${number(capture.place(at))}`;
   }
 
   // What the network writes with all its heads; it is read as it comes, and whoever stands at its end is taken along.

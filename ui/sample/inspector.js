@@ -153,10 +153,13 @@ export class Inspector {
     const node = this.#node;
     node.style.removeProperty("left");
     node.style.removeProperty("top");
-    if (innerWidth < 640) return;
     const { body, text, index } = this.#here;
     const at = measured(text, index).getBoundingClientRect();
-    const { width, height } = node.getBoundingClientRect();
+    const { width, height, top: edge } = node.getBoundingClientRect();
+    if (innerWidth < 640) {
+      if (this.#pinned && at.bottom > edge - GAP) (document.fullscreenElement ?? document.scrollingElement).scrollBy(0, at.bottom - edge + 2 * GAP); // what was tapped stays in sight
+      return;
+    }
     const anchor = at.height ? at : body.getBoundingClientRect();
     const below = anchor.bottom + GAP;
     const fits = below + height < innerHeight - GAP;
@@ -171,9 +174,11 @@ export class Inspector {
     if (event.target !== body || event.ctrlKey || event.metaKey || event.altKey) return;
     const here = this.#here?.text === text ? this.#here.index : null;
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (step && text.length) {
-      const index = here === null ? firstVisible(body, text) : Math.min(text.length - 1, Math.max(0, here + step));
+    const lines = here === null ? 0 : { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if ((step || lines) && text.length) {
       event.preventDefault();
+      const beside = (index) => Math.min(text.length - 1, Math.max(0, index + step));
+      const index = here === null ? firstVisible(body, text) : lines ? onNextLine(text, here, lines) : beside(here);
       reveal(body, text, index);
       requestAnimationFrame(() => this.#show({ body, text, index, source }, false));
     } else if (event.key === "Enter" && here !== null) {
@@ -198,6 +203,21 @@ export class Inspector {
 
 // Offsets in a text count UTF-16 units, characters of the model code points. They differ beyond the basic plane only.
 const codePoints = (data, offset) => (/[\ud800-\udfff]/.test(data) ? [...data.slice(0, offset)].length : offset);
+
+// Index of the character that stands below another, or above it (`step` 1, -1); where there is no such line, its own.
+function onNextLine(text, index, step) {
+  const boxOf = (i) => measured(text, i).getBoundingClientRect();
+  const here = boxOf(index);
+  let [line, nearest, distance] = [null, index, Infinity];
+  for (let i = index + step; i >= 0 && i < text.length; i += step) {
+    const { top, left, height } = boxOf(i);
+    if (Math.abs(top - here.top) < height / 2) continue;
+    line ??= top;
+    if (Math.abs(top - line) > height / 2) break;
+    if (Math.abs(left - here.left) < distance) [nearest, distance] = [i, Math.abs(left - here.left)];
+  }
+  return nearest;
+}
 
 // Index of the character under a point, or null. To the right of a line is the newline that ends it.
 function charAt(text, x, y) {

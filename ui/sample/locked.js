@@ -29,9 +29,10 @@ class Locked {
     this.#app = app;
     this.#choice = new Choice(app);
     this.#settings = relevant(app.controls.get());
+    const back = () => this.#throws && app.controls.set(this.#throws.run.settings);
     this.#page = createParts(panel, {
       choose: (select) => this.#take(chosenIn(select, app.runs.list)),
-      back: () => this.#throws && app.controls.set(this.#throws.run.settings),
+      back,
       first: () => this.#revealFirst(),
       move: (temperature) => app.controls.set({ temperature }),
     });
@@ -39,7 +40,7 @@ class Locked {
     this.keys = [
       ["n", "The dice of the next sample", () => this.#page.step(1)],
       ["p", "The dice of the previous sample", () => this.#page.step(-1)],
-      ["o", "Back to the original’s settings", () => this.#page.back.click()],
+      ["o", "Back to the original’s settings", back],
     ];
     app.controls.onChange((values) => this.#move(values));
     app.runs.addEventListener("change", () => this.#isShown && this.#choose());

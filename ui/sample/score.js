@@ -36,12 +36,18 @@ export function createScore(panel, app) {
     page.stop.disabled = false;
     const cut = text.length < all.length ? `Only the first ${number(countOf(text))} characters are scored. ` : "";
     tell("");
+    let begun = false; // what is shown is of this text
+    const take = (piece) => {
+      begun ||= piece.text !== undefined;
+      read(piece, cut);
+    };
     try {
-      await score(text, (piece) => asked === abort && read(piece, cut), abort.signal);
+      await score(text, (piece) => asked === abort && take(piece), abort.signal);
       if (asked === abort) settle("done");
     } catch (error) {
       if (asked !== abort) return; // another text took its place
       settle("stopped");
+      page.result.classList.toggle("stale", !begun);
       if (error.name !== "AbortError") tell(error.message, true);
     } finally {
       if (asked === abort) asked = null;
@@ -80,6 +86,7 @@ export function createScore(panel, app) {
     page.text.data = text;
     page.body.scrollTop = 0;
     page.result.hidden = false;
+    page.result.classList.remove("stale");
     page.figures.replaceChildren();
     page.status.textContent = "reading";
   }
