@@ -20,8 +20,10 @@ from model.training import needs
 from model.training.curve import Curve
 from model.training.job import DIED, FAILED, FINISHED, RUNNING, STOPPED, STOPPING, Job
 from model.training.jobs import Jobs, read_settings
+from model.training.pace import estimate
+from model.training.presets import PRESETS
 from model.training.run import Run
-from tests.killing import metrics_of, synthetic_text
+from tests.killing import SETTINGS, metrics_of, start_training, synthetic_text
 
 CORPUS = Corpus("synthetic", synthetic_text())
 LONG = {"steps": 100_000, "eval_interval": 10}
@@ -170,13 +172,58 @@ def test_a_run_that_does_not_listen_is_killed(jobs: Jobs, monkeypatch: pytest.Mo
 
 
 def test_a_trainer_that_says_why_it_ended_has_failed(jobs: Jobs) -> None:
-    job = jobs.start(
-        "tiny", {"optimizer": "adamw", "learning_rate": 10, "embedding_learning_rate": 10, "grad_clip": 1e9, **LONG}, CORPUS, True
-    )
-    job.corpus_path.write_text("another text")
-    wait_for(lambda: job.state() not in (RUNNING,))
-    assert job.state() in (FAILED, DIED)
-    assert any("error:" in line for line in job.trouble()["last_lines"])
+    job = start(jobs, **LONG)
+    job.corpus_path.write_text("too short")  # long before the trainer can read it
+    wait_for(lambda: job.state() != RUNNING)
+    assert job.state() == FAILED
+    assert "needs at least" in job.trouble()["error"]
+    assert "error: " in job.last_lines()[-1]
+
+
+def test_a_damaged_checkpoint_is_told_and_the_one_before_it_taken(jobs: Jobs) -> None:
+    job = start(jobs, **LONG)
+    wait_for(lambda: lines(job) > 50)
+    jobs.stop(job, firmly=True)
+    wait_for(lambda: job.state() == STOPPED)
+    (job.folder / "last.safetensors").write_bytes(b"no tensors")
+    jobs.resume(job)
+    wait_for(lambda: job.about()["notice"])
+    assert "Going on from the checkpoint before it" in job.about()["notice"]
+    assert str(jobs.folder) not in job.about()["notice"]
+
+
+def test_the_time_of_a_run_is_taken_from_those_that_were_trained_here(jobs: Jobs) -> None:
+    tiny, lesson = PRESETS["tiny"], PRESETS["lesson"]
+    assert estimate(tiny.network, tiny.recipe, jobs.all()) is None
+    job = start(jobs, steps=40, eval_interval=20)
+    wait_for(lambda: job.state() == FINISHED)
+    measured, scaled = (estimate(preset.network, preset.recipe, jobs.all()) for preset in (tiny, lesson))
+    assert measured
+    assert scaled
+    assert (measured.measured, scaled.measured) == (True, False)
+    assert measured.seconds == pytest.approx(job.about()["elapsed_s"] * 60 / 40, rel=0.5)
+    assert scaled.seconds > 10 * measured.seconds
+
+
+def test_a_run_of_the_terminal_is_watched_named_and_stopped(jobs: Jobs, tmp_path: Path) -> None:
+    (tmp_path / "corpus.txt").write_text(CORPUS.text)
+    trainer = start_training(tmp_path, "by-hand", *SETTINGS, "--steps", "100000")
+    try:
+        wait_for(lambda: (found := jobs.find("by-hand")) and lines(found) > 5)
+        job = jobs.find("by-hand")
+        assert job
+        assert (job.state(), job.command()) == (RUNNING, "")
+        with pytest.raises(TrainingError, match="by-hand is being trained"):
+            start(jobs)
+        jobs.rename(job, "mine")
+        assert (job.about()["name"], job.about()["corpus"]["name"]) == ("mine", "corpus")
+        jobs.stop(job)
+        trainer.communicate(timeout=PATIENCE_S)
+        assert job.state() == STOPPED
+        with pytest.raises(TrainingError, match="Resume it there"):
+            jobs.resume(job)
+    finally:
+        trainer.kill()
 
 
 def test_a_name_is_for_the_page_alone(jobs: Jobs, tmp_path: Path) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from starlette.requests import Request as HTTPRequest
+from starlette.responses import Response
 
+from model.errors import ParameterError
 from ui.lock import CLOSED_ON_A_SPACE, FORGIVEN_AFTER_S, FREE_TRIES, LONGEST_WAIT_S, MAX_CLIENTS, MAX_RIGHTS, RIGHT_S, Lock, make_lock
 
 PASSWORD = "correct horse"
@@ -125,6 +129,13 @@ def test_refusals_are_logged_without_secrets_and_control_characters(lock: Lock, 
     lock.refuse(request(token="a-token-that-is-none", path="/train/runs/\n\x1b[31mx/stop"))
     lock.answer_login({"password": "a guess"}, request())
     assert len(caplog.records) == 2
+
+    async def refuse(asked: object, http: HTTPRequest) -> Response:
+        raise ParameterError("no\nsuch thing")
+
+    with pytest.raises(ParameterError):
+        asyncio.run(lock.logged(refuse)({}, request()))
+    assert len(caplog.records) == 3
     text = "".join(record.getMessage() for record in caplog.records)
     assert text.isprintable()
     assert "a-token" not in text

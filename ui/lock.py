@@ -25,13 +25,15 @@ import os
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from fastapi import FastAPI
 from starlette.requests import Request as HTTPRequest
 from starlette.responses import JSONResponse, Response
 
+from model.errors import SoliloquyError
 from ui.answers import Asked, add_get, add_post, refusal
 
 log = logging.getLogger(__name__)
@@ -132,7 +134,7 @@ class Lock:
         """The refusal of a request that comes without the right, which is logged. The one check of all that is the admin's alone."""
         if self.admits(http):
             return None
-        self._log(http, "no right")
+        self.log(http, "no right")
         return refusal(self.closed or NO_RIGHT, 401)
 
     def client(self, http: HTTPRequest) -> str:
@@ -152,23 +154,36 @@ class Lock:
             return str(ipaddress.ip_network((address, IPV6_NETWORK), strict=False))
         return host
 
-    def _log(self, http: HTTPRequest, why: str) -> None:
-        log.warning("refused %s %s to %s: %s", http.method, ascii(http.url.path[:SHOWN_CHARS]), ascii(self._host(http)), why)
+    def log(self, http: HTTPRequest, why: str) -> None:
+        """Logs a refusal, on one line whatever was sent."""
+        log.warning("refused %s %s to %s: %s", http.method, ascii(http.url.path[:SHOWN_CHARS]), ascii(self._host(http)), ascii(why))
+
+    def logged(self, respond: Callable[..., Awaitable[Response]]) -> Callable[..., Awaitable[Response]]:
+        """The same answers; what they refuse to the admin is logged too. The request comes last."""
+
+        async def answer(*asked: Any) -> Response:
+            try:
+                return await respond(*asked)
+            except SoliloquyError as error:
+                self.log(asked[-1], str(error))
+                raise
+
+        return answer
 
     def answer_login(self, asked: Asked, http: HTTPRequest) -> Response:
         """A token for the password, or the refusal, which is logged."""
         if self.closed:
-            self._log(http, "no password is set")
+            self.log(http, "no password is set")
             return refusal(self.closed, 403)
         client = self.client(http)
         if wait_s := self.wait_s(client):
-            self._log(http, "has to wait")
+            self.log(http, "has to wait")
             seconds = int(wait_s) + 1
             return refusal(f"Too many wrong passwords. Wait {seconds} s and try again.", 429, **{"Retry-After": str(seconds)})
         password = asked.get("password")
         token = self.log_in(password if isinstance(password, str) else "", client)
         if token is None:
-            self._log(http, "wrong password")
+            self.log(http, "wrong password")
             return refusal(WRONG, 401)
         return _private({"token": token, "expires_s": RIGHT_S})
 

@@ -28,6 +28,8 @@ MAX_EVENTS = 400  # API calls at once; Gradio's 40 would make programs wait for 
 MAX_BODY_BYTES = 2**20  # the longest prompt fits many times
 MAX_UPLOAD_BYTES = 1024  # nothing on the page takes a file, but Gradio's upload address is always there
 
+TOO_LARGE = "larger than it may be"
+
 # The page asks nothing of other hosts; this makes the browser hold it to that. Gradio's scripts need inline code and eval.
 CONTENT_SECURITY_POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
@@ -57,6 +59,7 @@ class Guard:
             message = await receive()
             received += len(message.get("body", b""))
             if received > most:
+                self.lock.log(HTTPRequest(scope), TOO_LARGE)
                 return {"type": "http.disconnect"}
             return message
 
@@ -67,6 +70,7 @@ class Guard:
 
         announced = dict(scope["headers"]).get(b"content-length", b"0")
         if announced.isdigit() and int(announced) > most:
+            self.lock.log(HTTPRequest(scope), TOO_LARGE)
             refusal = JSONResponse({"error": f"A request may have {most:,} bytes. Shorten it and try again."}, 413)
             await refusal(scope, receive, send)
             return

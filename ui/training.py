@@ -146,10 +146,10 @@ def add_training(server: FastAPI, jobs: Jobs, lock: Lock, in_use: InUse) -> None
         "delete": ({"id"}, delete),
         "use": (set(), lambda job, _: in_use.use(job)),
     }
-    add_post(server, "/train/start", {"preset", "settings", "corpus", "name"}, start, lock.refuse)
+    add_post(server, "/train/start", {"preset", "settings", "corpus", "name"}, lock.logged(start), lock.refuse)
     add_post(server, "/train/shipped/use", (), go_back, lock.refuse)
     for name, (names, act) in actions.items():
-        add_post(server, f"/train/runs/{{run}}/{name}", names, _acting(jobs, answers, act), lock.refuse)
+        add_post(server, f"/train/runs/{{run}}/{name}", names, lock.logged(_acting(jobs, answers, act)), lock.refuse)
 
 
 def _acting(jobs: Jobs, answers: Answers, act: Act) -> Callable[[Asked, HTTPRequest], Awaitable[Response]]:
@@ -194,7 +194,7 @@ def _add_files(server: FastAPI, jobs: Jobs, lock: Lock, corpora: texts.Corpora) 
     @server.api_route(texts.PATH, methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
     async def corpus(http: HTTPRequest) -> Response:
         try:
-            return lock.refuse(http) or await corpora.answer(http)
+            return lock.refuse(http) or await lock.logged(corpora.answer)(http)
         except SoliloquyError as error:
             return refusal(str(error), 400)
 
@@ -213,7 +213,7 @@ def _add_files(server: FastAPI, jobs: Jobs, lock: Lock, corpora: texts.Corpora) 
         return StreamingResponse(pieces, headers=headers, media_type="application/zip")
 
     add_get(server, "/train/runs/{run}/log", trouble, lock.refuse)
-    add_get(server, "/train/runs/{run}/weights", weights, lock.refuse)
+    add_get(server, "/train/runs/{run}/weights", lock.logged(weights), lock.refuse)
 
 
 def tell_presets(jobs: Jobs) -> dict[str, Any]:
@@ -265,7 +265,7 @@ def tell_runs(jobs: Jobs, in_use: InUse) -> dict[str, Any]:
     for job in jobs.all():
         try:
             told.append(job.about())
-        except (KeyError, TypeError, ValueError, OSError):
+        except (AttributeError, KeyError, TypeError, ValueError, OSError):
             log.exception("the run %s cannot be told", ascii(job.id))
     return {"runs": told, "model": in_use.key, "in_use": in_use.run}
 

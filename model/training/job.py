@@ -128,7 +128,7 @@ class Job:
             "chars_per_s": round(recipe["batch_size"] * network["block_size"] / pace) if pace else None,
             "left_s": round(pace * (steps - curve.step), 1) if pace and state in UNDER_WAY else None,
             "has_weights": self.has_weights,
-            "notice": self.run.process().get("notice", ""),
+            "notice": str(self.run.process().get("notice", "")).replace(str(self.folder), f"runs/{self.id}"),
         }
 
     def trouble(self) -> dict[str, Any]:

@@ -139,7 +139,7 @@ class Jobs:
         with self._starting():
             if job.state() == FINISHED:
                 raise TrainingError(f"{job.name} has all its steps. Start a new run with more of them.")
-            if not job.asked() and job.settings()["corpus"].get("name") != TINY_SHAKESPEARE:
+            if "preset" not in job.asked() and job.settings()["corpus"].get("name") != TINY_SHAKESPEARE:
                 raise TrainingError(f"{job.name} was started in a terminal on a text that lies elsewhere. Resume it there, with --corpus.")
             job.note(asked_to_stop=None)
             self._launch(job, resume=job.run.exists())

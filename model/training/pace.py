@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from model.config import GPTConfig, TrainConfig
+from model.errors import ParameterError
 from model.training.job import Job
 from model.training.needs import count_parameters
 
@@ -37,8 +39,9 @@ def estimate(network: GPTConfig, recipe: TrainConfig, jobs: Iterable[Job]) -> Es
         if _same(settings, network, recipe):
             return Estimate(pace * recipe.steps, True)
         if scaled is None:
-            before, passes = GPTConfig(**settings["network"]), TrainConfig(**settings["recipe"])
-            scaled = Estimate(pace * recipe.steps * _work(network, recipe) / _work(before, passes), False)
+            with contextlib.suppress(TypeError, ParameterError):  # a config.json that somebody has changed
+                before, passes = GPTConfig(**settings["network"]), TrainConfig(**settings["recipe"])
+                scaled = Estimate(pace * recipe.steps * _work(network, recipe) / _work(before, passes), False)
     return scaled
 
 

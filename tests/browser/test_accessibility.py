@@ -212,6 +212,30 @@ def test_thumbs_find_their_targets(page: Page) -> None:
     page.keyboard.press("Escape")
 
 
+def test_what_stands_in_the_header_keeps_apart(page: Page) -> None:
+    """The tabs are laid into the header's line: they may cover nothing in it, whatever wraps."""
+    boxes = """() => {
+      const one = (selector) => [...document.querySelectorAll(selector)].filter((node) => node.checkVisibility());
+      const nodes = [...one(".masthead h1, .masthead .tagline, .masthead .facts li, .masthead .tools button"), ...one("#tabs [role=tab]")];
+      return nodes.map((node) => [node.textContent.trim() || node.ariaLabel, ...Object.values(node.getBoundingClientRect().toJSON())])
+        .filter(([name]) => !["Texts", "Next character", "Tree", "Locked dice", "Score"].includes(name));
+    }"""
+    size = page.viewport_size
+    widths = [360] if is_phone(page) else [1060, 1100, 1160, 1280, 1366, 1440, 1920]
+    for press in ("Smaller text", "Normal text size", "Larger text", "Larger text", "Larger text"):
+        page.get_by_role("button", name=press).click()
+        for width in widths:
+            page.set_viewport_size({"width": width, "height": 720})
+            seen = [(name, x, y, x + w, y + h) for name, x, y, w, h, *_ in page.evaluate(boxes)]
+            for i, (name, left, top, right, bottom) in enumerate(seen):
+                for other, l2, t2, r2, b2 in seen[i + 1 :]:
+                    apart = right <= l2 + 0.5 or r2 <= left + 0.5 or bottom <= t2 + 0.5 or b2 <= top + 0.5
+                    assert apart, f"{name} and {other} at {width}, {press}"
+    page.get_by_role("button", name="Normal text size").click()
+    assert size
+    page.set_viewport_size(size)
+
+
 def test_nothing_is_wider_than_the_screen_at_any_text_size(page: Page) -> None:
     width = page.viewport_size and page.viewport_size["width"]
     for size in ("Smaller text", "Normal text size", "Larger text"):

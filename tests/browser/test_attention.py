@@ -128,7 +128,10 @@ def test_who_looks_elsewhere_while_it_writes_is_left_there(tab: Page) -> None:
     assert tab.evaluate("document.querySelector('.look-characters').textContent").replace("↵", "\n") == newest[-256:]
 
 
-def test_another_text_is_read_and_bad_ones_are_told(tab: Page) -> None:
+def test_another_text_is_read_and_bad_ones_are_told(browser: Browser, url: str) -> None:
+    tab = browser.new_page()  # its console may tell of the refusals
+    open_attention(tab, url, look=TEXT)
+
     def look_at(text: str) -> None:
         tab.get_by_role("button", name="Another text").click()
         tab.get_by_label("A text to look at").fill(text)
@@ -151,6 +154,7 @@ def test_another_text_is_read_and_bad_ones_are_told(tab: Page) -> None:
     look_at("A")
     expect(tab.locator(".look-char")).to_have_count(1)
     assert tab.locator(".tile-map").first.evaluate("map => map.width") == 1
+    tab.close()
 
 
 @pytest.mark.parametrize("view", ["all", "one", "lens", "off"])

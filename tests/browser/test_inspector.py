@@ -209,9 +209,12 @@ def test_up_and_down_walk_from_line_to_line(page: Page) -> None:
       const { left, top } = range.getBoundingClientRect();
       return [startOffset, left, top + document.querySelector(".folio .card-text").scrollTop];
     }"""
-    for _ in range(4):
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("CSS.highlights.get('inspected').size === 1")
+    for _ in range(3):
+        reached = page.evaluate(at)[0]
         page.keyboard.press("ArrowRight")
-        page.wait_for_timeout(50)
+        page.wait_for_function("reached => [...CSS.highlights.get('inspected')][0]?.startOffset === reached + 1", arg=reached)
     before = page.evaluate(at)
     page.keyboard.press("ArrowDown")
     page.wait_for_function("before => [...CSS.highlights.get('inspected')][0]?.startOffset > before", arg=before[0])
@@ -240,7 +243,7 @@ def test_a_tap_explains_a_character(browser: Browser, url: str) -> None:
     expect(said).to_be_hidden()
     index = len(texts(page)[0]) - len("ROMEO:") - 2  # near the lower edge, where all that is said would lie over it
     page.touchscreen.tap(*body.evaluate(PLACE, index))
-    expect(said.locator(".inspector-title b")).to_have_text(re.compile("."))
+    expect(said).to_be_visible()
     page.wait_for_function(
         """index => {
           const body = document.querySelector(".folio .card-text");

@@ -223,7 +223,7 @@ def test_every_key_that_is_listed_does_what_it_says(page: Page) -> None:
             check(key)
         show(page, view)
         # The list and what was tried are the same; the last three are for texts and fields.
-        assert listed(page).keys() == own.get(view, {}).keys() | everywhere.keys() | {"Ctrl Enter", "Esc", "← →"}
+        assert listed(page).keys() == own.get(view, {}).keys() | everywhere.keys() | {"Ctrl Enter", "Esc", "← ↑ → ↓"}
 
 
 @pytest.mark.parametrize("name", ["Prompt", "Seed", "number input for Length", "A text to score", "Temperature 2"])

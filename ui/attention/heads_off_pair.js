@@ -27,6 +27,7 @@ export function createPair(look) {
   let opened = false;
   let written = null; // what the two texts were asked with
   label();
+  look.addEventListener("capture", () => written && look.address.keep("pair", isCurrent() ? written.seed : ""));
 
   function label() {
     start.textContent = abort ? "Stop" : "Write on with the same dice";
@@ -34,10 +35,16 @@ export function createPair(look) {
 
   function press() {
     if (abort) abort.abort();
-    else if (look.capture) void ask(String(look.sample.controls.get().seed).trim() || drawSeed());
+    else if (look.capture) void ask((trouble.textContent && isCurrent() && written.seed) || String(look.sample.controls.get().seed).trim() || drawSeed());
   }
 
-  async function ask(seed) {
+  // Whether what is written is of the text and the heads in view.
+  function isCurrent() {
+    const { text, heads_off } = look.capture;
+    return Boolean(written) && text === written.prompt && heads_off.join() === written.heads_off.join();
+  }
+
+  async function ask(seed, isPressed = true) {
     const { capture } = look;
     const asked = (abort = new AbortController());
     const { temperature, top_k, top_p } = look.sample.controls.get();
@@ -45,7 +52,7 @@ export function createPair(look) {
     written = { ...settings, heads_off: capture.heads_off };
     look.address.keep("pair", seed);
     label();
-    begin();
+    begin(isPressed);
     try {
       await Promise.all([[], capture.heads_off].map((heads_off, i) => write(sides[i], { ...settings, heads_off }, asked.signal)));
     } catch (error) {
@@ -60,7 +67,7 @@ export function createPair(look) {
     }
   }
 
-  function begin() {
+  function begin(isPressed) {
     trouble.textContent = "";
     columns.hidden = false;
     columns.classList.remove("stale");
@@ -70,7 +77,7 @@ export function createPair(look) {
     const off = written.heads_off;
     sides[1].begin(off.length ? `Without ${off.map((head) => head.join(".")).join(", ")}` : "All heads, again", shown);
     compare();
-    columns.scrollIntoView({ block: "nearest" });
+    if (isPressed) columns.scrollIntoView({ block: "nearest" });
   }
 
   async function write({ text }, body, signal) {
@@ -104,12 +111,9 @@ export function createPair(look) {
     texts: () => written && { ...written, texts: sides.map(({ text }) => text.data) },
     // Other heads, or another text: what is written here belongs to those before.
     follow() {
-      const { text, heads_off } = look.capture;
-      if (!opened && !written && look.address.get("pair")) void ask(look.address.get("pair")); // as the address says
+      if (!opened && !written && look.address.get("pair")) void ask(look.address.get("pair"), false); // as the address says
       opened = true;
-      const same = written && text === written.prompt && heads_off.join() === written.heads_off.join();
-      columns.classList.toggle("stale", !same);
-      if (written && !same) look.address.keep("pair", "");
+      columns.classList.toggle("stale", !isCurrent());
     },
   };
 }

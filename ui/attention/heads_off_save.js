@@ -14,7 +14,7 @@ export function saveComparison(look, both, kind, written = null) {
   if (kind === "csv") {
     const lines = characters.map((entry, i) => {
       const { char, probability, probability_without, harder_by_bits } = entry;
-      return [i + 1, quote(nameOf(char)), probability ?? "", probability_without ?? "", harder_by_bits ?? ""].join(",");
+      return [both.after.capture.place(i), quote(nameOf(char)), probability ?? "", probability_without ?? "", harder_by_bits ?? ""].join(",");
     });
     const head = "at,character,probability,probability_without,harder_by_bits";
     download("heads-off.csv", new Blob([`${[head, ...lines].join("\n")}\n`], { type: "text/csv" }));

@@ -48,7 +48,7 @@ export function createHarder(look) {
       text.replaceChildren(...spans.flatMap((span, i) => (characters[i] === "\n" ? [span, make("wbr")] : [span])));
       worst = bits.reduce((most, value, i) => (value > bits[most] ? i : most), Math.min(1, n - 1));
       hardest.hidden = !heads_off.length || n < 2 || !(bits[worst] >= LEAST);
-      if (!hardest.hidden) hardest.textContent = `Hardest hit: ${quoted(characters[worst])} at ${worst + 1}, ${inBits(bits[worst])}`;
+      if (!hardest.hidden) hardest.textContent = `Hardest hit: ${quoted(characters[worst])} at ${number(both.after.capture.place(worst))}, ${inBits(bits[worst])}`;
       text.setAttribute("aria-label", describe(both, bits));
       move();
     },

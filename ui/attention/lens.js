@@ -82,7 +82,7 @@ export function createLens(panel, look) {
     const came = characters[here + 1];
     const last = row() === lens.n_rows - 1;
     const where = last ? "The answer" : row() === 0 ? "Embeddings alone" : `Layer ${row() - 1}`;
-    page.title.replaceChildren(make("b", "", where), ", after ", make("b", "lens-sign", signOf(characters[here])), ` at ${here + 1}`);
+    page.title.replaceChildren(make("b", "", where), ", after ", make("b", "lens-sign", signOf(characters[here])), ` at ${number(lens.capture.place(here))}`);
     const id = came === undefined ? lens.bet(lens.n_rows - 1, here).id : look.idOf(came);
     const drawn = came === undefined ? undefined : id;
     candidates.show({ logits: lens.logits(row(), here), settings: AS_LEARNED, id: drawn, count: SHOWN });

@@ -30,7 +30,7 @@ const VIEWS = [
 
 class Look extends EventTarget {
   capture = null;
-  asked = ""; // the text that was sent last, whatever came of it
+  asked = ["", []]; // the text and the heads off that were sent last, whatever came of it
   whole = ""; // the text that was sent; what is read of it is capture.text
   at = null;
   head = { layer: 0, head: 0 };
@@ -46,7 +46,7 @@ class Look extends EventTarget {
   // Whatever is read ends the writing that was followed, but for what `following` reads itself.
   async read(text, headsOff = this.capture?.heads_off ?? [], following = false) {
     if (!following) this.stopWriting();
-    this.asked = text;
+    this.asked = [text, headsOff];
     this.#abort?.abort();
     const abort = (this.#abort = new AbortController());
     this.element.setAttribute("aria-busy", "true");
@@ -62,6 +62,7 @@ class Look extends EventTarget {
     } catch (error) {
       if (abort.signal.aborted) return null;
       this.say(error.message);
+      this.wasRefused = error.status !== undefined; // and not only out of reach
       if (!this.capture) this.element.querySelector(".look-nothing").hidden = false;
       return null;
     } finally {
@@ -111,10 +112,13 @@ export async function start(element) {
   createWriting(look);
   createExport(look);
   createKeys(look);
-  const { address } = look;
-  const capture = await readAddress(look);
-  if (capture && !exists(capture, look.head)) look.choose(0, 0);
-  if (capture && address.get("at")) look.moveTo(Number(address.get("at")));
+  const at = look.address.get("at");
+  const begin = () => {
+    if (!exists(look.capture, look.head)) look.choose(0, 0);
+    if (at) look.moveTo(Number(at));
+  };
+  look.addEventListener("capture", begin, { once: true }); // the first may come late
+  await readAddress(look);
   element.dataset.ready = "";
 }
 
@@ -126,12 +130,10 @@ async function readAddress(look) {
   if (head !== undefined) look.head = { layer, head };
   const off = address.get("off") ? address.get("off").split(",").map(pair) : [];
   const text = address.get("look") || newest(look.sample);
-  const capture = await look.read(text, off);
-  if (capture || !off.length) return capture;
+  if ((await look.read(text, off)) || !off.length || !look.wasRefused) return;
   const refused = look.element.querySelector(".look-said").textContent;
   const withAll = await look.read(text, []);
   if (withAll) look.say([refused, withAll.notice].filter(Boolean).join(" "));
-  return withAll;
 }
 
 // The newest sample on the page, whole, or what stands in the prompt.
@@ -151,7 +153,7 @@ function sampleTab() {
 function createViews(look) {
   const [tabs, panels] = [look.element.querySelector(".views"), look.element.querySelector(".panels")];
   const nothing = look.element.querySelector(".look-nothing");
-  nothing.append(button("quiet", "Try again", () => void look.read(look.asked)));
+  nothing.append(" ", button("quiet", "Try again", () => void look.read(...look.asked)));
   look.addEventListener("capture", () => {
     nothing.hidden = true;
     panels.hidden = false; // the views listen after this: what they draw has its room

@@ -66,7 +66,7 @@ export function createOneHead(panel, look) {
     void openCell();
     await tryTo("weights", () => capture.exact(head.layer, head.head), (exact) => {
       state.exact = exact;
-      if (state.cell?.isMost) state.cell.column = strongest(exact, state.cell.row);
+      takeMost();
       draw();
     });
   }
@@ -112,6 +112,12 @@ export function createOneHead(panel, look) {
     if (at === null) state.cell = null;
     else if (state.cell?.row !== at) state.cell = { row: at, column: strongest(state.exact ?? state.bytes, at), isMost: true };
     keepCell();
+  }
+
+  // Bytes may not tell the largest weight of a row from the next; the exact weights do.
+  function takeMost() {
+    if (!state.cell?.isMost || state.open) return;
+    state.cell = { ...state.cell, column: strongest(state.exact, state.cell.row) };
   }
 
   function point(cell) {

@@ -20,7 +20,7 @@ export function linesOf(exact, rows, column = null) {
     for (let j = column ?? 0; j <= (column ?? row) && j <= row; j++) {
       const weight = exact[placeOf(row, j)];
       total += weight;
-      if (weight >= least) drawn.push({ row, column: j, weight });
+      if (weight > 0 && weight >= least) drawn.push({ row, column: j, weight });
       else {
         thin.count++;
         thin.weight += weight;
@@ -83,7 +83,7 @@ export function createLines(look, state, on) {
     const { index, isAbove } = here() ?? {};
     const whose = index === undefined ? `${plural(room.columns, "character")} shown` : placeInWords(look.capture, index);
     const outside = drawn.filter(({ column }) => column < room.begin).length;
-    const lines = `${whose}: ${plural(drawn.length, "line")} for weights of ${100 * THIN} % or more and the ${ALWAYS} largest of each`;
+    const lines = `${whose}: ${plural(drawn.length, "line")} for weights of ${100 * THIN} % or more and the ${ALWAYS} largest of each row`;
     const beyond = outside ? `, ${outside} beyond the left edge` : "";
     const carried = `${percent(total ? thin.weight / total : 0)} of the attention${isAbove ? " it gets from what is shown" : ""}`;
     const rest = thin.count ? `Left out: ${number(thin.count)} thinner with ${carried}.` : "None is left out.";

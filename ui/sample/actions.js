@@ -56,7 +56,10 @@ function createButtons({ runs, controls }) {
 
 function createBar(app) {
   app.copyLink = () => copyLink(() => app.address.write(), app.say);
-  app.toggleFullScreen = () => toggleFullScreen(app.element, (words) => app.tell(words, false));
+  app.toggleFullScreen = () => toggleFullScreen(app.element, (words) => {
+    app.tell(words, false);
+    app.say(words); // on a phone the other place is out of sight
+  });
   const opener = tool("download", "Download", "Download (d)", () => app.download());
   app.download = createMenu(app.element, opener, () => entries(app), (words) => app.tell(words, true));
   const undo = tool("undo", "Undo", "Undo (u)", app.undo);

@@ -157,7 +157,7 @@ export class Inspector {
     const at = measured(text, index).getBoundingClientRect();
     const { width, height, top: edge } = node.getBoundingClientRect();
     if (innerWidth < 640) {
-      if (this.#pinned && at.bottom > edge - GAP) scrollBy(0, at.bottom - edge + 2 * GAP); // what was tapped stays in sight
+      if (this.#pinned && at.bottom > edge - GAP) (document.fullscreenElement ?? document.scrollingElement).scrollBy(0, at.bottom - edge + 2 * GAP); // what was tapped stays in sight
       return;
     }
     const anchor = at.height ? at : body.getBoundingClientRect();

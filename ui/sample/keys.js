@@ -27,7 +27,7 @@ export function createKeys(app) {
   const always = [
     ["Ctrl Enter", "Generate, while typing"],
     ["Esc", "Close, or stop"],
-    ["← →", "In a text: walk from character to character; Enter: go on from there"],
+    ["← ↑ → ↓", "In a text: walk from character to character and from line to line; Enter: go on from there"],
   ];
   app.showKeys = createHelp(app, everywhere, always);
   listenToKeys(app, everywhere);

@@ -36,15 +36,19 @@ export function createScore(panel, app) {
     page.stop.disabled = false;
     const cut = text.length < all.length ? `Only the first ${number(countOf(text))} characters are scored. ` : "";
     tell("");
+    let begun = false; // what is shown is of this text
+    const take = (piece) => {
+      begun ||= piece.text !== undefined;
+      read(piece, cut);
+    };
     try {
-      await score(text, (piece) => asked === abort && read(piece, cut), abort.signal);
+      await score(text, (piece) => asked === abort && take(piece), abort.signal);
       if (asked === abort) settle("done");
     } catch (error) {
       if (asked !== abort) return; // another text took its place
       settle("stopped");
-      if (error.name === "AbortError") return;
-      page.result.classList.add("stale"); // it is not of the text above
-      tell(error.message, true);
+      page.result.classList.toggle("stale", !begun);
+      if (error.name !== "AbortError") tell(error.message, true);
     } finally {
       if (asked === abort) asked = null;
       page.stop.disabled = !asked;
