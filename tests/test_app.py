@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import shutil
 import signal
+import statistics
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -19,6 +22,7 @@ from gradio_client.exceptions import AppError
 
 from model.checkpoint import SHIPPED_WEIGHTS, load_weights
 from model.config import MAX_PROMPT_CHARS
+from tests.client import host_and_port
 from tests.server import ROOT, free_port, health, running_app, wait_until_healthy
 from ui.first_screen import PATH, first_screen, write_first_screen
 
@@ -39,6 +43,18 @@ def refusal(*arguments: str) -> str:
 
 def test_health_tells_what_the_engine_does(url: str) -> None:
     assert health(url) == {"healthy": True, "writing": 0, "waiting": 0}
+
+
+def test_small_answers_on_a_kept_connection_come_at_once(url: str) -> None:
+    connection = http.client.HTTPConnection(*host_and_port(url))
+    took_s = []
+    for _ in range(21):
+        began = time.perf_counter()
+        connection.request("GET", "/healthz")
+        connection.getresponse().read()
+        took_s.append(time.perf_counter() - began)
+    connection.close()
+    assert statistics.median(took_s) < 0.03, "40 ms is what the system waits before it sends the rest of a small answer"
 
 
 def test_pages_may_ask_this_host_only(url: str) -> None:

@@ -20,7 +20,7 @@ from model.training import needs
 from model.training.curve import Curve
 from model.training.job import DIED, FAILED, FINISHED, RUNNING, STOPPED, STOPPING, Job
 from model.training.jobs import Jobs, read_settings
-from model.training.pace import estimate
+from model.training.pace import measured_s
 from model.training.presets import PRESETS
 from model.training.run import Run
 from tests.killing import SETTINGS, metrics_of, start_training, synthetic_text
@@ -194,15 +194,11 @@ def test_a_damaged_checkpoint_is_told_and_the_one_before_it_taken(jobs: Jobs) ->
 
 def test_the_time_of_a_run_is_taken_from_those_that_were_trained_here(jobs: Jobs) -> None:
     tiny, lesson = PRESETS["tiny"], PRESETS["lesson"]
-    assert estimate(tiny.network, tiny.recipe, jobs.all()) is None
+    assert measured_s(tiny.network, tiny.recipe, jobs.all()) is None
     job = start(jobs, steps=40, eval_interval=20)
     wait_for(lambda: job.state() == FINISHED)
-    measured, scaled = (estimate(preset.network, preset.recipe, jobs.all()) for preset in (tiny, lesson))
-    assert measured
-    assert scaled
-    assert (measured.measured, scaled.measured) == (True, False)
-    assert measured.seconds == pytest.approx(job.about()["elapsed_s"] * 60 / 40, rel=0.5)
-    assert scaled.seconds > 10 * measured.seconds
+    assert measured_s(tiny.network, tiny.recipe, jobs.all()) == pytest.approx(job.about()["elapsed_s"] * 60 / 40, rel=0.5)
+    assert measured_s(lesson.network, lesson.recipe, jobs.all()) is None
 
 
 def test_a_run_of_the_terminal_is_watched_named_and_stopped(jobs: Jobs, tmp_path: Path) -> None:

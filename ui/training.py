@@ -50,7 +50,7 @@ from model.errors import ParameterError, SoliloquyError
 from model.training.job import MAX_NAME_CHARS, Job
 from model.training.jobs import MAX_RUNS, MAX_STEPS, NETWORK_SETTINGS, Jobs
 from model.training.needs import count_parameters
-from model.training.pace import estimate
+from model.training.pace import measured_s
 from model.training.presets import DEFAULT_PRESET, PRESETS
 from model.training.samples import SAMPLE_CHARS, SAMPLE_TEMPERATURE
 from ui import corpora as texts
@@ -221,7 +221,7 @@ def tell_presets(jobs: Jobs) -> dict[str, Any]:
     known = jobs.all()
     presets = []
     for key, preset in PRESETS.items():
-        takes = estimate(preset.network, preset.recipe, known)
+        takes_s = measured_s(preset.network, preset.recipe, known)
         presets.append(
             {
                 "id": key,
@@ -229,8 +229,7 @@ def tell_presets(jobs: Jobs) -> dict[str, Any]:
                 "network": {name: value for name, value in asdict(preset.network).items() if name in NETWORK_SETTINGS},
                 "recipe": asdict(preset.recipe),
                 "n_params": count_parameters(preset.network),
-                "takes_s": round(takes.seconds, 1) if takes else None,
-                "measured": bool(takes and takes.measured),
+                "takes_s": None if takes_s is None else round(takes_s, 1),
             }
         )
     described = [(f, "network") for f in fields(GPTConfig) if f.name in NETWORK_SETTINGS] + [(f, "recipe") for f in fields(TrainConfig)]

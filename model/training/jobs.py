@@ -28,7 +28,7 @@ from model.config import GPTConfig, TrainConfig
 from model.data import TINY_SHAKESPEARE, Corpus, check_length
 from model.errors import CheckpointError, ParameterError, TrainingError
 from model.files import write_atomically
-from model.training.job import FINISHED, Job, check_name
+from model.training.job import FINISHED, MAX_NAME_CHARS, Job, check_name
 from model.training.needs import check_memory, training_threads
 from model.training.presets import PRESETS
 from model.training.process import Process
@@ -110,7 +110,7 @@ class Jobs:
         check_length(len(corpus.text), network.block_size)
         _check_length_of_run(recipe)
         check_memory(network, recipe, len(corpus.text))
-        shown = check_name(name) if name is not None else f"{preset}, {corpus.name}"[:60]
+        shown = check_name(name) if name is not None else f"{preset}, {corpus.name}"[:MAX_NAME_CHARS]
         with self._starting():
             if len(self.all()) >= MAX_RUNS:
                 raise TrainingError(f"There are {MAX_RUNS} runs, the most that are kept. Delete some and start again.")
