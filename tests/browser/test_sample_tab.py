@@ -31,7 +31,7 @@ RECORD_GROWTH = """() => {
 def test_first_screen_shows_stored_samples_and_writes_nothing(page: Page, url: str) -> None:
     assert page.get_by_test_id("card").count() > 1
     expect(page.get_by_test_id("status")).to_contain_text("written earlier by this model")
-    assert health(url)["writing"] == 0
+    wait_until(IDLE, url)
     assert page.get_by_role("button", name="Stop").is_disabled()
 
 
@@ -62,7 +62,7 @@ def test_stop_stops_and_keeps_what_is_written(page: Page, url: str) -> None:
     expect(page.get_by_test_id("status")).to_contain_text("stopped after")
     length = len(texts(page)[0])
     assert 10 < length < 2000
-    assert health(url)["writing"] == 0
+    wait_until(IDLE, url)
     page.wait_for_timeout(500)
     assert len(texts(page)[0]) == length
     assert page.get_by_role("button", name="Stop").is_disabled()
@@ -121,7 +121,7 @@ def test_clear_while_writing_leaves_an_empty_page(page: Page, url: str) -> None:
     expect(page.locator(".folio .empty")).to_be_visible()
     page.wait_for_timeout(600)
     expect(page.get_by_test_id("group")).to_have_count(0)
-    assert health(url)["writing"] == 0
+    wait_until(IDLE, url)
 
 
 @pytest.mark.parametrize("first", ["Generate", "Again"])
@@ -134,7 +134,7 @@ def test_generate_while_writing_takes_its_place(page: Page, url: str, first: str
     page.wait_for_timeout(400)
     expect(page.get_by_test_id("group")).to_have_count(1)
     assert [len(text) for text in texts(page)] == [len("JULIET:") + 40] * 2
-    assert health(url)["writing"] == 0
+    wait_until(IDLE, url)
 
 
 def test_again_while_writing_settles_the_first_and_keeps_it(page: Page) -> None:
@@ -352,7 +352,7 @@ def test_a_second_press_before_the_first_was_answered_takes_its_place(page: Page
     groups = [group.locator(".card-text").all_text_contents() for group in page.get_by_test_id("group").all()]
     assert groups == ([written] if second == "Generate" else [written, stored])
     expect(page.get_by_test_id("notice")).to_have_text("")
-    assert health(url) == IDLE
+    wait_until(IDLE, url)
 
 
 def test_presses_in_one_breath_leave_one_group(page: Page, url: str) -> None:
@@ -366,7 +366,7 @@ def test_presses_in_one_breath_leave_one_group(page: Page, url: str) -> None:
     expect(page.get_by_test_id("group")).to_have_count(1)
     assert [len(text) for text in texts(page)] == [len("ROMEO:") + 40] * 3
     expect(page.get_by_test_id("notice")).to_have_text("")
-    assert health(url) == IDLE
+    wait_until(IDLE, url)
 
 
 def test_a_server_that_goes_away_is_told_and_a_new_one_goes_on(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ const FIELDS = {
   top_k: '#top-k input[type="number"]',
   top_p: '#top-p input[type="number"]',
 };
+const OTHERS = ["notice", "generate", "stop", "again", "clear", "more-button", "more"]; // ids of what the scripts find beside them
 const AS_TEXT = new Set(["prompt", "seed"]);
 const field = (name) => document.querySelector(FIELDS[name]);
 
@@ -23,8 +24,9 @@ const nameOf = (node) => Object.keys(FIELDS).find((name) => field(name)?.closest
 export class Controls {
   // Gradio mounts its components one after the other.
   static ready() {
+    const isThere = () => Object.keys(FIELDS).every(field) && OTHERS.every((id) => document.getElementById(id));
     return new Promise((resolve) => {
-      const look = () => (Object.keys(FIELDS).every(field) ? resolve(new Controls()) : requestAnimationFrame(look));
+      const look = () => (isThere() ? resolve(new Controls()) : requestAnimationFrame(look));
       look();
     });
   }
