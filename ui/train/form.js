@@ -112,7 +112,7 @@ export function createForm(train, node) {
   });
   page.file.addEventListener("change", () => {
     const [file] = page.file.files;
-    corpus = file ? { text: file, name: file.name } : null;
+    corpus = file ? { text: file, name: file.name.slice(0, known.limits.name_chars) } : null;
     void look();
   });
   let pasting = 0;
@@ -141,7 +141,7 @@ export function createForm(train, node) {
       try {
         if (corpus) corpus.key = (await sendCorpus(corpus.text, corpus.name)).corpus; // the server keeps only the latest texts
         const name = page.name.value.trim() || new Date().toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
-        const { run } = await startRun({ preset: preset().id, settings: changed(), corpus: corpus?.key ?? null, name: `${preset().id}, ${name}` });
+        const { run } = await startRun({ preset: preset().id, settings: changed(), corpus: corpus?.key ?? null, name: `${preset().id}, ${name}`.slice(0, known.limits.name_chars) });
         train.show("watch");
         await train.look();
         train.watch(run.id);

@@ -3,27 +3,30 @@
 import { download } from "../shared/paint.js";
 import { accepted, reached } from "../shared/server.js";
 
-const KEY = "soliloquy-right";
+const KEY = "soliloquy-right"; // the token
+const ENDED = "soliloquy-right-ended"; // whether it is over; sent along at the next login, it tells this browser from a class behind the same address
 
-function kept() {
+function kept(key) {
   try {
-    return localStorage.getItem(KEY) ?? "";
+    return localStorage.getItem(key) ?? "";
   } catch {
     return "";
   }
 }
 
-let token = kept();
+let [token, ended] = [kept(KEY), kept(ENDED)];
 
-function keep(value) {
-  token = value;
+function keep(value, isOver = "") {
+  [token, ended] = [value, isOver];
   try {
-    if (value) localStorage.setItem(KEY, value);
-    else localStorage.removeItem(KEY);
+    localStorage.setItem(KEY, value);
+    localStorage.setItem(ENDED, isOver);
   } catch {} // storage may be closed to us: then the right lasts as long as the page
 }
 
-export const hasRight = () => Boolean(token);
+const end = () => keep(token, "1");
+
+export const hasRight = () => Boolean(token) && !ended;
 
 // An answer that is no refusal. Throws an Error in words for the reader; a right that is gone (401) is forgotten.
 async function ask(path, { method = "GET", json, body = json && JSON.stringify(json) } = {}) {
@@ -31,7 +34,7 @@ async function ask(path, { method = "GET", json, body = json && JSON.stringify(j
   try {
     return await accepted(fetch(path, { method, headers, body }));
   } catch (error) {
-    if (error.status === 401) keep("");
+    if (error.status === 401 && hasRight()) end();
     throw error;
   }
 }
@@ -55,7 +58,7 @@ export async function downloadRun({ id, name }) {
 // Whether this browser may act, and why nobody can: { admin, closed }.
 export async function askRight() {
   const right = await asJSON("./admin/right");
-  if (!right.admin) keep("");
+  if (!right.admin && hasRight()) end();
   return right;
 }
 
@@ -68,6 +71,6 @@ export async function lock() {
   try {
     await asJSON("./admin/logout", { method: "POST", json: {} });
   } finally {
-    keep("");
+    end();
   }
 }
