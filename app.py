@@ -30,7 +30,9 @@ from model.checkpoint import SHIPPED_WEIGHTS, load_weights
 from model.errors import SoliloquyError
 from model.precision import apart, choose_device, ready_to_write
 from model.serving.engine import Engine
+from model.training.jobs import Jobs
 from ui.class_address import class_address, own_address
+from ui.lock import make_lock
 from ui.routes import create_server
 
 ON_A_SPACE = "SPACE_ID" in os.environ
@@ -47,6 +49,7 @@ def main() -> int:
     parser.add_argument("--weights", type=Path, default=SHIPPED_WEIGHTS, help="a folder of weights or of a run (default: the shipped ones)")
     parser.add_argument("--host", default="0.0.0.0" if ON_A_SPACE else "127.0.0.1", help="address to listen on; 0.0.0.0 lets others in")
     parser.add_argument("--port", type=int, default=7860, help="port to listen on (default: 7860)")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="the folder of all training runs (default: runs)")
     options = parser.parse_args()
     _allow_open_files()
     try:
@@ -59,12 +62,17 @@ def main() -> int:
     engine = Engine(weights)
     host, port = listener.getsockname()[:2]
     for_the_class = class_address(host, port)
-    server = Server(uvicorn.Config(create_server(engine, for_the_class), log_level="warning", timeout_graceful_shutdown=1))
+    lock, one_time_password = make_lock()
+    application = create_server(engine, Jobs(options.runs), lock, for_the_class)
+    # Without proxy headers: who asks is the host that the connection comes from, whatever it says of itself (see ui/lock.py).
+    server = Server(uvicorn.Config(application, log_level="warning", proxy_headers=False, timeout_graceful_shutdown=1))
     print(f"Soliloquy is at {own_address(host, port)}", flush=True)
     if for_the_class:
         print(f"For the class: {for_the_class}", flush=True)
     elif host in ("0.0.0.0", "::"):
         print("No address for the class was found; start with --host and this machine's address to show it.", flush=True)
+    if one_time_password:
+        print(f"To train from the page, the password is {one_time_password} (set ADMIN_PASSWORD for one of your own).", flush=True)
     try:
         server.run(sockets=[listener])
     except KeyboardInterrupt:  # raised once the server is down

@@ -58,6 +58,7 @@ def make_parser() -> argparse.ArgumentParser:
     presets = "; ".join(f"{key}: {preset.about}" for key, preset in PRESETS.items())
     train.add_argument("--preset", choices=PRESETS, default="shakespeare", help=presets)
     train.add_argument("--run", default=time.strftime("%Y%m%d-%H%M%S"), help="the run's name, a folder in runs/ (default: the time)")
+    train.add_argument("--runs", type=Path, default=Path("runs"), help="the folder of all runs (default: runs)")
     train.add_argument("--resume", action="store_true", help="go on with the run where it stood")
     train.add_argument("--corpus", type=Path, help="a UTF-8 text file (default: Tiny Shakespeare)")
     train.add_argument(
@@ -106,7 +107,7 @@ def _given(options: argparse.Namespace, settings: tuple) -> dict[str, Any]:
 
 def run_train(options: argparse.Namespace) -> int:
     """Trains with a progress bar. Ctrl-C or SIGTERM writes a checkpoint first."""
-    run = Run(Path("runs") / _plain_name(options.run))
+    run = Run(options.runs / _plain_name(options.run))
     device, corpus = choose_device(options.device), load_corpus(options.corpus)
     network, recipe = _given(options, NETWORK_OPTIONS), _given(options, RECIPE_OPTIONS)
     if options.resume and (network or recipe):
@@ -129,6 +130,7 @@ def _train(run: Run, trainer: Trainer) -> int:
     )
     if trainer.notice:
         print(trainer.notice)
+        run.note(notice=trainer.notice)
     if trainer.step == trainer.recipe.steps:
         print("It has all its steps already.")
     finished = _train_to_the_end(trainer)

@@ -51,6 +51,11 @@ class Weights:
     heads: dict[str, Any] | None = None
 
     @property
+    def key(self) -> str:
+        """Tells models apart: the beginning of sha256."""
+        return self.sha256[:8]
+
+    @property
     def val_loss(self) -> float | None:
         """Its validation loss as it was measured, in nats per character, if it is told."""
         best = self.about.get("best")

@@ -18,14 +18,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from model.config import MAX_VOCAB_SIZE
 from model.errors import CorpusError
 from model.files import cache_dir, write_atomically
 
 TINY_SHAKESPEARE_URL = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
 TINY_SHAKESPEARE_SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
+TINY_SHAKESPEARE = "tinyshakespeare"
+TINY_SHAKESPEARE_CHARS = 1_115_394
+TINY_SHAKESPEARE_ALPHABET = 65
 FETCH_TIMEOUT_S = 30
-MAX_CORPUS_BYTES = 64 * 2**20
+MAX_CORPUS_BYTES = 32 * 2**20  # a character takes up to 16 bytes more while it is numbered
 TRAIN_SHARE = 0.9
+PIECE_CHARS = 2**16  # looked through at a time, so that other threads have their turn
 
 
 @dataclass(frozen=True)
@@ -39,15 +44,20 @@ class Corpus:
     def sha256(self) -> str:
         return hashlib.sha256(self.text.encode()).hexdigest()
 
+    @property
+    def alphabet(self) -> list[str]:
+        """Its different characters, sorted."""
+        return sorted(set().union(*(self.text[i : i + PIECE_CHARS] for i in range(0, len(self.text), PIECE_CHARS))))
+
 
 def load_corpus(path: str | Path | None = None) -> Corpus:
     """A corpus from a UTF-8 text file, or Tiny Shakespeare.
 
     Raises:
-        CorpusError: it is missing, empty, too large, not UTF-8, or not the Tiny Shakespeare it should be.
+        CorpusError: it is missing, empty, too large, no text, or not the Tiny Shakespeare it should be.
     """
     if path is not None:
-        return Corpus(Path(path).stem, _decode(_read(Path(path)), str(path)))
+        return read_corpus(Path(path).stem, _read(Path(path)), str(path))
     given = os.environ.get("SOLILOQUY_CORPUS")
     cached = Path(given) if given else cache_dir() / "tinyshakespeare.txt"
     if not given and not cached.exists():
@@ -55,7 +65,39 @@ def load_corpus(path: str | Path | None = None) -> Corpus:
     raw = _read(cached)
     remedy = "Point SOLILOQUY_CORPUS at the right file, or unset it." if given else "Delete the file; it will be fetched again."
     _check_sha256(raw, str(cached), remedy)
-    return Corpus("tinyshakespeare", _decode(raw, str(cached)))
+    return Corpus(TINY_SHAKESPEARE, _decode(raw, str(cached)))
+
+
+def read_corpus(name: str, raw: bytes, source: str) -> Corpus:
+    """A corpus from the bytes of a UTF-8 text.
+
+    Args:
+        source: what messages call it.
+
+    Raises:
+        CorpusError: it is empty, too large, no text, has one character alone, or more different ones than a network may know.
+    """
+    check_size(len(raw), source)
+    corpus = Corpus(name, _decode(raw, source))
+    alphabet = corpus.alphabet
+    if "\0" in alphabet:
+        raise CorpusError(f"{source} has NUL bytes: it is no text, or not in UTF-8. Save it as UTF-8 text and try again.")
+    if len(alphabet) == 1:
+        raise CorpusError(f"{source} is one character repeated: there is nothing to learn from it.")
+    if len(alphabet) > MAX_VOCAB_SIZE:
+        raise CorpusError(
+            f"{source} has {len(alphabet):,} different characters; the most is {MAX_VOCAB_SIZE:,}. Take a text in an alphabet with fewer."
+        )
+    return corpus
+
+
+def check_size(n_bytes: int, source: str) -> None:
+    """
+    Raises:
+        CorpusError: a corpus is too large.
+    """
+    if n_bytes > MAX_CORPUS_BYTES:
+        raise CorpusError(f"{source} is larger than {MAX_CORPUS_BYTES // 2**20} MiB, the most that a corpus may have.")
 
 
 def _check_sha256(raw: bytes, source: str, remedy: str) -> None:
@@ -81,8 +123,7 @@ def _fetch(target: Path) -> None:
 
 def _read(path: Path) -> bytes:
     try:
-        if path.stat().st_size > MAX_CORPUS_BYTES:
-            raise CorpusError(f"{path} is larger than {MAX_CORPUS_BYTES // 2**20} MiB, the most that a corpus may have.")
+        check_size(path.stat().st_size, str(path))
         return path.read_bytes()
     except OSError as error:
         raise CorpusError(f"The corpus {path} cannot be read: {error.strerror}.") from error
@@ -105,11 +146,20 @@ def split(ids: Tensor, block_size: int) -> tuple[Tensor, Tensor]:
     Raises:
         CorpusError: too short for one window of training text and one character of validation.
     """
+    check_length(len(ids), block_size)
     n_train = int(TRAIN_SHARE * len(ids))
-    if n_train < 2 * block_size + 1 or n_train == len(ids):
-        need = int((2 * block_size + 1) / TRAIN_SHARE) + 2
-        raise CorpusError(f"The corpus has {len(ids):,} characters; a context of {block_size} needs at least {need:,}.")
     return ids[:n_train], ids[n_train - 1 :]
+
+
+def check_length(n_chars: int, block_size: int) -> None:
+    """
+    Raises:
+        CorpusError: as `split`.
+    """
+    n_train = int(TRAIN_SHARE * n_chars)
+    if n_train < 2 * block_size + 1 or n_train == n_chars:
+        need = int((2 * block_size + 1) / TRAIN_SHARE) + 2
+        raise CorpusError(f"The corpus has {n_chars:,} characters; a context of {block_size} needs at least {need:,}.")
 
 
 class Batches:

@@ -115,8 +115,22 @@ def test_a_file_that_is_too_large_is_refused_unread(tmp_path: Path) -> None:
     path = write(tmp_path / "large.txt", b"")
     with path.open("r+b") as file:
         file.truncate(data.MAX_CORPUS_BYTES + 1)  # a hole: takes no space
-    with pytest.raises(CorpusError, match="larger than 64 MiB"):
+    with pytest.raises(CorpusError, match="larger than 32 MiB"):
         load_corpus(path)
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        (b"To be\0or not", "has NUL bytes"),
+        (b"\x89PNG\r\n\x1a\n", "is not UTF-8"),
+        (b"a" * 5_000, "one character repeated"),
+        ("".join(map(chr, range(0x4E00, 0x4E00 + 5_000))).encode(), "5,000 different characters; the most is 4,096"),
+    ],
+)
+def test_what_is_no_text_to_learn_from_is_refused(tmp_path: Path, raw: bytes, message: str) -> None:
+    with pytest.raises(CorpusError, match=message):
+        load_corpus(write(tmp_path / "odd.txt", raw))
 
 
 def test_another_text_in_shakespeares_place_is_refused(tmp_path: Path, cache_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

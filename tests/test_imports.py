@@ -117,6 +117,17 @@ def test_serving_and_training_do_not_know_each_other() -> None:
     assert not {name for name in importers("model.serving") if name.startswith("model.training")}
 
 
+@pytest.mark.parametrize("module", ["model.training.jobs", "model.training.job", "model.training.curve", "model.training.pace"])
+def test_what_watches_a_training_does_not_train(module: str) -> None:
+    assert module in IMPORTS
+    assert module not in importers("model.training.trainer")
+
+
+@pytest.mark.parametrize("package", ["fastapi", "starlette", "uvicorn"])
+def test_the_model_knows_nothing_of_the_web(package: str) -> None:
+    assert not {name for name in importers(package) if name.partition(".")[0] == "model"}
+
+
 def test_the_hub_is_not_in_the_model() -> None:
     assert not {name for name in importers("huggingface_hub") if name.partition(".")[0] == "model"}
 

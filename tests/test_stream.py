@@ -39,7 +39,7 @@ FILES = 8_192  # open at once: both ends of the largest crowd are on this machin
 CROWD = 2_000
 LONGEST: dict[str, Any] = {"prompt": "ROMEO:", "samples": MAX_SAMPLES, "length": MAX_NEW_CHARS}
 SETTINGS = {"prompt", "seed", "temperature", "length", "samples", "first_sample", "first_step", "top_k", "top_p"}
-INTRODUCTION = {"run", "key", *SETTINGS, "notice", "state", "ahead"}
+INTRODUCTION = {"run", "key", "model", *SETTINGS, "notice", "state", "ahead"}
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -16,13 +16,16 @@ import pytest
 import torch
 
 from model.checkpoint import load_tensors, load_weights, save_tensors
-from model.config import GPTConfig, TrainConfig
+from model.config import GPTConfig, SamplingParams, TrainConfig
 from model.data import Corpus
 from model.errors import CheckpointError, CorpusError, TrainingError
 from model.evaluation import mean_loss
+from model.generate import generate
 from model.training.optim import make_optimizers, schedule
 from model.training.presets import PRESETS
+from model.training.process import Process
 from model.training.run import Run
+from model.training.samples import SAMPLE_CHARS, SAMPLE_TEMPERATURE
 from model.training.trainer import Trainer
 from tests.killing import SETTINGS, metrics_of, start_training, synthetic_text, train_killing_at_random
 
@@ -81,6 +84,43 @@ def test_killed_at_random_moments_and_resumed_equals_uninterrupted(tmp_path: Pat
     kills = train_killing_at_random(tmp_path, kills=2, rng=random.Random(seed))
     assert kills == 2
     assert metrics_of(tmp_path / "runs" / "killed") == metrics_of(tmp_path / "runs" / "whole")
+    assert Run(tmp_path / "runs" / "killed").samples() == Run(tmp_path / "runs" / "whole").samples()
+
+
+def test_each_evaluation_writes_a_sample_with_the_same_dice(tmp_path: Path, corpus: Corpus, one_thread: None) -> None:
+    trainer = make_trainer(tmp_path, corpus, average=0.0)
+    list(trainer.steps())
+    samples = Run(tmp_path).samples()
+    assert [sample["step"] for sample in samples] == [10, 20, 30, 40]
+    assert all(len(sample["text"]) == SAMPLE_CHARS for sample in samples)  # far longer than the context
+    dice = SamplingParams(temperature=SAMPLE_TEMPERATURE, max_new_chars=SAMPLE_CHARS, seed=trainer.recipe.seed)
+    ids = generate(trainer.model.eval(), trainer.tokenizer.encode_prompt(""), dice)
+    assert samples[-1]["text"] == trainer.tokenizer.decode(ids)
+
+
+def test_a_run_says_which_process_trains_and_how_it_ended(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    with run.claimed():
+        noted = run.process()
+        assert noted["pid"] == os.getpid()
+        assert Process(**noted).alive
+        run.note(notice="a word")
+    assert run.process().keys() == {"pid", "began", "notice", "ended"}
+    with pytest.raises(TrainingError), run.claimed():
+        raise TrainingError("it has diverged")
+    assert run.process()["error"] == "it has diverged"
+
+
+def test_another_process_under_the_same_number_is_not_taken_for_it() -> None:
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    process = Process.find(child.pid)
+    assert process.alive
+    assert not Process(child.pid, process.began + "1").alive
+    child.kill()
+    while process.alive:  # although nobody has waited for it yet
+        time.sleep(0.01)
+    child.communicate()
+    assert not Process.find(child.pid).alive
 
 
 def test_a_gentle_stop_writes_a_checkpoint_of_that_moment(tmp_path: Path) -> None:

@@ -22,14 +22,14 @@ IDLE = {"healthy": True, "writing": 0, "waiting": 0}
 
 
 @contextlib.contextmanager
-def app_with_log(log: Path) -> Iterator[str]:
+def app_with_log(log: Path, *arguments: str) -> Iterator[str]:
     """The address of the app on a CPU; what it says on stderr goes to a file."""
     with contextlib.ExitStack() as app:
         ours = os.dup(2)
         with log.open("wb") as file:
             os.dup2(file.fileno(), 2)
         try:
-            url = app.enter_context(running_app("--device", "cpu"))
+            url = app.enter_context(running_app("--device", "cpu", *arguments))
         finally:
             os.dup2(ours, 2)
             os.close(ours)

@@ -26,18 +26,33 @@ UNREAD_S = 30.0  # how long a connection may leave what it is sent unread
 TOO_LARGE = "The request is too large, or was not sent to its end."
 
 Asked = dict[str, Any]
+Refuse = Callable[[HTTPRequest], Response | None]
 
 
-def add_post(server: FastAPI, path: str, names: Collection[str], respond: Callable[[Asked, HTTPRequest], Awaitable[Response]]) -> None:
+def nobody(http: HTTPRequest) -> Response | None:
+    """Who is refused an open route."""
+    return None
+
+
+def add_post(
+    server: FastAPI,
+    path: str,
+    names: Collection[str],
+    respond: Callable[[Asked, HTTPRequest], Awaitable[Response]],
+    refuse: Refuse = nobody,
+) -> None:
     """Adds a route that takes a JSON object by POST.
 
     Args:
         names: of the settings that may be sent, apart from "viewer", which all routes take.
         respond: answers what was sent; the errors that it raises are told in words.
+        refuse: answers who may not ask, before anything is read of what was sent.
     """
 
     @server.api_route(path, methods=METHODS)
     async def answer(http: HTTPRequest) -> Response:
+        if refused := refuse(http):
+            return refused
         if http.method != "POST":
             return refusal("Send a POST request with a JSON object.", 405, Allow="POST")
         if http.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
@@ -53,15 +68,18 @@ def add_post(server: FastAPI, path: str, names: Collection[str], respond: Callab
             return refusal(str(error), 400)
 
 
-def add_get(server: FastAPI, path: str, respond: Callable[[HTTPRequest], Awaitable[Response]]) -> None:
+def add_get(server: FastAPI, path: str, respond: Callable[[HTTPRequest], Awaitable[Response]], refuse: Refuse = nobody) -> None:
     """Adds a route that is only read.
 
     Args:
         respond: answers; the errors that it raises are told in words.
+        refuse: answers who may not ask.
     """
 
     @server.api_route(path, methods=METHODS)
     async def answer(http: HTTPRequest) -> Response:
+        if refused := refuse(http):
+            return refused
         if http.method != "GET":
             return refusal("Send a GET request.", 405, Allow="GET")
         try:

@@ -2,11 +2,13 @@
 const { display } = window.soliloquy;
 
 const facts = element.querySelector(".facts");
-for (const fact of props.facts) {
-  const item = document.createElement("li");
-  item.textContent = fact;
-  facts.append(item);
-}
+window.soliloquy.showFacts = (all) => {
+  for (const fact of all) {
+    const item = document.createElement("li");
+    item.textContent = fact;
+    facts.append(item);
+  }
+};
 const speed = document.createElement("li");
 speed.className = "speed";
 

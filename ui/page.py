@@ -10,6 +10,7 @@ from ui.attention.tab import create_attention_tab
 from ui.class_address import qr_modules
 from ui.files import read
 from ui.sample.tab import create_sample_tab
+from ui.train.tab import create_train_tab
 
 TITLE = "Soliloquy"
 
@@ -24,20 +25,13 @@ def create_page(engine: Engine, class_address: str | None = None) -> gr.Blocks:
             js_on_load="".join(read(f"{part}.js") for part in header),
             apply_default_css=False,
             elem_id="header",
-            facts=_facts(engine),
             class_panel={"address": class_address, "modules": qr_modules(class_address)} if class_address else None,
         )
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Sample", id="sample"):
                 create_sample_tab(engine)
             with gr.Tab("Attention", id="attention"):
-                create_attention_tab(engine)
+                create_attention_tab()
+            with gr.Tab("Train", id="train"):
+                create_train_tab()
     return page
-
-
-def _facts(engine: Engine) -> list[str]:
-    """What the header says of the model, from the running engine."""
-    model = engine.weights.model
-    device = "GPU" if model.device.type == "cuda" else "CPU"
-    precision = str(model.dtype).removeprefix("torch.")
-    return [engine.weights.name, f"{model.n_params() / 1e6:.1f} M parameters", device, precision]

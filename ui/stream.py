@@ -12,7 +12,7 @@ All but the prompt may be left out; "viewer" names who asks, for viewers are ser
 it did the first time when what is written up to there is sent as the prompt with the same seed, "first_sample" s and "first_step" t. The
 answer is a JSON object a line:
 
-    {"run": 17, "key": "x3fV...", "prompt": "ROMEO:", "seed": 7, ..., "samples": 2, "notice": "", "state": "waiting", "ahead": 12}
+    {"run": 17, "key": "x3fV...", "model": "e63aab5d", "prompt": "ROMEO:", "seed": 7, ..., "notice": "", "state": "waiting", "ahead": 12}
     {"state": "running", "new": ["\nI ha", "\nThe "], "elapsed_s": 0.01, "chars_per_s": 800.0}
     {"state": "done", "new": ["ve.", "re."], ...}
 

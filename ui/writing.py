@@ -51,6 +51,7 @@ def introduce(request: Request) -> View:
     return {
         "run": request.number,
         "key": request.key,
+        "model": request.model,
         "prompt": request.prompt,
         "seed": params.seed,
         "temperature": params.temperature,

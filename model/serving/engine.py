@@ -19,7 +19,7 @@ from model.checkpoint import Weights
 from model.config import MAX_ROWS, MAX_SAMPLES, SamplingParams, check_prompt
 from model.errors import BusyError
 from model.kv_cache import KVCache
-from model.precision import apart, free_bytes
+from model.precision import apart, free_bytes, set_up_writing
 from model.serving.errands import Errand, Errands, Result
 from model.serving.records import Records
 from model.serving.request import FAILED, STOPPED, Character, Request
@@ -50,7 +50,7 @@ class Engine:
         self._writers = [apart(lambda: _make_writer(weights, self._work))]  # the last one takes requests, those before it finish theirs
         self._errands = Errands()
         self._records = Records()
-        self._closing = self._stopping = False
+        self._closing = self._stopping = self._mixed = False
         self._last_round = self._last_forgetting = time.monotonic()
         self._owed_s = 0.0  # writing time that errands have taken in advance
         self._thread = threading.Thread(target=self._loop, name="engine", daemon=True)
@@ -65,6 +65,7 @@ class Engine:
         """Another model for requests from now on; those that were accepted before finish with theirs."""
         writer = apart(lambda: _make_writer(weights, self._work))
         with self._work:
+            self._mixed = self._mixed or weights.model.dtype != self.weights.model.dtype
             self._writers.append(writer)
             self._work.notify()
 
@@ -84,7 +85,7 @@ class Engine:
             weights = self.weights
             text, left_out = weights.tokenizer.normalise(prompt)
             fitting = replace(params, top_k=min(params.top_k, weights.model.config.vocab_size))
-            request = Request(text, tuple(left_out), fitting, weights.tokenizer.vocabulary, viewer)
+            request = Request(text, tuple(left_out), fitting, weights.tokenizer.vocabulary, viewer, weights.key)
             with self._work:
                 self._begin_to_take()
                 if weights is not self.weights:  # another model came meanwhile
@@ -180,10 +181,16 @@ class Engine:
         """One round of every writer."""
         for writer in self._writers:
             try:
+                self._set_up(writer.weights)
                 writer.round()
             except Exception:  # a fault of ours: those under way are lost, the loop goes on
                 log.exception("a round failed")
                 writer.end_running(FAILED, WENT_WRONG)
+
+    def _set_up(self, weights: Weights) -> None:
+        """Where models of two precisions have written, each is set up for anew."""
+        if self._mixed:
+            set_up_writing(weights.model.dtype)
 
     def _run_errand(self) -> None:
         """Runs the next errand, unless those before it have had more than their share of the time beside what is written."""
@@ -192,6 +199,7 @@ class Engine:
             errand = self._errands.take() if not (writing and self._owed_s) else None
         if errand:
             began = time.monotonic()
+            self._set_up(self.weights)
             errand.run(self.weights)
             self._owed_s = (time.monotonic() - began) * (1 / ERRANDS_SHARE - 1)
 

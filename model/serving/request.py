@@ -70,14 +70,23 @@ class Request:
         prompt: in the model's vocabulary, as it is continued.
         left_out: characters of the original prompt that the vocabulary lacks.
         viewer: who asked; viewers are served in turn.
+        model: key of the weights that write it.
         ahead: how many requests come before it, while it waits.
     """
 
     _numbers = itertools.count(time.time_ns() // 1_000_000)  # they grow on when the server starts again
 
-    def __init__(self, prompt: str, left_out: tuple[str, ...], params: SamplingParams, vocabulary: Sequence[str], viewer: str = ""):
+    def __init__(
+        self,
+        prompt: str,
+        left_out: tuple[str, ...],
+        params: SamplingParams,
+        vocabulary: Sequence[str],
+        viewer: str = "",
+        model: str = "",
+    ):
         self.number, self.key = next(self._numbers), secrets.token_urlsafe(12)
-        self.prompt, self.left_out, self.params, self.viewer = prompt, left_out, params, viewer
+        self.prompt, self.left_out, self.params, self.viewer, self.model = prompt, left_out, params, viewer, model
         self.ahead = 0
         self.throws = _throws(params)
         self._vocabulary = vocabulary

@@ -2,9 +2,11 @@
 
     config.json           network, vocabulary, recipe, corpus
     metrics.jsonl         a line per step, and one per evaluation
+    samples.jsonl         a line per evaluation: what the network then writes, always with the same dice
     last.safetensors      everything that a resumed run needs; previous.safetensors is the one before
     best.safetensors      the weights with the lowest validation loss so far
     lock                  held by the process that trains
+    process.json          which process that is or was, and how it ended, if it could still say so
 
 Batches, dropout and schedule are functions of the seed and the step, so a checkpoint holds weights, running average, optimizer
 state and the step, and no generator state. On resuming, lines of later steps than the checkpoint's are cut off and
@@ -13,10 +15,11 @@ written again, with the same numbers.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +27,9 @@ from filelock import FileLock, Timeout
 from torch import Tensor
 
 from model.checkpoint import load_tensors, save_tensors
-from model.errors import CheckpointError, TrainingError
+from model.errors import CheckpointError, SoliloquyError, TrainingError
 from model.files import write_atomically
+from model.training.process import Process
 
 Metrics = dict[str, float | int]
 
@@ -38,6 +42,8 @@ class Run:
     def __init__(self, folder: Path):
         self.folder = folder
         self.metrics_path = folder / "metrics.jsonl"
+        self.samples_path = folder / "samples.jsonl"
+        self.process_path = folder / "process.json"
 
     def exists(self) -> bool:
         """True where a run was started."""
@@ -47,9 +53,9 @@ class Run:
         """True where a run got as far as a checkpoint."""
         return any((self.folder / f"{name}.safetensors").exists() for name in CHECKPOINTS)
 
-    @contextmanager
+    @contextlib.contextmanager
     def claimed(self) -> Iterator[None]:
-        """Keeps other processes off the run for as long as this one lives.
+        """Keeps other processes off the run for as long as this one lives, and notes which one it is and how it ends.
 
         Raises:
             TrainingError: another one is at it.
@@ -61,31 +67,52 @@ class Run:
         except Timeout:
             raise TrainingError(f"{self.folder} is being trained by another process. Give another name (--run).") from None
         try:
+            self.note_process(Process.find(os.getpid()))
             yield
+        except SoliloquyError as error:
+            with contextlib.suppress(CheckpointError):  # the first trouble is the one to tell
+                self.note(error=str(error))
+            raise
+        else:
+            with contextlib.suppress(CheckpointError):  # all that matters is on disk already
+                self.note(ended=round(time.time(), 1))
         finally:
             lock.release()
 
+    def note_process(self, process: Process) -> None:
+        """Notes which process trains from now on."""
+        write_atomically(self.process_path, json.dumps({"pid": process.pid, "began": process.began}).encode())
+
+    def note(self, **facts: str | float) -> None:
+        """Adds to what is noted of the process: "notice", "error" or, once it is done, "ended"."""
+        write_atomically(self.process_path, json.dumps(self.process() | facts).encode())
+
+    def process(self) -> dict[str, Any]:
+        """What is noted of the process that trains, or was the last to."""
+        return read_json(self.process_path)
+
     def log(self, metrics: Metrics) -> None:
         """Adds a line of metrics."""
+        self._add(self.metrics_path, metrics)
+
+    def log_sample(self, step: int, text: str) -> None:
+        """Adds what the network writes at a step."""
+        self._add(self.samples_path, {"step": step, "text": text})
+
+    def _add(self, path: Path, line: dict[str, Any]) -> None:
         try:
-            with self.metrics_path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(metrics) + "\n")
+            with path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
         except OSError as error:
-            raise CheckpointError(
-                f"{self.metrics_path} could not be written ({error.strerror}). Resume the run when that is mended."
-            ) from error
+            raise CheckpointError(f"{path} could not be written ({error.strerror}). Resume the run when that is mended.") from error
 
     def metrics(self) -> list[Metrics]:
-        """All whole lines so far; a line that a crash cut short is passed over."""
-        if not self.metrics_path.exists():
-            return []
-        lines = []
-        for line in self.metrics_path.read_text(encoding="utf-8").splitlines():
-            try:
-                lines.append(json.loads(line))
-            except ValueError:
-                continue
-        return lines
+        """All lines so far."""
+        return read_lines(self.metrics_path)
+
+    def samples(self) -> list[dict[str, Any]]:
+        """All samples so far: step and text."""
+        return read_lines(self.samples_path)
 
     def save(self, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
         """Writes a checkpoint and keeps the one before."""
@@ -126,5 +153,28 @@ class Run:
         """Drops metrics of later steps than a checkpoint's, and files that a kill left half written."""
         for path in self.folder.glob("*.part"):
             path.unlink()
-        kept = [json.dumps(line) for line in self.metrics() if line["step"] <= step]
-        write_atomically(self.metrics_path, "".join(line + "\n" for line in kept).encode())
+        for path in (self.metrics_path, self.samples_path):
+            kept = [json.dumps(line) for line in read_lines(path) if line["step"] <= step]
+            write_atomically(path, "".join(line + "\n" for line in kept).encode())
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The JSON objects of a file's whole lines; none if there is no file. A line that a crash cut short is passed over."""
+    if not path.exists():
+        return []
+    lines = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            lines.append(json.loads(line))
+        except ValueError:
+            continue
+    return lines
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in a file; an empty one if there is none."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, replace
 
 import torch
@@ -29,6 +30,7 @@ from model.precision import DTYPES, training_dtype
 from model.tokenizer import CharTokenizer
 from model.training.optim import flatten_state, make_optimizers, restore_state, schedule, set_learning_rate, update_average
 from model.training.run import Metrics, Run
+from model.training.samples import write_sample
 
 
 class Trainer:
@@ -173,17 +175,26 @@ class Trainer:
         return loss.item()
 
     def _evaluate(self) -> Metrics:
-        """Losses of the weights and of their average on the validation text; the better is kept if it is the best so far."""
+        """Losses of the weights and of their average on the validation text; the better writes a sample, and is kept if it is the
+        best so far."""
         metrics: Metrics = {"step": self.step, "val_loss": round(mean_loss(self.model, self.validation_ids), 6)}
         candidates = [(metrics["val_loss"], self.model.state_dict())]
         if self.average:
-            latest = {key: tensor.clone() for key, tensor in self.model.state_dict().items()}
-            self.model.load_state_dict(self.average)
-            metrics["val_loss_average"] = round(mean_loss(self.model, self.validation_ids), 6)
-            self.model.load_state_dict(latest)
+            with self._averaged():
+                metrics["val_loss_average"] = round(mean_loss(self.model, self.validation_ids), 6)
             candidates.append((metrics["val_loss_average"], self.average))
         loss, tensors = min(candidates, key=lambda candidate: candidate[0])
+        with self._averaged() if tensors is self.average else nullcontext():
+            self.run.log_sample(self.step, write_sample(self.model, self.tokenizer, self.recipe.seed))
         if loss < self.best:
             self.best = loss
             save_tensors(self.run.folder / "best.safetensors", tensors, {"step": self.step, "val_loss": self.best})
         return metrics
+
+    @contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """The network with the average of its weights."""
+        latest = {key: tensor.clone() for key, tensor in self.model.state_dict().items()}
+        self.model.load_state_dict(self.average)
+        yield
+        self.model.load_state_dict(latest)

@@ -1,4 +1,4 @@
-// The Attention tab. Given by gr.HTML: element, props. One text is looked at; every view shows it from another side.
+// The Attention tab. Given by gr.HTML: element. One text is looked at; every view shows it from another side.
 //
 // A view is made by create(panel, look) and gives back { show(), hide(), keys, downloads }, all optional. It is drawn while it is shown.
 // `look` is an EventTarget:
@@ -8,6 +8,7 @@
 //   look.read(text, headsOff)   reads a text; look.say(words)    tells what went wrong
 //   look.vocabulary, look.idOf(char), look.page, look.sample (the Sample tab's app), look.address
 import { button, make } from "../shared/dom.js";
+import { inUse } from "../shared/model.js";
 import { Capture } from "./capture.js";
 import { createExport } from "./export.js";
 import { createGrid } from "./grid.js";
@@ -102,10 +103,10 @@ class Look extends EventTarget {
   }
 }
 
-export async function start(element, props) {
+export async function start(element) {
   const sample = await sampleTab();
   const look = new Look(element, sample);
-  look.measured = props.heads; // what the heads do on held-out text, as stored with the weights; null for weights without
+  look.measured = (await inUse).heads; // what the heads do on held-out text, as stored with the weights; null for weights without
   createText(look);
   createNext(look);
   createViews(look);

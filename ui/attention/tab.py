@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import gradio as gr
 
-from model.serving.engine import Engine
 from ui.assets import start_script
 from ui.files import read
 
 
-def create_attention_tab(engine: Engine) -> None:
+def create_attention_tab() -> None:
     """All of it is drawn in the page (see attention/main.js)."""
     gr.HTML(
         html_template=read("attention/tab.html"),
         js_on_load=start_script("attention/main.js"),
         apply_default_css=False,
         elem_id="attention-views",
-        heads=engine.weights.heads,
     )

@@ -1,4 +1,4 @@
-// The Sample tab. Given by gr.HTML: element, props. The controls are Gradio's; all that is shown is drawn here.
+// The Sample tab. Given by gr.HTML: element. The controls are Gradio's; all that is shown is drawn here.
 //
 // A view is made by create(panel, app) and gives back { show(), hide(), keys, downloads }, all optional: keys are [key, words, action],
 // downloads [words, action]. It is drawn while it is shown, and listens to
@@ -12,6 +12,7 @@
 // What belongs into the address of the page a view keeps with app.address.keep(name, value) and finds in app.address.get(name).
 import { sayer } from "../shared/bar.js";
 import { button, calm, make } from "../shared/dom.js";
+import { inUse, models } from "../shared/model.js";
 import { followTabs } from "../shared/tabs.js";
 import { Address } from "./address.js";
 import { createActions } from "./actions.js";
@@ -33,10 +34,13 @@ const VIEWS = [
   ["score", "Score", createScore],
 ];
 
-export async function start(element, props) {
-  const { vocabulary, weights, stored, most_to_score: mostToScore } = props.page;
+export async function start(element) {
+  const { facts, page } = await inUse;
+  const { vocabulary, start, weights, stored, most_to_score: mostToScore } = page;
   const ids = new Map(vocabulary.map((char, id) => [char, id]));
-  Object.assign(window.soliloquy, { vocabulary, start: props.page.start });
+  Object.assign(window.soliloquy, { vocabulary, start });
+  window.soliloquy.showFacts(facts);
+  models.addEventListener("other", () => document.querySelector(".masthead").after(otherModel()));
   const controls = await Controls.ready();
   const app = { vocabulary, idOf: (char) => ids.get(char), page: weights, controls, runs: new Runs(), stored, mostToScore, tell, element };
   app.newest = () => newest(app);
@@ -60,6 +64,14 @@ export async function start(element, props) {
 function newest({ runs, selected }) {
   const run = runs.list.at(-1);
   return run ? { run, sample: selected?.run === run ? selected.sample : 0 } : {};
+}
+
+// What is on the page is of the model that was in use when it was loaded.
+function otherModel() {
+  const words = make("p", "other-model", "Another model is in use by now. ");
+  words.setAttribute("role", "alert");
+  words.append(button("quiet", "Load the page anew", () => location.reload()));
+  return words;
 }
 
 function createViews(app) {

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import gradio as gr
 
-from model.checkpoint import Weights
-from model.config import MAX_NEW_CHARS, MAX_SAMPLES, MAX_SCORE_CHARS, MAX_TEMPERATURE, SamplingParams, describe
+from model.config import MAX_NEW_CHARS, MAX_SAMPLES, MAX_TEMPERATURE, SamplingParams, describe
 from model.serving.engine import Engine
 from ui.assets import start_script
 from ui.files import read
-from ui.first_screen import first_screen
 
 MORE = '<button type="button" id="more-button" aria-expanded="false" aria-controls="more">More</button>'
 
@@ -47,24 +43,4 @@ def create_sample_tab(engine: Engine) -> None:
                 js_on_load=start_script("sample/main.js"),
                 apply_default_css=False,
                 elem_id="sample-views",
-                page=_page(engine.weights),
             )
-
-
-def _page(weights: Weights) -> dict[str, Any]:
-    """What the scripts are told."""
-    tokenizer = weights.tokenizer
-    about = {
-        "name": weights.name,
-        "hash": weights.sha256[:8],
-        "precision": str(weights.model.dtype).removeprefix("torch."),
-        "block_size": weights.model.config.block_size,
-        "val_loss": weights.val_loss,
-    }
-    return {
-        "vocabulary": list(tokenizer.vocabulary),
-        "start": tokenizer.decode(tokenizer.encode_prompt("")),  # of a text without a prompt
-        "most_to_score": MAX_SCORE_CHARS,
-        "weights": about,
-        "stored": first_screen(weights),
-    }

@@ -4,7 +4,7 @@ const viewer = [...crypto.getRandomValues(new Uint32Array(4))].map((n) => n.toSt
 export const UNREACHABLE = "The server cannot be reached. Nothing is lost; try again.";
 
 // Browsers tell a lost connection by a TypeError.
-async function reached(asked) {
+export async function reached(asked) {
   try {
     return await asked;
   } catch (error) {
@@ -12,7 +12,8 @@ async function reached(asked) {
   }
 }
 
-async function accepted(asked) {
+// An answer that is no refusal. Throws an Error in words for the reader, with its status.
+export async function accepted(asked) {
   const answer = await reached(asked);
   if (answer.ok) return answer;
   const { error } = await answer.json().catch(() => ({}));

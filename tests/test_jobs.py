@@ -1,0 +1,304 @@
+"""Trainings in processes of their own: one at a time, found again, stopped, resumed, and nothing of them lost."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from model.data import Corpus
+from model.errors import CorpusError, ParameterError, TrainingError
+from model.training import jobs as jobs_module
+from model.training import needs
+from model.training.curve import Curve
+from model.training.job import DIED, FAILED, FINISHED, RUNNING, STOPPED, STOPPING, Job
+from model.training.jobs import Jobs, read_settings
+from model.training.pace import measured_s
+from model.training.presets import PRESETS
+from model.training.run import Run
+from tests.killing import SETTINGS, metrics_of, start_training, synthetic_text
+
+CORPUS = Corpus("synthetic", synthetic_text())
+LONG = {"steps": 100_000, "eval_interval": 10}
+PATIENCE_S = 60.0
+
+
+@pytest.fixture
+def jobs(tmp_path: Path) -> Iterator[Jobs]:
+    """Jobs in an empty folder; what still runs in the end is killed."""
+    jobs = Jobs(tmp_path / "runs")
+    yield jobs
+    for job in jobs.all():
+        if process := job.process():
+            process.signal(signal.SIGKILL)
+            wait_for(lambda job=job: job.process() is None)
+
+
+def wait_for(what: Callable[[], Any]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def start(jobs: Jobs, **settings: Any) -> Job:
+    return jobs.start("tiny", settings, CORPUS, own_text=True)
+
+
+def lines(job: Job) -> int:
+    job.curve.read()
+    return job.curve.n_lines
+
+
+def test_a_run_trains_to_its_end_and_tells_all_about_it(jobs: Jobs) -> None:
+    job = jobs.start("tiny", {"steps": 30, "eval_interval": 10}, CORPUS, own_text=True, name="the first")
+    wait_for(lambda: job.state() == FINISHED)
+    about = job.about()
+    assert (about["name"], about["step"], about["steps"], about["best_step"]) == ("the first", 30, 30, 30)
+    assert about["corpus"]["characters"] == len(CORPUS.text)
+    assert about["network"]["vocab_size"] == len(CORPUS.alphabet)
+    assert about["chars_per_s"] > 0
+    assert about["left_s"] is None
+    assert (
+        about["command"]
+        == f"python -m model train --preset tiny --run {job.id} --corpus runs/{job.id}/corpus.txt --steps 30 --eval-interval 10"
+    )
+    told = job.curve.since(0)
+    assert told["steps"]["step"] == list(range(1, 31))
+    assert told["evaluations"]["step"] == [10, 20, 30]
+    assert [sample["step"] for sample in told["samples"]] == [10, 20, 30]
+    assert job.curve.since(told["next"] - 1)["evaluations"]["step"] == [30]
+    assert "Best validation loss" in job.last_lines()[-1]
+    with pytest.raises(TrainingError, match="all its steps"):
+        jobs.resume(job)
+
+
+def test_a_stopped_run_is_resumed_to_the_numbers_of_one_that_was_not(jobs: Jobs) -> None:
+    settings = {"steps": 60, "eval_interval": 20}
+    whole = start(jobs, **settings)
+    wait_for(lambda: whole.state() == FINISHED)
+    halted = start(jobs, **settings)
+    wait_for(lambda: lines(halted) > 5)
+    jobs.stop(halted)
+    wait_for(lambda: halted.state() not in (RUNNING, STOPPING))
+    if halted.state() == STOPPED:  # it may have been quicker
+        jobs.resume(halted)
+        wait_for(lambda: halted.state() == FINISHED)
+    assert metrics_of(halted.folder) == metrics_of(whole.folder)
+    assert Run(halted.folder).samples() == Run(whole.folder).samples()
+
+
+def test_a_killed_trainer_is_told_as_died_and_resumes_with_nothing_missing(jobs: Jobs) -> None:
+    job = start(jobs, **LONG)
+    wait_for(lambda: lines(job) > 30)
+    process = job.process()
+    assert process
+    process.signal(signal.SIGKILL)
+    wait_for(lambda: job.state() == DIED)
+    edition, reached = job.curve.edition, job.curve.step
+    assert job.trouble()["last_lines"]
+    jobs.resume(job)
+    wait_for(lambda: job.about()["step"] > reached)
+    assert job.state() == RUNNING
+    jobs.stop(job)
+    wait_for(lambda: job.state() == STOPPED)
+    job.curve.read()
+    told = job.curve.since(0)
+    assert told["steps"]["step"] == list(range(1, told["steps"]["step"][-1] + 1))
+    assert told["evaluations"]["step"] == list(range(10, told["steps"]["step"][-1] + 1, 10))
+    assert [sample["step"] for sample in told["samples"]] == told["evaluations"]["step"]
+    assert told["edition"] != edition
+
+
+def test_an_app_that_starts_later_finds_the_run_and_can_stop_it(jobs: Jobs) -> None:
+    job = start(jobs, **LONG)
+    wait_for(lambda: lines(job) > 10)
+    later = Jobs(jobs.folder)
+    found = later.running()
+    assert found
+    assert (found.id, found.state(), found.name) == (job.id, RUNNING, "tiny, synthetic")
+    later.stop(found)
+    wait_for(lambda: found.state() == STOPPED)
+    assert "Stopped after step" in found.last_lines()[-1]
+    assert Run(job.folder).load()[1]["step"] == found.curve.step
+
+
+def test_two_starts_at_once_make_one_run_and_the_other_names_it(jobs: Jobs) -> None:
+    others = Jobs(jobs.folder)
+
+    def attempt(which: Jobs) -> Job | str:
+        try:
+            return which.start("tiny", LONG, CORPUS, own_text=True, name="the one")
+        except TrainingError as error:
+            return str(error)
+
+    with ThreadPoolExecutor() as threads:
+        outcomes = list(threads.map(attempt, [jobs, others, jobs, others]))
+    assert sum(isinstance(outcome, Job) for outcome in outcomes) == 1
+    assert all("the one is being trained" in outcome for outcome in outcomes if isinstance(outcome, str))
+    assert len(jobs.all()) == 1
+
+
+def test_what_runs_is_neither_deleted_nor_resumed(jobs: Jobs) -> None:
+    job = start(jobs, **LONG)
+    for act in (jobs.delete, jobs.resume):
+        with pytest.raises(TrainingError, match="is being trained"):
+            act(job)
+    jobs.stop(job, firmly=True)
+    wait_for(lambda: job.state() == STOPPED)
+    with pytest.raises(TrainingError, match="is not being trained"):
+        jobs.stop(job)
+    jobs.delete(job)
+    assert jobs.all() == []
+    assert [path.name for path in jobs.folder.iterdir()] == [".lock"]
+
+
+def test_a_run_that_does_not_listen_is_killed(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs_module, "STOP_PATIENCE_S", 0.3)
+    job = start(jobs, **LONG)
+    wait_for(lambda: lines(job) > 5)
+    process = job.process()
+    assert process
+    os.kill(process.pid, signal.SIGSTOP)
+    jobs.stop(job)
+    wait_for(lambda: job.state() == STOPPED)
+
+
+def test_a_trainer_that_says_why_it_ended_has_failed(jobs: Jobs) -> None:
+    job = start(jobs, **LONG)
+    job.corpus_path.write_text("too short")  # long before the trainer can read it
+    wait_for(lambda: job.state() != RUNNING)
+    assert job.state() == FAILED
+    assert "needs at least" in job.trouble()["error"]
+    assert "error: " in job.last_lines()[-1]
+
+
+def test_a_damaged_checkpoint_is_told_and_the_one_before_it_taken(jobs: Jobs) -> None:
+    job = start(jobs, **LONG)
+    wait_for(lambda: lines(job) > 50)
+    jobs.stop(job, firmly=True)
+    wait_for(lambda: job.state() == STOPPED)
+    (job.folder / "last.safetensors").write_bytes(b"no tensors")
+    jobs.resume(job)
+    wait_for(lambda: job.about()["notice"])
+    assert "Going on from the checkpoint before it" in job.about()["notice"]
+    assert str(jobs.folder) not in job.about()["notice"]
+
+
+def test_the_time_of_a_run_is_taken_from_those_that_were_trained_here(jobs: Jobs) -> None:
+    tiny, lesson = PRESETS["tiny"], PRESETS["lesson"]
+    assert measured_s(tiny.network, tiny.recipe, jobs.all()) is None
+    job = start(jobs, steps=40, eval_interval=20)
+    wait_for(lambda: job.state() == FINISHED)
+    assert measured_s(tiny.network, tiny.recipe, jobs.all()) == pytest.approx(job.about()["elapsed_s"] * 60 / 40, rel=0.5)
+    assert measured_s(lesson.network, lesson.recipe, jobs.all()) is None
+
+
+def test_a_run_of_the_terminal_is_watched_named_and_stopped(jobs: Jobs, tmp_path: Path) -> None:
+    (tmp_path / "corpus.txt").write_text(CORPUS.text)
+    trainer = start_training(tmp_path, "by-hand", *SETTINGS, "--steps", "100000")
+    try:
+        wait_for(lambda: (found := jobs.find("by-hand")) and lines(found) > 5)
+        job = jobs.find("by-hand")
+        assert job
+        assert (job.state(), job.command()) == (RUNNING, "")
+        with pytest.raises(TrainingError, match="by-hand is being trained"):
+            start(jobs)
+        jobs.rename(job, "mine")
+        assert (job.about()["name"], job.about()["corpus"]["name"]) == ("mine", "corpus")
+        jobs.stop(job)
+        trainer.communicate(timeout=PATIENCE_S)
+        assert job.state() == STOPPED
+        with pytest.raises(TrainingError, match="Resume it there"):
+            jobs.resume(job)
+    finally:
+        trainer.kill()
+
+
+def test_a_name_is_for_the_page_alone(jobs: Jobs, tmp_path: Path) -> None:
+    job = start(jobs, steps=5, eval_interval=5)
+    folder = job.folder
+    for name in ("../../elsewhere", "<b>bold</b>", "a/b"):
+        jobs.rename(job, name)
+        assert (job.name, job.folder) == (name, folder)
+    for name in ("", "  ", "x" * 61, "two\nlines", "\x1b[31m", None, 5):
+        with pytest.raises(ParameterError, match="A name is"):
+            jobs.rename(job, name)
+    assert not (tmp_path / "elsewhere").exists()
+    wait_for(lambda: job.state() == FINISHED)
+
+
+def test_ids_are_compared_and_never_made_a_path(jobs: Jobs, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "config.json").write_text("{}")
+    jobs.folder.mkdir()
+    with contextlib.suppress(OSError):
+        (jobs.folder / "link").symlink_to(outside)
+    for run in ("../outside", "link", ".", "..", "", ".lock", str(outside), "..%2foutside", "a\0b"):
+        assert jobs.find(run) is None
+
+
+@pytest.mark.parametrize(
+    ("preset", "settings", "message"),
+    [
+        ("none", {}, "There is no preset 'none'; there are quick, lesson"),
+        (["tiny"], {}, "There is no preset"),
+        ("tiny", [], "The settings must be"),
+        ("tiny", {"vocab_size": 5}, "There is no setting 'vocab_size'"),
+        ("tiny", {"steps": 0}, "steps must be between 1"),
+        ("tiny", {"learning_rate": 1e9}, "learning_rate must be between 0 and 10"),
+        ("tiny", {"n_head": 5}, "must be a multiple of n_head"),
+        ("tiny", {"steps": 1_000_000}, "may have 200,000 steps"),
+        ("tiny", {"steps": 100_000, "eval_interval": 1}, "more than 10,000 evaluations"),
+        (
+            "tiny",
+            {"n_layer": 64, "n_head": 64, "n_embd": 4096, "block_size": 256, "micro_batch_size": 65_536, "batch_size": 65_536},
+            "GiB of memory",
+        ),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_before_it_starts(jobs: Jobs, preset: Any, settings: Any, message: str) -> None:
+    long_enough = Corpus("long", CORPUS.text)
+    with pytest.raises((ParameterError, CorpusError), match=message):
+        jobs.start(preset, settings, long_enough)
+    assert jobs.all() == []
+
+
+def test_a_text_too_short_for_the_context_is_refused(jobs: Jobs) -> None:
+    with pytest.raises(CorpusError, match="needs at least"):
+        jobs.start("tiny", {}, Corpus("short", "abc" * 10))
+
+
+def test_only_settings_that_differ_from_the_preset_are_typed() -> None:
+    network, recipe, typed = read_settings("tiny", {"n_layer": 2, "steps": 70.0})
+    assert (network.n_layer, recipe.steps, typed) == (2, 70, {"steps": 70})
+
+
+def test_a_cut_line_waits_until_it_is_whole(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    curve = Curve(run)
+    curve.read()
+    assert curve.since(0)["next"] == 0
+    whole = '{"step": 1, "loss": 2.5, "learning_rate": 0.1, "grad_norm": 1.0, "elapsed_s": 0.1}\n'
+    run.metrics_path.write_text(whole + whole[:30])
+    curve.read()
+    assert curve.since(0)["steps"]["step"] == [1]
+    run.metrics_path.write_text(whole * 2)
+    curve.read()
+    assert curve.since(1)["steps"] == {"step": [1], "loss": [2.5], "learning_rate": [0.1], "grad_norm": [1.0], "elapsed_s": [0.1]}
+
+
+def test_the_estimate_of_memory_grows_with_what_is_asked_for() -> None:
+    network, recipe, _ = read_settings("lesson", {})
+    small = needs.training_bytes(network, recipe, 10**6)
+    assert 2**29 < small < 2**32
+    larger, _, _ = read_settings("lesson", {"n_embd": 768})
+    assert needs.training_bytes(larger, recipe, 10**6) > 1.5 * small

@@ -1,0 +1,349 @@
+"""Training over real HTTP: what everybody may watch, what only the admin may do, and what nobody may."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import json
+import os
+import pickle
+import signal
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from model.checkpoint import load_weights
+from model.data import MAX_CORPUS_BYTES
+from model.training.jobs import Jobs
+from tests.client import host_and_port
+from tests.killing import synthetic_text
+from tests.server import running_process
+from tests.viewing import PATIENCE_S, Viewer, answer, app_with_log, texts_of
+
+PASSWORD = "correct horse battery"
+TEXT = synthetic_text().encode()
+RUN_ROUTES = ("stop", "resume", "rename", "delete", "use")
+ADMIN_POSTS = ["/train/corpus", "/train/start", "/train/shipped/use", *(f"/train/runs/RUN/{name}" for name in RUN_ROUTES)]
+ADMIN_GETS = ["/train/runs/RUN/log", "/train/runs/RUN/weights"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("app")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def environment() -> Iterator[None]:
+    """The app's password."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ADMIN_PASSWORD", PASSWORD)
+        patch.delenv("SPACE_ID", raising=False)
+        yield
+
+
+@pytest.fixture(scope="module")
+def url(folder: Path) -> Iterator[str]:
+    try:
+        with app_with_log(folder / "stderr", "--runs", str(folder / "runs")) as url:
+            yield url
+    finally:
+        end_all(folder / "runs")
+
+
+def end_all(runs: Path) -> None:
+    for job in Jobs(runs).all():
+        if process := job.process():
+            process.signal(signal.SIGKILL)
+
+
+class Admin:
+    """Somebody with a token, or without."""
+
+    def __init__(self, url: str, token: str = ""):
+        self.url = url
+        self.headers = {"Authorization": f"Bearer {token}"} if token else {}
+
+    def post(self, path: str, **asked: Any) -> tuple[int, Any]:
+        return answer(self.url, "POST", path, json.dumps(asked).encode(), Content_Type="application/json", **self.headers)
+
+    def send(self, path: str, body: bytes) -> tuple[int, Any]:
+        return answer(self.url, "POST", path, body, Content_Type="text/plain", **self.headers)
+
+    def get(self, path: str) -> tuple[int, Any]:
+        return answer(self.url, "GET", path, **self.headers)
+
+    def do(self, path: str, **asked: Any) -> Any:
+        status, told = self.post(path, **asked)
+        assert status == 200, told
+        return told
+
+    def run(self, run: str) -> Any:
+        return next(told for told in self.get("/train/runs")[1]["runs"] if told["id"] == run)
+
+    def until(self, run: str, *states: str) -> Any:
+        wait_for(lambda: self.run(run)["state"] in states)
+        return self.run(run)
+
+    def start(self, **settings: Any) -> str:
+        corpus = self.send("/train/corpus?name=synthetic.txt", TEXT)[1]["corpus"]
+        return self.do("/train/start", preset="tiny", corpus=corpus, settings=settings)["run"]["id"]
+
+
+def log_in(url: str) -> Admin:
+    status, told = Admin(url).post("/admin/login", password=PASSWORD)
+    assert status == 200
+    return Admin(url, told["token"])
+
+
+@pytest.fixture(scope="module")
+def admin(url: str) -> Admin:
+    return log_in(url)
+
+
+@pytest.fixture(scope="module")
+def finished(admin: Admin) -> str:
+    """A run that is done."""
+    run = admin.start(steps=30, eval_interval=10)
+    admin.until(run, "finished")
+    return run
+
+
+@pytest.fixture(autouse=True)
+def nothing_went_wrong(url: str, folder: Path) -> Iterator[None]:
+    yield
+    assert "Traceback" not in (folder / "stderr").read_text()
+
+
+def wait_for(what: Callable[[], Any]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_everybody_may_watch(url: str, finished: str) -> None:
+    anybody = Admin(url)
+    told = anybody.get("/train/runs")[1]
+    run = told["runs"][0]
+    assert (run["id"], run["state"], run["name"], run["step"]) == (finished, "finished", "tiny, synthetic.txt", 30)
+    assert told["model"] == anybody.get("/model")[1]["key"]
+    curve = anybody.get(f"/train/runs/{finished}/metrics")[1]
+    assert (curve["from"], curve["next"]) == (0, 33)
+    assert curve["steps"]["step"] == list(range(1, 31))
+    assert [sample["step"] for sample in curve["samples"]] == curve["evaluations"]["step"] == [10, 20, 30]
+    rest = anybody.get(f"/train/runs/{finished}/metrics?from=33&edition={curve['edition']}")[1]
+    assert (rest["from"], rest["steps"]["step"], rest["samples"]) == (33, [], [])
+    other = anybody.get(f"/train/runs/{finished}/metrics?from=33&edition=another")[1]
+    assert (other["from"], len(other["steps"]["step"])) == (0, 30)
+    assert anybody.get("/train/runs/none/metrics")[0] == 404
+    assert anybody.get(f"/train/runs/{finished}/metrics?from=-1")[0] == 400
+
+
+def test_settings_come_with_their_ranges(url: str) -> None:
+    told = Admin(url).get("/train/presets")[1]
+    settings = {setting["name"]: setting for setting in told["settings"]}
+    assert (settings["n_layer"]["low"], settings["n_layer"]["high"], settings["n_layer"]["flag"]) == (1, 64, "--n-layer")
+    assert settings["optimizer"]["choices"] == ["muon", "adamw"]
+    assert "vocab_size" not in settings
+    assert told["default"] in [preset["id"] for preset in told["presets"]]
+    assert all(preset["network"].keys() | preset["recipe"].keys() == settings.keys() for preset in told["presets"])
+
+
+@pytest.mark.parametrize("token", ["", "made-up", "logged out"])
+def test_without_the_right_nothing_is_done(url: str, finished: str, folder: Path, token: str) -> None:
+    if token == "logged out":
+        leaving = log_in(url)
+        assert leaving.get("/admin/right")[1]["admin"]
+        leaving.do("/admin/logout")
+        assert not leaving.get("/admin/right")[1]["admin"]
+    else:
+        leaving = Admin(url, token)
+    logged = (folder / "stderr").stat().st_size
+    for path in ADMIN_POSTS:
+        assert leaving.post(path.replace("RUN", finished), id=finished)[0] == 401, path
+        assert leaving.send(path.replace("RUN", finished), b"\xff" * 1000)[0] == 401, path
+    for path in ADMIN_GETS:
+        assert leaving.get(path.replace("RUN", finished))[0] == 401, path
+    lines = (folder / "stderr").read_text()[logged:].splitlines()
+    assert len(lines) == 2 * len(ADMIN_POSTS) + len(ADMIN_GETS)
+    assert all(line.startswith("refused ") for line in lines)
+    assert Admin(url).run(finished)["state"] == "finished"
+
+
+def test_an_upload_over_the_limit_is_refused_and_without_the_right_a_far_smaller_one(url: str, admin: Admin) -> None:
+    for sender, size in ((Admin(url), 2 * 2**20), (admin, MAX_CORPUS_BYTES + 1)):
+        connection = http.client.HTTPConnection(*host_and_port(url), timeout=PATIENCE_S)
+        connection.putrequest("POST", "/train/corpus")
+        for name, value in (sender.headers | {"Content-Length": str(size)}).items():
+            connection.putheader(name, value)
+        connection.endheaders()
+        assert connection.getresponse().status == 413
+        connection.close()
+    status, told = admin.send("/train/corpus?name=long", TEXT * 150)  # 3 MB
+    assert (status, told["characters"]) == (200, 150 * len(TEXT))
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"", "is empty"),
+        (b"\x89PNG\xff\x00", "is not UTF-8"),
+        (b"a\0b", "has NUL bytes"),
+        (b"x" * 10_000, "one character repeated"),
+        ("".join(map(chr, range(0x4E00, 0x4E00 + 5_000))).encode(), "5,000 different characters"),
+    ],
+)
+def test_what_is_no_corpus_is_said(admin: Admin, body: bytes, message: str) -> None:
+    status, told = admin.send("/train/corpus", body)
+    assert status == 400
+    assert message in told["error"]
+
+
+def test_a_corpus_is_told_before_it_is_trained_on(admin: Admin) -> None:
+    told = admin.send("/train/corpus?name=abc.txt", b"abcab\n" * 10)[1]
+    assert (told["name"], told["characters"], told["alphabet"], told["beginning"][:6]) == ("abc.txt", 60, ["\n", "a", "b", "c"], "abcab\n")
+    status, refused = admin.post("/train/start", preset="tiny", corpus=told["corpus"], settings={"block_size": 64})
+    assert status == 400
+    assert "needs at least" in refused["error"]
+    assert admin.send("/train/corpus?name=a%0Ab", b"abc")[0] == 400
+    assert admin.post("/train/start", preset="tiny", corpus="another")[0] == 400
+    assert admin.post("/train/start", preset="tiny", settings={"n_head": 5})[0] == 400
+    assert admin.post("/train/start", preset="tiny", device="cuda")[0] == 400
+
+
+def test_ids_that_are_paths_are_unknown(admin: Admin, folder: Path) -> None:
+    victim = folder / "victim"
+    victim.mkdir(exist_ok=True)
+    (victim / "config.json").write_text("{}")
+    for run in ("..", "%2e%2e", "..%2fvictim", "%2e%2e%2fvictim", ".lock", "%00", "victim"):
+        for name in RUN_ROUTES:
+            asked = {"delete": {"id": "../victim"}, "rename": {"name": "x"}}.get(name, {})
+            assert admin.post(f"/train/runs/{run}/{name}", **asked)[0] in (404, 405), (run, name)
+    assert (victim / "config.json").exists()
+
+
+def test_names_are_text_and_deleting_wants_the_id_again(admin: Admin, folder: Path) -> None:
+    run = admin.start(steps=4, eval_interval=2)
+    admin.until(run, "finished")
+    told = admin.do(f"/train/runs/{run}/rename", name="../../<b>x</b>")
+    assert told["run"]["name"] == "../../<b>x</b>"
+    assert admin.post(f"/train/runs/{run}/rename", name="\x1b[31m")[0] == 400
+    for asked in ({}, {"id": "another"}):
+        assert admin.post(f"/train/runs/{run}/delete", **asked)[0] == 400
+    assert admin.do(f"/train/runs/{run}/delete", id=run) == {}
+    assert not (folder / "runs" / run).exists()
+    assert admin.post(f"/train/runs/{run}/delete", id=run)[0] == 404
+
+
+def test_a_run_is_stopped_and_resumed_and_a_second_start_names_it(url: str, admin: Admin) -> None:
+    run = admin.start(steps=100_000, eval_interval=10)
+    wait_for(lambda: admin.run(run)["step"] > 20)
+    status, told = admin.post("/train/start", preset="tiny")
+    assert status == 400
+    assert "tiny, synthetic.txt is being trained" in told["error"]
+    watched = Admin(url).run(run)
+    assert watched["left_s"] > 0
+    assert watched["chars_per_s"] > 0
+    admin.do(f"/train/runs/{run}/stop")
+    stopped = admin.until(run, "stopped")
+    admin.do(f"/train/runs/{run}/resume")
+    wait_for(lambda: admin.run(run)["step"] > stopped["step"])
+    admin.do(f"/train/runs/{run}/stop", firmly=True)
+    admin.until(run, "stopped")
+    assert any("Stopped after step" in line for line in admin.get(f"/train/runs/{run}/log")[1]["last_lines"])
+
+
+def test_a_runs_model_is_used_and_given_back(url: str, admin: Admin, finished: str) -> None:
+    shipped = admin.get("/model")[1]
+    with Viewer(url) as under_way:
+        assert under_way.ask(prompt="ROMEO:", length=400, samples=4, seed=7)["model"] == shipped["key"]
+        admin.do(f"/train/runs/{finished}/use")
+        lines = under_way.rest()
+        assert lines[-1]["state"] == "done"
+        assert all(len(text) == 400 for text in texts_of(lines))
+    now = admin.get("/model")[1]
+    assert now["run"] == finished
+    assert now["page"]["vocabulary"] == sorted(set(TEXT.decode()))
+    assert now["page"]["weights"]["val_loss"] == admin.run(finished)["best_loss"]
+    assert admin.get("/train/runs")[1]["in_use"] == finished
+    with Viewer(url) as viewer:
+        told = viewer.ask(prompt="the king", length=50)
+        assert told["model"] == now["key"] != shipped["key"]
+        assert set("".join(texts_of(viewer.rest()))) <= set(TEXT.decode())
+    assert answer(url, "POST", "/attention", b'{"text": "the king"}', Content_Type="application/json")[1]["n_layer"] == 2
+    admin.do("/train/shipped/use")
+    assert admin.get("/model")[1] == shipped
+
+
+def test_a_pickle_posing_as_safetensors_is_refused_and_not_run(admin: Admin, finished: str, folder: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return os.mkdir, (str(folder / "sprung"),)
+
+    path, logged = folder / "runs" / finished / "best.safetensors", (folder / "stderr").stat().st_size
+    good = path.read_bytes()
+    path.write_bytes(pickle.dumps(Trap()))
+    try:
+        for act in (lambda: admin.post(f"/train/runs/{finished}/use"), lambda: admin.get(f"/train/runs/{finished}/weights")):
+            status, told = act()
+            assert status == 400
+            assert "not a safetensors file" in told["error"]
+    finally:
+        path.write_bytes(good)
+    assert not (folder / "sprung").exists()
+    assert (folder / "stderr").read_text()[logged:].count("not a safetensors file") == 2
+
+
+def test_the_best_weights_come_as_a_folder_that_can_be_loaded(url: str, admin: Admin, finished: str, tmp_path: Path) -> None:
+    connection = http.client.HTTPConnection(*host_and_port(url), timeout=PATIENCE_S)
+    connection.request("GET", f"/train/runs/{finished}/weights", headers=admin.headers)
+    zipfile.ZipFile(io.BytesIO(connection.getresponse().read())).extractall(tmp_path)
+    connection.close()
+    weights = load_weights(tmp_path / finished)
+    assert weights.val_loss == admin.run(finished)["best_loss"]
+
+
+def test_wrong_passwords_hold_up_their_client_alone(url: str, folder: Path) -> None:
+    def log_in_from(host: str, password: str, spoofed: str) -> int:
+        connection = http.client.HTTPConnection(*host_and_port(url), timeout=PATIENCE_S, source_address=(host, 0))
+        headers = {"Content-Type": "application/json", "X-Forwarded-For": spoofed}
+        connection.request("POST", "/admin/login", json.dumps({"password": password}), headers)
+        response = connection.getresponse()
+        response.read()
+        connection.close()
+        return response.status
+
+    logged = (folder / "stderr").stat().st_size
+    statuses = [log_in_from("127.0.0.2", f"guess {number}", f"10.0.0.{number % 250}") for number in range(1_000)]
+    assert set(statuses) == {401, 429}
+    assert statuses.count(401) < 20
+    assert log_in_from("127.0.0.2", PASSWORD, "") == 429  # not looked at
+    assert log_in_from("127.0.0.3", PASSWORD, "127.0.0.2") == 200
+    told = (folder / "stderr").read_text()[logged:]
+    assert told.count("refused POST") == 1_001
+    assert "guess" not in told
+    assert PASSWORD not in told
+
+
+def test_a_killed_app_finds_its_run_again_with_nothing_missing(folder: Path, tmp_path: Path) -> None:
+    runs = str(tmp_path / "runs")
+    try:
+        with running_process("--device", "cpu", "--runs", runs) as (url, pid):
+            run = log_in(url).start(steps=100_000, eval_interval=10)
+            wait_for(lambda: Admin(url).run(run)["step"] > 10)
+            os.kill(pid, signal.SIGKILL)
+        with running_process("--device", "cpu", "--runs", runs) as (url, _):
+            found = Admin(url).run(run)
+            assert found["state"] == "running"
+            wait_for(lambda: Admin(url).run(run)["step"] > found["step"])
+            curve = Admin(url).get(f"/train/runs/{run}/metrics")[1]
+            assert curve["steps"]["step"] == list(range(1, len(curve["steps"]["step"]) + 1))
+            assert [sample["step"] for sample in curve["samples"]] == curve["evaluations"]["step"]
+            log_in(url).do(f"/train/runs/{run}/stop")
+            Admin(url).until(run, "stopped")
+    finally:
+        end_all(Path(runs))

@@ -1,0 +1,166 @@
+// The loss of runs, step by step: a thin line for the batches that were learned from, a strong one for text that was not. Beside them the
+// figures of the lecture.
+import { make, number } from "../shared/dom.js";
+import { fit, onLook, palette } from "../shared/paint.js";
+
+export const LECTURE = [
+  [2.5, "bigram"],
+  [2.4, "one head"],
+  [2.28, "many heads"],
+  [2.08, "+ residual"],
+  [1.48, "scaled up"],
+]; // validation losses, in nats per character, of the lecture's rungs
+const EDGE = { left: 3, right: 8.75, top: 1, bottom: 2.25 }; // rem
+const LEAST = 0.9; // nats; no run of this size gets below
+const TICKS = [1, 1.2, 1.5, 2, 2.5, 3, 3.5, 4, 5, 7, 10];
+const NAMED_APART = 1.1; // rem between two names at the right
+const DASHES = [[], [7, 4], [2, 3], [10, 3, 2, 3]]; // one for each run, so that they are told apart without colours
+
+// { node, draw({ runs, scale, step }), paint(context, width, height) }. A run is { name, train: [[step, loss], ...], val: [...], steps };
+// `scale` is "log" or "linear", `step` is marked. `onStep(step)` is called for the evaluation that is pointed at, or pressed.
+export function createChart(onStep) {
+  const node = make("div", "loss-chart");
+  const canvas = node.appendChild(make("canvas"));
+  canvas.setAttribute("role", "img");
+  canvas.dataset.testid = "loss-chart";
+  let shown = null;
+
+  function paint() {
+    const [width, height] = [node.clientWidth, node.clientHeight];
+    if (!width || !shown) return;
+    paintChart(fit(canvas, width, height), width, height, shown);
+    const [run] = shown.runs;
+    Object.assign(node.dataset, { train: run?.train.length ?? 0, val: run?.val.length ?? 0 });
+  }
+
+  const nearest = (event) => {
+    const [run] = shown?.runs ?? [];
+    if (!run?.val.length) return;
+    const { left, width, height } = canvas.getBoundingClientRect();
+    const { x } = layOut(width, height, shown, palette().rem);
+    const distances = run.val.map(([step]) => Math.abs(x(step) - (event.clientX - left)));
+    onStep(run.val[distances.indexOf(Math.min(...distances))][0]);
+  };
+  canvas.addEventListener("pointermove", (event) => event.pointerType === "mouse" && event.buttons && nearest(event));
+  canvas.addEventListener("click", nearest);
+  new ResizeObserver(paint).observe(node);
+  onLook(paint);
+  return {
+    node,
+    draw(what) {
+      shown = what;
+      canvas.setAttribute("aria-label", inWords(what.runs));
+      paint();
+    },
+    paint: (context, width, height) => paintChart(context, width, height, shown),
+  };
+}
+
+function inWords(runs) {
+  if (!runs.some(({ train }) => train.length)) return "Loss by step: nothing is measured yet.";
+  const last = ({ name, val }) => `${name}: ${val.length ? `validation loss ${val.at(-1)[1].toFixed(3)} at step ${number(val.at(-1)[0])}` : "not evaluated yet"}`;
+  return `Loss by step. ${runs.map(last).join("; ")}`;
+}
+
+// Where a step and a loss stand.
+function layOut(width, height, { runs, scale }, rem) {
+  const [left, right] = [EDGE.left * rem, width - EDGE.right * rem];
+  const [top, bottom] = [EDGE.top * rem, height - EDGE.bottom * rem];
+  const losses = runs.flatMap(({ train, val }) => [...train, ...val].map(([, loss]) => loss)).filter(Number.isFinite);
+  const most = Math.min(20, Math.max(4.4, ...losses));
+  const least = Math.min(1.35, Math.max(LEAST, Math.min(...losses, 1.35) - 0.05));
+  const steps = Math.max(1, ...runs.map(({ steps, train }) => Math.max(steps, train.at(-1)?.[0] ?? 0)));
+  const share = scale === "log" ? (loss) => Math.log(loss / least) / Math.log(most / least) : (loss) => (loss - least) / (most - least);
+  const y = (loss) => bottom - (bottom - top) * Math.min(1, Math.max(0, share(loss)));
+  return { left, right, top, bottom, most, least, steps, x: (step) => left + ((right - left) * step) / steps, y };
+}
+
+function paintChart(context, width, height, shown) {
+  const colours = palette();
+  const places = layOut(width, height, shown, colours.rem);
+  context.font = `${0.875 * colours.rem}px ${colours.sans}`;
+  context.textBaseline = "middle";
+  paintAxes(context, places, colours);
+  paintLecture(context, places, colours);
+  if (shown.step !== null) paintStep(context, places, shown.step, colours);
+  [...shown.runs.entries()].reverse().forEach(([place, run]) => paintRun(context, places, run, place, colours));
+}
+
+function paintAxes(context, { left, right, bottom, most, least, steps, x, y }, { rem, rule, inkSoft }) {
+  context.textAlign = "right";
+  let before = Infinity;
+  for (const tick of TICKS.filter((loss) => loss >= least && loss <= most)) {
+    if (before - y(tick) < 1.4 * rem) continue;
+    before = y(tick);
+    context.fillStyle = rule;
+    context.fillRect(left, Math.round(before), right - left, 1);
+    context.fillStyle = inkSoft;
+    context.fillText(String(tick), left - 0.5 * rem, before);
+  }
+  context.textAlign = "center";
+  const unit = niceUnit(steps / 5);
+  for (let step = 0; step <= steps; step += unit) context.fillText(number(step), x(step), bottom + 0.9 * rem);
+  context.textAlign = "right";
+  context.fillText("steps", right, bottom + 1.9 * rem);
+}
+
+const niceUnit = (least) => {
+  const power = 10 ** Math.floor(Math.log10(Math.max(1, least)));
+  return [1, 2, 5, 10].map((factor) => factor * power).find((unit) => unit >= least);
+};
+
+function paintLecture(context, { right, least, most, y }, { rem, ruleStrong, inkSoft }) {
+  context.textAlign = "left";
+  let before = -Infinity;
+  for (const [loss, name] of LECTURE) {
+    if (loss < least || loss > most) continue;
+    context.fillStyle = ruleStrong;
+    context.fillRect(right, Math.round(y(loss)), 0.6 * rem, 1);
+    const at = Math.max(y(loss), before + NAMED_APART * rem);
+    before = at;
+    context.fillStyle = inkSoft;
+    context.fillText(`${loss} ${name}`, right + 0.9 * rem, at);
+  }
+}
+
+function paintStep(context, { top, bottom, x }, step, { accent }) {
+  context.fillStyle = accent;
+  context.fillRect(Math.round(x(step)), top, 1, bottom - top);
+}
+
+function paintRun(context, { x, y }, { train, val }, place, colours) {
+  const line = (points, width, alpha) => {
+    context.globalAlpha = alpha;
+    context.lineWidth = width;
+    context.beginPath();
+    points.forEach(([step, loss]) => context.lineTo(x(step), y(loss)));
+    context.stroke();
+    context.globalAlpha = 1;
+  };
+  context.lineJoin = "round";
+  context.strokeStyle = place ? colours.inkSoft : colours.ink;
+  line(thinned(train, x), 1, 0.35);
+  context.setLineDash(DASHES[place % DASHES.length]);
+  context.strokeStyle = place ? colours.inkSoft : colours.accent;
+  line(val, place ? 2 : 3, 1);
+  context.setLineDash([]);
+  if (val.length && val.length <= 60) {
+    context.fillStyle = context.strokeStyle;
+    for (const [step, loss] of val) {
+      context.beginPath();
+      context.arc(x(step), y(loss), place ? 2 : 3.5, 0, 2 * Math.PI);
+      context.fill();
+    }
+  }
+}
+
+// The mean of all steps that fall on one pixel: thousands of them are one line, and it takes no time.
+function thinned(points, x) {
+  const bins = new Map();
+  for (const [step, loss] of points) {
+    const at = Math.round(x(step) / 2);
+    const bin = bins.get(at) ?? { step: 0, loss: 0, count: 0 };
+    bins.set(at, { step: bin.step + step, loss: bin.loss + loss, count: bin.count + 1 });
+  }
+  return [...bins.values()].map(({ step, loss, count }) => [step / count, loss / count]);
+}

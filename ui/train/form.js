@@ -1,0 +1,199 @@
+// The form for a new run: a preset first, what it learns from, and everything else behind "More settings".
+import { button, make, number } from "../shared/dom.js";
+import { duration, isUnderWay } from "./run.js";
+import { act, getPresets, sendCorpus, startRun } from "./server.js";
+
+const CHECK_MS = 400; // after the last change of a pasted text
+
+export function createForm(train, node) {
+  const page = build(node);
+  let known = null; // what GET /train/presets says
+  let corpus = null; // { text, name } and, once the server knows it, its key; null for Tiny Shakespeare
+  let checking = 0;
+
+  train.addEventListener("right", async () => {
+    node.hidden = !train.isAdmin;
+    if (!train.isAdmin || known) return;
+    try {
+      known = await getPresets();
+      fill();
+    } catch (error) {
+      train.say(error.message);
+    }
+  });
+  train.addEventListener("runs", showBusy);
+
+  function fill() {
+    page.preset.replaceChildren(...known.presets.map(({ id }) => new Option(id, id)));
+    page.preset.value = known.default;
+    page.settings.replaceChildren(...known.settings.map(settingNode));
+    tellStandard();
+    page.ephemeral.hidden = !known.ephemeral;
+    page.form.addEventListener("input", tellCommand);
+    takePreset();
+  }
+
+  const tellStandard = () => (page.about.textContent = `${number(known.corpus.characters)} characters, ${known.corpus.n_alphabet} different.`);
+
+  const preset = () => known.presets.find(({ id }) => id === page.preset.value);
+
+  // The preset's own values stand in the fields; what is changed there is what is sent.
+  const standardOf = ({ group, name }) => String(preset()[group][name]);
+  function takePreset() {
+    for (const setting of known.settings) page.form.elements[setting.name].value = standardOf(setting);
+    tellPreset();
+    tellCommand();
+  }
+
+  function changed() {
+    const typed = ({ name, type }) => {
+      const value = page.form.elements[name].value.trim();
+      return type === "str" || value === "" || Number.isNaN(Number(value)) ? value : Number(value); // what is no number, the server says
+    };
+    const others = known.settings.filter((setting) => page.form.elements[setting.name].value.trim() !== standardOf(setting));
+    return Object.fromEntries(others.map((setting) => [setting.name, typed(setting)]));
+  }
+
+  function tellCommand() {
+    const flags = Object.entries(changed()).map(([name, value]) => ` --${name.replaceAll("_", "-")} ${value}`);
+    const text = corpus ? " --corpus text.txt" : "";
+    page.command.textContent = `python -m model train --preset ${preset().id}${text}${flags.join("")}`;
+  }
+
+  // What a preset is for, and how long it takes here.
+  function tellPreset() {
+    const { about, takes_s, measured } = preset();
+    const takes = takes_s && `${measured ? "" : "Roughly "}${duration(takes_s)} on this machine.`;
+    page.presetAbout.textContent = [`${about[0].toUpperCase()}${about.slice(1)}.`, takes].filter(Boolean).join(" ");
+  }
+
+  function settingNode({ name, flag, help, low, high, type, choices }) {
+    const row = make("label", "setting-row");
+    const field = make(choices.length ? "select" : "input", "train-field");
+    field.name = name;
+    if (choices.length) field.append(...choices.map((choice) => new Option(choice, choice)));
+    else Object.assign(field, { type: "text", inputMode: type === "int" ? "numeric" : "decimal" });
+    row.append(make("span", "setting-name", flag.slice(2).replaceAll("-", " ")), field);
+    row.title = [help, low !== null && `${low} to ${high.toLocaleString("en")}`].filter(Boolean).join("; ");
+    return row;
+  }
+
+  // What the text is, as the server sees it: its size and alphabet, or what is wrong with it.
+  async function look() {
+    const count = ++checking;
+    page.about.textContent = "";
+    page.about.classList.remove("error");
+    if (!corpus) {
+      if (!page.source.value) tellStandard();
+      return tellCommand();
+    }
+    page.about.textContent = "…";
+    try {
+      const told = await sendCorpus(corpus.text, corpus.name);
+      if (count !== checking) return;
+      corpus.key = told.corpus;
+      page.about.textContent = `${number(told.characters)} characters, ${told.alphabet.length} different.`;
+    } catch (error) {
+      if (count !== checking) return;
+      page.about.textContent = error.message;
+      page.about.classList.add("error");
+      train.checkRight();
+    }
+    tellCommand();
+  }
+
+  page.preset.addEventListener("change", takePreset);
+  page.source.addEventListener("change", () => {
+    page.file.hidden = page.source.value !== "file";
+    page.paste.hidden = page.source.value !== "paste";
+    corpus = page.source.value === "paste" && page.paste.value ? { text: page.paste.value, name: "pasted text" } : null;
+    if (page.source.value === "file") page.file.click();
+    void look();
+  });
+  page.file.addEventListener("change", () => {
+    const [file] = page.file.files;
+    corpus = file ? { text: file, name: file.name.slice(0, known.limits.name_chars) } : null;
+    void look();
+  });
+  let pasting = 0;
+  page.paste.addEventListener("input", () => {
+    clearTimeout(pasting);
+    corpus = { text: page.paste.value, name: "pasted text" };
+    pasting = setTimeout(look, CHECK_MS);
+  });
+  page.more.addEventListener("click", () => {
+    page.settings.hidden = !page.settings.hidden;
+    page.more.setAttribute("aria-expanded", String(!page.settings.hidden));
+  });
+  page.stop.addEventListener("click", () => {
+    const running = train.runs.find(isUnderWay);
+    if (running) void train.act(() => act(running.id, "stop"));
+  });
+  page.copy.addEventListener("click", async () => {
+    await navigator.clipboard?.writeText(page.command.textContent);
+    page.copy.textContent = "Copied";
+    setTimeout(() => (page.copy.textContent = "Copy"), 1_500);
+  });
+  page.form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    void train.act(async () => {
+      page.go.disabled = true;
+      try {
+        if (corpus) corpus.key = (await sendCorpus(corpus.text, corpus.name)).corpus; // the server keeps only the latest texts
+        const name = page.name.value.trim() || new Date().toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
+        const { run } = await startRun({ preset: preset().id, settings: changed(), corpus: corpus?.key ?? null, name: `${preset().id}, ${name}`.slice(0, known.limits.name_chars) });
+        train.show("watch");
+        await train.look();
+        train.watch(run.id);
+      } finally {
+        showBusy();
+      }
+    });
+  });
+
+  function showBusy() {
+    const running = train.runs.find(isUnderWay);
+    page.go.disabled = Boolean(running);
+    page.go.textContent = running ? "A run is under way" : "Start";
+    page.stop.hidden = !running;
+  }
+
+  return {};
+}
+
+function build(node) {
+  const form = make("form", "new-run");
+  const preset = make("select", "train-field");
+  preset.id = "train-preset";
+  const presetAbout = make("p", "train-hint");
+  const label = (words, field) => {
+    const name = make("label", "train-label", words);
+    name.htmlFor = field.id;
+    return [name, field];
+  };
+  const source = make("select", "train-field");
+  source.id = "train-source";
+  const ephemeral = Object.assign(make("p", "train-hint", "On this Space the disk is empty again after a restart: download what you want to keep."), { hidden: true });
+  source.append(new Option("Tiny Shakespeare", ""), new Option("A text file", "file"), new Option("A pasted text", "paste"));
+  const file = Object.assign(make("input", "train-file"), { type: "file", accept: ".txt,.md,text/*", hidden: true });
+  file.setAttribute("aria-label", "Text file");
+  const paste = Object.assign(make("textarea", "train-field"), { rows: 4, hidden: true, spellcheck: false, placeholder: "Paste a text" });
+  paste.setAttribute("aria-label", "Text to learn from");
+  const about = make("p", "train-hint");
+  about.setAttribute("role", "status");
+  const name = Object.assign(make("input", "train-field"), { id: "train-name", maxLength: 60, placeholder: "preset and time" });
+  const more = button("more-settings", "More settings", () => {});
+  more.setAttribute("aria-expanded", "false");
+  const settings = Object.assign(make("div", "settings"), { hidden: true });
+  const [command, copy] = [make("code", "command"), button("quiet", "Copy", () => {})];
+  const line = make("p", "command-line");
+  line.append(command, copy);
+  const actions = make("div", "train-actions");
+  const go = make("button", "train-button train-main", "Start");
+  go.type = "submit";
+  const stop = Object.assign(button("train-button", "Stop", () => {}), { hidden: true });
+  actions.append(go, stop);
+  form.append(...label("Preset", preset), presetAbout, ...label("Learns from", source), file, paste, about, ...label("Name", name), more, settings, actions, ephemeral, line);
+  node.append(form);
+  return { form, preset, presetAbout, source, ephemeral, file, paste, about, name, more, settings, command, copy, go, stop };
+}

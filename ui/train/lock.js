@@ -1,0 +1,47 @@
+// The lock: who knows the password may start runs, everybody may watch.
+import { button, make } from "../shared/dom.js";
+import { askRight, lock, unlock } from "./server.js";
+
+export function createLock(train, node) {
+  const form = make("form", "lock-form");
+  const label = make("label", "train-label", "Password");
+  const field = make("input", "train-field");
+  Object.assign(field, { id: "train-password", type: "password", autocomplete: "current-password", required: true });
+  label.htmlFor = field.id;
+  const go = make("button", "train-button train-main", "Unlock");
+  go.type = "submit";
+  const said = make("p", "train-trouble");
+  said.setAttribute("role", "alert");
+  const hint = make("p", "train-hint", "Everybody may watch. To start runs, unlock: the password stands in the terminal where the app was started, unless one was set.");
+  form.append(hint, label, field, go, said);
+  const leave = button("quiet", "Lock again", async () => {
+    await lock().catch((error) => train.say(error.message));
+    train.checkRight();
+  });
+  node.append(form, leave);
+
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    said.textContent = "";
+    go.disabled = true;
+    try {
+      await unlock(field.value);
+      field.value = "";
+      train.checkRight();
+    } catch (error) {
+      said.textContent = error.message;
+      field.select();
+    } finally {
+      go.disabled = false;
+    }
+  });
+
+  train.addEventListener("right", async () => {
+    form.hidden = train.isAdmin;
+    leave.hidden = !train.isAdmin;
+    const { closed } = train.isAdmin ? {} : await askRight().catch(() => ({}));
+    if (!closed) return;
+    hint.textContent = closed;
+    for (const part of [label, field, go]) part.hidden = true;
+  });
+}

@@ -1,0 +1,203 @@
+// The Train tab. Given by gr.HTML: element. Runs are started by who has the right, and watched by everybody.
+//
+// `train` is an EventTarget:
+//   train.runs      what GET /train/runs says, the newest first        event "runs": it was asked for again
+//   train.run       the run that is watched, one of them, or null      event "run": another one; choose with train.watch(id)
+//   train.curve     its metrics and samples so far (curve.js)          event "curve": they grew
+//   train.isAdmin   whether this browser may act                       event "right": that changed
+//   train.act(words, work)   does what an admin asked for, and says what went wrong; train.say(words, isError)
+import { copyLink, createMenu, sayer, toggleFullScreen, tool } from "../shared/bar.js";
+import { button, make } from "../shared/dom.js";
+import { createHelp, listenToKeys } from "../shared/keys.js";
+import { noteModel } from "../shared/model.js";
+import { Curve } from "./curve.js";
+import { createForm } from "./form.js";
+import { createLock } from "./lock.js";
+import { createRuns } from "./runs.js";
+import { isUnderWay } from "./run.js";
+import { askRight, getRuns, hasRight } from "./server.js";
+import { createWatch } from "./watch.js";
+
+const VIEWS = [
+  ["watch", "Watch", createWatch],
+  ["runs", "All runs", createRuns],
+];
+const LOOK_MS = 2_000; // between two questions, while a run is under way
+const IDLE_MS = 10_000; // ... and while none is
+
+class Train extends EventTarget {
+  runs = [];
+  inUse = null; // id of the run whose model writes; null for the one that the app began with
+  run = null;
+  curve = null;
+  isAdmin = hasRight();
+  #chosen = "";
+
+  constructor(element, address) {
+    super();
+    Object.assign(this, { element, address });
+    this.#chosen = address.get("run_shown");
+  }
+
+  // The one that was chosen, else the one under way, else the newest.
+  watch(id = this.#chosen) {
+    this.#chosen = id;
+    this.address.keep("run_shown", id);
+    const run = this.find(id) ?? this.runs.find(isUnderWay) ?? this.runs[0] ?? null;
+    if (run?.id !== this.run?.id) {
+      this.curve = run && new Curve(run.id);
+      this.run = run;
+      this.tell("run");
+      void this.grow();
+    }
+    this.run = run;
+  }
+
+  find(id) {
+    return this.runs.find((run) => run.id === id);
+  }
+
+  async look() {
+    const { runs, model, in_use } = await getRuns();
+    Object.assign(this, { runs, inUse: in_use });
+    void noteModel(model);
+    this.watch();
+    this.tell("runs");
+    await this.grow();
+  }
+
+  async grow() {
+    const { curve } = this;
+    if (curve && (await curve.read()) && curve === this.curve) this.tell("curve");
+  }
+
+  async act(work) {
+    this.say("");
+    try {
+      const answer = await work();
+      await this.look();
+      return answer;
+    } catch (error) {
+      this.say(error.message);
+      this.checkRight();
+      return null;
+    }
+  }
+
+  checkRight() {
+    if (this.isAdmin === hasRight()) return;
+    this.isAdmin = hasRight();
+    this.tell("right");
+  }
+
+  say(words, isError = true) {
+    const said = this.element.querySelector(".train-said");
+    said.textContent = words;
+    said.classList.toggle("error", isError && Boolean(words));
+  }
+
+  tell(event) {
+    this.dispatchEvent(new CustomEvent(event));
+  }
+}
+
+export async function start(element) {
+  const sample = await sampleTab();
+  const train = new Train(element, sample.address);
+  createLock(train, element.querySelector(".train-lock"));
+  createForm(train, element.querySelector(".train-form"));
+  createViews(train);
+  createBar(train);
+  train.tell("right");
+  if (train.isAdmin) void askRight().then(() => train.checkRight(), () => {}); // it may have ended meanwhile
+  void follow(train);
+  element.dataset.ready = "";
+}
+
+// Asks how things stand, as long as somebody looks.
+async function follow(train) {
+  let failed = false;
+  for (;;) {
+    if (!document.hidden && train.element.checkVisibility()) {
+      try {
+        await train.look();
+        if (failed) train.say("");
+        failed = false;
+      } catch (error) {
+        failed = true;
+        train.say(error.message);
+      }
+    }
+    const isLive = train.runs.some(isUnderWay);
+    await new Promise((rested) => setTimeout(rested, !train.element.checkVisibility() || isLive ? LOOK_MS : IDLE_MS));
+  }
+}
+
+function createViews(train) {
+  const [tabs, panels] = [train.element.querySelector(".views"), train.element.querySelector(".panels")];
+  const views = new Map();
+  for (const [name, title, create] of VIEWS) {
+    const tab = button("view-tab", title, () => train.show(name));
+    const panel = make("section", `panel train-${name}`);
+    Object.assign(tab, { id: `train-view-${name}`, role: "tab" });
+    Object.assign(panel, { id: `train-panel-${name}`, role: "tabpanel", hidden: true });
+    tab.setAttribute("aria-controls", panel.id);
+    panel.setAttribute("aria-labelledby", tab.id);
+    tabs.append(tab);
+    panels.append(panel);
+    views.set(name, { tab, panel, view: create(panel, train) ?? {} });
+  }
+  tabs.addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!step) return;
+    const names = [...views.keys()];
+    train.show(names[(names.indexOf(train.shown) + step + names.length) % names.length]);
+    views.get(train.shown).tab.focus();
+  });
+  train.show = (name) => {
+    train.shown = views.has(name) ? name : "watch";
+    for (const [other, { tab, panel }] of views) {
+      tab.setAttribute("aria-selected", String(other === train.shown));
+      tab.tabIndex = other === train.shown ? 0 : -1;
+      panel.hidden = other !== train.shown;
+    }
+    train.address.keep("train", train.shown === "watch" ? "" : train.shown);
+  };
+  train.view = () => views.get(train.shown).view;
+  train.panel = () => views.get(train.shown).panel;
+  train.views = [...views.keys()];
+  train.titleOf = (name) => VIEWS.find(([other]) => other === name)[1];
+  train.show(train.address.get("train"));
+}
+
+function createBar(train) {
+  const tools = train.element.querySelector(".bar-tools");
+  const say = sayer(train.element.querySelector(".bar-said"));
+  train.copyLink = () => copyLink(() => train.address.write(), say);
+  train.toggleFullScreen = () => toggleFullScreen(train.element, say);
+  const opener = tool("download", "Download", "Download (d)", () => train.download());
+  train.download = createMenu(train.element, opener, () => train.view().downloads ?? [], (words) => train.say(words));
+  const everywhere = [
+    ...train.views.map((name, i) => [`${i + 1}`, train.titleOf(name), () => train.show(name)]),
+    ["f", "Full screen", () => train.toggleFullScreen()],
+    ["l", "Copy link", () => train.copyLink()],
+    ["d", "Download", () => train.download()],
+    ["?", "These keys", () => train.showKeys()],
+  ];
+  train.showKeys = createHelp(train, everywhere, [["Esc", "Close"]]);
+  listenToKeys(train, everywhere);
+  tools.append(
+    tool("link", "Copy link", "Copy link (l)", train.copyLink),
+    opener,
+    tool("full-screen", "Full screen", "Full screen (f)", train.toggleFullScreen),
+    tool("keys", "Keys", "Keys (?)", () => train.showKeys()),
+  );
+}
+
+// The Sample tab is mounted first; it may not be ready yet.
+function sampleTab() {
+  return new Promise((resolve) => {
+    const ask = () => (window.soliloquy.sampleTab ? resolve(window.soliloquy.sampleTab) : requestAnimationFrame(ask));
+    ask();
+  });
+}

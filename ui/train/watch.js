@@ -1,0 +1,173 @@
+// The view "Watch": how far a run is, its loss, and what it writes from the same prompt with the same dice at each evaluation.
+import { button, make, number, plural } from "../shared/dom.js";
+import { download, savePicture } from "../shared/paint.js";
+import { createChart } from "./chart.js";
+import { Curve } from "./curve.js";
+import { duration, isUnderWay, stateInWords } from "./run.js";
+import { getLog } from "./server.js";
+
+const SCALES = ["log", "linear"];
+const MOST_COMPARED = 3;
+
+export function createWatch(panel, train) {
+  const page = build(panel);
+  const chart = createChart((step) => choose(step));
+  page.figure.append(chart.node);
+  let at = null; // the evaluation whose sample is shown; null for the newest
+  let others = []; // curves of earlier runs that are compared
+  let scale = SCALES.includes(train.address.get("scale")) ? train.address.get("scale") : SCALES[0];
+  const switches = SCALES.map((name) => [name, button("switch", name, () => setScale(name))]);
+  page.tools.append(...switches.map(([, node]) => node));
+  page.slider.addEventListener("input", () => choose(train.curve.samples[Number(page.slider.value)].step));
+  page.newest.addEventListener("click", () => choose(null));
+
+  function setScale(name) {
+    scale = name;
+    train.address.keep("scale", name === SCALES[0] ? "" : name);
+    draw();
+  }
+
+  function choose(step) {
+    at = step === train.curve?.samples.at(-1)?.step ? null : step;
+    draw();
+  }
+
+  async function compare() {
+    const ids = train.address.get("beside").split("_").filter((id) => id && id !== train.run?.id && train.find(id));
+    others = ids.slice(0, MOST_COMPARED).map((id) => others.find((curve) => curve.id === id) ?? new Curve(id));
+    await Promise.all(others.map((curve) => curve.run || curve.read()));
+    draw();
+  }
+
+  function draw() {
+    const { run, curve } = train;
+    page.empty.hidden = Boolean(run);
+    page.filled.hidden = !run;
+    if (!run) return;
+    for (const [name, node] of switches) node.setAttribute("aria-pressed", String(name === scale));
+    page.name.textContent = run.name;
+    page.state.textContent = stateInWords(run);
+    page.state.classList.toggle("live", isUnderWay(run));
+    void tellTrouble(run);
+    page.figures.replaceChildren(...figures(run, curve));
+    const asSeries = (curve, run) => ({ name: run.name, train: curve.train, val: curve.val, steps: run.steps });
+    const compared = others.filter(({ id }) => train.find(id)).map((curve) => asSeries(curve, train.find(curve.id)));
+    const sample = curve.samples.find(({ step }) => step === at) ?? curve.samples.at(-1);
+    chart.draw({ runs: [asSeries(curve, run), ...compared], scale, step: sample?.step ?? null });
+    drawSample(curve, sample);
+  }
+
+  // What went wrong, and the end of the log: for the admin, for it may tell of the machine.
+  let told = "";
+  async function tellTrouble({ id, state, notice }) {
+    const key = `${id} ${state} ${train.isAdmin}`;
+    if (key === told) return;
+    told = key;
+    page.trouble.textContent = notice;
+    page.log.hidden = true;
+    if (state !== "failed" && state !== "died") return;
+    if (!train.isAdmin) return (page.trouble.textContent = "It ended before its time. Who unlocks sees its last words.");
+    try {
+      const { error, last_lines } = await getLog(id);
+      if (told !== key) return;
+      page.trouble.textContent = error || "It ended without a word: the machine or somebody else ended it. Resume goes on from its last checkpoint.";
+      page.log.hidden = !last_lines.length;
+      page.log.textContent = last_lines.join("\n");
+    } catch (error) {
+      page.trouble.textContent = error.message;
+    }
+  }
+
+  function drawSample({ samples }, sample) {
+    page.sample.hidden = !sample;
+    if (!sample) return;
+    page.slider.max = samples.length - 1;
+    page.slider.value = samples.indexOf(sample);
+    page.slider.setAttribute("aria-valuetext", `step ${number(sample.step)}`);
+    page.when.textContent = `After ${plural(sample.step, "step")}, the same prompt and the same dice`;
+    page.newest.hidden = sample === samples.at(-1);
+    page.text.textContent = sample.text;
+  }
+
+  const redraw = () => !panel.hidden && draw();
+  train.addEventListener("runs", redraw);
+  train.addEventListener("curve", redraw);
+  train.addEventListener("right", redraw);
+  train.addEventListener("run", () => {
+    at = null;
+    void compare();
+  });
+  train.addEventListener("compare", () => void compare());
+  return {
+    keys: [
+      ["s", "Logarithmic or linear", () => setScale(SCALES[1 - SCALES.indexOf(scale)])],
+      [".", "The next evaluation", () => move(1)],
+      [",", "The evaluation before", () => move(-1)],
+    ],
+    downloads: [
+      ["Loss (PNG)", () => savePicture("loss.png", 1000, 520, chart.paint)],
+      ["Metrics (CSV)", () => download("metrics.csv", new Blob([asCSV(train.curve)], { type: "text/csv" }))],
+    ],
+  };
+
+  function move(by) {
+    const { samples } = train.curve ?? { samples: [] };
+    if (!samples.length) return;
+    const place = at === null ? samples.length - 1 : samples.findIndex(({ step }) => step === at);
+    choose(samples[Math.min(samples.length - 1, Math.max(0, place + by))].step);
+  }
+}
+
+// The large numbers, from what was measured last.
+function figures(run, curve) {
+  const val = curve.val.at(-1)?.[1];
+  const best = Math.min(...curve.val.map(([, loss]) => loss));
+  const last = curve.steps.at(-1);
+  const all = [
+    ["validation loss", val === undefined ? "–" : val.toFixed(3), Number.isFinite(best) && best < val ? `best ${best.toFixed(3)}` : ""],
+    ["training loss", last ? last.loss.toFixed(3) : "–", ""],
+    ["step", number(last?.step ?? 0), `of ${number(run.steps)}`],
+    ["characters/s", run.chars_per_s ? number(run.chars_per_s) : "–", ""],
+    ["left", isUnderWay(run) && run.left_s ? duration(run.left_s) : "–", ""],
+    ["gradient norm", last ? last.grad_norm.toFixed(2) : "–", ""],
+    ["learning rate", last ? last.learning_rate.toPrecision(2) : "–", ""],
+  ];
+  return all.map(([name, value, more]) => {
+    const node = make("div", "train-number");
+    node.append(make("b", "", value), make("span", "train-unit", [name, more].filter(Boolean).join(", ")));
+    return node;
+  });
+}
+
+function asCSV({ steps, evaluations }) {
+  const lines = [...steps, ...evaluations].sort((a, b) => a.step - b.step);
+  const names = ["step", "loss", "val_loss", "val_loss_average", "learning_rate", "grad_norm", "elapsed_s"];
+  return `${[names.join(","), ...lines.map((line) => names.map((name) => line[name] ?? "").join(","))].join("\n")}\n`;
+}
+
+function build(panel) {
+  const empty = make("p", "train-empty", "Nothing was trained here yet. What is started at the left is watched here, by everybody.");
+  const filled = make("div", "watch");
+  const head = make("div", "watch-head");
+  const [name, state, tools] = [make("h2", "watch-name"), make("span", "watch-state"), make("div", "watch-tools")];
+  state.setAttribute("role", "status");
+  head.append(name, state, tools);
+  const [trouble, log] = [make("p", "train-trouble"), make("pre", "train-log")];
+  log.hidden = true;
+  log.tabIndex = 0;
+  const [numbers, figure, sample] = [make("div", "watch-numbers"), make("div", "watch-figure"), make("section", "watch-sample")];
+  sample.setAttribute("aria-label", "What it writes");
+  const bar = make("div", "watch-sample-bar");
+  const when = make("p", "watch-when");
+  const slider = make("input", "watch-slider");
+  Object.assign(slider, { type: "range", min: 0, step: 1 });
+  slider.setAttribute("aria-label", "Evaluation");
+  const newest = button("quiet", "Newest", () => {});
+  bar.append(when, slider, newest);
+  const text = make("p", "watch-text");
+  text.dataset.testid = "train-sample";
+  sample.append(bar, text);
+  filled.append(head, trouble, log, numbers, figure, sample);
+  panel.append(empty, filled);
+  return { empty, filled, name, state, tools, trouble, log, figures: numbers, figure, sample, when, slider, newest, text };
+}
