@@ -1,6 +1,7 @@
 """The command line.
 
 python -m model train --preset shakespeare --run mine      train; --resume goes on where a run stood
+python -m model pace --preset lesson                       how long a training would take on this machine, measured
 python -m model eval                                       validation loss of the shipped weights; --ablate 0.2 without a head
 python -m model heads                                      what each head does and is worth, for heads.json beside the weights
 python -m model sample --prompt "ROMEO:"                   stream a text to the terminal
@@ -10,10 +11,11 @@ python -m model export runs/mine weights/mine              a run's best weights,
 from __future__ import annotations
 
 import argparse
+import json
 import signal
 import sys
 import time
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ from tqdm import tqdm
 
 from model.checkpoint import SHIPPED_WEIGHTS, Weights, load_tensors, load_weights, save_weights
 from model.config import GPTConfig, Head, SamplingParams, TrainConfig, check_heads, check_prompt
-from model.data import Corpus, load_corpus, split
+from model.data import TINY_SHAKESPEARE_CHARS, Corpus, load_corpus, split
 from model.errors import CorpusError, ParameterError, SoliloquyError
 from model.evaluation import mean_loss
 from model.generate import generate
@@ -31,6 +33,7 @@ from model.heads import measure_heads, n_steps
 from model.precision import DTYPES, choose_device
 from model.sampling import draw_seed
 from model.tokenizer import name
+from model.training.measuring import measure_pace
 from model.training.presets import PRESETS
 from model.training.run import Run
 from model.training.trainer import Trainer
@@ -52,11 +55,14 @@ def main(arguments: list[str] | None = None) -> int:
 def make_parser() -> argparse.ArgumentParser:
     """The parser; the words on settings come from their dataclasses."""
     parser = argparse.ArgumentParser(prog="python -m model", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(required=True, metavar="train | eval | heads | sample | export")
+    commands = parser.add_subparsers(required=True, metavar="train | pace | eval | heads | sample | export")
 
     train = commands.add_parser("train", help="train a network, or go on with a run")
+    pace = commands.add_parser("pace", help="measure how long a training would take on this machine")
     presets = "; ".join(f"{key}: {preset.about}" for key, preset in PRESETS.items())
-    train.add_argument("--preset", choices=PRESETS, default="shakespeare", help=presets)
+    for command in (train, pace):
+        command.add_argument("--preset", choices=PRESETS, default="shakespeare", help=presets)
+        _add_settings(command, NETWORK_OPTIONS + RECIPE_OPTIONS)
     train.add_argument("--run", default=time.strftime("%Y%m%d-%H%M%S"), help="the run's name, a folder in runs/ (default: the time)")
     train.add_argument("--runs", type=Path, default=Path("runs"), help="the folder of all runs (default: runs)")
     train.add_argument("--resume", action="store_true", help="go on with the run where it stood")
@@ -64,7 +70,7 @@ def make_parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--precision", choices=("auto", *DTYPES), default="auto", help="what matrices are multiplied in (default: the faster)"
     )
-    _add_settings(train, NETWORK_OPTIONS + RECIPE_OPTIONS)
+    pace.add_argument("--characters", type=int, default=TINY_SHAKESPEARE_CHARS, help="of the corpus (default: those of Tiny Shakespeare)")
 
     evaluate = commands.add_parser("eval", help="validation loss")
     evaluate.add_argument(
@@ -85,9 +91,9 @@ def make_parser() -> argparse.ArgumentParser:
     export.add_argument("source", type=Path, metavar="run", help="the run's folder")
     export.add_argument("target", type=Path, help="the folder to write")
 
-    for command in (train, evaluate, heads, sample):
+    for command in (train, pace, evaluate, heads, sample):
         command.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to run")
-    functions = {train: run_train, evaluate: run_eval, heads: run_heads, sample: run_sample, export: run_export}
+    functions = {train: run_train, pace: run_pace, evaluate: run_eval, heads: run_heads, sample: run_sample, export: run_export}
     for command, function in functions.items():
         command.set_defaults(command=function)
     return parser
@@ -118,9 +124,23 @@ def run_train(options: argparse.Namespace) -> int:
         if options.resume:
             trainer = Trainer.resume(run, corpus, device)
         else:
-            preset, dtype = PRESETS[options.preset], DTYPES.get(options.precision)
-            trainer = Trainer.start(run, replace(preset.network, **network), replace(preset.recipe, **recipe), corpus, device, dtype)
+            dtype = DTYPES.get(options.precision)
+            trainer = Trainer.start(run, *_chosen(options), corpus, device, dtype)
         return _train(run, trainer)
+
+
+def _chosen(options: argparse.Namespace) -> tuple[GPTConfig, TrainConfig]:
+    """Network and recipe of the preset, with the settings that were typed."""
+    preset = PRESETS[options.preset]
+    return replace(preset.network, **_given(options, NETWORK_OPTIONS)), replace(preset.recipe, **_given(options, RECIPE_OPTIONS))
+
+
+def run_pace(options: argparse.Namespace) -> int:
+    """Prints a JSON object: how long a training would take in seconds, and its parts."""
+    network, recipe = _chosen(options)
+    pace = measure_pace(network, recipe, choose_device(options.device))
+    print(json.dumps({"takes_s": pace.takes_s(recipe, options.characters), **asdict(pace)}))
+    return 0
 
 
 def _train(run: Run, trainer: Trainer) -> int:

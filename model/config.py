@@ -182,8 +182,8 @@ class TrainConfig(Checked):
     optimizer: str = setting(
         "muon", "muon for the matrices of the blocks with AdamW for the rest, or adamw for all", choices=("muon", "adamw")
     )
-    learning_rate: float = setting(0.02, "highest learning rate of the matrices of the blocks", 0.0, 10.0)
-    embedding_learning_rate: float = setting(0.002, "highest learning rate of embeddings and norms", 0.0, 10.0)
+    learning_rate: float = setting(0.02, "highest learning rate of the matrices of the blocks; too high is allowed, to be seen", 0.0, 1e9)
+    embedding_learning_rate: float = setting(0.002, "highest learning rate of embeddings and norms", 0.0, 1e9)
     weight_decay: float = setting(0.1, "pull of the matrices towards zero, times the learning rate", 0.0, 10.0)
     beta2: float = setting(0.99, "AdamW's memory of squared gradients", 0.0, 0.99999)
     grad_clip: float = setting(1.0, "longest gradient; longer ones are scaled down", 0.0, 1e9)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,14 +19,15 @@ from model.training import needs
 from model.training.curve import Curve
 from model.training.job import DIED, FAILED, FINISHED, RUNNING, STOPPED, STOPPING, Job
 from model.training.jobs import Jobs, read_settings
-from model.training.pace import measured_s
+from model.training.pace import Pace
 from model.training.presets import PRESETS
 from model.training.run import Run
+from tests.admin import wait_for
 from tests.killing import SETTINGS, metrics_of, start_training, synthetic_text
+from tests.viewing import PATIENCE_S
 
 CORPUS = Corpus("synthetic", synthetic_text())
 LONG = {"steps": 100_000, "eval_interval": 10}
-PATIENCE_S = 60.0
 
 
 @pytest.fixture
@@ -39,13 +39,6 @@ def jobs(tmp_path: Path) -> Iterator[Jobs]:
         if process := job.process():
             process.signal(signal.SIGKILL)
             wait_for(lambda job=job: job.process() is None)
-
-
-def wait_for(what: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not what():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def start(jobs: Jobs, **settings: Any) -> Job:
@@ -72,8 +65,8 @@ def test_a_run_trains_to_its_end_and_tells_all_about_it(jobs: Jobs) -> None:
     )
     told = job.curve.since(0)
     assert told["steps"]["step"] == list(range(1, 31))
-    assert told["evaluations"]["step"] == [10, 20, 30]
-    assert [sample["step"] for sample in told["samples"]] == [10, 20, 30]
+    assert told["evaluations"]["step"] == [0, 10, 20, 30]
+    assert [sample["step"] for sample in told["samples"]] == [0, 10, 20, 30]
     assert job.curve.since(told["next"] - 1)["evaluations"]["step"] == [30]
     assert "Best validation loss" in job.last_lines()[-1]
     with pytest.raises(TrainingError, match="all its steps"):
@@ -112,7 +105,7 @@ def test_a_killed_trainer_is_told_as_died_and_resumes_with_nothing_missing(jobs:
     job.curve.read()
     told = job.curve.since(0)
     assert told["steps"]["step"] == list(range(1, told["steps"]["step"][-1] + 1))
-    assert told["evaluations"]["step"] == list(range(10, told["steps"]["step"][-1] + 1, 10))
+    assert told["evaluations"]["step"] == list(range(0, told["steps"]["step"][-1] + 1, 10))
     assert [sample["step"] for sample in told["samples"]] == told["evaluations"]["step"]
     assert told["edition"] != edition
 
@@ -192,13 +185,32 @@ def test_a_damaged_checkpoint_is_told_and_the_one_before_it_taken(jobs: Jobs) ->
     assert str(jobs.folder) not in job.about()["notice"]
 
 
-def test_the_time_of_a_run_is_taken_from_those_that_were_trained_here(jobs: Jobs) -> None:
+def test_how_long_a_run_takes_is_measured(jobs: Jobs) -> None:
     tiny, lesson = PRESETS["tiny"], PRESETS["lesson"]
-    assert measured_s(tiny.network, tiny.recipe, jobs.all()) is None
-    job = start(jobs, steps=40, eval_interval=20)
-    wait_for(lambda: job.state() == FINISHED)
-    assert measured_s(tiny.network, tiny.recipe, jobs.all()) == pytest.approx(job.about()["elapsed_s"] * 60 / 40, rel=0.5)
-    assert measured_s(lesson.network, lesson.recipe, jobs.all()) is None
+    assert jobs.known_pace(tiny.network, tiny.recipe) is None
+    pace = jobs.measure_pace("tiny", {"steps": 500})
+    assert jobs.known_pace(tiny.network, tiny.recipe) == pace
+    assert jobs.known_pace(lesson.network, lesson.recipe) is None
+    assert min(pace.step_s, pace.character_s, pace.checkpoint_s) > 0
+
+
+def test_the_time_of_a_run_is_that_of_its_steps_and_evaluations() -> None:
+    _, recipe, _ = read_settings("tiny", {"steps": 500, "eval_interval": 100})  # evaluated six times, with the average of the weights too
+    assert Pace(0.1, 1e-5, 2.0).takes_s(recipe, 1_000_000) == pytest.approx(500 * 0.1 + 6 * (2 * 100_000 * 1e-5 + 2.0))
+    _, recipe, _ = read_settings("tiny", {"steps": 501, "eval_interval": 100, "average": 0.0})
+    assert Pace(0.1, 1e-5, 2.0).takes_s(recipe, 1_000_000) == pytest.approx(501 * 0.1 + 7 * (100_000 * 1e-5 + 2.0))
+
+
+def test_nothing_is_measured_beside_a_run_and_no_run_waits_for_it(jobs: Jobs) -> None:
+    with ThreadPoolExecutor() as threads:
+        measured = threads.submit(jobs.measure_pace, "lesson", {})
+        wait_for(lambda: jobs._measurer)
+        job = start(jobs, **LONG)
+        with pytest.raises(TrainingError, match="could not be measured"):
+            measured.result(timeout=PATIENCE_S)
+    assert job.state() == RUNNING
+    with pytest.raises(TrainingError, match="can be measured once it is done"):
+        jobs.measure_pace("lesson", {})
 
 
 def test_a_run_of_the_terminal_is_watched_named_and_stopped(jobs: Jobs, tmp_path: Path) -> None:
@@ -254,7 +266,7 @@ def test_ids_are_compared_and_never_made_a_path(jobs: Jobs, tmp_path: Path) -> N
         ("tiny", [], "The settings must be"),
         ("tiny", {"vocab_size": 5}, "There is no setting 'vocab_size'"),
         ("tiny", {"steps": 0}, "steps must be between 1"),
-        ("tiny", {"learning_rate": 1e9}, "learning_rate must be between 0 and 10"),
+        ("tiny", {"learning_rate": -1}, "learning_rate must be between 0 and 1"),
         ("tiny", {"n_head": 5}, "must be a multiple of n_head"),
         ("tiny", {"steps": 1_000_000}, "may have 200,000 steps"),
         ("tiny", {"steps": 100_000, "eval_interval": 1}, "more than 10,000 evaluations"),

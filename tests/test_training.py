@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import random
 import signal
@@ -47,7 +48,8 @@ def make_trainer(folder: Path, corpus: Corpus, **settings: Any) -> Trainer:
 def test_training_lowers_the_validation_loss(tmp_path: Path, corpus: Corpus, settings: dict[str, Any]) -> None:
     trainer = make_trainer(tmp_path, corpus, **settings)
     losses = [line["val_loss"] for line in trainer.steps() if "val_loss" in line]
-    assert len(losses) == 4
+    assert len(losses) == 5
+    assert losses[0] == pytest.approx(math.log(len(corpus.alphabet)), abs=0.1)  # before it has learned anything all are as likely
     assert losses[-1] < losses[0] - 0.1
     assert trainer.best <= min(losses)
 
@@ -91,7 +93,7 @@ def test_each_evaluation_writes_a_sample_with_the_same_dice(tmp_path: Path, corp
     trainer = make_trainer(tmp_path, corpus, average=0.0)
     list(trainer.steps())
     samples = Run(tmp_path).samples()
-    assert [sample["step"] for sample in samples] == [10, 20, 30, 40]
+    assert [sample["step"] for sample in samples] == [0, 10, 20, 30, 40]
     assert all(len(sample["text"]) == SAMPLE_CHARS for sample in samples)  # far longer than the context
     dice = SamplingParams(temperature=SAMPLE_TEMPERATURE, max_new_chars=SAMPLE_CHARS, seed=trainer.recipe.seed)
     ids = generate(trainer.model.eval(), trainer.tokenizer.encode_prompt(""), dice)
@@ -165,8 +167,18 @@ def test_both_checkpoints_damaged_is_an_error_that_names_both(tmp_path: Path, co
         Trainer.resume(Run(tmp_path), corpus, CPU)
 
 
-def test_divergence_is_noticed_and_the_last_good_checkpoint_stays(tmp_path: Path, corpus: Corpus) -> None:
-    trainer = make_trainer(tmp_path, corpus, steps=30, eval_interval=5, learning_rate=10.0, embedding_learning_rate=10.0, optimizer="adamw")
+@pytest.mark.parametrize("optimizer", ["muon", "adamw"])
+def test_a_learning_rate_far_too_high_ends_the_run_with_a_word_on_it(tmp_path: Path, corpus: Corpus, optimizer: str) -> None:
+    trainer = make_trainer(tmp_path, corpus, learning_rate=1e9, optimizer=optimizer)
+    with pytest.raises(TrainingError, match=r"diverged: at step \d+ the loss is .* lower learning rate than 1e\+09"):
+        list(trainer.steps())
+    assert trainer.step < 10
+    assert Run(tmp_path).load()[1]["step"] == 0
+    assert load_weights(tmp_path).val_loss == pytest.approx(math.log(len(corpus.alphabet)), abs=0.1)
+
+
+def test_a_loss_that_is_no_number_is_noticed_and_the_last_good_checkpoint_stays(tmp_path: Path, corpus: Corpus) -> None:
+    trainer = make_trainer(tmp_path, corpus, steps=30, eval_interval=5, learning_rate=3e-3, optimizer="adamw")
 
     def train_and_blow_up_at_step_12() -> None:
         for metrics in trainer.steps():
@@ -302,7 +314,7 @@ def test_the_command_line_trains_exports_evaluates_and_samples(tmp_path: Path) -
         (("train", "--corpus", "latin1.txt"), "is not UTF-8"),
         (("train", "--corpus", "short.txt"), "needs at least"),
         (("train", "--corpus", "corpus.txt", "--n-head", "5"), "must be a multiple of n_head"),
-        (("train", "--corpus", "corpus.txt", "--learning-rate", "1e9"), "learning_rate must be between 0 and 10"),
+        (("train", "--corpus", "corpus.txt", "--learning-rate", "-1"), "learning_rate must be between 0 and 1"),
         (("eval", "--weights", "nowhere"), "There is no folder"),
         (("sample", "--temperature", "nan"), "temperature must be between 0 and 2"),
         (("sample", "--length", "0"), "length must be between 1 and 2,000"),

@@ -7,10 +7,9 @@ import io
 import json
 import os
 import pickle
-import signal
-import time
+import random
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +17,15 @@ import pytest
 
 from model.checkpoint import load_weights
 from model.data import MAX_CORPUS_BYTES
-from model.training.jobs import Jobs
+from tests.admin import PASSWORD, Admin, runs_ended, wait_for
 from tests.client import host_and_port
 from tests.killing import synthetic_text
-from tests.server import running_process
+from tests.killing_app import APP, BOTH, train_and_kill
 from tests.viewing import PATIENCE_S, Viewer, answer, app_with_log, texts_of
 
-PASSWORD = "correct horse battery"
 TEXT = synthetic_text().encode()
 RUN_ROUTES = ("stop", "resume", "rename", "delete", "use")
-ADMIN_POSTS = ["/train/corpus", "/train/start", "/train/shipped/use", *(f"/train/runs/RUN/{name}" for name in RUN_ROUTES)]
+ADMIN_POSTS = ["/train/corpus", "/train/start", "/train/pace", "/train/shipped/use", *(f"/train/runs/RUN/{name}" for name in RUN_ROUTES)]
 ADMIN_GETS = ["/train/runs/RUN/log", "/train/runs/RUN/weights"]
 
 
@@ -47,67 +45,24 @@ def environment() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def url(folder: Path) -> Iterator[str]:
-    try:
-        with app_with_log(folder / "stderr", "--runs", str(folder / "runs")) as url:
-            yield url
-    finally:
-        end_all(folder / "runs")
+    with runs_ended(folder / "runs") as runs, app_with_log(folder / "stderr", "--runs", str(runs)) as url:
+        yield url
 
 
-def end_all(runs: Path) -> None:
-    for job in Jobs(runs).all():
-        if process := job.process():
-            process.signal(signal.SIGKILL)
-
-
-class Admin:
-    """Somebody with a token, or without."""
-
-    def __init__(self, url: str, token: str = ""):
-        self.url = url
-        self.headers = {"Authorization": f"Bearer {token}"} if token else {}
-
-    def post(self, path: str, **asked: Any) -> tuple[int, Any]:
-        return answer(self.url, "POST", path, json.dumps(asked).encode(), Content_Type="application/json", **self.headers)
-
-    def send(self, path: str, body: bytes) -> tuple[int, Any]:
-        return answer(self.url, "POST", path, body, Content_Type="text/plain", **self.headers)
-
-    def get(self, path: str) -> tuple[int, Any]:
-        return answer(self.url, "GET", path, **self.headers)
-
-    def do(self, path: str, **asked: Any) -> Any:
-        status, told = self.post(path, **asked)
-        assert status == 200, told
-        return told
-
-    def run(self, run: str) -> Any:
-        return next(told for told in self.get("/train/runs")[1]["runs"] if told["id"] == run)
-
-    def until(self, run: str, *states: str) -> Any:
-        wait_for(lambda: self.run(run)["state"] in states)
-        return self.run(run)
-
-    def start(self, **settings: Any) -> str:
-        corpus = self.send("/train/corpus?name=synthetic.txt", TEXT)[1]["corpus"]
-        return self.do("/train/start", preset="tiny", corpus=corpus, settings=settings)["run"]["id"]
-
-
-def log_in(url: str) -> Admin:
-    status, told = Admin(url).post("/admin/login", password=PASSWORD)
-    assert status == 200
-    return Admin(url, told["token"])
+def start(admin: Admin, **settings: Any) -> str:
+    """Starts the smallest preset on an uploaded text."""
+    return admin.do("/train/start", preset="tiny", corpus=admin.upload(TEXT), settings=settings)["run"]["id"]
 
 
 @pytest.fixture(scope="module")
 def admin(url: str) -> Admin:
-    return log_in(url)
+    return Admin.logged_in(url)
 
 
 @pytest.fixture(scope="module")
 def finished(admin: Admin) -> str:
     """A run that is done."""
-    run = admin.start(steps=30, eval_interval=10)
+    run = start(admin, steps=30, eval_interval=10)
     admin.until(run, "finished")
     return run
 
@@ -118,13 +73,6 @@ def nothing_went_wrong(url: str, folder: Path) -> Iterator[None]:
     assert "Traceback" not in (folder / "stderr").read_text()
 
 
-def wait_for(what: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not what():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def test_everybody_may_watch(url: str, finished: str) -> None:
     anybody = Admin(url)
     told = anybody.get("/train/runs")[1]
@@ -132,12 +80,12 @@ def test_everybody_may_watch(url: str, finished: str) -> None:
     assert (run["id"], run["state"], run["name"], run["step"]) == (finished, "finished", "tiny, synthetic.txt", 30)
     assert told["model"] == anybody.get("/model")[1]["key"]
     curve = anybody.get(f"/train/runs/{finished}/metrics")[1]
-    assert (curve["from"], curve["next"]) == (0, 33)
+    assert (curve["from"], curve["next"]) == (0, 34)
     assert curve["steps"]["step"] == list(range(1, 31))
-    assert [sample["step"] for sample in curve["samples"]] == curve["evaluations"]["step"] == [10, 20, 30]
-    rest = anybody.get(f"/train/runs/{finished}/metrics?from=33&edition={curve['edition']}")[1]
-    assert (rest["from"], rest["steps"]["step"], rest["samples"]) == (33, [], [])
-    other = anybody.get(f"/train/runs/{finished}/metrics?from=33&edition=another")[1]
+    assert [sample["step"] for sample in curve["samples"]] == curve["evaluations"]["step"] == [0, 10, 20, 30]
+    rest = anybody.get(f"/train/runs/{finished}/metrics?from=34&edition={curve['edition']}")[1]
+    assert (rest["from"], rest["steps"]["step"], rest["samples"]) == (34, [], [])
+    other = anybody.get(f"/train/runs/{finished}/metrics?from=34&edition=another")[1]
     assert (other["from"], len(other["steps"]["step"])) == (0, 30)
     assert anybody.get("/train/runs/none/metrics")[0] == 404
     assert anybody.get(f"/train/runs/{finished}/metrics?from=-1")[0] == 400
@@ -156,7 +104,7 @@ def test_settings_come_with_their_ranges(url: str) -> None:
 @pytest.mark.parametrize("token", ["", "made-up", "logged out"])
 def test_without_the_right_nothing_is_done(url: str, finished: str, folder: Path, token: str) -> None:
     if token == "logged out":
-        leaving = log_in(url)
+        leaving = Admin.logged_in(url)
         assert leaving.get("/admin/right")[1]["admin"]
         leaving.do("/admin/logout")
         assert not leaving.get("/admin/right")[1]["admin"]
@@ -227,7 +175,7 @@ def test_ids_that_are_paths_are_unknown(admin: Admin, folder: Path) -> None:
 
 
 def test_names_are_text_and_deleting_wants_the_id_again(admin: Admin, folder: Path) -> None:
-    run = admin.start(steps=4, eval_interval=2)
+    run = start(admin, steps=4, eval_interval=2)
     admin.until(run, "finished")
     told = admin.do(f"/train/runs/{run}/rename", name="../../<b>x</b>")
     assert told["run"]["name"] == "../../<b>x</b>"
@@ -240,7 +188,7 @@ def test_names_are_text_and_deleting_wants_the_id_again(admin: Admin, folder: Pa
 
 
 def test_a_run_is_stopped_and_resumed_and_a_second_start_names_it(url: str, admin: Admin) -> None:
-    run = admin.start(steps=100_000, eval_interval=10)
+    run = start(admin, steps=100_000, eval_interval=10)
     wait_for(lambda: admin.run(run)["step"] > 20)
     status, told = admin.post("/train/start", preset="tiny")
     assert status == 400
@@ -329,21 +277,6 @@ def test_wrong_passwords_hold_up_their_client_alone(url: str, folder: Path) -> N
     assert PASSWORD not in told
 
 
-def test_a_killed_app_finds_its_run_again_with_nothing_missing(folder: Path, tmp_path: Path) -> None:
-    runs = str(tmp_path / "runs")
-    try:
-        with running_process("--device", "cpu", "--runs", runs) as (url, pid):
-            run = log_in(url).start(steps=100_000, eval_interval=10)
-            wait_for(lambda: Admin(url).run(run)["step"] > 10)
-            os.kill(pid, signal.SIGKILL)
-        with running_process("--device", "cpu", "--runs", runs) as (url, _):
-            found = Admin(url).run(run)
-            assert found["state"] == "running"
-            wait_for(lambda: Admin(url).run(run)["step"] > found["step"])
-            curve = Admin(url).get(f"/train/runs/{run}/metrics")[1]
-            assert curve["steps"]["step"] == list(range(1, len(curve["steps"]["step"]) + 1))
-            assert [sample["step"] for sample in curve["samples"]] == curve["evaluations"]["step"]
-            log_in(url).do(f"/train/runs/{run}/stop")
-            Admin(url).until(run, "stopped")
-    finally:
-        end_all(Path(runs))
+def test_kills_of_app_and_trainer_leave_nothing_out(tmp_path: Path) -> None:
+    hits, differing = train_and_kill(tmp_path, [APP, BOTH], random.Random(0))
+    assert (hits, differing) == (2, [])

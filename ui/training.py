@@ -10,6 +10,7 @@ The admin alone, with "Authorization: Bearer ..." (ui/lock.py):
 
     POST /train/corpus                                  ui/corpora.py
     POST /train/start               {"preset": "quick", "settings": {"steps": 500}, "corpus": null, "name": "my first"}
+    POST /train/pace                {"preset": "quick", "settings": {}, "corpus": null}     {"takes_s": 81.3}, measured now or before
     POST /train/runs/{id}/stop      {"firmly": false}   a checkpoint first; firmly, or after a minute, kills it
     POST /train/runs/{id}/resume    {}
     POST /train/runs/{id}/rename    {"name": "..."}
@@ -48,9 +49,8 @@ from model.config import GPTConfig, TrainConfig
 from model.data import MAX_CORPUS_BYTES, TINY_SHAKESPEARE, TINY_SHAKESPEARE_ALPHABET, TINY_SHAKESPEARE_CHARS, load_corpus
 from model.errors import ParameterError, SoliloquyError
 from model.training.job import MAX_NAME_CHARS, Job
-from model.training.jobs import MAX_RUNS, MAX_STEPS, NETWORK_SETTINGS, Jobs
+from model.training.jobs import MAX_RUNS, MAX_STEPS, NETWORK_SETTINGS, Jobs, read_settings
 from model.training.needs import count_parameters
-from model.training.pace import measured_s
 from model.training.presets import DEFAULT_PRESET, PRESETS
 from model.training.samples import SAMPLE_CHARS, SAMPLE_TEMPERATURE
 from ui import corpora as texts
@@ -124,6 +124,14 @@ def add_training(server: FastAPI, jobs: Jobs, lock: Lock, in_use: InUse) -> None
         answers.forget()
         return await _tell(job)
 
+    async def pace(asked: Asked, http: HTTPRequest) -> Response:
+        key = asked.get("corpus")
+        n_chars = TINY_SHAKESPEARE_CHARS if key is None else len(corpora.find(key).text)
+        wanted = asked.get("preset", DEFAULT_PRESET), asked.get("settings", {})
+        measured = await asyncio.to_thread(jobs.measure_pace, *wanted)
+        answers.forget()
+        return JSONResponse({"takes_s": round(measured.takes_s(read_settings(*wanted)[1], n_chars), 1)})
+
     async def go_back(asked: Asked, http: HTTPRequest) -> Response:
         await in_use.go_back()
         answers.forget()
@@ -147,6 +155,7 @@ def add_training(server: FastAPI, jobs: Jobs, lock: Lock, in_use: InUse) -> None
         "use": (set(), lambda job, _: in_use.use(job)),
     }
     add_post(server, "/train/start", {"preset", "settings", "corpus", "name"}, lock.logged(start), lock.refuse)
+    add_post(server, "/train/pace", {"preset", "settings", "corpus"}, lock.logged(pace), lock.refuse)
     add_post(server, "/train/shipped/use", (), go_back, lock.refuse)
     for name, (names, act) in actions.items():
         add_post(server, f"/train/runs/{{run}}/{name}", names, lock.logged(_acting(jobs, answers, act)), lock.refuse)
@@ -218,10 +227,9 @@ def _add_files(server: FastAPI, jobs: Jobs, lock: Lock, corpora: texts.Corpora) 
 
 def tell_presets(jobs: Jobs) -> dict[str, Any]:
     """What can be chosen. The page has no ranges of its own."""
-    known = jobs.all()
     presets = []
     for key, preset in PRESETS.items():
-        takes_s = measured_s(preset.network, preset.recipe, known)
+        pace = jobs.known_pace(preset.network, preset.recipe)
         presets.append(
             {
                 "id": key,
@@ -229,7 +237,7 @@ def tell_presets(jobs: Jobs) -> dict[str, Any]:
                 "network": {name: value for name, value in asdict(preset.network).items() if name in NETWORK_SETTINGS},
                 "recipe": asdict(preset.recipe),
                 "n_params": count_parameters(preset.network),
-                "takes_s": None if takes_s is None else round(takes_s, 1),
+                "takes_s": round(pace.takes_s(preset.recipe, TINY_SHAKESPEARE_CHARS), 1) if pace else None,  # on that corpus
             }
         )
     described = [(f, "network") for f in fields(GPTConfig) if f.name in NETWORK_SETTINGS] + [(f, "recipe") for f in fields(TrainConfig)]

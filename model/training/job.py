@@ -152,8 +152,7 @@ class Job:
         chosen = ["--run", self.id, *(("--corpus", str(self.corpus_path)) if self.corpus_path.exists() else ())]
         if resume:
             return ["train", *chosen, "--resume"]
-        typed = [part for key, value in asked.get("settings", {}).items() for part in (f"--{key.replace('_', '-')}", str(value))]
-        return ["train", "--preset", asked["preset"], *chosen, *typed]
+        return ["train", "--preset", asked["preset"], *chosen, *flags(asked.get("settings", {}))]
 
     def command(self) -> str:
         """The command line that the run amounts to; "" for a run from the terminal."""
@@ -171,6 +170,11 @@ class Job:
     @cached_property
     def _counted(self) -> int:
         return count_parameters(GPTConfig(**self.settings()["network"]))
+
+
+def flags(settings: Mapping[str, Any]) -> list[str]:
+    """Settings as they are typed in a terminal."""
+    return [part for name, value in settings.items() for part in (f"--{name.replace('_', '-')}", str(value))]
 
 
 def check_name(name: object) -> str:

@@ -8,6 +8,7 @@ goes to a file: a pipe would fill up and hold it, or break.
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import secrets
@@ -28,8 +29,9 @@ from model.config import GPTConfig, TrainConfig
 from model.data import TINY_SHAKESPEARE, Corpus, check_length
 from model.errors import CheckpointError, ParameterError, TrainingError
 from model.files import write_atomically
-from model.training.job import FINISHED, MAX_NAME_CHARS, Job, check_name
+from model.training.job import FINISHED, MAX_NAME_CHARS, Job, check_name, flags
 from model.training.needs import check_memory, training_threads
+from model.training.pace import Pace, depends_on
 from model.training.presets import PRESETS
 from model.training.process import Process
 
@@ -42,6 +44,7 @@ MAX_EVALUATIONS = 10_000  # of one run: each writes a sample
 MAX_STEPS = 200_000  # of one run: the page shows each
 CLAIM_S = 20.0  # how long one start waits for another, which takes milliseconds
 STOP_PATIENCE_S = 60.0  # for a step, an evaluation and a checkpoint; after that a run is killed
+MEASURING_S = 120.0  # the longest that measuring a pace may take
 DELETED = ".deleted-"
 SECRETS = ("ADMIN_PASSWORD", "HF_TOKEN")  # none of the trainer's business
 
@@ -60,6 +63,9 @@ class Jobs:
         self.folder = folder.resolve()
         self._jobs: dict[str, Job] = {}
         self._children: list[subprocess.Popen[bytes]] = []
+        self._paces: dict[tuple[object, ...], Pace] = {}
+        self._measuring = threading.Lock()
+        self._measurer: subprocess.Popen[bytes] | None = None
         self._looking = threading.Lock()
         for leftover in self.folder.glob(f"{DELETED}*"):
             shutil.rmtree(leftover, ignore_errors=True)
@@ -144,6 +150,44 @@ class Jobs:
             job.note(asked_to_stop=None)
             self._launch(job, resume=job.run.exists())
 
+    def known_pace(self, network: GPTConfig, recipe: TrainConfig) -> Pace | None:
+        """How long the parts of such a training take, if that was measured."""
+        return self._paces.get(depends_on(network, recipe))
+
+    def measure_pace(self, preset: object, settings: object) -> Pace:
+        """How long the parts of such a training take here, in a process like a trainer's, unless it is known. Takes some seconds.
+
+        Raises:
+            ParameterError: as `start`.
+            TrainingError: a run is being trained, beside which nothing can be measured; or it could not be measured.
+        """
+        network, recipe, typed = read_settings(preset, settings)
+        check_memory(network, recipe, 0)
+        with self._measuring:
+            if known := self.known_pace(network, recipe):
+                return known
+            if busy := self.running():
+                raise TrainingError(f"{busy.name} is being trained: how long another run takes can be measured once it is done.")
+            pace = self._measure(["--preset", str(preset), *flags(typed)], training_threads(network))
+            self._paces[depends_on(network, recipe)] = pace
+            return pace
+
+    def _measure(self, arguments: list[str], threads: int) -> Pace:
+        command = [sys.executable, "-m", "model", "pace", *arguments]
+        with subprocess.Popen(
+            command, cwd=ROOT, env=trainers_environment(threads), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+        ) as child:
+            self._measurer = child
+            Process.find(child.pid).step_back()
+            try:
+                told = json.loads(child.communicate(timeout=MEASURING_S)[0])
+                return Pace(**{field.name: told[field.name] for field in fields(Pace)})
+            except (subprocess.TimeoutExpired, ValueError, KeyError) as error:
+                raise TrainingError("How long it takes could not be measured.") from error
+            finally:
+                child.kill()
+                self._measurer = None
+
     def stop(self, job: Job, firmly: bool = False) -> None:
         """Asks a run to write a checkpoint and end; kills it if it has not after a while, or at once. Takes no time itself.
 
@@ -215,20 +259,16 @@ class Jobs:
             lock.release()
 
     def _launch(self, job: Job, resume: bool) -> None:
+        if measurer := self._measurer:  # whoever starts does not wait for it
+            measurer.kill()
         command = [sys.executable, "-m", "model", *job.arguments(resume), "--runs", str(self.folder)]
         threads = job.asked().get("threads") or training_threads(GPTConfig(**job.settings()["network"]))
-        environment = {key: value for key, value in os.environ.items() if key not in SECRETS} | {
-            "OMP_NUM_THREADS": str(threads),
-            "GOMP_SPINCOUNT": "0",  # helpers that wait leave the processor to others: beside other work small steps took an eighth
-            "PYTHONUNBUFFERED": "1",
-            "TQDM_MININTERVAL": "60",  # a line of the log a minute, not ten a second
-        }
         try:
             with job.log_path.open("ab") as output:
                 child = subprocess.Popen(
                     command,
                     cwd=ROOT,
-                    env=environment,
+                    env=trainers_environment(threads),
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT,
@@ -247,6 +287,16 @@ class Jobs:
         timer = threading.Timer(after_s, process.signal, [signal.SIGKILL])
         timer.daemon = True
         timer.start()
+
+
+def trainers_environment(threads: int) -> dict[str, str]:
+    """The environment of a process that trains."""
+    return {key: value for key, value in os.environ.items() if key not in SECRETS} | {
+        "OMP_NUM_THREADS": str(threads),
+        "GOMP_SPINCOUNT": "0",  # helpers that wait leave the processor to others: beside other work small steps took an eighth
+        "PYTHONUNBUFFERED": "1",
+        "TQDM_MININTERVAL": "60",  # a line of the log a minute, not ten a second
+    }
 
 
 def read_settings(preset: object, settings: object) -> tuple[GPTConfig, TrainConfig, dict[str, Any]]:

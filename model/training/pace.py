@@ -1,31 +1,38 @@
-"""How long a training takes on this machine, from the runs of the same shape that were trained on it. Those of other shapes tell little: a
-small network spends its time between the products, a large one in them."""
+"""How long a training takes, from how long its parts take on this machine (see `model.training.measuring`)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from dataclasses import dataclass
 
 from model.config import GPTConfig, TrainConfig
-from model.training.job import Job
+from model.data import TRAIN_SHARE
 
-ENOUGH_STEPS = 20  # to take a run's speed from
-SHAPE = ("n_layer", "n_head", "n_embd", "block_size")
-PASSES = ("batch_size", "micro_batch_size", "optimizer")
+NETWORK = ("n_layer", "n_head", "n_embd", "block_size")
+RECIPE = ("batch_size", "micro_batch_size", "optimizer")
 
 
-def measured_s(network: GPTConfig, recipe: TrainConfig, jobs: Iterable[Job]) -> float | None:
-    """Seconds for a whole run; None if none of its shape was trained here yet.
+@dataclass(frozen=True)
+class Pace:
+    """How long the parts of a training take.
 
-    Args:
-        jobs: of this machine, the one to be taken first at the beginning.
+    Attributes:
+        step_s: seconds of an optimizer step.
+        character_s: of evaluating one character of the validation text.
+        checkpoint_s: of the sample and the checkpoint that follow each evaluation.
     """
-    for job in jobs:
-        settings = job.settings()
-        same_network = all(settings["network"].get(name) == getattr(network, name) for name in SHAPE)
-        same_passes = all(settings["recipe"].get(name) == getattr(recipe, name) for name in PASSES)
-        if same_network and same_passes:
-            job.curve.read()
-            pace = job.curve.seconds_per_step(len(job.curve.steps))
-            if pace is not None and job.curve.step >= ENOUGH_STEPS:
-                return pace * recipe.steps
-    return None
+
+    step_s: float
+    character_s: float
+    checkpoint_s: float
+
+    def takes_s(self, recipe: TrainConfig, corpus_chars: int) -> float:
+        """Seconds of a whole run on a corpus of so many characters."""
+        evaluations = 1 + -(-recipe.steps // recipe.eval_interval)
+        losses = 2 if recipe.average else 1
+        validation_s = losses * (1 - TRAIN_SHARE) * corpus_chars * self.character_s
+        return recipe.steps * self.step_s + evaluations * (validation_s + self.checkpoint_s)
+
+
+def depends_on(network: GPTConfig, recipe: TrainConfig) -> tuple[object, ...]:
+    """Trainings that agree in this have one pace."""
+    return *(getattr(network, name) for name in NETWORK), *(getattr(recipe, name) for name in RECIPE)

@@ -32,6 +32,8 @@ from model.training.optim import flatten_state, make_optimizers, restore_state, 
 from model.training.run import Metrics, Run
 from model.training.samples import write_sample
 
+DIVERGED = 3  # times the loss of a network that finds all characters as likely
+
 
 class Trainer:
     """One run, from its first step or from where it stood.
@@ -98,17 +100,22 @@ class Trainer:
         trainer = cls(run, network, recipe, corpus, device, dtype)
         if run.has_checkpoint():
             trainer._restore()
-        run.forget_after(trainer.step)
+            run.forget_after(trainer.step)
+        else:
+            run.forget_after(-1)  # the evaluation of step 0 comes again
         return trainer
 
     def steps(self) -> Iterator[Metrics]:
-        """Trains to the end, and yields the metrics of each step and of each evaluation, already on disk.
+        """Trains to the end, and yields the metrics of each step and of each evaluation, already on disk. The first evaluation is that of
+        step 0: what the network knows, and writes, before it has learned anything.
 
         Raises:
-            TrainingError: the loss is no number any more.
+            TrainingError: the run has diverged.
             CheckpointError: a checkpoint cannot be written.
         """
         began = time.monotonic() - self.elapsed_s
+        if not self.run.has_checkpoint():
+            yield self._check(began)
         while self.step < self.recipe.steps:
             metrics = self.optimize()
             self.elapsed_s = time.monotonic() - began
@@ -116,11 +123,16 @@ class Trainer:
             self.run.log(metrics)
             news = [metrics]
             if self.step % self.recipe.eval_interval == 0 or self.step == self.recipe.steps:
-                news.append(self._evaluate())
-                self.run.log(news[-1])
-                self.elapsed_s = time.monotonic() - began
-                self.save()
+                news.append(self._check(began))
             yield from news  # only now: whoever stops here leaves no evaluation out
+
+    def _check(self, began: float) -> Metrics:
+        """An evaluation, followed by a checkpoint."""
+        metrics = self._evaluate()
+        self.run.log(metrics)
+        self.elapsed_s = time.monotonic() - began
+        self.save()
+        return metrics
 
     def save(self) -> None:
         """Writes a checkpoint of this very moment."""
@@ -153,11 +165,7 @@ class Trainer:
         for x, y in zip(inputs.split(self.recipe.micro_batch_size), targets.split(self.recipe.micro_batch_size), strict=True):
             loss += self._backward(x.to(self.device), y.to(self.device)) * len(x) / len(inputs)
         grad_norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.grad_clip).item()
-        if not math.isfinite(loss) or not math.isfinite(grad_norm):
-            raise TrainingError(
-                f"The loss is no number any more at step {self.step + 1}: the run has diverged. Start again with a lower learning "
-                f"rate than {self.recipe.learning_rate:g}; the last good checkpoint is kept."
-            )
+        self._check_divergence(loss, grad_norm)
         for optimizer in self.optimizers:
             optimizer.step()
             optimizer.zero_grad()
@@ -166,6 +174,20 @@ class Trainer:
         self.step += 1
         learning_rate = self.recipe.learning_rate * share
         return {"step": self.step, "loss": round(loss, 6), "learning_rate": round(learning_rate, 8), "grad_norm": round(grad_norm, 6)}
+
+    def _check_divergence(self, loss: float, grad_norm: float) -> None:
+        """
+        Raises:
+            TrainingError: the run has diverged. A healthy one never gets far above the loss with which it began.
+        """
+        of_knowing_nothing = math.log(max(2, self.network.vocab_size))
+        if math.isfinite(grad_norm) and loss <= DIVERGED * of_knowing_nothing:  # what is no number is not below anything
+            return
+        found = f"{loss:.4g}" if math.isfinite(loss) else "no number any more"
+        raise TrainingError(
+            f"The run has diverged: at step {self.step + 1} the loss is {found}, and {of_knowing_nothing:.2f} is that of knowing nothing. "
+            f"Start again with a lower learning rate than {self.recipe.learning_rate:g}; the last good checkpoint is kept."
+        )
 
     def _backward(self, x: Tensor, y: Tensor) -> float:
         """Adds a pass's gradient, weighted by its share of the batch, and returns the pass's mean loss."""
@@ -179,7 +201,7 @@ class Trainer:
         best so far."""
         metrics: Metrics = {"step": self.step, "val_loss": round(mean_loss(self.model, self.validation_ids), 6)}
         candidates = [(metrics["val_loss"], self.model.state_dict())]
-        if self.average:
+        if self.average and self.step:  # at first they are the same
             with self._averaged():
                 metrics["val_loss_average"] = round(mean_loss(self.model, self.validation_ids), 6)
             candidates.append((metrics["val_loss_average"], self.average))

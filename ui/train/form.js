@@ -1,9 +1,9 @@
 // The form for a new run: a preset first, what it learns from, and everything else behind "More settings".
 import { button, make, number } from "../shared/dom.js";
 import { duration, isUnderWay } from "./run.js";
-import { act, getPresets, sendCorpus, startRun } from "./server.js";
+import { act, getPresets, measurePace, sendCorpus, startRun } from "./server.js";
 
-const CHECK_MS = 400; // after the last change of a pasted text
+const CHECK_MS = 600; // after the last change of a text or a setting
 
 export function createForm(train, node) {
   const page = build(node);
@@ -30,6 +30,7 @@ export function createForm(train, node) {
     tellStandard();
     page.ephemeral.hidden = !known.ephemeral;
     page.form.addEventListener("input", tellCommand);
+    page.settings.addEventListener("change", tellTime);
     takePreset();
   }
 
@@ -43,6 +44,7 @@ export function createForm(train, node) {
     for (const setting of known.settings) page.form.elements[setting.name].value = standardOf(setting);
     tellPreset();
     tellCommand();
+    void tellTime();
   }
 
   function changed() {
@@ -60,11 +62,31 @@ export function createForm(train, node) {
     page.command.textContent = `python -m model train --preset ${preset().id}${text}${flags.join("")}`;
   }
 
-  // What a preset is for, and how long it takes here.
   function tellPreset() {
-    const { about, takes_s, measured } = preset();
-    const takes = takes_s && `${measured ? "" : "Roughly "}${duration(takes_s)} on this machine.`;
-    page.presetAbout.textContent = [`${about[0].toUpperCase()}${about.slice(1)}.`, takes].filter(Boolean).join(" ");
+    const { about } = preset();
+    page.presetAbout.textContent = `${about[0].toUpperCase()}${about.slice(1)}.`;
+  }
+
+  // How long it takes here: the server trains for some seconds to see. Settings that do not go together are told at once, too.
+  let asking = 0;
+  async function tellTime() {
+    const count = ++asking;
+    await new Promise((rested) => setTimeout(rested, CHECK_MS));
+    if (count !== asking || !known) return;
+    const tell = (words, isError = false) => {
+      if (count !== asking) return;
+      page.time.textContent = words;
+      page.time.classList.toggle("error", isError);
+    };
+    if (train.runs.some(isUnderWay)) return tell("");
+    tell("Measuring how long it takes here …");
+    try {
+      const { takes_s } = await measurePace({ preset: preset().id, settings: changed(), corpus: corpus?.key ?? null });
+      tell(`${duration(takes_s)} on this machine, as measured just now.`);
+    } catch (error) {
+      const isBusy = train.runs.some(isUnderWay);
+      tell(isBusy ? "" : error.message, !isBusy);
+    }
   }
 
   function settingNode({ name, flag, help, low, high, type, choices }) {
@@ -165,7 +187,8 @@ function build(node) {
   const form = make("form", "new-run");
   const preset = make("select", "train-field");
   preset.id = "train-preset";
-  const presetAbout = make("p", "train-hint");
+  const [presetAbout, time] = [make("p", "train-hint"), make("p", "train-hint train-time")];
+  time.setAttribute("role", "status");
   const label = (words, field) => {
     const name = make("label", "train-label", words);
     name.htmlFor = field.id;
@@ -193,7 +216,7 @@ function build(node) {
   go.type = "submit";
   const stop = Object.assign(button("train-button", "Stop", () => {}), { hidden: true });
   actions.append(go, stop);
-  form.append(...label("Preset", preset), presetAbout, ...label("Learns from", source), file, paste, about, ...label("Name", name), more, settings, actions, ephemeral, line);
+  form.append(...label("Preset", preset), presetAbout, time, ...label("Learns from", source), file, paste, about, ...label("Name", name), more, settings, actions, ephemeral, line);
   node.append(form);
-  return { form, preset, presetAbout, source, ephemeral, file, paste, about, name, more, settings, command, copy, go, stop };
+  return { form, preset, presetAbout, time, source, ephemeral, file, paste, about, name, more, settings, command, copy, go, stop };
 }

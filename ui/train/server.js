@@ -46,6 +46,7 @@ export const getRuns = () => asJSON("./train/runs");
 export const getCurve = (id, from, edition) => asJSON(`./train/runs/${id}/metrics?from=${from}&edition=${edition}`);
 export const getLog = (id) => asJSON(`./train/runs/${id}/log`);
 export const sendCorpus = (text, name) => asJSON(`./train/corpus?name=${encodeURIComponent(name)}`, { method: "POST", body: text });
+export const measurePace = (asked) => asJSON("./train/pace", { method: "POST", json: asked });
 export const startRun = (asked) => asJSON("./train/start", { method: "POST", json: asked });
 export const act = (id, action, json = {}) => asJSON(`./train/runs/${id}/${action}`, { method: "POST", json });
 export const useShipped = () => asJSON("./train/shipped/use", { method: "POST", json: {} });
