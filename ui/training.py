@@ -10,7 +10,7 @@ The admin alone, with "Authorization: Bearer ..." (ui/lock.py):
 
     POST /train/corpus                                  ui/corpora.py
     POST /train/start               {"preset": "quick", "settings": {"steps": 500}, "corpus": null, "name": "my first"}
-    POST /train/pace                {"preset": "quick", "settings": {}, "corpus": null}     {"takes_s": 81.3}, measured now or before
+    POST /train/pace                {"preset": "quick", "settings": {}, "corpus": null}     {"takes_s": 81.3}, measured unless it is known; null while a run is under way
     POST /train/runs/{id}/stop      {"firmly": false}   a checkpoint first; firmly, or after a minute, kills it
     POST /train/runs/{id}/resume    {}
     POST /train/runs/{id}/rename    {"name": "..."}
@@ -47,7 +47,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from model.config import GPTConfig, TrainConfig
 from model.data import MAX_CORPUS_BYTES, TINY_SHAKESPEARE, TINY_SHAKESPEARE_ALPHABET, TINY_SHAKESPEARE_CHARS, load_corpus
-from model.errors import ParameterError, SoliloquyError
+from model.errors import ParameterError, SoliloquyError, TrainingError
 from model.training.job import MAX_NAME_CHARS, Job
 from model.training.jobs import MAX_RUNS, MAX_STEPS, NETWORK_SETTINGS, Jobs, read_settings
 from model.training.needs import count_parameters
@@ -128,7 +128,10 @@ def add_training(server: FastAPI, jobs: Jobs, lock: Lock, in_use: InUse) -> None
         key = asked.get("corpus")
         n_chars = TINY_SHAKESPEARE_CHARS if key is None else len(corpora.find(key).text)
         wanted = asked.get("preset", DEFAULT_PRESET), asked.get("settings", {})
-        measured = await asyncio.to_thread(jobs.measure_pace, *wanted)
+        try:
+            measured = await asyncio.to_thread(jobs.measure_pace, *wanted)
+        except TrainingError:  # a run is under way, or was started just now
+            return JSONResponse({"takes_s": None})
         answers.forget()
         return JSONResponse({"takes_s": round(measured.takes_s(read_settings(*wanted)[1], n_chars), 1)})
 

@@ -152,7 +152,8 @@ class Trainer:
         check_tensors(self.run.folder / "last.safetensors", {k: t for k, t in tensors.items() if not k.startswith("optimizer.")}, expected)
         for name, tensor in expected.items():  # each is the live tensor itself
             tensor.copy_(tensors[name])
-        restore_state(self.optimizers, tensors)
+        if self.step:  # before the first step they remember nothing
+            restore_state(self.optimizers, tensors)
 
     def optimize(self) -> Metrics:
         """One optimizer step."""

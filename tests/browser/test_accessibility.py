@@ -10,13 +10,17 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
+from tests.admin import PASSWORD, Admin, runs_ended
 from tests.browser.conftest import open_page
+from tests.killing import synthetic_text
 from tests.server import running_app
 from ui.class_address import class_address
 
 SAMPLE = ["Texts", "Next character", "Tree", "Locked dice", "Score"]
 ATTENTION = ["All heads", "One head", "Layer by layer", "Heads off"]
-VIEWS = [*SAMPLE, *ATTENTION]
+TRAIN = ["Watch", "All runs"]
+TABS = {"Sample": SAMPLE, "Attention": ATTENTION, "Train": TRAIN}
+VIEWS = [view for views in TABS.values() for view in views]
 SCREENS = {"projector": (1280, 720), "phone": (360, 740)}
 THUMB = 44  # pixels
 # Runs that give every view something to show; two of them side by side.
@@ -58,10 +62,17 @@ COLUMNS = """() => [...new Set(
 
 
 @pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    """An app that shows the address for a class, where there is a network."""
-    with running_app("--device", "cpu", *(["--host", "0.0.0.0"] if class_address("0.0.0.0", 7860) else [])) as url:
-        yield url
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """An app with a run, that shows the address for a class where there is a network."""
+    network = ["--host", "0.0.0.0"] if class_address("0.0.0.0", 7860) else []
+    with pytest.MonkeyPatch.context() as patch, runs_ended(tmp_path_factory.mktemp("runs")) as runs:
+        patch.setenv("ADMIN_PASSWORD", PASSWORD)
+        with running_app("--device", "cpu", "--runs", str(runs), *network) as url:
+            admin = Admin.logged_in(url)
+            corpus = admin.upload(synthetic_text().encode())
+            asked = {"preset": "tiny", "corpus": corpus, "settings": {"steps": 40, "eval_interval": 10}}
+            admin.until(admin.do("/train/start", **asked)["run"]["id"], "finished")
+            yield url
 
 
 @pytest.fixture(scope="module", params=SCREENS)
@@ -77,6 +88,10 @@ def page(request: pytest.FixtureRequest, browser: Browser, url: str) -> Iterator
         "[...document.querySelectorAll('.status')].filter((node) => node.textContent.includes('characters in')).length === 3"
     )
     page.locator("#more-button").click()
+    page.get_by_role("tab", name="Train", exact=True).click()
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Unlock").click()
+    page.get_by_role("button", name="More settings").click()
     yield page
     page.close()
     assert not problems
@@ -88,9 +103,10 @@ def is_phone(page: Page) -> bool:
 
 def show(page: Page, view: str) -> None:
     """Shows a view and waits for what comes late in it."""
-    page.get_by_role("tab", name="Attention" if view in ATTENTION else "Sample", exact=True).click()
-    if view in ATTENTION:
-        page.locator("#attention-views [data-ready]").wait_for(state="attached")
+    tab = next(tab for tab, views in TABS.items() if view in views)
+    page.get_by_role("tab", name=tab, exact=True).click()
+    if tab != "Sample":
+        page.locator(f"#{tab.lower()}-views [data-ready]").wait_for(state="attached")
     page.get_by_role("tab", name=view, exact=True).click()
     if view == "One head":
         expect(page.get_by_test_id("one-head-said")).to_contain_text(re.compile(r"Point at|%"))
@@ -102,6 +118,10 @@ def show(page: Page, view: str) -> None:
         expect(page.get_by_test_id("next-entropy")).to_contain_text(re.compile(r"\d bits"))
     if view == "Locked dice":
         expect(page.locator(".locked-status").last).to_contain_text(re.compile("Parts at|The same"))
+    if view == "Watch":
+        expect(page.locator(".watch-text")).not_to_be_empty()
+    if view == "All runs":
+        expect(page.get_by_role("button", name="Use this model")).to_be_visible()
     if view == "Score":
         expect(page.locator(".score-status")).to_contain_text("only context")
 

@@ -82,10 +82,9 @@ export function createForm(train, node) {
     tell("Measuring how long it takes here …");
     try {
       const { takes_s } = await measurePace({ preset: preset().id, settings: changed(), corpus: corpus?.key ?? null });
-      tell(`${duration(takes_s)} on this machine, as measured just now.`);
+      tell(takes_s === null ? "" : `${duration(takes_s)} on this machine, measured.`);
     } catch (error) {
-      const isBusy = train.runs.some(isUnderWay);
-      tell(isBusy ? "" : error.message, !isBusy);
+      tell(error.message, true);
     }
   }
 
@@ -202,7 +201,7 @@ function build(node) {
   file.setAttribute("aria-label", "Text file");
   const paste = Object.assign(make("textarea", "train-field"), { rows: 4, hidden: true, spellcheck: false, placeholder: "Paste a text" });
   paste.setAttribute("aria-label", "Text to learn from");
-  const about = make("p", "train-hint");
+  const about = make("p", "train-hint train-corpus");
   about.setAttribute("role", "status");
   const name = Object.assign(make("input", "train-field"), { id: "train-name", maxLength: 60, placeholder: "preset and time" });
   const more = button("more-settings", "More settings", () => {});
