@@ -10,7 +10,7 @@ The admin alone, with "Authorization: Bearer ..." (ui/lock.py):
 
     POST /train/corpus                                  ui/corpora.py
     POST /train/start               {"preset": "quick", "settings": {"steps": 500}, "corpus": null, "name": "my first"}
-    POST /train/pace                {"preset": "quick", "settings": {}, "corpus": null}     {"takes_s": 81.3}, measured unless it is known; null while a run is under way
+    POST /train/pace                {"preset": "quick", "settings": {}, "corpus": null}     {"takes_s": 81.3}, measured; null beside a run
     POST /train/runs/{id}/stop      {"firmly": false}   a checkpoint first; firmly, or after a minute, kills it
     POST /train/runs/{id}/resume    {}
     POST /train/runs/{id}/rename    {"name": "..."}
