@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import http.client
 import os
+import string
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,7 @@ TINY_SHAKESPEARE_URL = "https://raw.githubusercontent.com/karpathy/char-rnn/mast
 TINY_SHAKESPEARE_SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
 TINY_SHAKESPEARE = "tinyshakespeare"
 TINY_SHAKESPEARE_CHARS = 1_115_394
-TINY_SHAKESPEARE_ALPHABET = 65
+TINY_SHAKESPEARE_ALPHABET = "\n !$&',-.3:;?" + string.ascii_uppercase + string.ascii_lowercase
 FETCH_TIMEOUT_S = 30
 MAX_CORPUS_BYTES = 32 * 2**20  # a character takes up to 16 bytes more while it is numbered
 TRAIN_SHARE = 0.9

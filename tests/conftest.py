@@ -92,11 +92,24 @@ def corpus_path() -> Path:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A real file system of 64 KiB."""
+    with mounted_disk(tmp_path / "disk", "64k") as folder:
+        yield folder
+
+
+@pytest.fixture
+def disk_for_a_run(tmp_path: Path) -> Iterator[Path]:
+    """A real file system that has room for a small run."""
+    with mounted_disk(tmp_path / "disk", "8m") as folder:
+        yield folder
+
+
+@contextmanager
+def mounted_disk(folder: Path, size: str) -> Iterator[Path]:
+    """A real file system of some size; skips where none can be made."""
     if not hasattr(os, "geteuid") or os.geteuid() != 0 or not shutil.which("mount"):
         pytest.skip("only root can mount a small disk")
-    folder = tmp_path / "disk"
     folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], capture_output=True, text=True)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], capture_output=True, text=True)
     if mounted.returncode:
         pytest.skip(f"no small disk can be mounted here: {mounted.stderr.strip()}")
     yield folder

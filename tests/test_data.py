@@ -84,6 +84,10 @@ def write(path: Path, content: bytes) -> Path:
     return path
 
 
+def test_the_alphabet_of_tiny_shakespeare_is_known(corpus_path: Path) -> None:
+    assert load_corpus(corpus_path).alphabet == [*TINY_SHAKESPEARE_ALPHABET]
+
+
 def test_a_text_file_is_a_corpus_named_after_it(tmp_path: Path) -> None:
     corpus = load_corpus(write(tmp_path / "poems.txt", b"\xef\xbb\xbfone\r\ntw\xc3\xb6\n"))
     assert corpus == Corpus("poems", "one\ntwö\n")

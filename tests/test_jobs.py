@@ -185,6 +185,31 @@ def test_a_damaged_checkpoint_is_told_and_the_one_before_it_taken(jobs: Jobs) ->
     assert str(jobs.folder) not in job.about()["notice"]
 
 
+def test_a_full_disk_is_told_and_what_was_measured_before_stays(disk_for_a_run: Path) -> None:
+    jobs = Jobs(disk_for_a_run / "runs")
+    job = start(jobs, **LONG)
+    wait_for(lambda: lines(job) > 50)
+    filler = disk_for_a_run / "filler"
+    with filler.open("wb") as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(2**12))
+            file.flush()
+    wait_for(lambda: job.state() not in (RUNNING, STOPPING))
+    assert job.state() == FAILED
+    assert "The disk is full" in job.trouble()["error"] or "No space left" in job.trouble()["error"]
+    assert job.has_weights
+    filler.unlink()
+    jobs.resume(job)
+    reached = job.curve.step
+    wait_for(lambda: job.about()["step"] > reached + 20)
+    jobs.stop(job)
+    wait_for(lambda: job.state() == STOPPED)
+    job.curve.read()
+    told = job.curve.since(0)
+    assert told["steps"]["step"] == list(range(1, told["steps"]["step"][-1] + 1))
+    assert told["evaluations"]["step"] == list(range(0, told["steps"]["step"][-1] + 1, 10))
+
+
 def test_how_long_a_run_takes_is_measured(jobs: Jobs) -> None:
     tiny, lesson = PRESETS["tiny"], PRESETS["lesson"]
     assert jobs.known_pace(tiny.network, tiny.recipe) is None

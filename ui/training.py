@@ -248,7 +248,7 @@ def tell_presets(jobs: Jobs) -> dict[str, Any]:
         "presets": presets,
         "default": DEFAULT_PRESET,
         "settings": [_describe(field, group) for field, group in described],
-        "corpus": {"name": TINY_SHAKESPEARE, "characters": TINY_SHAKESPEARE_CHARS, "n_alphabet": TINY_SHAKESPEARE_ALPHABET},
+        "corpus": {"name": TINY_SHAKESPEARE, "characters": TINY_SHAKESPEARE_CHARS, "alphabet": [*TINY_SHAKESPEARE_ALPHABET]},
         "sample": {"characters": SAMPLE_CHARS, "temperature": SAMPLE_TEMPERATURE},
         "limits": {"corpus_bytes": MAX_CORPUS_BYTES, "name_chars": MAX_NAME_CHARS, "steps": MAX_STEPS, "runs": MAX_RUNS},
         "ephemeral": "SPACE_ID" in os.environ,  # a Space's disk is empty again when it restarts

@@ -70,8 +70,7 @@ class Run:
             self.note_process(Process.find(os.getpid()))
             yield
         except SoliloquyError as error:
-            with contextlib.suppress(CheckpointError):  # the first trouble is the one to tell
-                self.note(error=str(error))
+            self._note_error(str(error))
             raise
         else:
             with contextlib.suppress(CheckpointError):  # all that matters is on disk already
@@ -86,6 +85,14 @@ class Run:
     def note(self, **facts: str | float) -> None:
         """Adds to what is noted of the process: "notice", "error" or, once it is done, "ended"."""
         write_atomically(self.process_path, json.dumps(self.process() | facts).encode())
+
+    def _note_error(self, words: str) -> None:
+        """Notes why the process ended; on a full disk, over what stood there."""
+        try:
+            self.note(error=words)
+        except CheckpointError:
+            with contextlib.suppress(OSError), self.process_path.open("r+b") as file:  # the first trouble is the one to tell
+                file.write(json.dumps(self.process() | {"error": words}).encode())  # longer than before, by the error
 
     def process(self) -> dict[str, Any]:
         """What is noted of the process that trains, or was the last to."""

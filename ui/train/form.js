@@ -1,9 +1,10 @@
 // The form for a new run: a preset first, what it learns from, and everything else behind "More settings".
-import { button, make, number } from "../shared/dom.js";
+import { button, make, number, signOf } from "../shared/dom.js";
 import { duration, isUnderWay } from "./run.js";
 import { act, getPresets, measurePace, sendCorpus, startRun } from "./server.js";
 
 const CHECK_MS = 600; // after the last change of a text or a setting
+const MOST_SHOWN = 120; // characters of an alphabet
 
 export function createForm(train, node) {
   const page = build(node);
@@ -34,7 +35,8 @@ export function createForm(train, node) {
     takePreset();
   }
 
-  const tellStandard = () => (page.about.textContent = `${number(known.corpus.characters)} characters, ${known.corpus.n_alphabet} different.`);
+  const tellStandard = () => tellText(known.corpus);
+  const tellText = ({ characters, alphabet }) => (page.about.textContent = `${number(characters)} characters, ${number(alphabet.length)} different: ${shown(alphabet)}`);
 
   const preset = () => known.presets.find(({ id }) => id === page.preset.value);
 
@@ -99,6 +101,13 @@ export function createForm(train, node) {
     return row;
   }
 
+  // A text over the limit is not sent: the server would hang up in the middle.
+  function send({ text, name }) {
+    const most = known.limits.corpus_bytes;
+    if (new Blob([text]).size > most) throw new Error(`The text has more than ${most / 2 ** 20} MiB, the most that can be learned from here.`);
+    return sendCorpus(text, name);
+  }
+
   // What the text is, as the server sees it: its size and alphabet, or what is wrong with it.
   async function look() {
     const count = ++checking;
@@ -110,10 +119,11 @@ export function createForm(train, node) {
     }
     page.about.textContent = "…";
     try {
-      const told = await sendCorpus(corpus.text, corpus.name);
+      const told = await send(corpus);
       if (count !== checking) return;
       corpus.key = told.corpus;
-      page.about.textContent = `${number(told.characters)} characters, ${told.alphabet.length} different.`;
+      tellText(told);
+      void tellTime();
     } catch (error) {
       if (count !== checking) return;
       page.about.textContent = error.message;
@@ -160,7 +170,7 @@ export function createForm(train, node) {
     void train.act(async () => {
       page.go.disabled = true;
       try {
-        if (corpus) corpus.key = (await sendCorpus(corpus.text, corpus.name)).corpus; // the server keeps only the latest texts
+        if (corpus) corpus.key = (await send(corpus)).corpus; // the server keeps only the latest texts
         const name = page.name.value.trim() || new Date().toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
         const { run } = await startRun({ preset: preset().id, settings: changed(), corpus: corpus?.key ?? null, name: `${preset().id}, ${name}`.slice(0, known.limits.name_chars) });
         train.show("watch");
@@ -181,6 +191,8 @@ export function createForm(train, node) {
 
   return {};
 }
+
+const shown = (alphabet) => alphabet.slice(0, MOST_SHOWN).map(signOf).join("") + (alphabet.length > MOST_SHOWN ? " …" : "");
 
 function build(node) {
   const form = make("form", "new-run");

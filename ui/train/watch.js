@@ -1,6 +1,7 @@
 // The view "Watch": how far a run is, its loss, and what it writes from the same prompt with the same dice at each evaluation.
 import { button, make, number, plural } from "../shared/dom.js";
 import { download, savePicture } from "../shared/paint.js";
+import { actionsFor } from "./actions.js";
 import { createChart } from "./chart.js";
 import { Curve } from "./curve.js";
 import { duration, isUnderWay, stateInWords } from "./run.js";
@@ -48,6 +49,7 @@ export function createWatch(panel, train) {
     page.name.textContent = run.name;
     page.state.textContent = stateInWords(run);
     page.state.classList.toggle("live", isUnderWay(run));
+    drawActions(run);
     void tellTrouble(run);
     page.figures.replaceChildren(...figures(run, curve));
     const asSeries = (curve, run) => ({ name: run.name, train: curve.train, val: curve.val, steps: run.steps });
@@ -57,10 +59,20 @@ export function createWatch(panel, train) {
     drawSample(curve, sample);
   }
 
+  // Made anew only where others are possible: who has one in focus keeps it.
+  let drawn = "";
+  function drawActions(run) {
+    const nodes = actionsFor(train, run);
+    const words = `${run.id} ${nodes.map((node) => node.textContent)}`;
+    if (words === drawn) return;
+    drawn = words;
+    page.actions.replaceChildren(...nodes);
+  }
+
   // What went wrong, and the end of the log: for the admin, for it may tell of the machine.
   let told = "";
   async function tellTrouble({ id, state, notice }) {
-    const key = `${id} ${state} ${train.isAdmin}`;
+    const key = `${id} ${state} ${train.isAdmin} ${notice}`;
     if (key === told) return;
     told = key;
     page.trouble.textContent = notice;
@@ -152,6 +164,7 @@ function build(panel) {
   const [name, state, tools] = [make("h2", "watch-name"), make("span", "watch-state"), make("div", "watch-tools")];
   state.setAttribute("role", "status");
   head.append(name, state, tools);
+  const actions = make("div", "watch-actions");
   const [trouble, log] = [make("p", "train-trouble"), make("pre", "train-log")];
   log.hidden = true;
   log.tabIndex = 0;
@@ -167,7 +180,7 @@ function build(panel) {
   const text = make("p", "watch-text");
   text.dataset.testid = "train-sample";
   sample.append(bar, text);
-  filled.append(head, trouble, log, numbers, figure, sample);
+  filled.append(head, actions, trouble, log, numbers, figure, sample);
   panel.append(empty, filled);
-  return { empty, filled, name, state, tools, trouble, log, figures: numbers, figure, sample, when, slider, newest, text };
+  return { empty, filled, name, state, tools, actions, trouble, log, figures: numbers, figure, sample, when, slider, newest, text };
 }

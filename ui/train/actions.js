@@ -1,0 +1,43 @@
+// What who has the right can do with a run: a button for each thing that is possible now.
+import { button } from "../shared/dom.js";
+import { isUnderWay } from "./run.js";
+import { act, downloadRun, useShipped } from "./server.js";
+
+// Words, whether it is possible, and what it does.
+const ACTIONS = [
+  ["Stop", ({ state }) => state === "running", (train, run) => train.act(() => act(run.id, "stop"))],
+  ["Resume", ({ state }) => ["stopped", "failed", "died"].includes(state), resume],
+  ["Use this model", ({ has_weights }, isInUse) => has_weights && !isInUse, (train, run) => swap(train, () => act(run.id, "use"))],
+  ["Rename", () => true, rename],
+  ["Download", ({ has_weights }) => has_weights, (train, run) => train.act(() => downloadRun(run))],
+  ["Delete", (run, isInUse) => !isUnderWay(run) && !isInUse, remove],
+];
+
+export function actionsFor(train, run) {
+  if (!train.isAdmin) return [];
+  const possible = ACTIONS.filter(([, isPossible]) => isPossible(run, run.id === train.inUse));
+  return possible.map(([words, , work]) => button("quiet", words, () => work(train, train.find(run.id) ?? run)));
+}
+
+export function wayBack(train) {
+  return button("quiet", "Back to the model that the app began with", () => swap(train, useShipped));
+}
+
+async function resume(train, run) {
+  if (await train.act(() => act(run.id, "resume"))) train.watch(run.id);
+}
+
+function rename(train, run) {
+  const name = window.prompt("The run's name:", run.name);
+  return name && train.act(() => act(run.id, "rename", { name }));
+}
+
+function remove(train, run) {
+  const isSure = window.confirm(`Delete “${run.name}” with its weights and its curve? This cannot be undone.`);
+  return isSure && train.act(() => act(run.id, "delete", { id: run.id }));
+}
+
+// Everything on the page is of the model in use: it is loaded anew, and its address brings it all back.
+async function swap(train, work) {
+  if (await train.act(work)) location.reload();
+}
