@@ -7,6 +7,7 @@ import shutil
 import string
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from model import data
-from model.data import TINY_SHAKESPEARE_SHA256, Batches, Corpus, load_corpus, split
+from model.data import TINY_SHAKESPEARE_ALPHABET, TINY_SHAKESPEARE_SHA256, Batches, Corpus, load_corpus, split
 from model.errors import CorpusError, SoliloquyError
 from model.tokenizer import CharTokenizer
 from tests.conftest import VOCABULARY
