@@ -83,6 +83,7 @@ function paintChart(context, width, height, shown) {
   paintAxes(context, places, colours);
   paintLecture(context, places, colours);
   if (shown.step !== null) paintStep(context, places, shown.step, colours);
+  if (shown.runs.length > 1) paintLegend(context, places, shown.runs, colours);
   [...shown.runs.entries()].reverse().forEach(([place, run]) => paintRun(context, places, run, place, colours));
 }
 
@@ -111,13 +112,16 @@ const niceUnit = (least) => {
 
 function paintLecture(context, { right, least, most, y }, { rem, ruleStrong, inkSoft }) {
   context.textAlign = "left";
+  context.lineWidth = 1;
   let before = -Infinity;
   for (const [loss, name] of LECTURE) {
     if (loss < least || loss > most) continue;
-    context.fillStyle = ruleStrong;
-    context.fillRect(right, Math.round(y(loss)), 0.6 * rem, 1);
     const at = Math.max(y(loss), before + NAMED_APART * rem);
     before = at;
+    context.strokeStyle = ruleStrong;
+    context.beginPath();
+    for (const [x, height] of [[0, y(loss)], [0.25, y(loss)], [0.6, at]]) context.lineTo(right + x * rem, height);
+    context.stroke();
     context.fillStyle = inkSoft;
     context.fillText(`${loss} ${name}`, right + 0.9 * rem, at);
   }
@@ -126,6 +130,24 @@ function paintLecture(context, { right, least, most, y }, { rem, ruleStrong, ink
 function paintStep(context, { top, bottom, x }, step, { accent }) {
   context.fillStyle = accent;
   context.fillRect(Math.round(x(step)), top, 1, bottom - top);
+}
+
+// Which line is whose, at the top right, where no curve comes.
+function paintLegend(context, { right, top }, runs, { rem, accent, ink, inkSoft }) {
+  context.textAlign = "right";
+  for (const [place, { name }] of runs.entries()) {
+    const at = top + (0.5 + 1.4 * place) * rem;
+    context.strokeStyle = place ? inkSoft : accent;
+    context.lineWidth = place ? 2 : 3;
+    context.setLineDash(DASHES[place % DASHES.length]);
+    context.beginPath();
+    context.moveTo(right - 2.5 * rem, at);
+    context.lineTo(right, at);
+    context.stroke();
+    context.fillStyle = ink;
+    context.fillText(name, right - 3 * rem, at);
+  }
+  context.setLineDash([]);
 }
 
 function paintRun(context, { x, y }, { train, val }, place, colours) {

@@ -169,6 +169,7 @@ export function createForm(train, node) {
     event.preventDefault();
     void train.act(async () => {
       page.go.disabled = true;
+      asking += 1; // what is measured now is of no interest any more
       try {
         if (corpus) corpus.key = (await send(corpus)).corpus; // the server keeps only the latest texts
         const name = page.name.value.trim() || new Date().toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
@@ -177,15 +178,14 @@ export function createForm(train, node) {
         await train.look();
         train.watch(run.id);
       } finally {
-        showBusy();
+        page.go.disabled = false;
       }
     });
   });
 
   function showBusy() {
     const running = train.runs.find(isUnderWay);
-    page.go.disabled = Boolean(running);
-    page.go.textContent = running ? "A run is under way" : "Start";
+    page.go.hidden = Boolean(running); // one run at a time
     page.stop.hidden = !running;
   }
 
@@ -225,7 +225,7 @@ function build(node) {
   const actions = make("div", "train-actions");
   const go = make("button", "train-button train-main", "Start");
   go.type = "submit";
-  const stop = Object.assign(button("train-button", "Stop", () => {}), { hidden: true });
+  const stop = Object.assign(button("train-button", "Stop the run", () => {}), { hidden: true });
   actions.append(go, stop);
   form.append(...label("Preset", preset), presetAbout, time, ...label("Learns from", source), file, paste, about, ...label("Name", name), more, settings, actions, ephemeral, line);
   node.append(form);

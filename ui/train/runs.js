@@ -45,7 +45,7 @@ export function createRuns(panel, train) {
       train.show("watch");
     });
     const inUse = make("span", "run-in-use");
-    const cells = COLUMNS.map(() => make("td"));
+    const cells = COLUMNS.map(cellOf);
     const box = compared(id);
     cells[0].append(open, inUse);
     cells.at(-1).append(box);
@@ -87,4 +87,11 @@ export function createRuns(panel, train) {
   for (const event of ["runs", "right"]) train.addEventListener(event, draw);
   new MutationObserver(draw).observe(panel, { attributes: true, attributeFilter: ["hidden"] });
   return {};
+}
+
+// On a phone there is no head: each cell says what it holds.
+function cellOf(name) {
+  const cell = make("td");
+  cell.dataset.name = name;
+  return cell;
 }
