@@ -1,4 +1,6 @@
 // What is said of a run (ui/training.py tells it as JSON).
+export const MOST_COMPARED = 3; // with the one that is watched; dashes tell them apart
+
 export const isUnderWay = ({ state }) => state === "running" || state === "stopping";
 
 const STATES = { running: "learning", stopping: "stopping, a checkpoint first", failed: "failed", died: "ended without a word" };

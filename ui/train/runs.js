@@ -1,9 +1,9 @@
 // The view "All runs": every run on this machine; who has the right can do something with each.
 import { button, make, number } from "../shared/dom.js";
 import { actionsFor, wayBack } from "./actions.js";
-import { duration, stateInWords } from "./run.js";
+import { duration, MOST_COMPARED, stateInWords } from "./run.js";
 
-const COLUMNS = ["Run", "State", "Loss", "Steps", "Network", "Learned from", "Took", "Compare"];
+const COLUMNS = ["Run", "State", "Loss", "Steps", "Network", "Learned from", "Took", "Curve"];
 
 export function createRuns(panel, train) {
   const table = make("table", "runs");
@@ -46,14 +46,15 @@ export function createRuns(panel, train) {
     });
     const inUse = make("span", "run-in-use");
     const cells = COLUMNS.map(cellOf);
-    const box = compared(id);
+    const compare = compareSwitch(id);
     cells[0].append(open, inUse);
-    cells.at(-1).append(box);
+    cells.at(-1).append(compare);
     row.append(...cells);
     function tell(run) {
       open.textContent = run.name;
       inUse.textContent = id === train.inUse ? "in use" : "";
-      box.setAttribute("aria-label", `Compare ${run.name}`);
+      compare.setAttribute("aria-label", `Compare ${run.name}`);
+      compare.setAttribute("aria-pressed", String(compared().includes(id)));
       const told = [
         stateInWords(run),
         run.best_loss === null ? "–" : run.best_loss.toFixed(3),
@@ -72,19 +73,17 @@ export function createRuns(panel, train) {
     return { nodes: [row, second], tell };
   }
 
-  function compared(id) {
-    const ids = () => train.address.get("beside").split("_").filter(Boolean);
-    const box = make("input");
-    Object.assign(box, { type: "checkbox", checked: ids().includes(id) });
-    box.addEventListener("change", () => {
-      const kept = ids().filter((other) => other !== id);
-      train.address.keep("beside", [...kept, ...(box.checked ? [id] : [])].join("_"));
+  const compared = () => train.address.get("beside").split("_").filter(Boolean);
+
+  function compareSwitch(id) {
+    return button("switch", "Compare", () => {
+      const others = compared().filter((other) => other !== id);
+      train.address.keep("beside", (compared().includes(id) ? others : [...others, id].slice(-MOST_COMPARED)).join("_"));
       train.tell("compare");
     });
-    return box;
   }
 
-  for (const event of ["runs", "right"]) train.addEventListener(event, draw);
+  for (const event of ["runs", "right", "compare"]) train.addEventListener(event, draw);
   new MutationObserver(draw).observe(panel, { attributes: true, attributeFilter: ["hidden"] });
   return {};
 }

@@ -4,11 +4,10 @@ import { download, savePicture } from "../shared/paint.js";
 import { actionsFor } from "./actions.js";
 import { createChart } from "./chart.js";
 import { Curve } from "./curve.js";
-import { duration, isUnderWay, stateInWords } from "./run.js";
+import { duration, isUnderWay, MOST_COMPARED, stateInWords } from "./run.js";
 import { getLog } from "./server.js";
 
 const SCALES = ["log", "linear"];
-const MOST_COMPARED = 3;
 
 export function createWatch(panel, train) {
   const page = build(panel);
@@ -179,6 +178,7 @@ function build(panel) {
   bar.append(when, slider, newest);
   const text = make("p", "watch-text");
   text.dataset.testid = "train-sample";
+  text.tabIndex = 0; // to be scrolled
   sample.append(bar, text);
   filled.append(head, actions, trouble, log, numbers, figure, sample);
   panel.append(empty, filled);
