@@ -67,11 +67,10 @@ class Victims:
             self._app.close()
             self._open()
             assert Admin(self.url, before.token).post("/train/start")[0] == 401  # the right of another session
-        state = self.admin.run(run)["state"]
         if whom == APP:
-            assert state in (RUNNING, FINISHED), state
+            self.admin.until(run, RUNNING, FINISHED)
         else:
-            assert state == DIED, state
+            self.admin.until(run, DIED)
             self.admin.do(f"/train/runs/{run}/resume")
         return True
 

@@ -7,7 +7,6 @@ import gzip
 import http.client
 import json
 import math
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +17,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import uvicorn
 from fastapi import FastAPI
 from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
@@ -30,7 +28,7 @@ from model.gpt import GPT
 from model.serving.engine import Engine
 from tests.client import host_and_port
 from tests.serving import finished, params
-from tests.viewing import PATIENCE_S, Viewer, answer, app_with_log
+from tests.viewing import PATIENCE_S, Viewer, answer, app_with_log, serving
 from ui import attention_data
 from ui.attention_data import EMPTY, FORGOTTEN, READINGS_AT_ONCE, WENT_WRONG, add_attention
 
@@ -52,11 +50,8 @@ class Served:
         weights.model.register_forward_pre_hook(self._pass, with_kwargs=True)
         server = FastAPI()
         add_attention(server, self.engine)
-        listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        self._server = uvicorn.Server(uvicorn.Config(server, log_level="warning"))
-        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [listener]})
-        self._thread.start()
+        self._serving = contextlib.ExitStack()
+        self.url = self._serving.enter_context(serving(server))
 
     def _pass(self, _: GPT, __: Any, settings: dict[str, Any]) -> None:
         if settings.get("capture"):
@@ -65,8 +60,7 @@ class Served:
 
     def close(self) -> None:
         self.held.set()
-        self._server.should_exit = True
-        self._thread.join()
+        self._serving.close()
         self.engine.stop()
 
 

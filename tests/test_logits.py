@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import uvicorn
 from fastapi import FastAPI
 from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
@@ -33,7 +32,7 @@ from model.serving.request import DONE, RUNNING
 from model.serving.writer import WENT_WRONG
 from tests.client import host_and_port
 from tests.serving import finished, params, plain_logits
-from tests.viewing import IDLE, PATIENCE_S, SOON_S, Viewer, answer, app_with_log, texts_of, wait_until
+from tests.viewing import IDLE, PATIENCE_S, SOON_S, Viewer, answer, app_with_log, serving, texts_of, wait_until
 from ui import logits as logits_module
 from ui.answers import MAX_NAME_CHARS
 from ui.logits import WINDOWS_AT_ONCE, add_logits
@@ -72,11 +71,8 @@ class Served:
         self._hook = weights.model.register_forward_pre_hook(self._pass, with_kwargs=True)
         server = FastAPI()
         add_logits(server, self.engine)
-        listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        self._server = uvicorn.Server(uvicorn.Config(server, log_level="warning"))
-        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [listener]})
-        self._thread.start()
+        self._serving = contextlib.ExitStack()
+        self.url = self._serving.enter_context(serving(server))
 
     def _pass(self, _: GPT, __: tuple[Tensor], settings: dict[str, Any]) -> None:
         self.order.append("step" if settings.get("cache") else "window")
@@ -89,8 +85,7 @@ class Served:
     def close(self) -> None:
         self.held.set()
         self._hook.remove()  # the shipped model is shared with other tests
-        self._server.should_exit = True
-        self._thread.join()
+        self._serving.close()
         self.engine.stop()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import io
 import json
@@ -14,14 +15,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 
-from model.checkpoint import load_weights
+from model.checkpoint import Weights, load_weights
 from model.data import MAX_CORPUS_BYTES
+from model.serving.engine import Engine
+from model.training.jobs import Jobs
 from tests.admin import PASSWORD, Admin, runs_ended, wait_for
 from tests.client import host_and_port
 from tests.killing import synthetic_text
 from tests.killing_app import APP, BOTH, train_and_kill
-from tests.viewing import PATIENCE_S, Viewer, answer, app_with_log, texts_of
+from tests.viewing import PATIENCE_S, Viewer, answer, app_with_log, serving, texts_of
+from ui.in_use import InUse
+from ui.lock import RIGHT_S, Lock, add_lock
+from ui.training import add_training
 
 TEXT = synthetic_text().encode()
 RUN_ROUTES = ("stop", "resume", "rename", "delete", "use")
@@ -120,6 +127,22 @@ def test_without_the_right_nothing_is_done(url: str, finished: str, folder: Path
     assert len(lines) == 2 * len(ADMIN_POSTS) + len(ADMIN_GETS)
     assert all(line.startswith("refused ") for line in lines)
     assert Admin(url).run(finished)["state"] == "finished"
+
+
+def test_a_right_that_has_ended_opens_nothing(tiny: Weights, tmp_path: Path) -> None:
+    now = [0.0]
+    engine, lock, server = Engine(tiny), Lock(PASSWORD, clock=lambda: now[0]), FastAPI()
+    add_lock(server, lock)
+    add_training(server, Jobs(tmp_path / "runs"), lock, InUse(engine))
+    with contextlib.ExitStack() as stack:
+        stack.callback(engine.stop)
+        url = stack.enter_context(serving(server))
+        leaving = Admin.logged_in(url)
+        assert leaving.post("/train/runs/none/stop")[0] == 404  # the right is still there
+        now[0] += RIGHT_S
+        assert not leaving.get("/admin/right")[1]["admin"]
+        assert {leaving.post(path.replace("RUN", "none"))[0] for path in ADMIN_POSTS} == {401}
+        assert {leaving.get(path.replace("RUN", "none"))[0] for path in ADMIN_GETS} == {401}
 
 
 def test_an_upload_over_the_limit_is_refused_and_without_the_right_a_far_smaller_one(url: str, admin: Admin) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import socket
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import uvicorn
 from fastapi import FastAPI
 from torch import Tensor
 
@@ -25,7 +24,7 @@ from model.serving.without_heads import MAX_CHARS_WITHOUT_HEADS, write_without
 from model.serving.writer import WENT_WRONG
 from tests.server import running_app
 from tests.serving import finished, params
-from tests.viewing import PATIENCE_S, Viewer, answer, texts_of, write
+from tests.viewing import PATIENCE_S, Viewer, answer, serving, texts_of, write
 from ui.stream import add_stream
 from ui.writing_without import CHARS_AT_ONCE, TEXTS_AT_ONCE
 
@@ -55,11 +54,8 @@ class Served:
         weights.model.register_forward_pre_hook(self._pass)
         server = FastAPI()
         add_stream(server, self.engine)
-        listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        self._server = uvicorn.Server(uvicorn.Config(server, log_level="warning"))
-        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [listener]})
-        self._thread.start()
+        self._serving = contextlib.ExitStack()
+        self.url = self._serving.enter_context(serving(server))
 
     def _pass(self, _: GPT, __: tuple[Tensor]) -> None:
         self.passes += 1
@@ -67,8 +63,7 @@ class Served:
 
     def close(self) -> None:
         self.held.set()
-        self._server.should_exit = True
-        self._thread.join()
+        self._serving.close()
         self.engine.stop()
 
 

@@ -8,10 +8,14 @@ import json
 import os
 import socket
 import struct
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
 
 from tests.client import host_and_port
 from tests.server import health, running_app
@@ -34,6 +38,20 @@ def app_with_log(log: Path, *arguments: str) -> Iterator[str]:
             os.dup2(ours, 2)
             os.close(ours)
         yield url
+
+
+@contextlib.contextmanager
+def serving(server: FastAPI) -> Iterator[str]:
+    """The address of routes that are served by a thread of this process, until the end."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    running = uvicorn.Server(uvicorn.Config(server, log_level="warning"))
+    thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        running.should_exit = True
+        thread.join()
 
 
 class Viewer:
