@@ -88,7 +88,7 @@ def new_page(context: BrowserContext) -> Iterator[Page]:
 
 def refused(message: ConsoleMessage) -> bool:
     """Whether it is only the browser telling that bad input was answered with a status that says so; the page tells it too."""
-    return message.location["url"].endswith("/write") and "status of 400" in message.text
+    return "status of 400" in message.text and ("/train/" in message.location["url"] or message.location["url"].endswith("/write"))
 
 
 def open_page(page: Page, url: str) -> None:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from model.data import MAX_CORPUS_BYTES
+from tests.admin import Admin, runs_ended
 from tests.browser.conftest import new_page, open_page
-from tests.server import running_app
+from tests.browser.tab import generate, set_up
+from tests.client import host_and_port
+from tests.server import running_app, running_process
 
 PASSWORD = "the lecturer's own"
 TEXT = "the quick brown fox jumps over the lazy dog, and the dog sleeps on.\n" * 60
@@ -47,16 +53,22 @@ def unlock(page: Page) -> None:
     expect(page.get_by_label("Preset")).to_be_visible()
 
 
-def start(page: Page, *, steps: int, name: str) -> None:
-    """Starts the smallest preset on a pasted text."""
+def start(page: Page, *, steps: int, name: str, **settings: str) -> None:
+    """Starts the smallest preset on an uploaded text."""
     page.get_by_label("Preset").select_option("tiny")
-    page.get_by_label("Learns from").select_option("paste")
-    page.get_by_label("Text to learn from").fill(TEXT)
+    page.get_by_label("Learns from").select_option("file")
+    page.get_by_label("Text file").set_input_files({"name": "foxes.txt", "mimeType": "text/plain", "buffer": TEXT.encode()})
     expect(page.locator(".train-corpus")).to_contain_text(re.compile("characters, 30 different: ↵␣,"))
     page.get_by_label("Name").fill(name)
     page.get_by_role("button", name="More settings").click()
-    page.get_by_label("steps", exact=True).fill(str(steps))
+    for setting, value in {"steps": str(steps), **settings}.items():
+        page.get_by_label(setting.replace("_", " "), exact=True).fill(value)
     page.get_by_role("button", name="Start", exact=True).click()
+
+
+def measured(page: Page) -> int:
+    """How many steps the curve shows."""
+    return int(page.locator(".loss-chart").get_attribute("data-train") or 0)
 
 
 def state(page: Page) -> Locator:
@@ -68,45 +80,117 @@ def test_everybody_may_watch_and_who_does_not_know_the_password_may_not_act(page
     expect(page.get_by_label("Preset")).to_be_hidden()
 
 
-def test_a_run_is_started_watched_stopped_resumed_and_used(page: Page, url: str) -> None:
-    unlock(page)
-    start(page, steps=4_000, name="foxes")
-    expect(state(page)).to_have_text("learning")
-    page.wait_for_function("Number(document.querySelector('.loss-chart').dataset.val) >= 2")
-    expect(page.get_by_test_id("train-sample")).not_to_be_empty()
-    page.locator(".new-run").get_by_role("button", name="Stop").click()
-    expect(state(page)).to_have_text("stopped")
-    measured = int(page.locator(".loss-chart").get_attribute("data-train") or 0)
+def test_a_run_outlives_the_app_and_its_model_is_used(browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole way: started on an uploaded text, the app killed in the middle, found again, stopped, resumed, used, given back."""
+    monkeypatch.setenv("ADMIN_PASSWORD", PASSWORD)
+    context = browser.new_context(viewport={"width": 1280, "height": 720})
+    page = context.new_page()
+    with runs_ended(tmp_path) as runs:
+        arguments = "--device", "cpu", "--runs", str(runs)
+        with running_process(*arguments) as (url, pid):
+            show(page, url)
+            unlock(page)
+            start(page, steps=20_000, name="foxes")
+            expect(state(page)).to_have_text("learning")
+            page.wait_for_function("Number(document.querySelector('.loss-chart').dataset.val) >= 2")
+            expect(page.get_by_test_id("train-sample")).not_to_be_empty()
+            os.kill(pid, signal.SIGKILL)
+        expect(page.get_by_text("The server cannot be reached.")).to_be_visible()
+        before = measured(page)
+        monkeypatch.setattr("tests.server.free_port", lambda: host_and_port(url)[1])
+        with running_process(*arguments) as (again, _):
+            assert again == url
+            page.wait_for_function("before => Number(document.querySelector('.loss-chart').dataset.train) > before", arg=before)
+            expect(page.get_by_text("The server cannot be reached.")).to_be_hidden()
+            page.locator(".watch-actions").get_by_role("button", name="Stop").click()
+            expect(page.get_by_text("This needs the admin's right.")).to_be_visible()  # the right was the other app's
+            unlock(page)
+            page.locator(".new-run").get_by_role("button", name="Stop").click()
+            expect(state(page)).to_have_text("stopped")
+            (run,) = Admin(url).get("/train/runs")[1]["runs"]
+            curve = Admin(url).curve(run["id"])
+            assert curve["steps"]["step"] == list(range(1, run["step"] + 1))
+            page.wait_for_function("steps => Number(document.querySelector('.loss-chart').dataset.train) === steps", arg=run["step"])
 
-    page.reload()
-    page.get_by_role("tab", name="Train", exact=True).click()
-    expect(page.get_by_label("Preset")).to_be_visible()  # the right survives
-    page.get_by_role("tab", name="All runs").click()
-    page.get_by_role("button", name="Resume").click()
-    page.get_by_role("button", name=re.compile("foxes")).first.click()
-    page.wait_for_function("before => Number(document.querySelector('.loss-chart').dataset.train) > before", arg=measured)
-    page.locator(".new-run").get_by_role("button", name="Stop").click()
-    expect(state(page)).to_have_text("stopped")
+            page.reload()
+            page.get_by_role("tab", name="Train", exact=True).click()
+            expect(page.get_by_label("Preset")).to_be_visible()  # the right survives
+            page.locator(".watch-actions").get_by_role("button", name="Resume").click()
+            page.wait_for_function("before => Number(document.querySelector('.loss-chart').dataset.train) > before", arg=run["step"])
+            page.locator(".new-run").get_by_role("button", name="Stop").click()
+            expect(state(page)).to_have_text("stopped")
 
-    page.get_by_role("tab", name="All runs").click()
-    page.get_by_role("button", name="Use this model").click()
-    expect(page.get_by_test_id("facts")).to_contain_text("foxes")
-    page.get_by_role("tab", name="Sample", exact=True).click()
-    page.get_by_role("button", name="Generate").click()
-    expect(page.locator(".status").first).to_contain_text("characters in")
-    page.get_by_role("tab", name="Attention", exact=True).click()
-    expect(page.locator(".tile")).to_have_count(4)
+            onlooker = context.new_page()
+            open_page(onlooker, url)
+            page.get_by_role("button", name="Use this model").click()
+            expect(page.get_by_test_id("facts")).to_contain_text("foxes")
+            page.get_by_role("tab", name="Sample", exact=True).click()
+            set_up(page, prompt="the dog", length=40, samples=1)
+            (text,) = generate(page)
+            assert set(text) <= set(TEXT)
+            page.get_by_role("tab", name="Attention", exact=True).click()
+            expect(page.locator(".tile")).to_have_count(4)
+            onlooker.get_by_role("button", name="Generate").click()
+            onlooker.get_by_role("button", name="Load the page anew").click()
+            expect(onlooker.get_by_test_id("facts")).to_contain_text("foxes")
 
-    page.get_by_role("tab", name="Train", exact=True).click()
-    page.get_by_role("tab", name="All runs").click()
-    page.get_by_role("button", name="Back to the model that the app began with").click()
-    expect(page.get_by_test_id("facts")).to_contain_text("shakespeare")
+            page.get_by_role("tab", name="Train", exact=True).click()
+            page.get_by_role("tab", name="All runs").click()
+            page.get_by_role("button", name="Back to the model that the app began with").click()
+            expect(page.get_by_test_id("facts")).to_contain_text("shakespeare")
+    context.close()
 
 
-def test_a_run_is_renamed_and_deleted_once_that_is_confirmed(page: Page, tmp_path: Path) -> None:
+def test_a_run_is_renamed_and_deleted_once_that_is_confirmed(page: Page) -> None:
     unlock(page)
     start(page, steps=20, name="short")
     expect(state(page)).to_have_text("finished")
     page.get_by_role("tab", name="All runs").click()
-    row = page.locator(".runs tbody tr", has_text="short").first
-    expect(row).to_contain_text("20 of 20")
+    rows = page.locator(".runs tbody tr")
+    expect(rows.first).to_contain_text("20 of 20")
+    page.get_by_role("button", name="Rename").click()
+    page.get_by_role("textbox", name="The run's name").fill("<b>long</b>")
+    page.get_by_role("dialog").get_by_role("button", name="Rename").click()
+    expect(rows.first).to_contain_text("<b>long</b>")
+    for answer, left in (("Cancel", 2), ("Delete", 0)):
+        page.get_by_role("button", name="Delete").click()
+        expect(page.get_by_role("dialog")).to_contain_text("Delete “<b>long</b>” with its weights")
+        page.get_by_role("dialog").get_by_role("button", name=answer).click()
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        expect(rows).to_have_count(left)
+    expect(page.get_by_text("No run yet.")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "is empty"),
+        (b"\x89PNG\xff", "is not UTF-8"),
+        (b"a\0b" * 9, "has NUL bytes"),
+        (b"x" * 5_000, "is one character repeated"),
+        ("".join(map(chr, range(0x4E00, 0x4E00 + 5_000))).encode(), "5,000 different characters"),
+        (b"too short", "needs at least"),
+        (bytes(MAX_CORPUS_BYTES + 1), "has more than 32 MiB"),
+    ],
+)
+def test_what_cannot_be_learned_from_is_said(page: Page, tmp_path: Path, content: bytes, said: str) -> None:
+    unlock(page)
+    page.get_by_label("Preset").select_option("tiny")
+    page.get_by_label("Learns from").select_option("file")
+    (tmp_path / "text.txt").write_bytes(content)
+    page.get_by_label("Text file").set_input_files(tmp_path / "text.txt")
+    expect(page.locator(".train-corpus")).not_to_have_text("…")
+    page.get_by_role("button", name="Start", exact=True).click()
+    expect(page.locator(".train-said")).to_contain_text(said)
+    expect(page.get_by_role("button", name="Start", exact=True)).to_be_enabled()
+
+
+def test_settings_out_of_range_are_said_and_a_rate_far_too_high_is_seen(page: Page) -> None:
+    unlock(page)
+    start(page, steps=400, name="too hot", learning_rate="1e9", n_head="5")
+    expect(page.locator(".train-said")).to_contain_text("must be a multiple of n_head")
+    page.get_by_label("n head", exact=True).fill("2")
+    page.get_by_role("button", name="Start", exact=True).click()
+    expect(state(page)).to_have_text("failed")
+    expect(page.locator(".train-trouble").last).to_contain_text("The run has diverged")
+    expect(page.get_by_role("button", name="Use this model")).to_be_visible()

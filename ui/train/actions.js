@@ -1,5 +1,6 @@
 // What who has the right can do with a run: a button for each thing that is possible now.
 import { button } from "../shared/dom.js";
+import { ask } from "./ask.js";
 import { isUnderWay } from "./run.js";
 import { act, downloadRun, useShipped } from "./server.js";
 
@@ -27,14 +28,14 @@ async function resume(train, run) {
   if (await train.act(() => act(run.id, "resume"))) train.watch(run.id);
 }
 
-function rename(train, run) {
-  const name = window.prompt("The run's name:", run.name);
-  return name && train.act(() => act(run.id, "rename", { name }));
+async function rename(train, run) {
+  const name = await ask(train.element, { words: "The run's name", go: "Rename", text: run.name, most: train.limits?.name_chars });
+  if (name) await train.act(() => act(run.id, "rename", { name }));
 }
 
-function remove(train, run) {
-  const isSure = window.confirm(`Delete “${run.name}” with its weights and its curve? This cannot be undone.`);
-  return isSure && train.act(() => act(run.id, "delete", { id: run.id }));
+async function remove(train, run) {
+  const words = `Delete “${run.name}” with its weights and its curve? This cannot be undone.`;
+  if ((await ask(train.element, { words, go: "Delete" })) !== null) await train.act(() => act(run.id, "delete", { id: run.id }));
 }
 
 // Everything on the page is of the model in use: it is loaded anew, and its address brings it all back.

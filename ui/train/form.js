@@ -25,6 +25,8 @@ export function createForm(train, node) {
   train.addEventListener("runs", showBusy);
 
   function fill() {
+    train.limits = known.limits;
+    page.name.maxLength = known.limits.name_chars;
     page.preset.replaceChildren(...known.presets.map(({ id }) => new Option(id, id)));
     page.preset.value = known.default;
     page.settings.replaceChildren(...known.settings.map(settingNode));
@@ -215,7 +217,7 @@ function build(node) {
   paste.setAttribute("aria-label", "Text to learn from");
   const about = make("p", "train-hint train-corpus");
   about.setAttribute("role", "status");
-  const name = Object.assign(make("input", "train-field"), { id: "train-name", maxLength: 60, placeholder: "preset and time" });
+  const name = Object.assign(make("input", "train-field"), { id: "train-name", placeholder: "preset and time" });
   const more = button("more-settings", "More settings", () => {});
   more.setAttribute("aria-expanded", "false");
   const settings = Object.assign(make("div", "settings"), { hidden: true });

@@ -5,6 +5,7 @@
 //   train.run       the run that is watched, one of them, or null      event "run": another one; choose with train.watch(id)
 //   train.curve     its metrics and samples so far (curve.js)          event "curve": they grew
 //   train.isAdmin   whether this browser may act                       event "right": that changed
+//   train.limits    what GET /train/presets says of them, once this browser may act
 //   train.act(words, work)   does what an admin asked for, and says what went wrong; train.say(words, isError)
 import { copyLink, createMenu, sayer, toggleFullScreen, tool } from "../shared/bar.js";
 import { button, make } from "../shared/dom.js";

@@ -1,0 +1,33 @@
+// A question in a dialog of the page. The browser's own are blocked where the page stands in a Space's frame.
+import { button, make } from "../shared/dom.js";
+
+// The text that was typed, or "" where only a word was asked for; null for "Cancel". `text` is what stands in the field; without it there
+// is none.
+export function ask(element, { words, go, text, most }) {
+  const [dialog, form, buttons] = [make("dialog", "train-ask"), make("form"), make("div", "train-actions")];
+  const question = make("p", "train-question", words);
+  question.id = "train-question";
+  dialog.setAttribute("aria-labelledby", question.id);
+  const field = Object.assign(make("input", "train-field"), { value: text ?? "", required: true, ...(most && { maxLength: most }) });
+  field.setAttribute("aria-labelledby", question.id);
+  const sure = make("button", "train-button train-main", go);
+  sure.type = "submit";
+  buttons.append(button("train-button", "Cancel", () => dialog.close()), sure);
+  form.append(question, ...(text === undefined ? [] : [field]), buttons);
+  dialog.append(form);
+  element.append(dialog);
+  return new Promise((resolve) => {
+    let answer = null;
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      answer = field.value.trim();
+      dialog.close();
+    });
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      resolve(answer);
+    });
+    dialog.showModal();
+    if (text !== undefined) field.select();
+  });
+}
