@@ -7,8 +7,10 @@
 //   look.head      { layer, head }, head may be "average"        event "head": choose with look.choose(layer, head)
 //   look.read(text, headsOff)   reads a text; look.say(words)    tells what went wrong
 //   look.vocabulary, look.idOf(char), look.page, look.sample (the Sample tab's app), look.address
-import { button, make } from "../shared/dom.js";
+import { button } from "../shared/dom.js";
 import { inUse } from "../shared/model.js";
+import { sampleTab } from "../shared/tabs.js";
+import { createViews } from "../shared/views.js";
 import { Capture } from "./capture.js";
 import { createExport } from "./export.js";
 import { createGrid } from "./grid.js";
@@ -109,7 +111,9 @@ export async function start(element) {
   look.measured = (await inUse).heads; // what the heads do on held-out text, as stored with the weights; null for weights without
   createText(look);
   createNext(look);
-  createViews(look);
+  followCaptures(look);
+  createViews(look, VIEWS, { key: "see", ids: "look-" });
+  look.show(look.address.get("see"));
   createWriting(look);
   createExport(look);
   createKeys(look);
@@ -143,57 +147,11 @@ export function newest(tab) {
   return run ? run.start + run.texts[sample] : tab.controls.get().prompt;
 }
 
-// The Sample tab is mounted first; it may not be ready yet.
-function sampleTab() {
-  return new Promise((resolve) => {
-    const ask = () => (window.soliloquy.sampleTab ? resolve(window.soliloquy.sampleTab) : requestAnimationFrame(ask));
-    ask();
-  });
-}
-
-function createViews(look) {
-  const [tabs, panels] = [look.element.querySelector(".views"), look.element.querySelector(".panels")];
-  const nothing = look.element.querySelector(".look-nothing");
+function followCaptures(look) {
+  const [nothing, panels] = [look.element.querySelector(".look-nothing"), look.element.querySelector(".panels")];
   nothing.append(" ", button("quiet", "Try again", () => void look.read(...look.asked)));
   look.addEventListener("capture", () => {
     nothing.hidden = true;
     panels.hidden = false; // the views listen after this: what they draw has its room
   });
-  const views = new Map();
-  look.show = (name) => {
-    if (!views.has(name)) name = "all";
-    if (name === look.shown) return;
-    views.get(look.shown)?.view.hide?.();
-    look.shown = name;
-    for (const [other, { tab, panel }] of views) {
-      tab.setAttribute("aria-selected", String(other === name));
-      tab.tabIndex = other === name ? 0 : -1;
-      panel.hidden = other !== name;
-    }
-    views.get(name).view.show?.();
-    look.address.keep("see", name === "all" ? "" : name);
-  };
-  for (const [name, title, create] of VIEWS) {
-    const tab = button("view-tab", title, () => look.show(name));
-    const panel = make("section", `panel look-${name}`);
-    Object.assign(tab, { id: `look-view-${name}`, role: "tab" });
-    Object.assign(panel, { id: `look-panel-${name}`, role: "tabpanel", hidden: true });
-    tab.setAttribute("aria-controls", panel.id);
-    panel.setAttribute("aria-labelledby", tab.id);
-    tabs.append(tab);
-    panels.append(panel);
-    views.set(name, { tab, panel, view: create(panel, look) ?? {} });
-  }
-  tabs.addEventListener("keydown", (event) => {
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (!step) return;
-    const names = [...views.keys()];
-    look.show(names[(names.indexOf(look.shown) + step + names.length) % names.length]);
-    views.get(look.shown).tab.focus();
-  });
-  look.views = [...views.keys()];
-  look.titleOf = (name) => VIEWS.find(([other]) => other === name)[1];
-  look.view = () => views.get(look.shown).view;
-  look.panel = () => views.get(look.shown).panel;
-  look.show(look.address.get("see") || "all");
 }

@@ -14,6 +14,7 @@ import { sayer } from "../shared/bar.js";
 import { button, calm, make } from "../shared/dom.js";
 import { inUse, models } from "../shared/model.js";
 import { followTabs } from "../shared/tabs.js";
+import { createViews } from "../shared/views.js";
 import { Address } from "./address.js";
 import { createActions } from "./actions.js";
 import { Controls } from "./controls.js";
@@ -47,7 +48,8 @@ export async function start(element) {
   app.address = new Address(app);
   app.inspector = new Inspector(app);
   app.say = sayer(element.querySelector(".bar-said"));
-  createViews(app);
+  createViews(app, VIEWS, { key: "view", ids: "", classes: "panel-", leave: () => app.inspector.close() });
+  app.show("texts");
   createActions(app);
   followWriting(app);
   createKeys(app);
@@ -72,50 +74,6 @@ function otherModel() {
   words.setAttribute("role", "alert");
   words.append(button("quiet", "Load the page anew", () => location.reload()));
   return words;
-}
-
-function createViews(app) {
-  const [tabs, panels] = [app.element.querySelector(".views"), app.element.querySelector(".panels")];
-  const views = new Map();
-  for (const [name, title, create] of VIEWS) {
-    const tab = button("view-tab", title, () => app.show(name));
-    const panel = make("section", `panel panel-${name}`);
-    Object.assign(tab, { id: `view-${name}`, role: "tab" });
-    Object.assign(panel, { id: `panel-${name}`, role: "tabpanel", hidden: true });
-    tab.setAttribute("aria-controls", panel.id);
-    panel.setAttribute("aria-labelledby", tab.id);
-    tabs.append(tab);
-    panels.append(panel);
-    views.set(name, { tab, panel, view: create(panel, app) });
-  }
-  tabs.addEventListener("keydown", (event) => {
-    const names = [...views.keys()];
-    const at = names.indexOf(app.shown);
-    const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: -1 }[event.key];
-    if (to === undefined) return;
-    event.preventDefault();
-    app.show(names.at(to % names.length));
-    views.get(app.shown).tab.focus();
-  });
-  app.views = [...views.keys()];
-  app.titleOf = (name) => VIEWS.find(([other]) => other === name)[1];
-  app.view = () => views.get(app.shown).view ?? {};
-  app.panel = () => views.get(app.shown).panel;
-  app.show = (name) => {
-    if (!views.has(name) || name === app.shown) return;
-    app.inspector.close();
-    const before = views.get(app.shown);
-    app.shown = name;
-    before?.view?.hide?.();
-    for (const [other, { tab, panel }] of views) {
-      tab.setAttribute("aria-selected", String(other === name));
-      tab.tabIndex = other === name ? 0 : -1;
-      panel.hidden = other !== name;
-    }
-    views.get(name).view?.show?.();
-    app.address.keep("view", name === "texts" ? "" : name);
-  };
-  app.show("texts");
 }
 
 // What is written is seen on Texts alone: the tab tells of it in the other views. With Score it has nothing to do.

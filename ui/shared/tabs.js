@@ -10,3 +10,11 @@ export function followTabs(address) {
   if (wanted) wanted.click();
   else keep(tabs.find((tab) => tab.ariaSelected === "true")); // somebody was quicker than this script
 }
+
+// The Sample tab, which the other tabs share controls and address with. It is mounted first, and may not be ready yet.
+export function sampleTab() {
+  return new Promise((resolve) => {
+    const ask = () => (window.soliloquy.sampleTab ? resolve(window.soliloquy.sampleTab) : requestAnimationFrame(ask));
+    ask();
+  });
+}

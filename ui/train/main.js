@@ -8,9 +8,10 @@
 //   train.limits    what GET /train/presets says of them, once this browser may act
 //   train.act(words, work)   does what an admin asked for, and says what went wrong; train.say(words, isError)
 import { copyLink, createMenu, sayer, toggleFullScreen, tool } from "../shared/bar.js";
-import { button, make } from "../shared/dom.js";
 import { createHelp, listenToKeys } from "../shared/keys.js";
 import { noteModel } from "../shared/model.js";
+import { sampleTab } from "../shared/tabs.js";
+import { createViews } from "../shared/views.js";
 import { Curve } from "./curve.js";
 import { createForm } from "./form.js";
 import { createLock } from "./lock.js";
@@ -107,7 +108,8 @@ export async function start(element) {
   const train = new Train(element, sample.address);
   createLock(train, element.querySelector(".train-lock"));
   createForm(train, element.querySelector(".train-form"));
-  createViews(train);
+  createViews(train, VIEWS, { key: "train", ids: "train-" });
+  train.show(train.address.get("train"));
   createBar(train);
   train.tell("right");
   if (train.isAdmin) void askRight().then(() => train.checkRight(), () => {}); // it may have ended meanwhile
@@ -134,43 +136,6 @@ async function follow(train) {
   }
 }
 
-function createViews(train) {
-  const [tabs, panels] = [train.element.querySelector(".views"), train.element.querySelector(".panels")];
-  const views = new Map();
-  for (const [name, title, create] of VIEWS) {
-    const tab = button("view-tab", title, () => train.show(name));
-    const panel = make("section", `panel train-${name}`);
-    Object.assign(tab, { id: `train-view-${name}`, role: "tab" });
-    Object.assign(panel, { id: `train-panel-${name}`, role: "tabpanel", hidden: true });
-    tab.setAttribute("aria-controls", panel.id);
-    panel.setAttribute("aria-labelledby", tab.id);
-    tabs.append(tab);
-    panels.append(panel);
-    views.set(name, { tab, panel, view: create(panel, train) ?? {} });
-  }
-  tabs.addEventListener("keydown", (event) => {
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (!step) return;
-    const names = [...views.keys()];
-    train.show(names[(names.indexOf(train.shown) + step + names.length) % names.length]);
-    views.get(train.shown).tab.focus();
-  });
-  train.show = (name) => {
-    train.shown = views.has(name) ? name : "watch";
-    for (const [other, { tab, panel }] of views) {
-      tab.setAttribute("aria-selected", String(other === train.shown));
-      tab.tabIndex = other === train.shown ? 0 : -1;
-      panel.hidden = other !== train.shown;
-    }
-    train.address.keep("train", train.shown === "watch" ? "" : train.shown);
-  };
-  train.view = () => views.get(train.shown).view;
-  train.panel = () => views.get(train.shown).panel;
-  train.views = [...views.keys()];
-  train.titleOf = (name) => VIEWS.find(([other]) => other === name)[1];
-  train.show(train.address.get("train"));
-}
-
 function createBar(train) {
   const tools = train.element.querySelector(".bar-tools");
   const say = sayer(train.element.querySelector(".bar-said"));
@@ -193,12 +158,4 @@ function createBar(train) {
     tool("full-screen", "Full screen", "Full screen (f)", train.toggleFullScreen),
     tool("keys", "Keys", "Keys (?)", () => train.showKeys()),
   );
-}
-
-// The Sample tab is mounted first; it may not be ready yet.
-function sampleTab() {
-  return new Promise((resolve) => {
-    const ask = () => (window.soliloquy.sampleTab ? resolve(window.soliloquy.sampleTab) : requestAnimationFrame(ask));
-    ask();
-  });
 }

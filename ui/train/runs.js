@@ -84,8 +84,7 @@ export function createRuns(panel, train) {
   }
 
   for (const event of ["runs", "right", "compare"]) train.addEventListener(event, draw);
-  new MutationObserver(draw).observe(panel, { attributes: true, attributeFilter: ["hidden"] });
-  return {};
+  return { show: draw };
 }
 
 // On a phone there is no head: each cell says what it holds.

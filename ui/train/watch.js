@@ -110,6 +110,7 @@ export function createWatch(panel, train) {
   });
   train.addEventListener("compare", () => void compare());
   return {
+    show: redraw,
     keys: [
       ["s", "Logarithmic or linear", () => setScale(SCALES[1 - SCALES.indexOf(scale)])],
       [".", "The next evaluation", () => move(1)],
