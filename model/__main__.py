@@ -11,6 +11,7 @@ python -m model export runs/mine weights/mine              a run's best weights,
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import signal
 import sys
@@ -25,7 +26,7 @@ from tqdm import tqdm
 
 from model.checkpoint import SHIPPED_WEIGHTS, Weights, load_tensors, load_weights, save_weights
 from model.config import GPTConfig, Head, SamplingParams, TrainConfig, check_heads, check_prompt
-from model.data import TINY_SHAKESPEARE_CHARS, Corpus, load_corpus, split
+from model.data import TINY_SHAKESPEARE_ALPHABET, TINY_SHAKESPEARE_CHARS, Corpus, load_corpus, split
 from model.errors import CorpusError, ParameterError, SoliloquyError
 from model.evaluation import mean_loss
 from model.generate import generate
@@ -36,7 +37,7 @@ from model.tokenizer import name
 from model.training.measuring import measure_pace
 from model.training.presets import PRESETS
 from model.training.run import Run
-from model.training.trainer import Trainer
+from model.training.trainer import EvaluationStoppedError, Trainer
 
 NETWORK_OPTIONS = tuple(f for f in fields(GPTConfig) if f.name != "vocab_size")
 RECIPE_OPTIONS = fields(TrainConfig)
@@ -70,6 +71,7 @@ def make_parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--precision", choices=("auto", *DTYPES), default="auto", help="what matrices are multiplied in (default: the faster)"
     )
+    pace.add_argument("--vocab-size", type=int, default=len(TINY_SHAKESPEARE_ALPHABET), help="different characters of the corpus")
     pace.add_argument("--characters", type=int, default=TINY_SHAKESPEARE_CHARS, help="of the corpus (default: those of Tiny Shakespeare)")
 
     evaluate = commands.add_parser("eval", help="validation loss")
@@ -138,6 +140,7 @@ def _chosen(options: argparse.Namespace) -> tuple[GPTConfig, TrainConfig]:
 def run_pace(options: argparse.Namespace) -> int:
     """Prints a JSON object: how long a training would take in seconds, and its parts."""
     network, recipe = _chosen(options)
+    network = replace(network, vocab_size=options.vocab_size)
     pace = measure_pace(network, recipe, choose_device(options.device))
     print(json.dumps({"takes_s": pace.takes_s(recipe, options.characters), **asdict(pace)}))
     return 0
@@ -165,11 +168,17 @@ def _train(run: Run, trainer: Trainer) -> int:
 def _train_to_the_end(trainer: Trainer) -> bool:
     """Steps with a progress bar; False where a signal ended it early."""
     asked_to_stop = []
+
+    def stop(*_: object) -> None:
+        asked_to_stop.append(True)
+        trainer.interrupt()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: asked_to_stop.append(True))
+        signal.signal(number, stop)
     chars_per_step = trainer.recipe.batch_size * trainer.network.block_size
     shown: dict[str, str] = {}
-    with tqdm(total=trainer.recipe.steps, initial=trainer.step, unit="step", dynamic_ncols=True) as bar:
+    bar = tqdm(total=trainer.recipe.steps, initial=trainer.step, unit="step", dynamic_ncols=True)
+    with bar, contextlib.suppress(EvaluationStoppedError):
         for metrics in trainer.steps():
             if "loss" in metrics:
                 bar.update()
@@ -181,7 +190,8 @@ def _train_to_the_end(trainer: Trainer) -> bool:
             bar.set_postfix(shown, refresh=False)
             if asked_to_stop and trainer.step < trainer.recipe.steps:
                 return False
-    return True
+        return True
+    return False
 
 
 def run_eval(options: argparse.Namespace) -> int:

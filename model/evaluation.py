@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +18,7 @@ EVAL_ROWS = 16  # windows per pass: few enough for a CPU's caches
 
 
 @torch.no_grad()
-def mean_loss(model: GPT, ids: Tensor, heads_off: Collection[Head] = ()) -> float:
+def mean_loss(model: GPT, ids: Tensor, heads_off: Collection[Head] = (), each: Callable[[], None] = lambda: None) -> float:
     """Mean loss over all characters of a text but the first, which is only context.
 
     Windows of block_size at a stride of block_size: each character is predicted once, from what stands before it in its
@@ -27,6 +27,7 @@ def mean_loss(model: GPT, ids: Tensor, heads_off: Collection[Head] = ()) -> floa
     Args:
         ids: (n,), n > 1.
         heads_off: heads to switch off, as in `GPT.forward`.
+        each: called before each pass; what it raises ends the evaluation.
     """
     block_size, n_targets = model.config.block_size, len(ids) - 1
     n_whole = n_targets // block_size
@@ -39,10 +40,13 @@ def mean_loss(model: GPT, ids: Tensor, heads_off: Collection[Head] = ()) -> floa
     was_training = model.training
     model.eval()
     total = 0.0
-    for x, y in pieces:
-        logits = model(x.to(model.device), heads_off=heads_off)
-        total += F.cross_entropy(logits.flatten(0, 1), y.flatten().to(model.device), reduction="sum").item()
-    model.train(was_training)
+    try:
+        for x, y in pieces:
+            each()
+            logits = model(x.to(model.device), heads_off=heads_off)
+            total += F.cross_entropy(logits.flatten(0, 1), y.flatten().to(model.device), reduction="sum").item()
+    finally:
+        model.train(was_training)
     return total / n_targets
 
 

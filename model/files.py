@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import threading
 from pathlib import Path
 
 from model.errors import CheckpointError
@@ -21,7 +22,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises:
         CheckpointError: it could not be written; what was there before is untouched.
     """
-    beside = path.with_name(f"{path.name}.{os.getpid()}.part")
+    beside = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with beside.open("wb") as file:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,11 +20,11 @@ from model.training import jobs as jobs_module
 from model.training import needs
 from model.training.curve import Curve
 from model.training.job import DIED, FAILED, FINISHED, RUNNING, STOPPED, STOPPING, Job
-from model.training.jobs import Jobs, read_settings
+from model.training.jobs import ROOT, Jobs, read_settings
 from model.training.pace import Pace
 from model.training.presets import PRESETS
 from model.training.run import Run
-from tests.admin import wait_for
+from tests.admin import runs_ended, wait_for
 from tests.killing import SETTINGS, metrics_of, start_training, synthetic_text
 from tests.viewing import PATIENCE_S
 
@@ -178,7 +180,10 @@ def test_a_damaged_checkpoint_is_told_and_the_one_before_it_taken(jobs: Jobs) ->
     wait_for(lambda: lines(job) > 50)
     jobs.stop(job, firmly=True)
     wait_for(lambda: job.state() == STOPPED)
-    (job.folder / "last.safetensors").write_bytes(b"no tensors")
+    path = job.folder / "last.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-5] ^= 1  # of a tensor
+    path.write_bytes(content)
     jobs.resume(job)
     wait_for(lambda: job.about()["notice"])
     assert "Going on from the checkpoint before it" in job.about()["notice"]
@@ -186,56 +191,56 @@ def test_a_damaged_checkpoint_is_told_and_the_one_before_it_taken(jobs: Jobs) ->
 
 
 def test_a_full_disk_is_told_and_what_was_measured_before_stays(disk_for_a_run: Path) -> None:
-    jobs = Jobs(disk_for_a_run / "runs")
-    job = start(jobs, **LONG)
-    wait_for(lambda: lines(job) > 50)
     filler = disk_for_a_run / "filler"
-    with filler.open("wb") as file, contextlib.suppress(OSError):
-        while True:
-            file.write(bytes(2**12))
-            file.flush()
-    wait_for(lambda: job.state() not in (RUNNING, STOPPING))
-    assert job.state() == FAILED
-    assert "The disk is full" in job.trouble()["error"] or "No space left" in job.trouble()["error"]
-    assert job.has_weights
-    filler.unlink()
-    jobs.resume(job)
-    reached = job.curve.step
-    wait_for(lambda: job.about()["step"] > reached + 20)
-    jobs.stop(job)
-    wait_for(lambda: job.state() == STOPPED)
-    job.curve.read()
-    told = job.curve.since(0)
-    assert told["steps"]["step"] == list(range(1, told["steps"]["step"][-1] + 1))
-    assert told["evaluations"]["step"] == list(range(0, told["steps"]["step"][-1] + 1, 10))
+    with runs_ended(disk_for_a_run / "runs") as folder:
+        jobs = Jobs(folder)
+        job = start(jobs, **LONG)
+        wait_for(lambda: lines(job) > 50)
+        with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+            while True:
+                file.write(bytes(2**12))
+        wait_for(lambda: job.state() not in (RUNNING, STOPPING))
+        assert job.state() == FAILED
+        assert "The disk is full" in job.trouble()["error"] or "No space left" in job.trouble()["error"]
+        assert job.has_weights
+        filler.unlink()
+        jobs.resume(job)
+        reached = job.curve.step
+        wait_for(lambda: job.about()["step"] > reached + 20)
+        jobs.stop(job)
+        wait_for(lambda: job.state() == STOPPED)
+        job.curve.read()
+        told = job.curve.since(0)
+        assert told["steps"]["step"] == list(range(1, told["steps"]["step"][-1] + 1))
+        assert told["evaluations"]["step"] == list(range(0, told["steps"]["step"][-1] + 1, 10))
 
 
 def test_how_long_a_run_takes_is_measured(jobs: Jobs) -> None:
     tiny, lesson = PRESETS["tiny"], PRESETS["lesson"]
     assert jobs.known_pace(tiny.network, tiny.recipe) is None
-    pace = jobs.measure_pace("tiny", {"steps": 500})
+    pace = jobs.measure_pace("tiny", {"steps": 500}, 65)
     assert jobs.known_pace(tiny.network, tiny.recipe) == pace
     assert jobs.known_pace(lesson.network, lesson.recipe) is None
-    assert min(pace.step_s, pace.character_s, pace.checkpoint_s) > 0
+    assert min(pace.start_s, pace.step_s, pace.character_s, pace.checkpoint_s) > 0
 
 
 def test_the_time_of_a_run_is_that_of_its_steps_and_evaluations() -> None:
     _, recipe, _ = read_settings("tiny", {"steps": 500, "eval_interval": 100})  # evaluated six times, with the average of the weights too
-    assert Pace(0.1, 1e-5, 2.0).takes_s(recipe, 1_000_000) == pytest.approx(500 * 0.1 + 6 * (2 * 100_000 * 1e-5 + 2.0))
+    assert Pace(3.0, 0.1, 1e-5, 2.0).takes_s(recipe, 1_000_000) == pytest.approx(3 + 500 * 0.1 + 6 * (2 * 100_000 * 1e-5 + 2.0))
     _, recipe, _ = read_settings("tiny", {"steps": 501, "eval_interval": 100, "average": 0.0})
-    assert Pace(0.1, 1e-5, 2.0).takes_s(recipe, 1_000_000) == pytest.approx(501 * 0.1 + 7 * (100_000 * 1e-5 + 2.0))
+    assert Pace(3.0, 0.1, 1e-5, 2.0).takes_s(recipe, 1_000_000) == pytest.approx(3 + 501 * 0.1 + 7 * (100_000 * 1e-5 + 2.0))
 
 
 def test_nothing_is_measured_beside_a_run_and_no_run_waits_for_it(jobs: Jobs) -> None:
     with ThreadPoolExecutor() as threads:
-        measured = threads.submit(jobs.measure_pace, "lesson", {})
+        measured = threads.submit(jobs.measure_pace, "lesson", {}, 65)
         wait_for(lambda: jobs._measurer)
         job = start(jobs, **LONG)
         with pytest.raises(TrainingError, match="could not be measured"):
             measured.result(timeout=PATIENCE_S)
     assert job.state() == RUNNING
     with pytest.raises(TrainingError, match="can be measured once it is done"):
-        jobs.measure_pace("lesson", {})
+        jobs.measure_pace("lesson", {}, 65)
 
 
 def test_a_run_of_the_terminal_is_watched_named_and_stopped(jobs: Jobs, tmp_path: Path) -> None:
@@ -281,6 +286,32 @@ def test_ids_are_compared_and_never_made_a_path(jobs: Jobs, tmp_path: Path) -> N
         (jobs.folder / "link").symlink_to(outside)
     for run in ("../outside", "link", ".", "..", "", ".lock", str(outside), "..%2foutside", "a\0b"):
         assert jobs.find(run) is None
+
+
+def test_a_folder_that_is_no_run_is_left_alone(jobs: Jobs) -> None:
+    notes = jobs.folder / "notes"
+    notes.mkdir(parents=True)
+    assert jobs.all() == []
+    assert jobs.find("notes") is None
+
+
+def test_who_was_asked_to_stop_is_one_process_not_the_run(jobs: Jobs) -> None:
+    job = start(jobs, **LONG)
+    wait_for(lambda: lines(job) > 5)
+    jobs.stop(job)
+    wait_for(lambda: job.state() == STOPPED)
+    step = job.curve.step
+    command = [sys.executable, "-m", "model", *job.arguments(resume=True), "--runs", str(jobs.folder)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):  # resumed in a terminal
+        wait_for(lambda: job.about()["step"] > step)
+        job.note(asked_to_stop=job.asked()["asked_to_stop"] | {"at": 0.0})  # long ago
+        later = Jobs(jobs.folder)
+        (found,) = later.all()
+        assert found.state() == RUNNING
+        reached = found.about()["step"]
+        wait_for(lambda: found.about()["step"] > reached + 20)
+        later.stop(found)
+        wait_for(lambda: found.state() == STOPPED)
 
 
 @pytest.mark.parametrize(

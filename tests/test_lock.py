@@ -111,6 +111,7 @@ def test_a_client_is_the_host_and_on_a_space_what_its_proxy_says_last() -> None:
     spoofed = request(host="10.0.0.1", forwarded="1.1.1.1, 203.0.113.5")
     assert here.client(spoofed) == "10.0.0.1"
     assert space.client(spoofed) == "203.0.113.5"
+    assert here.client(request(host="::ffff:192.0.2.7")) == "192.0.2.7"  # where one socket listens for both
     assert space.client(request(host="10.0.0.1")) == "10.0.0.1"
     assert here.client(request(host="2001:db8:1:2::5")) == here.client(request(host="2001:db8:1:2:ffff::6"))
 

@@ -176,7 +176,7 @@ def test_what_is_no_corpus_is_said(admin: Admin, body: bytes, message: str) -> N
 
 def test_a_corpus_is_told_before_it_is_trained_on(admin: Admin) -> None:
     told = admin.send("/train/corpus?name=abc.txt", b"abcab\n" * 10)[1]
-    assert (told["name"], told["characters"], told["alphabet"], told["beginning"][:6]) == ("abc.txt", 60, ["\n", "a", "b", "c"], "abcab\n")
+    assert (told["name"], told["characters"], told["alphabet"]) == ("abc.txt", 60, ["\n", "a", "b", "c"])
     status, refused = admin.post("/train/start", preset="tiny", corpus=told["corpus"], settings={"block_size": 64})
     assert status == 400
     assert "needs at least" in refused["error"]

@@ -1,7 +1,7 @@
 """Texts that the admin sends to train on, before a run is started with one.
 
     POST /train/corpus?name=Goethe.txt      the text's bytes, in UTF-8
-    {"corpus": "Zm9v...", "name": "Goethe.txt", "characters": 2000000, "alphabet": ["\\n", " ", ...], "beginning": "..."}
+    {"corpus": "Zm9v...", "name": "Goethe.txt", "characters": 2000000, "alphabet": ["\\n", " ", ...]}
 
 "corpus" is what POST /train/start takes. The latest are kept in memory, and a run keeps a copy of its own. A text that cannot be learned
 from is answered by 400 and {"error": "..."}; one over the limit by 413.
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import unicodedata
 from collections import OrderedDict
 
 from starlette.requests import ClientDisconnect
@@ -24,7 +25,6 @@ from ui.answers import refusal
 
 PATH = "/train/corpus"
 MAX_CORPORA = 3
-BEGINNING_CHARS = 300
 FORGOTTEN = "This text is no longer there. Send it again."
 
 
@@ -60,7 +60,7 @@ class Corpora:
         """
         if http.method != "POST":
             return refusal("Send a POST request with a text.", 405, Allow="POST")
-        name = check_name(http.query_params.get("name", "pasted text"))
+        name = check_name(_shown(http.query_params.get("name", "pasted text")))
         try:
             raw = await http.body()
         except ClientDisconnect:  # or a body over the limit, which is cut off
@@ -70,6 +70,11 @@ class Corpora:
         return JSONResponse({"corpus": self.keep(corpus), **tell(corpus, alphabet)}, headers={"Cache-Control": "no-store"})
 
 
+def _shown(name: str) -> str:
+    """A file's name as it can be shown: whatever space it has is a plain one."""
+    return "".join(" " if unicodedata.category(char) == "Zs" else char for char in name)
+
+
 def tell(corpus: Corpus, alphabet: list[str]) -> dict[str, object]:
     """What is shown of a text."""
-    return {"name": corpus.name, "characters": len(corpus.text), "alphabet": alphabet, "beginning": corpus.text[:BEGINNING_CHARS]}
+    return {"name": corpus.name, "characters": len(corpus.text), "alphabet": alphabet}

@@ -74,18 +74,25 @@ def _load(job: Job, like: Weights) -> Weights:
     Raises:
         CheckpointError: says which file is wrong, and how.
     """
-    weights = load_weights(job.folder, like.model.device)
-    best_path = job.folder / "best.safetensors"
-    best = load_tensors(best_path)[1] if best_path.exists() else {}
+    with job.snapshot() as folder:
+        weights = load_weights(folder, like.model.device)
+        best_path = folder / "best.safetensors"
+        best = load_tensors(best_path)[1] if best_path.exists() else {}
     return replace(weights, name=job.name, about=weights.about | ({"best": best} if best else {}))
 
 
 def _make_ready(loaded: Weights, current: Weights) -> Weights:
     """Weights in the precision in which they write faster; the current ones go on in theirs."""
     try:
-        return replace(loaded, model=apart(lambda: ready_to_write(loaded.model, f"run {loaded.sha256[:12]}")))
+        return replace(loaded, model=apart(lambda: ready_to_write(loaded.model, f"a run of {_shape(loaded)}")))
     finally:
         set_up_writing(current.model.dtype)
+
+
+def _shape(weights: Weights) -> str:
+    """What the choice of a precision depends on."""
+    config = weights.model.config
+    return f"{config.n_layer} x {config.n_head} x {config.n_embd}, context {config.block_size}, {config.vocab_size} characters"
 
 
 def add_model(server: FastAPI, engine: Engine, in_use: InUse) -> None:

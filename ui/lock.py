@@ -74,10 +74,10 @@ class Lock:
     Args:
         password: opens it; "" leaves it closed to everybody.
         on_a_space: the connection then comes from the Space's own proxy, which says at the end of X-Forwarded-For who asked.
-        clock: seconds that only grow.
+        clock: seconds; they pass while a laptop sleeps, too.
     """
 
-    def __init__(self, password: str, on_a_space: bool = False, clock: Callable[[], float] = time.monotonic):
+    def __init__(self, password: str, on_a_space: bool = False, clock: Callable[[], float] = time.time):
         self._digest = _digest(password) if password else b""
         self._on_a_space, self._clock = on_a_space, clock
         self._rights: OrderedDict[bytes, float] = OrderedDict()  # a token's digest -> when it ends; those that ended are kept for a while
@@ -151,6 +151,8 @@ class Lock:
         except ValueError:
             return host[:SHOWN_CHARS]
         if isinstance(address, ipaddress.IPv6Address):
+            if address.ipv4_mapped:  # where one socket listens for both
+                return str(address.ipv4_mapped)
             return str(ipaddress.ip_network((address, IPV6_NETWORK), strict=False))
         return host
 

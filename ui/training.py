@@ -49,10 +49,8 @@ from model.config import GPTConfig, TrainConfig
 from model.data import MAX_CORPUS_BYTES, TINY_SHAKESPEARE, TINY_SHAKESPEARE_ALPHABET, TINY_SHAKESPEARE_CHARS, load_corpus
 from model.errors import ParameterError, SoliloquyError, TrainingError
 from model.training.job import MAX_NAME_CHARS, Job
-from model.training.jobs import MAX_RUNS, MAX_STEPS, NETWORK_SETTINGS, Jobs, read_settings
-from model.training.needs import count_parameters
+from model.training.jobs import NETWORK_SETTINGS, Jobs, read_settings
 from model.training.presets import DEFAULT_PRESET, PRESETS
-from model.training.samples import SAMPLE_CHARS, SAMPLE_TEMPERATURE
 from ui import corpora as texts
 from ui.answers import Asked, add_get, add_post, read_index, refusal
 from ui.in_use import InUse
@@ -62,11 +60,14 @@ from ui.zipped import zip_weights
 log = logging.getLogger(__name__)
 
 FRESH_S = 1.0  # how long an answer is given to all who ask for the same
-MAX_ANSWERS = 256  # kept that long
+MAX_ANSWERS_BYTES = 64 * 2**20  # kept that long
+MAKERS = 2  # answers that are made at a time; the threads are there for others too
 GZIP_FROM_BYTES = 1_024
 UNKNOWN_RUN = "There is no such run."
 NOT_CONFIRMED = "To delete a run, send its id once more."
 
+Key = tuple[str | int, ...]
+Kept = tuple[float, bytes, bytes]  # when it was made, the answer, and the answer zipped
 Make = Callable[[], dict[str, Any]]
 Act = Callable[[Job, Asked], Awaitable[object]]
 
@@ -75,34 +76,48 @@ class Answers:
     """What was answered a moment ago, for those who ask the same. For the event loop's thread."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[str, ...], tuple[float, bytes, bytes]] = OrderedDict()
-        self._making = asyncio.Lock()
+        self._kept: OrderedDict[Key, Kept] = OrderedDict()  # what was made last comes last
+        self._making: dict[Key, asyncio.Task[Kept]] = {}
+        self._few = asyncio.Semaphore(MAKERS)
+        self._age = 0  # another one each time that something was done
 
-    async def give(self, http: HTTPRequest, key: tuple[str, ...], make: Make) -> Response:
-        """An answer as JSON, made beside the event loop unless it is at hand."""
-        if (kept := self._find(key)) is None:
-            async with self._making:  # one at a time: those who come meanwhile find it made
-                if (kept := self._find(key)) is None:
-                    kept = time.monotonic(), *await asyncio.to_thread(_encode, make)
-                    self._kept[key] = kept
-                    while len(self._kept) > MAX_ANSWERS:
-                        self._kept.popitem(last=False)
+    async def give(self, http: HTTPRequest, key: Key, make: Make) -> Response:
+        """An answer as JSON, made beside the event loop unless it is at hand, or is being made for somebody else."""
+        key = (self._age, *key)
+        self._drop_old()
+        if (kept := self._kept.get(key)) is None:
+            if key not in self._making:
+                self._making[key] = asyncio.create_task(self._make(key, make))
+            kept = await asyncio.shield(self._making[key])
         _, plain, zipped = kept
         headers = {"Cache-Control": "no-store", "Vary": "Accept-Encoding"}
         if zipped and "gzip" in http.headers.get("accept-encoding", ""):
             return Response(zipped, headers=headers | {"Content-Encoding": "gzip"}, media_type="application/json")
         return Response(plain, headers=headers, media_type="application/json")
 
-    def _find(self, key: tuple[str, ...]) -> tuple[float, bytes, bytes] | None:
-        kept = self._kept.get(key)
-        if kept and time.monotonic() - kept[0] < FRESH_S:
+    async def _make(self, key: Key, make: Make) -> Kept:
+        try:
+            async with self._few:
+                plain, zipped = await asyncio.to_thread(_encode, make)
+            kept = time.monotonic(), plain, zipped
+            if key[0] == self._age:
+                self._kept[key] = kept
             return kept
-        self._kept.pop(key, None)
-        return None
+        finally:
+            del self._making[key]
+
+    def _drop_old(self) -> None:
+        oldest = time.monotonic() - FRESH_S
+        while self._kept:
+            key, (made, _, _) = next(iter(self._kept.items()))
+            if made > oldest and sum(len(plain) + len(zipped) for _, plain, zipped in self._kept.values()) <= MAX_ANSWERS_BYTES:
+                return
+            del self._kept[key]
 
     def forget(self) -> None:
         """Something was done: what was answered before is no longer so."""
         self._kept.clear()
+        self._age += 1
 
 
 def _encode(make: Make) -> tuple[bytes, bytes]:
@@ -113,6 +128,7 @@ def _encode(make: Make) -> tuple[bytes, bytes]:
 def add_training(server: FastAPI, jobs: Jobs, lock: Lock, in_use: InUse) -> None:
     """Adds the routes."""
     answers, corpora = Answers(), texts.Corpora()
+    measuring, newest = asyncio.Lock(), 0
     _add_watching(server, jobs, in_use, answers)
     _add_files(server, jobs, lock, corpora)
 
@@ -125,15 +141,21 @@ def add_training(server: FastAPI, jobs: Jobs, lock: Lock, in_use: InUse) -> None
         return await _tell(job)
 
     async def pace(asked: Asked, http: HTTPRequest) -> Response:
-        key = asked.get("corpus")
-        n_chars = TINY_SHAKESPEARE_CHARS if key is None else len(corpora.find(key).text)
-        wanted = asked.get("preset", DEFAULT_PRESET), asked.get("settings", {})
-        try:
-            measured = await asyncio.to_thread(jobs.measure_pace, *wanted)
-        except TrainingError:  # a run is under way, or was started just now
-            return JSONResponse({"takes_s": None})
-        answers.forget()
-        return JSONResponse({"takes_s": round(measured.takes_s(read_settings(*wanted)[1], n_chars), 1)})
+        nonlocal newest
+        newest = mine = newest + 1
+        kept = None if asked.get("corpus") is None else corpora.find(asked["corpus"])
+        n_chars = len(kept.text) if kept else TINY_SHAKESPEARE_CHARS
+        vocab_size = await asyncio.to_thread(lambda: len(kept.alphabet if kept else TINY_SHAKESPEARE_ALPHABET))
+        preset, settings = asked.get("preset", DEFAULT_PRESET), asked.get("settings", {})
+        _, recipe, _ = read_settings(preset, settings)
+        async with measuring:  # here, not in the threads that all share
+            if mine != newest:  # whoever asked has changed something since
+                return JSONResponse({"takes_s": None})
+            try:
+                measured = await asyncio.to_thread(jobs.measure_pace, preset, settings, vocab_size)
+            except TrainingError:  # a run is under way, or was started just now
+                return JSONResponse({"takes_s": None})
+        return JSONResponse({"takes_s": round(measured.takes_s(recipe, n_chars), 1)})
 
     async def go_back(asked: Asked, http: HTTPRequest) -> Response:
         await in_use.go_back()
@@ -182,20 +204,22 @@ async def _tell(job: Job) -> Response:
 
 def _add_watching(server: FastAPI, jobs: Jobs, in_use: InUse, answers: Answers) -> None:
     async def presets(http: HTTPRequest) -> Response:
-        return await answers.give(http, ("presets",), lambda: tell_presets(jobs))
+        return await answers.give(http, ("presets",), tell_presets)
 
     async def runs(http: HTTPRequest) -> Response:
         return await answers.give(http, ("runs",), lambda: tell_runs(jobs, in_use))
 
     async def metrics(http: HTTPRequest) -> Response:
-        asked = http.path_params["run"], http.query_params.get("from", "0"), http.query_params.get("edition", "")
-        since = read_index(asked[1])
+        since, edition = read_index(http.query_params.get("from", "0")), http.query_params.get("edition", "")
         if since < 0:
             raise ParameterError("from must be a whole number from 0 on.")
-        job = await asyncio.to_thread(jobs.find, asked[0])
+        job = await asyncio.to_thread(jobs.find, http.path_params["run"])
         if job is None:
             return refusal(UNKNOWN_RUN, 404)
-        return await answers.give(http, asked, lambda: tell_metrics(job, since, asked[2]))
+        if edition != job.curve.edition:  # whatever it is: who asks is told all
+            since, edition = 0, ""
+        since = min(since, job.curve.n_lines)
+        return await answers.give(http, ("metrics", job.id, since, edition), lambda: tell_metrics(job, since, edition))
 
     add_get(server, "/train/presets", presets)
     add_get(server, "/train/runs", runs)
@@ -228,29 +252,24 @@ def _add_files(server: FastAPI, jobs: Jobs, lock: Lock, corpora: texts.Corpora) 
     add_get(server, "/train/runs/{run}/weights", lock.logged(weights), lock.refuse)
 
 
-def tell_presets(jobs: Jobs) -> dict[str, Any]:
+def tell_presets() -> dict[str, Any]:
     """What can be chosen. The page has no ranges of its own."""
-    presets = []
-    for key, preset in PRESETS.items():
-        pace = jobs.known_pace(preset.network, preset.recipe)
-        presets.append(
-            {
-                "id": key,
-                "about": preset.about,
-                "network": {name: value for name, value in asdict(preset.network).items() if name in NETWORK_SETTINGS},
-                "recipe": asdict(preset.recipe),
-                "n_params": count_parameters(preset.network),
-                "takes_s": round(pace.takes_s(preset.recipe, TINY_SHAKESPEARE_CHARS), 1) if pace else None,  # on that corpus
-            }
-        )
+    presets = [
+        {
+            "id": key,
+            "about": preset.about,
+            "network": {name: value for name, value in asdict(preset.network).items() if name in NETWORK_SETTINGS},
+            "recipe": asdict(preset.recipe),
+        }
+        for key, preset in PRESETS.items()
+    ]
     described = [(f, "network") for f in fields(GPTConfig) if f.name in NETWORK_SETTINGS] + [(f, "recipe") for f in fields(TrainConfig)]
     return {
         "presets": presets,
         "default": DEFAULT_PRESET,
         "settings": [_describe(field, group) for field, group in described],
         "corpus": {"name": TINY_SHAKESPEARE, "characters": TINY_SHAKESPEARE_CHARS, "alphabet": [*TINY_SHAKESPEARE_ALPHABET]},
-        "sample": {"characters": SAMPLE_CHARS, "temperature": SAMPLE_TEMPERATURE},
-        "limits": {"corpus_bytes": MAX_CORPUS_BYTES, "name_chars": MAX_NAME_CHARS, "steps": MAX_STEPS, "runs": MAX_RUNS},
+        "limits": {"corpus_bytes": MAX_CORPUS_BYTES, "name_chars": MAX_NAME_CHARS},
         "ephemeral": "SPACE_ID" in os.environ,  # a Space's disk is empty again when it restarts
     }
 
@@ -275,14 +294,11 @@ def tell_runs(jobs: Jobs, in_use: InUse) -> dict[str, Any]:
     for job in jobs.all():
         try:
             told.append(job.about())
-        except (AttributeError, KeyError, TypeError, ValueError, OSError):
-            log.exception("the run %s cannot be told", ascii(job.id))
+        except (AttributeError, KeyError, TypeError, ValueError, OSError, SoliloquyError) as error:
+            job.tell_once(log, f"the run {job.id!a} cannot be told: {repr(error)!a}")
     return {"runs": told, "model": in_use.key, "in_use": in_use.run}
 
 
 def tell_metrics(job: Job, since: int, edition: str) -> dict[str, Any]:
     """The curve from a line on; from the first, to who has lines of another edition."""
-    run = job.about()
-    if edition != job.curve.edition:
-        since = 0
-    return {"run": run, "from": since, **job.curve.since(since)}
+    return {"run": job.about(), **job.curve.since(since, edition)}

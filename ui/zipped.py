@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import zipfile
 from collections.abc import Iterator
 
@@ -38,17 +39,19 @@ def zip_weights(job: Job) -> Iterator[bytes]:
     Raises:
         CheckpointError: there are no best weights yet.
     """
-    path = job.folder / "best.safetensors"
-    try:
-        weights = path.open("rb")  # these very weights, even if better ones come meanwhile
-    except OSError as error:
-        raise CheckpointError(f"{job.name} has no weights yet: they come with the first evaluation.") from error
-    config, tokenizer, about = read_config(job.folder)
-    best = load_tensors(path)[1]
+    stack = contextlib.ExitStack()
+    with stack:
+        folder = stack.enter_context(job.snapshot())
+        best_path = folder / "best.safetensors"
+        if not best_path.exists():
+            raise CheckpointError(f"{job.name} has no weights yet: they come with the first evaluation.")
+        best, (config, tokenizer, about) = load_tensors(best_path)[1], read_config(folder)
+        weights = stack.enter_context(best_path.open("rb"))
+        opened = stack.pop_all()
 
     def pieces() -> Iterator[bytes]:
         sink = Sink()
-        with weights, zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:  # type: ignore[call-overload]
+        with opened, zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:  # type: ignore[call-overload]
             archive.writestr(f"{job.id}/config.json", config_json(config, tokenizer, about | {"best": best}))
             with archive.open(f"{job.id}/model.safetensors", "w", force_zip64=True) as target:
                 while piece := weights.read(PIECE_BYTES):

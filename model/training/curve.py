@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import secrets
 import threading
 from array import array
 from bisect import bisect_left
-from pathlib import Path
 from typing import Any
 
 from model.training.run import Run, read_lines
@@ -36,15 +36,16 @@ class Columns:
 
     def add(self, number: int, line: dict[str, Any]) -> None:
         """Adds a line. What it does not have is no number."""
+        step, values = int(line["step"]), [float(line.get(name, math.nan)) for name in self.values]  # first: a bad line adds nothing
         self.lines.append(number)
-        self.steps.append(line["step"])
-        for name, column in self.values.items():
-            column.append(line.get(name, math.nan))
+        self.steps.append(step)
+        for column, value in zip(self.values.values(), values, strict=True):
+            column.append(value)
 
     def since(self, number: int) -> dict[str, list[float | None]]:
         """Lines from a number on, as JSON values."""
         first = bisect_left(self.lines, number)
-        columns = {name: [None if math.isnan(value) else value for value in column[first:]] for name, column in self.values.items()}
+        columns = {name: [value if math.isfinite(value) else None for value in column[first:]] for name, column in self.values.items()}
         return {"step": list(self.steps[first:]), **columns}
 
 
@@ -78,7 +79,7 @@ class Curve:
                     self._forget()
 
     def _read(self, file: Any) -> None:
-        stat = Path(file.name).stat()
+        stat = os.fstat(file.fileno())
         if stat.st_size < self._read_bytes or (self._file and stat.st_ino != self._file):
             self._forget()
         self._file = stat.st_ino
@@ -94,15 +95,24 @@ class Curve:
         try:
             metrics = json.loads(line)
             (self.steps if "loss" in metrics else self.evaluations).add(self.n_lines, metrics)
-        except (ValueError, KeyError, TypeError):  # cut short by a crash
+        except (ValueError, KeyError, TypeError, OverflowError):  # cut short by a crash
             return
         self.n_lines += 1
 
-    def since(self, number: int) -> dict[str, Any]:
-        """Lines from a number on as JSON values, with the sample of each evaluation among them."""
+    def since(self, number: int, edition: str | None = None) -> dict[str, Any]:
+        """Lines from a number on as JSON values, with the sample of each evaluation among them; from the first on, for who has lines of
+        another edition."""
         with self._lock:
+            if edition is not None and edition != self.edition:
+                number = 0
             evaluations = self.evaluations.since(number)
-            told = {"edition": self.edition, "next": self.n_lines, "steps": self.steps.since(number), "evaluations": evaluations}
+            told = {
+                "from": number,
+                "edition": self.edition,
+                "next": self.n_lines,
+                "steps": self.steps.since(number),
+                "evaluations": evaluations,
+            }
         wanted = set(evaluations["step"])
         samples = read_lines(self._run.samples_path) if wanted else []
         return told | {"samples": [sample for sample in samples if sample.get("step") in wanted]}
@@ -119,7 +129,7 @@ class Curve:
             (loss, step)
             for column in self.evaluations.values.values()
             for loss, step in zip(column, self.evaluations.steps, strict=True)
-            if not math.isnan(loss)
+            if math.isfinite(loss)
         )
         return min(pairs, default=None)
 

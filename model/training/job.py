@@ -7,16 +7,23 @@ log.txt       what the trainer said
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
 import shlex
-from collections.abc import Mapping
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from model.checkpoint import WEIGHTS_FILES
 from model.config import GPTConfig
-from model.errors import ParameterError
+from model.errors import CheckpointError, ParameterError
 from model.files import write_atomically
 from model.training.curve import Curve
 from model.training.needs import count_parameters
@@ -39,6 +46,8 @@ class Job:
         self.id, self.folder, self.run = folder.name, folder, Run(folder)
         self.job_path, self.log_path, self.corpus_path = (folder / name for name in ("job.json", "log.txt", "corpus.txt"))
         self.curve = Curve(self.run)
+        self._noting = threading.Lock()
+        self._told = ""
 
     def asked(self) -> dict[str, Any]:
         """What it was started with: "name", "preset", "settings", "corpus", "network", "recipe", "threads", "created" and, where it is
@@ -47,8 +56,20 @@ class Job:
 
     def note(self, **facts: Any) -> None:
         """Changes what is noted; None takes a fact away."""
-        kept = {key: value for key, value in (self.asked() | facts).items() if value is not None}
-        write_atomically(self.job_path, json.dumps(kept).encode())
+        with self._noting:
+            kept = {key: value for key, value in (self.asked() | facts).items() if value is not None}
+            write_atomically(self.job_path, json.dumps(kept).encode())
+
+    def note_stop(self, process: Process) -> None:
+        """Notes that a process was asked to stop just now."""
+        self.note(asked_to_stop=asdict(process) | {"at": round(time.time(), 1)})
+
+    def asked_to_stop(self) -> float | None:
+        """When the process that trains, or was the last to, was asked to stop; None if it was not. Another one of the same run was not."""
+        asked, noted = self.asked().get("asked_to_stop"), self.run.process()
+        if not isinstance(asked, dict) or any(asked.get(name) != noted.get(name) for name in ("pid", "began")):
+            return None
+        return float(asked["at"])
 
     def process(self) -> Process | None:
         """The process that trains it now."""
@@ -61,7 +82,7 @@ class Job:
 
     def state(self) -> str:
         """running, stopping, stopped, finished, failed (it said why) or died (it could not)."""
-        asked_to_stop = "asked_to_stop" in self.asked()
+        asked_to_stop = self.asked_to_stop() is not None
         if self.process():
             return STOPPING if asked_to_stop else RUNNING
         self.curve.read()
@@ -91,10 +112,37 @@ class Job:
     def _written_config(self) -> dict[str, Any]:
         return read_json(self.folder / "config.json")
 
+    def tell_once(self, log: logging.Logger, words: str) -> None:
+        """Logs what is wrong with its files, not each time that somebody looks."""
+        if words != self._told:
+            self._told = words
+            log.warning(words)
+
+    @property
+    def is_run(self) -> bool:
+        """Whether the folder holds a run. Others are left alone."""
+        return self.run.exists() or self.job_path.exists()
+
     @property
     def has_weights(self) -> bool:
         """Whether there are weights to use."""
         return any((self.folder / name).exists() for name in WEIGHTS_FILES)
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[Path]:
+        """A folder with its weights and config.json as they are now, whatever the trainer writes meanwhile.
+
+        Raises:
+            CheckpointError: it cannot be made.
+        """
+        with tempfile.TemporaryDirectory() as name:
+            for file in ("config.json", *WEIGHTS_FILES):
+                try:
+                    if (self.folder / file).exists():
+                        shutil.copyfile(self.folder / file, Path(name) / file)
+                except OSError as error:
+                    raise CheckpointError(f"{self.folder / file} could not be read ({error.strerror}).") from error
+            yield Path(name)
 
     @property
     def name(self) -> str:

@@ -70,7 +70,7 @@ class Jobs:
         for leftover in self.folder.glob(f"{DELETED}*"):
             shutil.rmtree(leftover, ignore_errors=True)
         for job in self.all():
-            if (process := job.process()) and (asked := job.asked().get("asked_to_stop")):
+            if (process := job.process()) and (asked := job.asked_to_stop()):
                 self._kill_later(process, max(0.0, asked + STOP_PATIENCE_S - time.time()))
 
     def all(self) -> list[Job]:
@@ -82,14 +82,15 @@ class Jobs:
         except FileNotFoundError:
             names = []
         with self._looking:
-            self._jobs = {name: self._jobs.get(name) or Job(self.folder / name) for name in names}
-            runs = [job for job in self._jobs.values() if job.run.exists() or job.job_path.exists()]
+            found = {name: self._jobs.get(name) or Job(self.folder / name) for name in names}
+            self._jobs = {name: job for name, job in found.items() if job.is_run}
+            runs = [*self._jobs.values()]
         return sorted(runs, key=_created, reverse=True)
 
     def find(self, run: str) -> Job | None:
         """A run by its id. What comes from outside is compared with the folders that there are, and never made a path."""
         known = self._jobs.get(run)
-        if known and known.folder.is_dir():
+        if known and known.is_run:
             return known
         return next((job for job in self.all() if job.id == run), None)
 
@@ -121,19 +122,23 @@ class Jobs:
             if len(self.all()) >= MAX_RUNS:
                 raise TrainingError(f"There are {MAX_RUNS} runs, the most that are kept. Delete some and start again.")
             job = Job(self.folder / f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}")
-            if own_text:
-                write_atomically(job.corpus_path, corpus.text.encode())
-            job.note(
-                name=shown,
-                preset=preset,
-                settings=typed,
-                network=asdict(network),
-                recipe=asdict(recipe),
-                corpus={"name": corpus.name, "characters": len(corpus.text), "own": own_text},
-                threads=training_threads(network),
-                created=round(time.time(), 1),
-            )
-            self._launch(job, resume=False)
+            try:
+                if own_text:
+                    write_atomically(job.corpus_path, corpus.text.encode())
+                job.note(
+                    name=shown,
+                    preset=preset,
+                    settings=typed,
+                    network=asdict(network),
+                    recipe=asdict(recipe),
+                    corpus={"name": corpus.name, "characters": len(corpus.text), "own": own_text},
+                    threads=training_threads(network),
+                    created=round(time.time(), 1),
+                )
+                self._launch(job, resume=False)
+            except CheckpointError:
+                shutil.rmtree(job.folder, ignore_errors=True)  # nothing of a run that did not begin is left
+                raise
         return job
 
     def resume(self, job: Job) -> None:
@@ -147,35 +152,45 @@ class Jobs:
                 raise TrainingError(f"{job.name} has all its steps. Start a new run with more of them.")
             if "preset" not in job.asked() and job.settings()["corpus"].get("name") != TINY_SHAKESPEARE:
                 raise TrainingError(f"{job.name} was started in a terminal on a text that lies elsewhere. Resume it there, with --corpus.")
-            job.note(asked_to_stop=None)
             self._launch(job, resume=job.run.exists())
 
     def known_pace(self, network: GPTConfig, recipe: TrainConfig) -> Pace | None:
         """How long the parts of such a training take, if that was measured."""
         return self._paces.get(depends_on(network, recipe))
 
-    def measure_pace(self, preset: object, settings: object) -> Pace:
+    def measure_pace(self, preset: object, settings: object, vocab_size: int) -> Pace:
         """How long the parts of such a training take here, in a process like a trainer's, unless it is known. Takes some seconds.
+
+        Args:
+            vocab_size: different characters of the corpus.
 
         Raises:
             ParameterError: as `start`.
             TrainingError: a run is being trained, beside which nothing can be measured; or it could not be measured.
         """
         network, recipe, typed = read_settings(preset, settings)
+        network = replace(network, vocab_size=vocab_size)
         check_memory(network, recipe, 0)
         with self._measuring:
             if known := self.known_pace(network, recipe):
                 return known
             if busy := self.running():
                 raise TrainingError(f"{busy.name} is being trained: how long another run takes can be measured once it is done.")
-            pace = self._measure(["--preset", str(preset), *flags(typed)], training_threads(network))
+            pace = self._measure(["--preset", str(preset), "--vocab-size", str(vocab_size), *flags(typed)], training_threads(network))
+            if self.running():  # of another app, or of a terminal: beside it everything takes longer
+                raise TrainingError("A run was started meanwhile.")
             self._paces[depends_on(network, recipe)] = pace
             return pace
 
     def _measure(self, arguments: list[str], threads: int) -> Pace:
         command = [sys.executable, "-m", "model", "pace", *arguments]
         with subprocess.Popen(
-            command, cwd=ROOT, env=trainers_environment(threads), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+            command,
+            cwd=ROOT,
+            env=trainers_environment(threads),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            start_new_session=True,  # it steps back with its session, which must not be the app's
         ) as child:
             self._measurer = child
             Process.find(child.pid).step_back()
@@ -201,7 +216,7 @@ class Jobs:
         if not firmly:
             self._kill_later(process, STOP_PATIENCE_S)
         with contextlib.suppress(CheckpointError):  # a full disk keeps nothing from being stopped
-            job.note(asked_to_stop=round(time.time(), 1))
+            job.note_stop(process)
 
     def rename(self, job: Job, name: object) -> None:
         """Calls a run something else on the page. Its folder stays.

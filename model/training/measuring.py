@@ -33,6 +33,7 @@ def measure_pace(network: GPTConfig, recipe: TrainConfig, device: torch.device) 
     recipe = replace(recipe, steps=MANY_STEPS)  # a schedule knows nothing of what comes after its end
     with tempfile.TemporaryDirectory() as folder:
         trainer = Trainer.start(Run(Path(folder)), network, recipe, Corpus("random", text), device)
+        start_s = time.process_time()  # of this process, whose modules had to be loaded too
         trainer.optimize()  # the first also sets up memory
         count, spent_s = 0, 0.0
         while count < LEAST_STEPS or spent_s < STEPS_S:
@@ -40,7 +41,7 @@ def measure_pace(network: GPTConfig, recipe: TrainConfig, device: torch.device) 
             count += 1
         loss_s = _seconds(lambda: mean_loss(trainer.model, trainer.validation_ids))
         checkpoint_s = _seconds(lambda: write_sample(trainer.model, trainer.tokenizer, recipe.seed)) + _seconds(trainer.save)
-    return Pace(spent_s / count, loss_s / len(trainer.validation_ids), checkpoint_s)
+    return Pace(start_s, spent_s / count, loss_s / len(trainer.validation_ids), checkpoint_s)
 
 
 def _seconds(work: Callable[[], object]) -> float:

@@ -9,10 +9,11 @@ import torch
 from model.config import GPTConfig, TrainConfig
 from model.errors import ParameterError
 from model.gpt import GPT
-from model.precision import free_bytes
+from model.precision import choose_device, free_bytes
 
 PROGRAM_BYTES = 400 * 2**20  # Python and PyTorch
 CORPUS_BYTES_PER_CHAR = 24  # the text, a list of its ids on the way, and their tensor
+BATCH_BYTES_PER_CHAR = 32  # inputs, targets, where they lie in the text, and what is made noise
 FLOAT_BYTES = 4
 SMALL_N_EMBD = 256  # below, a second thread waits longer than it works
 
@@ -35,7 +36,8 @@ def training_bytes(network: GPTConfig, recipe: TrainConfig, corpus_chars: int) -
     per_char = network.n_layer * (18 * network.n_embd + 3 * network.n_head * network.block_size) + 3 * network.vocab_size
     chars = min(recipe.micro_batch_size, recipe.batch_size) * network.block_size
     floats = per_parameter * count_parameters(network) + chars * per_char
-    return PROGRAM_BYTES + CORPUS_BYTES_PER_CHAR * corpus_chars + FLOAT_BYTES * floats
+    batch = BATCH_BYTES_PER_CHAR * recipe.batch_size * network.block_size
+    return PROGRAM_BYTES + batch + CORPUS_BYTES_PER_CHAR * corpus_chars + FLOAT_BYTES * floats
 
 
 def check_memory(network: GPTConfig, recipe: TrainConfig, corpus_chars: int) -> None:
@@ -43,7 +45,7 @@ def check_memory(network: GPTConfig, recipe: TrainConfig, corpus_chars: int) -> 
     Raises:
         ParameterError: a training does not fit into the memory that is free.
     """
-    need, free = training_bytes(network, recipe, corpus_chars), free_bytes(torch.device("cpu"))
+    need, free = training_bytes(network, recipe, corpus_chars), free_bytes(choose_device())
     if need > free:
         raise ParameterError(
             f"This would take about {need / 2**30:.1f} GiB of memory, and {max(free, 0) / 2**30:.1f} GiB are free. Take a smaller n_embd, "

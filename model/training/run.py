@@ -19,10 +19,12 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from filelock import FileLock, Timeout
 from torch import Tensor
 
@@ -32,6 +34,7 @@ from model.files import write_atomically
 from model.training.process import Process
 
 Metrics = dict[str, float | int]
+Check = Callable[[Path, dict[str, Tensor]], None]
 
 CHECKPOINTS = ("last", "fresh", "previous")  # `fresh` stands there for a moment, between being written and becoming `last`
 
@@ -91,7 +94,10 @@ class Run:
         try:
             self.note(error=words)
         except CheckpointError:
-            with contextlib.suppress(OSError), self.process_path.open("r+b") as file:  # the first trouble is the one to tell
+            with (
+                contextlib.suppress(OSError, CheckpointError),
+                self.process_path.open("r+b") as file,
+            ):
                 file.write(json.dumps(self.process() | {"error": words}).encode())  # longer than before, by the error
 
     def process(self) -> dict[str, Any]:
@@ -124,29 +130,32 @@ class Run:
     def save(self, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
         """Writes a checkpoint and keeps the one before."""
         last, fresh, previous = (self.folder / f"{name}.safetensors" for name in CHECKPOINTS)
-        save_tensors(fresh, tensors, metadata)
+        save_tensors(fresh, tensors, metadata | {"checksum": _checksum(tensors)})
         if last.exists():
             os.replace(last, previous)
         os.replace(fresh, last)
 
-    def load(self) -> tuple[dict[str, Tensor], dict[str, Any], str]:
-        """The newest checkpoint that can be read, and a word on it where it is not the last one.
+    def load(self, check: Check = lambda path, tensors: None) -> tuple[dict[str, Tensor], dict[str, Any], str]:
+        """The newest checkpoint that can be used, and a word on it where it is not the last one.
 
         A damaged file is put aside, so that the next checkpoint does not push it over the good one.
 
+        Args:
+            check: raises a CheckpointError for tensors that cannot be used.
+
         Raises:
-            CheckpointError: none can be read.
+            CheckpointError: none can be used.
         """
         last, *others = (self.folder / f"{name}.safetensors" for name in CHECKPOINTS)
         problems = []
         try:
-            return *load_tensors(last), ""
+            return *_load_whole(last, check), ""
         except CheckpointError as error:
             problems.append(str(error))
         readable = []
         for path in others:
             try:
-                readable.append(load_tensors(path))
+                readable.append(_load_whole(path, check))
             except CheckpointError as error:
                 problems.append(str(error))
         if not readable:
@@ -158,11 +167,28 @@ class Run:
 
     def forget_after(self, step: int) -> None:
         """Drops metrics of later steps than a checkpoint's, and files that a kill left half written."""
-        for path in self.folder.glob("*.part"):
-            path.unlink()
+        for name in ("*.safetensors.*.part", "*.jsonl.*.part"):
+            for path in self.folder.glob(name):
+                path.unlink(missing_ok=True)
         for path in (self.metrics_path, self.samples_path):
             kept = [json.dumps(line) for line in read_lines(path) if line["step"] <= step]
             write_atomically(path, "".join(line + "\n" for line in kept).encode())
+
+
+def _load_whole(path: Path, check: Check) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    tensors, metadata = load_tensors(path)
+    if metadata.get("checksum") not in (None, _checksum(tensors)):
+        raise CheckpointError(f"{path} is damaged: its tensors are not those that were written.")
+    check(path, tensors)
+    return tensors, metadata
+
+
+def _checksum(tensors: Mapping[str, Tensor]) -> int:
+    """Another one if a bit of a tensor is another."""
+    found = 0
+    for name in sorted(tensors):
+        found = zlib.crc32(tensors[name].detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data, found)
+    return found
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
@@ -179,9 +205,15 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The JSON object in a file; an empty one if there is none."""
+    """The JSON object in a file; an empty one if there is none.
+
+    Raises:
+        CheckpointError: there is a file, and it cannot be read now.
+    """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return {}
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read ({error.strerror}).") from error
     return content if isinstance(content, dict) else {}

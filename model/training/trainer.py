@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -33,6 +34,10 @@ from model.training.run import Metrics, Run
 from model.training.samples import write_sample
 
 DIVERGED = 3  # times the loss of a network that finds all characters as likely
+
+
+class EvaluationStoppedError(Exception):
+    """An evaluation was not finished."""
 
 
 class Trainer:
@@ -57,6 +62,7 @@ class Trainer:
         self.average = {key: tensor.clone() for key, tensor in self.model.state_dict().items()} if recipe.average else {}
         self.dropout_dice = torch.Generator(device)
         self.step, self.best, self.elapsed_s, self.notice = 0, math.inf, 0.0, ""
+        self._is_interrupted = False
         self.about = {
             "recipe": asdict(recipe),
             "corpus": {"name": corpus.name, "characters": len(corpus.text), "sha256": corpus.sha256},
@@ -112,9 +118,10 @@ class Trainer:
         Raises:
             TrainingError: the run has diverged.
             CheckpointError: a checkpoint cannot be written.
+            EvaluationStoppedError: by `interrupt`, in an evaluation.
         """
         began = time.monotonic() - self.elapsed_s
-        if not self.run.has_checkpoint():
+        if self._lacks_evaluation():
             yield self._check(began)
         while self.step < self.recipe.steps:
             metrics = self.optimize()
@@ -122,9 +129,16 @@ class Trainer:
             metrics["elapsed_s"] = round(self.elapsed_s, 2)
             self.run.log(metrics)
             news = [metrics]
-            if self.step % self.recipe.eval_interval == 0 or self.step == self.recipe.steps:
+            if self._is_evaluated_now():
                 news.append(self._check(began))
             yield from news  # only now: whoever stops here leaves no evaluation out
+
+    def _is_evaluated_now(self) -> bool:
+        return self.step % self.recipe.eval_interval == 0 or self.step == self.recipe.steps
+
+    def _lacks_evaluation(self) -> bool:
+        """Whether this step's evaluation is still to come: that of step 0, or one in which the run was stopped."""
+        return self._is_evaluated_now() and not any("val_loss" in line and line["step"] == self.step for line in self.run.metrics())
 
     def _check(self, began: float) -> Metrics:
         """An evaluation, followed by a checkpoint."""
@@ -142,14 +156,17 @@ class Trainer:
         self.run.save(tensors, {"step": self.step, "best": self.best, "elapsed_s": self.elapsed_s})
 
     def _restore(self) -> None:
-        tensors, metadata, self.notice = self.run.load()
+        expected = {f"model.{key}": tensor for key, tensor in self.model.state_dict().items()}
+        expected |= {f"average.{key}": tensor for key, tensor in self.average.items()}
+
+        def check(path: Path, tensors: dict[str, Tensor]) -> None:
+            check_tensors(path, {key: tensor for key, tensor in tensors.items() if not key.startswith("optimizer.")}, expected)
+
+        tensors, metadata, self.notice = self.run.load(check)
         try:
             self.step, self.best, self.elapsed_s = metadata["step"], metadata["best"], metadata["elapsed_s"]
         except KeyError as error:
             raise CheckpointError(f"The checkpoint in {self.run.folder} lacks {error}.") from None
-        expected = {f"model.{key}": tensor for key, tensor in self.model.state_dict().items()}
-        expected |= {f"average.{key}": tensor for key, tensor in self.average.items()}
-        check_tensors(self.run.folder / "last.safetensors", {k: t for k, t in tensors.items() if not k.startswith("optimizer.")}, expected)
         for name, tensor in expected.items():  # each is the live tensor itself
             tensor.copy_(tensors[name])
         if self.step:  # before the first step they remember nothing
@@ -166,7 +183,7 @@ class Trainer:
         for x, y in zip(inputs.split(self.recipe.micro_batch_size), targets.split(self.recipe.micro_batch_size), strict=True):
             loss += self._backward(x.to(self.device), y.to(self.device)) * len(x) / len(inputs)
         grad_norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.grad_clip).item()
-        self._check_divergence(loss, grad_norm)
+        self._check_divergence(loss if math.isfinite(grad_norm) else grad_norm)
         for optimizer in self.optimizers:
             optimizer.step()
             optimizer.zero_grad()
@@ -176,17 +193,17 @@ class Trainer:
         learning_rate = self.recipe.learning_rate * share
         return {"step": self.step, "loss": round(loss, 6), "learning_rate": round(learning_rate, 8), "grad_norm": round(grad_norm, 6)}
 
-    def _check_divergence(self, loss: float, grad_norm: float) -> None:
+    def _check_divergence(self, loss: float) -> None:
         """
         Raises:
             TrainingError: the run has diverged. A healthy one never gets far above the loss with which it began.
         """
         of_knowing_nothing = math.log(max(2, self.network.vocab_size))
-        if math.isfinite(grad_norm) and loss <= DIVERGED * of_knowing_nothing:  # what is no number is not below anything
+        if loss <= DIVERGED * of_knowing_nothing:  # what is no number is not below anything
             return
         found = f"{loss:.4g}" if math.isfinite(loss) else "no number any more"
         raise TrainingError(
-            f"The run has diverged: at step {self.step + 1} the loss is {found}, and {of_knowing_nothing:.2f} is that of knowing nothing. "
+            f"The run has diverged: after step {self.step} the loss is {found}, and {of_knowing_nothing:.2f} is that of knowing nothing. "
             f"Start again with a lower learning rate than {self.recipe.learning_rate:g}; the last good checkpoint is kept."
         )
 
@@ -200,11 +217,11 @@ class Trainer:
     def _evaluate(self) -> Metrics:
         """Losses of the weights and of their average on the validation text; the better writes a sample, and is kept if it is the
         best so far."""
-        metrics: Metrics = {"step": self.step, "val_loss": round(mean_loss(self.model, self.validation_ids), 6)}
+        metrics: Metrics = {"step": self.step, "val_loss": self._validation_loss()}
         candidates = [(metrics["val_loss"], self.model.state_dict())]
         if self.average and self.step:  # at first they are the same
             with self._averaged():
-                metrics["val_loss_average"] = round(mean_loss(self.model, self.validation_ids), 6)
+                metrics["val_loss_average"] = self._validation_loss()
             candidates.append((metrics["val_loss_average"], self.average))
         loss, tensors = min(candidates, key=lambda candidate: candidate[0])
         with self._averaged() if tensors is self.average else nullcontext():
@@ -214,10 +231,30 @@ class Trainer:
             save_tensors(self.run.folder / "best.safetensors", tensors, {"step": self.step, "val_loss": self.best})
         return metrics
 
+    def _validation_loss(self) -> float:
+        """
+        Raises:
+            TrainingError: it is that of a run that has diverged; such weights are not kept.
+            EvaluationStoppedError: by `interrupt`.
+        """
+        loss = mean_loss(self.model, self.validation_ids, each=self._heed)
+        self._check_divergence(loss)
+        return round(loss, 6)
+
+    def interrupt(self) -> None:
+        """Ends an evaluation under way as soon as it can be; it is made up for when the run is resumed. May be called by a signal."""
+        self._is_interrupted = True
+
+    def _heed(self) -> None:
+        if self._is_interrupted:
+            raise EvaluationStoppedError
+
     @contextmanager
     def _averaged(self) -> Iterator[None]:
         """The network with the average of its weights."""
         latest = {key: tensor.clone() for key, tensor in self.model.state_dict().items()}
         self.model.load_state_dict(self.average)
-        yield
-        self.model.load_state_dict(latest)
+        try:
+            yield
+        finally:
+            self.model.load_state_dict(latest)

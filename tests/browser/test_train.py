@@ -181,16 +181,16 @@ def test_what_cannot_be_learned_from_is_said(page: Page, tmp_path: Path, content
     page.get_by_label("Text file").set_input_files(tmp_path / "text.txt")
     expect(page.locator(".train-corpus")).not_to_have_text("…")
     page.get_by_role("button", name="Start", exact=True).click()
-    expect(page.locator(".train-said")).to_contain_text(said)
+    expect(page.locator(".new-run .train-trouble")).to_contain_text(said)
     expect(page.get_by_role("button", name="Start", exact=True)).to_be_enabled()
 
 
 def test_settings_out_of_range_are_said_and_a_rate_far_too_high_is_seen(page: Page) -> None:
     unlock(page)
     start(page, steps=400, name="too hot", learning_rate="1e9", n_head="5")
-    expect(page.locator(".train-said")).to_contain_text("must be a multiple of n_head")
+    expect(page.locator(".new-run .train-trouble")).to_contain_text("must be a multiple of n_head")
     page.get_by_label("n head", exact=True).fill("2")
     page.get_by_role("button", name="Start", exact=True).click()
     expect(state(page)).to_have_text("failed")
-    expect(page.locator(".train-trouble").last).to_contain_text("The run has diverged")
+    expect(page.locator(".watch .train-trouble")).to_contain_text("The run has diverged")
     expect(page.get_by_role("button", name="Use this model")).to_be_visible()

@@ -11,6 +11,7 @@ export const LECTURE = [
   [1.48, "scaled up"],
 ]; // validation losses, in nats per character, of the lecture's rungs
 const EDGE = { left: 3, right: 8.75, top: 1, bottom: 2.25 }; // rem
+const MOST = 20; // nats; what is above stands at the top
 const LEAST = 0.9; // nats; no run of this size gets below
 const TICKS = [1, 1.2, 1.5, 2, 2.5, 3, 3.5, 4, 5, 7, 10];
 const NAMED_APART = 1.1; // rem between two names at the right
@@ -66,9 +67,13 @@ function inWords(runs) {
 function layOut(width, height, { runs, scale }, rem) {
   const [left, right] = [EDGE.left * rem, width - EDGE.right * rem];
   const [top, bottom] = [EDGE.top * rem, height - EDGE.bottom * rem];
-  const losses = runs.flatMap(({ train, val }) => [...train, ...val].map(([, loss]) => loss)).filter(Number.isFinite);
-  const most = Math.min(20, Math.max(4.4, ...losses));
-  const least = Math.min(1.35, Math.max(LEAST, Math.min(...losses, 1.35) - 0.05));
+  let [lowest, highest] = [1.4, 4.4];
+  for (const { train, val } of runs) {
+    for (const points of [train, val]) {
+      for (const [, loss] of points) if (Number.isFinite(loss)) [lowest, highest] = [Math.min(lowest, loss), Math.max(highest, loss)];
+    }
+  }
+  const [least, most] = [Math.max(LEAST, lowest - 0.05), Math.min(MOST, highest)];
   const steps = Math.max(1, ...runs.map(({ steps, train }) => Math.max(steps, train.at(-1)?.[0] ?? 0)));
   const share = scale === "log" ? (loss) => Math.log(loss / least) / Math.log(most / least) : (loss) => (loss - least) / (most - least);
   const y = (loss) => bottom - (bottom - top) * Math.min(1, Math.max(0, share(loss)));

@@ -29,9 +29,9 @@ export class Curve {
       const grew = isOther || next > this.#next;
       Object.assign(this, { run });
       [this.#next, this.#edition] = [next, edition];
-      this.steps.push(...rowsOf(steps));
-      this.evaluations.push(...rowsOf(evaluations));
-      this.samples.push(...samples);
+      this.steps = this.steps.concat(rowsOf(steps)); // a call cannot take 200,000 arguments
+      this.evaluations = this.evaluations.concat(rowsOf(evaluations));
+      this.samples = this.samples.concat(samples);
       return grew;
     } finally {
       this.#reading = false;
@@ -44,7 +44,8 @@ export class Curve {
 
   // Of the weights or of their running average, the better: that is what a run keeps.
   get val() {
-    return this.evaluations.map(({ step, val_loss, val_loss_average }) => [step, Math.min(val_loss, val_loss_average ?? Infinity)]);
+    const better = ({ step, val_loss, val_loss_average }) => [step, Math.min(val_loss ?? Infinity, val_loss_average ?? Infinity)];
+    return this.evaluations.map(better).filter(([, loss]) => Number.isFinite(loss));
   }
 }
 

@@ -37,6 +37,7 @@ export function createForm(train, node) {
     takePreset();
   }
 
+  const tellTrouble = (words) => (page.trouble.textContent = words);
   const tellStandard = () => tellText(known.corpus);
   const tellText = ({ characters, alphabet }) => (page.about.textContent = `${number(characters)} characters, ${number(alphabet.length)} different: ${shown(alphabet)}`);
 
@@ -89,6 +90,7 @@ export function createForm(train, node) {
       tell(takes_s === null ? "" : `${duration(takes_s)} on this machine, measured.`);
     } catch (error) {
       tell(error.message, true);
+      train.checkRight();
     }
   }
 
@@ -99,8 +101,13 @@ export function createForm(train, node) {
     if (choices.length) field.append(...choices.map((choice) => new Option(choice, choice)));
     else Object.assign(field, { type: "text", inputMode: type === "int" ? "numeric" : "decimal" });
     row.append(make("span", "setting-name", flag.slice(2).replaceAll("-", " ")), field);
-    row.title = [help, low !== null && `${low} to ${high.toLocaleString("en")}`].filter(Boolean).join("; ");
-    return row;
+    const range = low !== null && `${low.toLocaleString("en")} to ${high.toLocaleString("en")}`;
+    const about = make("span", "setting-help", [help, range].filter(Boolean).join("; "));
+    about.id = `setting-${name}`;
+    field.setAttribute("aria-describedby", about.id);
+    const whole = make("div", "setting");
+    whole.append(row, about);
+    return whole;
   }
 
   // A text over the limit is not sent: the server would hang up in the middle.
@@ -139,32 +146,44 @@ export function createForm(train, node) {
   page.source.addEventListener("change", () => {
     page.file.hidden = page.source.value !== "file";
     page.paste.hidden = page.source.value !== "paste";
-    corpus = page.source.value === "paste" && page.paste.value ? { text: page.paste.value, name: "pasted text" } : null;
-    if (page.source.value === "file") page.file.click();
-    void look();
+    take();
+    if (page.source.value === "file" && !corpus) page.file.click();
   });
-  page.file.addEventListener("change", () => {
-    const [file] = page.file.files;
-    corpus = file ? { text: file, name: file.name.slice(0, known.limits.name_chars) } : null;
-    void look();
-  });
+  page.file.addEventListener("change", take);
   let pasting = 0;
   page.paste.addEventListener("input", () => {
     clearTimeout(pasting);
-    corpus = { text: page.paste.value, name: "pasted text" };
-    pasting = setTimeout(look, CHECK_MS);
+    pasting = setTimeout(take, CHECK_MS);
   });
+
+  // The text that is chosen now; null for Tiny Shakespeare, and where none is there yet.
+  function chosen() {
+    if (page.source.value === "paste") return page.paste.value ? { text: page.paste.value, name: "pasted text" } : null;
+    const [file] = page.source.value === "file" ? page.file.files : [];
+    return file ? { text: file, name: file.name.slice(0, known.limits.name_chars) } : null;
+  }
+
+  function take() {
+    corpus = chosen();
+    void look();
+  }
+
   page.more.addEventListener("click", () => {
     page.settings.hidden = !page.settings.hidden;
     page.more.setAttribute("aria-expanded", String(!page.settings.hidden));
   });
   page.stop.addEventListener("click", () => {
     const running = train.runs.find(isUnderWay);
-    if (running) void train.act(() => act(running.id, "stop"));
+    if (running) void train.act(() => act(running.id, "stop"), tellTrouble);
   });
   page.copy.addEventListener("click", async () => {
-    await navigator.clipboard?.writeText(page.command.textContent);
-    page.copy.textContent = "Copied";
+    try {
+      await navigator.clipboard.writeText(page.command.textContent);
+      page.copy.textContent = "Copied";
+    } catch {
+      getSelection().selectAllChildren(page.command); // clipboards are closed to pages without https
+      page.copy.textContent = "Selected";
+    }
     setTimeout(() => (page.copy.textContent = "Copy"), 1_500);
   });
   page.form.addEventListener("submit", (event) => {
@@ -173,6 +192,8 @@ export function createForm(train, node) {
       page.go.disabled = true;
       asking += 1; // what is measured now is of no interest any more
       try {
+        corpus = chosen(); // what was pasted just now, too
+        if (page.source.value && !corpus) throw new Error(page.source.value === "file" ? "Choose a text file first." : "Paste a text first.");
         if (corpus) corpus.key = (await send(corpus)).corpus; // the server keeps only the latest texts
         const name = page.name.value.trim() || new Date().toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
         const { run } = await startRun({ preset: preset().id, settings: changed(), corpus: corpus?.key ?? null, name: `${preset().id}, ${name}`.slice(0, known.limits.name_chars) });
@@ -182,16 +203,16 @@ export function createForm(train, node) {
       } finally {
         page.go.disabled = false;
       }
-    });
+    }, tellTrouble);
   });
 
   function showBusy() {
     const running = train.runs.find(isUnderWay);
+    const hadFocus = [page.go, page.stop].includes(document.activeElement);
     page.go.hidden = Boolean(running); // one run at a time
     page.stop.hidden = !running;
+    if (hadFocus) (running ? page.stop : page.go).focus();
   }
-
-  return {};
 }
 
 const shown = (alphabet) => alphabet.slice(0, MOST_SHOWN).map(signOf).join("") + (alphabet.length > MOST_SHOWN ? " …" : "");
@@ -229,7 +250,9 @@ function build(node) {
   go.type = "submit";
   const stop = Object.assign(button("train-button", "Stop the run", () => {}), { hidden: true });
   actions.append(go, stop);
-  form.append(...label("Preset", preset), presetAbout, time, ...label("Learns from", source), file, paste, about, ...label("Name", name), more, settings, actions, ephemeral, line);
+  const trouble = make("p", "train-trouble");
+  trouble.setAttribute("role", "alert");
+  form.append(...label("Preset", preset), presetAbout, time, ...label("Learns from", source), file, paste, about, ...label("Name", name), more, settings, actions, trouble, ephemeral, line);
   node.append(form);
-  return { form, preset, presetAbout, time, source, ephemeral, file, paste, about, name, more, settings, command, copy, go, stop };
+  return { form, trouble, preset, presetAbout, time, source, ephemeral, file, paste, about, name, more, settings, command, copy, go, stop };
 }

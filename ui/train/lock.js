@@ -37,8 +37,10 @@ export function createLock(train, node) {
   });
 
   train.addEventListener("right", async () => {
+    const hadFocus = node.contains(document.activeElement);
     form.hidden = train.isAdmin;
     leave.hidden = !train.isAdmin;
+    if (hadFocus) (train.isAdmin ? leave : field).focus();
     const { closed } = train.isAdmin ? {} : await askRight().catch(() => ({}));
     if (!closed) return;
     hint.textContent = closed;

@@ -6,7 +6,7 @@
 //   train.curve     its metrics and samples so far (curve.js)          event "curve": they grew
 //   train.isAdmin   whether this browser may act                       event "right": that changed
 //   train.limits    what GET /train/presets says of them, once this browser may act
-//   train.act(words, work)   does what an admin asked for, and says what went wrong; train.say(words, isError)
+//   train.act(work, say)   does what an admin asked for, and says what went wrong; train.say(words, isError)
 import { copyLink, createMenu, sayer, toggleFullScreen, tool } from "../shared/bar.js";
 import { createHelp, listenToKeys } from "../shared/keys.js";
 import { noteModel } from "../shared/model.js";
@@ -31,6 +31,7 @@ class Train extends EventTarget {
   runs = [];
   inUse = null; // id of the run whose model writes; null for the one that the app began with
   run = null;
+  hasLooked = false; // whether the server has said what runs there are
   curve = null;
   isAdmin = hasRight();
   #chosen = "";
@@ -41,11 +42,11 @@ class Train extends EventTarget {
     this.#chosen = address.get("run_shown");
   }
 
-  // The one that was chosen, else the one under way, else the newest.
+  // The one that was chosen, else the one under way, else the one that was watched before, else the newest.
   watch(id = this.#chosen) {
     this.#chosen = id;
     this.address.keep("run_shown", id);
-    const run = this.find(id) ?? this.runs.find(isUnderWay) ?? this.runs[0] ?? null;
+    const run = this.find(id) ?? this.runs.find(isUnderWay) ?? this.find(this.run?.id) ?? this.runs[0] ?? null;
     if (run?.id !== this.run?.id) {
       this.curve = run && new Curve(run.id);
       this.run = run;
@@ -61,7 +62,7 @@ class Train extends EventTarget {
 
   async look() {
     const { runs, model, in_use } = await getRuns();
-    Object.assign(this, { runs, inUse: in_use });
+    Object.assign(this, { runs, inUse: in_use, hasLooked: true });
     void noteModel(model);
     this.watch();
     this.tell("runs");
@@ -73,14 +74,14 @@ class Train extends EventTarget {
     if (curve && (await curve.read()) && curve === this.curve) this.tell("curve");
   }
 
-  async act(work) {
-    this.say("");
+  async act(work, say = (words) => this.say(words)) {
+    say("");
     try {
       const answer = await work();
       await this.look();
       return answer;
     } catch (error) {
-      this.say(error.message);
+      say(error.message);
       this.checkRight();
       return null;
     }

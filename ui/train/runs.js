@@ -6,10 +6,12 @@ import { duration, MOST_COMPARED, stateInWords } from "./run.js";
 const COLUMNS = ["Run", "State", "Loss", "Steps", "Network", "Learned from", "Took", "Curve"];
 
 export function createRuns(panel, train) {
-  const table = make("table", "runs");
-  const head = table.createTHead().insertRow();
-  for (const name of COLUMNS) head.append(Object.assign(make("th", "", name), { scope: "col" }));
-  const body = table.createTBody();
+  const table = roled("table", "table", "runs"); // roles, for on a phone it is not laid out as a table
+  const [top, body] = [roled("thead", "rowgroup"), roled("tbody", "rowgroup")];
+  const head = roled("tr", "row");
+  head.append(...COLUMNS.map((name) => roled("th", "columnheader", "", name)));
+  top.append(head);
+  table.append(top, body);
   const empty = make("p", "train-empty", "No run yet.");
   const back = wayBack(train);
   const frame = make("div", "runs-frame");
@@ -20,7 +22,7 @@ export function createRuns(panel, train) {
   // Rows stay while what they hold is told anew: a button may have the focus, or be about to be pressed.
   function draw() {
     if (panel.hidden) return;
-    empty.hidden = train.runs.length > 0;
+    empty.hidden = train.runs.length > 0 || !train.hasLooked;
     table.hidden = !train.runs.length;
     back.hidden = !train.isAdmin || train.inUse === null;
     const before = [...rows.values()];
@@ -39,7 +41,7 @@ export function createRuns(panel, train) {
   }
 
   function createRow({ id }, buttons) {
-    const row = make("tr");
+    const row = roled("tr", "row");
     const open = button("quiet run-open", "", () => {
       train.watch(id);
       train.show("watch");
@@ -66,19 +68,19 @@ export function createRuns(panel, train) {
       told.forEach((words, place) => (cells[place + 1].textContent = words));
     }
     if (!buttons.length) return { nodes: [row], tell };
-    const [second, actions] = [make("tr", "run-second"), make("td", "run-actions")];
+    const [second, actions] = [roled("tr", "row", "run-second"), roled("td", "cell", "run-actions")];
     actions.colSpan = cells.length;
     actions.append(...buttons);
     second.append(actions);
     return { nodes: [row, second], tell };
   }
 
-  const compared = () => train.address.get("beside").split("_").filter(Boolean);
+  const compared = () => train.address.get("compared").split("_").filter(Boolean);
 
   function compareSwitch(id) {
     return button("switch", "Compare", () => {
       const others = compared().filter((other) => other !== id);
-      train.address.keep("beside", (compared().includes(id) ? others : [...others, id].slice(-MOST_COMPARED)).join("_"));
+      train.address.keep("compared", (compared().includes(id) ? others : [...others, id].slice(-MOST_COMPARED)).join("_"));
       train.tell("compare");
     });
   }
@@ -89,7 +91,13 @@ export function createRuns(panel, train) {
 
 // On a phone there is no head: each cell says what it holds.
 function cellOf(name) {
-  const cell = make("td");
+  const cell = roled("td", "cell");
   cell.dataset.name = name;
   return cell;
+}
+
+function roled(tag, role, ...rest) {
+  const node = make(tag, ...rest);
+  node.setAttribute("role", role);
+  return node;
 }

@@ -68,10 +68,13 @@ export async function unlock(password) {
   keep(token);
 }
 
+// The token is forgotten here even if the server cannot be told.
 export async function lock() {
   try {
     await asJSON("./admin/logout", { method: "POST", json: {} });
-  } finally {
     end();
+  } catch (error) {
+    keep("");
+    throw error;
   }
 }

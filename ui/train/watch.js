@@ -15,6 +15,7 @@ export function createWatch(panel, train) {
   page.figure.append(chart.node);
   let at = null; // the evaluation whose sample is shown; null for the newest
   let others = []; // curves of earlier runs that are compared
+  let drawnBeside = 0;
   let scale = SCALES.includes(train.address.get("scale")) ? train.address.get("scale") : SCALES[0];
   const switches = SCALES.map((name) => [name, button("switch", name, () => setScale(name))]);
   page.tools.append(...switches.map(([, node]) => node));
@@ -32,16 +33,19 @@ export function createWatch(panel, train) {
     draw();
   }
 
+  // Curves that are compared, read on while they grow.
   async function compare() {
-    const ids = train.address.get("beside").split("_").filter((id) => id && id !== train.run?.id && train.find(id));
+    const ids = train.address.get("compared").split("_").filter((id) => id && id !== train.run?.id && train.find(id));
     others = ids.slice(0, MOST_COMPARED).map((id) => others.find((curve) => curve.id === id) ?? new Curve(id));
-    await Promise.all(others.map((curve) => curve.run || curve.read()));
-    draw();
+    const unread = others.filter(({ id, run }) => !run || isUnderWay(train.find(id)) || isUnderWay(run));
+    const grew = await Promise.all(unread.map((curve) => curve.read().catch(() => false))); // asked again in a moment
+    if (grew.some(Boolean) || drawnBeside !== others.length) redraw();
+    drawnBeside = others.length;
   }
 
   function draw() {
     const { run, curve } = train;
-    page.empty.hidden = Boolean(run);
+    page.empty.hidden = Boolean(run) || !train.hasLooked;
     page.filled.hidden = !run;
     if (!run) return;
     for (const [name, node] of switches) node.setAttribute("aria-pressed", String(name === scale));
@@ -102,13 +106,14 @@ export function createWatch(panel, train) {
 
   const redraw = () => !panel.hidden && draw();
   train.addEventListener("runs", redraw);
+  train.addEventListener("runs", compare);
   train.addEventListener("curve", redraw);
   train.addEventListener("right", redraw);
   train.addEventListener("run", () => {
     at = null;
     void compare();
   });
-  train.addEventListener("compare", () => void compare());
+  train.addEventListener("compare", compare);
   return {
     show: redraw,
     keys: [
@@ -133,7 +138,7 @@ export function createWatch(panel, train) {
 // The large numbers, from what was measured last.
 function figures(run, curve) {
   const val = curve.val.at(-1)?.[1];
-  const best = Math.min(...curve.val.map(([, loss]) => loss));
+  const best = curve.val.reduce((least, [, loss]) => Math.min(least, loss), Infinity);
   const last = curve.steps.at(-1);
   const all = [
     ["validation loss", val === undefined ? "–" : val.toFixed(3), Number.isFinite(best) && best < val ? `best ${best.toFixed(3)}` : ""],
