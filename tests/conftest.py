@@ -114,7 +114,7 @@ def mounted_disk(folder: Path, size: str) -> Iterator[Path]:
     if mounted.returncode:
         pytest.skip(f"no small disk can be mounted here: {mounted.stderr.strip()}")
     yield folder
-    subprocess.run(["umount", folder], check=True)
+    subprocess.run(["umount", "--lazy", folder], check=True)  # whoever wrote there may not quite be gone
 
 
 @pytest.fixture
