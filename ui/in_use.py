@@ -4,8 +4,8 @@
 
     {"key": "e63aab5d", "run": null, "facts": ["shakespeare", "10.7 M parameters", "CPU", "bfloat16"], "page": {...}, "heads": {...}}
 
-"key" is the beginning of the weights' sha256: another one is another model. It is told as "model" too, in the first line of POST /write and
-in GET /train/runs, so that a page sees that the model has changed, and asks here. "page" is what the Sample tab is told of the
+"key" is the beginning of the weights' sha256: another one is another model. Each answer of the app tells it in the header X-Model, so that
+a page sees that the model has changed; POST /write and GET /train/runs tell it as "model" too. "page" is what the Sample tab is told of the
 model (vocabulary, start, weights, stored samples), "heads" what the Attention tab is told. "run" is the id of the run that it is of.
 """
 
@@ -34,11 +34,13 @@ class InUse:
 
     Attributes:
         run: id of the run that it is of; None for the model that the app began with.
+        step: after which it is of that run.
     """
 
     def __init__(self, engine: Engine):
         self._engine, self._first = engine, engine.weights
         self.run: str | None = None
+        self.step: int | None = None
         self._one_at_a_time = asyncio.Lock()
 
     @property
@@ -58,14 +60,14 @@ class InUse:
             loaded = await asyncio.to_thread(lambda: apart(lambda: _load(job, self._first)))
             chosen = await asyncio.wrap_future(self._engine.run(partial(_make_ready, loaded)))
             await asyncio.to_thread(self._engine.use, chosen)
-            self.run = job.id
+            self.run, self.step = job.id, chosen.about.get("best", {}).get("step")
 
     async def go_back(self) -> None:
         """Writes with the model that the app began with."""
         async with self._one_at_a_time:
             if self._engine.weights is not self._first:
                 await asyncio.to_thread(self._engine.use, self._first)
-            self.run = None
+            self.run = self.step = None
 
 
 def _load(job: Job, like: Weights) -> Weights:
@@ -103,7 +105,7 @@ def add_model(server: FastAPI, engine: Engine, in_use: InUse) -> None:
         told = {
             "key": weights.key,
             "run": in_use.run,
-            "facts": facts(weights),
+            "facts": facts(weights, in_use.step),
             "page": page_of(weights),
             "heads": weights.heads,
         }
@@ -112,12 +114,13 @@ def add_model(server: FastAPI, engine: Engine, in_use: InUse) -> None:
     add_get(server, "/model", model)
 
 
-def facts(weights: Weights) -> list[str]:
-    """What the header says of a model."""
+def facts(weights: Weights, step: int | None = None) -> list[str]:
+    """What the header says of a model, of a run after some step."""
     model = weights.model
     device = "GPU" if model.device.type == "cuda" else "CPU"
     precision = str(model.dtype).removeprefix("torch.")
-    return [weights.name, f"{model.n_params() / 1e6:.1f} M parameters", device, precision]
+    name = weights.name if step is None else f"{weights.name}, step {step:,}"
+    return [name, f"{model.n_params() / 1e6:.1f} M parameters", device, precision]
 
 
 def page_of(weights: Weights) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
     POST /admin/login    {"password": "..."}    {"token": "...", "expires_s": 43200}
     POST /admin/logout   {}                     {}
-    GET  /admin/right                           {"admin": true, "expires_s": 41023.5, "closed": ""}
+    GET  /admin/right                           {"admin": true, "expires_s": 41023.5, "closed": "", "one_time": true}
 
 The page keeps the token in its local storage and sends it along as "Authorization: Bearer ...". So it survives a reload; it works in a
 Space's frame, where browsers keep back cookies; and no other site can send it. The server keeps only what a token hashes to.
@@ -12,7 +12,7 @@ A wrong password is answered by 401. After some of them the client has to wait, 
 address there may be a whole class: whoever once had the right, and sends that token along when logging in again, is a client of
 their own, so that no student can lock the lecturer out.
 
-"closed" says why nobody can have the right, and what to do.
+"closed" says why nobody can have the right, and what to do; "one_time" that the password stands in the terminal.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ SHOWN_CHARS = 100  # of an address, in the log
 IPV6_NETWORK = 64  # bits: a household's, or a class's
 
 WRONG = "This is not the password."
-NO_RIGHT = "This needs the admin's right. Log in on the Train tab; a right ends after a while."
+NO_RIGHT = "This needs the admin's right: unlock the Train tab. A right ends after a while, and when the app is started anew."
 CLOSED_ON_A_SPACE = (
     "Nobody can train on this Space yet. Its owner sets a secret named ADMIN_PASSWORD in the Space's settings, under Variables and "
     "secrets; the Space then restarts, and that password opens this tab."
@@ -74,12 +74,13 @@ class Lock:
     Args:
         password: opens it; "" leaves it closed to everybody.
         on_a_space: the connection then comes from the Space's own proxy, which says at the end of X-Forwarded-For who asked.
+        one_time: whether the password was made up for this start, and stands in the terminal.
         clock: seconds; they pass while a laptop sleeps, too.
     """
 
-    def __init__(self, password: str, on_a_space: bool = False, clock: Callable[[], float] = time.time):
+    def __init__(self, password: str, on_a_space: bool = False, clock: Callable[[], float] = time.time, one_time: bool = False):
         self._digest = _digest(password) if password else b""
-        self._on_a_space, self._clock = on_a_space, clock
+        self._on_a_space, self._clock, self.one_time = on_a_space, clock, one_time
         self._rights: OrderedDict[bytes, float] = OrderedDict()  # a token's digest -> when it ends; those that ended are kept for a while
         self._tries: OrderedDict[str, Tries] = OrderedDict()  # of each client; who tried last comes last
 
@@ -198,7 +199,7 @@ def make_lock(environment: Mapping[str, str] = os.environ) -> tuple[Lock, str]:
     if on_a_space:  # its terminal is a log that others may read
         return Lock("", on_a_space), ""
     password = "-".join(secrets.token_hex(2) for _ in range(3))
-    return Lock(password), password
+    return Lock(password, one_time=True), password
 
 
 def add_lock(server: FastAPI, lock: Lock) -> None:
@@ -213,7 +214,7 @@ def add_lock(server: FastAPI, lock: Lock) -> None:
 
     async def right(http: HTTPRequest) -> Response:
         left_s = lock.left_s(_token(http))
-        return _private({"admin": left_s > 0, "expires_s": round(left_s, 1), "closed": lock.closed})
+        return _private({"admin": left_s > 0, "expires_s": round(left_s, 1), "closed": lock.closed, "one_time": lock.one_time})
 
     add_post(server, "/admin/login", {"password"}, login)
     add_post(server, "/admin/logout", (), logout)

@@ -38,14 +38,14 @@ CONTENT_SECURITY_POLICY = (
 
 
 class Guard:
-    """Holds browsers to the policy above, and refuses requests larger than anything the page sends: for most a prompt, for the admin
-    a text to train on.
+    """Holds browsers to the policy above, tells which model is in use, and refuses requests larger than anything the page sends: for most
+    a prompt, for the admin a text to train on.
 
     Written against ASGI itself: event streams pass through untouched.
     """
 
-    def __init__(self, app: ASGIApp, lock: Lock):
-        self.app, self.lock = app, lock
+    def __init__(self, app: ASGIApp, lock: Lock, engine: Engine):
+        self.app, self.lock, self.engine = app, lock, engine
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -65,7 +65,9 @@ class Guard:
 
         async def send_with_policy(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+                headers = MutableHeaders(scope=message)
+                headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+                headers["X-Model"] = self.engine.weights.key  # a page shows what one model says (ui/shared/model.js)
             await send(message)
 
         announced = dict(scope["headers"]).get(b"content-length", b"0")
@@ -99,7 +101,7 @@ def create_server(engine: Engine, jobs: Jobs, lock: Lock, class_address: str | N
     add_training(server, jobs, lock, in_use)
     page.max_threads = MAX_EVENTS
     page._queue.max_thread_count = MAX_EVENTS  # mounting, unlike launching, does not pass it on
-    server.add_middleware(Guard, lock=lock)
+    server.add_middleware(Guard, lock=lock, engine=engine)
     return gr.mount_gradio_app(
         server,
         page,

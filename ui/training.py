@@ -51,6 +51,7 @@ from model.errors import ParameterError, SoliloquyError, TrainingError
 from model.training.job import MAX_NAME_CHARS, Job
 from model.training.jobs import NETWORK_SETTINGS, Jobs, read_settings
 from model.training.presets import DEFAULT_PRESET, PRESETS
+from model.training.samples import SAMPLE_TEMPERATURE
 from ui import corpora as texts
 from ui.answers import Asked, add_get, add_post, read_index, refusal
 from ui.in_use import InUse
@@ -296,7 +297,7 @@ def tell_runs(jobs: Jobs, in_use: InUse) -> dict[str, Any]:
             told.append(job.about())
         except (AttributeError, KeyError, TypeError, ValueError, OSError, SoliloquyError) as error:
             job.tell_once(log, f"the run {job.id!a} cannot be told: {repr(error)!a}")
-    return {"runs": told, "model": in_use.key, "in_use": in_use.run}
+    return {"runs": told, "model": in_use.key, "in_use": in_use.run, "step_in_use": in_use.step, "sample_temperature": SAMPLE_TEMPERATURE}
 
 
 def tell_metrics(job: Job, since: int, edition: str) -> dict[str, Any]:

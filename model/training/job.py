@@ -176,8 +176,14 @@ class Job:
             "chars_per_s": round(recipe["batch_size"] * network["block_size"] / pace) if pace else None,
             "left_s": round(pace * (steps - curve.step), 1) if pace and state in UNDER_WAY else None,
             "has_weights": self.has_weights,
+            "why": self._public_error(),
             "notice": str(self.run.process().get("notice", "")).replace(str(self.folder), f"runs/{self.id}"),
         }
+
+    def _public_error(self) -> str:
+        """Why it ended, where that tells of no place on the machine."""
+        error = str(self.run.process().get("error", ""))
+        return "" if "/" in error or "\\" in error else error
 
     def trouble(self) -> dict[str, Any]:
         """What went wrong, for whoever may see the machine's paths: the trainer's error and the last lines of its log."""

@@ -41,7 +41,7 @@ export async function start(element) {
   const ids = new Map(vocabulary.map((char, id) => [char, id]));
   Object.assign(window.soliloquy, { vocabulary, start });
   window.soliloquy.showFacts(facts);
-  models.addEventListener("other", () => document.querySelector(".masthead").after(otherModel()));
+  models.addEventListener("other", () => document.querySelector(".masthead").after(otherModel()), { once: true });
   const controls = await Controls.ready();
   const app = { vocabulary, idOf: (char) => ids.get(char), page: weights, controls, runs: new Runs(), stored, mostToScore, tell, element };
   app.newest = () => newest(app);

@@ -2,7 +2,6 @@
 //
 // Events: "change" (runs came, went or were brought back), "grow" (detail: a run that has more text or another state),
 // "trouble" (detail: words for the reader), "notice" (likewise, no error).
-import { noteModel } from "../shared/model.js";
 import { postForLines, UNREACHABLE } from "../shared/server.js";
 
 const MOST_UNDO = 30;
@@ -91,7 +90,6 @@ export class Runs extends EventTarget {
     this.#tell("change");
     const begin = (view) => {
       this.#asked.delete(abort);
-      void noteModel(view.model);
       run = new Run({ ...view, beside, forced });
       run.abort = abort;
       this.#add(run, keep, before);

@@ -12,9 +12,23 @@ export async function reached(asked) {
   }
 }
 
-// An answer that is no refusal. Throws an Error in words for the reader, with its status.
-export async function accepted(asked) {
+const OTHER_MODEL = "Another model is in use by now: load the page anew to go on with it.";
+export const models = new EventTarget(); // event "other": see model.js
+let model = ""; // the key of the first that an answer told of
+
+function isOfAnother(answer) {
+  const told = answer.headers.get("X-Model");
+  model ||= told ?? "";
+  if (!told || told === model) return false;
+  models.dispatchEvent(new CustomEvent("other"));
+  return true;
+}
+
+// An answer that is no refusal. Throws an Error in words for the reader, with its status; also for what another model than the page's says,
+// unless `anyModel`.
+export async function accepted(asked, anyModel = false) {
   const answer = await reached(asked);
+  if (isOfAnother(answer) && answer.ok && !anyModel) throw new Error(OTHER_MODEL);
   if (answer.ok) return answer;
   const { error } = await answer.json().catch(() => ({}));
   throw Object.assign(new Error(error ?? `The server answered ${answer.status}.`), { status: answer.status });

@@ -12,8 +12,8 @@ export const LECTURE = [
 ]; // validation losses, in nats per character, of the lecture's rungs
 const EDGE = { left: 3, right: 8.75, top: 1, bottom: 2.25 }; // rem
 const MOST = 20; // nats; what is above stands at the top
-const LEAST = 0.9; // nats; no run of this size gets below
-const TICKS = [1, 1.2, 1.5, 2, 2.5, 3, 3.5, 4, 5, 7, 10];
+const LEAST = 0.01; // and below, at the bottom
+const TICKS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 1.2, 1.5, 2, 2.5, 3, 3.5, 4, 5, 7, 10];
 const NAMED_APART = 1.1; // rem between two names at the right
 const DASHES = [[], [7, 4], [2, 3], [10, 3, 2, 3]]; // one for each run, so that they are told apart without colours
 
@@ -73,7 +73,7 @@ function layOut(width, height, { runs, scale }, rem) {
       for (const [, loss] of points) if (Number.isFinite(loss)) [lowest, highest] = [Math.min(lowest, loss), Math.max(highest, loss)];
     }
   }
-  const [least, most] = [Math.max(LEAST, lowest - 0.05), Math.min(MOST, highest)];
+  const [least, most] = [Math.max(LEAST, 0.96 * lowest), Math.min(MOST, highest)];
   const steps = Math.max(1, ...runs.map(({ steps, train }) => Math.max(steps, train.at(-1)?.[0] ?? 0)));
   const share = scale === "log" ? (loss) => Math.log(loss / least) / Math.log(most / least) : (loss) => (loss - least) / (most - least);
   const y = (loss) => bottom - (bottom - top) * Math.min(1, Math.max(0, share(loss)));
@@ -86,7 +86,7 @@ function paintChart(context, width, height, shown) {
   context.font = `${0.875 * colours.rem}px ${colours.sans}`;
   context.textBaseline = "middle";
   paintAxes(context, places, colours);
-  paintLecture(context, places, colours);
+  if (shown.runs.every(({ isLectures }) => isLectures)) paintLecture(context, places, colours);
   if (shown.step !== null) paintStep(context, places, shown.step, colours);
   if (shown.runs.length > 1) paintLegend(context, places, shown.runs, colours);
   [...shown.runs.entries()].reverse().forEach(([place, run]) => paintRun(context, places, run, place, colours));
@@ -137,12 +137,15 @@ function paintStep(context, { top, bottom, x }, step, { accent }) {
   context.fillRect(Math.round(x(step)), top, 1, bottom - top);
 }
 
+const colourOf = (place, { accent, heat, inkSoft, ink }) => [accent, heat, inkSoft, ink][place];
+
 // Which line is whose, at the top right, where no curve comes.
-function paintLegend(context, { right, top }, runs, { rem, accent, ink, inkSoft }) {
+function paintLegend(context, { right, top }, runs, colours) {
+  const { rem, ink } = colours;
   context.textAlign = "right";
   for (const [place, { name }] of runs.entries()) {
     const at = top + (0.5 + 1.4 * place) * rem;
-    context.strokeStyle = place ? inkSoft : accent;
+    context.strokeStyle = colourOf(place, colours);
     context.lineWidth = place ? 2 : 3;
     context.setLineDash(DASHES[place % DASHES.length]);
     context.beginPath();
@@ -165,10 +168,10 @@ function paintRun(context, { x, y }, { train, val }, place, colours) {
     context.globalAlpha = 1;
   };
   context.lineJoin = "round";
-  context.strokeStyle = place ? colours.inkSoft : colours.ink;
+  context.strokeStyle = place ? colourOf(place, colours) : colours.ink;
   line(thinned(train, x), 1, 0.35);
   context.setLineDash(DASHES[place % DASHES.length]);
-  context.strokeStyle = place ? colours.inkSoft : colours.accent;
+  context.strokeStyle = colourOf(place, colours);
   line(val, place ? 2 : 3, 1);
   context.setLineDash([]);
   if (val.length && val.length <= 60) {

@@ -4,6 +4,7 @@ import { duration, isUnderWay } from "./run.js";
 import { act, getPresets, measurePace, sendCorpus, startRun } from "./server.js";
 
 const CHECK_MS = 600; // after the last change of a text or a setting
+const KEPT = "soliloquy-new-run"; // in the session's storage
 const MOST_SHOWN = 120; // characters of an alphabet
 
 export function createForm(train, node) {
@@ -32,9 +33,38 @@ export function createForm(train, node) {
     page.settings.replaceChildren(...known.settings.map(settingNode));
     tellStandard();
     page.ephemeral.hidden = !known.ephemeral;
-    page.form.addEventListener("input", tellCommand);
+    page.form.addEventListener("input", () => {
+      tellTrouble("");
+      tellCommand();
+      keep();
+    });
     page.settings.addEventListener("change", tellTime);
     takePreset();
+    restore();
+  }
+
+  // What is filled in outlives a page that is loaded anew, as after "Use this model"; a file has to be chosen again.
+  function keep() {
+    const [name, source, paste] = [page.name.value, page.source.value, page.paste.value];
+    try {
+      sessionStorage.setItem(KEPT, JSON.stringify({ preset: page.preset.value, settings: changed(), name, source, paste }));
+    } catch {} // a text too long to be kept, or a storage that is closed to us
+  }
+
+  function restore() {
+    let kept = null;
+    try {
+      kept = JSON.parse(sessionStorage.getItem(KEPT));
+    } catch {}
+    if (!known.presets.some(({ id }) => id === kept?.preset)) return;
+    page.preset.value = kept.preset;
+    takePreset();
+    for (const [name, value] of Object.entries(kept.settings)) if (page.form.elements[name]) page.form.elements[name].value = value;
+    Object.assign(page.name, { value: kept.name });
+    Object.assign(page.source, { value: kept.source });
+    Object.assign(page.paste, { value: kept.paste });
+    showSource();
+    take();
   }
 
   const tellTrouble = (words) => (page.trouble.textContent = words);
@@ -76,6 +106,7 @@ export function createForm(train, node) {
   let asking = 0;
   async function tellTime() {
     const count = ++asking;
+    page.time.textContent = "";
     await new Promise((rested) => setTimeout(rested, CHECK_MS));
     if (count !== asking || !known) return;
     const tell = (words, isError = false) => {
@@ -83,7 +114,7 @@ export function createForm(train, node) {
       page.time.textContent = words;
       page.time.classList.toggle("error", isError);
     };
-    if (train.runs.some(isUnderWay)) return tell("");
+    if (train.runs.some(isUnderWay)) return tell("How long it takes here is measured once the run is done.");
     tell("Measuring how long it takes here …");
     try {
       const { takes_s } = await measurePace({ preset: preset().id, settings: changed(), corpus: corpus?.key ?? null });
@@ -144,8 +175,7 @@ export function createForm(train, node) {
 
   page.preset.addEventListener("change", takePreset);
   page.source.addEventListener("change", () => {
-    page.file.hidden = page.source.value !== "file";
-    page.paste.hidden = page.source.value !== "paste";
+    showSource();
     take();
     if (page.source.value === "file" && !corpus) page.file.click();
   });
@@ -155,6 +185,11 @@ export function createForm(train, node) {
     clearTimeout(pasting);
     pasting = setTimeout(take, CHECK_MS);
   });
+
+  function showSource() {
+    page.file.hidden = page.source.value !== "file";
+    page.paste.hidden = page.source.value !== "paste";
+  }
 
   // The text that is chosen now; null for Tiny Shakespeare, and where none is there yet.
   function chosen() {
@@ -191,12 +226,13 @@ export function createForm(train, node) {
     void train.act(async () => {
       page.go.disabled = true;
       asking += 1; // what is measured now is of no interest any more
+      page.time.textContent = "";
       try {
         corpus = chosen(); // what was pasted just now, too
         if (page.source.value && !corpus) throw new Error(page.source.value === "file" ? "Choose a text file first." : "Paste a text first.");
         if (corpus) corpus.key = (await send(corpus)).corpus; // the server keeps only the latest texts
-        const name = page.name.value.trim() || new Date().toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
-        const { run } = await startRun({ preset: preset().id, settings: changed(), corpus: corpus?.key ?? null, name: `${preset().id}, ${name}`.slice(0, known.limits.name_chars) });
+        const name = page.name.value.trim() || `${preset().id}, ${new Date().toLocaleTimeString("en-GB")}`;
+        const { run } = await startRun({ preset: preset().id, settings: changed(), corpus: corpus?.key ?? null, name });
         train.show("watch");
         await train.look();
         train.watch(run.id);
@@ -209,6 +245,7 @@ export function createForm(train, node) {
   function showBusy() {
     const running = train.runs.find(isUnderWay);
     const hadFocus = [page.go, page.stop].includes(document.activeElement);
+    if (Boolean(running) === page.stop.hidden) void tellTime(); // one began, or ended
     page.go.hidden = Boolean(running); // one run at a time
     page.stop.hidden = !running;
     if (hadFocus) (running ? page.stop : page.go).focus();
@@ -245,14 +282,14 @@ function build(node) {
   const [command, copy] = [make("code", "command"), button("quiet", "Copy", () => {})];
   const line = make("p", "command-line");
   line.append(command, copy);
-  const actions = make("div", "train-actions");
+  const actions = make("div", "train-actions train-go");
+  const trouble = make("p", "train-trouble");
+  trouble.setAttribute("role", "alert");
   const go = make("button", "train-button train-main", "Start");
   go.type = "submit";
   const stop = Object.assign(button("train-button", "Stop the run", () => {}), { hidden: true });
-  actions.append(go, stop);
-  const trouble = make("p", "train-trouble");
-  trouble.setAttribute("role", "alert");
-  form.append(...label("Preset", preset), presetAbout, time, ...label("Learns from", source), file, paste, about, ...label("Name", name), more, settings, actions, trouble, ephemeral, line);
+  actions.append(trouble, go, stop);
+  form.append(...label("Preset", preset), presetAbout, time, ...label("Learns from", source), file, paste, about, ...label("Name", name), more, settings, actions, ephemeral, line);
   node.append(form);
   return { form, trouble, preset, presetAbout, time, source, ephemeral, file, paste, about, name, more, settings, command, copy, go, stop };
 }

@@ -12,7 +12,7 @@ export function createLock(train, node) {
   go.type = "submit";
   const said = make("p", "train-trouble");
   said.setAttribute("role", "alert");
-  const hint = make("p", "train-hint", "Everybody may watch. To start runs, unlock: the password stands in the terminal where the app was started, unless one was set.");
+  const hint = make("p", "train-hint");
   form.append(hint, label, field, go, said);
   const leave = button("quiet", "Lock again", async () => {
     await lock().catch((error) => train.say(error.message));
@@ -41,9 +41,10 @@ export function createLock(train, node) {
     form.hidden = train.isAdmin;
     leave.hidden = !train.isAdmin;
     if (hadFocus) (train.isAdmin ? leave : field).focus();
-    const { closed } = train.isAdmin ? {} : await askRight().catch(() => ({}));
-    if (!closed) return;
-    hint.textContent = closed;
-    for (const part of [label, field, go]) part.hidden = true;
+    if (train.isAdmin) return train.say("");
+    const { closed, one_time } = await askRight().catch(() => ({}));
+    const where = one_time ? " It stands in the terminal where the app was started." : "";
+    hint.textContent = closed || `Everybody may watch. To start runs, unlock with the lecturer's password.${where}`;
+    for (const part of [label, field, go]) part.hidden = Boolean(closed);
   });
 }

@@ -9,7 +9,6 @@
 //   train.act(work, say)   does what an admin asked for, and says what went wrong; train.say(words, isError)
 import { copyLink, createMenu, sayer, toggleFullScreen, tool } from "../shared/bar.js";
 import { createHelp, listenToKeys } from "../shared/keys.js";
-import { noteModel } from "../shared/model.js";
 import { sampleTab } from "../shared/tabs.js";
 import { createViews } from "../shared/views.js";
 import { Curve } from "./curve.js";
@@ -29,6 +28,8 @@ const IDLE_MS = 10_000; // ... and while none is
 
 class Train extends EventTarget {
   runs = [];
+  stepInUse = null; // after which the model in use is of its run
+  sampleTemperature = 0;
   inUse = null; // id of the run whose model writes; null for the one that the app began with
   run = null;
   hasLooked = false; // whether the server has said what runs there are
@@ -61,9 +62,12 @@ class Train extends EventTarget {
   }
 
   async look() {
-    const { runs, model, in_use } = await getRuns();
-    Object.assign(this, { runs, inUse: in_use, hasLooked: true });
-    void noteModel(model);
+    const { runs, in_use, step_in_use, sample_temperature } = await getRuns();
+    Object.assign(this, { runs, inUse: in_use, stepInUse: step_in_use, sampleTemperature: sample_temperature, hasLooked: true });
+    if (this.#chosen && !this.find(this.#chosen)) {
+      this.say("The run that was watched is no longer there.");
+      this.watch("");
+    }
     this.watch();
     this.tell("runs");
     await this.grow();
@@ -125,7 +129,10 @@ async function follow(train) {
     if (!document.hidden && train.element.checkVisibility()) {
       try {
         await train.look();
-        if (failed) train.say("");
+        if (failed) {
+          train.say("");
+          void askRight().then(() => train.checkRight(), () => {}); // it was another app's, maybe
+        }
         failed = false;
       } catch (error) {
         failed = true;

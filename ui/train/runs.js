@@ -1,6 +1,7 @@
 // The view "All runs": every run on this machine; who has the right can do something with each.
 import { button, make, number } from "../shared/dom.js";
-import { actionsFor, wayBack } from "./actions.js";
+import { download } from "../shared/paint.js";
+import { actionsFor } from "./actions.js";
 import { duration, MOST_COMPARED, stateInWords } from "./run.js";
 
 const COLUMNS = ["Run", "State", "Loss", "Steps", "Network", "Learned from", "Took", "Curve"];
@@ -13,10 +14,9 @@ export function createRuns(panel, train) {
   top.append(head);
   table.append(top, body);
   const empty = make("p", "train-empty", "No run yet.");
-  const back = wayBack(train);
   const frame = make("div", "runs-frame");
   frame.append(table);
-  panel.append(empty, frame, back);
+  panel.append(empty, frame);
   let rows = new Map(); // of each run: { nodes, tell(run), actions }
 
   // Rows stay while what they hold is told anew: a button may have the focus, or be about to be pressed.
@@ -24,7 +24,6 @@ export function createRuns(panel, train) {
     if (panel.hidden) return;
     empty.hidden = train.runs.length > 0 || !train.hasLooked;
     table.hidden = !train.runs.length;
-    back.hidden = !train.isAdmin || train.inUse === null;
     const before = [...rows.values()];
     rows = new Map(train.runs.map((run) => [run.id, keptRow(run)]));
     if (before.length !== rows.size || [...rows.values()].some((row, place) => row !== before[place])) {
@@ -86,7 +85,13 @@ export function createRuns(panel, train) {
   }
 
   for (const event of ["runs", "right", "compare"]) train.addEventListener(event, draw);
-  return { show: draw };
+  return { show: draw, downloads: [["Runs (CSV)", () => download("runs.csv", new Blob([asCSV(train.runs)], { type: "text/csv" }))]] };
+}
+
+function asCSV(runs) {
+  const quoted = (value) => `"${String(value ?? "").replaceAll('"', '""')}"`;
+  const names = ["id", "name", "state", "best_loss", "best_step", "step", "steps", "n_params", "elapsed_s"];
+  return `${[names.join(","), ...runs.map((run) => names.map((name) => quoted(run[name])).join(","))].join("\n")}\n`;
 }
 
 // On a phone there is no head: each cell says what it holds.

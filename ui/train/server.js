@@ -32,7 +32,7 @@ export const hasRight = () => Boolean(token) && !ended;
 async function ask(path, { method = "GET", json, body = json && JSON.stringify(json) } = {}) {
   const headers = { ...(token && { Authorization: `Bearer ${token}` }), ...(json && { "Content-Type": "application/json" }) };
   try {
-    return await accepted(fetch(path, { method, headers, body }));
+    return await accepted(fetch(path, { method, headers, body }), true); // training goes on whatever model is in use
   } catch (error) {
     if (error.status === 401 && hasRight()) end();
     throw error;

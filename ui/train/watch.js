@@ -4,7 +4,7 @@ import { download, savePicture } from "../shared/paint.js";
 import { actionsFor } from "./actions.js";
 import { createChart } from "./chart.js";
 import { Curve } from "./curve.js";
-import { duration, isUnderWay, MOST_COMPARED, stateInWords } from "./run.js";
+import { duration, isUnderWay, LECTURES, MOST_COMPARED, stateInWords } from "./run.js";
 import { getLog } from "./server.js";
 
 const SCALES = ["log", "linear"];
@@ -55,7 +55,7 @@ export function createWatch(panel, train) {
     drawActions(run);
     void tellTrouble(run);
     page.figures.replaceChildren(...figures(run, curve));
-    const asSeries = (curve, run) => ({ name: run.name, train: curve.train, val: curve.val, steps: run.steps });
+    const asSeries = (curve, run) => ({ name: run.name, train: curve.train, val: curve.val, steps: run.steps, isLectures: !run.corpus.own && run.corpus.name === LECTURES });
     const compared = others.filter(({ id }) => train.find(id)).map((curve) => asSeries(curve, train.find(curve.id)));
     const sample = curve.samples.find(({ step }) => step === at) ?? curve.samples.at(-1);
     chart.draw({ runs: [asSeries(curve, run), ...compared], scale, step: sample?.step ?? null });
@@ -74,14 +74,14 @@ export function createWatch(panel, train) {
 
   // What went wrong, and the end of the log: for the admin, for it may tell of the machine.
   let told = "";
-  async function tellTrouble({ id, state, notice }) {
+  async function tellTrouble({ id, state, notice, why }) {
     const key = `${id} ${state} ${train.isAdmin} ${notice}`;
     if (key === told) return;
     told = key;
     page.trouble.textContent = notice;
     page.log.hidden = true;
     if (state !== "failed" && state !== "died") return;
-    if (!train.isAdmin) return (page.trouble.textContent = "It ended before its time. Who unlocks sees its last words.");
+    if (!train.isAdmin) return (page.trouble.textContent = why || "It ended before its time. Who unlocks sees its last words.");
     try {
       const { error, last_lines } = await getLog(id);
       if (told !== key) return;
@@ -99,7 +99,8 @@ export function createWatch(panel, train) {
     page.slider.max = samples.length - 1;
     page.slider.value = samples.indexOf(sample);
     page.slider.setAttribute("aria-valuetext", `step ${number(sample.step)}`);
-    page.when.textContent = `After ${plural(sample.step, "step")}, the same prompt and the same dice`;
+    const same = `without a prompt, at temperature ${train.sampleTemperature}, with the same dice`;
+    page.when.textContent = `After ${plural(sample.step, "step")}: ${same}`;
     page.newest.hidden = sample === samples.at(-1);
     page.text.textContent = sample.text;
   }
@@ -138,16 +139,15 @@ export function createWatch(panel, train) {
 // The large numbers, from what was measured last.
 function figures(run, curve) {
   const val = curve.val.at(-1)?.[1];
-  const best = curve.val.reduce((least, [, loss]) => Math.min(least, loss), Infinity);
   const last = curve.steps.at(-1);
   const all = [
-    ["validation loss", val === undefined ? "–" : val.toFixed(3), Number.isFinite(best) && best < val ? `best ${best.toFixed(3)}` : ""],
+    ["validation loss", val === undefined ? "–" : val.toFixed(3), ""],
     ["training loss", last ? last.loss.toFixed(3) : "–", ""],
     ["step", number(last?.step ?? 0), `of ${number(run.steps)}`],
     ["characters/s", run.chars_per_s ? number(run.chars_per_s) : "–", ""],
-    ["left", isUnderWay(run) && run.left_s ? duration(run.left_s) : "–", ""],
-    ["gradient norm", last ? last.grad_norm.toFixed(2) : "–", ""],
-    ["learning rate", last ? last.learning_rate.toPrecision(2) : "–", ""],
+    isUnderWay(run) ? ["left", run.left_s ? duration(run.left_s) : "–", ""] : ["took", run.elapsed_s ? duration(run.elapsed_s) : "–", ""],
+    ["gradient norm", last ? short(last.grad_norm) : "–", ""],
+    ["learning rate", last ? short(last.learning_rate) : "–", ""],
   ];
   return all.map(([name, value, more]) => {
     const node = make("div", "train-number");
@@ -156,6 +156,8 @@ function figures(run, curve) {
   });
 }
 
+const short = (value) => (value && (value < 0.001 || value >= 10_000) ? value.toExponential(1) : String(Number(value.toPrecision(2))));
+
 function asCSV({ steps, evaluations }) {
   const lines = [...steps, ...evaluations].sort((a, b) => a.step - b.step);
   const names = ["step", "loss", "val_loss", "val_loss_average", "learning_rate", "grad_norm", "elapsed_s"];
@@ -163,7 +165,7 @@ function asCSV({ steps, evaluations }) {
 }
 
 function build(panel) {
-  const empty = make("p", "train-empty", "Nothing was trained here yet. What is started at the left is watched here, by everybody.");
+  const empty = make("p", "train-empty", "Nothing was trained here yet. Who unlocks this tab starts runs; everybody watches them here.");
   const filled = make("div", "watch");
   const head = make("div", "watch-head");
   const [name, state, tools] = [make("h2", "watch-name"), make("span", "watch-state"), make("div", "watch-tools")];
