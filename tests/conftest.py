@@ -19,6 +19,7 @@ from model.checkpoint import Weights, load_weights
 from model.config import GPTConfig
 from model.gpt import GPT
 from model.tokenizer import CharTokenizer
+from tests.viewing import app_with_log
 
 ROOT = Path(__file__).parent.parent
 VOCABULARY = "\n !$&',-.3:;?" + string.ascii_uppercase + string.ascii_lowercase  # Tiny Shakespeare's
@@ -79,6 +80,27 @@ def make_ids() -> Callable[..., Tensor]:
 def shipped() -> Weights:
     """The model that ships. Shared by all tests: not to be changed."""
     return load_weights(ROOT / "weights" / "shakespeare")
+
+
+@pytest.fixture(scope="session")
+def app_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the app says on stderr."""
+    return tmp_path_factory.mktemp("app") / "stderr"
+
+
+@pytest.fixture(scope="session")
+def app_url(app_log: Path) -> Iterator[str]:
+    """One app for all modules that ask it over HTTP, in the precision that it chose for this machine."""
+    with app_with_log(app_log) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def url(app_url: str, app_log: Path) -> Iterator[str]:
+    """The app; nothing may go wrong in it without being told."""
+    logged = app_log.stat().st_size
+    yield app_url
+    assert b"Traceback" not in app_log.read_bytes()[logged:]
 
 
 @pytest.fixture(scope="session")

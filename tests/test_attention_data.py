@@ -28,7 +28,7 @@ from model.gpt import GPT
 from model.serving.engine import Engine
 from tests.client import host_and_port
 from tests.serving import finished, params
-from tests.viewing import PATIENCE_S, Viewer, answer, app_with_log, serving
+from tests.viewing import PATIENCE_S, Viewer, answer, serving
 from ui import attention_data
 from ui.attention_data import EMPTY, FORGOTTEN, READINGS_AT_ONCE, WENT_WRONG, add_attention
 
@@ -78,15 +78,6 @@ def serve(weights: Weights) -> Iterator[Served]:
 def served(tiny: Weights, one_thread: None) -> Iterator[Served]:
     with serve(tiny) as served:
         yield served
-
-
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The app, in the precision that it chose for this machine."""
-    log = tmp_path_factory.mktemp("app") / "stderr"
-    with app_with_log(log) as url:
-        yield url
-        assert b"Traceback" not in log.read_bytes()
 
 
 def post(url: str, body: bytes | dict[str, Any]) -> tuple[int, Any]:

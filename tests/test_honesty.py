@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -16,7 +15,6 @@ from model.checkpoint import SHIPPED_WEIGHTS, load_weights
 from model.config import MAX_SAMPLES
 from model.sampling import Floats, distribution
 from tests.client import host_and_port
-from tests.server import running_app
 from tests.viewing import PATIENCE_S, answer, texts_of
 
 PROMPT = "What "  # much may follow
@@ -25,12 +23,6 @@ PRESSES = 126  # on each connection
 DRAWN = CONNECTIONS * PRESSES * MAX_SAMPLES  # a little over 20,000
 LEAST_EXPECTED = 5.0  # in a cell of the test; rarer characters are counted together
 UNLIKELY = 0.001
-
-
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    with running_app("--device", "cpu") as url:
-        yield url
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,27 +31,13 @@ from model.serving.request import DONE, RUNNING
 from model.serving.writer import WENT_WRONG
 from tests.client import host_and_port
 from tests.serving import finished, params, plain_logits
-from tests.viewing import IDLE, PATIENCE_S, SOON_S, Viewer, answer, app_with_log, serving, texts_of, wait_until
+from tests.viewing import IDLE, PATIENCE_S, SOON_S, Viewer, answer, serving, texts_of, wait_until
 from ui import logits as logits_module
 from ui.answers import MAX_NAME_CHARS
 from ui.logits import WINDOWS_AT_ONCE, add_logits
 
 V = 65
 LONGEST = ("First Citizen:\nBefore we proceed any further, hear me speak.\n\n" * 200)[:MAX_SCORE_CHARS]
-
-
-@pytest.fixture(scope="module")
-def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the app says on stderr."""
-    return tmp_path_factory.mktemp("app") / "stderr"
-
-
-@pytest.fixture(scope="module")
-def url(log: Path) -> Iterator[str]:
-    """The app, in the precision that it chose for this machine."""
-    with app_with_log(log) as url:
-        yield url
-        assert b"Traceback" not in log.read_bytes()
 
 
 class Served:

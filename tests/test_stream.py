@@ -28,7 +28,7 @@ from model.serving.engine import Engine
 from model.serving.request import Request
 from tests.client import host_and_port
 from tests.server import health
-from tests.viewing import IDLE, PATIENCE_S, SOON_S, Viewer, answer, app_with_log, texts_of, wait_until, write
+from tests.viewing import IDLE, PATIENCE_S, SOON_S, Viewer, answer, texts_of, wait_until, write
 from ui import answers
 from ui.answers import MAX_NAME_CHARS, LineStream
 from ui.stream import lines
@@ -52,25 +52,13 @@ def many_files() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
-@pytest.fixture(scope="module")
-def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the app says on stderr."""
-    return tmp_path_factory.mktemp("app") / "stderr"
-
-
-@pytest.fixture(scope="module")
-def url(log: Path) -> Iterator[str]:
-    with app_with_log(log) as url:
-        yield url
-
-
 @pytest.fixture(autouse=True)
-def left_as_found(url: str, log: Path) -> Iterator[None]:
+def left_as_found(url: str, app_log: Path) -> Iterator[None]:
     """After every test the engine has nothing to do, and nothing went wrong without being told."""
-    logged = log.stat().st_size
+    logged = app_log.stat().st_size
     yield
     wait_until(IDLE, url)
-    assert b"Traceback" not in log.read_bytes()[logged:]
+    assert b"Traceback" not in app_log.read_bytes()[logged:]
 
 
 def post(url: str, body: bytes, content_type: str = "application/json") -> tuple[int, Any]:

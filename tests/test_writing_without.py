@@ -22,7 +22,6 @@ from model.sampling import dice, distribution, draw
 from model.serving.engine import Engine
 from model.serving.without_heads import MAX_CHARS_WITHOUT_HEADS, write_without
 from model.serving.writer import WENT_WRONG
-from tests.server import running_app
 from tests.serving import finished, params
 from tests.viewing import PATIENCE_S, Viewer, answer, serving, texts_of, write
 from ui.stream import add_stream
@@ -30,13 +29,6 @@ from ui.writing_without import CHARS_AT_ONCE, TEXTS_AT_ONCE
 
 PATH = "/write_without"
 PROMPT = "ROMEO:\nBut, soft! what light\n"
-
-
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    """The app, in the precision that it chose for this machine."""
-    with running_app("--device", "cpu") as url:
-        yield url
 
 
 class Served:

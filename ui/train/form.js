@@ -173,7 +173,7 @@ export function createForm(train, node) {
     tellCommand();
   }
 
-  page.preset.addEventListener("change", takePreset);
+  page.preset.addEventListener("input", takePreset); // before the form hears of it
   page.source.addEventListener("change", () => {
     showSource();
     take();
