@@ -101,7 +101,7 @@ def test_everybody_may_watch(url: str, finished: str) -> None:
 def test_settings_come_with_their_ranges(url: str) -> None:
     told = Admin(url).get("/train/presets")[1]
     settings = {setting["name"]: setting for setting in told["settings"]}
-    assert (settings["n_layer"]["low"], settings["n_layer"]["high"], settings["n_layer"]["flag"]) == (1, 64, "--n-layer")
+    assert (settings["n_layer"]["low"], settings["n_layer"]["high"], settings["n_layer"]["type"]) == (1, 64, "int")
     assert settings["optimizer"]["choices"] == ["muon", "adamw"]
     assert "vocab_size" not in settings
     assert told["default"] in [preset["id"] for preset in told["presets"]]

@@ -279,7 +279,6 @@ def _describe(field: Field[Any], group: str) -> dict[str, Any]:
     known = field.metadata
     return {
         "name": field.name,
-        "flag": f"--{field.name.replace('_', '-')}",
         "group": group,
         "help": known["help"],
         "type": type(field.default).__name__,

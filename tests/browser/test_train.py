@@ -62,7 +62,7 @@ def start(page: Page, *, steps: int, name: str, **settings: str) -> None:
     page.get_by_label("Name").fill(name)
     page.get_by_role("button", name="More settings").click()
     for setting, value in {"steps": str(steps), **settings}.items():
-        page.get_by_label(setting.replace("_", " "), exact=True).fill(value)
+        page.get_by_label(setting, exact=True).fill(value)
     page.get_by_role("button", name="Start", exact=True).click()
 
 
@@ -189,7 +189,7 @@ def test_settings_out_of_range_are_said_and_a_rate_far_too_high_is_seen(page: Pa
     unlock(page)
     start(page, steps=400, name="too hot", learning_rate="1e9", n_head="5")
     expect(page.locator(".new-run .train-trouble")).to_contain_text("must be a multiple of n_head")
-    page.get_by_label("n head", exact=True).fill("2")
+    page.get_by_label("n_head", exact=True).fill("2")
     page.get_by_role("button", name="Start", exact=True).click()
     expect(state(page)).to_have_text("failed")
     expect(page.locator(".watch .train-trouble")).to_contain_text("The run has diverged")

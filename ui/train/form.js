@@ -125,13 +125,13 @@ export function createForm(train, node) {
     }
   }
 
-  function settingNode({ name, flag, help, low, high, type, choices }) {
+  function settingNode({ name, help, low, high, type, choices }) {
     const row = make("label", "setting-row");
     const field = make(choices.length ? "select" : "input", "train-field");
     field.name = name;
     if (choices.length) field.append(...choices.map((choice) => new Option(choice, choice)));
     else Object.assign(field, { type: "text", inputMode: type === "int" ? "numeric" : "decimal" });
-    row.append(make("span", "setting-name", flag.slice(2).replaceAll("-", " ")), field);
+    row.append(make("span", "setting-name", name), field);
     const range = low !== null && `${low.toLocaleString("en")} to ${high.toLocaleString("en")}`;
     const about = make("span", "setting-help", [help, range].filter(Boolean).join("; "));
     about.id = `setting-${name}`;
