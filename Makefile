@@ -1,5 +1,5 @@
 # make run    serve the page on http://127.0.0.1:7860      (make run ARGS="--host 0.0.0.0 --port 8000")
-# make test   all tests, in a real browser too; two files at a time, and no thread that waits keeps a processor from the other
+# make test   all tests, in a real browser too
 # make lint   linter, formatter, type checker
 #
 # Each does all of its own set-up: a virtual environment, the requirements, for tests a Chromium if none is there.
@@ -14,7 +14,7 @@ run: $(ENV)/run-ready
 	$(BIN)/python app.py $(ARGS)
 
 test: $(ENV)/test-ready
-	GOMP_SPINCOUNT=0 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest $(ARGS)
 
 lint: $(ENV)/test-ready
 	$(BIN)/ruff check .

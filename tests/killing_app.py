@@ -23,7 +23,7 @@ from tests.admin import PASSWORD, Admin, runs_ended, wait_for
 from tests.killing import metrics_of, synthetic_text
 from tests.server import running_process
 
-STEPS_A_KILL = 250  # an app takes some seconds to start, in which the run goes on
+STEPS_A_KILL = 200  # an app takes some seconds to start, in which the run goes on
 EVAL_INTERVAL = 40
 LONGEST_WAIT_S = 1.0
 TRAINER, APP, BOTH = "trainer", "app", "both"

@@ -24,7 +24,7 @@ from model.training.jobs import Jobs
 from tests.admin import PASSWORD, Admin, runs_ended, wait_for
 from tests.client import host_and_port
 from tests.killing import synthetic_text
-from tests.killing_app import APP, BOTH, train_and_kill
+from tests.killing_app import BOTH, TRAINER, train_and_kill
 from tests.viewing import PATIENCE_S, Viewer, answer, app_with_log, serving, texts_of
 from ui.in_use import InUse
 from ui.lock import RIGHT_S, Lock, add_lock
@@ -301,5 +301,5 @@ def test_wrong_passwords_hold_up_their_client_alone(url: str, folder: Path) -> N
 
 
 def test_kills_of_app_and_trainer_leave_nothing_out(tmp_path: Path) -> None:
-    hits, differing = train_and_kill(tmp_path, [APP, BOTH], random.Random(0))
+    hits, differing = train_and_kill(tmp_path, [TRAINER, BOTH], random.Random(0))
     assert (hits, differing) == (2, [])

@@ -139,26 +139,6 @@ def test_a_run_outlives_the_app_and_its_model_is_used(browser: Browser, tmp_path
     context.close()
 
 
-def test_a_run_is_renamed_and_deleted_once_that_is_confirmed(page: Page) -> None:
-    unlock(page)
-    start(page, steps=20, name="short")
-    expect(state(page)).to_have_text("finished")
-    page.get_by_role("tab", name="All runs").click()
-    rows = page.locator(".runs tbody tr")
-    expect(rows.first).to_contain_text("20 of 20")
-    page.get_by_role("button", name="Rename").click()
-    page.get_by_role("textbox", name="The run's name").fill("<b>long</b>")
-    page.get_by_role("dialog").get_by_role("button", name="Rename").click()
-    expect(rows.first).to_contain_text("<b>long</b>")
-    for answer, left in (("Cancel", 2), ("Delete", 0)):
-        page.get_by_role("button", name="Delete").click()
-        expect(page.get_by_role("dialog")).to_contain_text("Delete “<b>long</b>” with its weights")
-        page.get_by_role("dialog").get_by_role("button", name=answer).click()
-        expect(page.get_by_role("dialog")).to_have_count(0)
-        expect(rows).to_have_count(left)
-    expect(page.get_by_text("No run yet.")).to_be_visible()
-
-
 @pytest.mark.parametrize(
     ("content", "said"),
     [
@@ -183,7 +163,7 @@ def test_what_cannot_be_learned_from_is_said(page: Page, tmp_path: Path, content
     expect(page.get_by_role("button", name="Start", exact=True)).to_be_enabled()
 
 
-def test_settings_out_of_range_are_said_and_a_rate_far_too_high_is_seen(page: Page) -> None:
+def test_a_rate_far_too_high_is_seen_and_its_run_renamed_and_deleted(page: Page) -> None:
     unlock(page)
     start(page, steps=400, name="too hot", learning_rate="1e9", n_head="5")
     expect(page.locator(".new-run .train-trouble")).to_contain_text("must be a multiple of n_head")
@@ -192,3 +172,16 @@ def test_settings_out_of_range_are_said_and_a_rate_far_too_high_is_seen(page: Pa
     expect(state(page)).to_have_text("failed")
     expect(page.locator(".watch .train-trouble")).to_contain_text("The run has diverged")
     expect(page.get_by_role("button", name="Use this model")).to_be_visible()
+    page.get_by_role("tab", name="All runs").click()
+    rows = page.locator(".runs tbody tr")
+    page.get_by_role("button", name="Rename").click()
+    page.get_by_role("textbox", name="The run's name").fill("<b>long</b>")
+    page.get_by_role("dialog").get_by_role("button", name="Rename").click()
+    expect(rows.first).to_contain_text("<b>long</b>")
+    for answer, left in (("Cancel", 2), ("Delete", 0)):
+        page.get_by_role("button", name="Delete").click()
+        expect(page.get_by_role("dialog")).to_contain_text("Delete “<b>long</b>” with its weights")
+        page.get_by_role("dialog").get_by_role("button", name=answer).click()
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        expect(rows).to_have_count(left)
+    expect(page.get_by_text("No run yet.")).to_be_visible()
