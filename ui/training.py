@@ -3,7 +3,7 @@
 Everybody:
 
     GET  /train/presets                                 presets, settings with range and help, limits, the corpus unless another is sent
-    GET  /train/runs                                    all runs, the newest first, with the key of the model in use
+    GET  /train/runs                                    all runs, the newest first; the model in use; how samples are drawn
     GET  /train/runs/{id}/metrics?from=N&edition=E      the curve from line N on, the samples in it, and the run
 
 The admin alone, with "Authorization: Bearer ..." (ui/lock.py):
