@@ -26,14 +26,14 @@ os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 import uvicorn
 
-from model.checkpoint import SHIPPED_WEIGHTS, load_weights
 from model.errors import SoliloquyError
 from model.precision import apart, choose_device, ready_to_write
 from model.serving.engine import Engine
 from model.training.jobs import Jobs
+from model.weights import SHIPPED_WEIGHTS, load_weights
 from ui.class_address import class_address, own_address
-from ui.lock import make_lock
-from ui.routes import create_server
+from ui.server import create_server
+from ui.web.admin import make_lock
 
 ON_A_SPACE = "SPACE_ID" in os.environ
 BACKLOG = 2048  # a class that opens the page at once
@@ -64,7 +64,7 @@ def main() -> int:
     for_the_class = class_address(host, port)
     lock, one_time_password = make_lock()
     application = create_server(engine, Jobs(options.runs), lock, for_the_class)
-    # Without proxy headers: who asks is the host that the connection comes from, whatever it says of itself (see ui/lock.py).
+    # Without proxy headers: who asks is the host that the connection comes from, whatever it says of itself (see ui/web/admin.py).
     server = Server(uvicorn.Config(application, log_level="warning", proxy_headers=False, timeout_graceful_shutdown=1))
     print(f"Soliloquy is at {own_address(host, port)}", flush=True)
     if for_the_class:

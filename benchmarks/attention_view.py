@@ -10,8 +10,8 @@ import argparse
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from benchmarks.page import FRAME_MS, MOVES, show
-from tests.chromium import launch
-from tests.server import running_app
+from tests.support.chromium import launch
+from tests.support.server import running_app
 
 PIXELS_MS = 400  # from a click until all heads are seen
 READS = 20

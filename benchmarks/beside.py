@@ -21,9 +21,9 @@ from typing import Any
 
 from benchmarks.viewers import OURS, Visit, Work
 from model.training.presets import DEFAULT_PRESET, PRESETS
-from tests.admin import PASSWORD, Admin, runs_ended, wait_for
-from tests.client import read_answer
-from tests.server import running_app
+from tests.support.admin import PASSWORD, Admin, runs_ended, wait_for
+from tests.support.client import read_answer
+from tests.support.server import running_app
 
 EVERY_S = 10.0
 WORK = Work(samples=4, chars=300)

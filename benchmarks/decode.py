@@ -21,14 +21,14 @@ import numpy as np
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from model.checkpoint import SHIPPED_WEIGHTS, Weights, load_weights
 from model.config import MAX_SAMPLES, SamplingParams
-from model.gpt import GPT
+from model.network.gpt import GPT
 from model.precision import DTYPES, set_up_writing
 from model.sampling import dice, distribution, draw
 from model.serving.request import DONE, Request
 from model.serving.writer import Writer
-from tests.huggingface import to_hugging_face
+from model.weights import SHIPPED_WEIGHTS, Weights, load_weights
+from tests.support.huggingface import to_hugging_face
 
 NEW_CHARS = 254
 PLAIN_CHARS = 32  # of the 254, spread evenly: the plain reference takes minutes for all
@@ -98,7 +98,7 @@ def hugging_face(model: torch.nn.Module, rows: int) -> float:
     torch.backends.mkldnn.enabled = True  # as it comes
     began = time.perf_counter()
     prompt = torch.zeros(rows, 1, dtype=torch.long)
-    model.generate(  # type: ignore[operator]
+    model.decode(  # type: ignore[operator]
         prompt,
         attention_mask=torch.ones_like(prompt),
         min_new_tokens=NEW_CHARS,

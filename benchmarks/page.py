@@ -11,8 +11,8 @@ import random
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from benchmarks.viewers import percentile, verdict
-from tests.chromium import launch
-from tests.server import running_app
+from tests.support.chromium import launch
+from tests.support.server import running_app
 
 FRAME_MS = 16  # what a screen leaves between two pictures
 TREE_MS = 100  # after which a tree that grows would be seen to stutter

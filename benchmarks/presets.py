@@ -19,8 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.admin import PASSWORD, Admin, runs_ended
-from tests.server import running_app
+from tests.support.admin import PASSWORD, Admin, runs_ended
+from tests.support.server import running_app
 
 TARGETS = {"quick": (2.0, 2 * 60), "lesson": (1.60, 20 * 60)}  # nats per character, within so many seconds
 LOOK_S = 1.0

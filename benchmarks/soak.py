@@ -29,8 +29,8 @@ from typing import Any, NamedTuple
 
 from benchmarks.viewers import prompt_of
 from model.config import MAX_NEW_CHARS, MAX_PROMPT_CHARS, MAX_RECORD_BYTES, MAX_ROWS, MAX_SAMPLES, MAX_SEED, MAX_TEMPERATURE
-from tests.client import Answer, Stream, connect, host_and_port, http_request, read_answer
-from tests.server import health, resident_bytes, running_process
+from tests.support.client import Answer, Stream, connect, host_and_port, http_request, read_answer
+from tests.support.server import health, resident_bytes, running_process
 
 CROWD = (20, 40)  # at once, drawn anew every CROWD_S
 CROWD_S = 10.0

@@ -11,8 +11,8 @@ import urllib.request
 
 from playwright.sync_api import sync_playwright
 
-from tests.chromium import launch
-from tests.server import running_app
+from tests.support.chromium import launch
+from tests.support.server import running_app
 
 PAGE_LIMIT_S, CHARACTER_LIMIT_S = 6.0, 0.5
 

@@ -26,7 +26,7 @@ from model.evaluation import mean_loss
 from model.training.presets import PRESETS
 from model.training.run import Run
 from model.training.trainer import Trainer
-from tests.huggingface import to_hugging_face
+from tests.support.huggingface import to_hugging_face
 
 DROPOUT = 0.2
 LEARNING_RATE = 1e-3

@@ -30,11 +30,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 # What runs in a process of its own imports torch and gradio there: the viewers' process stays small.
-from tests.client import Answer, Stream, http_request, read_answer, to_the_end
-from tests.server import START_LIMIT_S, cpu_seconds, free_port, resident_bytes, running_process
+from tests.support.client import Answer, Stream, http_request, read_answer, to_the_end
+from tests.support.server import START_LIMIT_S, cpu_seconds, free_port, resident_bytes, running_process
 
 if TYPE_CHECKING:
-    from model.checkpoint import Weights
+    from model.weights import Weights
 
 SPREAD_S = 1.0  # all viewers press within it
 TEMPERATURE = 0.8
@@ -196,8 +196,8 @@ async def _press_all(page: Page, url: str, viewers: int, work: Work) -> tuple[fl
 
 def app_weights(device: str) -> Weights:
     """The shipped weights as app.py makes them ready."""
-    from model.checkpoint import SHIPPED_WEIGHTS, load_weights
     from model.precision import apart, choose_device, ready_to_write
+    from model.weights import SHIPPED_WEIGHTS, load_weights
 
     weights = apart(lambda: load_weights(SHIPPED_WEIGHTS, choose_device(device)))
     return replace(weights, model=apart(lambda: ready_to_write(weights.model, f"{weights.name} {weights.sha256[:12]}")))
@@ -239,7 +239,7 @@ def serve_usual(port: int, device: str) -> None:
     import gradio as gr
 
     from model.config import SamplingParams
-    from model.generate import generate
+    from model.decode import generate
 
     weights = app_weights(device)
     tokenizer = weights.tokenizer

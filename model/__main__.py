@@ -24,20 +24,20 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from model.checkpoint import SHIPPED_WEIGHTS, Weights, load_tensors, load_weights, save_weights
 from model.config import GPTConfig, Head, SamplingParams, TrainConfig, check_heads, check_prompt
 from model.data import TINY_SHAKESPEARE_ALPHABET, TINY_SHAKESPEARE_CHARS, Corpus, load_corpus, split
+from model.decode import generate
 from model.errors import CorpusError, ParameterError, SoliloquyError
 from model.evaluation import mean_loss
-from model.generate import generate
 from model.heads import measure_heads, n_steps
 from model.precision import DTYPES, choose_device
 from model.sampling import draw_seed
 from model.tokenizer import name
-from model.training.measuring import measure_pace
+from model.training.measure import measure_pace
 from model.training.presets import PRESETS
 from model.training.run import Run
 from model.training.trainer import EvaluationStoppedError, Trainer
+from model.weights import SHIPPED_WEIGHTS, Weights, load_tensors, load_weights, save_weights
 
 NETWORK_OPTIONS = tuple(f for f in fields(GPTConfig) if f.name != "vocab_size")
 RECIPE_OPTIONS = fields(TrainConfig)

@@ -43,7 +43,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from model.config import MAX_CAPTURE_NUMBERS, GPTConfig, Head
-from model.gpt import GPT, Capture
+from model.network.gpt import GPT, Capture
 
 SHARES = ("previous", "first", "space", "word", "word_start", "newline", "line_start", "same", "induction", "speaker")
 MEASURES = ("entropy", "distance", *SHARES)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from model.config import GPTConfig
-from model.gpt import GPT, Head
+from model.network.gpt import GPT, Head
 
 EVAL_ROWS = 16  # windows per pass: few enough for a CPU's caches
 

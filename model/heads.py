@@ -15,11 +15,11 @@ import torch
 from torch import Tensor
 
 from model.attention import Description, Measured, describe, measure, rounded
-from model.checkpoint import HEADS_FILE, Weights
 from model.config import Head
 from model.evaluation import mean_loss
 from model.files import write_atomically
-from model.gpt import Capture
+from model.network.gpt import Capture
+from model.weights import HEADS_FILE, Weights
 
 CAPTURED_ROWS = 4  # windows per pass: the weights of one are 9 MB
 

@@ -20,8 +20,8 @@ import torch
 
 from model.errors import CheckpointError, ParameterError
 from model.files import cache_dir, write_atomically
-from model.gpt import GPT
-from model.kv_cache import KVCache
+from model.network.gpt import GPT
+from model.network.kv_cache import KVCache
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +111,7 @@ def _choose(model: GPT) -> dict[str, Any]:
 @torch.inference_mode()
 def rows_agree(model: GPT) -> bool:
     """Whether a row's logits are the same to the last bit alone and among others of any length."""
-    if model.device.type == "cuda":  # where every step has the same shape (see model/serving/graph.py)
+    if model.device.type == "cuda":  # where every step has the same shape (see model/network/step_graph.py)
         return True
     crowds = [n for n in CROWDS if n * KVCache.bytes_per_seat(model.config, model.dtype) <= free_bytes(model.device) // 8] or [2]
     generator = torch.Generator().manual_seed(0)

@@ -15,11 +15,11 @@ import torch
 from hypothesis import settings
 from torch import Tensor
 
-from model.checkpoint import Weights, load_weights
 from model.config import GPTConfig
-from model.gpt import GPT
+from model.network.gpt import GPT
 from model.tokenizer import CharTokenizer
-from tests.viewing import app_with_log
+from model.weights import Weights, load_weights
+from tests.support.viewing import app_with_log
 
 ROOT = Path(__file__).parent.parent
 VOCABULARY = "\n !$&',-.3:;?" + string.ascii_uppercase + string.ascii_lowercase  # Tiny Shakespeare's

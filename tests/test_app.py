@@ -19,9 +19,9 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 
 import app
-from model.checkpoint import SHIPPED_WEIGHTS, load_weights
 from model.config import MAX_PROMPT_CHARS
-from tests.server import ROOT, free_port, health, running_app, wait_until_healthy
+from model.weights import SHIPPED_WEIGHTS, load_weights
+from tests.support.server import ROOT, free_port, health, running_app, wait_until_healthy
 from ui.first_screen import PATH, first_screen, write_first_screen
 
 

@@ -15,10 +15,10 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from model.attention import LABEL_FLOOR, MEASURES, MIXED, SHARES, Measured, describe, excess, label, measure, most_shown, read, targets
-from model.checkpoint import Weights
 from model.config import MAX_CAPTURE_NUMBERS, GPTConfig
 from model.errors import ParameterError
-from model.gpt import GPT, Capture
+from model.network.gpt import GPT, Capture
+from model.weights import Weights
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

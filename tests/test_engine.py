@@ -16,12 +16,11 @@ import torch
 from numpy.testing import assert_array_equal
 from torch import Tensor
 
-from model.checkpoint import Weights
 from model.config import MAX_PROMPT_CHARS, MAX_SAMPLES, MAX_VIEWER_WAITING, MAX_WAITING_REQUESTS, MAX_WAITING_WORK
+from model.decode import generate
 from model.errors import BusyError, ParameterError
 from model.evaluation import window_logits, windows
-from model.generate import generate
-from model.gpt import GPT
+from model.network.gpt import GPT
 from model.serving import engine as engine_module
 from model.serving import records
 from model.serving.engine import ERRANDS_SHARE, FAILING_AFTER, Engine
@@ -29,8 +28,9 @@ from model.serving.request import DONE, FAILED, RUNNING, STOPPED, WAITING, Progr
 from model.serving.scheduler import SeatMap
 from model.serving.writer import WENT_WRONG, Writer
 from model.tokenizer import CharTokenizer
+from model.weights import Weights
 from tests.conftest import VOCABULARY
-from tests.serving import PATIENCE_S, assert_as_the_plain_forward_writes, finished, params
+from tests.support.serving import PATIENCE_S, assert_as_the_plain_forward_writes, finished, params
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.testing import assert_close
 
-from model.checkpoint import Weights
 from model.config import GPTConfig, SamplingParams
 from model.data import load_corpus, split
+from model.decode import generate
 from model.evaluation import EVAL_ROWS, mean_loss, window_logits, windows
-from model.generate import generate
-from model.gpt import GPT, Head
-from tests.serving import plain_logits
+from model.network.gpt import GPT, Head
+from model.weights import Weights
+from tests.support.serving import plain_logits
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

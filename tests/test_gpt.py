@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from model.checkpoint import Weights
 from model.config import GPTConfig
 from model.errors import ParameterError
-from model.gpt import GPT, Capture, Head, Pass, locked_dropout
-from model.kv_cache import KVCache
-from tests.huggingface import to_hugging_face
+from model.network.gpt import GPT, Capture, Head, Pass, locked_dropout
+from model.network.kv_cache import KVCache
+from model.weights import Weights
+from tests.support.huggingface import to_hugging_face
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import torch
 
-from model.checkpoint import SHIPPED_WEIGHTS, load_weights
 from model.config import MAX_SAMPLES
 from model.sampling import Floats, distribution
-from tests.client import host_and_port
-from tests.viewing import PATIENCE_S, answer, texts_of
+from model.weights import SHIPPED_WEIGHTS, load_weights
+from tests.support.client import host_and_port
+from tests.support.viewing import PATIENCE_S, answer, texts_of
 
 PROMPT = "What "  # much may follow
 CONNECTIONS = 10

@@ -17,15 +17,13 @@ LAYERS = {
     "files": 1,
     "config": 1,
     "tokenizer": 2,
-    "kv_cache": 2,
-    "linear": 2,
     "sampling": 2,
     "data": 2,
-    "gpt": 3,
-    "generate": 4,
+    "network": 3,
+    "decode": 4,
     "evaluation": 4,
     "attention": 4,
-    "checkpoint": 4,
+    "weights": 4,
     "precision": 4,
     "heads": 5,
     "serving": 5,
@@ -62,8 +60,8 @@ def importers(package: str) -> set[str]:
 def test_every_kind_of_import_is_seen() -> None:
     source = "import a.b as c\nfrom d.e import f, g\ndef late():\n    import h\n    if True:\n        from i import j"
     assert imports_of(source) == {"a.b", "d.e", "d.e.f", "d.e.g", "h", "i", "i.j"}
-    assert {"app", "model.gpt", "model.serving.engine", "model.training.trainer"} <= IMPORTS.keys()
-    assert {"model.gpt", "model.precision"} <= importers("torch")
+    assert {"app", "model.network.gpt", "model.serving.engine", "model.training.trainer"} <= IMPORTS.keys()
+    assert {"model.network.gpt", "model.precision"} <= importers("torch")
 
 
 def test_gradio_is_imported_by_the_page_alone() -> None:
@@ -93,7 +91,7 @@ def test_nothing_imports_the_command_line() -> None:
         "model.tokenizer",
         "model.serving.request",
         "model.serving.scheduler",
-        "model.serving.records",
+        "model.serving.recent_requests",
     ],
 )
 def test_what_needs_no_network_imports_no_torch(module: str) -> None:
@@ -106,10 +104,10 @@ def test_the_scheduler_knows_no_clock_and_no_threads() -> None:
 
 
 @pytest.mark.parametrize(
-    "package", ["torch.optim", "model.training", "model.serving", "model.checkpoint", "model.files", "threading", "pathlib"]
+    "package", ["torch.optim", "model.training", "model.serving", "model.weights", "model.files", "threading", "pathlib"]
 )
 def test_the_network_has_no_optimizer_no_files_and_no_threads(package: str) -> None:
-    assert "model.gpt" not in importers(package)
+    assert "model.network.gpt" not in importers(package)
 
 
 def test_serving_and_training_do_not_know_each_other() -> None:

@@ -24,9 +24,9 @@ from model.training.jobs import ROOT, Jobs, read_settings
 from model.training.pace import Pace
 from model.training.presets import PRESETS
 from model.training.run import Run
-from tests.admin import runs_ended, wait_for
-from tests.killing import SETTINGS, metrics_of, start_training, synthetic_text
-from tests.viewing import PATIENCE_S
+from tests.support.admin import runs_ended, wait_for
+from tests.support.killing import SETTINGS, metrics_of, start_training, synthetic_text
+from tests.support.viewing import PATIENCE_S
 
 CORPUS = Corpus("synthetic", synthetic_text())
 LONG = {"steps": 100_000, "eval_interval": 10}

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.testing import assert_close
 
-from model import kv_cache
-from model.gpt import GPT
-from model.kv_cache import CALL_COST, KEY_BLOCK, KVCache, Rows, _cuts
+from model.network import kv_cache
+from model.network.gpt import GPT
+from model.network.kv_cache import CALL_COST, KEY_BLOCK, KVCache, Rows, _cuts
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from model.config import MAX_STEP_ROWS
-from model.gpt import GPT
-from model.linear import FBGEMM, ROW_BLOCK, InBlocks, Linear, OneDNN, packed
+from model.network.gpt import GPT
+from model.network.linear import FBGEMM, ROW_BLOCK, InBlocks, Linear, OneDNN, packed
 from model.precision import set_up_writing
-from tests.serving import held_by_float16, skip_where_rows_disagree, skip_without_bfloat16
+from tests.support.serving import held_by_float16, skip_where_rows_disagree, skip_without_bfloat16
 
 FLOAT32, BFLOAT16 = torch.float32, torch.bfloat16
 WAYS = [("packed", FLOAT32), ("in blocks", FLOAT32), ("packed", BFLOAT16), ("in blocks", BFLOAT16)]

@@ -18,12 +18,13 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from model import kv_cache, precision
+from model import precision
 from model.config import MAX_STEP_ROWS, GPTConfig
 from model.errors import ParameterError
-from model.gpt import GPT
-from model.kv_cache import KVCache
-from model.linear import InBlocks, Linear
+from model.network import kv_cache
+from model.network.gpt import GPT
+from model.network.kv_cache import KVCache
+from model.network.linear import InBlocks, Linear
 from model.precision import CROWDS, DTYPES, choose_device, faster_dtype, free_bytes, ready_to_write, rows_agree, training_dtype
 from tests.conftest import ROOT
 
@@ -238,7 +239,7 @@ def test_a_cpu_without_products_in_bfloat16_writes_in_float32(tmp_path: Path) ->
     code = """
 import torch
 from model.config import GPTConfig
-from model.gpt import GPT
+from model.network.gpt import GPT
 from model.precision import ready_to_write
 torch.set_num_threads(1)
 model = GPT(GPTConfig(n_layer=1, n_head=2, n_embd=32, block_size=16)).eval().requires_grad_(False)

@@ -17,8 +17,8 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 from model.__main__ import make_parser
-from model.checkpoint import SHIPPED_WEIGHTS
 from model.training.presets import PRESETS
+from model.weights import SHIPPED_WEIGHTS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

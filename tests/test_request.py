@@ -13,7 +13,7 @@ from model.config import MAX_NEW_CHARS, MAX_REQUEST_RECORD_BYTES, MAX_SAMPLES, M
 from model.sampling import dice
 from model.serving import request as request_module
 from model.serving.request import DONE, FAILED, RUNNING, STOPPED, WAITING, Character, Progress, Request
-from tests.serving import params
+from tests.support.serving import params
 
 VOCABULARY = "\nabc"
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from benchmarks.soak import soak
-from tests.server import running_process
+from tests.support.server import running_process
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is read from /proc")

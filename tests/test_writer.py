@@ -17,21 +17,21 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from torch import Tensor
 
-from model import kv_cache
-from model.checkpoint import Weights
 from model.config import MAX_ROWS, MAX_SAMPLES, MAX_STEP_ROWS, MAX_VIEWER_ROWS, SamplingParams
-from model.generate import generate
-from model.gpt import GPT
-from model.kv_cache import Rows
+from model.decode import generate
+from model.network import kv_cache
+from model.network.gpt import GPT
+from model.network.kv_cache import Rows
+from model.network.step_graph import StepGraph
 from model.precision import set_up_writing
 from model.sampling import dice
 from model.serving import writer as writer_module
-from model.serving.graph import StepGraph
 from model.serving.request import DONE, FAILED, RUNNING, STOPPED, WAITING, Request
 from model.serving.scheduler import SeatMap
 from model.serving.writer import WENT_WRONG, Row, Writer
+from model.weights import Weights
 from tests.conftest import VOCABULARY
-from tests.serving import (
+from tests.support.serving import (
     MANY_ROUNDS,
     ask,
     assert_as_the_plain_forward_writes,

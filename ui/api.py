@@ -10,7 +10,7 @@ from model.config import SamplingParams
 from model.errors import SoliloquyError
 from model.sampling import draw_seed
 from model.serving.engine import Engine
-from ui.writing import View, follow
+from ui.web.progress import View, follow
 
 
 def create_api(engine: Engine) -> None:

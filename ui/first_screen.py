@@ -8,10 +8,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from model.checkpoint import SHIPPED_WEIGHTS, Weights, load_weights
 from model.config import SamplingParams
 from model.serving.engine import Engine
-from ui.writing import View, make_view
+from model.weights import SHIPPED_WEIGHTS, Weights, load_weights
+from ui.web.progress import View, make_view
 
 STORED_IN = "float32"
 PATH = Path(__file__).with_name("first_screen.json")

@@ -15,16 +15,16 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from model.checkpoint import Weights
 from model.config import MAX_ROWS, MAX_SAMPLES, SamplingParams, check_prompt
 from model.errors import BusyError
-from model.kv_cache import KVCache
+from model.network.kv_cache import KVCache
 from model.precision import apart, free_bytes, set_up_writing
-from model.serving.errands import Errand, Errands, Result
-from model.serving.records import Records
+from model.serving.recent_requests import Records
 from model.serving.request import FAILED, STOPPED, Character, Request
 from model.serving.scheduler import SeatMap
+from model.serving.work_queue import Errand, Errands, Result
 from model.serving.writer import WENT_WRONG, Writer
+from model.weights import Weights
 
 log = logging.getLogger(__name__)
 

@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from model.checkpoint import Weights
 from model.config import MAX_SAMPLES, MAX_STEP_ROWS, MAX_VIEWER_ROWS, MAX_VIEWER_WAITING, MAX_WAITING_REQUESTS
-from model.kv_cache import KEY_BLOCK, KVCache, Rows
+from model.network.kv_cache import KEY_BLOCK, KVCache, Rows
+from model.network.step_graph import StepGraph
 from model.sampling import distribution, draw
-from model.serving.graph import StepGraph
 from model.serving.request import DONE, FAILED, STOPPED, Request
 from model.serving.scheduler import Scheduler, SeatMap
+from model.weights import Weights
 
 log = logging.getLogger(__name__)
 

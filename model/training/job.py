@@ -21,14 +21,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from model.checkpoint import WEIGHTS_FILES
 from model.config import GPTConfig
 from model.errors import CheckpointError, ParameterError
 from model.files import write_atomically
 from model.training.curve import Curve
-from model.training.needs import count_parameters
+from model.training.memory import count_parameters
 from model.training.process import Process
 from model.training.run import Run, read_json
+from model.weights import WEIGHTS_FILES
 
 RUNNING, STOPPING, STOPPED, FINISHED, FAILED, DIED = "running", "stopping", "stopped", "finished", "failed", "died"
 UNDER_WAY = (RUNNING, STOPPING)

@@ -30,7 +30,7 @@ from model.data import TINY_SHAKESPEARE, Corpus, check_length
 from model.errors import CheckpointError, ParameterError, TrainingError
 from model.files import write_atomically
 from model.training.job import FINISHED, MAX_NAME_CHARS, Job, check_name, flags
-from model.training.needs import check_memory, training_threads
+from model.training.memory import check_memory, training_threads
 from model.training.pace import Pace, depends_on
 from model.training.presets import PRESETS
 from model.training.process import Process

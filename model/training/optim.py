@@ -12,7 +12,7 @@ from torch import Tensor
 
 from model.config import TrainConfig
 from model.errors import CheckpointError
-from model.gpt import GPT
+from model.network.gpt import GPT
 
 
 def make_optimizers(model: GPT, config: TrainConfig) -> list[torch.optim.Optimizer]:

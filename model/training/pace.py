@@ -1,4 +1,4 @@
-"""How long a training takes, from how long its parts take on this machine (see `model.training.measuring`)."""
+"""How long a training takes, from how long its parts take on this machine (see `model.training.measure`)."""
 
 from __future__ import annotations
 

@@ -28,10 +28,10 @@ import torch
 from filelock import FileLock, Timeout
 from torch import Tensor
 
-from model.checkpoint import load_tensors, save_tensors
 from model.errors import CheckpointError, SoliloquyError, TrainingError
 from model.files import write_atomically
 from model.training.process import Process
+from model.weights import load_tensors, save_tensors
 
 Metrics = dict[str, float | int]
 Check = Callable[[Path, dict[str, Tensor]], None]

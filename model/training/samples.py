@@ -1,14 +1,14 @@
 """What a network writes while it learns: at each evaluation from the same beginning with the same dice, so that only the network differs.
 
-Keys and values are cached, so that a sample of a large network takes less than a second; `model.generate` is the reference.
+Keys and values are cached, so that a sample of a large network takes less than a second; `model.decode` is the reference.
 """
 
 from __future__ import annotations
 
 import torch
 
-from model.gpt import GPT
-from model.kv_cache import KVCache
+from model.network.gpt import GPT
+from model.network.kv_cache import KVCache
 from model.sampling import dice, distribution, draw
 from model.tokenizer import CharTokenizer
 

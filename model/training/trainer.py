@@ -20,18 +20,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from model.checkpoint import check_tensors, config_json, read_config, save_tensors
 from model.config import GPTConfig, TrainConfig
 from model.data import Batches, Corpus, split
 from model.errors import CheckpointError, CorpusError, TrainingError
 from model.evaluation import mean_loss
 from model.files import write_atomically
-from model.gpt import GPT
+from model.network.gpt import GPT
 from model.precision import DTYPES, training_dtype
 from model.tokenizer import CharTokenizer
 from model.training.optim import flatten_state, make_optimizers, restore_state, schedule, set_learning_rate, update_average
 from model.training.run import Metrics, Run
 from model.training.samples import write_sample
+from model.weights import check_tensors, config_json, read_config, save_tensors
 
 DIVERGED = 3  # times the loss of a network that finds all characters as likely
 

@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from model.files import cache_dir
-from tests.chromium import launch
-from tests.server import running_app
+from tests.support.chromium import launch
+from tests.support.server import running_app
 
 expect.set_options(timeout=30_000)  # for what must come, however busy the machine is
 

@@ -10,10 +10,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from tests.admin import PASSWORD, Admin, runs_ended
 from tests.browser.conftest import open_page
-from tests.killing import synthetic_text
-from tests.server import running_app
+from tests.support.admin import PASSWORD, Admin, runs_ended
+from tests.support.killing import synthetic_text
+from tests.support.server import running_app
 from ui.class_address import class_address
 
 SAMPLE = ["Texts", "Next character", "Tree", "Locked dice", "Score"]

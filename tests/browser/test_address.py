@@ -12,7 +12,7 @@ from playwright.sync_api import BrowserContext, Page, Request, Route, expect
 
 from model.config import MAX_PROMPT_CHARS
 from tests.browser.conftest import open_page
-from tests.viewing import write
+from tests.support.viewing import write
 
 AWKWARD = 'He said, "100% & more"; a+b #1?\n\n  ‘x’—=,'
 WRONG = ["abc", "NaN", "-1", "1e999", "", "<script>alert(1)</script>", "${alert(1)}", "{{7*7}}"]

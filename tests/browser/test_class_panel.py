@@ -14,7 +14,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from tests.browser.conftest import open_page
-from tests.server import ROOT, free_port, health, running_app
+from tests.support.server import ROOT, free_port, health, running_app
 from ui.class_address import class_address
 
 QUIET = 4  # modules of white around the code

@@ -15,11 +15,11 @@ import torch
 from numpy.typing import NDArray
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from model.checkpoint import SHIPPED_WEIGHTS, read_config, save_weights
 from model.config import GPTConfig
-from model.gpt import GPT
+from model.network.gpt import GPT
+from model.weights import SHIPPED_WEIGHTS, read_config, save_weights
 from tests.browser.conftest import open_page
-from tests.server import running_app
+from tests.support.server import running_app
 
 TEXT = "ROMEO:\nBut, soft! what light through yonder window breaks?\n"
 TOKENIZER = read_config(SHIPPED_WEIGHTS)[1]

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from model.sampling import Floats, dice, distribution, draw
 from tests.browser.conftest import open_page
 from tests.browser.tab import PLACE, WRITING, card, generate, groups, point_at, set_up, start_long, texts
-from tests.viewing import Viewer, answer, write
+from tests.support.viewing import Viewer, answer, write
 
 NAMES = {"\n": "newline", " ": "space"}
 RAW = {"temperature": 1.0, "top_k": 0, "top_p": 1.0}

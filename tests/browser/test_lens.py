@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from model.checkpoint import SHIPPED_WEIGHTS, read_config
+from model.weights import SHIPPED_WEIGHTS, read_config
 from tests.browser.conftest import open_page
 
 TEXT = "ROMEO:\nBut, soft! what light through yonder window breaks?\n"

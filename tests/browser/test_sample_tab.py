@@ -13,9 +13,9 @@ from playwright.sync_api import Browser, Error, Page, Request, Route, expect
 from model.config import MAX_PROMPT_CHARS, MAX_WAITING_REQUESTS
 from tests.browser.conftest import open_page
 from tests.browser.tab import WRITING, generate, seed_shown, set_up, start_long, texts
-from tests.client import host_and_port
-from tests.server import health, running_app
-from tests.test_stream import IDLE, LONGEST, Viewer, fill_engine, wait_until
+from tests.support.client import host_and_port
+from tests.support.server import health, running_app
+from tests.test_web_write import IDLE, LONGEST, Viewer, fill_engine, wait_until
 
 PATIENCE_MS = 60_000  # for what must come, however busy the machine is
 # Counts every change of every card while the page writes: the lengths of all cards at that moment.
@@ -389,7 +389,7 @@ def test_a_server_that_goes_away_is_told_and_a_new_one_goes_on(browser: Browser,
     page.wait_for_timeout(500)
     expect(page.get_by_test_id("notice")).to_contain_text("The server cannot be reached.")
     assert texts(page) == written
-    monkeypatch.setattr("tests.server.free_port", lambda: host_and_port(url)[1])
+    monkeypatch.setattr("tests.support.server.free_port", lambda: host_and_port(url)[1])
     with running_app("--device", "cpu") as again:
         assert again == url
         assert [len(text) for text in generate(page, "Again")] == [len("ROMEO:") + 40] * 2

@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
-from model.checkpoint import SHIPPED_WEIGHTS, load_weights
 from model.config import MAX_SCORE_CHARS
+from model.weights import SHIPPED_WEIGHTS, load_weights
 from tests.browser.conftest import open_page
 
 TEXT = "ROMEO:\nWhat light is this that breaks upon the wall?\nI know it not; yet know that I am bound.\n" * 3  # past the first window

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, expect
 from model.sampling import Floats, distribution
 from tests.browser.conftest import open_page
 from tests.browser.tab import WRITING, card, generate, groups, point_at, set_up, start_long, texts
-from tests.viewing import write
+from tests.support.viewing import write
 
 # Of each card of the newest group: its text without the prompt, and the ranges of it in each highlight.
 MARKS = """() => [...document.querySelector(".group").querySelectorAll(".card-text")].map((body) => {

@@ -12,11 +12,11 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from model.data import MAX_CORPUS_BYTES
-from tests.admin import Admin, runs_ended
 from tests.browser.conftest import new_page, open_page
 from tests.browser.tab import generate, set_up
-from tests.client import host_and_port
-from tests.server import running_app, running_process
+from tests.support.admin import Admin, runs_ended
+from tests.support.client import host_and_port
+from tests.support.server import running_app, running_process
 
 PASSWORD = "the lecturer's own"
 TEXT = "the quick brown fox jumps over the lazy dog, and the dog sleeps on.\n" * 60
@@ -97,7 +97,7 @@ def test_a_run_outlives_the_app_and_its_model_is_used(browser: Browser, tmp_path
             os.kill(pid, signal.SIGKILL)
         expect(page.get_by_text("The server cannot be reached.")).to_be_visible()
         before = measured(page)
-        monkeypatch.setattr("tests.server.free_port", lambda: host_and_port(url)[1])
+        monkeypatch.setattr("tests.support.server.free_port", lambda: host_and_port(url)[1])
         with running_process(*arguments) as (again, _):
             assert again == url
             page.wait_for_function("before => Number(document.querySelector('.loss-chart').dataset.train) > before", arg=before)

@@ -1,4 +1,4 @@
-// What a pass over a text shows of the heads (ui/attention_data.py): all weights as bytes for drawing, exact numbers on demand.
+// What a pass over a text shows of the heads (ui/web/attention.py): all weights as bytes for drawing, exact numbers on demand.
 import { getBuffer, getJSON, postForJSON } from "../shared/server.js";
 
 const startOfRow = (row) => (row * (row + 1)) / 2;

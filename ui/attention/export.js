@@ -4,7 +4,7 @@ import { download, palette, savePicture } from "../shared/paint.js";
 import { rowOf } from "./capture.js";
 import { describe, inWords } from "./grid.js";
 import { paintMap } from "./heat_map.js";
-import { bytesOf } from "./one_head_data.js";
+import { bytesOf } from "./one_head/data.js";
 
 const TILE = 160; // of a picture, in pixels of the page
 const GAP = 14;

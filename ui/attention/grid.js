@@ -2,7 +2,7 @@
 import { button, make } from "../shared/dom.js";
 import { onLook } from "../shared/paint.js";
 import { paintMap, paintRow } from "./heat_map.js";
-import { bytesOf } from "./one_head_data.js";
+import { bytesOf } from "./one_head/data.js";
 import { rowMean } from "./text.js";
 
 // What a head can be ordered by: key -> its words. Shares are of attention, entropy in bits, distance in characters.

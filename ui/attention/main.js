@@ -14,12 +14,12 @@ import { createViews } from "../shared/views.js";
 import { Capture } from "./capture.js";
 import { createExport } from "./export.js";
 import { createGrid } from "./grid.js";
-import { createHeadsOff } from "./heads_off.js";
+import { createHeadsOff } from "./heads_off/view.js";
 import { createKeys } from "./keys.js";
-import { createLens } from "./lens.js";
+import { createLens } from "./lens/view.js";
 import { createNext } from "./next.js";
-import { createOneHead } from "./one_head.js";
-import { exists } from "./one_head_data.js";
+import { createOneHead } from "./one_head/view.js";
+import { exists } from "./one_head/data.js";
 import { createText } from "./text.js";
 import { createWriting } from "./writing.js";
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import gradio as gr
 
-from ui.assets import start_script
 from ui.files import read
+from ui.web.assets import start_script
 
 
 def create_attention_tab() -> None:

@@ -20,12 +20,12 @@ import { createActions } from "./actions.js";
 import { Controls } from "./controls.js";
 import { Inspector } from "./inspector.js";
 import { createKeys } from "./keys.js";
-import { createLocked } from "./locked.js";
-import { createNext } from "./next.js";
+import { createLocked } from "./locked/view.js";
+import { createNext } from "./next/view.js";
 import { Runs } from "./runs.js";
-import { createScore } from "./score.js";
-import { createTexts } from "./texts.js";
-import { createTree } from "./tree.js";
+import { createScore } from "./score/view.js";
+import { createTexts } from "./texts/view.js";
+import { createTree } from "./tree/view.js";
 
 const VIEWS = [
   ["texts", "Texts", createTexts],

@@ -1,4 +1,4 @@
-// What was written: runs, one for each press, as ui/stream.py sends them. No look of its own; views listen to it.
+// What was written: runs, one for each press, as ui/web/write.py sends them. No look of its own; views listen to it.
 //
 // Events: "change" (runs came, went or were brought back), "grow" (detail: a run that has more text or another state),
 // "trouble" (detail: words for the reader), "notice" (likewise, no error).

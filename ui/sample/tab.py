@@ -6,8 +6,8 @@ import gradio as gr
 
 from model.config import MAX_NEW_CHARS, MAX_SAMPLES, MAX_TEMPERATURE, SamplingParams, describe
 from model.serving.engine import Engine
-from ui.assets import start_script
 from ui.files import read
+from ui.web.assets import start_script
 
 MORE = '<button type="button" id="more-button" aria-expanded="false" aria-controls="more">More</button>'
 

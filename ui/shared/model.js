@@ -1,4 +1,4 @@
-// The model in use, as the server tells of it when the page is loaded (ui/in_use.py): { key, run, facts, page, heads }. All that the page
+// The model in use, as the server tells of it when the page is loaded (ui/web/models.py): { key, run, facts, page, heads }. All that the page
 // shows is of this one: what another one says is not shown, and listeners of `models` are told, once, that there is another.
 import { accepted, getJSON, models } from "./server.js";
 

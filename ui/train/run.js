@@ -1,4 +1,4 @@
-// What is said of a run (ui/training.py tells it as JSON).
+// What is said of a run (ui/web/train.py tells it as JSON).
 export const LECTURES = "tinyshakespeare"; // the corpus of the lecture, with whose figures others cannot be compared
 export const MOST_COMPARED = 3; // with the one that is watched; dashes tell them apart
 

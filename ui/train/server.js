@@ -1,4 +1,4 @@
-// What the Train tab asks of the server (ui/training.py, ui/lock.py). The right is a token, kept for this browser: a reload does not ask for
+// What the Train tab asks of the server (ui/web/train.py, ui/web/admin.py). The right is a token, kept for this browser: a reload does not ask for
 // the password again, and in the frame of a Space, where cookies of third parties are blocked, it works too.
 import { download } from "../shared/paint.js";
 import { accepted, reached } from "../shared/server.js";

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import gradio as gr
 
-from ui.assets import start_script
 from ui.files import read
+from ui.web.assets import start_script
 
 
 def create_train_tab() -> None:
-    """All of it is drawn in the page (see train/main.js), from what ui/training.py tells."""
+    """All of it is drawn in the page (see train/main.js), from what ui/web/train.py tells."""
     gr.HTML(
         html_template=read("train/tab.html"),
         js_on_load=start_script("train/main.js"),

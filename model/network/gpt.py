@@ -1,0 +1,309 @@
+"""The network: GPT-2 as in nanoGPT, at the size of a lecture.
+
+Learned positions, pre-LayerNorm, exact GELU, no biases, and an output head tied to the token embedding. Names follow nanoGPT
+(`transformer.h.0.attn.c_attn.weight`, ...), so that weights move to and from nanoGPT and Hugging Face's `GPT2LMHeadModel`.
+
+Source: A. Karpathy, "Let's build GPT: from scratch, in code, spelled out" and nanoGPT; Radford et al., "Language Models are
+Unsupervised Multitask Learners" (2019). Departures:
+
+- Dropout is "locked": one mask per row and channel, shared along time (Gal and Ghahramani 2016; Merity et al. 2017), on the
+  embeddings and on both branches of every block. It regularises and costs nothing measurable; a mask per
+  character and attention weight costs a CPU more than the network does.
+- Parameters keep their precision and are cast where they are used, so that training holds float32 weights and multiplies in
+  bfloat16, without a second copy.
+
+The blocks' modules are called straight (`__call__ = forward`), without PyTorch's hooks, which nothing here needs: what a pass
+computes on its way is handed out by `Capture`. While one row decodes, those calls would cost a tenth of the time.
+
+Shapes: B rows, T characters, C channels (n_embd), V vocabulary, n_keys characters looked at, head_dim = C / n_head.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from model.config import GPTConfig, Head, check_heads
+from model.network.kv_cache import KVCache, Rows, Slots
+from model.network.linear import Linear, Product, packed
+
+
+@dataclass
+class Capture:
+    """Pass one to `GPT.forward` and find what the pass computed on its way.
+
+    Attributes:
+        attention: for each layer the weights after softmax, (B, n_head, T, n_keys), in float32 whatever the model multiplies in: they
+            are computed, and multiplied with the values, in float32.
+        queries: for each layer, (B, n_head, T, head_dim), before they are scaled.
+        keys: for each layer, (B, n_head, n_keys, head_dim).
+        stream: the residual stream as the embeddings begin it and after each block, n_layer + 1 times (B, T, C). `GPT.logits` of
+            one of them is the logit lens (nostalgebraist, "interpreting GPT: the logit lens", 2020).
+    """
+
+    attention: list[Tensor] = field(default_factory=list)
+    queries: list[Tensor] = field(default_factory=list)
+    keys: list[Tensor] = field(default_factory=list)
+    stream: list[Tensor] = field(default_factory=list)
+
+
+@dataclass
+class Pass:
+    """What the blocks of one forward pass share."""
+
+    slots: Slots | None
+    capture: Capture | None
+    heads_off: Collection[Head]
+    dropout: float  # 0 unless training
+    generator: torch.Generator | None
+
+    def drop(self, x: Tensor) -> Tensor:
+        """Dropout, where there is any: while training."""
+        return locked_dropout(x, self.dropout, self.generator) if self.dropout else x
+
+    def branch(self, stream: Tensor, linear: Linear, x: Tensor) -> Tensor:
+        """The residual stream with what a branch adds to it through its last matrix."""
+        return stream + self.drop(linear(x)) if self.dropout else linear(x, plus=stream)
+
+
+class LayerNorm(nn.Module):
+    """Layer normalisation with a gain and no bias."""
+
+    def __init__(self, n_embd: int):
+        super().__init__()
+        self.shape = (n_embd,)
+        self.weight = nn.Parameter(torch.ones(n_embd))
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = self.weight
+        return torch.layer_norm(x, self.shape, weight if weight.dtype == x.dtype else weight.to(x.dtype), None, 1e-5)
+
+    __call__ = forward
+
+
+def locked_dropout(x: Tensor, p: float, generator: torch.Generator | None) -> Tensor:
+    """Drops channels for a whole row at once, (B, T, C). The random numbers come from the generator that is passed in."""
+    keep = torch.empty(x.shape[0], 1, x.shape[2], dtype=x.dtype, device=x.device)
+    return x * keep.bernoulli_(1 - p, generator=generator).div_(1 - p)
+
+
+def causal_mask(n: int, like: Tensor) -> Tensor:
+    """0 on and under the diagonal, -inf above it, (n, n)."""
+    return torch.full((n, n), -torch.inf, dtype=like.dtype, device=like.device).triu_(1)
+
+
+def explicit_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Attention step by step, as the lecture writes it: (B, n_head, T, head_dim) and the weights, (B, n_head, T, n_keys)."""
+    scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)  # (B, n_head, T, n_keys)
+    weights = torch.softmax(scores + (causal_mask(q.shape[2], q) if mask is None else mask), dim=-1)
+    return weights @ v, weights
+
+
+class CausalSelfAttention(nn.Module):
+    """All heads of a layer."""
+
+    def __init__(self, config: GPTConfig, layer: int):
+        super().__init__()
+        self.layer = layer
+        self.n_head = config.n_head
+        self.c_attn = Linear(config.n_embd, 3 * config.n_embd, bias=False)
+        self.c_proj = Linear(config.n_embd, config.n_embd, bias=False)
+
+    def forward(self, x: Tensor, stream: Tensor, shared: Pass) -> Tensor:
+        B, T, C = x.shape
+        qkv = self.c_attn(x).view(B, T, 3, self.n_head, C // self.n_head).permute(2, 0, 3, 1, 4)
+        q, kv = qkv.select(0, 0), qkv.narrow(0, 1, 2)  # (B, n_head, T, head_dim), (2, B, n_head, T, head_dim)
+        if shared.slots is None:
+            y = self.attend(q, kv[0], kv[1], None, shared.capture)
+        else:
+            shared.slots.store(self.layer, kv)
+            seen = shared.slots.seen(self.layer, kv)
+            if len(seen) == 1:
+                _, k, v, mask = seen[0]
+                y = self.attend(q, k, v, mask, shared.capture)
+            else:
+                y = torch.cat([self.attend(q[rows], k, v, mask, shared.capture) for rows, k, v, mask in seen])
+        if shared.heads_off:
+            off = [head for layer, head in shared.heads_off if layer == self.layer]
+            y = y.index_fill(1, torch.tensor(off, dtype=torch.long, device=y.device), 0.0)
+        return shared.branch(stream, self.c_proj, y.transpose(1, 2).reshape(B, T, C))
+
+    __call__ = forward
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, capture: Capture | None) -> Tensor:
+        """One of two equal ways: step by step where the weights are wanted, fused where only the result is.
+
+        On a CPU in bfloat16 the fused attention's backward pass takes over twice as long as the plain one (0.65 s beside 0.24 s for
+        a step of 64 x 256 characters on two cores, PyTorch 2.13).
+        """
+        training_on_cpu = torch.is_grad_enabled() and q.device.type == "cpu"
+        if capture is None and not training_on_cpu:
+            return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None)
+        if capture is None:
+            return explicit_attention(q, k, v, mask)[0]
+        # The fused way adds up in float32 and takes its softmax there too: bfloat16 would show weights that nobody uses.
+        y, weights = explicit_attention(q.float(), k.float(), v.float(), mask)
+        capture.attention.append(weights)
+        capture.queries.append(q)
+        capture.keys.append(k)
+        return y.to(q.dtype)
+
+
+class MLP(nn.Module):
+    """Feed-forward: four times as wide, exact GELU, and back."""
+
+    def __init__(self, config: GPTConfig):
+        super().__init__()
+        self.c_fc = Linear(config.n_embd, 4 * config.n_embd, bias=False)
+        self.c_proj = Linear(4 * config.n_embd, config.n_embd, bias=False)
+
+    def forward(self, x: Tensor, stream: Tensor, shared: Pass) -> Tensor:
+        return shared.branch(stream, self.c_proj, self.c_fc(x, gelu=True))
+
+    __call__ = forward
+
+
+class Block(nn.Module):
+    """Communication, then computation, each beside a residual connection."""
+
+    def __init__(self, config: GPTConfig, layer: int):
+        super().__init__()
+        self.ln_1 = LayerNorm(config.n_embd)
+        self.attn = CausalSelfAttention(config, layer)
+        self.ln_2 = LayerNorm(config.n_embd)
+        self.mlp = MLP(config)
+
+    def forward(self, x: Tensor, shared: Pass) -> Tensor:
+        x = self.attn(self.ln_1(x), x, shared)
+        return self.mlp(self.ln_2(x), x, shared)
+
+    __call__ = forward
+
+
+class Transformer(nn.Module):
+    """Embeddings, blocks and the last norm, under nanoGPT's names."""
+
+    def __init__(self, config: GPTConfig):
+        super().__init__()
+        self.wte = nn.Embedding(config.vocab_size, config.n_embd)
+        self.wpe = nn.Embedding(config.block_size, config.n_embd)
+        self.h = nn.ModuleList(Block(config, layer) for layer in range(config.n_layer))
+        self.ln_f = LayerNorm(config.n_embd)
+
+
+class GPT(nn.Module):
+    """A character-level GPT.
+
+    Args:
+        config: its shape.
+        generator: draws the first weights; None takes PyTorch's own.
+    """
+
+    def __init__(self, config: GPTConfig, generator: torch.Generator | None = None):
+        super().__init__()
+        self.config = config
+        self.compute_dtype: torch.dtype | None = None  # None multiplies in the precision of the parameters
+        self._head: Product | None = None
+        self.transformer = Transformer(config)
+        self._init_weights(generator)
+
+    @torch.no_grad()
+    def _init_weights(self, generator: torch.Generator | None) -> None:
+        """GPT-2's start: deviation 0.02, smaller on the way into the residual stream so that its sum keeps its size."""
+        for name, parameter in self.named_parameters():
+            if parameter.dim() == 2:
+                into_residual = name.endswith("c_proj.weight")
+                parameter.normal_(0.0, 0.02 / math.sqrt(2 * self.config.n_layer) if into_residual else 0.02, generator=generator)
+
+    @property
+    def device(self) -> torch.device:
+        return self.transformer.wte.weight.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The precision that matrices are multiplied in."""
+        return self.compute_dtype or self.transformer.wte.weight.dtype
+
+    def n_params(self) -> int:
+        """Number of parameters; the tied head counts once."""
+        return sum(parameter.numel() for parameter in self.parameters())
+
+    def pack(self, in_blocks: bool = False) -> GPT:
+        """Packs the matrices for writing (see `model.network.linear`); the parameters must not change afterwards.
+
+        Args:
+            in_blocks: always multiply the same number of rows at once.
+        """
+        for module in self.modules():
+            if isinstance(module, Linear):
+                module.product = packed(module.weight, in_blocks)
+            # Attributes that a module keeps in its registers are looked up in Python; one row's step spends 50 us on that.
+            vars(module).update(module._modules | module._parameters)
+        self._head = packed(self.transformer.wte.weight, in_blocks)
+        return self
+
+    def _apply(self, *arguments: Any, **settings: Any) -> GPT:
+        """Moving the parameters, or casting them, leaves no packed copy behind."""
+        self._head = None
+        for module in self.modules():
+            for name in (*module._modules, *module._parameters):
+                vars(module).pop(name, None)
+        return super()._apply(*arguments, **settings)
+
+    def forward(
+        self,
+        ids: Tensor,
+        *,
+        cache: KVCache | Rows | None = None,
+        capture: Capture | None = None,
+        heads_off: Collection[Head] = (),
+        generator: torch.Generator | None = None,
+        last_only: bool = False,
+    ) -> Tensor:
+        """Logits of the next character at every position.
+
+        Args:
+            ids: (B, T), characters as numbers. With a cache they follow what is cached, row by row.
+            cache: keys and values of earlier characters; the new ones are added to it.
+            capture: filled with what the pass computed.
+            heads_off: heads whose output is replaced by zero; what they look at is captured all the same.
+            generator: for dropout, which acts in training mode only.
+            last_only: logits of the last position alone.
+
+        Returns:
+            (B, T, V) in float32, or (B, 1, V) with last_only.
+
+        Raises:
+            ValueError: more characters than the block holds.
+            ParameterError: a head that is to be off does not exist.
+        """
+        T = ids.shape[1]
+        if T > self.config.block_size:  # noqa: SIM300 (T is no constant)
+            raise ValueError(f"{T} characters do not fit a block of {self.config.block_size}")
+        if heads_off:
+            heads_off = check_heads(heads_off, self.config)
+        slots = cache.reserve(T) if cache is not None else None
+        positions = slots.positions if slots is not None else torch.arange(T, device=ids.device)
+        shared = Pass(slots, capture, heads_off, self.config.dropout if self.training else 0.0, generator)
+        transformer = self.transformer
+        x = torch.embedding(transformer.wte.weight, ids) + torch.embedding(transformer.wpe.weight, positions)  # (B, T, C)
+        x = shared.drop(x.to(self.dtype))
+        for block in transformer.h:
+            if capture is not None:
+                capture.stream.append(x)
+            x = block(x, shared)
+        if capture is not None:
+            capture.stream.append(x)
+        return self.logits(x[:, -1:] if last_only and T > 1 else x)  # (B, T, V)
+
+    def logits(self, stream: Tensor) -> Tensor:
+        """Logits of the next character from a residual stream, (..., C) to (..., V) in float32: the last norm, then the head."""
+        x = self.transformer.ln_f(stream)
+        logits = self._head(x, False, None) if self._head else F.linear(x, self.transformer.wte.weight.to(x.dtype))
+        return logits.float()

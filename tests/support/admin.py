@@ -1,0 +1,85 @@
+"""Somebody who trains over real HTTP, with the right or without, for tests and benchmarks."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from model.training.jobs import Jobs
+from tests.support.viewing import PATIENCE_S, answer
+
+PASSWORD = "correct horse battery"
+
+
+class Admin:
+    """Somebody with a token, or without."""
+
+    def __init__(self, url: str, token: str = ""):
+        self.url, self.token = url, token
+        self.headers = {"Authorization": f"Bearer {token}"} if token else {}
+
+    @classmethod
+    def logged_in(cls, url: str, password: str = PASSWORD) -> Admin:
+        """Somebody who knew the password."""
+        status, told = cls(url).post("/admin/login", password=password)
+        assert status == 200, told
+        return cls(url, told["token"])
+
+    def post(self, path: str, **asked: Any) -> tuple[int, Any]:
+        """Status and answer."""
+        return answer(self.url, "POST", path, json.dumps(asked).encode(), Content_Type="application/json", **self.headers)
+
+    def send(self, path: str, body: bytes) -> tuple[int, Any]:
+        """Sends a text; status and answer."""
+        return answer(self.url, "POST", path, body, Content_Type="text/plain", **self.headers)
+
+    def get(self, path: str) -> tuple[int, Any]:
+        """Status and answer."""
+        return answer(self.url, "GET", path, **self.headers)
+
+    def do(self, path: str, **asked: Any) -> Any:
+        """The answer to what must not be refused."""
+        status, told = self.post(path, **asked)
+        assert status == 200, told
+        return told
+
+    def run(self, run: str) -> Any:
+        """A run as the list tells it."""
+        return next(told for told in self.get("/train/runs")[1]["runs"] if told["id"] == run)
+
+    def curve(self, run: str) -> Any:
+        """All that a run has measured, and the run."""
+        return self.get(f"/train/runs/{run}/metrics")[1]
+
+    def until(self, run: str, *states: str, patience_s: float = PATIENCE_S) -> Any:
+        """The run once it is in one of the states."""
+        wait_for(lambda: self.run(run)["state"] in states, patience_s)
+        return self.run(run)
+
+    def upload(self, text: bytes) -> str:
+        """The key of a corpus."""
+        return self.send("/train/corpus?name=synthetic.txt", text)[1]["corpus"]
+
+
+def wait_for(what: Callable[[], Any], patience_s: float = PATIENCE_S) -> None:
+    """Until it is so; fails if it takes far too long."""
+    deadline = time.monotonic() + patience_s
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def runs_ended(runs: Path) -> Iterator[Path]:
+    """A folder of runs, none of which is trained any more in the end."""
+    try:
+        yield runs
+    finally:
+        for job in Jobs(runs).all():
+            if process := job.process():
+                process.signal(signal.SIGKILL)

@@ -1,0 +1,102 @@
+"""Trains a small network, killed with -9 at random moments and resumed, and compares it with a run that nobody touched.
+
+python -m tests.support.killing --kills 10
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from model.training.run import Run
+
+ROOT = Path(__file__).parent.parent.parent
+SETTINGS = ("--preset", "tiny", "--precision", "float32", "--eval-interval", "10", "--dropout", "0.2", "--input-noise", "0.05")
+STEPS = 120
+
+
+def synthetic_text(characters: int = 20_000) -> str:
+    """A text with some structure, from a fixed seed."""
+    rng = random.Random(0)
+    words = ["the", "king", "and", "of", "my", "lord", "is", "not", "what", "thou", "art", "shall", "I", "to", "be"]
+    text = ""
+    while len(text) < characters:
+        text += " ".join(rng.choices(words, k=rng.randint(3, 9))) + rng.choice([".\n", ",\n", "?\n\n"])
+    return text[:characters]
+
+
+def metrics_of(folder: Path) -> list[dict[str, Any]]:
+    """All that was logged, less the times, which no two runs share."""
+    return [{key: value for key, value in line.items() if key != "elapsed_s"} for line in Run(folder).metrics()]
+
+
+def start_training(folder: Path, run: str, *arguments: str) -> subprocess.Popen[str]:
+    """`python -m model train` in a folder that holds corpus.txt."""
+    command = [sys.executable, "-m", "model", "train", "--run", run, "--corpus", "corpus.txt", *arguments]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def train_killing_at_random(folder: Path, kills: int, rng: random.Random) -> int:
+    """Makes the runs `whole` and `killed` in a folder, and returns how many kills hit a living trainer."""
+    (folder / "corpus.txt").write_text(synthetic_text())
+    began = time.monotonic()
+    whole = start_training(folder, "whole", *SETTINGS, "--steps", str(STEPS))
+    output, _ = whole.communicate()
+    if whole.returncode:
+        raise RuntimeError(output)
+    takes_s = time.monotonic() - began
+    lines = len(metrics_of(folder / "runs" / "whole"))
+    path = folder / "runs" / "killed" / "metrics.jsonl"
+    hits = 0
+    while True:
+        begun = (folder / "runs" / "killed" / "config.json").exists()
+        process = start_training(folder, "killed", *(("--resume",) if begun else (*SETTINGS, "--steps", str(STEPS))))
+        if hits < kills:
+            _wait_for_more_lines(path, rng.randint(1, max(1, lines // (kills + 1))), process)
+            time.sleep(rng.uniform(0, 0.02 * takes_s))
+            process.send_signal(signal.SIGKILL)
+        output, _ = process.communicate()
+        if process.returncode not in (0, -signal.SIGKILL):
+            raise RuntimeError(output)
+        hits += process.returncode == -signal.SIGKILL
+        if process.returncode == 0:
+            return hits
+
+
+def _wait_for_more_lines(path: Path, more: int, process: subprocess.Popen[str]) -> None:
+    """Until a run has logged some lines more than at the start of this wait; the resumed run first cuts off what it repeats."""
+
+    def count() -> int:
+        return path.read_bytes().count(b"\n") if path.exists() else 0
+
+    lowest = count()
+    while process.poll() is None and count() < lowest + more:
+        lowest = min(lowest, count())
+        time.sleep(0.005)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=10, help="how often to kill the trainer")
+    parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        hits = train_killing_at_random(folder, options.kills, random.Random(options.seed))
+        same = metrics_of(folder / "runs" / "killed") == metrics_of(folder / "runs" / "whole")
+        last = metrics_of(folder / "runs" / "killed")[-1]
+    print(f"killed {hits} times in {STEPS} steps; metrics {'equal' if same else 'DIFFER'}; last line {last}")
+    return 0 if same else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

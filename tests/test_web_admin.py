@@ -1,0 +1,160 @@
+"""The right to train: who has it, for how long, and what wrong passwords cost."""
+
+from __future__ import annotations
+
+import pytest
+from starlette.requests import Request as HTTPRequest
+from starlette.responses import Response
+
+from model.errors import ParameterError
+from ui.web.admin import CLOSED_ON_A_SPACE, FORGIVEN_AFTER_S, FREE_TRIES, LONGEST_WAIT_S, MAX_CLIENTS, MAX_RIGHTS, RIGHT_S, Lock, make_lock
+
+PASSWORD = "correct horse"
+
+
+class Clock:
+    """Seconds that a test lets pass."""
+
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def lock(clock: Clock) -> Lock:
+    return Lock(PASSWORD, clock=clock)
+
+
+def request(host: str = "192.0.2.7", token: str = "", forwarded: str = "", path: str = "/train/start") -> HTTPRequest:
+    headers = [(b"x-forwarded-for", forwarded.encode())] if forwarded else []
+    headers += [(b"authorization", f"Bearer {token}".encode())] if token else []
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": path,
+        "headers": headers,
+        "client": (host, 5),
+        "query_string": b"",
+        "server": ("x", 80),
+    }
+    return HTTPRequest(scope)
+
+
+def log_in(lock: Lock) -> str:
+    token = lock.log_in(PASSWORD, "somebody")
+    assert token
+    return token
+
+
+def test_the_password_gives_a_token_and_the_token_the_right(lock: Lock) -> None:
+    assert lock.log_in("wrong", "somebody") is None
+    token = log_in(lock)
+    assert lock.refuse(request(token=token)) is None
+    for other in ("", "x", token[:-1], token + "x", PASSWORD):
+        refused = lock.refuse(request(token=other))
+        assert refused
+        assert refused.status_code == 401
+
+
+def test_a_right_ends_by_itself_and_by_logging_out(lock: Lock, clock: Clock) -> None:
+    first, second = log_in(lock), log_in(lock)
+    lock.log_out(first)
+    assert lock.refuse(request(token=first))
+    assert lock.refuse(request(token=second)) is None
+    clock.now += RIGHT_S
+    assert lock.refuse(request(token=second))
+
+
+def test_tokens_and_password_are_not_kept_as_they_are(lock: Lock) -> None:
+    token = log_in(lock)
+    kept = repr(vars(lock))
+    assert token not in kept
+    assert PASSWORD not in kept
+
+
+def test_rights_and_clients_are_bounded(lock: Lock) -> None:
+    tokens = [log_in(lock) for _ in range(MAX_RIGHTS + 1)]
+    assert not lock.left_s(tokens[0])
+    assert all(lock.left_s(token) for token in tokens[1:])
+    for number in range(MAX_CLIENTS + 100):
+        lock.log_in("wrong", f"client {number}")
+    assert len(lock._tries) == MAX_CLIENTS
+
+
+def test_wrong_tries_cost_their_client_time_and_nobody_else(lock: Lock, clock: Clock) -> None:
+    for _ in range(FREE_TRIES):
+        lock.log_in("wrong", "student")
+    assert lock.wait_s("student") == 0
+    waits = []
+    for _ in range(9):
+        lock.log_in("wrong", "student")
+        waits.append(lock.wait_s("student"))
+        clock.now += waits[-1]
+    assert waits == [1, 2, 4, 8, 16, 32, LONGEST_WAIT_S, LONGEST_WAIT_S, LONGEST_WAIT_S]
+    assert lock.wait_s("lecturer") == 0
+    clock.now += FORGIVEN_AFTER_S + 1
+    lock.log_in("wrong", "student")
+    assert lock.wait_s("student") == 0
+
+
+def test_a_client_is_the_host_and_on_a_space_what_its_proxy_says_last() -> None:
+    here, space = Lock(PASSWORD), Lock(PASSWORD, on_a_space=True)
+    spoofed = request(host="10.0.0.1", forwarded="1.1.1.1, 203.0.113.5")
+    assert here.client(spoofed) == "10.0.0.1"
+    assert space.client(spoofed) == "203.0.113.5"
+    assert here.client(request(host="::ffff:192.0.2.7")) == "192.0.2.7"  # where one socket listens for both
+    assert space.client(request(host="10.0.0.1")) == "10.0.0.1"
+    assert here.client(request(host="2001:db8:1:2::5")) == here.client(request(host="2001:db8:1:2:ffff::6"))
+
+
+def test_behind_one_address_who_once_had_the_right_is_a_client_apart(lock: Lock, clock: Clock) -> None:
+    token = log_in(lock)
+    clock.now += RIGHT_S + 1
+    for _ in range(100):
+        lock.log_in("wrong", lock.client(request()))
+    assert lock.wait_s(lock.client(request()))
+    assert not lock.wait_s(lock.client(request(token=token)))
+    assert lock.wait_s(lock.client(request(token="made up")))
+
+
+def test_refusals_are_logged_without_secrets_and_control_characters(lock: Lock, caplog: pytest.LogCaptureFixture) -> None:
+    lock.refuse(request(token="a-token-that-is-none", path="/train/runs/\n\x1b[31mx/stop"))
+    lock.answer_login({"password": "a guess"}, request())
+    assert len(caplog.records) == 2
+
+    async def refuse(asked: object, http: HTTPRequest) -> Response:
+        raise ParameterError("no\nsuch thing")
+
+    with pytest.raises(ParameterError):
+        lock.logged(refuse)({}, request()).send(None)
+    assert len(caplog.records) == 3
+    text = "".join(record.getMessage() for record in caplog.records)
+    assert text.isprintable()
+    assert "a-token" not in text
+    assert "a guess" not in text
+
+
+def test_where_the_password_comes_from() -> None:
+    lock, shown = make_lock({"ADMIN_PASSWORD": PASSWORD})
+    assert (shown, lock.closed) == ("", "")
+    assert lock.log_in(PASSWORD, "somebody")
+    lock, shown = make_lock({})
+    assert len(shown) == 14
+    assert lock.log_in(shown, "somebody")
+    assert make_lock({})[1] != shown
+    for environment in ({"SPACE_ID": "a/b"}, {"SPACE_ID": "a/b", "ADMIN_PASSWORD": ""}):
+        lock, shown = make_lock(environment)
+        assert (shown, lock.closed) == ("", CLOSED_ON_A_SPACE)
+        assert lock.log_in("", "somebody") is None
+        answer = lock.answer_login({"password": ""}, request())
+        assert answer.status_code == 403
+        assert b"ADMIN_PASSWORD" in bytes(answer.body)
+    lock, shown = make_lock({"SPACE_ID": "a/b", "ADMIN_PASSWORD": PASSWORD})
+    assert lock.log_in(PASSWORD, "somebody")

@@ -1,0 +1,305 @@
+"""Training over real HTTP: what everybody may watch, what only the admin may do, and what nobody may."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import io
+import json
+import os
+import pickle
+import random
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+
+from model.data import MAX_CORPUS_BYTES
+from model.serving.engine import Engine
+from model.training.jobs import Jobs
+from model.weights import Weights, load_weights
+from tests.support.admin import PASSWORD, Admin, runs_ended, wait_for
+from tests.support.client import host_and_port
+from tests.support.killing import synthetic_text
+from tests.support.killing_app import BOTH, TRAINER, train_and_kill
+from tests.support.viewing import PATIENCE_S, Viewer, answer, app_with_log, serving, texts_of
+from ui.web.admin import RIGHT_S, Lock, add_lock
+from ui.web.models import InUse
+from ui.web.train import add_training
+
+TEXT = synthetic_text().encode()
+RUN_ROUTES = ("stop", "resume", "rename", "delete", "use")
+ADMIN_POSTS = ["/train/corpus", "/train/start", "/train/pace", "/train/shipped/use", *(f"/train/runs/RUN/{name}" for name in RUN_ROUTES)]
+ADMIN_GETS = ["/train/runs/RUN/log", "/train/runs/RUN/weights"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("app")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def environment() -> Iterator[None]:
+    """The app's password."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ADMIN_PASSWORD", PASSWORD)
+        patch.delenv("SPACE_ID", raising=False)
+        yield
+
+
+@pytest.fixture(scope="module")
+def url(folder: Path) -> Iterator[str]:
+    with runs_ended(folder / "runs") as runs, app_with_log(folder / "stderr", "--runs", str(runs)) as url:
+        yield url
+
+
+def start(admin: Admin, **settings: Any) -> str:
+    """Starts the smallest preset on an uploaded text."""
+    return admin.do("/train/start", preset="tiny", corpus=admin.upload(TEXT), settings=settings)["run"]["id"]
+
+
+@pytest.fixture(scope="module")
+def admin(url: str) -> Admin:
+    return Admin.logged_in(url)
+
+
+@pytest.fixture(scope="module")
+def finished(admin: Admin) -> str:
+    """A run that is done."""
+    run = start(admin, steps=30, eval_interval=10)
+    admin.until(run, "finished")
+    return run
+
+
+@pytest.fixture(autouse=True)
+def nothing_went_wrong(url: str, folder: Path) -> Iterator[None]:
+    yield
+    assert "Traceback" not in (folder / "stderr").read_text()
+
+
+def test_everybody_may_watch(url: str, finished: str) -> None:
+    anybody = Admin(url)
+    told = anybody.get("/train/runs")[1]
+    run = told["runs"][0]
+    assert (run["id"], run["state"], run["name"], run["step"]) == (finished, "finished", "tiny, synthetic.txt", 30)
+    assert told["model"] == anybody.get("/model")[1]["key"]
+    curve = anybody.get(f"/train/runs/{finished}/metrics")[1]
+    assert (curve["from"], curve["next"]) == (0, 34)
+    assert curve["steps"]["step"] == list(range(1, 31))
+    assert [sample["step"] for sample in curve["samples"]] == curve["evaluations"]["step"] == [0, 10, 20, 30]
+    rest = anybody.get(f"/train/runs/{finished}/metrics?from=34&edition={curve['edition']}")[1]
+    assert (rest["from"], rest["steps"]["step"], rest["samples"]) == (34, [], [])
+    other = anybody.get(f"/train/runs/{finished}/metrics?from=34&edition=another")[1]
+    assert (other["from"], len(other["steps"]["step"])) == (0, 30)
+    assert anybody.get("/train/runs/none/metrics")[0] == 404
+    assert anybody.get(f"/train/runs/{finished}/metrics?from=-1")[0] == 400
+
+
+def test_settings_come_with_their_ranges(url: str) -> None:
+    told = Admin(url).get("/train/presets")[1]
+    settings = {setting["name"]: setting for setting in told["settings"]}
+    assert (settings["n_layer"]["low"], settings["n_layer"]["high"], settings["n_layer"]["type"]) == (1, 64, "int")
+    assert settings["optimizer"]["choices"] == ["muon", "adamw"]
+    assert "vocab_size" not in settings
+    assert told["default"] in [preset["id"] for preset in told["presets"]]
+    assert all(preset["network"].keys() | preset["recipe"].keys() == settings.keys() for preset in told["presets"])
+
+
+@pytest.mark.parametrize("token", ["", "made-up", "logged out"])
+def test_without_the_right_nothing_is_done(url: str, finished: str, folder: Path, token: str) -> None:
+    if token == "logged out":
+        leaving = Admin.logged_in(url)
+        assert leaving.get("/admin/right")[1]["admin"]
+        leaving.do("/admin/logout")
+        assert not leaving.get("/admin/right")[1]["admin"]
+    else:
+        leaving = Admin(url, token)
+    logged = (folder / "stderr").stat().st_size
+    for path in ADMIN_POSTS:
+        assert leaving.post(path.replace("RUN", finished), id=finished)[0] == 401, path
+        assert leaving.send(path.replace("RUN", finished), b"\xff" * 1000)[0] == 401, path
+    for path in ADMIN_GETS:
+        assert leaving.get(path.replace("RUN", finished))[0] == 401, path
+    lines = (folder / "stderr").read_text()[logged:].splitlines()
+    assert len(lines) == 2 * len(ADMIN_POSTS) + len(ADMIN_GETS)
+    assert all(line.startswith("refused ") for line in lines)
+    assert Admin(url).run(finished)["state"] == "finished"
+
+
+def test_a_right_that_has_ended_opens_nothing(tiny: Weights, tmp_path: Path) -> None:
+    now = [0.0]
+    engine, lock, server = Engine(tiny), Lock(PASSWORD, clock=lambda: now[0]), FastAPI()
+    add_lock(server, lock)
+    add_training(server, Jobs(tmp_path / "runs"), lock, InUse(engine))
+    with contextlib.ExitStack() as stack:
+        stack.callback(engine.stop)
+        url = stack.enter_context(serving(server))
+        leaving = Admin.logged_in(url)
+        assert leaving.post("/train/runs/none/stop")[0] == 404  # the right is still there
+        now[0] += RIGHT_S
+        assert not leaving.get("/admin/right")[1]["admin"]
+        assert {leaving.post(path.replace("RUN", "none"))[0] for path in ADMIN_POSTS} == {401}
+        assert {leaving.get(path.replace("RUN", "none"))[0] for path in ADMIN_GETS} == {401}
+
+
+def test_an_upload_over_the_limit_is_refused_and_without_the_right_a_far_smaller_one(url: str, admin: Admin) -> None:
+    for sender, size in ((Admin(url), 2 * 2**20), (admin, MAX_CORPUS_BYTES + 1)):
+        connection = http.client.HTTPConnection(*host_and_port(url), timeout=PATIENCE_S)
+        connection.putrequest("POST", "/train/corpus")
+        for name, value in (sender.headers | {"Content-Length": str(size)}).items():
+            connection.putheader(name, value)
+        connection.endheaders()
+        assert connection.getresponse().status == 413
+        connection.close()
+    status, told = admin.send("/train/corpus?name=long", TEXT * 150)  # 3 MB
+    assert (status, told["characters"]) == (200, 150 * len(TEXT))
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"", "is empty"),
+        (b"\x89PNG\xff\x00", "is not UTF-8"),
+        (b"a\0b", "has NUL bytes"),
+        (b"x" * 10_000, "one character repeated"),
+        ("".join(map(chr, range(0x4E00, 0x4E00 + 5_000))).encode(), "5,000 different characters"),
+    ],
+)
+def test_what_is_no_corpus_is_said(admin: Admin, body: bytes, message: str) -> None:
+    status, told = admin.send("/train/corpus", body)
+    assert status == 400
+    assert message in told["error"]
+
+
+def test_a_corpus_is_told_before_it_is_trained_on(admin: Admin) -> None:
+    told = admin.send("/train/corpus?name=abc.txt", b"abcab\n" * 10)[1]
+    assert (told["name"], told["characters"], told["alphabet"]) == ("abc.txt", 60, ["\n", "a", "b", "c"])
+    status, refused = admin.post("/train/start", preset="tiny", corpus=told["corpus"], settings={"block_size": 64})
+    assert status == 400
+    assert "needs at least" in refused["error"]
+    assert admin.send("/train/corpus?name=a%0Ab", b"abc")[0] == 400
+    assert admin.post("/train/start", preset="tiny", corpus="another")[0] == 400
+    assert admin.post("/train/start", preset="tiny", settings={"n_head": 5})[0] == 400
+    assert admin.post("/train/start", preset="tiny", device="cuda")[0] == 400
+
+
+def test_ids_that_are_paths_are_unknown(admin: Admin, folder: Path) -> None:
+    victim = folder / "victim"
+    victim.mkdir(exist_ok=True)
+    (victim / "config.json").write_text("{}")
+    for run in ("..", "%2e%2e", "..%2fvictim", "%2e%2e%2fvictim", ".lock", "%00", "victim"):
+        for name in RUN_ROUTES:
+            asked = {"delete": {"id": "../victim"}, "rename": {"name": "x"}}.get(name, {})
+            assert admin.post(f"/train/runs/{run}/{name}", **asked)[0] in (404, 405), (run, name)
+    assert (victim / "config.json").exists()
+
+
+def test_names_are_text_and_deleting_wants_the_id_again(admin: Admin, folder: Path) -> None:
+    run = start(admin, steps=4, eval_interval=2)
+    admin.until(run, "finished")
+    told = admin.do(f"/train/runs/{run}/rename", name="../../<b>x</b>")
+    assert told["run"]["name"] == "../../<b>x</b>"
+    assert admin.post(f"/train/runs/{run}/rename", name="\x1b[31m")[0] == 400
+    for asked in ({}, {"id": "another"}):
+        assert admin.post(f"/train/runs/{run}/delete", **asked)[0] == 400
+    assert admin.do(f"/train/runs/{run}/delete", id=run) == {}
+    assert not (folder / "runs" / run).exists()
+    assert admin.post(f"/train/runs/{run}/delete", id=run)[0] == 404
+
+
+def test_a_run_is_stopped_and_resumed_and_a_second_start_names_it(url: str, admin: Admin) -> None:
+    run = start(admin, steps=100_000, eval_interval=10)
+    wait_for(lambda: admin.run(run)["step"] > 20)
+    status, told = admin.post("/train/start", preset="tiny")
+    assert status == 400
+    assert "tiny, synthetic.txt is being trained" in told["error"]
+    watched = Admin(url).run(run)
+    assert watched["left_s"] > 0
+    assert watched["chars_per_s"] > 0
+    admin.do(f"/train/runs/{run}/stop")
+    stopped = admin.until(run, "stopped")
+    admin.do(f"/train/runs/{run}/resume")
+    wait_for(lambda: admin.run(run)["step"] > stopped["step"])
+    admin.do(f"/train/runs/{run}/stop", firmly=True)
+    admin.until(run, "stopped")
+    assert any("Stopped after step" in line for line in admin.get(f"/train/runs/{run}/log")[1]["last_lines"])
+
+
+def test_a_runs_model_is_used_and_given_back(url: str, admin: Admin, finished: str) -> None:
+    shipped = admin.get("/model")[1]
+    with Viewer(url) as under_way:
+        assert under_way.ask(prompt="ROMEO:", length=400, samples=4, seed=7)["model"] == shipped["key"]
+        admin.do(f"/train/runs/{finished}/use")
+        lines = under_way.rest()
+        assert lines[-1]["state"] == "done"
+        assert all(len(text) == 400 for text in texts_of(lines))
+    now = admin.get("/model")[1]
+    assert now["run"] == finished
+    assert now["page"]["vocabulary"] == sorted(set(TEXT.decode()))
+    assert now["page"]["weights"]["val_loss"] == admin.run(finished)["best_loss"]
+    assert admin.get("/train/runs")[1]["in_use"] == finished
+    with Viewer(url) as viewer:
+        told = viewer.ask(prompt="the king", length=50)
+        assert told["model"] == now["key"] != shipped["key"]
+        assert set("".join(texts_of(viewer.rest()))) <= set(TEXT.decode())
+    assert answer(url, "POST", "/attention", b'{"text": "the king"}', Content_Type="application/json")[1]["n_layer"] == 2
+    admin.do("/train/shipped/use")
+    assert admin.get("/model")[1] == shipped
+
+
+def test_a_pickle_posing_as_safetensors_is_refused_and_not_run(admin: Admin, finished: str, folder: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return os.mkdir, (str(folder / "sprung"),)
+
+    path, logged = folder / "runs" / finished / "best.safetensors", (folder / "stderr").stat().st_size
+    good = path.read_bytes()
+    path.write_bytes(pickle.dumps(Trap()))
+    try:
+        for act in (lambda: admin.post(f"/train/runs/{finished}/use"), lambda: admin.get(f"/train/runs/{finished}/weights")):
+            status, told = act()
+            assert status == 400
+            assert "not a safetensors file" in told["error"]
+    finally:
+        path.write_bytes(good)
+    assert not (folder / "sprung").exists()
+    assert (folder / "stderr").read_text()[logged:].count("not a safetensors file") == 2
+
+
+def test_the_best_weights_come_as_a_folder_that_can_be_loaded(url: str, admin: Admin, finished: str, tmp_path: Path) -> None:
+    connection = http.client.HTTPConnection(*host_and_port(url), timeout=PATIENCE_S)
+    connection.request("GET", f"/train/runs/{finished}/weights", headers=admin.headers)
+    zipfile.ZipFile(io.BytesIO(connection.getresponse().read())).extractall(tmp_path)
+    connection.close()
+    weights = load_weights(tmp_path / finished)
+    assert weights.val_loss == admin.run(finished)["best_loss"]
+
+
+def test_wrong_passwords_hold_up_their_client_alone(url: str, folder: Path) -> None:
+    def log_in_from(host: str, password: str, spoofed: str) -> int:
+        connection = http.client.HTTPConnection(*host_and_port(url), timeout=PATIENCE_S, source_address=(host, 0))
+        headers = {"Content-Type": "application/json", "X-Forwarded-For": spoofed}
+        connection.request("POST", "/admin/login", json.dumps({"password": password}), headers)
+        response = connection.getresponse()
+        response.read()
+        connection.close()
+        return response.status
+
+    logged = (folder / "stderr").stat().st_size
+    statuses = [log_in_from("127.0.0.2", f"guess {number}", f"10.0.0.{number % 250}") for number in range(1_000)]
+    assert set(statuses) == {401, 429}
+    assert statuses.count(401) < 20
+    assert log_in_from("127.0.0.2", PASSWORD, "") == 429  # not looked at
+    assert log_in_from("127.0.0.3", PASSWORD, "127.0.0.2") == 200
+    told = (folder / "stderr").read_text()[logged:]
+    assert told.count("refused POST") == 1_001
+    assert "guess" not in told
+    assert PASSWORD not in told
+
+
+def test_kills_of_app_and_trainer_leave_nothing_out(tmp_path: Path) -> None:
+    hits, differing = train_and_kill(tmp_path, [TRAINER, BOTH], random.Random(0))
+    assert (hits, differing) == (2, [])

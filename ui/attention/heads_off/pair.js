@@ -1,0 +1,148 @@
+// Two texts with the same dice after the text in view, side by side: one with all heads, one without those that are off. Both are written
+// the same way (ui/web/write_without.py), so that nothing but the heads differs.
+import { drawSeed } from "../../shared/dice.js";
+import { button, inFull, make, number, quoted } from "../../shared/dom.js";
+import { charAt, commonLength, mark, range } from "../../shared/marks.js";
+import { postForLines, UNREACHABLE } from "../../shared/server.js";
+
+const LENGTH = 120;
+const SHOWN = 40; // characters of the prompt
+const SHARED = mark("off-shared");
+const PARTING = mark("off-parting");
+
+export function createPair(look) {
+  const [bar, node] = [make("div", "off-pair-bar"), make("section", "off-pair")];
+  const start = button("off-write", "", press);
+  const said = make("span", "off-pair-said");
+  said.setAttribute("role", "status");
+  bar.append(start, said);
+  const trouble = make("p", "off-trouble");
+  trouble.setAttribute("role", "alert");
+  bar.append(trouble);
+  const columns = node.appendChild(make("div", "off-columns"));
+  const sides = [createSide(), createSide()];
+  columns.append(...sides.map((side) => side.node));
+  columns.hidden = true;
+  let abort = null;
+  let opened = false;
+  let written = null; // what the two texts were asked with
+  label();
+  look.addEventListener("capture", () => written && look.address.keep("pair", isCurrent() ? written.seed : ""));
+
+  function label() {
+    start.textContent = abort ? "Stop" : "Write on with the same dice";
+  }
+
+  function press() {
+    if (abort) abort.abort();
+    else if (look.capture) void ask((trouble.textContent && isCurrent() && written.seed) || String(look.sample.controls.get().seed).trim() || drawSeed());
+  }
+
+  // Whether what is written is of the text and the heads in view.
+  function isCurrent() {
+    const { text, heads_off } = look.capture;
+    return Boolean(written) && text === written.prompt && heads_off.join() === written.heads_off.join();
+  }
+
+  async function ask(seed, isPressed = true) {
+    const { capture } = look;
+    const asked = (abort = new AbortController());
+    const { temperature, top_k, top_p } = look.sample.controls.get();
+    const settings = { prompt: capture.text, temperature, top_k, top_p, seed, length: LENGTH };
+    written = { ...settings, heads_off: capture.heads_off };
+    look.address.keep("pair", seed);
+    label();
+    begin(isPressed);
+    try {
+      await Promise.all([[], capture.heads_off].map((heads_off, i) => write(sides[i], { ...settings, heads_off }, asked.signal)));
+    } catch (error) {
+      if (!asked.signal.aborted) {
+        asked.abort(); // the other one, too
+        trouble.textContent = error.message;
+      }
+    } finally {
+      abort = null;
+      label();
+      compare();
+    }
+  }
+
+  function begin(isPressed) {
+    trouble.textContent = "";
+    columns.hidden = false;
+    columns.classList.remove("stale");
+    const prompt = [...written.prompt];
+    const shown = (prompt.length > SHOWN ? "…" : "") + prompt.slice(-SHOWN).join("");
+    sides[0].begin("All heads", shown);
+    const off = written.heads_off;
+    sides[1].begin(off.length ? `Without ${off.map((head) => head.join(".")).join(", ")}` : "All heads, again", shown);
+    compare();
+    if (isPressed) columns.scrollIntoView({ block: "nearest" });
+  }
+
+  async function write({ text }, body, signal) {
+    let done = false;
+    const take = (line) => {
+      if (line.error) throw new Error(line.error);
+      text.appendData(line.new?.[0] ?? "");
+      done = line.state === "done";
+      compare();
+    };
+    await postForLines("./write_without", body, take, signal);
+    if (!done) throw new Error(UNREACHABLE);
+  }
+
+  function compare() {
+    const [before, after] = sides.map(({ text }) => text.data);
+    const { at, words } = difference(before, after, Boolean(abort));
+    SHARED.clear();
+    PARTING.clear();
+    for (const { text } of sides) {
+      if (at) SHARED.add(range(text, 0, at));
+      if (at < before.length && at < after.length) PARTING.add(range(text, at));
+    }
+    said.textContent = `Seed ${written.seed}, ${inFull(written)}. ${words}`;
+  }
+
+  return {
+    bar,
+    node,
+    press,
+    texts: () => written && { ...written, texts: sides.map(({ text }) => text.data) },
+    // Other heads, or another text: what is written here belongs to those before.
+    follow() {
+      if (!opened && !written && look.address.get("pair")) void ask(look.address.get("pair"), false); // as the address says
+      opened = true;
+      columns.classList.toggle("stale", !isCurrent());
+    },
+  };
+}
+
+function createSide() {
+  const node = make("article", "off-side");
+  const [title, body, prompt] = [make("h3", "off-side-title"), make("p", "off-side-text"), make("span", "off-prompt")];
+  const text = document.createTextNode("");
+  body.append(prompt, text);
+  node.append(title, body);
+  return {
+    node,
+    text,
+    begin(name, shown) {
+      title.textContent = name;
+      prompt.textContent = shown;
+      text.data = "";
+    },
+  };
+}
+
+// Where two texts part, in units of JavaScript's strings, and the words for it.
+function difference(before, after, writing) {
+  const at = commonLength(before, after);
+  if (at < Math.min(before.length, after.length)) {
+    const place = number([...before.slice(0, at)].length + 1);
+    return { at, words: `They part at character ${place}: ${quoted(charAt(after, at))} instead of ${quoted(charAt(before, at))}.` };
+  }
+  if (writing) return { at, words: "Writing" };
+  if (!at) return { at, words: "" };
+  return { at, words: before.length === after.length ? "The same text, character for character." : "The same, as far as they were written." };
+}

@@ -1,0 +1,75 @@
+// The text, each character coloured by how much harder it became to foresee, or easier: the change of its surprisal in bits.
+import { button, make, number, percent, quoted } from "../../shared/dom.js";
+
+const STEPS = [0.5, 1, 2, 4]; // bits; below the first the paper stays as it is
+const LEAST = 0.05; // bits that are worth a word
+const NAME = (bits) => `off-${bits > 0 ? "harder" : "easier"}-${STEPS.filter((step) => Math.abs(bits) >= step).length}`;
+
+// Of each character, in bits: positive where it became harder. Nobody foretold the first.
+export function changes(both, idOf) {
+  const { characters } = both.after.capture;
+  return characters.map((char, i) => (i === 0 ? null : Math.log2(both.before.answer(i - 1)[idOf(char)] / both.after.answer(i - 1)[idOf(char)])));
+}
+
+export function createHarder(look) {
+  const node = make("div", "off-harder");
+  const text = make("p", "off-text");
+  const facts = make("p", "off-facts");
+  const hardest = button("quiet off-hardest", "", () => look.moveTo(worst - 1));
+  node.append(text, legend(), facts, hardest);
+  let [both, bits, spans, worst] = [null, [], [], 1];
+
+  const indexOf = ({ target }) => spans.indexOf(target);
+  const point = (event) => indexOf(event) > 0 && look.moveTo(indexOf(event) - 1);
+  text.addEventListener("pointermove", (event) => event.pointerType === "mouse" && point(event));
+  text.addEventListener("click", point);
+
+  function move() {
+    const { characters, n } = both.after.capture;
+    const at = look.at ?? n - 1;
+    spans.forEach((span, i) => span.classList.toggle("here", i === at + 1));
+    if (at + 1 >= n) {
+      facts.textContent = n > 1 ? "Point at a character to see what it was worth before and after." : "";
+      return;
+    }
+    const [p, q] = [both.before, both.after].map((lens) => lens.answer(at)[look.idOf(characters[at + 1])]);
+    const change = bits[at + 1];
+    facts.textContent = `${quoted(characters[at + 1])} at ${number(both.before.capture.place(at + 1))}: ${percent(p)} → ${percent(q)}, ${inBits(change)}`;
+  }
+
+  return {
+    node,
+    move,
+    draw(lenses) {
+      both = lenses;
+      bits = changes(both, look.idOf);
+      const { characters, heads_off, n } = both.after.capture;
+      spans = characters.map((char, i) => make("span", `off-char ${i ? NAME(bits[i]) : ""}`, char === "\n" ? "↵" : char));
+      text.replaceChildren(...spans.flatMap((span, i) => (characters[i] === "\n" ? [span, make("wbr")] : [span])));
+      worst = bits.reduce((most, value, i) => (value > bits[most] ? i : most), Math.min(1, n - 1));
+      hardest.hidden = !heads_off.length || n < 2 || !(bits[worst] >= LEAST);
+      if (!hardest.hidden) hardest.textContent = `Hardest hit: ${quoted(characters[worst])} at ${number(both.after.capture.place(worst))}, ${inBits(bits[worst])}`;
+      text.setAttribute("aria-label", describe(both, bits));
+      move();
+    },
+  };
+}
+
+function describe(both, bits) {
+  const count = (test) => bits.filter((value) => value !== null && test(value)).length;
+  return `Of ${bits.length} characters ${count((value) => value >= STEPS[0])} became harder by half a bit or more, ${count((value) => value <= -STEPS[0])} easier.`;
+}
+
+const inBits = (bits) => `${bits < 0 ? "−" : "+"}${Math.abs(bits).toFixed(1)} ${Math.abs(bits).toFixed(1) === "1.0" ? "bit" : "bits"}`;
+
+function legend() {
+  const scale = make("p", "off-legend", "easier");
+  const steps = make("span", "off-scale");
+  for (const sign of [-1, 1]) {
+    for (const step of sign < 0 ? [...STEPS].reverse() : STEPS) {
+      steps.append(make("span", `off-step ${NAME(sign * step)}`, `${sign < 0 ? "−" : "+"}${step === 0.5 ? "½" : step}`));
+    }
+  }
+  scale.append(steps, "harder, bits");
+  return scale;
+}

@@ -1,0 +1,50 @@
+// What the stream of a capture says of the next character, layer by layer: row 0 as the embeddings begin it, row i + 1 after layer i; the
+// last row is the model's own answer.
+import { distribution, ranking } from "../../shared/distribution.js";
+
+export class Lens {
+  #logits;
+
+  // Throws an Error in words for the reader.
+  static async of(capture) {
+    return new Lens(capture, await capture.lens());
+  }
+
+  constructor(capture, logits) {
+    this.capture = capture;
+    this.#logits = logits;
+  }
+
+  get n_rows() {
+    return this.capture.n_layer + 1;
+  }
+
+  logits(row, at) {
+    const { n, vocab_size } = this.capture;
+    const start = (row * n + at) * vocab_size;
+    return this.#logits.subarray(start, start + vocab_size);
+  }
+
+  probabilities(row, at) {
+    return distribution(this.logits(row, at));
+  }
+
+  // The model's own answer.
+  answer(at) {
+    return this.probabilities(this.n_rows - 1, at);
+  }
+
+  // The likeliest character, and its probability.
+  bet(row, at) {
+    const probabilities = this.probabilities(row, at);
+    const id = probabilities.indexOf(Math.max(...probabilities));
+    return { id, p: probabilities[id] };
+  }
+
+  // From 1.
+  rank(row, at, id) {
+    return ranking(this.logits(row, at)).indexOf(id) + 1;
+  }
+}
+
+export const nameOfRow = (row) => (row === 0 ? "embeddings" : `layer ${row - 1}`);

@@ -1,0 +1,158 @@
+// The view "Layer by layer", a logit lens: what each layer would bet on if the network ended there, for characters around the one looked at.
+import { createCandidates } from "../../shared/candidates.js";
+import { button, make, nameOf, number, percent, quoted, signOf } from "../../shared/dom.js";
+import { onLook } from "../../shared/paint.js";
+import { colourOf } from "../heat_map.js";
+import { createLensChart } from "./chart.js";
+import { Lens, nameOfRow } from "./data.js";
+import { saveLensPicture, saveLensTable } from "./save.js";
+import { createLensTable } from "./table.js";
+
+const SHOWN = 5;
+const AS_LEARNED = { temperature: 1, top_k: 0, top_p: 1 };
+const SCALE = [0, 0.02, 0.1, 0.25, 0.5, 0.75, 1];
+const WHAT =
+  "Each row applies the network’s last norm and output head to the stream at that point, as if it ended there. It was not trained to be " +
+  "read in the middle: only the last row is its answer. The embeddings alone mostly name the character just read, for it has the same " +
+  "vector on the way in and out.";
+
+export function createLens(panel, look) {
+  const page = build(panel);
+  const table = createLensTable(page.table, { label: labelOf, point: select, pin });
+  const candidates = createCandidates(look, {});
+  const chart = createLensChart((row) => select(row, look.at ?? look.capture.n - 1));
+  page.detail.append(page.title, candidates.node, page.came, chart.node);
+  let lens = null;
+  let chosen = null; // the row pointed at; null for the last
+  let stale = true;
+
+  const at = () => look.at ?? look.capture.n - 1;
+  const row = () => Math.min(chosen ?? Infinity, lens.n_rows - 1);
+
+  // What the table's cell says: the bet, and whether it is what came.
+  function bet(row, at) {
+    const { id, p } = lens.bet(row, at);
+    const came = lens.capture.characters[at + 1];
+    return { char: look.vocabulary[id], p, right: look.vocabulary[id] === came };
+  }
+
+  function labelOf(row, at) {
+    const { char, p, right } = bet(row, at);
+    const { characters } = lens.capture;
+    const came = characters[at + 1] === undefined ? "" : right ? ", right" : `, but ${nameOf(characters[at + 1])} came`;
+    return `${nameOfRow(row)}, after ${nameOf(characters[at])} at ${number(lens.capture.place(at))}: ${nameOf(char)}, ${percent(p)}${came}`;
+  }
+
+  async function load() {
+    const { capture } = look;
+    stale = !capture || panel.hidden;
+    if (stale) return;
+    page.trouble.replaceChildren();
+    try {
+      const loaded = await Lens.of(capture);
+      if (capture !== look.capture) return;
+      lens = loaded;
+    } catch (error) {
+      if (capture !== look.capture) return;
+      lens = null;
+      page.trouble.replaceChildren(`${error.message} `, button("quiet", "Try again", () => void look.read(look.whole)));
+    }
+    page.filled.hidden = !lens;
+    if (!lens) return;
+    const off = capture.heads_off.map((head) => head.join(".")).join(", ");
+    page.off.textContent = off && ` Heads ${off} are off.`;
+    draw();
+  }
+
+  function draw() {
+    if (!lens || panel.hidden) return;
+    table.draw({ lens, bet, at: at(), row: row() });
+    explain();
+  }
+
+  function follow() {
+    if (!lens || panel.hidden || lens.capture !== look.capture) return;
+    table.follow(at(), row());
+    explain();
+  }
+
+  function explain() {
+    const here = at();
+    const { characters } = lens.capture;
+    const came = characters[here + 1];
+    const last = row() === lens.n_rows - 1;
+    const where = last ? "The answer" : row() === 0 ? "Embeddings alone" : `Layer ${row() - 1}`;
+    page.title.replaceChildren(make("b", "", where), ", after ", make("b", "lens-sign", signOf(characters[here])), ` at ${number(lens.capture.place(here))}`);
+    const id = came === undefined ? lens.bet(lens.n_rows - 1, here).id : look.idOf(came);
+    const drawn = came === undefined ? undefined : id;
+    candidates.show({ logits: lens.logits(row(), here), settings: AS_LEARNED, id: drawn, count: SHOWN });
+    const rows = Array.from({ length: lens.n_rows }, (_, row) => lens.probabilities(row, here)[id]);
+    const place = `number ${lens.rank(row(), here, id)} of ${lens.capture.vocab_size}`;
+    page.came.textContent = `${quoted(look.vocabulary[id])}${came === undefined ? " in the end" : " came"}: ${percent(rows[row()])}, ${place}`;
+    chart.draw(rows, row(), `Probability of ${nameOf(look.vocabulary[id])} by layer`);
+  }
+
+  function select(row, at) {
+    chosen = row;
+    if (at === look.at) follow();
+    else look.moveTo(at);
+  }
+
+  function pin(row, at) {
+    select(row, at);
+    look.address.keep("at", at);
+    look.address.keep("layer", row === lens.n_rows - 1 ? "" : row);
+  }
+
+  function legend() {
+    page.scale.replaceChildren(
+      ...SCALE.map((p) => {
+        const step = make("span", "lens-step", percent(p).replace(".0", ""));
+        step.style.background = colourOf(p);
+        step.classList.toggle("lens-light", table.isDark(colourOf(p)));
+        return step;
+      }),
+    );
+  }
+
+  const kept = look.address.get("layer");
+  if (/^\d+$/.test(kept)) chosen = Number(kept);
+  legend();
+  look.addEventListener("capture", load);
+  look.addEventListener("at", follow);
+  onLook(() => {
+    legend();
+    draw();
+  });
+  new ResizeObserver(draw).observe(page.table);
+  return {
+    show: () => stale && void load(),
+    downloads: [
+      ["Layer by layer (PNG)", () => lens && saveLensPicture(lens, bet, table.shown())],
+      ["Layer by layer (CSV)", () => lens && saveLensTable(lens, look)],
+    ],
+  };
+}
+
+function build(panel) {
+  const trouble = make("p", "lens-trouble");
+  trouble.setAttribute("role", "alert");
+  const filled = make("div", "lens");
+  filled.hidden = true;
+  const [main, table] = [make("div", "lens-main"), make("div", "lens-table")];
+  const legend = make("p", "lens-legend", "Probability of the bet ");
+  const scale = make("span", "lens-scale");
+  const right = make("span", "lens-key");
+  right.append(make("span", "lens-key-right", "e"), " it came");
+  legend.append(scale, right);
+  const about = make("p", "lens-about", WHAT);
+  const off = make("b", "lens-off");
+  about.append(off);
+  main.append(table, legend, about);
+  const detail = make("aside", "lens-detail");
+  detail.setAttribute("aria-label", "The layer pointed at");
+  const [title, came] = [make("p", "lens-title"), make("p", "lens-came")];
+  filled.append(main, detail);
+  panel.append(trouble, filled);
+  return { trouble, filled, table, scale, off, detail, title, came };
+}

@@ -1,0 +1,297 @@
+// The view "One head": its weights as a map or as lines, what it does, and how each weight comes about.
+import { bringIntoView } from "../../sample/main.js";
+import { button, make } from "../../shared/dom.js";
+import { onLook, palette } from "../../shared/paint.js";
+import { colourOf, paintMap } from "../heat_map.js";
+import { createAbout } from "./about.js";
+import { createCell } from "./cell.js";
+import { createChooser } from "./chooser.js";
+import { AVERAGE, bytesOf, exists, nameOfHead, placeInWords, placeOf, strongest, weightInWords } from "./data.js";
+import { createLines } from "./lines.js";
+import { createMap, createOverview } from "./map.js";
+import { saveLines, saveMap, saveTable } from "./save.js";
+
+const MODES = [
+  ["map", "Map", ""],
+  ["lines", "Lines", "1"],
+  ["all", "All lines", "all"],
+]; // name, title, in the address
+const CAPTIONS = {
+  map: "Rows look, columns are looked at.",
+  lines: "Below, the text looks; above, it is looked at. Wider lines are larger weights.",
+};
+const KEYS = {
+  map: "Arrow keys move from weight to weight, Enter shows how one comes about.",
+  lines: "Left and right move from character to character.",
+};
+const NO_QUERIES = "An average has no queries and keys of its own: each of the layer’s heads has its own. Choose a head.";
+const LEAST_HEIGHT = 19; // rem, of the map
+
+export function createOneHead(panel, look) {
+  // What the parts share: the cell looked at, { row, column }; whether it is opened; the weights, and as a picture of n by n pixels; the
+  // rows and columns shown.
+  const state = { cell: null, open: false, mode: "map", bytes: null, exact: null, picture: make("canvas"), window: null };
+  const on = { point, open, from: (row) => look.moveTo(row), redraw: () => draw() };
+  const chooser = createChooser(look);
+  const [map, lines, overview] = [createMap(look, state, on), createLines(look, state, on), createOverview(look, state, on)];
+  const [about, behind] = [createAbout(look), createCell(look, () => open(null))];
+  const [figure, words, more] = [make("div", "one-figure"), make("div", "one-words"), make("div", "one-more")];
+  const [said, trouble, legend, caption] = [make("p", "one-said"), make("div", "one-trouble"), createLegend(), make("p", "one-caption")];
+  const bar = createBar(panel, look, setMode);
+  said.setAttribute("aria-live", "polite");
+  said.dataset.testid = "one-head-said";
+  trouble.setAttribute("role", "alert");
+  const beside = make("div", "one-beside");
+  beside.append(overview.node, legend.node, caption);
+  more.append(about.node, beside);
+  figure.append(map.node, lines.node);
+  words.append(said, trouble, behind.node, more);
+  panel.append(chooser.node, figure, words);
+  let text = null; // that the cell is of
+  const mended = new Set(); // what the server had forgotten, until it is there again
+  let mending = null;
+  const room = { width: 0, height: 0, colours: null }; // for the map; it keeps still while another character is looked from
+
+  // Fetches what is chosen, and draws it.
+  async function load() {
+    if (!look.capture || panel.hidden) return;
+    if (!exists(look.capture, look.head)) return look.choose(0, 0);
+    const { capture, head } = look;
+    Object.assign(state, { bytes: bytesOf(capture, head), exact: null });
+    takeCell();
+    chooser.draw();
+    about.draw();
+    paintMap(state.picture, state.bytes, capture.n);
+    measure();
+    void openCell();
+    await tryTo("weights", () => capture.exact(head.layer, head.head), (exact) => {
+      state.exact = exact;
+      takeMost();
+      draw();
+    });
+  }
+
+  // Asks the server. What it has forgotten it is given again, once; the other capture that comes of it is then asked.
+  async function tryTo(what, ask, take) {
+    const { capture, head } = look;
+    const isStale = () => look.capture !== capture || look.head !== head;
+    try {
+      const answer = await ask();
+      if (isStale()) return;
+      mended.delete(what);
+      if (trouble.dataset.of === what) trouble.replaceChildren();
+      take(answer);
+    } catch (error) {
+      if (isStale()) return;
+      const isFirst = error.status === 404 && !mended.has(what);
+      mended.add(what);
+      if (isFirst && (await (mending ??= look.read(look.whole).finally(() => (mending = null))))) return;
+      trouble.dataset.of = what;
+      trouble.replaceChildren(make("span", "", error.message), button("quiet", "Try again", load));
+      if (what === "cell") behind.tell("The queries and keys could not be fetched.");
+    }
+  }
+
+  // The cell of the address at first; of another text the character looked from, and what it looks at most.
+  function takeCell() {
+    const { capture } = look;
+    if (text === null) {
+      const [row, column] = look.address.get("cell").split(".").map(Number);
+      const isIn = Number.isInteger(row) && Number.isInteger(column) && column >= 0 && column <= row && row < capture.n;
+      if (look.address.get("cell") && isIn) {
+        Object.assign(state, { cell: { row, column }, open: true });
+        look.moveTo(row);
+      }
+    } else if (text !== capture.text) Object.assign(state, { cell: null, window: null });
+    text = capture.text;
+    follow(look.at);
+  }
+
+  // Another character is looked from: the cell is what it looks at most.
+  function follow(at) {
+    if (at === null) state.cell = null;
+    else if (state.cell?.row !== at) state.cell = { row: at, column: strongest(state.exact ?? state.bytes, at), isMost: true };
+    keepCell();
+  }
+
+  // Bytes may not tell the largest weight of a row from the next; the exact weights do.
+  function takeMost() {
+    if (!state.cell?.isMost || state.open) return;
+    state.cell = { ...state.cell, column: strongest(state.exact, state.cell.row) };
+  }
+
+  function point(cell) {
+    state.cell = cell;
+    look.moveTo(cell.row);
+    keepCell();
+    draw();
+    void openCell();
+  }
+
+  // Opens a cell; null closes it, and so does the one that is open.
+  function open(cell) {
+    if (state.open && cell?.row === state.cell.row && cell.column === state.cell.column) cell = null;
+    state.open = Boolean(cell) && cell.column <= cell.row;
+    if (cell) {
+      if (state.mode !== "map") setMode("map");
+      point(cell);
+      bringIntoView(behind.node); // on a phone it is below the map
+    } else {
+      keepCell();
+      draw();
+      map.node.focus({ preventScroll: true });
+    }
+  }
+
+  function keepCell() {
+    if (!state.cell) state.open = false;
+    look.address.keep("cell", state.open ? `${state.cell.row}.${state.cell.column}` : "");
+    if (state.open && look.address.get("at")) look.address.keep("at", state.cell.row);
+  }
+
+  let asked = 0;
+  async function openCell() {
+    const number = ++asked;
+    if (!state.open || state.mode !== "map") return;
+    const { layer, head } = look.head;
+    const { row, column } = state.cell;
+    if (column > row) behind.tell("No character looks at a later one: there is no weight here.");
+    else if (head === AVERAGE) behind.tell(NO_QUERIES);
+    else {
+      const ask = () => look.capture.cell(layer, head, row, column);
+      await tryTo("cell", ask, (answer) => number === asked && behind.show(answer, { row, column }));
+    }
+  }
+
+  function setMode(mode) {
+    if (mode !== state.mode) state.window = null;
+    state.mode = mode;
+    look.address.keep("lines", MODES.find(([name]) => name === mode)[2]);
+    bar.show(mode);
+    draw();
+    void openCell();
+  }
+
+  function measure() {
+    if (panel.hidden) return;
+    Object.assign(room, { width: figure.clientWidth, height: heightOf(figure), colours: palette() });
+    draw();
+  }
+
+  function draw() {
+    if (!state.bytes || panel.hidden) return;
+    const isMap = state.mode === "map";
+    map.node.hidden = !isMap;
+    lines.node.hidden = isMap;
+    behind.node.hidden = !(isMap && state.open);
+    more.hidden = !behind.node.hidden && document.fullscreenElement !== panel;
+    (isMap ? map : lines).draw(room);
+    overview.place();
+    legend.node.hidden = !isMap;
+    const kind = isMap ? "map" : "lines";
+    caption.textContent = CAPTIONS[kind];
+    said.replaceChildren(...(isMap ? cellInWords() : [state.exact ? lines.told() : "…"]));
+    (isMap ? map : lines).node.setAttribute("aria-label", `${nameOfHead(look.head)}. ${KEYS[kind]}`);
+  }
+
+  function cellInWords() {
+    const { capture } = look;
+    if (!state.cell) return ["Point at the map: a row looks from a character, a column is looked at. Click for what is behind a weight."];
+    const { row, column } = state.cell;
+    const [from, to] = [placeInWords(capture, row), placeInWords(capture, column)];
+    if (column > row) return [`${from} cannot look at ${to}: it comes later.`];
+    return [`${from} looks at ${to} with `, make("b", "", state.exact ? weightInWords(state.exact[placeOf(row, column)]) : "…")];
+  }
+
+  look.addEventListener("capture", load);
+  look.addEventListener("head", load);
+  look.addEventListener("at", () => {
+    if (panel.hidden || !state.bytes || state.cell?.row === look.at) return;
+    follow(look.at);
+    draw();
+    void openCell();
+  });
+  panel.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !state.open) return;
+    event.preventDefault();
+    open(null);
+  });
+  new ResizeObserver(measure).observe(figure);
+  addEventListener("resize", measure);
+  onLook(() => {
+    legend.draw();
+    if (state.bytes) paintMap(state.picture, state.bytes, look.capture.n);
+    measure();
+  });
+
+  const next = () => setMode(MODES[(MODES.findIndex(([name]) => name === state.mode) + 1) % MODES.length][0]);
+  const weights = () => look.capture.exact(look.head.layer, look.head.head);
+  const savePicture = async () => {
+    state.exact = await weights();
+    if (state.mode === "map") saveMap(look, state.picture, about.node.querySelector(".one-does").textContent);
+    else saveLines(look, lines.told(), lines.size(), lines.paint);
+  };
+  setMode(MODES.find(([, , word]) => word === look.address.get("lines"))?.[0] ?? "map");
+  return {
+    show() {
+      bar.node.hidden = false;
+      void load();
+    },
+    hide: () => (bar.node.hidden = true),
+    keys: [
+      ["m", "Map, lines, all lines", next],
+      [",", "The head before", () => chooser.step(-1)],
+      [".", "The next head", () => chooser.step(1)],
+      ["h", "How the weight looked at comes about", () => state.cell && open(state.cell)],
+    ],
+    downloads: [
+      ["This head (PNG)", savePicture],
+      ["This head, exact (CSV)", async () => saveTable(look, await weights())],
+    ],
+  };
+}
+
+// From where the map begins to the lower edge of the window, in pixels.
+function heightOf(figure) {
+  const { rem } = palette();
+  if (innerWidth < 60 * rem) return Math.max(LEAST_HEIGHT * rem, innerHeight * 0.55);
+  const top = figure.getBoundingClientRect().top + (document.fullscreenElement?.scrollTop ?? scrollY);
+  return Math.max(LEAST_HEIGHT * rem, innerHeight - top - 0.5 * rem);
+}
+
+// Beside the names of the views, while this one is shown; where the panel fills the screen, in it.
+function createBar(panel, look, setMode) {
+  const node = make("div", "one-bar");
+  const modes = MODES.map(([name, title]) => [name, button("switch", title, () => setMode(name))]);
+  const larger = button("quiet", "Enlarge", () => {
+    if (document.fullscreenElement === panel) void document.exitFullscreen();
+    else panel.requestFullscreen().catch(() => look.say("This browser allows no full screen here."));
+  });
+  const place = () => {
+    const isLarge = document.fullscreenElement === panel;
+    larger.textContent = isLarge ? "Back" : "Enlarge";
+    (isLarge ? panel.firstChild : look.element.querySelector(".look-tools")).prepend(node);
+  };
+  node.append(...modes.map(([, choice]) => choice), larger);
+  node.hidden = true;
+  document.addEventListener("fullscreenchange", place);
+  place();
+  return { node, show: (mode) => modes.forEach(([name, choice]) => choice.setAttribute("aria-pressed", String(name === mode))) };
+}
+
+// What the colours stand for: square roots, so that faint weights are seen.
+function createLegend() {
+  const node = make("div", "one-legend");
+  node.setAttribute("role", "img");
+  node.setAttribute("aria-label", "Colours from weight 0 to weight 1, by square roots");
+  const strip = make("span", "one-strip");
+  const numbers = make("span", "one-numbers");
+  numbers.append(...["0", "0.06", "0.25", "0.56", "1"].map((weight) => make("span", "", weight)));
+  node.append(strip, numbers);
+  const draw = () => {
+    const stops = Array.from({ length: 17 }, (_, i) => colourOf((i / 16) ** 2));
+    strip.style.background = `linear-gradient(to right, ${stops.join(", ")})`;
+  };
+  draw();
+  return { node, draw };
+}

@@ -1,0 +1,82 @@
+// The view "Locked dice" as far as it is words and buttons.
+import { button, make } from "../../shared/dom.js";
+
+const EMPTY = "No text is here yet. Press Generate, then keep its dice and move the temperature.";
+
+// Puts everything into the panel, from top to bottom, and gives back what fills it in.
+export function createParts(panel, actions) {
+  const empty = make("p", "empty", EMPTY);
+  const filled = make("div", "locked");
+  const bar = createBar(actions);
+  const slider = createSlider(actions.move);
+  const headline = make("p", "locked-headline");
+  headline.setAttribute("role", "status");
+  const more = make("p", "locked-more");
+  const first = button("quiet", "", actions.first);
+  const note = make("span", "locked-note");
+  more.append(first, note);
+  const trouble = createTrouble();
+  const original = createColumn("The original text", "Marked: throws that would now land elsewhere.");
+  const fresh = createColumn("The same dice from the start", "Shaded: still the original text.");
+  const columns = make("div", "locked-columns");
+  columns.append(original.node, fresh.node);
+  filled.append(bar.node, slider.node, headline, more, trouble, columns);
+  panel.append(empty, filled);
+  return { ...bar, temperature: slider.range, empty, filled, headline, first, note, trouble, original, fresh };
+}
+
+function createBar({ choose, back: goBack }) {
+  const node = make("div", "locked-bar");
+  const label = make("label", "locked-label", "Dice of");
+  const select = make("select", "locked-select");
+  select.id = "locked-select";
+  label.htmlFor = select.id;
+  select.addEventListener("change", () => choose(select));
+  const step = (by) => {
+    const place = select.selectedIndex + by;
+    if (place < 0 || place >= select.length) return;
+    select.selectedIndex = place;
+    choose(select);
+  };
+  const back = button("quiet", "Back to the original’s settings", goBack);
+  node.append(label, select, back);
+  return { node, select, step, back };
+}
+
+function createSlider(move) {
+  const node = make("label", "locked-temperature", "Temperature");
+  const range = make("input");
+  Object.assign(range, { type: "range", min: 0, max: 2, step: 0.05 });
+  range.addEventListener("input", () => move(Number(range.value)));
+  node.append(range);
+  return { node, range };
+}
+
+function createColumn(title, explanation) {
+  const node = make("section", "locked-column");
+  const heading = make("h2", "locked-title", title);
+  const status = make("p", "locked-status");
+  status.setAttribute("role", "status");
+  const trouble = createTrouble();
+  const card = make("article", "card");
+  const body = make("p", "card-text locked-text");
+  body.tabIndex = 0;
+  body.setAttribute("aria-label", title);
+  const start = make("span", "prompt");
+  const text = document.createTextNode("");
+  body.append(start, text);
+  card.append(body);
+  node.append(heading, make("p", "locked-explanation", explanation), status, trouble, card);
+  return { node, status, trouble, card, body, start, text };
+}
+
+function createTrouble() {
+  const node = make("p", "locked-trouble");
+  node.setAttribute("role", "alert");
+  return node;
+}
+
+// A complaint beside what it is about, with a way to try again; without words, none.
+export function complain(node, words = "", again = null) {
+  node.replaceChildren(...(words ? [`${words} `, button("quiet", "Try again", again)] : []));
+}

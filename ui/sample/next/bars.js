@@ -1,0 +1,172 @@
+// A bar for each character of the vocabulary: the probability that is drawn from in ink, the raw one behind it.
+import { make, percent, signOf } from "../../shared/dom.js";
+import { fit, onLook, palette } from "../../shared/paint.js";
+import { ENOUGH } from "./draws.js";
+
+const LEAST_PITCH = 9.6; // pixels from bar to bar, while all stand in one row
+const FOLDED_PITCH = 1.3; // ... and when they do not fit into one
+const FOLDED_HEIGHT = 7.5; // rem
+const [TOP, BOTTOM] = [0.5, 1.5]; // rem above and below the bars
+const CHAR = 1.5; // the size of a character on the axis, at most, for the room it has
+const SCALES = [0.1, 0.2, 0.5, 1]; // what the axis may end at
+
+// How the bars are folded into rows on a canvas of this width. Where text is large, one row counts more than the size of its characters.
+export function layOut(count, width, rem) {
+  if (width >= count * LEAST_PITCH) return { perRow: count, rows: 1, pitch: width / count };
+  const rows = Math.ceil(count / Math.max(1, Math.floor(width / (FOLDED_PITCH * rem))));
+  const perRow = Math.ceil(count / rows);
+  return { perRow, rows, pitch: width / perRow };
+}
+
+// The bars as a part of the page: { node, draw(what) }, `what` as for paintBars. `onPoint(id or null)` hears what is pointed at,
+// `onPick(id)` what is clicked.
+export function createBars({ onPoint, onPick }) {
+  const node = make("div", "next-bars");
+  const canvas = node.appendChild(make("canvas"));
+  Object.assign(node, { tabIndex: 0, role: "application" });
+  node.setAttribute("aria-roledescription", "bar chart");
+  node.dataset.testid = "next-bars";
+  let [shown, pointed] = [null, null]; // `pointed`: a place in the order
+  const paint = () => {
+    if (!shown || !node.clientWidth) return;
+    const look = palette();
+    const width = node.clientWidth;
+    const { rows } = layOut(shown.order.length, width, look.rem);
+    node.style.height = rows > 1 ? `${rows * FOLDED_HEIGHT}rem` : "";
+    const height = node.clientHeight;
+    paintBars(fit(canvas, width, height), width, height, { ...shown, pointed: shown.order[pointed], look });
+  };
+  const point = (place) => {
+    if (place === pointed) return;
+    pointed = place;
+    paint();
+    onPoint(pointed === null ? null : shown.order[pointed]);
+  };
+  const placeAt = ({ offsetX, offsetY }) => {
+    const { perRow, rows, pitch } = layOut(shown.order.length, node.clientWidth, palette().rem);
+    const row = Math.min(rows - 1, Math.max(0, Math.floor((offsetY / node.clientHeight) * rows)));
+    const place = row * perRow + Math.min(perRow - 1, Math.max(0, Math.floor(offsetX / pitch)));
+    return place < shown.order.length ? place : null;
+  };
+  canvas.addEventListener("pointermove", (event) => shown && point(placeAt(event)));
+  canvas.addEventListener("pointerleave", ({ pointerType }) => pointerType === "mouse" && point(null));
+  canvas.addEventListener("click", (event) => {
+    if (!shown) return;
+    const [place, before] = [placeAt(event), pointed];
+    point(place);
+    if (place !== null && (event.pointerType === "mouse" || place === before)) onPick(shown.order[place]); // a finger looks first
+  });
+  node.addEventListener("keydown", (event) => {
+    const count = shown?.order.length ?? 0;
+    const [here, { key }] = [pointed ?? -1, event];
+    const to = { ArrowRight: here + 1, ArrowLeft: here - 1, Home: 0, End: count - 1 }[key];
+    if (to !== undefined && count) point(Math.min(count - 1, Math.max(0, to)));
+    else if (key === "Enter" && pointed !== null) onPick(shown.order[pointed]);
+    else if (key === "Escape" && pointed !== null) point(null);
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  });
+  node.addEventListener("blur", () => point(null));
+  new ResizeObserver(paint).observe(node);
+  onLook(paint);
+  return {
+    node,
+    draw(what) {
+      shown = what;
+      paint();
+      if (pointed !== null) onPoint(shown.order[pointed]);
+    },
+  };
+}
+
+// Draws on any canvas.
+//   probabilities, raw: of each id; order: ids from left to right; vocabulary
+//   draws: throws that were counted (next_draws.js); hit, pointed: ids that stand out
+export function paintBars(context, width, height, what) {
+  const { probabilities, raw, order, look } = what;
+  const { perRow, rows, pitch } = layOut(order.length, width, look.rem);
+  const most = Math.max(...probabilities, ...raw);
+  const scale = SCALES.find((end) => most <= end) ?? 1;
+  for (let row = 0; row < rows; row++) {
+    const top = (row * height) / rows + TOP * look.rem;
+    const base = ((row + 1) * height) / rows - BOTTOM * look.rem;
+    const y = (p) => base - Math.min(1, p / scale) * (base - top);
+    paintGrid(context, width, scale, y, look);
+    order.slice(row * perRow, (row + 1) * perRow).forEach((id, i) => paintBar(context, i * pitch, pitch, y, id, what));
+    paintScale(context, width, scale, y, look);
+  }
+}
+
+function paintGrid(context, width, scale, y, look) {
+  context.fillStyle = look.rule;
+  for (const p of [scale, scale / 2]) context.fillRect(0, Math.round(y(p)), width, 1);
+  context.fillStyle = look.ruleStrong;
+  context.fillRect(0, Math.round(y(0)), width, 1);
+}
+
+// What the lines stand for, at the right, where bars sorted by probability are low.
+function paintScale(context, width, scale, y, look) {
+  context.font = `${0.875 * look.rem}px ${look.sans}`;
+  context.textAlign = "right";
+  context.textBaseline = "top";
+  for (const p of [scale, scale / 2]) {
+    const words = percent(p);
+    context.fillStyle = look.paper;
+    const room = context.measureText(words).width + 8;
+    context.fillRect(width - room, y(p) + 2, room, look.rem);
+    context.fillStyle = look.inkSoft;
+    context.fillText(words, width, y(p) + 3);
+  }
+}
+
+function paintBar(context, left, pitch, y, id, { probabilities, raw, vocabulary, draws, hit, pointed, look }) {
+  const [p, before] = [probabilities[id], raw[id]];
+  const bar = (share, value) => [left + (pitch * (1 - share)) / 2, y(value), pitch * share, y(0) - y(value)];
+  if (id === pointed) {
+    context.fillStyle = look.rule;
+    context.fillRect(left, y(1), pitch, y(0) - y(1) + BOTTOM * look.rem);
+  }
+  const [x, top, w, h] = bar(0.8, before);
+  if (p > 0) {
+    context.fillStyle = look.rule;
+    context.fillRect(x, top, w, h);
+  }
+  context.strokeStyle = look.ruleStrong;
+  context.lineWidth = 1;
+  if (h > 1) context.strokeRect(x + 0.5, top + 0.5, w - 1, h - 0.5);
+  context.fillStyle = id === hit ? look.accent : look.ink;
+  context.fillRect(...bar(0.5, p));
+  context.fillStyle = id === hit ? look.accent : p > 0 ? look.ink : look.inkSoft;
+  context.font = `${id === hit || id === pointed ? "bold " : ""}${Math.min(0.875 * look.rem, pitch * CHAR)}px ${look.mono || "monospace"}`;
+  context.textAlign = "center";
+  context.textBaseline = "alphabetic";
+  context.fillText(signOf(vocabulary[id]), left + pitch / 2, y(0) + 1.05 * look.rem);
+  if (draws.total >= ENOUGH && p > 0) paintCount(context, left + pitch / 2, y, draws, id, p, look);
+}
+
+// The expected range as a line with two ends, the share that came as a dot; both can be read on ink and on paper.
+function paintCount(context, x, y, draws, id, p, look) {
+  const { low, high } = draws.expected(p);
+  const [from, to] = [y(low / draws.total), y(high / draws.total)];
+  if (!draws.counts[id] && from - to < 2) return; // it is hardly expected, and did not come
+  const ends = 0.18 * look.rem;
+  const stroke = (colour, width) => {
+    [context.strokeStyle, context.lineWidth] = [colour, width];
+    context.beginPath();
+    for (const end of [from, to]) {
+      context.moveTo(x - ends, end);
+      context.lineTo(x + ends, end);
+    }
+    context.moveTo(x, from);
+    context.lineTo(x, to);
+    context.stroke();
+  };
+  stroke(look.paper, 3.5);
+  stroke(look.ink, 1.5);
+  context.beginPath();
+  context.arc(x, y(draws.counts[id] / draws.total), 0.18 * look.rem, 0, 2 * Math.PI);
+  [context.fillStyle, context.strokeStyle, context.lineWidth] = [look.accent, look.paper, 2];
+  context.stroke();
+  context.fill();
+}

@@ -1,0 +1,43 @@
+// The settings that a character is drawn with, its dice among them.
+import { number } from "../../shared/dom.js";
+import { drawSeed } from "../../shared/dice.js";
+
+const SHAPING = ["temperature", "top_k", "top_p"];
+
+export class Dice {
+  settings = null;
+  #drawn; // a seed, where none is typed; it stays until another is typed
+
+  // `drawn`: a seed that was drawn before, or null.
+  constructor(drawn) {
+    this.#drawn = drawn;
+  }
+
+  // Takes what the controls say; true if that makes another distribution or other dice.
+  take(settings) {
+    const [before, now] = [this.settings, { ...settings, seed: settings.seed.trim() }];
+    this.settings = now;
+    if (!before && !now.seed) return true;
+    const otherSeed = now.seed !== before?.seed && now.seed !== String(this.#drawn);
+    if (otherSeed) this.#drawn = null;
+    return otherSeed || SHAPING.some((name) => now[name] !== before[name]);
+  }
+
+  get seed() {
+    const typed = this.settings.seed;
+    if (!typed) return (this.#drawn ??= drawSeed());
+    if (/^\d+$/.test(typed) && Number.isSafeInteger(Number(typed))) return Number(typed);
+    const most = number(Number.MAX_SAFE_INTEGER);
+    throw new Error(`The seed must be a whole number from 0 to ${most}, or empty, not “${typed.slice(0, 40)}”.`);
+  }
+
+  // The seed that nobody typed; null if there is none.
+  get drawn() {
+    return this.settings.seed ? null : this.#drawn;
+  }
+
+  // All of them in a word.
+  get word() {
+    return [...SHAPING.map((name) => this.settings[name]), this.settings.seed || this.#drawn].join(" ");
+  }
+}

@@ -1,0 +1,176 @@
+// The view "Next character" as far as it is words and buttons.
+import { button, make } from "../../shared/dom.js";
+import { ENOUGH } from "./draws.js";
+import { endOf, tellCut } from "./words.js";
+
+const SHOWN_CHARS = 10; // of the text that the bars follow
+
+function part(tag, name, role) {
+  const node = make(tag, `next-${name}`);
+  node.dataset.testid = `next-${name}`;
+  if (role) node.setAttribute("role", role);
+  return node;
+}
+
+// Puts everything into the panel, from top to bottom, and gives back what fills it in.
+export function createParts(panel, strip, bars, actions) {
+  const text = createText();
+  const notes = part("p", "notes", "status");
+  const steps = createActions(actions);
+  const said = part("p", "said", "status");
+  const heading = createHeading(actions.sort);
+  const figures = createFigures();
+  const failure = createFailure(actions.retry);
+  const waiting = part("p", "waiting", "status");
+  const chart = part("div", "chart");
+  chart.append(waiting, bars);
+  const readout = part("p", "readout", "status");
+  const counted = part("p", "counted", "status");
+  const legend = createLegend();
+  let [hint, pointed] = ["", ""];
+  const read = () => {
+    if (readout.textContent !== (pointed || hint)) readout.textContent = pointed || hint;
+  };
+  panel.append(text.node, notes, steps.node, said, strip, heading.node, figures.node, failure.node, chart, readout, counted, legend.node);
+  return {
+    text: text.fill,
+    notes: (words) => (notes.textContent = words.join(" ")),
+    fail: failure.fill,
+    readout(words) {
+      pointed = words;
+      read();
+    },
+    hint(words) {
+      hint = words;
+      read();
+    },
+    busy({ busy, slow, canGoBack }) {
+      bars.setAttribute("aria-busy", String(busy));
+      waiting.textContent = slow ? "Waiting for the server…" : "";
+      steps.fill(busy, canGoBack);
+    },
+    said(story, words) {
+      said.replaceChildren(...tell(story, actions.fix));
+      counted.textContent = words;
+    },
+    figures(state) {
+      heading.fill(state);
+      figures.fill(state);
+      legend.fill(state);
+    },
+  };
+}
+
+function* tell(story, fix) {
+  if (!story) return;
+  const { before, die, words, seed, which } = story;
+  if (before) yield before;
+  if (die) yield make("b", "next-die", die);
+  yield words;
+  if (seed === undefined) return;
+  const fixed = button("next-seed", `seed ${seed}`, () => fix(seed));
+  fixed.title = "Keep this seed: the next texts are thrown with the same dice";
+  const source = make("span", "next-source");
+  source.append(" ", fixed, `, ${which}`);
+  yield source;
+}
+
+function createText() {
+  const node = part("p", "text", "group");
+  node.tabIndex = 0;
+  node.setAttribute("aria-label", "The text so far");
+  const fill = (start, steps) => {
+    const runs = [make("span", "next-prompt", start)];
+    steps.forEach(({ char, byHand }, place) => {
+      const kind = byHand ? "next-chosen" : "next-written";
+      if (place === 0 || runs.at(-1).className !== kind) runs.push(make("span", kind));
+      runs.at(-1).append(char);
+    });
+    node.replaceChildren(...runs);
+    node.scrollTop = node.scrollHeight;
+  };
+  return { node, fill };
+}
+
+function createActions({ step, back, over, drawOne, drawMany }) {
+  const node = part("div", "actions");
+  const [goBack, startOver] = [button("next-button", "Step back", back), button("next-button", "Start over", over)];
+  const stepping = make("div", "next-buttons");
+  stepping.append(button("next-button next-main", "Step", step), goBack, startOver);
+  const throwing = make("div", "next-buttons");
+  const draws = [button("next-button", "Draw one", drawOne), button("next-button", "Draw 1,000", drawMany)];
+  throwing.append(...draws);
+  node.append(stepping, throwing);
+  const fill = (busy, canGoBack) => {
+    goBack.disabled = startOver.disabled = !canGoBack;
+    for (const draw of draws) draw.setAttribute("aria-disabled", String(busy)); // `disabled` would take the focus from them at every step
+  };
+  return { node, fill };
+}
+
+// After which text the bars come, and their order.
+function createHeading(sort) {
+  const node = part("div", "heading");
+  const title = part("h2", "after");
+  const order = make("div", "next-order");
+  order.setAttribute("role", "group");
+  order.setAttribute("aria-label", "Order of the bars");
+  const orders = [button("next-switch", "by probability", () => sort(false)), button("next-switch", "by alphabet", () => sort(true))];
+  order.append(...orders);
+  node.append(title, order);
+  const fill = ({ text, byAlphabet }) => {
+    title.textContent = `Next, after “${endOf(text, SHOWN_CHARS)}”`;
+    orders.forEach((other, i) => other.setAttribute("aria-pressed", String(Boolean(i) === byAlphabet)));
+  };
+  return { node, fill };
+}
+
+// Entropy and the number of choices it amounts to, large.
+function createFigures() {
+  const node = part("div", "figures");
+  const figure = (name, unit) => {
+    const body = part("p", name);
+    const [value, raw] = [make("b"), make("span", "next-raw")];
+    body.append(value, ` ${unit} `, raw);
+    node.append(body);
+    return (drawn, before) => {
+      value.textContent = drawn;
+      raw.textContent = `raw ${before}`;
+    };
+  };
+  const bits = figure("entropy", "bits of entropy");
+  const choices = figure("choices", "effective choices");
+  const fill = ({ bits: { drawn, raw } }) => {
+    bits(drawn.toFixed(2), raw.toFixed(2));
+    choices((2 ** drawn).toFixed(1), (2 ** raw).toFixed(1));
+  };
+  return { node, fill };
+}
+
+function createFailure(retry) {
+  const node = part("p", "failure", "alert");
+  const again = button("next-button", "Try again", retry);
+  const fill = (words, canRetry) => node.replaceChildren(...(words ? [make("span", "", words), ...(canRetry ? [again] : [])] : []));
+  return { node, fill };
+}
+
+function createLegend() {
+  const node = part("p", "legend");
+  const entry = (name, words) => {
+    const item = make("span", `next-key next-key-${name}`);
+    const said = make("span", "", words);
+    item.append(make("i"), said);
+    node.append(item);
+    return { item, said };
+  };
+  entry("drawn", "probability drawn from");
+  entry("raw", "raw: temperature 1, nothing cut");
+  const cut = entry("cut", "");
+  const [came, expected] = [entry("came", "share that came up"), entry("expected", "range expected")];
+  const fill = ({ probabilities, settings, draws }) => {
+    cut.item.hidden = !probabilities.includes(0);
+    cut.said.textContent = tellCut({ probabilities, settings });
+    came.item.hidden = expected.item.hidden = draws.total < ENOUGH;
+  };
+  return { node, fill };
+}

@@ -1,0 +1,38 @@
+// The distribution as a file: a picture of the bars, or a table.
+import { download, palette, savePicture } from "../../shared/paint.js";
+import { inFull, nameOf } from "../../shared/dom.js";
+import { paintBars } from "./bars.js";
+import { endOf } from "./words.js";
+
+const SIZE = [66, 26]; // rem
+const HEAD = 4.5; // rem
+const SHOWN_CHARS = 48; // of the text's end
+
+export function saveBars(state) {
+  const look = palette();
+  const [width, height] = SIZE.map((size) => size * look.rem);
+  savePicture("next-character.png", width, height, (context) => {
+    const margin = look.rem;
+    context.fillStyle = look.ink;
+    context.font = `600 ${1.25 * look.rem}px ${look.serif}`;
+    context.fillText(`After “${endOf(state.text, SHOWN_CHARS)}”`, margin, 1.9 * look.rem);
+    context.fillStyle = look.inkSoft;
+    context.font = `${look.rem}px ${look.sans}`;
+    context.fillText(about(state), margin, 3.4 * look.rem);
+    context.translate(margin, HEAD * look.rem);
+    paintBars(context, width - 2 * margin, height - (HEAD + 1) * look.rem, { ...state, look });
+  });
+}
+
+function about({ settings, bits }) {
+  const choices = `${(2 ** bits.drawn).toFixed(1)} effective choices (raw ${bits.raw.toFixed(2)} bits)`;
+  return `${inFull(settings)}: ${bits.drawn.toFixed(2)} bits, ${choices}`;
+}
+
+export function saveTable({ vocabulary, logits, raw, probabilities, draws }) {
+  const rows = vocabulary.map((char, id) => [quote(nameOf(char)), id, logits[id], raw[id], probabilities[id], draws.counts[id]]);
+  const lines = [["character", "id", "logit", "raw", "sampled", "count"], ...rows].map((row) => row.join(","));
+  download("next-character.csv", new Blob([`${lines.join("\n")}\n`], { type: "text/csv" }));
+}
+
+const quote = (word) => (/[",]/.test(word) ? `"${word.replaceAll('"', '""')}"` : word);

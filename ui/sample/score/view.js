@@ -1,0 +1,270 @@
+// The view "Score": any text as the model reads it. Each character is coloured by how much it surprised, and their mean is the loss.
+import { distribution, surprisal } from "../../shared/distribution.js";
+import { button, make, number, plural } from "../../shared/dom.js";
+import { heat } from "../../shared/heat.js";
+import { download } from "../../shared/paint.js";
+import { score } from "../records.js";
+
+const AS_LEARNED = { temperature: 1, top_k: 0, top_p: 1 };
+const MANNER = `HORTENSIO:
+Good madam, keep thy candle from the door;
+The night hath ears, and every ear a tongue.
+What I have sworn, I swore unto the king,
+And will not for a kingdom swear it twice.
+
+LADY:
+Then go, my lord, and be thou true to him.
+`;
+const MODERN = "Please update your password before Friday, or your account will be locked and you will have to email the help desk.\n";
+const LONGER = { "…": 3, "—": 2, "―": 2, "\t": 4, "Æ": 2, "æ": 2, "Œ": 2, "œ": 2, "ß": 2 }; // what the server makes of them
+
+export function createScore(panel, app) {
+  const page = build(panel);
+  const { field, notice } = page;
+  const most = app.mostToScore;
+  const given = app.address.get("text"); // scored when the view is shown
+  let asked = null; // what is being scored: an AbortController
+  let scored = null; // { text, chars, logits, bits, total, state }
+
+  async function go() {
+    const all = field.value;
+    const text = beginning(all, most);
+    if (!text.trim()) return tell("There is nothing to score yet. Type or paste a text.", true);
+    asked?.abort();
+    const abort = new AbortController();
+    asked = abort;
+    page.stop.disabled = false;
+    const cut = text.length < all.length ? `Only the first ${number(countOf(text))} characters are scored. ` : "";
+    tell("");
+    let begun = false; // what is shown is of this text
+    const take = (piece) => {
+      begun ||= piece.text !== undefined;
+      read(piece, cut);
+    };
+    try {
+      await score(text, (piece) => asked === abort && take(piece), abort.signal);
+      if (asked === abort) settle("done");
+    } catch (error) {
+      if (asked !== abort) return; // another text took its place
+      settle("stopped");
+      page.result.classList.toggle("stale", !begun);
+      if (error.name !== "AbortError") tell(error.message, true);
+    } finally {
+      if (asked === abort) asked = null;
+      page.stop.disabled = !asked;
+    }
+  }
+
+  // What was there before stays until there is something to put in its place.
+  function read(piece, cut) {
+    if (piece.text !== undefined) {
+      begin(piece.text);
+      tell(cut + piece.notice);
+      return;
+    }
+    const { chars, bits } = scored;
+    const V = app.vocabulary.length;
+    const from = bits.length;
+    scored.logits.set(piece.logits, piece.from * V);
+    const rows = piece.from + piece.logits.length / V;
+    for (let i = from; i <= rows && i < chars.length; i++) {
+      bits.push(surprisal(distribution(rowBefore(i), AS_LEARNED)[app.idOf(chars[i])]));
+      scored.total += bits[i];
+    }
+    heat.paint(page.text, bits.slice(from), from);
+    showFigures();
+  }
+
+  // What the model expected at a place comes from the character before it.
+  const rowBefore = (index) => scored.logits.subarray((index - 1) * app.vocabulary.length, index * app.vocabulary.length);
+
+  function begin(text) {
+    const chars = [...text];
+    scored = { text, chars, logits: new Float32Array(chars.length * app.vocabulary.length), bits: [0], total: 0, state: "running" };
+    app.inspector.close();
+    heat.clear(page.text);
+    page.text.data = text;
+    page.body.scrollTop = 0;
+    page.result.hidden = false;
+    page.result.classList.remove("stale");
+    page.figures.replaceChildren();
+    page.status.textContent = "reading";
+  }
+
+  function settle(state) {
+    if (scored?.state !== "running") return;
+    scored.state = state;
+    showFigures();
+  }
+
+  function showFigures() {
+    const { chars, bits, total, state } = scored;
+    const count = bits.length - 1; // the first character is only context
+    page.status.textContent = words(state, count, chars.length);
+    if (!count) return page.figures.replaceChildren();
+    const perCharacter = total / count;
+    const loss = perCharacter * Math.LN2;
+    page.figures.replaceChildren(
+      figure("loss", loss.toFixed(2), "nats per character", "mean loss"),
+      figure("bits", perCharacter.toFixed(2), "bits per character", "mean surprisal"),
+      figure("perplexity", Math.exp(loss).toFixed(1), "perplexity", "equally likely choices"),
+      scale(loss, app.page.val_loss, app.vocabulary.length),
+    );
+  }
+
+  function tell(words, isError = false) {
+    notice.setAttribute("role", isError ? "alert" : "status");
+    notice.classList.toggle("error", isError);
+    notice.textContent = words;
+  }
+
+  function use(text) {
+    const focused = document.activeElement;
+    field.focus();
+    field.select();
+    document.execCommand("insertText", false, text); // unlike setting the value, this leaves what was typed to Ctrl-Z
+    focused.focus();
+    void go();
+  }
+
+  function useSample() {
+    const { run, sample } = app.newest();
+    if (!run?.texts.some(Boolean)) return tell("No sample is on the page. Press Generate.", true);
+    use(run.view.prompt + run.texts[sample]);
+  }
+
+  const take = () => {
+    const count = countOf(field.value);
+    page.count.textContent = `${number(count)} of ${number(most)} characters${count > most ? ": its beginning is scored" : ""}`;
+    app.address.keep("text", field.value);
+  };
+
+  page.form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    void go();
+  });
+  page.stop.addEventListener("click", () => asked?.abort());
+  panel.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && asked) asked.abort();
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || event.target !== field) return;
+    event.preventDefault();
+    void go();
+  });
+  field.addEventListener("input", take);
+  page.actions.append(
+    button("quiet", "Use the newest sample", useSample),
+    button("quiet", "In Shakespeare’s manner", () => use(MANNER)),
+    button("quiet", "A modern sentence", () => use(MODERN)),
+  );
+  app.inspector.watch(page.body, page.text, {
+    at: (index) => {
+      if (!scored || index === 0 || index >= scored.bits.length) return null;
+      return { char: scored.chars[index], logits: rowBefore(index), settings: AS_LEARNED, die: null, recomputed: false };
+    },
+  });
+  field.value = given;
+  take();
+
+  return {
+    show: () => void (given && !scored && !asked && field.value === given && go()),
+    keys: [
+      ["n", "Use the newest sample", useSample],
+      ["Ctrl Enter", "Score, while typing a text"],
+    ],
+    get downloads() {
+      return scored ? [["Scored text (CSV)", () => download("score.csv", new Blob([asCSV(scored)], { type: "text/csv" }))]] : [];
+    },
+  };
+}
+
+function words(state, count, all) {
+  if (all === 1) return "One character is only context for the next: there is nothing to score.";
+  const scored = count < all - 1 ? `${number(count)} of ${plural(all - 1, "character")}` : plural(count, "character");
+  const ends = { running: "; reading", stopped: "; stopped", done: "" }[state];
+  return `${scored} scored; the first is only context${ends}`;
+}
+
+function build(panel) {
+  const form = make("form", "score-form");
+  const head = make("div", "score-head");
+  const label = make("label", "score-label", "A text to score");
+  const field = make("textarea", "score-field");
+  Object.assign(field, { id: "score-field", rows: 4, spellcheck: false });
+  label.htmlFor = field.id;
+  const hint = make("span", "score-hint", "Ctrl Enter scores it");
+  const count = make("span", "score-count");
+  head.append(label, hint, count);
+  const actions = make("div", "score-actions");
+  const go = make("button", "score-button score-go", "Score");
+  go.type = "submit";
+  const stop = button("score-button", "Stop", () => {});
+  stop.disabled = true;
+  actions.append(go, stop);
+  const notice = make("p", "score-notice");
+  notice.setAttribute("role", "status");
+  form.append(head, field, actions, notice);
+  const result = make("div", "score-result");
+  result.hidden = true;
+  const figures = make("div", "score-figures");
+  const line = make("div", "score-line");
+  const status = make("p", "score-status");
+  status.setAttribute("role", "status");
+  line.append(heat.legend(), status);
+  const card = make("article", "card");
+  const body = make("p", "card-text score-text");
+  body.tabIndex = 0;
+  body.setAttribute("aria-label", "The scored text");
+  const text = document.createTextNode("");
+  body.append(text);
+  card.append(body);
+  result.append(figures, line, card);
+  panel.append(form, result);
+  return { form, field, count, actions, stop, notice, result, figures, status, body, text };
+}
+
+function figure(name, value, unit, meaning) {
+  const node = make("p", "score-figure");
+  node.dataset.figure = name;
+  node.append(make("b", "", value), make("span", "score-unit", ` ${unit}`), make("span", "score-meaning", ` ${meaning}`));
+  return node;
+}
+
+// The loss on a line from certainty to pure chance, with the model's own on the part of its corpus that it never read.
+function scale(loss, own, choices) {
+  const chance = Math.log(choices);
+  const most = Math.max(chance, loss) * 1.02;
+  const node = make("div", "score-scale");
+  const axis = make("div", "score-axis");
+  const place = (className, value, words) => {
+    const mark = make("span", className, words);
+    mark.style.setProperty("--at", value / most);
+    mark.classList.toggle("late", value > most / 2);
+    axis.append(mark);
+  };
+  place("score-mark", loss, `this text ${loss.toFixed(2)}`);
+  if (own) place("score-mark below", own, `validation loss ${own.toFixed(2)}`);
+  place("score-mark below lowest", chance, `chance ${chance.toFixed(2)}`);
+  node.append(axis);
+  return node;
+}
+
+const countOf = (text) => text.length - (text.match(/[\ud800-\udbff][\udc00-\udfff]/g)?.length ?? 0);
+
+const lengthOf = (char) => LONGER[char] ?? char.normalize("NFKD").replace(/\p{M}/gu, "").length;
+
+// As much of a text as may be scored, also where the server writes one character as several.
+function beginning(text, most) {
+  let [end, count] = [0, 0];
+  for (const char of text) {
+    count += Math.max(1, lengthOf(char));
+    if (count > most) break;
+    end += char.length;
+  }
+  return text.slice(0, end);
+}
+
+function asCSV({ chars, bits }) {
+  const quoted = (char) => `"${char.replace('"', '""')}"`;
+  const lines = bits.map((b, i) => (i ? `${i},${quoted(chars[i])},${2 ** -b},${b}` : `0,${quoted(chars[0])},,`));
+  return ["index,character,probability,surprisal_bits", ...lines, ""].join("\r\n");
+}

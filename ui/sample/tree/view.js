@@ -1,0 +1,275 @@
+// The view "Tree": all samples on the page, merged where they begin alike. What is far down a long tree is painted when it is scrolled to.
+import { button, make, number, plural, quoted, readable } from "../../shared/dom.js";
+import { fit, onLook, palette, savePicture } from "../../shared/paint.js";
+import { find, firstChar, pathTo, prefixTree, unfold } from "./prefix_tree.js";
+import { continueFrom, createCard } from "./card.js";
+import { itemAt, layOut, paint, Pen, ribbonUnit } from "./drawing.js";
+
+const MOST_ROWS = 60; // before small branches are folded
+const PICTURE_ROWS = 150; // in a picture; browsers draw none higher than 16,384 pixels
+const PICTURE_WIDTH = 1120;
+const NAMED = 8; // branches in the words for those who do not see the tree
+const EMPTY = "No samples yet. Press Generate: the tree grows as they are written.";
+const KEYS = "Arrow keys walk the tree. Enter continues from a branch, or opens what is folded.";
+
+export function createTree(panel, app) {
+  const head = make("div", "tree-head");
+  const title = make("p", "tree-title");
+  const legend = make("p", "tree-legend");
+  const folded = make("p", "tree-folded");
+  const foldedWords = make("span");
+  const toggle = button("tree-toggle", "", () => change({ whole: tree.items.some(({ hidden }) => hidden), opened: [] }));
+  const card = createCard(app);
+  const scroller = make("div", "tree-scroll");
+  const space = make("div", "tree-space");
+  const canvas = make("canvas", "tree-canvas");
+  const empty = make("p", "empty", EMPTY);
+  canvas.tabIndex = 0;
+  canvas.setAttribute("role", "img");
+  canvas.setAttribute("aria-description", KEYS);
+  canvas.dataset.testid = "tree";
+  folded.append(foldedWords, toggle);
+  head.append(title, legend, folded);
+  space.append(canvas);
+  scroller.append(space);
+  panel.append(head, card.node, scroller, empty);
+
+  const rank = (code) => app.idOf(String.fromCodePoint(code)) ?? app.vocabulary.length + code;
+  const state = { whole: false, opened: [], selected: null, hovered: null };
+  let [pen, tree, isShown, frame, stale] = [new Pen(palette()), null, false, 0, true];
+
+  // What is drawn and where, for scripts that read the page.
+  canvas.branches = () => (tree?.items ?? []).map(shown);
+
+  function shown({ node, hidden, count, label, parent, from, to, y }) {
+    const { left, top } = canvas.getBoundingClientRect();
+    const x = left + (from + Math.min(to, from + 40)) / 2 - scroller.scrollLeft;
+    const begins = pathTo(node).reduce((text, { text: more }) => text + more, "");
+    const words = { begins, from: node.from, count, label, hidden: hidden?.length ?? 0, live: node.live, isRoot: !parent };
+    return { ...words, x, y: top + y - 6 - scroller.scrollTop };
+  }
+
+  function change(changes) {
+    Object.assign(state, changes);
+    redraw();
+  }
+
+  function redraw(isStale = true) {
+    stale ||= isStale;
+    if (isShown && !frame) frame = requestAnimationFrame(draw);
+  }
+
+  function draw() {
+    frame = 0;
+    if (stale) grow();
+    if (!tree) return;
+    const [width, height] = [scroller.clientWidth, Math.min(scroller.clientHeight, tree.height)];
+    const context = fit(canvas, width, height);
+    context.translate(-scroller.scrollLeft, -scroller.scrollTop);
+    const active = itemOf(state.hovered ?? state.selected);
+    paint(context, tree, pen, { top: scroller.scrollTop, bottom: scroller.scrollTop + height, active });
+    card.show(active, tree.root.node);
+  }
+
+  function grow() {
+    stale = false;
+    const samples = samplesOf(app.runs.list);
+    const root = prefixTree(samples, rank);
+    panel.classList.toggle("tree-is-empty", !root);
+    empty.hidden = Boolean(root);
+    if (!root) {
+      tree = null;
+      Object.assign(state, { whole: false, opened: [], selected: null, hovered: null });
+      return;
+    }
+    const opened = new Set(state.opened.map((place) => nodeOf(root, place)));
+    const folds = unfold(root, state.whole ? Infinity : MOST_ROWS, (node) => opened.has(node));
+    tree = layOut(root, folds, pen, scroller.clientWidth);
+    const { top } = scroller.getBoundingClientRect();
+    scroller.style.setProperty("--tree-room", `${innerHeight - top - scrollY}px`);
+    space.style.width = `${tree.width}px`;
+    space.style.height = `${tree.height}px`;
+    describe(root);
+  }
+
+  function describe(root) {
+    setText(title, titleOf(app.runs.list));
+    drawLegend(legend, root.count);
+    const away = tree.items.filter(({ hidden }) => hidden);
+    const samples = away.reduce((sum, { count }) => sum + count, 0);
+    folded.hidden = !away.length && !state.whole && !state.opened.length;
+    setText(foldedWords, away.length ? `${plural(samples, "sample")} folded away in ${plural(away.length, "place")}. ` : "");
+    setText(toggle, away.length ? "Show all" : "Fold small branches");
+    canvas.setAttribute("aria-label", inWords(root));
+  }
+
+  // Where the reader is survives the growth of the tree: a character of a sample.
+  function placeOf({ node, hidden }) {
+    const { run, index } = node.samples[0];
+    return { run, index, at: node.from, isRoot: !node.parent, hidden: Boolean(hidden) };
+  }
+
+  function nodeOf(root, { run, index, at, isRoot }) {
+    return isRoot ? root : find(root, (sample) => sample.run === run && sample.index === index, at);
+  }
+
+  function itemOf(place) {
+    if (!place || !tree) return null;
+    const node = nodeOf(tree.root.node, place);
+    const exact = tree.items.find((item) => item.node === node && Boolean(item.hidden) === place.hidden);
+    if (exact) return exact;
+    const way = new Set(pathTo(node)); // its branch is folded: the last before it that is not
+    return tree.items.findLast((item) => way.has(item.node) && !item.hidden) ?? null;
+  }
+
+  function select(item) {
+    if (!item) return;
+    change({ selected: placeOf(item), hovered: null });
+    const { rem } = pen.look;
+    const [top, bottom] = [item.y - 2 * rem, item.y + item.thick + rem];
+    if (top < scroller.scrollTop) scroller.scrollTop = top;
+    else if (bottom > scroller.scrollTop + scroller.clientHeight) scroller.scrollTop = bottom - scroller.clientHeight;
+    const right = item.from + 6 * rem;
+    if (item.x < scroller.scrollLeft) scroller.scrollLeft = item.x - rem;
+    else if (right > scroller.scrollLeft + scroller.clientWidth) scroller.scrollLeft = right - scroller.clientWidth;
+  }
+
+  function act(item) {
+    if (!item.hidden) continueFrom(app, item.node);
+    else change({ opened: [...state.opened, placeOf(item)], selected: placeOf(item.parent), hovered: null });
+  }
+
+  const under = ({ clientX, clientY }) => {
+    const { left, top } = canvas.getBoundingClientRect();
+    return tree && itemAt(tree, clientX - left + scroller.scrollLeft, clientY - top + scroller.scrollTop, pen.look.rem);
+  };
+
+  canvas.addEventListener("pointermove", (event) => {
+    if (event.pointerType !== "mouse") return;
+    const item = under(event);
+    canvas.style.cursor = item ? "pointer" : "";
+    const active = itemOf(state.hovered);
+    if (item !== active) {
+      state.hovered = item && placeOf(item);
+      redraw(false);
+    }
+  });
+  canvas.addEventListener("pointerleave", () => {
+    state.hovered = null;
+    redraw(false);
+  });
+  canvas.addEventListener("click", (event) => {
+    const item = under(event);
+    if (item?.hidden) act(item);
+    else if (item) select(item);
+    else change({ selected: null });
+  });
+  canvas.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || !tree) return;
+    const item = itemOf(state.selected);
+    if (event.key === "Enter" && item) act(item);
+    else if (STEPS[event.key]) select(item ? STEPS[event.key](item) : tree.root);
+    else return;
+    event.preventDefault();
+  });
+  scroller.addEventListener("scroll", () => redraw(false), { passive: true });
+  new ResizeObserver(() => redraw()).observe(panel);
+  addEventListener("resize", () => redraw());
+  onLook(() => {
+    pen = new Pen(palette());
+    redraw();
+  });
+  app.runs.addEventListener("change", () => redraw());
+  app.runs.addEventListener("grow", () => redraw());
+
+  function save() {
+    const root = prefixTree(samplesOf(app.runs.list), rank);
+    if (!root) throw new Error(EMPTY);
+    const look = { ...palette(), rem: 16 };
+    const ink = new Pen(look);
+    const picture = layOut(root, unfold(root, PICTURE_ROWS), ink, PICTURE_WIDTH);
+    const away = picture.items.filter(({ hidden }) => hidden).reduce((sum, { count }) => sum + count, 0);
+    const leftOut = away ? ` The smallest branches, ${plural(away, "sample")}, are folded away.` : "";
+    const note = `Width of a branch: the square root of its count.${leftOut}`;
+    const [edge, line] = [32, 28];
+    savePicture("soliloquy-tree.png", picture.width + 2 * edge, picture.height + 2 * edge + 2 * line, (context) => {
+      ink.use(context, `600 22px ${look.serif}`);
+      context.fillStyle = look.ink;
+      context.fillText(titleOf(app.runs.list), edge, edge + 18);
+      ink.use(context, ink.label);
+      context.fillStyle = look.inkSoft;
+      context.fillText(note, edge, edge + 18 + line);
+      context.translate(edge, edge + 2 * line);
+      paint(context, picture, ink);
+    });
+  }
+
+  return {
+    show() {
+      isShown = true;
+      redraw();
+    },
+    hide() {
+      isShown = false;
+    },
+    downloads: [["Picture of the tree (PNG)", save]],
+    keys: [["o", "Show all branches, or fold the small ones", () => !folded.hidden && toggle.click()]],
+  };
+}
+
+const samplesOf = (runs) =>
+  runs.flatMap((run) => run.texts.map((text, index) => ({ run, index, start: run.start, text, live: run.live })));
+
+// Where an arrow key leads from a branch. At the last branch of a fork, down goes on with the next of the fork before it.
+const STEPS = {
+  ArrowRight: ({ children }) => children[0],
+  ArrowLeft: ({ parent }) => parent,
+  ArrowUp: (item) => item.parent && (beside(item, -1) ?? item.parent),
+  ArrowDown: function down(item) {
+    return item.parent && (beside(item, 1) ?? down(item.parent));
+  },
+};
+const beside = (item, step) => item.parent.children[item.parent.children.indexOf(item) + step];
+
+function setText(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+const shortened = (text, most) => (text.length > most ? `…${text.slice(-most)}` : text);
+
+function titleOf(runs) {
+  const samples = runs.reduce((sum, { texts }) => sum + texts.length, 0);
+  const prompts = [...new Set(runs.map(({ view }) => view.prompt))];
+  const temperatures = [...new Set(runs.map(({ view }) => view.temperature))].sort((a, b) => a - b);
+  const one = prompts[0] ? `‘${readable(shortened(prompts[0], 40))}’` : "an empty prompt";
+  const after = prompts.length > 1 ? `${number(prompts.length)} prompts` : one;
+  return `${plural(samples, "sample")} after ${after}, temperature ${temperatures.join(", ")}`;
+}
+
+// Ribbons as they are drawn here.
+function drawLegend(legend, count) {
+  if (legend.dataset.count === String(count)) return;
+  legend.dataset.count = count;
+  const counts = [...new Set([1, Math.round(count / 4), count])].filter((n) => n > 0);
+  const strokes = counts.map((n) => {
+    const stroke = make("span", "tree-stroke");
+    stroke.style.height = `${ribbonUnit(count) * Math.sqrt(n)}rem`;
+    const entry = make("span", "tree-entry");
+    entry.append(stroke, number(n));
+    return entry;
+  });
+  const all = make("span", "tree-strokes");
+  all.append(...strokes);
+  legend.replaceChildren("Width: square root of the count ", all);
+}
+
+// The tree for those who do not see it.
+function inWords(root) {
+  const { count, children } = root;
+  const begin = root.to ? `begin ‘${readable(shortened(root.text, 40))}’` : "begin differently: the prompts have nothing in common";
+  const named = children.slice(0, NAMED).map((child) => `${number(child.count)} go on with ${quoted(firstChar(child))}`);
+  const others = children.length > NAMED ? `, the others in ${children.length - NAMED} more ways` : "";
+  const forks = children.length ? `; after that ${named.join(", ")}${others}.` : ", and none has parted from it.";
+  if (count === 1) return `Tree of 1 sample: ‘${readable(shortened(root.text, 40))}’.`;
+  return `Tree of ${number(count)} samples: all ${begin}${forks}`;
+}

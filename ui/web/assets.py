@@ -1,0 +1,29 @@
+"""The page's own scripts: ES modules, served from memory under an address that changes when they do."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from fastapi import FastAPI
+from starlette.responses import Response
+
+HERE = Path(__file__).parent.parent  # ui/
+SCRIPTS = {str(path.relative_to(HERE).as_posix()): path.read_bytes() for path in sorted(HERE.rglob("*.js"))}
+VERSION = hashlib.sha256(b"\0".join(SCRIPTS.values())).hexdigest()[:12]
+FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}
+
+
+def add_assets(server: FastAPI) -> None:
+    """Adds the route. Only the scripts that were there at the start have an address."""
+
+    @server.get(f"/assets/{VERSION}/{{name:path}}")
+    async def script(name: str) -> Response:
+        if name not in SCRIPTS:
+            return Response("There is no such script.", 404, media_type="text/plain")
+        return Response(SCRIPTS[name], media_type="text/javascript", headers=FOR_EVER)
+
+
+def start_script(name: str) -> str:
+    """JavaScript for `js_on_load` that runs `start(element, props)` of a module; the address is the page's own, in frames too."""
+    return f'import(new URL("assets/{VERSION}/{name}", document.baseURI)).then(({{ start }}) => start(element, props));'

@@ -1,0 +1,62 @@
+"""A run's best weights as a folder that `--weights` takes, zipped while it is sent."""
+
+from __future__ import annotations
+
+import contextlib
+import zipfile
+from collections.abc import Iterator
+
+from model.errors import CheckpointError
+from model.training.job import Job
+from model.weights import config_json, load_tensors, read_config
+
+PIECE_BYTES = 2**20
+
+
+class Sink:
+    """A file that only takes."""
+
+    def __init__(self) -> None:
+        self._taken: list[bytes] = []
+
+    def write(self, piece: bytes) -> int:
+        """Takes a piece."""
+        self._taken.append(bytes(piece))
+        return len(piece)
+
+    def flush(self) -> None:
+        """Nothing waits."""
+
+    def given(self) -> bytes:
+        """What was written since the last time."""
+        taken, self._taken = b"".join(self._taken), []
+        return taken
+
+
+def zip_weights(job: Job) -> Iterator[bytes]:
+    """Pieces of a zip archive with model.safetensors and config.json.
+
+    Raises:
+        CheckpointError: there are no best weights yet.
+    """
+    stack = contextlib.ExitStack()
+    with stack:
+        folder = stack.enter_context(job.snapshot())
+        best_path = folder / "best.safetensors"
+        if not best_path.exists():
+            raise CheckpointError(f"{job.name} has no weights yet: they come with the first evaluation.")
+        best, (config, tokenizer, about) = load_tensors(best_path)[1], read_config(folder)
+        weights = stack.enter_context(best_path.open("rb"))
+        opened = stack.pop_all()
+
+    def pieces() -> Iterator[bytes]:
+        sink = Sink()
+        with opened, zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:  # type: ignore[call-overload]
+            archive.writestr(f"{job.id}/config.json", config_json(config, tokenizer, about | {"best": best}))
+            with archive.open(f"{job.id}/model.safetensors", "w", force_zip64=True) as target:
+                while piece := weights.read(PIECE_BYTES):
+                    target.write(piece)
+                    yield sink.given()
+        yield sink.given()
+
+    return pieces()
