@@ -12,6 +12,7 @@ import { getJSON } from "./server.js";
  * @property {string} name
  * @property {string} words
  * @property {string} short
+ * @property {string} target what a head with this label attends to; "" for measures that are not shares
  * @property {string} unit
  *
  * @typedef {object} Limits

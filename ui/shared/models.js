@@ -20,7 +20,7 @@ const CHECK_MS = 30_000; // between two looks for another default model, for a p
  * @property {string[]} shows which views it has data for: "attention", "lens", "heads"
  * @property {string} device
  * @property {string | null} precision null until the server has loaded it
- * @property {string} trouble why it cannot be used, or ""
+ * @property {string} trouble why it cannot be used, or ""; what its files do not say is then null
  * @property {number | null} step
  * @property {string | null} run
  * @property {{uniform: Object<string, number>, heads: Object<string, *>[]} | null} [heads] what its heads do on held-out text
@@ -40,7 +40,7 @@ export class Model {
   /** @param {ModelJSON} json */
   constructor(json) {
     this.#json = json;
-    this.#ids = new Map(json.vocabulary.map((char, id) => [char, id]));
+    this.#ids = new Map(this.vocabulary.map((char, id) => [char, id]));
   }
 
   get key() { return this.#json.key; }
@@ -48,7 +48,7 @@ export class Model {
   get kind() { return this.#json.kind; }
   get run() { return this.#json.run; }
   get step() { return this.#json.step; }
-  get vocabulary() { return this.#json.vocabulary; }
+  get vocabulary() { return this.#json.vocabulary ?? []; }
   get start() { return this.#json.start; }
   get blockSize() { return this.#json.block_size; }
   get parameters() { return this.#json.n_params; }
@@ -66,7 +66,7 @@ export class Model {
   idOf(char) { return this.#ids.get(char); }
 
   /** @param {"attention" | "lens" | "heads"} what */
-  shows(what) { return this.#json.shows.includes(what); }
+  shows(what) { return this.#json.shows?.includes(what) ?? false; }
 
   /** Where links name it: its key, and the precision in which a seed gives these texts. */
   get word() { return `${this.key}-${this.precision}`; }

@@ -179,6 +179,7 @@ export function createScore(panel, tab) {
       ["n", "Use the newest sample", useSample],
       ["Ctrl Enter", "Score, while typing a text"],
     ],
+    /** @returns {import("../../shared/views.js").Entry[]} */
     get downloads() {
       return scored ? [["Scored text (CSV)", () => download("score.csv", new Blob([asCSV(scored)], { type: "text/csv" }))]] : [];
     },

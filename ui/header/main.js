@@ -1,7 +1,7 @@
 // The header: the model in use, text size, light and dark; and, for the projector, the address of the class.
 import { createClassPanel } from "./class_panel.js";
-import { make, number } from "./shared/dom.js";
-import { page } from "./shared/page.js";
+import { make, number } from "../shared/dom.js";
+import { page } from "../shared/page.js";
 
 /** @typedef {{isDark(): boolean, setDark(dark: boolean): void, changeSize(by: number): void}} Display see state.js */
 
@@ -29,11 +29,11 @@ function createDisplay(element) {
   showTheme();
 }
 
-/** @param {HTMLElement} element @param {import("./shared/page.js").Page} page */
+/** @param {HTMLElement} element @param {import("../shared/page.js").Page} page */
 function createFacts(element, { models, generations }) {
   const facts = element.querySelector(".facts");
   const speed = make("li", "speed");
-  /** @type {import("./shared/models.js").Model | null} */
+  /** @type {import("../shared/models.js").Model | null} */
   let shown = null;
 
   async function show() {
@@ -54,7 +54,7 @@ function createFacts(element, { models, generations }) {
   void show();
 }
 
-/** Says that the server has switched to another model; the page goes on. @param {HTMLElement} element @param {import("./shared/models.js").Model} model */
+/** Says that the server has switched to another model; the page goes on. @param {HTMLElement} element @param {import("../shared/models.js").Model} model */
 function announce(element, model) {
   document.querySelector(".other-model")?.remove();
   const words = make("p", "other-model", `The server has switched to the model “${model.name}”. Texts on this page keep their own.`);
