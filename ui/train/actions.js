@@ -39,7 +39,9 @@ function canResume({ state, why }) {
 }
 
 /** @param {Train} train @param {Run} run */
-const use = (train, run) => train.act(() => act(run.id, "use"));
+function use(train, run) {
+  return train.act(() => act(run.id, "use"));
+}
 
 /** @param {Train} train @param {Run} run */
 async function resume(train, run) {
