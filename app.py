@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
         "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where models run (default: a GPU if there is one)"
     )
     parser.add_argument(
-        "--weights", type=Path, default=SHIPPED_WEIGHTS, help="the default model: a folder of weights or of a run (default: the shipped one)"
+        "--weights", type=Path, default=SHIPPED_WEIGHTS, help="folder of the default model, or of a run (default: the shipped model)"
     )
     parser.add_argument("--host", default="0.0.0.0" if ON_A_SPACE else "127.0.0.1", help="address to listen on; 0.0.0.0 lets others in")
     parser.add_argument("--port", type=int, default=7860, help="port to listen on (default: 7860)")

@@ -182,9 +182,7 @@ class Admin:
     async def session(self, http: HTTPRequest) -> Response:
         """Whether a token's session still lasts, and whether anybody can log in."""
         left_s = self._lock.left_s(_token(http))
-        return _private(
-            {"admin": left_s > 0, "expires_s": round(left_s, 1), "closed": self._lock.closed, "one_time": self._lock.one_time}
-        )
+        return _private({"admin": left_s > 0, "expires_s": round(left_s, 1), "closed": self._lock.closed, "one_time": self._lock.one_time})
 
     async def _login(self, body: Body, http: HTTPRequest) -> Response:
         """A token for the password, or a refusal, which is logged."""

@@ -19,12 +19,11 @@ from starlette.requests import Request as HTTPRequest
 from starlette.responses import JSONResponse, Response
 
 from model.attention import MEASURE_WORDS
-from model.config import MAX_PROMPT_CHARS, MAX_SCORE_CHARS, SamplingParams
+from model.config import MAX_ABLATION_CHARS, MAX_PROMPT_CHARS, MAX_SCORE_CHARS, SamplingParams
 from model.lecture import LECTURE_LOSSES
 from ui.first_screen import PARAMS, PROMPT
 from ui.web.fields import SAMPLING
 from ui.web.http import NO_STORE, Respond
-from ui.web.write_without import MAX_ABLATION_CHARS
 
 PROMPT_HELP = "the text to continue; empty starts from a newline"
 CONTROLS = ("temperature", "length", "samples", "seed", "top_k", "top_p")

@@ -23,7 +23,8 @@ async def load(engine: Engine, key: str | None) -> Weights:
         CheckpointError: its files are damaged.
         BusyError: there is no memory for it now.
     """
-    return engine.loaded(key) or await asyncio.to_thread(engine.load, key)
+    weights = engine.loaded(key)
+    return await asyncio.to_thread(engine.load, key) if weights is None else weights
 
 
 async def start(engine: Engine, key: str | None, begin: Callable[[Weights], Result]) -> Result:

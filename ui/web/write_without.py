@@ -26,9 +26,9 @@ from dataclasses import dataclass
 from starlette.requests import Request as HTTPRequest
 from starlette.responses import Response
 
-from model.config import Head, SamplingParams, check_heads, check_prompt
+from model.config import Head, SamplingParams, check_ablation_length, check_heads, check_prompt
 from model.decode import generate_cached
-from model.errors import ParameterError, SoliloquyError
+from model.errors import SoliloquyError
 from model.serving.admission import Admission, Ticket
 from model.serving.engine import Engine
 from model.serving.request import DONE, FAILED, RUNNING, WAITING
@@ -42,7 +42,6 @@ from ui.web.stream import Line, LineStream
 
 log = logging.getLogger(__name__)
 
-MAX_ABLATION_CHARS = 300  # of one text: it shares its passes with no other
 TEXTS_AT_ONCE = 8  # of all viewers; each has a cache of its own
 CHARS_AT_ONCE = 8  # between two rounds of writing: takes about as long as one step of a full engine
 SETTINGS = ("seed", "temperature", "length", "top_k", "top_p")
@@ -81,8 +80,7 @@ def _read(body: Body, weights: Weights) -> Ablation:
         ParameterError: the prompt is not a text or too long, a setting is out of range, or a head does not exist.
     """
     params = read_params(body, SETTINGS)
-    if (length := params.max_new_chars) > MAX_ABLATION_CHARS:
-        raise ParameterError(f"length must be between 1 and {MAX_ABLATION_CHARS} where heads can be off, not {length:,}.")
+    check_ablation_length(params)
     heads_off = check_heads(body.get("heads_off", []), weights.model.config)
     check_prompt(prompt := body.get("prompt", ""))
     text, left_out = weights.tokenizer.normalise(prompt)
