@@ -11,7 +11,18 @@ from starlette.responses import Response
 from starlette.types import Message
 
 from model.errors import ParameterError
-from ui.web.admin import CLOSED_ON_A_SPACE, FORGIVEN_AFTER_S, FREE_TRIES, LONGEST_WAIT_S, MAX_CLIENTS, MAX_SESSIONS, SESSION_S, Admin, Lock, make_lock
+from ui.web.admin import (
+    CLOSED_ON_A_SPACE,
+    FORGIVEN_AFTER_S,
+    FREE_TRIES,
+    LONGEST_WAIT_S,
+    MAX_CLIENTS,
+    MAX_SESSIONS,
+    SESSION_S,
+    Admin,
+    Lock,
+    make_lock,
+)
 from ui.web.http import post
 
 PASSWORD = "correct horse"

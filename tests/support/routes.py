@@ -21,9 +21,7 @@ NOWHERE = Path("no-such-folder")
 
 
 @contextlib.contextmanager
-def serving_routes(
-    engine: Engine, catalogue: Catalogue | None = None, runs: Path = NOWHERE, lock: Lock | None = None
-) -> Iterator[str]:
+def serving_routes(engine: Engine, catalogue: Catalogue | None = None, runs: Path = NOWHERE, lock: Lock | None = None) -> Iterator[str]:
     """The address of an app, until the end. The engine is stopped then."""
     server, lock = FastAPI(), lock or Lock(PASSWORD)
     add_routes(server, create_routes(engine, catalogue or Catalogue(NOWHERE), Jobs(runs), lock))
