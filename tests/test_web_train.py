@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from model.data import MAX_CORPUS_BYTES
 from model.serving.engine import Engine
 from model.weights import Weights, load_weights

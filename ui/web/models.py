@@ -7,14 +7,14 @@
      "run": null}, ...]}
 
 The default comes first. "source" is shipped, ladder or run; "run" is the id of a run in ui/web/train.py, and "step" the step that its
-weights are from. "start" is what a text without a prompt starts from. "precision" is null until the model is loaded. "trouble" says why a model
-cannot be used; what its files do not say is then null.
+weights are from. "start" is what a text without a prompt starts from. "precision" is null until the model is loaded. "trouble" says why
+a model cannot be used; what its files do not say is then null.
 
     GET /models/e63aab5d
 
-Loads a model and answers with the same, and with "heads" (the content of heads.json, or null), "stored" (samples for the first screen, or
-null) and "facts" (for the header: ["shakespeare", "10.7 M parameters", "CPU", "float32"]). An unknown key is answered by 404, damaged files
-by 400, and 503 if there is no memory for it now.
+Loads a model and answers with the same, and with "heads" (the content of heads.json, or null), "stored" (samples for the first screen,
+or null) and "facts" (for the header: ["shakespeare", "10.7 M parameters", "CPU", "float32"]). An unknown key is answered by 404, damaged
+files by 400, and 503 if there is no memory for it now.
 
 Every answer of the server names the default model in the header X-Default-Model, so that pages notice when it changes. An answer that a
 model has made names that model in the header X-Model.
