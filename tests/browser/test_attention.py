@@ -124,8 +124,10 @@ def test_who_looks_elsewhere_while_it_writes_is_left_there(tab: Page) -> None:
     tab.keyboard.press("n")  # another text ends the writing
     expect(tab.get_by_role("button", name="Write on")).to_be_visible()
     newest = tab.locator(".folio .card-text").first.evaluate("card => card.textContent")
-    tab.wait_for_timeout(1500)
-    assert tab.evaluate("document.querySelector('.look-characters').textContent").replace("↵", "\n") == newest[-256:]
+    shown = "text => document.querySelector('.look-characters').textContent.replaceAll('↵', '\\n') === text"
+    tab.wait_for_function(shown, arg=newest[-256:])
+    tab.wait_for_timeout(500)
+    assert tab.evaluate(shown, newest[-256:])  # and nothing follows
 
 
 def test_the_sample_that_was_pressed_is_taken(tab: Page) -> None:
