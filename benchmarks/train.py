@@ -1,7 +1,8 @@
 """Training: ours beside the plain way, the same network in float32 with AdamW and dropout on every activation.
 
     python -m benchmarks.train                     seconds per step
-    python -m benchmarks.train --seconds 300       and the validation loss of both as time goes by
+    python -m benchmarks.train --seconds 300       and the validation loss of both over time
+    python -m benchmarks.train --steps 1 --batch-size 1 --corpus FILE
 
 The plain way is Hugging Face's `GPT2LMHeadModel` as nanoGPT would train it: dropout on embeddings, on attention weights and on both
 branches of every block, AdamW at 1e-3. The limit is what the machine's measured matrix speed would allow for the step's products.
@@ -94,8 +95,9 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=4, help="measured steps of each side; the best counts")
     parser.add_argument("--batch-size", type=int, default=64, help="windows of 256 characters per step, of both sides")
     parser.add_argument("--seconds", type=float, default=0, help="also train both for so long and print their losses")
+    parser.add_argument("--corpus", type=Path, help="a text to train on (default: Tiny Shakespeare)")
     options = parser.parse_args()
-    preset, corpus = PRESETS["shakespeare"], load_corpus()
+    preset, corpus = PRESETS["shakespeare"], load_corpus(options.corpus)
     with tempfile.TemporaryDirectory() as folder:
         recipe = replace(preset.recipe, batch_size=options.batch_size)
         trainer = Trainer.start(Run(Path(folder)), preset.network, recipe, corpus, torch.device("cpu"))
