@@ -15,8 +15,9 @@ BIN := $(ENV)/bin
 run: $(ENV)/run-ready
 	$(BIN)/python app.py $(ARGS)
 
+# Two files at a time, with one thread each for PyTorch: more threads than cores would wait for each other.
 test: $(ENV)/test-ready
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile $(ARGS)
 
 test-slow: $(ENV)/test-ready
 	$(BIN)/python -m pytest -m slow $(ARGS)

@@ -10,12 +10,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from model.__main__ import main
 from model.config import GPTConfig, SamplingParams, TrainConfig
 from model.data import Corpus
 from model.decode import generate
@@ -300,27 +302,36 @@ def run_cli(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_command_line_trains_exports_evaluates_and_samples(tmp_path: Path) -> None:
+@pytest.fixture
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """The same in this process: exit status, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        return main([*arguments]), *capsys.readouterr()
+
+    return run
+
+
+def test_the_command_line_trains_exports_evaluates_and_samples(tmp_path: Path, command: Callable[..., tuple[int, str, str]]) -> None:
     (tmp_path / "corpus.txt").write_text(synthetic_text())
     trained = run_cli("train", "--preset", "tiny", "--run", "mine", "--corpus", "corpus.txt", "--steps", "20", folder=tmp_path)
     assert trained.returncode == 0, trained.stderr
     assert "loss=" in trained.stderr
     assert "chars/s=" in trained.stderr
-    exported = run_cli("export", "runs/mine", "weights/mine", folder=tmp_path)
-    assert exported.returncode == 0, exported.stderr
+    assert command("export", "runs/mine", "weights/mine")[0] == 0
     assert json.loads((tmp_path / "weights/mine/config.json").read_text())["about"]["recipe"]["steps"] == 20
     best = min(v for line in Run(tmp_path / "runs/mine").metrics() for k, v in line.items() if k.startswith("val"))
-    evaluated = run_cli("eval", "--weights", "weights/mine", "--corpus", "corpus.txt", folder=tmp_path)
-    loss = float(evaluated.stdout.split("validation loss ")[1].split()[0])
-    assert loss == pytest.approx(best, abs=0.002)
-    unseeded = [run_cli("sample", "--weights", "weights/mine", "--length", "30", folder=tmp_path) for _ in range(2)]
-    assert unseeded[0].stdout != unseeded[1].stdout
-    assert unseeded[0].stderr.startswith("seed ")
+    _, evaluated, _ = command("eval", "--weights", "weights/mine", "--corpus", "corpus.txt")
+    assert float(evaluated.split("validation loss ")[1].split()[0]) == pytest.approx(best, abs=0.002)
+    unseeded = [command("sample", "--weights", "weights/mine", "--length", "30") for _ in range(2)]
+    assert unseeded[0][1] != unseeded[1][1]
+    assert unseeded[0][2].startswith("seed ")
     sampling = ("sample", "--weights", "weights/mine", "--prompt", "the “", "--length", "30", "--seed", "4")
-    sampled = run_cli(*sampling, folder=tmp_path)
-    assert sampled.stdout.startswith("the ")
-    assert "Left out" in sampled.stderr
-    assert sampled.stdout == run_cli(*sampling, folder=tmp_path).stdout
+    _, text, said = command(*sampling)
+    assert text.startswith("the ")
+    assert "Left out" in said
+    assert text == run_cli(*sampling, folder=tmp_path).stdout
 
 
 @pytest.mark.parametrize(
@@ -340,15 +351,24 @@ def test_the_command_line_trains_exports_evaluates_and_samples(tmp_path: Path) -
         (("sample", "--device", "cuda"), "no CUDA device"),
     ],
 )
-def test_bad_input_ends_with_one_clear_line(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
+def test_bad_input_ends_with_one_clear_line(
+    tmp_path: Path, command: Callable[..., tuple[int, str, str]], arguments: tuple[str, ...], message: str
+) -> None:
     if "cuda" in arguments and torch.cuda.is_available():
         pytest.skip("this machine has a CUDA device, so asking for one is no error")
     (tmp_path / "corpus.txt").write_text(synthetic_text())
     (tmp_path / "empty.txt").write_text("")
     (tmp_path / "short.txt").write_text("To be")
     (tmp_path / "latin1.txt").write_bytes("café".encode("latin-1"))
-    result = run_cli(*arguments, folder=tmp_path)
+    status, _, said = command(*arguments)
+    assert status == 2
+    assert said.startswith("error: ")
+    assert message in said
+    assert "Traceback" not in said
+
+
+def test_a_process_with_bad_input_ends_with_its_line_and_a_status(tmp_path: Path) -> None:
+    result = run_cli("eval", "--weights", "nowhere", folder=tmp_path)
     assert result.returncode == 2
-    assert result.stderr.startswith("error: ")
-    assert message in result.stderr
-    assert "Traceback" not in result.stderr
+    assert result.stderr.startswith("error: There is no folder")
+    assert result.stderr.count("\n") == 1
