@@ -1,12 +1,16 @@
 # make run    serve the page on http://127.0.0.1:7860      (make run ARGS="--host 0.0.0.0 --port 8000")
 # make test   all tests, in a real browser too
-# make lint   linter, formatter, type checker
+# make lint   linter, formatter and type checker, for Python and for the page's scripts
 #
-# Each does all of its own set-up: a virtual environment, the requirements, for tests a Chromium if none is there.
+# Each does all of its own set-up: a virtual environment, the requirements, for tests a Chromium if none is there, for lint TypeScript.
 
 PYTHON ?= python3
 ENV := .venv
 BIN := $(ENV)/bin
+TYPESCRIPT := typescript@~5.9
+
+# Not shadowing: short names like `run` or `range` mean the same inside and outside. Not scoping: a helper stands where it is used.
+OXLINT_RULES := --deny correctness --deny suspicious --allow no-shadow --allow consistent-function-scoping
 
 .PHONY: run test lint
 
@@ -16,10 +20,12 @@ run: $(ENV)/run-ready
 test: $(ENV)/test-ready
 	$(BIN)/python -m pytest $(ARGS)
 
-lint: $(ENV)/test-ready
+lint: $(ENV)/lint-ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/oxlint --deny-warnings $(OXLINT_RULES) ui
+	$(BIN)/python -m tests.support.type_errors
 
 $(ENV)/run-ready: requirements.txt
 	$(PYTHON) -m venv $(ENV)
@@ -30,6 +36,11 @@ $(ENV)/test-ready: requirements.txt requirements-dev.txt
 	$(PYTHON) -m venv $(ENV)
 	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
 	$(MAKE) chromium
+	touch $@
+
+# The type checker of the page's scripts is on npm alone; npm and node come from PyPI.
+$(ENV)/lint-ready: $(ENV)/test-ready Makefile
+	$(BIN)/npm install --no-audit --no-fund --silent --prefix $(ENV)/node $(TYPESCRIPT)
 	touch $@
 
 .PHONY: chromium
