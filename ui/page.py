@@ -11,6 +11,7 @@ from ui.class_address import qr_modules
 from ui.files import read
 from ui.sample.tab import create_sample_tab
 from ui.train.tab import create_train_tab
+from ui.web.assets import start_script
 
 TITLE = "Soliloquy"
 
@@ -22,7 +23,7 @@ def create_page(engine: Engine, class_address: str | None = None) -> gr.Blocks:
         create_api(engine)  # first: endpoint names are given in order, and this one is public
         gr.HTML(
             html_template="".join(read(f"{part}.html") for part in header),
-            js_on_load="".join(read(f"{part}.js") for part in header),
+            js_on_load=start_script("header/main.js"),
             apply_default_css=False,
             elem_id="header",
             class_panel={"address": class_address, "modules": qr_modules(class_address)} if class_address else None,

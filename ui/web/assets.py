@@ -1,7 +1,8 @@
 """The page's own scripts, compressed, under an address that changes when they do.
 
-A page loads one bundle per tab, and one of what tabs share. The answer to the page itself already names those of the first tab, so that
-the browser fetches them beside Gradio's scripts. Each module also has an address of its own.
+A page loads one bundle for its header, one for each tab that is opened, and one of what they share. The answer to the page itself already
+names those of the header and the first tab, so that the browser fetches them beside Gradio's scripts. Each module also has an address of
+its own.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ui.web.bundle import bundles, folder_of, imported_bundles, is_module
 
 HERE = Path(__file__).parent.parent  # ui/
-FIRST_TAB = "sample"
+FIRST_SHOWN = ["page", "sample"]  # the header and the first tab
 HEADERS = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
 MEDIA_TYPES = {".js": "text/javascript", ".map": "application/json"}
 
@@ -43,7 +44,8 @@ def bundle_address(folder: str) -> str:
     return f"{FOLDER}/bundles/{folder}.js"
 
 
-FIRST_BUNDLES = [FIRST_TAB, *imported_bundles(SCRIPTS[f"bundles/{FIRST_TAB}.js"].decode())]
+IMPORTED = [other for folder in FIRST_SHOWN for other in imported_bundles(SCRIPTS[f"bundles/{folder}.js"].decode())]
+FIRST_BUNDLES = sorted({*FIRST_SHOWN, *IMPORTED})
 PRELOAD = ", ".join(f"<{bundle_address(folder)}>; rel=modulepreload" for folder in FIRST_BUNDLES)
 
 
