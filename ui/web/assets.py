@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ui.web.bundle import bundles, folder_of, imported_bundles, is_module
 
 HERE = Path(__file__).parent.parent  # ui/
-FIRST_SHOWN = ["page", "sample"]  # the header and the first tab
+FIRST_SHOWN = ["header", "sample"]  # the header and the first tab
 HEADERS = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
 MEDIA_TYPES = {".js": "text/javascript", ".map": "application/json"}
 

@@ -26,8 +26,8 @@ def is_module(source: str) -> bool:
 
 
 def folder_of(path: str) -> str:
-    """The folder whose bundle holds a module: sample/next/bars.js -> sample. Modules in no folder are the page's."""
-    return path.partition("/")[0] if "/" in path else "page"
+    """The folder whose bundle holds a module: sample/next/bars.js -> sample."""
+    return path.partition("/")[0]
 
 
 def bundles(modules: dict[str, str], sources: str) -> dict[str, str]:
