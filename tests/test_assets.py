@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from starlette.responses import HTMLResponse, PlainTextResponse
 from starlette.testclient import TestClient
 
-from ui.web.assets import FIRST_BUNDLES, FOLDER, SCRIPTS, add_assets, start_script
+from ui.web.assets import FIRST_BUNDLES, FOLDER, SCRIPTS, FirstLoad, script, start_script
 from ui.web.bundle import BASE64, bundles, is_module
 
 MODULES = {
@@ -26,7 +26,8 @@ MODULES = {
 def client() -> TestClient:
     """A server with the page's scripts and, in the page's place, a page."""
     server = FastAPI()
-    add_assets(server)
+    server.add_route(f"/{FOLDER}/{{name:path}}", script)
+    server.add_middleware(FirstLoad)
     server.get("/")(lambda: HTMLResponse("page " * 1000))
     server.get("/other")(lambda: PlainTextResponse("other " * 1000))
     return TestClient(server)
@@ -104,24 +105,24 @@ def test_missing_and_circular_imports_are_named() -> None:
 
 
 def test_every_module_is_reached_from_a_tab() -> None:
-    sources = {path: script.decode() for path, script in SCRIPTS.items() if "bundles/" not in path}
+    sources = {path: content.decode() for path, content in SCRIPTS.items() if "bundles/" not in path}
     loads = r'load\w*\("([^"]+)"\)'
-    reached = {path for name, script in SCRIPTS.items() if name.startswith("bundles/") for path in re.findall(loads, script.decode())}
+    reached = {path for name, content in SCRIPTS.items() if name.startswith("bundles/") for path in re.findall(loads, content.decode())}
     starts = {path for path, source in sources.items() if re.search(r"^export (async )?function start\b", source, re.MULTILINE)}
     assert {path for path, source in sources.items() if is_module(source)} == reached | starts
 
 
 def test_scripts_are_served_compressed_and_kept_for_ever(client: TestClient) -> None:
-    for name, script in SCRIPTS.items():
+    for name, content in SCRIPTS.items():
         response = client.get(f"/{FOLDER}/{name}", headers={"Accept-Encoding": "gzip"})
         assert response.status_code == 200
-        assert response.content == script  # the client decompresses
+        assert response.content == content  # the client decompresses
         assert response.headers["Content-Encoding"] == "gzip"
         assert response.headers["Vary"] == "Accept-Encoding"
         assert "immutable" in response.headers["Cache-Control"]
-        assert len(gzip.compress(script)) + 100 > int(response.headers["Content-Length"])
+        assert len(gzip.compress(content)) + 100 > int(response.headers["Content-Length"])
         plain = client.get(f"/{FOLDER}/{name}", headers={"Accept-Encoding": "identity"})
-        assert plain.content == script
+        assert plain.content == content
         assert "Content-Encoding" not in plain.headers
         assert plain.headers["Vary"] == "Accept-Encoding"
 

@@ -8,7 +8,7 @@ HERE = Path(__file__).parent
 
 
 def read(name: str) -> str:
-    """A file of this folder."""
+    """The text of a file in this folder."""
     return (HERE / name).read_text(encoding="utf-8")
 
 

@@ -17,10 +17,10 @@ TITLE = "Soliloquy"
 
 
 def create_page(engine: Engine, class_address: str | None = None) -> gr.Blocks:
-    """All that is on screen, wired to the engine; with an address for the class, it can be shown."""
+    """The whole page. With an address for the class, it has a panel that shows it."""
     header = ["header", "class_panel"] if class_address else ["header"]
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as page:
-        create_api(engine)  # first: endpoint names are given in order, and this one is public
+        create_api(engine)  # first: Gradio numbers endpoints in order, and this one is public
         gr.HTML(
             html_template="".join(read(f"{part}.html") for part in header),
             js_on_load=start_script("header/main.js"),

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ALLOWED = 96  # lower this whenever errors are fixed
+ALLOWED = 0  # lower this whenever errors are fixed
 
 ROOT = Path(__file__).parent.parent.parent
 TSC = [".venv/bin/node", ".venv/node/node_modules/typescript/bin/tsc"]

@@ -11,10 +11,9 @@ import gzip
 import hashlib
 from pathlib import Path
 
-from fastapi import FastAPI
 from starlette.datastructures import MutableHeaders
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.requests import Request
+from starlette.requests import Request as HTTPRequest
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -69,18 +68,15 @@ class FirstLoad:
         await self.compressing(scope, receive, send_with_link)
 
 
-def add_assets(server: FastAPI) -> None:
-    """Adds the route and the page's headers. Only scripts that existed when the server started have an address."""
-    server.add_middleware(FirstLoad)
-
-    @server.get(f"/{FOLDER}/{{name:path}}")
-    async def script(name: str, request: Request) -> Response:
-        if name not in SCRIPTS:
-            return Response("There is no such script.", 404, media_type="text/plain")
-        media_type = MEDIA_TYPES[Path(name).suffix]
-        if "gzip" in request.headers.get("Accept-Encoding", ""):
-            return Response(COMPRESSED[name], media_type=media_type, headers=HEADERS | {"Content-Encoding": "gzip"})
-        return Response(SCRIPTS[name], media_type=media_type, headers=HEADERS)
+async def script(http: HTTPRequest) -> Response:
+    """Answers GET /assets/VERSION/{name}. Only scripts that existed when the server started have an address."""
+    name = http.path_params["name"]
+    if name not in SCRIPTS:
+        return Response("There is no such script.", 404, media_type="text/plain")
+    media_type = MEDIA_TYPES[Path(name).suffix]
+    if "gzip" in http.headers.get("Accept-Encoding", ""):
+        return Response(COMPRESSED[name], media_type=media_type, headers=HEADERS | {"Content-Encoding": "gzip"})
+    return Response(SCRIPTS[name], media_type=media_type, headers=HEADERS)
 
 
 def start_script(name: str) -> str:
