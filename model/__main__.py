@@ -30,7 +30,8 @@ from model.decode import generate
 from model.errors import CorpusError, ParameterError, SoliloquyError
 from model.evaluation import mean_loss
 from model.heads import measure_heads, n_steps
-from model.precision import DTYPES, choose_device
+from model.machine import choose_device
+from model.precision import DTYPES
 from model.sampling import draw_seed
 from model.tokenizer import name
 from model.training.measure import measure_pace

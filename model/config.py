@@ -17,6 +17,7 @@ MAX_PROMPT_CHARS = 10_000
 MAX_NEW_CHARS = 2_000
 MAX_SCORE_CHARS = MAX_PROMPT_CHARS + MAX_NEW_CHARS  # what was written can be read again
 MAX_SAMPLES = 16
+MAX_ABLATION_CHARS = 300  # of a text written with heads off: nobody shares its passes
 MAX_TEMPERATURE = 2.0
 MAX_SEED = 2**53 - 1  # the largest whole number that a browser's JavaScript holds exactly
 MAX_WAITING_REQUESTS = 256
@@ -34,6 +35,10 @@ RECORD_LIFETIME_S = 1_800
 MAX_CAPTURES = 256  # texts whose attention is remembered
 MAX_CAPTURE_BYTES = 2**28  # ... of all together; those that nobody asked for the longest are forgotten first
 MAX_CAPTURE_NUMBERS = 2**24  # ... of one; of a large model less than a block is shown
+MAX_LOADED_MODELS = 8  # the least recently used idle one is dropped first
+CACHE_MEMORY_SHARE = (
+    0.25  # of the memory that is free at the start: for the default model's keys and values; as much for all others together
+)
 
 # What a network may be. Wide enough for anything one would train here, small enough to refuse a typing error.
 MAX_BLOCK_SIZE = 4_096
@@ -74,6 +79,17 @@ def check_score_text(text: object) -> None:
         ParameterError: it is no text, or too long.
     """
     _check_text(text, "text", MAX_SCORE_CHARS)
+
+
+def check_ablation_length(params: SamplingParams) -> None:
+    """Checks the length of a text that is written with heads off.
+
+    Raises:
+        ParameterError: it is too long to be written alone.
+    """
+    if params.max_new_chars > MAX_ABLATION_CHARS:
+        came = params.max_new_chars
+        raise ParameterError(f"length must be between 1 and {MAX_ABLATION_CHARS} where heads can be off, not {came:,}.")
 
 
 def _check_text(text: object, name: str, most: int) -> None:
@@ -128,20 +144,14 @@ def _shown(value: object) -> str:
 
 
 @dataclass(frozen=True)
-class GPTConfig(Checked):
-    """The shape of a network."""
+class NetworkConfig(Checked):
+    """What every network has: a context of so many characters, and a vocabulary."""
 
     block_size: int = setting(256, "characters of context", 2, MAX_BLOCK_SIZE)
     vocab_size: int = setting(65, "different characters", 1, MAX_VOCAB_SIZE)
-    n_layer: int = setting(6, "transformer blocks", 1, MAX_LAYERS)
-    n_head: int = setting(6, "attention heads per block", 1, 64)
-    n_embd: int = setting(384, "channels of the residual stream", 1, MAX_N_EMBD)
-    dropout: float = setting(0.0, "share of channels dropped while training", 0.0, 0.9)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.n_embd % self.n_head:
-            raise ParameterError(f"n_embd ({self.n_embd}) must be a multiple of n_head ({self.n_head}).")
         if self.block_size % 2:
             raise ParameterError(f"block_size must be even, not {self.block_size}: the window moves by half of it.")
 
@@ -156,6 +166,28 @@ class GPTConfig(Checked):
             return 0
         half = self.block_size // 2
         return half * -((self.block_size - position) // half)
+
+
+@dataclass(frozen=True)
+class GPTConfig(NetworkConfig):
+    """The shape of a GPT."""
+
+    n_layer: int = setting(6, "transformer blocks", 1, MAX_LAYERS)
+    n_head: int = setting(6, "attention heads per block", 1, 64)
+    n_embd: int = setting(384, "channels of the residual stream", 1, MAX_N_EMBD)
+    dropout: float = setting(0.0, "share of channels dropped while training", 0.0, 0.9)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.n_embd % self.n_head:
+            raise ParameterError(f"n_embd ({self.n_embd}) must be a multiple of n_head ({self.n_head}).")
+
+
+@dataclass(frozen=True)
+class BigramConfig(NetworkConfig):
+    """The shape of the lecture's bigram network. It sees one character; block_size is the length of its training windows."""
+
+    block_size: int = setting(8, "characters of context", 2, MAX_BLOCK_SIZE)
 
 
 @dataclass(frozen=True)
@@ -196,19 +228,24 @@ class TrainConfig(Checked):
 
 
 Head = tuple[int, int]  # (layer, head), both from 0
+NO_HEADS = "This model has no attention heads."
 
 
-def check_heads(heads: object, config: GPTConfig) -> tuple[Head, ...]:
-    """Heads of a network, in order, each once.
+def check_heads(heads: object, config: NetworkConfig) -> tuple[Head, ...]:
+    """The heads in order, each once.
 
     Args:
-        heads: pairs of layer and head; lists do, for JSON has no others.
+        heads: pairs of layer and head. Lists are accepted, since JSON has no tuples.
 
     Raises:
-        ParameterError: names what is no pair, or which layer or head does not exist, and what does.
+        ParameterError: names the value that is not a pair, or the layer or head that does not exist.
     """
     if not isinstance(heads, Collection) or isinstance(heads, (str, bytes, dict)):
         raise ParameterError(f"The heads to switch off must be a list of pairs [layer, head], not {_shown(heads)}.")
+    if not heads:
+        return ()
+    if not isinstance(config, GPTConfig):
+        raise ParameterError(NO_HEADS)
     return tuple(sorted({_check_head(head, config) for head in heads}))
 
 

@@ -24,11 +24,13 @@ LAYERS = {
     "evaluation": 4,
     "attention": 4,
     "weights": 4,
+    "machine": 2,
     "precision": 4,
+    "catalogue": 5,
     "heads": 5,
-    "serving": 5,
-    "training": 5,
-    "__main__": 6,
+    "serving": 6,
+    "training": 6,
+    "__main__": 7,
 }
 
 

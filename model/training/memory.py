@@ -8,8 +8,8 @@ import torch
 
 from model.config import GPTConfig, TrainConfig
 from model.errors import ParameterError
+from model.machine import choose_device, free_bytes
 from model.network.gpt import GPT
-from model.precision import choose_device, free_bytes
 
 PROGRAM_BYTES = 400 * 2**20  # Python and PyTorch
 CORPUS_BYTES_PER_CHAR = 24  # the text, a list of its ids on the way, and their tensor

@@ -96,6 +96,7 @@ class Trainer:
             CorpusError: the corpus is not the one that the run began with.
         """
         network, _, about = read_config(run.folder)
+        assert isinstance(network, GPTConfig)
         try:
             recipe, dtype, known = TrainConfig(**about["recipe"]), DTYPES[about["precision"]], about["corpus"]
             name, sha256 = known["name"], known["sha256"]
