@@ -193,7 +193,7 @@ def test_a_damaged_checkpoint_is_told_and_the_one_before_it_taken(jobs: Jobs) ->
     path.write_bytes(content)
     jobs.resume(job)
     wait_for(lambda: job.about()["notice"])
-    assert "Going on from the checkpoint before it" in job.about()["notice"]
+    assert "Continuing from the checkpoint before it" in job.about()["notice"]
     assert str(jobs.folder) not in job.about()["notice"]
 
 
