@@ -27,7 +27,8 @@ os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 import uvicorn
 
 from model.errors import SoliloquyError
-from model.precision import apart, choose_device, ready_to_write
+from model.machine import choose_device, in_fresh_thread
+from model.precision import ready_to_write
 from model.serving.engine import Engine
 from model.training.jobs import Jobs
 from model.weights import SHIPPED_WEIGHTS, load_weights
@@ -53,12 +54,12 @@ def main() -> int:
     options = parser.parse_args()
     _allow_open_files()
     try:
-        weights = apart(lambda: load_weights(options.weights, choose_device(options.device)))
+        weights = in_fresh_thread(lambda: load_weights(options.weights, choose_device(options.device)))
         listener = _listen(options.host, options.port)
     except SoliloquyError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    weights = replace(weights, model=apart(lambda: ready_to_write(weights.model, f"{weights.name} {weights.sha256[:12]}")))
+    weights = replace(weights, model=in_fresh_thread(lambda: ready_to_write(weights.model, f"{weights.name} {weights.sha256[:12]}")))
     engine = Engine(weights)
     host, port = listener.getsockname()[:2]
     for_the_class = class_address(host, port)

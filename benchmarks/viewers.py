@@ -196,11 +196,12 @@ async def _press_all(page: Page, url: str, viewers: int, work: Work) -> tuple[fl
 
 def app_weights(device: str) -> Weights:
     """The shipped weights as app.py makes them ready."""
-    from model.precision import apart, choose_device, ready_to_write
+    from model.machine import choose_device, in_fresh_thread
+    from model.precision import ready_to_write
     from model.weights import SHIPPED_WEIGHTS, load_weights
 
-    weights = apart(lambda: load_weights(SHIPPED_WEIGHTS, choose_device(device)))
-    return replace(weights, model=apart(lambda: ready_to_write(weights.model, f"{weights.name} {weights.sha256[:12]}")))
+    weights = in_fresh_thread(lambda: load_weights(SHIPPED_WEIGHTS, choose_device(device)))
+    return replace(weights, model=in_fresh_thread(lambda: ready_to_write(weights.model, f"{weights.name} {weights.sha256[:12]}")))
 
 
 def engine_alone(device: str, viewers: int, work: Work) -> float:

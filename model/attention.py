@@ -42,8 +42,10 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.config import MAX_CAPTURE_NUMBERS, GPTConfig, Head
-from model.network.gpt import GPT, Capture
+from model.config import MAX_CAPTURE_NUMBERS, NO_HEADS, GPTConfig, Head, NetworkConfig
+from model.errors import ParameterError
+from model.network import Capture, Network
+from model.network.gpt import GPT
 
 SHARES = ("previous", "first", "space", "word", "word_start", "newline", "line_start", "same", "induction", "speaker")
 MEASURES = ("entropy", "distance", *SHARES)
@@ -222,20 +224,22 @@ class Reading:
 
 
 @torch.inference_mode()
-def read(model: GPT, ids: Sequence[int], text: str, heads_off: Collection[Head] = ()) -> Reading:
+def read(model: Network, ids: Sequence[int], text: str, heads_off: Collection[Head] = ()) -> Reading:
     """Reads a text and keeps what the heads did. For a model that is not training.
 
     Args:
         ids: of the text, at most a block of them.
 
     Raises:
-        ParameterError: a head that is to be off does not exist.
-        FloatingPointError: the network's outcome is no number.
+        ParameterError: the network has no heads, or a head that is to be off does not exist.
+        FloatingPointError: the network's output is not finite.
     """
+    if not isinstance(model, GPT):
+        raise ParameterError(NO_HEADS)
     capture, given = Capture(), torch.tensor([ids], device=model.device)
     logits = model(given, capture=capture, heads_off=heads_off)[0]
     if not torch.isfinite(logits).all():
-        raise FloatingPointError("the network's outcome is no number")
+        raise FloatingPointError("the network's output is not finite")
     attention = torch.cat(capture.attention)  # (n_layer, n_head, T, T)
     measured = measure(attention, text)
     described = describe(measured)
@@ -252,8 +256,14 @@ def read(model: GPT, ids: Sequence[int], text: str, heads_off: Collection[Head] 
     )
 
 
-def most_shown(config: GPTConfig) -> int:
-    """How many characters a reading may have: a block, or as many as give MAX_CAPTURE_NUMBERS weights, vectors and logits."""
+def most_shown(config: NetworkConfig) -> int:
+    """How many characters a reading may have: a block, or as many as give MAX_CAPTURE_NUMBERS weights, vectors and logits.
+
+    Raises:
+        ParameterError: the network has no heads.
+    """
+    if not isinstance(config, GPTConfig):
+        raise ParameterError(NO_HEADS)
     heads = config.n_layer * config.n_head
     by_char = heads + 4 * config.n_layer * config.n_embd + 2 * (config.n_layer + 1) * config.vocab_size  # twice, as is heads * n * n
     fitting = (math.isqrt(by_char**2 + 8 * heads * MAX_CAPTURE_NUMBERS) - by_char) // (2 * heads)

@@ -17,6 +17,7 @@ MAX_PROMPT_CHARS = 10_000
 MAX_NEW_CHARS = 2_000
 MAX_SCORE_CHARS = MAX_PROMPT_CHARS + MAX_NEW_CHARS  # what was written can be read again
 MAX_SAMPLES = 16
+MAX_ABLATION_CHARS = 300  # of a text written with heads off: nobody shares its passes
 MAX_TEMPERATURE = 2.0
 MAX_SEED = 2**53 - 1  # the largest whole number that a browser's JavaScript holds exactly
 MAX_WAITING_REQUESTS = 256
@@ -34,6 +35,10 @@ RECORD_LIFETIME_S = 1_800
 MAX_CAPTURES = 256  # texts whose attention is remembered
 MAX_CAPTURE_BYTES = 2**28  # ... of all together; those that nobody asked for the longest are forgotten first
 MAX_CAPTURE_NUMBERS = 2**24  # ... of one; of a large model less than a block is shown
+MAX_LOADED_MODELS = 8  # the least recently used idle one is dropped first
+CACHE_MEMORY_SHARE = (
+    0.25  # of the memory that is free at the start: for the default model's keys and values; as much for all others together
+)
 
 # What a network may be. Wide enough for anything one would train here, small enough to refuse a typing error.
 MAX_BLOCK_SIZE = 4_096
@@ -74,6 +79,17 @@ def check_score_text(text: object) -> None:
         ParameterError: it is no text, or too long.
     """
     _check_text(text, "text", MAX_SCORE_CHARS)
+
+
+def check_ablation_length(params: SamplingParams) -> None:
+    """Checks the length of a text that is written with heads off.
+
+    Raises:
+        ParameterError: it is too long to be written alone.
+    """
+    if params.max_new_chars > MAX_ABLATION_CHARS:
+        came = params.max_new_chars
+        raise ParameterError(f"length must be between 1 and {MAX_ABLATION_CHARS} where heads can be off, not {came:,}.")
 
 
 def _check_text(text: object, name: str, most: int) -> None:
@@ -128,20 +144,14 @@ def _shown(value: object) -> str:
 
 
 @dataclass(frozen=True)
-class GPTConfig(Checked):
-    """The shape of a network."""
+class NetworkConfig(Checked):
+    """What every network has: a context of so many characters, and a vocabulary."""
 
     block_size: int = setting(256, "characters of context", 2, MAX_BLOCK_SIZE)
     vocab_size: int = setting(65, "different characters", 1, MAX_VOCAB_SIZE)
-    n_layer: int = setting(6, "transformer blocks", 1, MAX_LAYERS)
-    n_head: int = setting(6, "attention heads per block", 1, 64)
-    n_embd: int = setting(384, "channels of the residual stream", 1, MAX_N_EMBD)
-    dropout: float = setting(0.0, "share of channels dropped while training", 0.0, 0.9)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.n_embd % self.n_head:
-            raise ParameterError(f"n_embd ({self.n_embd}) must be a multiple of n_head ({self.n_head}).")
         if self.block_size % 2:
             raise ParameterError(f"block_size must be even, not {self.block_size}: the window moves by half of it.")
 
@@ -156,6 +166,28 @@ class GPTConfig(Checked):
             return 0
         half = self.block_size // 2
         return half * -((self.block_size - position) // half)
+
+
+@dataclass(frozen=True)
+class GPTConfig(NetworkConfig):
+    """The shape of a GPT."""
+
+    n_layer: int = setting(6, "transformer blocks", 1, MAX_LAYERS)
+    n_head: int = setting(6, "attention heads per block", 1, 64)
+    n_embd: int = setting(384, "channels of the residual stream", 1, MAX_N_EMBD)
+    dropout: float = setting(0.0, "dropout: share of channels set to zero during training", 0.0, 0.9)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.n_embd % self.n_head:
+            raise ParameterError(f"n_embd ({self.n_embd}) must be a multiple of n_head ({self.n_head}).")
+
+
+@dataclass(frozen=True)
+class BigramConfig(NetworkConfig):
+    """The shape of the lecture's bigram network. It sees one character; block_size is the length of its training windows."""
+
+    block_size: int = setting(8, "characters of context", 2, MAX_BLOCK_SIZE)
 
 
 @dataclass(frozen=True)
@@ -174,41 +206,51 @@ class SamplingParams(Checked):
 
 @dataclass(frozen=True)
 class TrainConfig(Checked):
-    """A training recipe, apart from the shape of the network."""
+    """A training recipe: everything but the shape of the network."""
 
     steps: int = setting(1_000, "optimizer steps", 1, 10_000_000)
-    batch_size: int = setting(64, "windows of text per step", 1, 65_536)
-    micro_batch_size: int = setting(16, "windows per pass; gradients add up to a batch", 1, 65_536)
+    batch_size: int = setting(64, "texts per step; in pretraining windows of the corpus", 1, 65_536)
+    micro_batch_size: int = setting(16, "texts per pass; the gradients of the passes add up to the batch's", 1, 65_536)
     optimizer: str = setting(
-        "muon", "muon for the matrices of the blocks with AdamW for the rest, or adamw for all", choices=("muon", "adamw")
+        "muon", "muon: Muon for the matrices in the blocks and AdamW for the rest; adamw: AdamW for everything", choices=("muon", "adamw")
     )
-    learning_rate: float = setting(0.02, "highest learning rate of the matrices of the blocks; too high is allowed, to be seen", 0.0, 1e9)
-    embedding_learning_rate: float = setting(0.002, "highest learning rate of embeddings and norms", 0.0, 1e9)
-    weight_decay: float = setting(0.1, "pull of the matrices towards zero, times the learning rate", 0.0, 10.0)
-    beta2: float = setting(0.99, "AdamW's memory of squared gradients", 0.0, 0.99999)
-    grad_clip: float = setting(1.0, "longest gradient; longer ones are scaled down", 0.0, 1e9)
-    warmup_steps: int = setting(20, "steps over which the learning rate rises", 0, 10_000_000)
-    decay_share: float = setting(0.6, "share of the steps over which the learning rate falls to zero", 0.0, 1.0)
-    average: float = setting(0.98, "share of the old in the running average of the weights; 0 keeps none", 0.0, 0.99999)
-    input_noise: float = setting(0.0, "share of input characters replaced by others of the corpus", 0.0, 0.9)
+    learning_rate: float = setting(
+        0.02,
+        "highest learning rate of the matrices in the blocks; one that is too high makes the run diverge",
+        0.0,
+        1e9,
+    )
+    embedding_learning_rate: float = setting(0.002, "highest learning rate of the embeddings and norms", 0.0, 1e9)
+    weight_decay: float = setting(0.1, "weight decay of the matrices: per step they shrink by this times the learning rate", 0.0, 10.0)
+    beta2: float = setting(0.99, "decay rate of AdamW's running average of squared gradients", 0.0, 0.99999)
+    grad_clip: float = setting(1.0, "maximum gradient norm (clipping)", 0.0, 1e9)
+    warmup_steps: int = setting(20, "steps of linear warm-up of the learning rate", 0, 10_000_000)
+    decay_share: float = setting(0.6, "share of the steps, at the end, over which the learning rate falls to zero", 0.0, 1.0)
+    average: float = setting(0.98, "decay rate of the running average of the weights; 0 keeps no average", 0.0, 0.99999)
+    input_noise: float = setting(0.0, "share of input characters replaced by random characters from the corpus", 0.0, 0.9)
     eval_interval: int = setting(100, "steps between evaluations, each followed by a checkpoint", 1, 10_000_000)
-    seed: int = setting(1337, "of the first weights, the batches and the dropout", 0, MAX_SEED)
+    seed: int = setting(1337, "seed of the first weights, the batches and the dropout", 0, MAX_SEED)
 
 
 Head = tuple[int, int]  # (layer, head), both from 0
+NO_HEADS = "This model has no attention heads."
 
 
-def check_heads(heads: object, config: GPTConfig) -> tuple[Head, ...]:
-    """Heads of a network, in order, each once.
+def check_heads(heads: object, config: NetworkConfig) -> tuple[Head, ...]:
+    """The heads in order, each once.
 
     Args:
-        heads: pairs of layer and head; lists do, for JSON has no others.
+        heads: pairs of layer and head. Lists are accepted, since JSON has no tuples.
 
     Raises:
-        ParameterError: names what is no pair, or which layer or head does not exist, and what does.
+        ParameterError: names the value that is not a pair, or the layer or head that does not exist.
     """
     if not isinstance(heads, Collection) or isinstance(heads, (str, bytes, dict)):
         raise ParameterError(f"The heads to switch off must be a list of pairs [layer, head], not {_shown(heads)}.")
+    if not heads:
+        return ()
+    if not isinstance(config, GPTConfig):
+        raise ParameterError(NO_HEADS)
     return tuple(sorted({_check_head(head, config) for head in heads}))
 
 

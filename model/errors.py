@@ -5,8 +5,9 @@
     ├── UnknownCharacterError   a text has characters that the vocabulary lacks
     ├── CorpusError             a corpus is missing, empty, too short, not UTF-8 or not the one expected
     ├── CheckpointError         weights or a run cannot be read or written
-    ├── TrainingError           a training run cannot start or go on
-    └── BusyError               the engine has no room for another request
+    ├── UnknownModelError       no model has this key
+    ├── TrainingError           a training run cannot start or continue
+    └── BusyError               the engine has no room for another request, or for another model
 
 Every message says what came, what is allowed and what to do about it.
 """
@@ -32,9 +33,13 @@ class CheckpointError(SoliloquyError):
     """Weights or a run cannot be read or written."""
 
 
+class UnknownModelError(SoliloquyError):
+    """No model has this key: it never existed, or it was deleted."""
+
+
 class TrainingError(SoliloquyError):
-    """A training run cannot start or go on."""
+    """A training run cannot start or continue."""
 
 
 class BusyError(SoliloquyError):
-    """The engine has no room for another request."""
+    """The engine has no room for another request, or for another model."""

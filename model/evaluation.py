@@ -11,14 +11,14 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.config import GPTConfig
-from model.network.gpt import GPT, Head
+from model.config import Head, NetworkConfig
+from model.network import Network
 
 EVAL_ROWS = 16  # windows per pass: few enough for a CPU's caches
 
 
 @torch.no_grad()
-def mean_loss(model: GPT, ids: Tensor, heads_off: Collection[Head] = (), each: Callable[[], None] = lambda: None) -> float:
+def mean_loss(model: Network, ids: Tensor, heads_off: Collection[Head] = (), each: Callable[[], None] = lambda: None) -> float:
     """Mean loss over all characters of a text but the first, which is only context.
 
     Windows of block_size at a stride of block_size: each character is predicted once, from what stands before it in its
@@ -26,7 +26,7 @@ def mean_loss(model: GPT, ids: Tensor, heads_off: Collection[Head] = (), each: C
 
     Args:
         ids: (n,), n > 1.
-        heads_off: heads to switch off, as in `GPT.forward`.
+        heads_off: heads to switch off, as in `Network.forward`.
         each: called before each pass; what it raises ends the evaluation.
     """
     block_size, n_targets = model.config.block_size, len(ids) - 1
@@ -58,9 +58,9 @@ class Window(NamedTuple):
     stop: int
 
 
-def windows(config: GPTConfig, n: int) -> list[Window]:
+def windows(config: NetworkConfig, n: int) -> list[Window]:
     """The windows in which a text of n characters is read so that each character's logits come from the context that
-    `GPTConfig.window_start` gives it: the first a whole block, each later one half a block on, for its second half.
+    `NetworkConfig.window_start` gives it: the first a whole block, each later one half a block on, for its second half.
 
     Together they tell what comes after each character of the text, the last one too.
     """
@@ -72,7 +72,7 @@ def windows(config: GPTConfig, n: int) -> list[Window]:
 
 
 @torch.inference_mode()
-def window_logits(model: GPT, ids: Sequence[int], window: Window) -> NDArray[np.float32]:
+def window_logits(model: Network, ids: Sequence[int], window: Window) -> NDArray[np.float32]:
     """Logits of what comes after each character of ids[first:stop], (stop - first, V). For a model that is not training.
 
     Args:

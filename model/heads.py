@@ -15,10 +15,11 @@ import torch
 from torch import Tensor
 
 from model.attention import Description, Measured, describe, measure, rounded
-from model.config import Head
+from model.config import NO_HEADS, GPTConfig, Head
+from model.errors import ParameterError
 from model.evaluation import mean_loss
 from model.files import write_atomically
-from model.network.gpt import Capture
+from model.network import Capture
 from model.weights import HEADS_FILE, Weights
 
 CAPTURED_ROWS = 4  # windows per pass: the weights of one are 9 MB
@@ -58,8 +59,14 @@ def measure_heads(folder: Path, weights: Weights, ids: Tensor, about: dict[str, 
 
 
 def heads_of(weights: Weights) -> list[Head]:
-    """All heads of a network, layer after layer."""
+    """All heads of a network, layer after layer.
+
+    Raises:
+        ParameterError: it has none.
+    """
     config = weights.model.config
+    if not isinstance(config, GPTConfig):
+        raise ParameterError(NO_HEADS)
     return [(layer, head) for layer in range(config.n_layer) for head in range(config.n_head)]
 
 

@@ -9,39 +9,22 @@ import contextlib
 import copy
 import json
 import logging
-import platform
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 
-from model.errors import CheckpointError, ParameterError
+from model.errors import CheckpointError
 from model.files import cache_dir, write_atomically
-from model.network.gpt import GPT
-from model.network.kv_cache import KVCache
+from model.machine import free_bytes, processor_name
+from model.network import Network
 
 log = logging.getLogger(__name__)
 
-Result = TypeVar("Result")
-
 CROWDS = (2, 13, 16, 33, 64, 100, 128)  # row counts that are tried
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-
-
-def choose_device(wanted: str = "auto") -> torch.device:
-    """The device to run on.
-
-    Raises:
-        ParameterError: cuda is wanted and there is none.
-    """
-    if wanted not in ("auto", "cpu", "cuda"):
-        raise ParameterError(f"The device must be auto, cpu or cuda, not {wanted!r}.")
-    if wanted == "cuda" and not torch.cuda.is_available():
-        raise ParameterError("This machine has no CUDA device that PyTorch can use. Take --device cpu, or auto.")
-    return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
 
 
 def faster_dtype(work: Callable[[torch.dtype], object], device: torch.device, rounds: int = 5) -> torch.dtype:
@@ -68,18 +51,22 @@ def training_dtype(n_embd: int, device: torch.device) -> torch.dtype:
     return faster_dtype(work, device)
 
 
-def ready_to_write(model: GPT, name: str) -> GPT:
+def ready_to_write(model: Network, name: str) -> Network:
     """The model in the precision in which it writes faster on this machine, its matrices packed so that a row's text does not
     depend on what else is being written.
 
     Both are found by measurement, once per machine, PyTorch and weights, and remembered in the user's cache, so that a seed does
-    not change its text from day to day.
+    not change its text from day to day. A network without a cache is small, and stays in float32.
 
     Args:
         model: in float32.
         name: of the weights, another for others.
     """
-    key = f"{_machine(model.device)}, torch {torch.__version__}, {torch.get_num_threads()} threads, {name}, {model.n_params()} parameters"
+    if not model.keeps_cache:
+        set_up_writing(torch.float32)
+        return model.pack()
+    machine = f"{processor_name(model.device)}, torch {torch.__version__}, {torch.get_num_threads()} threads"
+    key = f"{machine}, {name}, {model.n_params()} parameters"
     path = cache_dir() / "precision.json"
     known = _read_json(path)
     choice: Any = known.get(key)
@@ -100,7 +87,7 @@ def _is_choice(remembered: Any) -> bool:
     return all(isinstance(remembered.get(answer), bool) for answer in ("in_blocks", "rows_agree"))
 
 
-def _choose(model: GPT) -> dict[str, Any]:
+def _choose(model: Network) -> dict[str, Any]:
     dtype = _measure_writing(model)
     set_up_writing(dtype)
     in_blocks = not rows_agree(copy.deepcopy(model).to(dtype).pack())
@@ -109,13 +96,13 @@ def _choose(model: GPT) -> dict[str, Any]:
 
 
 @torch.inference_mode()
-def rows_agree(model: GPT) -> bool:
+def rows_agree(model: Network) -> bool:
     """Whether a row's logits are the same to the last bit alone and among others of any length."""
     if model.device.type == "cuda":  # where every step has the same shape (see model/network/step_graph.py)
         return True
-    crowds = [n for n in CROWDS if n * KVCache.bytes_per_seat(model.config, model.dtype) <= free_bytes(model.device) // 8] or [2]
+    crowds = [n for n in CROWDS if n * model.cache_bytes_per_seat() <= free_bytes(model.device) // 8] or [2]
     generator = torch.Generator().manual_seed(0)
-    cache = KVCache(model.config, crowds[-1], model.dtype)
+    cache = model.make_cache(crowds[-1])
     cache.data[:] = torch.randn(cache.data[:, :, :1].shape, generator=generator)  # the same in every row: it is the lengths that count
     ids = torch.randint(model.config.vocab_size, (crowds[-1], 1), generator=generator)
     lengths = torch.randint(model.config.block_size, (crowds[-1],), generator=generator).numpy()
@@ -134,32 +121,6 @@ def rows_agree(model: GPT) -> bool:
     return True
 
 
-def apart(work: Callable[[], Result]) -> Result:
-    """Does work that multiplies in a thread of its own, which ends with it.
-
-    OpenMP gives every thread that multiplies a team of helpers, which lasts as long as the thread. Once the teams have more threads
-    than there are processors, all of them sleep between products instead of spinning. On two cores the engine, in its thread, then took
-    13.1 ms instead of 7.8 for a step of 64 rows, and 4.9 instead of 1.7 for one row: so nobody else may keep a team.
-    """
-    with ThreadPoolExecutor(max_workers=1) as thread:
-        return thread.submit(work).result()
-
-
-def free_bytes(device: torch.device) -> int:
-    """Memory that can be taken on a device, or 4 GiB where it does not tell."""
-    if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
-        free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
-    except (OSError, StopIteration):
-        return 2**32
-    with contextlib.suppress(OSError, ValueError):  # a container may have less than its machine
-        limit, used = (int(Path(f"/sys/fs/cgroup/memory.{name}").read_text(encoding="utf-8")) for name in ("max", "current"))
-        free = min(free, limit - used)
-    return free
-
-
 def set_up_writing(dtype: torch.dtype) -> None:
     """Lets oneDNN take part where it helps, for the whole process.
 
@@ -169,9 +130,9 @@ def set_up_writing(dtype: torch.dtype) -> None:
     torch.backends.mkldnn.enabled = dtype != torch.float32  # type: ignore[assignment]
 
 
-def _measure_writing(model: GPT, rows: int = 32, chars: int = 4) -> torch.dtype:
+def _measure_writing(model: Network, rows: int = 32, chars: int = 4) -> torch.dtype:
     models = {dtype: copy.deepcopy(model).to(dtype).pack() for dtype in DTYPES.values()}
-    caches = {dtype: KVCache(model.config, rows, dtype, model.device) for dtype in models}
+    caches = {dtype: one.make_cache(rows) for dtype, one in models.items()}
     ids = torch.zeros(rows, 1, dtype=torch.long, device=model.device)
 
     @torch.inference_mode()
@@ -182,16 +143,6 @@ def _measure_writing(model: GPT, rows: int = 32, chars: int = 4) -> torch.dtype:
             models[dtype](ids, cache=caches[dtype])
 
     return faster_dtype(work, model.device)
-
-
-def _machine(device: torch.device) -> str:
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(line.partition(": ")[2] for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -22,8 +22,8 @@ from model.errors import BusyError, ParameterError
 from model.evaluation import window_logits, windows
 from model.network.gpt import GPT
 from model.serving import engine as engine_module
-from model.serving import records
-from model.serving.engine import ERRANDS_SHARE, FAILING_AFTER, Engine
+from model.serving import recent_requests as records
+from model.serving.engine import FAILING_AFTER, WORK_SHARE, Engine
 from model.serving.request import DONE, FAILED, RUNNING, STOPPED, WAITING, Progress, Request
 from model.serving.scheduler import SeatMap
 from model.serving.writer import WENT_WRONG, Writer
@@ -602,7 +602,7 @@ def test_a_request_that_is_not_to_be_remembered_takes_no_place_among_those_that_
     others = [engine.submit("A", params(), str(viewer), remember=False) for viewer in range(5)]
     texts = {finished(request).texts for request in (remembered, *others)}
     assert len(texts) == 1
-    engine._records.forget_old()
+    engine._requests.forget_old()
     assert engine.character(remembered.key, 0, 0) is not None
     for request in others:
         assert request.character(0, 0) is not None  # to those who hold it
@@ -706,7 +706,7 @@ def test_work_leaves_writing_its_share_of_the_time(engine: Engine, tiny: Weights
     ends = [future.result(PATIENCE_S) for future in futures]
     assert finished(request).state == DONE
     shares = [4 / (after - before) for before, after in pairwise(ends)]
-    assert max(shares) == pytest.approx(ERRANDS_SHARE)
+    assert max(shares) == pytest.approx(WORK_SHARE)
 
 
 def test_work_that_fails_is_its_own_matter(engine: Engine, gate: Gate) -> None:

@@ -19,13 +19,14 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from model import precision
-from model.config import MAX_STEP_ROWS, GPTConfig
+from model.config import MAX_STEP_ROWS
 from model.errors import ParameterError
+from model.machine import choose_device, free_bytes
 from model.network import kv_cache
 from model.network.gpt import GPT
 from model.network.kv_cache import KVCache
 from model.network.linear import InBlocks, Linear
-from model.precision import CROWDS, DTYPES, choose_device, faster_dtype, free_bytes, ready_to_write, rows_agree, training_dtype
+from model.precision import CROWDS, DTYPES, faster_dtype, ready_to_write, rows_agree, training_dtype
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -315,12 +316,8 @@ def test_rows_are_compared_in_what_memory_there_is(make_model: Callable[..., GPT
     assert per_seat == KVCache(model.config, 1, model.dtype).data.nbytes
     monkeypatch.setattr(precision, "free_bytes", lambda _: 8 * seats * per_seat)
 
-    class CountedCache(KVCache):
-        def __init__(self, config: GPTConfig, seats: int, dtype: torch.dtype):
-            super().__init__(config, seats, dtype)
-            taken.append(seats)
-
-    monkeypatch.setattr(precision, "KVCache", CountedCache)
+    make_cache = model.make_cache
+    monkeypatch.setattr(model, "make_cache", lambda seats: (taken.append(seats), make_cache(seats))[1])
     assert rows_agree(model)
     assert taken == [{0: 2, 1: 2, 40: 33, 1_000: 128}[seats]]
     linear = model.transformer.h[1].mlp.c_fc

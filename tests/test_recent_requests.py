@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from model.serving import recent_requests as records_module
-from model.serving.recent_requests import Records
+from model.serving.recent_requests import RecentRequests
 from model.serving.request import STOPPED, Request
 from tests.support.serving import params
 
@@ -35,13 +35,13 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     return clock
 
 
-def add(records: Records, *requests: Request) -> None:
+def add(records: RecentRequests, *requests: Request) -> None:
     """All of them, in order."""
     for request in requests:
         records.add(request)
 
 
-def known(records: Records, *requests: Request) -> list[bool]:
+def known(records: RecentRequests, *requests: Request) -> list[bool]:
     """Which of them are found once the old are forgotten, and how their characters came to be with them."""
     records.forget_old()
     found = [records.find(request.key) is request for request in requests]
@@ -50,7 +50,7 @@ def known(records: Records, *requests: Request) -> list[bool]:
 
 
 def test_a_request_is_found_by_its_key_alone() -> None:
-    records, first, second = Records(), new_request(), new_request()
+    records, first, second = RecentRequests(), new_request(), new_request()
     add(records, first, second)
     assert records.find(first.key) is first
     assert records.find(second.key) is second
@@ -60,7 +60,7 @@ def test_a_request_is_found_by_its_key_alone() -> None:
 
 def test_the_oldest_are_forgotten_first_when_there_are_too_many_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(records_module, "MAX_RECORD_BYTES", 3 * N_BYTES)
-    records, requests = Records(), [new_request() for _ in range(5)]
+    records, requests = RecentRequests(), [new_request() for _ in range(5)]
     add(records, *requests[:3])
     assert known(records, *requests[:3]) == [True, True, True]
     records.add(requests[3])
@@ -74,7 +74,7 @@ def test_the_oldest_are_forgotten_first_when_there_are_too_many_bytes(monkeypatc
 
 def test_what_waits_counts_as_what_it_will_take_and_what_is_over_as_what_it_took(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(records_module, "MAX_RECORD_BYTES", 3 * N_BYTES)
-    records, requests = Records(), [new_request(begin=False) for _ in range(4)]
+    records, requests = RecentRequests(), [new_request(begin=False) for _ in range(4)]
     add(records, *requests)
     records.forget_old()
     assert [records.find(request.key) is not None for request in requests] == [False, True, True, True]
@@ -91,7 +91,7 @@ def test_what_waits_counts_as_what_it_will_take_and_what_is_over_as_what_it_took
 
 def test_what_is_long_ago_is_forgotten(clock: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(records_module, "RECORD_LIFETIME_S", 100)
-    records, first, second = Records(), new_request(), new_request()
+    records, first, second = RecentRequests(), new_request(), new_request()
     records.add(first)
     clock.now += 60
     records.add(second)
@@ -107,7 +107,7 @@ def test_what_is_long_ago_is_forgotten(clock: SimpleNamespace, monkeypatch: pyte
 
 def test_forgotten_requests_keep_their_texts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(records_module, "MAX_RECORD_BYTES", 0)
-    records, request = Records(), new_request()
+    records, request = RecentRequests(), new_request()
     records.add(request)
     assert known(records, request) == [False]
     assert request.progress().texts == ("a",)
@@ -115,7 +115,7 @@ def test_forgotten_requests_keep_their_texts(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_no_more_are_remembered_than_their_greatest_number(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(records_module, "MAX_RECORDS", 3)
-    records, requests = Records(), [new_request() for _ in range(5)]
+    records, requests = RecentRequests(), [new_request() for _ in range(5)]
     add(records, *requests[:3])
     assert known(records, *requests[:3]) == [True] * 3
     add(records, *requests[3:])
@@ -125,7 +125,7 @@ def test_no_more_are_remembered_than_their_greatest_number(monkeypatch: pytest.M
 @pytest.mark.parametrize("cancelled", [True, False])
 def test_forgotten_requests_take_no_memory(monkeypatch: pytest.MonkeyPatch, cancelled: bool) -> None:
     monkeypatch.setattr(records_module, "MAX_RECORDS", 10)
-    records = Records()
+    records = RecentRequests()
     alive: weakref.WeakSet[Request] = weakref.WeakSet()
     for _ in range(100):
         request = new_request(begin=not cancelled)

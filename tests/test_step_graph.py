@@ -108,7 +108,7 @@ def test_a_row_is_the_same_to_the_last_bit_whoever_takes_part(model: GPT, make_i
 
 def test_a_writer_on_such_a_device_writes_what_the_plain_forward_writes(tiny: Weights, model: GPT) -> None:
     writer = make_writer(replace(tiny, model=model))
-    assert (writer._graph is not None) is (model.device.type == "cuda")  # without one it writes row by row
+    assert (writer._decoder._graph is not None) is (model.device.type == "cuda")  # without one it writes row by row
     requests = [ask(writer, "To be" * n, params(samples=n, max_new_chars=60), str(n)) for n in (1, 2, 5, 8)]
     write_all(writer)
     model.cpu()

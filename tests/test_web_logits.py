@@ -221,7 +221,7 @@ def test_asking_what_comes_next_pushes_nobodys_text_out_of_memory(served: Served
     finished(request)
     for _ in range(3):
         assert post(served.url, "/next", {"prompt": "A"})[0] == 200
-    served.engine._records.forget_old()
+    served.engine._requests.forget_old()
     assert fetch(served.url, f"/logits/{request.key}/0")[0] == 200
 
 
@@ -430,7 +430,7 @@ def test_a_text_that_cannot_be_read_is_told_as_that(served: Served, caplog: pyte
     assert len(lines) == 4
     assert [line["from"] for line in lines[1:3]] == [0, 16]
     assert lines[3] == {"state": "failed", "error": logits_module.WENT_WRONG}
-    assert ("0xdeadbeef" if kind == "raises" else "no number") in caplog.text
+    assert ("0xdeadbeef" if kind == "raises" else "not finite") in caplog.text
     handle.remove()
     assert score(served.url, LONGEST[:100])[-1] == {"state": "done"}
 

@@ -21,7 +21,7 @@ from gradio_client import Client
 from starlette.types import Message
 
 from model.config import MAX_NEW_CHARS, MAX_PROMPT_CHARS, MAX_ROWS, MAX_SAMPLES, MAX_VIEWER_ROWS, MAX_WAITING_REQUESTS, SamplingParams
-from model.precision import apart
+from model.machine import in_fresh_thread
 from model.sampling import dice, distribution
 from model.serving.engine import Engine
 from model.serving.request import Request
@@ -148,7 +148,7 @@ def test_what_is_finished_before_anybody_reads_is_told_with_its_texts(tiny: Weig
         async def read() -> list[dict[str, Any]]:
             return [line async for line in lines(request)]
 
-        first, last = apart(lambda: asyncio.run(read()))
+        first, last = in_fresh_thread(lambda: asyncio.run(read()))
     finally:
         engine.stop()
     assert first["state"] == "running"
@@ -499,7 +499,7 @@ def test_a_connection_that_takes_nothing_more_ends_its_request(url: str, monkeyp
         stream = LineStream(lines(request), request.cancel)
         await asyncio.wait_for(stream({"type": "http"}, receive, send), SOON_S)
 
-    apart(lambda: asyncio.run(serve()))  # the browser's tests leave an event loop in this thread
+    in_fresh_thread(lambda: asyncio.run(serve()))  # the browser's tests leave an event loop in this thread
     assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
     assert request.cancelled
 
@@ -576,7 +576,7 @@ def test_a_crowd_that_asks_at_once_is_served_or_told_to_wait(url: str) -> None:
     async def crowd() -> list[tuple[int, dict[str, Any]]]:
         return await asyncio.wait_for(asyncio.gather(*(_first_line(url, number) for number in range(CROWD))), PATIENCE_S)
 
-    answers = apart(lambda: asyncio.run(crowd()))
+    answers = in_fresh_thread(lambda: asyncio.run(crowd()))
     assert len(answers) == CROWD
     assert {status for status, _ in answers} == {200, 503}
     for status, told in answers:

@@ -15,10 +15,10 @@ import torch
 from fastapi import FastAPI
 from torch import Tensor
 
-from model.config import MAX_PROMPT_CHARS, MAX_VIEWER_WAITING, Head, SamplingParams
+from model.config import MAX_ABLATION_CHARS, MAX_PROMPT_CHARS, MAX_VIEWER_WAITING, Head, SamplingParams
+from model.decode import generate_cached
 from model.network.gpt import GPT
 from model.sampling import dice, distribution, draw
-from model.serving.ablation import MAX_CHARS_WITHOUT_HEADS, write_without
 from model.serving.engine import Engine
 from model.serving.writer import WENT_WRONG
 from model.weights import Weights
@@ -103,7 +103,7 @@ def plainly(model: GPT, prompt: list[int], settings: SamplingParams, heads_off: 
 def test_a_text_is_what_the_plain_forward_writes(tiny: Weights, chars: int, heads_off: tuple[Head, ...]) -> None:
     prompt, settings = tiny.tokenizer.encode("Romeo, Romeo, wherefore art thou Romeo?"[:chars]), params(max_new_chars=60)
     expected = plainly(tiny.model, prompt, settings, heads_off)
-    assert [*write_without(tiny.model, prompt, settings, heads_off)] == expected
+    assert [*generate_cached(tiny.model, prompt, settings, heads_off)] == expected
     if heads_off:
         assert expected != plainly(tiny.model, prompt, settings, ())
 
@@ -150,7 +150,7 @@ def test_others_are_written_for_between_the_pieces(served: Served) -> None:
     alone = finished(served.engine.submit("To be", params(max_new_chars=30), "other")).texts
     with Viewer(served.url, path=PATH) as viewer:
         served.held.clear()
-        viewer.ask(prompt="A", seed=1, length=MAX_CHARS_WITHOUT_HEADS, heads_off=[[0, 0]])
+        viewer.ask(prompt="A", seed=1, length=MAX_ABLATION_CHARS, heads_off=[[0, 0]])
         wait_for(lambda: served.passes > 30)
         request = served.engine.submit("To be", params(max_new_chars=30), "other")
         served.held.set()
@@ -165,7 +165,7 @@ def test_who_leaves_is_written_for_no_more_and_gives_the_place_back(served: Serv
         served.held.clear()
         before = served.passes
         with Viewer(served.url, path=PATH) as viewer:
-            viewer.ask(prompt="A", length=MAX_CHARS_WITHOUT_HEADS)
+            viewer.ask(prompt="A", length=MAX_ABLATION_CHARS)
             wait_for(lambda before=before: served.passes > before)
             leave(viewer)
         time.sleep(0.05)
@@ -198,7 +198,7 @@ def test_a_network_that_goes_wrong_is_told(served: Served, caplog: pytest.LogCap
     sound = gain[0].item()
     gain[0] = np.nan
     assert lines_of(served.url, prompt="A", length=5)[1:] == [{"state": "failed", "error": WENT_WRONG}]
-    assert "the network's outcome is no number" in caplog.text
+    assert "the network's output is not finite" in caplog.text
     gain[0] = sound
     served.engine.stop()
     assert lines_of(served.url, prompt="A", length=5)[1:] == [{"state": "failed", "error": "The server is shutting down."}]
@@ -217,7 +217,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "a huge head": ({"heads_off": [[0, 10**90]]}, "There is no head 1000"),
     "heads as a text": ({"heads_off": "0.2"}, "The heads to switch off must be a list of pairs [layer, head], not '0.2'."),
     "no heads at all": ({"heads_off": None}, "The heads to switch off must be a list of pairs [layer, head], not None."),
-    "too long": ({"length": MAX_CHARS_WITHOUT_HEADS + 1}, "length must be between 1 and 300 where heads can be off, not 301."),
+    "too long": ({"length": MAX_ABLATION_CHARS + 1}, "length must be between 1 and 300 where heads can be off, not 301."),
     "far too long": ({"length": 10**9}, "length must be between 1 and 2,000, not 1000000000."),
     "of no length": ({"length": 0}, "length must be between 1 and 2,000, not 0."),
     "too hot": ({"temperature": 2.1}, "temperature must be between 0 and 2, not 2.1."),

@@ -6,47 +6,47 @@ import pytest
 
 from model.config import MAX_WAITING_WORK
 from model.errors import BusyError
-from model.serving.work_queue import Errand, Errands
+from model.serving.work_queue import Work, WorkQueue
 from model.weights import Weights
 
 
-def test_errands_are_taken_in_the_order_in_which_they_came_but_those_that_were_cancelled() -> None:
-    errands, several = Errands(), [Errand(lambda weights: weights.name) for _ in range(5)]
-    assert errands.take() is None
-    for errand in several:
-        errands.add(errand)
+def test_work_is_taken_in_order_without_what_was_cancelled(tiny: Weights) -> None:
+    queue, several = WorkQueue(), [Work(lambda weights: weights.name, tiny) for _ in range(5)]
+    assert queue.take() is None
+    for work in several:
+        queue.add(work)
     for cancelled in (0, 1, 3):
         assert several[cancelled].future.cancel()
-    assert errands.take() is several[2]
+    assert queue.take() is several[2]
     assert several[2].future.running()
     assert not several[2].future.cancel()  # too late
-    assert errands.take() is several[4]
-    assert errands.take() is None
-    assert not errands
+    assert queue.take() is several[4]
+    assert queue.take() is None
+    assert not queue
 
 
-def test_an_errand_brings_what_the_work_returns_or_raises(tiny: Weights) -> None:
+def test_a_future_has_what_the_work_returns_or_raises(tiny: Weights) -> None:
     def fails(_: Weights) -> None:
         raise error
 
-    named = Errand(lambda weights: weights.name)
-    named.run(tiny)
+    named = Work(lambda weights: weights.name, tiny)
+    named.run()
     assert named.future.result(0) == "tiny"
     for error in (ValueError("mine"), MemoryError(), SystemExit(), KeyboardInterrupt()):
-        failing = Errand(fails)
-        failing.run(tiny)
+        failing = Work(fails, tiny)
+        failing.run()
         assert failing.future.exception(0) is error
 
 
-def test_a_full_queue_refuses_and_has_room_for_those_who_come_after_others_have_gone() -> None:
-    errands, several = Errands(), [Errand(lambda _: None) for _ in range(MAX_WAITING_WORK)]
-    for errand in several:
-        errands.add(errand)
+def test_a_full_queue_refuses_until_work_is_cancelled(tiny: Weights) -> None:
+    queue, several = WorkQueue(), [Work(lambda _: None, tiny) for _ in range(MAX_WAITING_WORK)]
+    for work in several:
+        queue.add(work)
     with pytest.raises(BusyError, match=r"64 pieces of work wait already\. Try again"):
-        errands.add(Errand(lambda _: None))
+        queue.add(Work(lambda _: None, tiny))
     assert several[40].future.cancel()
-    last: Errand[None] = Errand(lambda _: None)
-    errands.add(last)
-    assert len(errands) == MAX_WAITING_WORK
-    taken = [errands.take() for _ in range(MAX_WAITING_WORK)]
+    last: Work[None] = Work(lambda _: None, tiny)
+    queue.add(last)
+    assert len(queue) == MAX_WAITING_WORK
+    taken = [queue.take() for _ in range(MAX_WAITING_WORK)]
     assert taken == [*several[:40], *several[41:], last]

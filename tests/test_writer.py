@@ -190,7 +190,7 @@ def test_whatever_else_is_written_each_row_is_as_the_plain_forward_writes_it(
 def test_the_same_holds_where_every_seat_is_computed_in_every_step(exact: Callable[[int], Weights], visits: list[Visit]) -> None:
     weights = exact(40)
     writer = make_writer(ready(weights, "packed"), 16)
-    writer._graph = StepGraph(writer.weights.model, writer._cache)  # as on CUDA
+    writer._decoder._graph = StepGraph(writer.weights.model, writer._decoder._cache)  # as on CUDA
     requests = write_visits(writer, visits, 16)
     for request, visit in zip(requests, visits, strict=True):
         assert_ends_as_it_should(request, visit)
@@ -608,7 +608,7 @@ def test_a_fault_that_passes_costs_nobody_anything(tiny: Weights) -> None:
 
 def test_seats_with_numbers_that_are_none_are_wiped(tiny: Weights) -> None:
     writer = make_writer(tiny)
-    keys_values = writer._cache.data
+    keys_values = writer._decoder._cache.data
 
     def poison(logits: Tensor, places: list[int]) -> None:
         logits[places] = torch.nan

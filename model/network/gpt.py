@@ -22,35 +22,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model.config import GPTConfig, Head, check_heads
+from model.config import GPTConfig, Head, NetworkConfig, check_heads
+from model.network import ATTENTION, HEADS, LENS, Capture, Network
 from model.network.kv_cache import KVCache, Rows, Slots
 from model.network.linear import Linear, Product, packed
-
-
-@dataclass
-class Capture:
-    """Pass one to `GPT.forward` and find what the pass computed on its way.
-
-    Attributes:
-        attention: for each layer the weights after softmax, (B, n_head, T, n_keys), in float32 whatever the model multiplies in: they
-            are computed, and multiplied with the values, in float32.
-        queries: for each layer, (B, n_head, T, head_dim), before they are scaled.
-        keys: for each layer, (B, n_head, n_keys, head_dim).
-        stream: the residual stream as the embeddings begin it and after each block, n_layer + 1 times (B, T, C). `GPT.logits` of
-            one of them is the logit lens (nostalgebraist, "interpreting GPT: the logit lens", 2020).
-    """
-
-    attention: list[Tensor] = field(default_factory=list)
-    queries: list[Tensor] = field(default_factory=list)
-    keys: list[Tensor] = field(default_factory=list)
-    stream: list[Tensor] = field(default_factory=list)
 
 
 @dataclass
@@ -197,7 +179,7 @@ class Transformer(nn.Module):
         self.ln_f = LayerNorm(config.n_embd)
 
 
-class GPT(nn.Module):
+class GPT(Network):
     """A character-level GPT.
 
     Args:
@@ -205,10 +187,13 @@ class GPT(nn.Module):
         generator: draws the first weights; None takes PyTorch's own.
     """
 
+    config: GPTConfig
+    keeps_cache = True
+    shows = frozenset({ATTENTION, LENS, HEADS})
+
     def __init__(self, config: GPTConfig, generator: torch.Generator | None = None):
         super().__init__()
         self.config = config
-        self.compute_dtype: torch.dtype | None = None  # None multiplies in the precision of the parameters
         self._head: Product | None = None
         self.transformer = Transformer(config)
         self._init_weights(generator)
@@ -221,18 +206,13 @@ class GPT(nn.Module):
                 into_residual = name.endswith("c_proj.weight")
                 parameter.normal_(0.0, 0.02 / math.sqrt(2 * self.config.n_layer) if into_residual else 0.02, generator=generator)
 
-    @property
-    def device(self) -> torch.device:
-        return self.transformer.wte.weight.device
+    def make_cache(self, seats: int) -> KVCache:
+        """As `Network.make_cache`."""
+        return KVCache(self.config, seats, self.dtype, self.device)
 
-    @property
-    def dtype(self) -> torch.dtype:
-        """The precision that matrices are multiplied in."""
-        return self.compute_dtype or self.transformer.wte.weight.dtype
-
-    def n_params(self) -> int:
-        """Number of parameters; the tied head counts once."""
-        return sum(parameter.numel() for parameter in self.parameters())
+    def cache_bytes_per_seat(self) -> int:
+        """As `Network.cache_bytes_per_seat`."""
+        return KVCache.bytes_per_seat(self.config, self.dtype)
 
     def pack(self, in_blocks: bool = False) -> GPT:
         """Packs the matrices for writing (see `model.network.linear`); the parameters must not change afterwards.
@@ -266,23 +246,7 @@ class GPT(nn.Module):
         generator: torch.Generator | None = None,
         last_only: bool = False,
     ) -> Tensor:
-        """Logits of the next character at every position.
-
-        Args:
-            ids: (B, T), characters as numbers. With a cache they follow what is cached, row by row.
-            cache: keys and values of earlier characters; the new ones are added to it.
-            capture: filled with what the pass computed.
-            heads_off: heads whose output is replaced by zero; what they look at is captured all the same.
-            generator: for dropout, which acts in training mode only.
-            last_only: logits of the last position alone.
-
-        Returns:
-            (B, T, V) in float32, or (B, 1, V) with last_only.
-
-        Raises:
-            ValueError: more characters than the block holds.
-            ParameterError: a head that is to be off does not exist.
-        """
+        """As `Network.forward`."""
         T = ids.shape[1]
         if T > self.config.block_size:  # noqa: SIM300 (T is no constant)
             raise ValueError(f"{T} characters do not fit a block of {self.config.block_size}")
@@ -307,3 +271,8 @@ class GPT(nn.Module):
         x = self.transformer.ln_f(stream)
         logits = self._head(x, False, None) if self._head else F.linear(x, self.transformer.wte.weight.to(x.dtype))
         return logits.float()
+
+    @staticmethod
+    def floats_per_char(config: NetworkConfig) -> int:
+        assert isinstance(config, GPTConfig)
+        return config.n_layer * (18 * config.n_embd + 3 * config.n_head * config.block_size) + 3 * config.vocab_size

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model.network.gpt import GPT
+from model.network import Network
 from model.network.kv_cache import KVCache
 
 WARM_UPS = 3  # before the capture: libraries set themselves up in their first calls
@@ -33,7 +33,7 @@ class AllSeats:
         self._mask: Tensor
 
     def reserve(self, n_new: int) -> AllSeats:
-        """For `GPT.forward`; the lengths are the caller's affair."""
+        """For `Network.forward`; the lengths are the caller's affair."""
         self._mask = self._visible[self.positions].unsqueeze(1)  # (seats, 1, 1, block_size)
         return self
 
@@ -54,7 +54,7 @@ class StepGraph:
     row whose block is full it falls on the last one, which is read anew anyway.
     """
 
-    def __init__(self, model: GPT, cache: KVCache):
+    def __init__(self, model: Network, cache: KVCache):
         self._model, self._cache = model, cache
         seats = len(cache.lengths)
         self._ids = torch.zeros(seats, 1, dtype=torch.long, device=model.device)

@@ -1,8 +1,7 @@
-"""Writing with one model: its cache, the rows that sit in it, and those who wait for a seat.
+"""Writing with one model: the rows being written, and the requests that wait for a seat.
 
-A round of the decode loop lets go of who was cancelled, seats who is next, reads a few windows and then writes one character
-for every row whose turn it is. A window (a prompt, or the second half of a text that has outgrown the block) is always read on its own,
-so that its outcome does not depend on what else is going on; long and many windows are spread over rounds.
+A round of the decode loop ends cancelled requests, seats the next ones, reads a few windows and then writes one character for every row
+whose turn it is. Long windows, and many of them, are spread over rounds.
 """
 
 from __future__ import annotations
@@ -13,14 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import torch
 
 from model.config import MAX_SAMPLES, MAX_STEP_ROWS, MAX_VIEWER_ROWS, MAX_VIEWER_WAITING, MAX_WAITING_REQUESTS
-from model.network.kv_cache import KEY_BLOCK, KVCache, Rows
-from model.network.step_graph import StepGraph
 from model.sampling import distribution, draw
+from model.serving.decoder import make_decoder
 from model.serving.request import DONE, FAILED, STOPPED, Request
-from model.serving.scheduler import Scheduler, SeatMap
+from model.serving.scheduler import Scheduler
 from model.weights import Weights
 
 log = logging.getLogger(__name__)
@@ -37,8 +34,8 @@ class Row:
 
     Attributes:
         ids: the text from absolute index `offset` on, prompt included.
-        seat: in the cache.
-        window: where the window that is cached begins, -1 before any was read.
+        seat: in the decoder.
+        window: where the window that was read begins, -1 before any was.
         sharing: rows with the same prompt that are waiting for this one to read it.
     """
 
@@ -75,9 +72,7 @@ class Writer:
         model = weights.model
         self.weights, self._lock = weights, lock
         self._config, self._vocabulary = model.config, weights.tokenizer.vocabulary
-        self._cache = KVCache(model.config, seats, model.dtype, model.device)
-        self._graph = StepGraph(model, self._cache) if model.device.type == "cuda" else None
-        self._seats = SeatMap(seats, 2 * KEY_BLOCK)
+        self._decoder = make_decoder(model, seats)
         viewer_seats = max(MAX_SAMPLES, min(MAX_VIEWER_ROWS, seats // 2))  # in a small house, too, there is room for two
         self._scheduler: Scheduler[Request] = Scheduler(seats, viewer_seats, MAX_WAITING_REQUESTS, MAX_VIEWER_WAITING)
         self._rows: dict[Request, list[Row]] = {}
@@ -100,6 +95,17 @@ class Writer:
         return not (self.n_rows or self.n_waiting)
 
     @property
+    def seats(self) -> int:
+        """Rows that can be written at once."""
+        return self._decoder.seats
+
+    @property
+    def rounds_per_turn(self) -> int:
+        """Rounds that give every row one character. With several models each takes as many in its turn, so that all texts grow
+        alike."""
+        return 1 if self._decoder.computes_all else max(1, -(-self.n_ready // MAX_STEP_ROWS))
+
+    @property
     def n_ready(self) -> int:
         """Rows whose window is read: they go on with every step."""
         return len(self._ready)
@@ -119,7 +125,7 @@ class Writer:
         self._admit()
         self._read_windows()
         rows = self._ready
-        if len(rows) > MAX_STEP_ROWS and self._graph is None:  # a graph computes all seats, whoever takes part
+        if len(rows) > MAX_STEP_ROWS and not self._decoder.computes_all:
             with self._lock:
                 rows = sorted(self._scheduler.in_turn(rows)[:MAX_STEP_ROWS], key=lambda row: row.seat)
                 for row in rows:
@@ -170,10 +176,8 @@ class Writer:
         rows = self._rows[request] = []
         prompt = self.weights.tokenizer.encode_prompt(request.prompt)
         offset = self._config.window_start(len(prompt))
-        lengths = self._cache.lengths.tolist()
         for sample in range(request.n_rows):
-            seat = self._seats.take(len(prompt) - offset, lengths)
-            lengths[seat] = self._cache.lengths[seat] = len(prompt) - offset  # what it will be, for others to sit beside
+            seat = self._decoder.take(len(prompt) - offset)
             rows.append(Row(request, sample, prompt[offset:], offset, seat))
         rows[0].sharing = rows[1:]
         self._to_read.append(rows[0])
@@ -203,16 +207,13 @@ class Writer:
         """Reads a row's window and draws the next character, for all that share the prompt."""
         start = self._config.window_start(row.position)
         if row.window >= 0:  # its length changes, and with it where it sits best
-            self._seats.give_back(row.seat)
-            row.seat = self._seats.take(row.position - start, self._cache.lengths.tolist())
+            self._decoder.give_back(row.seat)
+            row.seat = self._decoder.take(row.position - start)
         row.ids, row.offset, row.window = row.ids[start - row.offset :], start, start
-        cache = self._cache.row(row.seat)
-        cache.forget()
         together = [row, *row.sharing]
         try:
-            logits = self._forward(torch.tensor([row.ids]), cache)
-            if row.sharing:
-                self._cache.share_row(row.seat, [other.seat for other in row.sharing])
+            logits = self._decoder.read(row.seat, row.ids, [other.seat for other in row.sharing])
+            self.failures = 0
         except Exception:  # whatever it is, others must not suffer from it
             self._fail(row.request)
             return
@@ -225,18 +226,14 @@ class Writer:
     def _attempt(self, rows: list[Row]) -> list[tuple[list[Row], np.ndarray]]:
         """Logits of the next characters of rows, in as many parts as it takes: where the rows fail together their halves are
         tried, until it is known whose request is at fault."""
-        ids = torch.tensor([row.ids[-1] for row in rows])
-        seats = np.array([row.seat for row in rows])
-        lengths = self._cache.lengths[seats]
         try:
-            if self._graph is not None:
-                return [(rows, self._graph.step(seats, ids))]
-            return [(rows, self._forward(ids[:, None], self._cache.rows(seats)))]
+            logits = self._decoder.step([row.seat for row in rows], [row.ids for row in rows])
+            self.failures = 0
+            return [(rows, logits)]
         except Exception:
             if len(rows) == 1:
                 self._fail(rows[0].request)
                 return []
-            self._cache.lengths[seats] = lengths
         parts = []
         for half in (rows[: len(rows) // 2], rows[len(rows) // 2 :]):
             if going := [row for row in half if row.request in self._rows]:
@@ -247,18 +244,6 @@ class Writer:
         self.failures += 1
         log.exception("request %d failed", request.number)
         self._end(request, FAILED, WENT_WRONG)
-
-    def _forward(self, ids: torch.Tensor, cache: Rows) -> np.ndarray:
-        """Logits after the last of the characters, (rows, V).
-
-        PyTorch looks at every argument of an operator for a way to override it. For FBGEMM's packed matrices that look ends in an
-        exception, and costs 9 us of a product's 27 for one row.
-        """
-        model = self.weights.model
-        with torch.inference_mode(), torch._C.DisableTorchFunctionSubclass():
-            logits = model(ids.to(model.device), cache=cache, last_only=True)[:, -1].cpu().numpy()
-        self.failures = 0
-        return logits
 
     def _write(self, rows: list[Row], logits: np.ndarray) -> None:
         """Draws a character for each row; those that are through leave, those at the end of their window are to read on."""
@@ -298,16 +283,16 @@ class Writer:
 
     def _fail_unsound(self, rows: list[Row]) -> None:
         for request in {row.request for row in rows} & self._rows.keys():
-            log.error("request %d failed: the network's outcome is no number", request.number)
+            log.error("request %d failed: the network's output is not finite", request.number)
             seats = [row.seat for row in self._rows[request]]
             self._end(request, FAILED, WENT_WRONG)
             for seat in seats:
-                self._cache.clear(seat)
+                self._decoder.wipe(seat)
 
     def _leave(self, rows: Sequence[Row]) -> None:
         """Rows free their seats; a request whose rows have all left is done."""
         for row in rows:
-            self._seats.give_back(row.seat)
+            self._decoder.give_back(row.seat)
             with self._lock:
                 self._scheduler.leave(row)
             others = self._rows[row.request]
@@ -323,7 +308,7 @@ class Writer:
             self._ready = [row for row in self._ready if row.request is not request]
             self._to_read = [row for row in self._to_read if row.request is not request]
         for row in rows:
-            self._seats.give_back(row.seat)
+            self._decoder.give_back(row.seat)
             with self._lock:
                 self._scheduler.leave(row)
         request.end(state, error)

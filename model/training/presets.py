@@ -18,7 +18,7 @@ NO_BLOCKS = frozenset({"optimizer", "embedding_learning_rate"})  # without effec
 class FromParent(Checked):
     """What a fine-tuning run may change in the network of its parent."""
 
-    dropout: float = setting(0.1, "share of channels dropped while training", 0.0, 0.9)
+    dropout: float = setting(0.1, "dropout: share of channels set to zero during training", 0.0, 0.9)
 
     def network(self, parent: NetworkConfig) -> NetworkConfig:
         """The parent's shape with this dropout, where the network has any."""

@@ -59,7 +59,16 @@ from starlette.requests import Request as HTTPRequest
 from starlette.responses import JSONResponse, Response
 
 from model.attention import Reading, most_shown, read
-from model.config import MAX_CAPTURE_BYTES, MAX_CAPTURES, MAX_VIEWER_WAITING, MAX_WAITING_REQUESTS, MAX_WAITING_WORK, Head, check_heads
+from model.config import (
+    MAX_CAPTURE_BYTES,
+    MAX_CAPTURES,
+    MAX_VIEWER_WAITING,
+    MAX_WAITING_REQUESTS,
+    MAX_WAITING_WORK,
+    GPTConfig,
+    Head,
+    check_heads,
+)
 from model.errors import BusyError, ParameterError, SoliloquyError
 from model.serving.engine import Engine
 from model.weights import Weights
@@ -175,6 +184,7 @@ def read_question(asked: Asked, weights: Weights) -> Question:
 def introduce(question: Question, reading: Reading) -> View:
     """The answer to a question."""
     config = question.weights.model.config
+    assert isinstance(config, GPTConfig)  # others are refused
     return {
         "key": question.key,
         "text": question.text,

@@ -165,7 +165,7 @@ class Scorer:
         async with self._turns[viewer], self._places:
             logits = await asyncio.wrap_future(self._engine.run(lambda _: window_logits(weights.model, ids, window)))
         if not np.isfinite(logits).all():
-            raise FloatingPointError("the network's outcome is no number")
+            raise FloatingPointError("the network's output is not finite")
         return logits
 
 

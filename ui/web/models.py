@@ -21,8 +21,9 @@ from starlette.requests import Request as HTTPRequest
 from starlette.responses import JSONResponse, Response
 
 from model.config import MAX_SCORE_CHARS
-from model.precision import apart, ready_to_write, set_up_writing
-from model.serving.engine import Engine
+from model.machine import in_fresh_thread
+from model.precision import ready_to_write, set_up_writing
+from model.serving.engine import Engine, precision_name
 from model.training.job import Job
 from model.weights import Weights, load_tensors, load_weights
 from ui.first_screen import first_screen
@@ -57,7 +58,7 @@ class InUse:
             CheckpointError: the weights cannot be used, and why.
         """
         async with self._one_at_a_time:
-            loaded = await asyncio.to_thread(lambda: apart(lambda: _load(job, self._first)))
+            loaded = await asyncio.to_thread(lambda: in_fresh_thread(lambda: _load(job, self._first)))
             chosen = await asyncio.wrap_future(self._engine.run(partial(_make_ready, loaded)))
             await asyncio.to_thread(self._engine.use, chosen)
             self.run, self.step = job.id, chosen.about.get("best", {}).get("step")
@@ -86,15 +87,9 @@ def _load(job: Job, like: Weights) -> Weights:
 def _make_ready(loaded: Weights, current: Weights) -> Weights:
     """Weights in the precision in which they write faster; the current ones go on in theirs."""
     try:
-        return replace(loaded, model=apart(lambda: ready_to_write(loaded.model, f"a run of {_shape(loaded)}")))
+        return replace(loaded, model=in_fresh_thread(lambda: ready_to_write(loaded.model, precision_name(loaded))))
     finally:
         set_up_writing(current.model.dtype)
-
-
-def _shape(weights: Weights) -> str:
-    """What the choice of a precision depends on."""
-    config = weights.model.config
-    return f"{config.n_layer} x {config.n_head} x {config.n_embd}, context {config.block_size}, {config.vocab_size} characters"
 
 
 def add_model(server: FastAPI, engine: Engine, in_use: InUse) -> None:

@@ -29,9 +29,9 @@ from fastapi import FastAPI
 from starlette.requests import Request as HTTPRequest
 from starlette.responses import Response
 
-from model.config import MAX_VIEWER_WAITING, MAX_WAITING_REQUESTS, Head, SamplingParams, check_heads, check_prompt
+from model.config import MAX_VIEWER_WAITING, MAX_WAITING_REQUESTS, Head, SamplingParams, check_ablation_length, check_heads, check_prompt
+from model.decode import generate_cached
 from model.errors import BusyError
-from model.serving.ablation import check_length, write_without
 from model.serving.engine import Engine
 from model.serving.request import DONE, FAILED, RUNNING, WAITING
 from model.serving.writer import WENT_WRONG
@@ -82,7 +82,7 @@ def read_wish(asked: Asked, weights: Weights) -> Wish:
     """
     settings = {SETTINGS[name]: value for name, value in asked.items() if name in SETTINGS}
     params = SamplingParams(seed=read_seed(asked.get("seed", "")), **settings)
-    check_length(params)
+    check_ablation_length(params)
     heads_off = check_heads(asked.get("heads_off", []), weights.model.config)
     check_prompt(prompt := asked.get("prompt", ""))
     text, left_out = weights.tokenizer.normalise(prompt)
@@ -122,7 +122,7 @@ class Texts:
     async def _lines(self, wish: Wish) -> AsyncGenerator[View]:
         yield introduce(wish)
         tokenizer = wish.weights.tokenizer
-        writing = write_without(wish.weights.model, tokenizer.encode_prompt(wish.prompt), wish.params, wish.heads_off)
+        writing = generate_cached(wish.weights.model, tokenizer.encode_prompt(wish.prompt), wish.params, wish.heads_off)
         try:
             async with self._places:
                 while piece := await self._next(writing):
