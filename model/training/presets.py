@@ -106,6 +106,7 @@ PRESETS = {
             micro_batch_size=32,
             optimizer="adamw",
             learning_rate=1e-2,
+            embedding_learning_rate=1e-2,
             weight_decay=0.01,
             beta2=0.999,
             grad_clip=1e9,  # the lecture does not clip

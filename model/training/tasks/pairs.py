@@ -100,7 +100,7 @@ def read_pairs(name: str, content: bytes, source: str) -> Pairs:
         raise CorpusError(f"{source} is not UTF-8 text (byte {error.start:,}). Save it as UTF-8 and try again.") from None
     pairs = tuple(_read_pair(line, number, source) for number, line in enumerate(lines, 1) if line.strip())
     if len(pairs) < 2:
-        raise CorpusError(f"{source} has {len(pairs)} pairs. At least 2 are needed: the last tenth is held out for evaluation.")
+        raise CorpusError(f"{source} has fewer than 2 pairs. At least one to learn and one to evaluate are needed.")
     return Pairs(name, content, pairs)
 
 
