@@ -17,6 +17,7 @@ def create_sample_tab(engine: Engine) -> None:
     help = describe(SamplingParams)
     with gr.Row(elem_id="sample", equal_height=False):
         with gr.Column(scale=0, min_width=300, elem_id="controls"):
+            gr.HTML(html_template='<div id="model" hidden></div>', apply_default_css=False)
             gr.Textbox(
                 "ROMEO:", label="Prompt", lines=2, max_lines=8, placeholder="Empty: a fresh page", elem_id="prompt", interactive=True
             )

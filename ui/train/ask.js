@@ -1,8 +1,12 @@
-// A question in a dialog of the page. The browser's own are blocked where the page stands in a Space's frame.
+// A question in a dialog of the page. The browser's own dialogs are blocked in the frame of a Space.
 import { button, make } from "../shared/dom.js";
 
-// The text that was typed, or "" where only a word was asked for; null for "Cancel". `text` is what stands in the field; without it there
-// is none.
+/**
+ * Resolves to the text that was typed, or to "" where there is no field; to null for "Cancel".
+ * @param {HTMLElement} element
+ * @param {{words: string, go: string, text?: string, most?: number}} question `text` is what stands in the field; without it there is none
+ * @returns {Promise<string | null>}
+ */
 export function ask(element, { words, go, text, most }) {
   const [dialog, form, buttons] = [make("dialog", "train-ask"), make("form"), make("div", "train-actions")];
   const question = make("p", "train-question", words);

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from fastapi import FastAPI
+from starlette.requests import Request as HTTPRequest
 from starlette.responses import Response
 
 HERE = Path(__file__).parent.parent  # ui/
@@ -14,14 +14,12 @@ VERSION = hashlib.sha256(b"\0".join(SCRIPTS.values())).hexdigest()[:12]
 FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 
-def add_assets(server: FastAPI) -> None:
-    """Adds the route. Only the scripts that were there at the start have an address."""
-
-    @server.get(f"/assets/{VERSION}/{{name:path}}")
-    async def script(name: str) -> Response:
-        if name not in SCRIPTS:
-            return Response("There is no such script.", 404, media_type="text/plain")
-        return Response(SCRIPTS[name], media_type="text/javascript", headers=FOR_EVER)
+async def script(http: HTTPRequest) -> Response:
+    """Answers GET /assets/VERSION/{name}. Only scripts that existed when the server started have an address."""
+    name = http.path_params["name"]
+    if name not in SCRIPTS:
+        return Response("There is no such script.", 404, media_type="text/plain")
+    return Response(SCRIPTS[name], media_type="text/javascript", headers=FOR_EVER)
 
 
 def start_script(name: str) -> str:

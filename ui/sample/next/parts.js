@@ -1,10 +1,11 @@
-// The view "Next character" as far as it is words and buttons.
+// The words and buttons of the view "Next character".
 import { button, make } from "../../shared/dom.js";
 import { ENOUGH } from "./draws.js";
 import { endOf, tellCut } from "./words.js";
 
 const SHOWN_CHARS = 10; // of the text that the bars follow
 
+/** @template {keyof HTMLElementTagNameMap} Tag @param {Tag} tag @param {string} name @param {string} [role] */
 function part(tag, name, role) {
   const node = make(tag, `next-${name}`);
   node.dataset.testid = `next-${name}`;
@@ -12,7 +13,7 @@ function part(tag, name, role) {
   return node;
 }
 
-// Puts everything into the panel, from top to bottom, and gives back what fills it in.
+// Puts everything into the panel, from top to bottom, and returns what fills it in.
 export function createParts(panel, strip, bars, actions) {
   const text = createText();
   const notes = part("p", "notes", "status");
@@ -69,7 +70,7 @@ function* tell(story, fix) {
   yield words;
   if (seed === undefined) return;
   const fixed = button("next-seed", `seed ${seed}`, () => fix(seed));
-  fixed.title = "Keep this seed: the next texts are thrown with the same dice";
+  fixed.title = "Keep this seed: the next texts use the same dice";
   const source = make("span", "next-source");
   source.append(" ", fixed, `, ${which}`);
   yield source;
@@ -108,7 +109,7 @@ function createActions({ step, back, over, drawOne, drawMany }) {
   return { node, fill };
 }
 
-// After which text the bars come, and their order.
+// The text before the bars, and their order.
 function createHeading(sort) {
   const node = part("div", "heading");
   const title = part("h2", "after");
@@ -118,14 +119,14 @@ function createHeading(sort) {
   const orders = [button("next-switch", "by probability", () => sort(false)), button("next-switch", "by alphabet", () => sort(true))];
   order.append(...orders);
   node.append(title, order);
-  const fill = ({ text, byAlphabet }) => {
-    title.textContent = `Next, after “${endOf(text, SHOWN_CHARS)}”`;
+  const fill = ({ text, byAlphabet, by }) => {
+    title.textContent = `Next, after “${endOf(text, SHOWN_CHARS)}”${by ? `, by ${by}` : ""}`;
     orders.forEach((other, i) => other.setAttribute("aria-pressed", String(Boolean(i) === byAlphabet)));
   };
   return { node, fill };
 }
 
-// Entropy and the number of choices it amounts to, large.
+// Entropy and the number of choices it amounts to, in large type.
 function createFigures() {
   const node = part("div", "figures");
   const figure = (name, unit) => {
