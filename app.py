@@ -19,19 +19,20 @@ from pathlib import Path
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000000000")
 
-# Before torch is imported: OpenMP's helpers spin between products, which makes them quick, but for 0.05 ms and not without end, so that
-# the server, and a browser on the same machine, are not left waiting. On two cores a page's script was held up for 0.8 s at a time
+# Before torch is imported: OpenMP's helpers spin between products, which makes them quick, but only for 0.05 ms, so that the server, and
+# a browser on the same machine, get the processors in between. On two cores a page's script was held up for 0.8 s at a time
 # with the default, and a step of 64 rows took 7.8 ms instead of 7.3.
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 import uvicorn
 
+from model.catalogue import Catalogue
 from model.errors import SoliloquyError
 from model.machine import choose_device, in_fresh_thread
 from model.precision import ready_to_write
-from model.serving.engine import Engine
+from model.serving.engine import Engine, precision_name
 from model.training.jobs import Jobs
-from model.weights import SHIPPED_WEIGHTS, load_weights
+from model.weights import SHIPPED_WEIGHTS, WEIGHTS_FOLDER, load_weights
 from ui.class_address import class_address, own_address
 from ui.server import create_server
 from ui.web.admin import make_lock
@@ -42,38 +43,32 @@ OPEN_FILES = 8192  # each viewer holds some connections open; systems begin with
 
 
 def main() -> int:
-    """Runs until it is stopped; returns the exit status."""
-    parser = argparse.ArgumentParser(description="Serve Soliloquy.")
-    parser.add_argument(
-        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where the model runs (default: a GPU if there is one)"
-    )
-    parser.add_argument("--weights", type=Path, default=SHIPPED_WEIGHTS, help="a folder of weights or of a run (default: the shipped ones)")
-    parser.add_argument("--host", default="0.0.0.0" if ON_A_SPACE else "127.0.0.1", help="address to listen on; 0.0.0.0 lets others in")
-    parser.add_argument("--port", type=int, default=7860, help="port to listen on (default: 7860)")
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="the folder of all training runs (default: runs)")
-    options = parser.parse_args()
+    """Serves until it is stopped; returns the exit status."""
+    options = _parser().parse_args()
     _allow_open_files()
     try:
-        weights = in_fresh_thread(lambda: load_weights(options.weights, choose_device(options.device)))
+        device = choose_device(options.device)
+        weights = in_fresh_thread(lambda: load_weights(options.weights, device))
         listener = _listen(options.host, options.port)
     except SoliloquyError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    weights = replace(weights, model=in_fresh_thread(lambda: ready_to_write(weights.model, f"{weights.name} {weights.sha256[:12]}")))
-    engine = Engine(weights)
+    weights = replace(weights, model=in_fresh_thread(lambda: ready_to_write(weights.model, precision_name(weights))))
+    catalogue = Catalogue(WEIGHTS_FOLDER, options.runs, device, others=_others(options.weights))
+    engine = Engine(weights, catalogue)
     host, port = listener.getsockname()[:2]
     for_the_class = class_address(host, port)
     lock, one_time_password = make_lock()
-    application = create_server(engine, Jobs(options.runs), lock, for_the_class)
-    # Without proxy headers: who asks is the host that the connection comes from, whatever it says of itself (see ui/web/admin.py).
+    application = create_server(engine, catalogue, Jobs(options.runs), lock, for_the_class)
+    # Without proxy headers: a client is the host that the connection comes from, whatever it claims to be (see ui/web/admin.py).
     server = Server(uvicorn.Config(application, log_level="warning", proxy_headers=False, timeout_graceful_shutdown=1))
     print(f"Soliloquy is at {own_address(host, port)}", flush=True)
     if for_the_class:
         print(f"For the class: {for_the_class}", flush=True)
     elif host in ("0.0.0.0", "::"):
-        print("No address for the class was found; start with --host and this machine's address to show it.", flush=True)
+        print("No address for the class was found. Start with --host and this machine's address to show one.", flush=True)
     if one_time_password:
-        print(f"To train from the page, the password is {one_time_password} (set ADMIN_PASSWORD for one of your own).", flush=True)
+        print(f"The password of the Train tab is {one_time_password} (set ADMIN_PASSWORD to choose your own).", flush=True)
     try:
         server.run(sockets=[listener])
     except KeyboardInterrupt:  # raised once the server is down
@@ -84,17 +79,36 @@ def main() -> int:
     return 0
 
 
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description="Serve Soliloquy.")
+    parser.add_argument(
+        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where models run (default: a GPU if there is one)"
+    )
+    parser.add_argument(
+        "--weights", type=Path, default=SHIPPED_WEIGHTS, help="folder of the default model, or of a run (default: the shipped model)"
+    )
+    parser.add_argument("--host", default="0.0.0.0" if ON_A_SPACE else "127.0.0.1", help="address to listen on; 0.0.0.0 lets others in")
+    parser.add_argument("--port", type=int, default=7860, help="port to listen on (default: 7860)")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="the folder of all training runs (default: runs)")
+    return parser
+
+
+def _others(chosen: Path) -> tuple[Path, ...]:
+    """The folder given with --weights, where it does not ship with the app."""
+    return () if chosen.resolve().is_relative_to(WEIGHTS_FOLDER.resolve()) else (chosen,)
+
+
 class Server(uvicorn.Server):
-    """A server that is stopped without a fuss."""
+    """A server that stops without complaints about open pages."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Open pages hold streams open; that they are cut off here is no error."""
+        """Open pages hold streams open. It is not an error that they are cut off here."""
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         await super().shutdown(sockets)
 
 
 def _allow_open_files() -> None:
-    """Raises the limit of open files as far as this user may."""
+    """Raises the limit of open files as far as the user is allowed to."""
     try:
         import resource
     except ImportError:  # Windows has none
@@ -110,11 +124,11 @@ def _listen(host: str, port: int) -> socket.socket:
     """A listening socket, taken before anything slow happens.
 
     Raises:
-        SoliloquyError: the port is taken or is none, or the address is not this machine's.
+        SoliloquyError: the port is taken or out of range, or the address is not one of this machine.
     """
     if not 0 < port < 2**16:
-        raise SoliloquyError(f"A port is a number between 1 and 65,535, not {port:,}.")
-    # The protocol by name: only then asyncio sends small answers at once. Otherwise each on a kept connection came 40 ms late.
+        raise SoliloquyError(f"The port must be between 1 and 65,535, not {port:,}.")
+    # asyncio sends small answers at once only if the protocol is named. Otherwise each one on a kept connection came 40 ms late.
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if listener.family == socket.AF_INET6:
@@ -125,7 +139,7 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         taken = error.errno == errno.EADDRINUSE
-        remedy = "Take another port with --port." if taken else "Give an address of this machine with --host and a port with --port."
+        remedy = "Choose another port with --port." if taken else "Give an address of this machine with --host and a port with --port."
         raise SoliloquyError(f"Cannot listen on {host}:{port} ({error}). {remedy}") from error
     return listener
 

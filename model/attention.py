@@ -35,6 +35,7 @@ import math
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -50,6 +51,41 @@ from model.network.gpt import GPT
 SHARES = ("previous", "first", "space", "word", "word_start", "newline", "line_start", "same", "induction", "speaker")
 MEASURES = ("entropy", "distance", *SHARES)
 MIXED = "mixed"
+
+
+class MeasureWords(NamedTuple):
+    """How the page names a measure.
+
+    Attributes:
+        name: its key in the numbers; "worth" is a head's importance in `heads.json`.
+        words: in lists.
+        short: under a small picture.
+        target: what a head with this label attends to; "" for measures that are not shares.
+        unit: "share", "bits", "characters" or "nats".
+    """
+
+    name: str
+    words: str
+    short: str
+    target: str
+    unit: str
+
+
+MEASURE_WORDS = (
+    MeasureWords("previous", "previous character", "previous", "the previous character", "share"),
+    MeasureWords("first", "first character", "first", "the first character of the text", "share"),
+    MeasureWords("space", "last space", "space", "the last space or newline", "share"),
+    MeasureWords("word", "word so far", "word", "the earlier characters of the word", "share"),
+    MeasureWords("word_start", "start of the word", "initial", "the first character of the word", "share"),
+    MeasureWords("newline", "earlier newlines", "newline", "earlier newlines", "share"),
+    MeasureWords("line_start", "start of the line", "line", "the first character of the line", "share"),
+    MeasureWords("same", "same character earlier", "same", "earlier occurrences of the same character", "share"),
+    MeasureWords("induction", "induction", "induction", "the characters that followed the same character earlier", "share"),
+    MeasureWords("speaker", "speaker’s name", "speaker", "the speaker’s name", "share"),
+    MeasureWords("entropy", "entropy", "entropy", "", "bits"),
+    MeasureWords("distance", "mean distance", "distance", "", "characters"),
+    MeasureWords("worth", "importance", "importance", "", "nats"),
+)
 LABEL_FLOOR = 0.15  # of what there is beyond uniform attention; a head with less for every share is mixed
 NEARLY = 0.8  # of the farthest
 

@@ -117,7 +117,7 @@ def test_serving_and_training_do_not_know_each_other() -> None:
     assert not {name for name in importers("model.serving") if name.startswith("model.training")}
 
 
-@pytest.mark.parametrize("module", ["model.training.jobs", "model.training.job", "model.training.curve", "model.training.pace"])
+@pytest.mark.parametrize("module", ["model.training.jobs", "model.training.job", "model.training.curve", "model.training.estimate"])
 def test_what_watches_a_training_does_not_train(module: str) -> None:
     assert module in IMPORTS
     assert module not in importers("model.training.trainer")

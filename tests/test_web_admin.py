@@ -1,13 +1,29 @@
-"""The right to train: who has it, for how long, and what wrong passwords cost."""
+"""Sessions of those who may train: who has one, for how long, and what wrong passwords cost."""
 
 from __future__ import annotations
+
+import asyncio
+import json
 
 import pytest
 from starlette.requests import Request as HTTPRequest
 from starlette.responses import Response
+from starlette.types import Message
 
 from model.errors import ParameterError
-from ui.web.admin import CLOSED_ON_A_SPACE, FORGIVEN_AFTER_S, FREE_TRIES, LONGEST_WAIT_S, MAX_CLIENTS, MAX_RIGHTS, RIGHT_S, Lock, make_lock
+from ui.web.admin import (
+    CLOSED_ON_A_SPACE,
+    FORGIVEN_AFTER_S,
+    FREE_TRIES,
+    LONGEST_WAIT_S,
+    MAX_CLIENTS,
+    MAX_SESSIONS,
+    SESSION_S,
+    Admin,
+    Lock,
+    make_lock,
+)
+from ui.web.http import post
 
 PASSWORD = "correct horse"
 
@@ -47,13 +63,22 @@ def request(host: str = "192.0.2.7", token: str = "", forwarded: str = "", path:
     return HTTPRequest(scope)
 
 
+def log_in_over_http(lock: Lock, password: str) -> Response:
+    async def receive() -> Message:
+        return {"type": "http.request", "body": json.dumps({"password": password}).encode()}
+
+    scope = request(path="/admin/login").scope
+    scope["headers"].append((b"content-type", b"application/json"))
+    return asyncio.run(post("/admin/login", Admin(lock).login).answer(HTTPRequest(scope, receive)))
+
+
 def log_in(lock: Lock) -> str:
     token = lock.log_in(PASSWORD, "somebody")
     assert token
     return token
 
 
-def test_the_password_gives_a_token_and_the_token_the_right(lock: Lock) -> None:
+def test_the_password_opens_a_session(lock: Lock) -> None:
     assert lock.log_in("wrong", "somebody") is None
     token = log_in(lock)
     assert lock.refuse(request(token=token)) is None
@@ -63,12 +88,12 @@ def test_the_password_gives_a_token_and_the_token_the_right(lock: Lock) -> None:
         assert refused.status_code == 401
 
 
-def test_a_right_ends_by_itself_and_by_logging_out(lock: Lock, clock: Clock) -> None:
+def test_a_session_ends_by_itself_and_by_logging_out(lock: Lock, clock: Clock) -> None:
     first, second = log_in(lock), log_in(lock)
     lock.log_out(first)
     assert lock.refuse(request(token=first))
     assert lock.refuse(request(token=second)) is None
-    clock.now += RIGHT_S
+    clock.now += SESSION_S
     assert lock.refuse(request(token=second))
 
 
@@ -79,8 +104,8 @@ def test_tokens_and_password_are_not_kept_as_they_are(lock: Lock) -> None:
     assert PASSWORD not in kept
 
 
-def test_rights_and_clients_are_bounded(lock: Lock) -> None:
-    tokens = [log_in(lock) for _ in range(MAX_RIGHTS + 1)]
+def test_sessions_and_clients_are_bounded(lock: Lock) -> None:
+    tokens = [log_in(lock) for _ in range(MAX_SESSIONS + 1)]
     assert not lock.left_s(tokens[0])
     assert all(lock.left_s(token) for token in tokens[1:])
     for number in range(MAX_CLIENTS + 100):
@@ -114,9 +139,9 @@ def test_a_client_is_the_host_and_on_a_space_what_its_proxy_says_last() -> None:
     assert here.client(request(host="2001:db8:1:2::5")) == here.client(request(host="2001:db8:1:2:ffff::6"))
 
 
-def test_behind_one_address_who_once_had_the_right_is_a_client_apart(lock: Lock, clock: Clock) -> None:
+def test_behind_one_address_a_browser_that_once_had_a_session_is_a_client_of_its_own(lock: Lock, clock: Clock) -> None:
     token = log_in(lock)
-    clock.now += RIGHT_S + 1
+    clock.now += SESSION_S + 1
     for _ in range(100):
         lock.log_in("wrong", lock.client(request()))
     assert lock.wait_s(lock.client(request()))
@@ -126,14 +151,13 @@ def test_behind_one_address_who_once_had_the_right_is_a_client_apart(lock: Lock,
 
 def test_refusals_are_logged_without_secrets_and_control_characters(lock: Lock, caplog: pytest.LogCaptureFixture) -> None:
     lock.refuse(request(token="a-token-that-is-none", path="/train/runs/\n\x1b[31mx/stop"))
-    lock.answer_login({"password": "a guess"}, request())
+    log_in_over_http(lock, "a guess")
     assert len(caplog.records) == 2
 
-    async def refuse(asked: object, http: HTTPRequest) -> Response:
+    async def fail(http: HTTPRequest) -> Response:
         raise ParameterError("no\nsuch thing")
 
-    with pytest.raises(ParameterError):
-        lock.logged(refuse)({}, request()).send(None)
+    asyncio.run(post("/train/start", fail, lock).answer(request(token=log_in(lock))))
     assert len(caplog.records) == 3
     text = "".join(record.getMessage() for record in caplog.records)
     assert text.isprintable()
@@ -153,7 +177,7 @@ def test_where_the_password_comes_from() -> None:
         lock, shown = make_lock(environment)
         assert (shown, lock.closed) == ("", CLOSED_ON_A_SPACE)
         assert lock.log_in("", "somebody") is None
-        answer = lock.answer_login({"password": ""}, request())
+        answer = log_in_over_http(lock, "")
         assert answer.status_code == 403
         assert b"ADMIN_PASSWORD" in bytes(answer.body)
     lock, shown = make_lock({"SPACE_ID": "a/b", "ADMIN_PASSWORD": PASSWORD})

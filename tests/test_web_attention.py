@@ -12,32 +12,35 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from fastapi import FastAPI
 from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 
 from model.attention import Reading, read
 from model.config import MAX_SCORE_CHARS, MAX_VIEWER_WAITING
 from model.network.gpt import GPT
+from model.serving.admission import Admission
 from model.serving.engine import Engine
 from model.weights import SHIPPED_WEIGHTS, Weights, load_weights
 from tests.support.client import host_and_port
+from tests.support.routes import serving_routes
 from tests.support.serving import finished, params
-from tests.support.viewing import PATIENCE_S, Viewer, answer, serving
-from ui.web import attention as attention_data
-from ui.web.attention import EMPTY, FORGOTTEN, READINGS_AT_ONCE, WENT_WRONG, add_attention
+from tests.support.viewing import PATIENCE_S, Viewer, answer
+from ui.web import readings
+from ui.web.attention import EMPTY, FORGOTTEN, WENT_WRONG
+from ui.web.readings import READINGS_AT_ONCE
 
 TEXT = "ROMEO:\nBut, soft"  # as many characters as the small network's block has
 SCENE = ("First Citizen:\nBefore we proceed any further, hear me speak.\n\nAll:\nSpeak, speak.\n\n" * 200)[:MAX_SCORE_CHARS]
 
 
 class Served:
-    """The routes with an engine at hand, for a network in float32.
+    """The app with an engine at hand, for a network in float32.
 
     Attributes:
         passes: how many texts were read.
@@ -48,10 +51,8 @@ class Served:
         self.engine, self.passes, self.held = Engine(weights), 0, threading.Event()
         self.held.set()
         weights.model.register_forward_pre_hook(self._pass, with_kwargs=True)
-        server = FastAPI()
-        add_attention(server, self.engine)
         self._serving = contextlib.ExitStack()
-        self.url = self._serving.enter_context(serving(server))
+        self.url = self._serving.enter_context(serving_routes(self.engine))
 
     def _pass(self, _: GPT, __: Any, settings: dict[str, Any]) -> None:
         if settings.get("capture"):
@@ -61,12 +62,11 @@ class Served:
     def close(self) -> None:
         self.held.set()
         self._serving.close()
-        self.engine.stop()
 
 
 @contextlib.contextmanager
 def serve(weights: Weights) -> Iterator[Served]:
-    """The routes, until the end."""
+    """The app, until the end."""
     served = Served(weights)
     try:
         yield served
@@ -309,7 +309,7 @@ def test_those_that_nobody_asked_for_the_longest_are_forgotten_first(
     served: Served, tiny: Weights, monkeypatch: pytest.MonkeyPatch, bound: str
 ) -> None:
     n_bytes = in_python(tiny, TEXT).n_bytes
-    monkeypatch.setattr(attention_data, bound, 3 if bound == "MAX_CAPTURES" else int(3.9 * n_bytes))
+    monkeypatch.setattr(readings, bound, 3 if bound == "MAX_CAPTURES" else int(3.9 * n_bytes))
     keys = [told(served.url, text=char + TEXT[1:])["key"] for char in "abc"]
     assert fetch(served.url, f"/attention/{keys[0]}/lens")[0] == 200  # asked for again
     keys.append(told(served.url, text="d" + TEXT[1:])["key"])
@@ -353,8 +353,13 @@ def test_what_nobody_waits_for_is_not_read(served: Served) -> None:
     assert served.passes == 2
 
 
-def test_a_viewer_with_too_many_texts_is_refused_and_nobody_else(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attention_data, "MAX_WAITING_REQUESTS", MAX_VIEWER_WAITING + 1)
+@pytest.fixture
+def few_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An app that admits one text more than one viewer may have."""
+    monkeypatch.setattr(readings, "Admission", partial(Admission, total=MAX_VIEWER_WAITING + 1))
+
+
+def test_a_viewer_with_too_many_texts_is_refused_and_nobody_else(few_places: None, served: Served) -> None:
     served.held.clear()
     with contextlib.ExitStack() as stack:
         for i in range(MAX_VIEWER_WAITING):
@@ -428,8 +433,8 @@ BAD = {
     **{f"heads {v[:9]}": (f'{{"heads_off": {v}}}'.encode(), LIST) for v in ("null", "5", "NaN", '"0.1"', '{"0": 1}', "true", "9" * 4000)},
     **{f"head {v}": (f'{{"heads_off": [{v}]}}'.encode(), PAIR) for v in NO_PAIRS},
     "lists within lists": (b'{"heads_off": ' + b"[" * 900 + b"]" * 900 + b"}", PAIR),
-    "no object": (b"[]", "The request must be a JSON object."),
-    "no JSON": (b"text=A", "The request is no JSON."),
+    "no object": (b"[]", "The body must be a JSON object."),
+    "no JSON": (b"text=A", "The body is not valid JSON."),
     "a setting of another route": (b'{"text": "A", "length": 5}', "There is no setting 'length'."),
     "a viewer's number": (b'{"text": "A", "viewer": 5}', "The viewer must be a text"),
 }
@@ -473,10 +478,10 @@ def test_a_row_or_column_that_is_none_is_refused_by_name(served: Served, index: 
         assert refusal["error"].endswith(": there are 16, counted from 0.")
 
 
-def test_no_character_looks_at_a_later_one(served: Served) -> None:
+def test_no_character_attends_to_a_later_one(served: Served) -> None:
     key = told(served.url, text=TEXT)["key"]
     status, refusal = answer(served.url, "GET", f"/attention/{key}/cell/0/0/4/5")
-    assert (status, refusal) == (400, {"error": "Row 4 sees columns 0 to 4, not 5: no character looks at a later one."})
+    assert (status, refusal) == (400, {"error": "Row 4 has columns 0 to 4, not 5: no character attends to a later one."})
 
 
 @pytest.mark.parametrize("path", ["weights", "head/0/0", "head/99/abc", "average/0", "lens", "cell/0/0/0/0"])
@@ -488,7 +493,7 @@ def test_a_key_that_is_not_known_is_told_as_forgotten(url: str, key: str, path: 
 def test_each_route_takes_its_own_method_and_json_alone(url: str) -> None:
     key = told(url, text="To be")["key"]
     for method in ("GET", "PUT", "PATCH", "DELETE"):
-        assert answer(url, method, "/attention") == (405, {"error": "Send a POST request with a JSON object."})
+        assert answer(url, method, "/attention") == (405, {"error": "Send a POST request."})
     for method in ("POST", "PUT", "PATCH", "DELETE"):
         for path in ("weights", "head/0/0", "average/0", "lens", "cell/0/0/0/0"):
             assert answer(url, method, f"/attention/{key}/{path}") == (405, {"error": "Send a GET request."})

@@ -12,36 +12,38 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from fastapi import FastAPI
 from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 from torch import Tensor
 
 from model.config import MAX_NEW_CHARS, MAX_PROMPT_CHARS, MAX_SCORE_CHARS, MAX_VIEWER_WAITING
 from model.network.gpt import GPT
-from model.serving import recent_requests as records
+from model.serving import recent_requests
+from model.serving.admission import Admission
 from model.serving.engine import Engine
 from model.serving.request import DONE, RUNNING
 from model.serving.writer import WENT_WRONG
 from model.weights import SHIPPED_WEIGHTS, Weights, load_weights
 from tests.support.client import host_and_port
+from tests.support.routes import serving_routes
 from tests.support.serving import finished, params, plain_logits
-from tests.support.viewing import IDLE, PATIENCE_S, SOON_S, Viewer, answer, serving, texts_of, wait_until
-from ui.web import logits as logits_module
-from ui.web.http import MAX_NAME_CHARS
-from ui.web.logits import WINDOWS_AT_ONCE, add_logits
+from tests.support.viewing import IDLE, PATIENCE_S, SOON_S, Viewer, answer, texts_of, wait_until
+from ui.web import score as score_module
+from ui.web.fields import MAX_NAME_CHARS
+from ui.web.score import WINDOWS_AT_ONCE
 
 V = 65
 LONGEST = ("First Citizen:\nBefore we proceed any further, hear me speak.\n\n" * 200)[:MAX_SCORE_CHARS]
 
 
 class Served:
-    """The routes with an engine at hand, for a small random network in float32.
+    """The app with an engine at hand, for a small random network in float32.
 
     Attributes:
         windows, steps: how many windows of texts were read to be scored, and how many passes wrote.
@@ -54,10 +56,8 @@ class Served:
         self.held = threading.Event()
         self.held.set()
         self._hook = weights.model.register_forward_pre_hook(self._pass, with_kwargs=True)
-        server = FastAPI()
-        add_logits(server, self.engine)
         self._serving = contextlib.ExitStack()
-        self.url = self._serving.enter_context(serving(server))
+        self.url = self._serving.enter_context(serving_routes(self.engine))
 
     def _pass(self, _: GPT, __: tuple[Tensor], settings: dict[str, Any]) -> None:
         self.order.append("step" if settings.get("cache") else "window")
@@ -71,7 +71,6 @@ class Served:
         self.held.set()
         self._hook.remove()  # the shipped model is shared with other tests
         self._serving.close()
-        self.engine.stop()
 
 
 @pytest.fixture
@@ -202,7 +201,7 @@ def test_next_is_what_a_texts_first_character_is_drawn_from_to_the_last_bit(url:
     drawn_from = np.frombuffer(fetch(url, f"/logits/{first['key']}/2")[2], "<f4").reshape(-1, V)[0]
     status, told = post(url, "/next", {"prompt": prompt, "viewer": "me"})
     assert status == 200
-    assert told.keys() == {"prompt", "notice", "logits"}
+    assert told.keys() == {"model", "prompt", "notice", "logits"}
     assert (told["prompt"], told["notice"]) == (first["prompt"], "")
     assert_array_equal(np.array(told["logits"], dtype=np.float32), drawn_from)
 
@@ -216,7 +215,7 @@ def test_next_names_what_it_leaves_out(url: str) -> None:
 
 
 def test_asking_what_comes_next_pushes_nobodys_text_out_of_memory(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(records, "MAX_RECORDS", 1)
+    monkeypatch.setattr(recent_requests, "MAX_RECORDS", 1)
     request = served.engine.submit("A", params())
     finished(request)
     for _ in range(3):
@@ -272,7 +271,7 @@ def test_stopping_tells_those_who_wait_for_what_comes_next(served: Served) -> No
 def test_a_score_is_what_the_plain_forward_says(served: Served, tiny: Weights, chars: int) -> None:
     text = LONGEST[:chars]
     lines = score(served.url, text)
-    assert lines[0] == {"text": text, "notice": "", "vocab_size": V}
+    assert lines[0] == {"model": tiny.key, "text": text, "notice": "", "vocab_size": V}
     assert all(line.keys() == {"from", "logits"} for line in lines[1:-1])
     assert lines[-1] == {"state": "done"}
     rows = rows_of(lines)
@@ -320,6 +319,7 @@ def test_the_longest_text_is_scored_to_its_end_and_begins_as_a_shorter_one(url: 
 def test_a_score_names_what_it_leaves_out(served: Served) -> None:
     lines = score(served.url, "“ROMEO”:\t中\r\n")
     assert lines[0] == {
+        "model": served.engine.default_key,
         "text": "'ROMEO':    \n",
         "notice": "Left out, because the model does not know them: ‘中’.",
         "vocab_size": V,
@@ -394,8 +394,13 @@ def post_and_leave(url: str) -> int:
         return viewer._http.getresponse().status
 
 
-def test_a_viewer_with_too_many_texts_is_refused_and_nobody_else(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logits_module, "MAX_WAITING_REQUESTS", MAX_VIEWER_WAITING + 2)
+@pytest.fixture
+def few_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An app that admits two texts more than one viewer may have."""
+    monkeypatch.setattr(score_module, "Admission", partial(Admission, total=MAX_VIEWER_WAITING + 2))
+
+
+def test_a_viewer_with_too_many_texts_is_refused_and_nobody_else(few_places: None, served: Served) -> None:
     served.held.clear()
     with contextlib.ExitStack() as stack:
 
@@ -429,7 +434,7 @@ def test_a_text_that_cannot_be_read_is_told_as_that(served: Served, caplog: pyte
         lines = score(served.url, LONGEST[:100])
     assert len(lines) == 4
     assert [line["from"] for line in lines[1:3]] == [0, 16]
-    assert lines[3] == {"state": "failed", "error": logits_module.WENT_WRONG}
+    assert lines[3] == {"state": "failed", "error": score_module.WENT_WRONG}
     assert ("0xdeadbeef" if kind == "raises" else "not finite") in caplog.text
     handle.remove()
     assert score(served.url, LONGEST[:100])[-1] == {"state": "done"}
@@ -492,12 +497,12 @@ def bodies(path: str) -> dict[str, tuple[bytes, str]]:
     }
     return wrong | {
         **too_long,
-        "nothing": (b"", "The request is no JSON."),
-        "a form": (name.encode() + b"=A", "The request is no JSON."),
-        "cut off": (f'{{"{name}": "A'.encode(), "The request is no JSON."),
-        "bytes that are no text": (f'{{"{name}": "'.encode() + b'\xff\xfe"}', "The request is no JSON."),
-        "nested lists": (b"[" * 500_000, "The request is no JSON."),
-        "no object": (b'"A"', "The request must be a JSON object."),
+        "nothing": (b"", "The body is not valid JSON."),
+        "a form": (name.encode() + b"=A", "The body is not valid JSON."),
+        "cut off": (f'{{"{name}": "A'.encode(), "The body is not valid JSON."),
+        "bytes that are no text": (f'{{"{name}": "'.encode() + b'\xff\xfe"}', "The body is not valid JSON."),
+        "nested lists": (b"[" * 500_000, "The body is not valid JSON."),
+        "no object": (b'"A"', "The body must be a JSON object."),
         "a setting of another route": (f'{{"{name}": "A", "length": 1}}'.encode(), "There is no setting 'length'."),
         "a viewer's number": (f'{{"{name}": "A", "viewer": 5}}'.encode(), "The viewer must be a text of at most 64"),
         "a viewer's long name": (json.dumps({name: "A", "viewer": "v" * (MAX_NAME_CHARS + 1)}).encode(), "The viewer must be a text"),

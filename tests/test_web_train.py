@@ -1,8 +1,7 @@
-"""Training over real HTTP: what everybody may watch, what only the admin may do, and what nobody may."""
+"""Training over real HTTP: what anyone may watch, what only the admin may do, and what nobody may."""
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import io
 import json
@@ -15,20 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
 
 from model.data import MAX_CORPUS_BYTES
 from model.serving.engine import Engine
-from model.training.jobs import Jobs
 from model.weights import Weights, load_weights
 from tests.support.admin import PASSWORD, Admin, runs_ended, wait_for
 from tests.support.client import host_and_port
 from tests.support.killing import synthetic_text
 from tests.support.killing_app import BOTH, TRAINER, train_and_kill
-from tests.support.viewing import PATIENCE_S, Viewer, answer, app_with_log, serving, texts_of
-from ui.web.admin import RIGHT_S, Lock, add_lock
-from ui.web.models import InUse
-from ui.web.train import add_training
+from tests.support.routes import serving_routes
+from tests.support.viewing import PATIENCE_S, Viewer, answer, app_with_log, texts_of
+from ui.web.admin import SESSION_S, Lock
 
 TEXT = synthetic_text().encode()
 RUN_ROUTES = ("stop", "resume", "rename", "delete", "use")
@@ -85,7 +81,7 @@ def test_everybody_may_watch(url: str, finished: str) -> None:
     told = anybody.get("/train/runs")[1]
     run = told["runs"][0]
     assert (run["id"], run["state"], run["name"], run["step"]) == (finished, "finished", "tiny, synthetic.txt", 30)
-    assert told["model"] == anybody.get("/model")[1]["key"]
+    assert told["model"] == anybody.get("/models")[1]["default"]
     curve = anybody.get(f"/train/runs/{finished}/metrics")[1]
     assert (curve["from"], curve["next"]) == (0, 34)
     assert curve["steps"]["step"] == list(range(1, 31))
@@ -109,12 +105,12 @@ def test_settings_come_with_their_ranges(url: str) -> None:
 
 
 @pytest.mark.parametrize("token", ["", "made-up", "logged out"])
-def test_without_the_right_nothing_is_done(url: str, finished: str, folder: Path, token: str) -> None:
+def test_without_a_session_nothing_is_done(url: str, finished: str, folder: Path, token: str) -> None:
     if token == "logged out":
         leaving = Admin.logged_in(url)
-        assert leaving.get("/admin/right")[1]["admin"]
+        assert leaving.get("/admin/session")[1]["admin"]
         leaving.do("/admin/logout")
-        assert not leaving.get("/admin/right")[1]["admin"]
+        assert not leaving.get("/admin/session")[1]["admin"]
     else:
         leaving = Admin(url, token)
     logged = (folder / "stderr").stat().st_size
@@ -129,23 +125,18 @@ def test_without_the_right_nothing_is_done(url: str, finished: str, folder: Path
     assert Admin(url).run(finished)["state"] == "finished"
 
 
-def test_a_right_that_has_ended_opens_nothing(tiny: Weights, tmp_path: Path) -> None:
+def test_a_session_that_has_ended_opens_nothing(tiny: Weights, tmp_path: Path) -> None:
     now = [0.0]
-    engine, lock, server = Engine(tiny), Lock(PASSWORD, clock=lambda: now[0]), FastAPI()
-    add_lock(server, lock)
-    add_training(server, Jobs(tmp_path / "runs"), lock, InUse(engine))
-    with contextlib.ExitStack() as stack:
-        stack.callback(engine.stop)
-        url = stack.enter_context(serving(server))
+    with serving_routes(Engine(tiny), runs=tmp_path / "runs", lock=Lock(PASSWORD, clock=lambda: now[0])) as url:
         leaving = Admin.logged_in(url)
-        assert leaving.post("/train/runs/none/stop")[0] == 404  # the right is still there
-        now[0] += RIGHT_S
-        assert not leaving.get("/admin/right")[1]["admin"]
+        assert leaving.post("/train/runs/none/stop")[0] == 404  # the session still lasts
+        now[0] += SESSION_S
+        assert not leaving.get("/admin/session")[1]["admin"]
         assert {leaving.post(path.replace("RUN", "none"))[0] for path in ADMIN_POSTS} == {401}
         assert {leaving.get(path.replace("RUN", "none"))[0] for path in ADMIN_GETS} == {401}
 
 
-def test_an_upload_over_the_limit_is_refused_and_without_the_right_a_far_smaller_one(url: str, admin: Admin) -> None:
+def test_an_upload_over_the_limit_is_refused_and_without_a_session_a_far_smaller_one(url: str, admin: Admin) -> None:
     for sender, size in ((Admin(url), 2 * 2**20), (admin, MAX_CORPUS_BYTES + 1)):
         connection = http.client.HTTPConnection(*host_and_port(url), timeout=PATIENCE_S)
         connection.putrequest("POST", "/train/corpus")
@@ -228,26 +219,30 @@ def test_a_run_is_stopped_and_resumed_and_a_second_start_names_it(url: str, admi
     assert any("Stopped after step" in line for line in admin.get(f"/train/runs/{run}/log")[1]["last_lines"])
 
 
-def test_a_runs_model_is_used_and_given_back(url: str, admin: Admin, finished: str) -> None:
-    shipped = admin.get("/model")[1]
-    with Viewer(url) as under_way:
-        assert under_way.ask(prompt="ROMEO:", length=400, samples=4, seed=7)["model"] == shipped["key"]
+def test_a_runs_model_becomes_the_default_and_the_first_one_again(url: str, admin: Admin, finished: str) -> None:
+    shipped = admin.get("/models")[1]
+    first = shipped["default"]
+    with Viewer(url) as in_progress:
+        assert in_progress.ask(prompt="ROMEO:", length=400, samples=4, seed=7)["model"] == first
         admin.do(f"/train/runs/{finished}/use")
-        lines = under_way.rest()
+        lines = in_progress.rest()
         assert lines[-1]["state"] == "done"
         assert all(len(text) == 400 for text in texts_of(lines))
-    now = admin.get("/model")[1]
-    assert now["run"] == finished
-    assert now["page"]["vocabulary"] == sorted(set(TEXT.decode()))
-    assert now["page"]["weights"]["val_loss"] == admin.run(finished)["best_loss"]
-    assert admin.get("/train/runs")[1]["in_use"] == finished
+    now = admin.get("/models")[1]
+    key = now["default"]
+    assert now["models"][0]["key"] == key != first
+    assert (now["models"][0]["run"], now["models"][0]["source"], now["models"][0]["loaded"]) == (finished, "run", True)
+    assert now["models"][0]["vocabulary"] == sorted(set(TEXT.decode()))
+    assert now["models"][0]["val_loss"] == admin.run(finished)["best_loss"]
+    runs = admin.get("/train/runs")[1]
+    assert (runs["in_use"], runs["model"], runs["step_in_use"]) == (finished, key, admin.run(finished)["best_step"])
     with Viewer(url) as viewer:
-        told = viewer.ask(prompt="the king", length=50)
-        assert told["model"] == now["key"] != shipped["key"]
+        assert viewer.ask(prompt="the king", length=50)["model"] == key
         assert set("".join(texts_of(viewer.rest()))) <= set(TEXT.decode())
     assert answer(url, "POST", "/attention", b'{"text": "the king"}', Content_Type="application/json")[1]["n_layer"] == 2
     admin.do("/train/shipped/use")
-    assert admin.get("/model")[1] == shipped
+    assert admin.get("/models")[1]["default"] == first
+    assert admin.get("/train/runs")[1]["in_use"] is None
 
 
 def test_a_pickle_posing_as_safetensors_is_refused_and_not_run(admin: Admin, finished: str, folder: Path) -> None:

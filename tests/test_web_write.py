@@ -29,9 +29,10 @@ from model.weights import SHIPPED_WEIGHTS, Weights, load_weights
 from tests.support.client import host_and_port
 from tests.support.server import health
 from tests.support.viewing import IDLE, PATIENCE_S, SOON_S, Viewer, answer, texts_of, wait_until, write
-from ui import answers
-from ui.web.http import MAX_NAME_CHARS, LineStream
+from ui.web import stream as stream_module
+from ui.web.fields import MAX_NAME_CHARS
 from ui.web.progress import LOOK_S
+from ui.web.stream import LineStream
 from ui.web.write import lines
 
 SETTLED_S = 5.0  # what the engine has not done by then it will not do: it is full, with less memory than most have
@@ -39,7 +40,7 @@ FILES = 8_192  # open at once: both ends of the largest crowd are on this machin
 CROWD = 2_000
 LONGEST: dict[str, Any] = {"prompt": "ROMEO:", "samples": MAX_SAMPLES, "length": MAX_NEW_CHARS}
 SETTINGS = {"prompt", "seed", "temperature", "length", "samples", "first_sample", "first_step", "top_k", "top_p"}
-INTRODUCTION = {"run", "key", "model", *SETTINGS, "notice", "state", "ahead"}
+INTRODUCTION = {"generation", "key", "model", "precision", *SETTINGS, "notice", "state", "ahead"}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -146,7 +147,7 @@ def test_what_is_finished_before_anybody_reads_is_told_with_its_texts(tiny: Weig
             time.sleep(0.01)
 
         async def read() -> list[dict[str, Any]]:
-            return [line async for line in lines(request)]
+            return [line async for line in lines(request, "float32")]
 
         first, last = in_fresh_thread(lambda: asyncio.run(read()))
     finally:
@@ -166,7 +167,7 @@ def test_what_is_not_sent_is_as_the_page_has_it_and_a_drawn_seed_can_be_typed(ur
         other = viewer.ask(length=60, prompt="JULIET:", seed="")
     assert write(url, length=60, prompt="JULIET:", seed=str(first["seed"])) == texts
     assert first["seed"] != other["seed"]
-    assert first["run"] < other["run"]
+    assert first["generation"] < other["generation"]
     assert first["key"] != other["key"]
 
 
@@ -307,15 +308,15 @@ WRONG_VALUES = {
 }
 # What is sent, and a pattern of what the refusal says.
 BAD = {
-    "nothing": (b"", "no JSON"),
-    "a form": (b"prompt=ROMEO:&length=60", "no JSON"),
-    "cut off": (b'{"prompt": "ROM', "no JSON"),
-    "two objects": (b'{"length": 1} {"length": 1}', "no JSON"),
-    "nested lists": (b"[" * 500_000, "no JSON"),
-    "nested objects": (b'{"prompt":' * 50_000 + b"1" + b"}" * 50_000, "no JSON"),
-    "bytes that are no text": (b'{"prompt": "\xff\xfe"}', "no JSON"),
-    "half a character": (b'{"prompt": "\xf0\x9f"}', "no JSON"),
-    "zeros": (b"\0" * 1000, "no JSON"),
+    "nothing": (b"", "not valid JSON"),
+    "a form": (b"prompt=ROMEO:&length=60", "not valid JSON"),
+    "cut off": (b'{"prompt": "ROM', "not valid JSON"),
+    "two objects": (b'{"length": 1} {"length": 1}', "not valid JSON"),
+    "nested lists": (b"[" * 500_000, "not valid JSON"),
+    "nested objects": (b'{"prompt":' * 50_000 + b"1" + b"}" * 50_000, "not valid JSON"),
+    "bytes that are no text": (b'{"prompt": "\xff\xfe"}', "not valid JSON"),
+    "half a character": (b'{"prompt": "\xf0\x9f"}', "not valid JSON"),
+    "zeros": (b"\0" * 1000, "not valid JSON"),
     **{
         f"no object: {body}": (body.encode(), "must be a JSON object")
         for body in ("[]", "5", "null", "NaN", '"ROMEO:"', "[" * 100 + "]" * 100)
@@ -482,7 +483,7 @@ def test_who_never_reads_and_stays_is_written_to_the_end(url: str) -> None:
 
 def test_a_connection_that_takes_nothing_more_ends_its_request(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The buffers of a real connection take the longest text whole; here they are full at once."""
-    monkeypatch.setattr(answers, "UNREAD_S", 0.2)
+    monkeypatch.setattr(stream_module, "UNREAD_S", 0.2)
     request = Request("ROMEO:", (), SamplingParams(), ("\n",))
     sent: list[Message] = []
 
@@ -496,7 +497,7 @@ def test_a_connection_that_takes_nothing_more_ends_its_request(url: str, monkeyp
         raise AssertionError
 
     async def serve() -> None:
-        stream = LineStream(lines(request), request.cancel)
+        stream = LineStream(lines(request, "float32"), request.cancel)
         await asyncio.wait_for(stream({"type": "http"}, receive, send), SOON_S)
 
     in_fresh_thread(lambda: asyncio.run(serve()))  # the browser's tests leave an event loop in this thread

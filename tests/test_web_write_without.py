@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from fastapi import FastAPI
 from torch import Tensor
 
 from model.config import MAX_ABLATION_CHARS, MAX_PROMPT_CHARS, MAX_VIEWER_WAITING, Head, SamplingParams
@@ -22,9 +21,9 @@ from model.sampling import dice, distribution, draw
 from model.serving.engine import Engine
 from model.serving.writer import WENT_WRONG
 from model.weights import Weights
+from tests.support.routes import serving_routes
 from tests.support.serving import finished, params
-from tests.support.viewing import PATIENCE_S, Viewer, answer, serving, texts_of, write
-from ui.web.write import add_stream
+from tests.support.viewing import PATIENCE_S, Viewer, answer, texts_of, write
 from ui.web.write_without import CHARS_AT_ONCE, TEXTS_AT_ONCE
 
 PATH = "/write_without"
@@ -32,7 +31,7 @@ PROMPT = "ROMEO:\nBut, soft! what light\n"
 
 
 class Served:
-    """All routes with an engine at hand, for a small random network in float32.
+    """The app with an engine at hand, for a small random network in float32.
 
     Attributes:
         passes: how many passes were done: each writes a character.
@@ -44,10 +43,8 @@ class Served:
         self.held = threading.Event()
         self.held.set()
         weights.model.register_forward_pre_hook(self._pass)
-        server = FastAPI()
-        add_stream(server, self.engine)
         self._serving = contextlib.ExitStack()
-        self.url = self._serving.enter_context(serving(server))
+        self.url = self._serving.enter_context(serving_routes(self.engine))
 
     def _pass(self, _: GPT, __: tuple[Tensor]) -> None:
         self.passes += 1
@@ -56,7 +53,6 @@ class Served:
     def close(self) -> None:
         self.held.set()
         self._serving.close()
-        self.engine.stop()
 
 
 @pytest.fixture
@@ -126,6 +122,7 @@ def test_heads_that_are_off_make_another_text_and_the_same_one_each_time(url: st
 def test_the_first_line_says_what_makes_the_text(served: Served) -> None:
     lines = lines_of(served.url, prompt="A中“B”", heads_off=[[1, 1], [0, 0], [1, 1]], seed="12", temperature=0, length=20, top_k=3)
     assert lines[0] == {
+        "model": served.engine.default_key,
         "prompt": "A'B'",
         "heads_off": [[0, 0], [1, 1]],
         "seed": 12,
@@ -242,4 +239,4 @@ def test_bad_input_is_refused_in_words(url: str, wrong: dict[str, Any], words: s
 def test_only_json_is_taken_and_only_by_post(url: str) -> None:
     assert answer(url, "GET", PATH)[0] == 405
     assert answer(url, "POST", PATH, b'{"prompt": "A"}', Content_Type="text/plain")[0] == 415
-    assert answer(url, "POST", PATH, b'{"prompt": ', Content_Type="application/json") == (400, {"error": "The request is no JSON."})
+    assert answer(url, "POST", PATH, b'{"prompt": ', Content_Type="application/json") == (400, {"error": "The body is not valid JSON."})

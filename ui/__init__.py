@@ -1,1 +1,1 @@
-"""The Gradio page: one file per tab, with its JavaScript and CSS beside it."""
+"""The web server and the page: `web/` has a file per address, and each tab a folder with its JavaScript and CSS."""

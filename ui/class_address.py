@@ -9,16 +9,16 @@ from collections.abc import Mapping
 
 import segno
 
-# Addresses kept for documentation: nobody has them, so the way there is the way out of this machine.
+# Addresses reserved for documentation: no machine has them, so the route to them is the route out of this machine.
 ELSEWHERE = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
 
 
 def class_address(host: str, port: int, environment: Mapping[str, str] = os.environ) -> str | None:
-    """The address that others can open, or None if nobody but this machine can.
+    """The address that others can open, or None if only this machine can reach the app.
 
     Args:
         host: The IP address that the app listens on.
-        environment: A Space tells its own address here.
+        environment: where a Space names its own address.
     """
     if names := environment.get("SPACE_HOST"):
         return f"https://{names.split(',')[0]}"  # a Space with a domain of its own has several names
@@ -40,33 +40,33 @@ def http_address(host: str, port: int) -> str:
 
 
 def lan_address(family: socket.AddressFamily) -> str | None:
-    """This machine's address in the network, or None if it is in none.
+    """This machine's address in the network, or None if it is not in one.
 
-    A datagram socket that is connected, and sends nothing, knows which of the machine's addresses it would send from.
+    A connected datagram socket knows which of the machine's addresses it would send from, without sending anything.
     """
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
             probe.connect((ELSEWHERE[family], 80))
             host = str(probe.getsockname()[0])
-    except OSError:  # no way out, or no such family
+    except OSError:  # no route out, or no such family
         return None
     return host if _is_open_to_others(host) else None
 
 
 def qr_modules(text: str) -> list[str]:
-    """The QR code of a text, row by row: "1" is a dark module. Without the quiet zone around it."""
-    code = segno.make_qr(text, error="L")  # fewest modules, so the largest ones; segno raises the level where it costs none
+    """The QR code of a text, row by row, without the quiet zone around it: "1" is a dark module."""
+    code = segno.make_qr(text, error="L")  # fewest modules, so the largest ones; segno raises the level where that needs no more of them
     return ["".join(map(str, row)) for row in code.matrix]
 
 
 def _is_every(host: str) -> bool:
-    """Whether listening on a host means to listen on every address of the machine."""
+    """Whether the host stands for every address of the machine."""
     return ipaddress.ip_address(host).is_unspecified
 
 
 def _is_open_to_others(host: str) -> bool:
-    """Whether an address means the same machine to everybody in the network, and browsers take it."""
+    """Whether an address leads everyone in the network to this machine, and browsers accept it."""
     address = ipaddress.ip_address(host)
     if isinstance(address, ipaddress.IPv6Address) and address.is_link_local:
-        return False  # needs the name of a network card beside it
+        return False  # only valid with the name of a network card
     return not (address.is_loopback or address.is_unspecified)

@@ -1,4 +1,4 @@
-"""Files that lie beside the page's code."""
+"""The files beside the page's code: HTML, scripts and style sheets."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ HERE = Path(__file__).parent
 
 
 def read(name: str) -> str:
-    """A file of this folder."""
+    """The text of a file in this folder."""
     return (HERE / name).read_text(encoding="utf-8")
 
 
 def styles() -> str:
-    """All style sheets, the page's own first: it gives the colours their names."""
-    sheets = sorted(HERE.rglob("*.css"), key=lambda path: (path.name != "page.css", str(path)))
-    return "\n".join(path.read_text(encoding="utf-8") for path in sheets)
+    """All style sheets: the page's own first, which names the colours, then the shared ones, then those of the tabs, which may differ."""
+    order = ["page.css", "controls.css"]
+
+    def rank(path: Path) -> tuple[int, bool, str]:
+        return order.index(path.name) if path.name in order else len(order), path.parent.name != "shared", str(path)
+
+    return "\n".join(path.read_text(encoding="utf-8") for path in sorted(HERE.rglob("*.css"), key=rank))

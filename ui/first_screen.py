@@ -11,30 +11,33 @@ from pathlib import Path
 from model.config import SamplingParams
 from model.serving.engine import Engine
 from model.weights import SHIPPED_WEIGHTS, Weights, load_weights
-from ui.web.progress import View, make_view
+from ui.web.loading import precision_of
+from ui.web.progress import View, view_json
 
-STORED_IN = "float32"
+STORED_IN = "float32"  # every machine can reproduce it
 PATH = Path(__file__).with_name("first_screen.json")
+
+# What the page's controls begin with. The seed is that of the stored samples alone: for others one is drawn.
 PROMPT = "ROMEO:"
-PARAMS = SamplingParams(temperature=0.8, max_new_chars=300, samples=4, seed=1597)
+PARAMS = SamplingParams(samples=4, seed=1597)
 
 
 def first_screen(weights: Weights) -> View | None:
-    """The stored samples, or None where other weights are in use than those that wrote them."""
+    """The stored samples; None for a model that did not write them."""
     stored = json.loads(PATH.read_text(encoding="utf-8"))
     if stored["weights"] != weights.sha256:
         return None
-    precision = str(weights.model.dtype).removeprefix("torch.")
+    precision = precision_of(weights)
     return stored | {"seed_repeats": precision == STORED_IN, "precision": precision}
 
 
 def write_first_screen(weights: Weights) -> View:
-    """The samples, in float32, which all machines can."""
+    """The samples, written in float32."""
     engine = Engine(weights)
     request = engine.submit(PROMPT, PARAMS)
     engine.close()
-    stored = {"run": 0, "key": "", "state": "stored", "elapsed_s": 0, "chars_per_s": 0, "weights": weights.sha256}
-    return make_view(request) | stored
+    stored = {"generation": 0, "key": "", "state": "stored", "elapsed_s": 0, "chars_per_s": 0, "weights": weights.sha256}
+    return view_json(request, STORED_IN) | stored
 
 
 if __name__ == "__main__":

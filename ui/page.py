@@ -11,23 +11,24 @@ from ui.class_address import qr_modules
 from ui.files import read
 from ui.sample.tab import create_sample_tab
 from ui.train.tab import create_train_tab
+from ui.web.assets import start_script
 
 TITLE = "Soliloquy"
 
 
 def create_page(engine: Engine, class_address: str | None = None) -> gr.Blocks:
-    """All that is on screen, wired to the engine; with an address for the class, it can be shown."""
+    """The whole page. With an address for the class, it has a panel that shows it."""
     header = ["header", "class_panel"] if class_address else ["header"]
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as page:
-        create_api(engine)  # first: endpoint names are given in order, and this one is public
+        create_api(engine)  # first: Gradio numbers endpoints in order, and this one is public
         gr.HTML(
             html_template="".join(read(f"{part}.html") for part in header),
-            js_on_load="".join(read(f"{part}.js") for part in header),
+            js_on_load=start_script("header/main.js"),
             apply_default_css=False,
             elem_id="header",
             class_panel={"address": class_address, "modules": qr_modules(class_address)} if class_address else None,
         )
-        with gr.Tabs(elem_id="tabs"):
+        with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
             with gr.Tab("Sample", id="sample"):
                 create_sample_tab(engine)
             with gr.Tab("Attention", id="attention"):

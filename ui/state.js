@@ -1,10 +1,10 @@
-// What all parts of the page share. Runs in <head>, before anything is drawn, so that neither theme nor size flickers.
-window.soliloquy = {
+// Theme and text size. Runs in <head>, before anything is drawn, so that neither flickers.
+/** @type {*} */ (window).soliloquy = {
   display: (() => {
     const SIZES = [0.875, 1, 1.2, 1.45, 1.75];
     const NORMAL = 1;
 
-    // Storage may be closed to us (private windows, frames): then a choice lasts as long as the page.
+    // Storage may be blocked (private windows, frames): then a choice lasts as long as the page.
     const remembered = (key) => {
       try {
         return localStorage.getItem(key);
@@ -21,7 +21,7 @@ window.soliloquy = {
     let size = Number(remembered("soliloquy-size") ?? NORMAL);
     if (!(size in SIZES)) size = NORMAL;
     const applySize = () => {
-      document.documentElement.style.setProperty("--text-scale", SIZES[size]);
+      document.documentElement.style.setProperty("--text-scale", String(SIZES[size]));
       document.documentElement.toggleAttribute("data-large-text", SIZES[size] > 1.4);
     };
 

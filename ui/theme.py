@@ -1,4 +1,4 @@
-"""How the page looks to Gradio: every colour and size is one of page.css's own variables, light and dark alike."""
+"""The Gradio theme: every colour and size is a variable of page.css, in the light and the dark theme alike."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import gradio as gr
 SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Liberation Sans", "sans-serif")
 MONO = ("ui-monospace", "SF Mono", "Menlo", "Consolas", "Liberation Mono", "monospace")
 
-# Gradio's variable -> ours. page.css gives ours a value in each theme.
+# Gradio's variable -> ours, which has a value in each theme of page.css.
 _COLOURS = {
     "body_background_fill": "paper",
     "body_text_color": "ink",
@@ -46,7 +46,7 @@ _COLOURS = {
 
 
 def make_theme() -> gr.themes.Base:
-    """A theme made of our variables, in system fonts and relative sizes, so that the text size buttons reach everything."""
+    """A theme of our variables, with system fonts and relative sizes, so that the text size buttons act on everything."""
     sizes = gr.themes.Size(
         name="folio", xxs="0.75rem", xs="0.8125rem", sm="0.875rem", md="1rem", lg="1.125rem", xl="1.375rem", xxl="1.75rem"
     )

@@ -188,6 +188,10 @@ class Engine:
             self._lock.notify()
         return piece.future
 
+    def find(self, key: str) -> Request | None:
+        """A request by its key; None if it is no longer remembered."""
+        return self._requests.find(key)
+
     def character(self, key: str, sample: int, index: int) -> Character | None:
         """How a character of a request came to be; None if there is none, or it is no longer remembered."""
         request = self._requests.find(key)

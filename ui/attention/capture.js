@@ -1,25 +1,66 @@
-// What a pass over a text shows of the heads (ui/web/attention.py): all weights as bytes for drawing, exact numbers on demand.
+// A pass over a text, captured (ui/web/attention.py): all attention weights as bytes for drawing, exact numbers on demand.
 import { getBuffer, getJSON, postForJSON } from "../shared/server.js";
 
 const startOfRow = (row) => (row * (row + 1)) / 2;
 export const shareOf = (byte) => (byte / 255) ** 2; // bytes are square roots, so that faint weights are seen
 
-export class Capture {
-  #exact = new Map(); // what was fetched, by address
+/** @typedef {import("../shared/models.js").Model} Model */
+/** @typedef {Object<string, any>} Stats the measures of a head, and its label */
 
-  // Reads a text with some heads ([layer, head], both from 0) switched off. Throws an Error in words for the reader.
-  static async read(text, headsOff = [], signal = undefined) {
-    const capture = Object.assign(new Capture(), await postForJSON("./attention", { text, heads_off: headsOff }, signal));
-    capture.characters = [...capture.text];
-    capture.bytes = new Uint8Array(await getBuffer(`./attention/${capture.key}/weights`, signal));
-    return capture;
+export class Capture {
+  /** @type {Map<string, Promise<Float32Array>>} what was fetched, by address */
+  #exact = new Map();
+
+  /** @param {any} answer the server's @param {Model} model @param {ArrayBuffer} weights */
+  constructor(answer, model, weights) {
+    this.model = model;
+    this.bytes = new Uint8Array(weights);
+    /** @type {string} */
+    this.key = answer.key;
+    /** @type {string} what is shown of the text, in the model's vocabulary */
+    this.text = answer.text;
+    this.characters = [...this.text];
+    /** @type {number} index of its first character in the whole text */
+    this.from = answer.from;
+    /** @type {number} characters of the whole text */
+    this.total = answer.total;
+    /** @type {string} */
+    this.notice = answer.notice;
+    /** @type {number[][]} */
+    this.heads_off = answer.heads_off;
+    /** @type {number} */
+    this.n_layer = answer.n_layer;
+    /** @type {number} */
+    this.n_head = answer.n_head;
+    /** @type {number} */
+    this.vocab_size = answer.vocab_size;
+    /** @type {string} */
+    this.precision = answer.precision;
+    /** @type {number | null} */
+    this.loss = answer.loss;
+    /** @type {Stats[][]} */
+    this.stats = answer.stats;
+    /** @type {Object<string, number> | null} */
+    this.uniform = answer.uniform;
+  }
+
+  /**
+   * Reads a text with some heads ([layer, head], both from 0) switched off. Throws an Error in words for the reader.
+   * @param {string} text
+   * @param {number[][]} headsOff
+   * @param {Model} model
+   * @param {AbortSignal} [signal]
+   */
+  static async read(text, headsOff, model, signal) {
+    const answer = await postForJSON("./attention", { text, heads_off: headsOff, model: model.key }, signal);
+    return new Capture(answer, model, await getBuffer(`./attention/${answer.key}/weights`, signal));
   }
 
   get n() {
     return this.characters.length;
   }
 
-  // Where a character stands in the whole text, counted from 1.
+  // The place of a character in the whole text, counted from 1.
   place(index) {
     return this.from + index + 1;
   }
@@ -35,21 +76,22 @@ export class Capture {
     return this.bytes.subarray(start, start + i + 1);
   }
 
-  // Exact weights of a head, or of the mean over a layer's heads: a row as a Float32Array of i + 1 entries by `rowOf(exact, i)`.
+  /** Exact weights of a head, or of the mean over a layer's heads; `rowOf(exact, i)` is a row of i + 1 entries. @param {number} layer @param {number | "average"} head */
   exact(layer, head) {
     return this.#floats(head === "average" ? `average/${layer}` : `head/${layer}/${head}`);
   }
 
-  // Logits from the stream as the embeddings begin it and after each block, (n_layer + 1, n, vocab_size).
+  // Logits from the residual stream after the embeddings and after each block, (n_layer + 1, n, vocab_size).
   lens() {
     return this.#floats("lens");
   }
 
-  // How the weight of one cell comes about.
+  // How the weight of one cell is computed.
   cell(layer, head, row, column) {
     return getJSON(`./attention/${this.key}/cell/${layer}/${head}/${row}/${column}`);
   }
 
+  /** @param {string} path */
   #floats(path) {
     if (!this.#exact.has(path)) {
       const fetched = getBuffer(`./attention/${this.key}/${path}`).then((buffer) => new Float32Array(buffer));

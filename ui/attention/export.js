@@ -1,5 +1,6 @@
-// Taking it along: the link to this state, pictures, and the exact numbers.
+// The tools of the tab: the link to this state, pictures, and the exact numbers as files.
 import { copyLink, createMenu, sayer, toggleFullScreen, tool } from "../shared/bar.js";
+import { toCSV } from "../shared/csv.js";
 import { download, palette, savePicture } from "../shared/paint.js";
 import { rowOf } from "./capture.js";
 import { describe, inWords } from "./grid.js";
@@ -9,29 +10,37 @@ import { bytesOf } from "./one_head/data.js";
 const TILE = 160; // of a picture, in pixels of the page
 const GAP = 14;
 
-export function createExport(look) {
+/** @typedef {import("./look.js").Look} Look */
+
+/** @param {Look} look */
+export function createTools(look) {
   const say = sayer(look.element.querySelector(".bar-said"));
   const tools = look.element.querySelector(".look-icons");
-  look.copyLink = () => copyLink(() => look.address.write(), say);
-  look.toggleFullScreen = () => toggleFullScreen(look.element, say);
-  const opener = tool("download", "Download", "Download (d)", () => look.download());
-  look.download = createMenu(look.element, opener, () => entries(look), (words) => look.say(words));
+  const opener = tool("download", "Download", "Download (d)", () => actions.download());
+  const actions = {
+    copyLink: () => copyLink(() => look.address.write(), say),
+    toggleFullScreen: () => toggleFullScreen(look.element, say),
+    download: createMenu(look.element, opener, () => entries(look), (words) => look.say(words)),
+    help: () => {}, // set by createKeys
+  };
   tools.append(
-    tool("link", "Copy link", "Copy the link to this state (l)", look.copyLink),
+    tool("link", "Copy link", "Copy the link to this state (l)", actions.copyLink),
     opener,
-    tool("full-screen", "Full screen", "Full screen (f)", look.toggleFullScreen),
-    tool("keys", "Keys", "Keys (?)", () => look.showKeys()),
+    tool("full-screen", "Full screen", "Full screen (f)", actions.toggleFullScreen),
+    tool("keys", "Keys", "Keys (?)", () => actions.help()),
   );
+  return { tools: actions };
 }
 
+/** @param {Look} look @returns {import("../shared/views.js").Entry[]} */
 function entries(look) {
   const { capture } = look;
   if (!capture) return [["Nothing to download yet", () => {}]];
   return [
-    ...(look.view().downloads ?? []),
+    ...(look.views.view.downloads ?? []),
     ["All heads (PNG)", () => saveGrid(look)],
     ["All weights, exact (JSON)", () => saveWeights(capture)],
-    ["What heads do (CSV)", () => saveStats(look)],
+    ["What the heads do (CSV)", () => saveStats(look)],
   ];
 }
 
@@ -41,9 +50,9 @@ function saveGrid(look) {
   const map = document.createElement("canvas");
   const [width, height] = [n_head * (TILE + GAP) + GAP, n_layer * (TILE + 2.5 * GAP) + 3 * GAP];
   savePicture("attention-heads.png", width, height, (context) => {
-    const look_ = palette();
-    context.fillStyle = look_.ink;
-    context.font = `${GAP}px ${look_.serif}`;
+    const colours = palette();
+    context.fillStyle = colours.ink;
+    context.font = `${GAP}px ${colours.serif}`;
     context.fillText([...capture.text].slice(0, 80).join("").replaceAll("\n", " ↵ "), GAP, 1.5 * GAP);
     context.imageSmoothingEnabled = false;
     for (let layer = 0; layer < n_layer; layer++) {
@@ -51,9 +60,9 @@ function saveGrid(look) {
         const [x, y] = [GAP + head * (TILE + GAP), 2.5 * GAP + layer * (TILE + 2.5 * GAP)];
         paintMap(map, bytesOf(capture, { layer, head }), n);
         context.drawImage(map, x, y, TILE, TILE);
-        context.strokeStyle = look_.rule;
+        context.strokeStyle = colours.rule;
         context.strokeRect(x, y, TILE, TILE);
-        context.fillText(`${layer}.${head} ${inWords(describe(look, layer, head))}`, x, y + TILE + 1.2 * GAP, TILE);
+        context.fillText(`${layer}.${head} ${inWords(look, describe(look, layer, head))}`, x, y + TILE + 1.2 * GAP, TILE);
       }
     }
   });
@@ -61,7 +70,7 @@ function saveGrid(look) {
 
 // For each head the causal half, row by row: row i has i + 1 weights.
 async function saveWeights(capture) {
-  const { text, precision, heads_off, n_layer, n_head, n } = capture;
+  const { model, text, precision, heads_off, n_layer, n_head, n } = capture;
   const heads = [];
   for (let layer = 0; layer < n_layer; layer++) {
     for (let head = 0; head < n_head; head++) {
@@ -69,7 +78,7 @@ async function saveWeights(capture) {
       heads.push({ layer, head, weights: Array.from({ length: n }, (_, row) => Array.from(rowOf(exact, row))) });
     }
   }
-  download("attention.json", new Blob([JSON.stringify({ text, precision, heads_off, heads })], { type: "application/json" }));
+  download("attention.json", new Blob([JSON.stringify({ model: model.about, text, precision, heads_off, heads })], { type: "application/json" }));
 }
 
 function saveStats(look) {
@@ -77,6 +86,6 @@ function saveStats(look) {
   const all = [];
   for (let layer = 0; layer < n_layer; layer++) for (let head = 0; head < n_head; head++) all.push({ layer, head, ...describe(look, layer, head) });
   const names = Object.keys(all[0]);
-  const lines = [names.join(","), ...all.map((entry) => names.map((name) => entry[name] ?? "").join(","))];
-  download("attention-heads.csv", new Blob([lines.join("\n") + "\n"], { type: "text/csv" }));
+  const table = toCSV([...names, "model"], all.map((entry) => [...names.map((name) => entry[name]), look.capture.model.name]));
+  download("attention-heads.csv", new Blob([table], { type: "text/csv" }));
 }

@@ -5,56 +5,33 @@ import { paintMap, paintRow } from "./heat_map.js";
 import { bytesOf } from "./one_head/data.js";
 import { rowMean } from "./text.js";
 
-// What a head can be ordered by: key -> its words. Shares are of attention, entropy in bits, distance in characters.
-export const MEASURES = {
-  previous: "previous character",
-  first: "first character",
-  space: "last space",
-  word: "characters of its word",
-  word_start: "start of its word",
-  newline: "newlines before",
-  line_start: "start of its line",
-  same: "same letter before",
-  induction: "what followed it then",
-  speaker: "speaker’s name",
-  entropy: "entropy",
-  distance: "mean distance",
-  worth: "what it is worth",
-};
+/** @typedef {import("./look.js").Look} Look */
 
-// What heads do: on held-out text where that was measured, else on this text.
+/** What a head does: on held-out text where that was measured, else on this text. @param {Look} look @param {number} layer @param {number} head @returns {import("./capture.js").Stats} */
 export function describe(look, layer, head) {
   const table = look.measured?.heads;
   if (!table) return look.capture.stats[layer][head];
   return table.find((entry) => entry.layer === layer && entry.head === head);
 }
 
-// In words: "previous character 83 %".
-export function inWords(stats, measure = stats.label) {
-  const value = stats[measure];
-  if (measure === "mixed" || value === null || value === undefined) return measure === "mixed" ? "mixed" : "–";
-  if (measure === "entropy") return `${value.toFixed(1)} bits`;
-  if (measure === "distance") return `${value.toFixed(0)} back`;
-  if (measure === "worth") return `${value >= 0 ? "+" : "−"}${Math.abs(value).toFixed(3)} nats`;
-  return `${SHORT[measure]} ${Math.round(100 * value)}%`;
+/** A measure of a head in short, as "previous 83%"; of its label, if none is given. @param {Look} look @param {import("./capture.js").Stats} stats @param {string} [name] */
+export function inWords(look, stats, name = stats.label) {
+  const value = stats[name];
+  if (name === "mixed") return "mixed";
+  if (value === null || value === undefined) return "–";
+  if (name === "entropy") return `${value.toFixed(1)} bits`;
+  if (name === "distance") return `${value.toFixed(0)} back`;
+  if (name === "worth") return `${value >= 0 ? "+" : "−"}${Math.abs(value).toFixed(3)} nats`;
+  return `${measureOf(look, name)?.short ?? name} ${Math.round(100 * value)}%`;
 }
 
-const SHORT = {
-  previous: "before",
-  first: "first",
-  space: "space",
-  word: "word",
-  word_start: "initial",
-  newline: "newline",
-  line_start: "line",
-  same: "same",
-  induction: "followed",
-  speaker: "name",
-};
+/** @param {Look} look @param {string} name */
+export const measureOf = (look, name) => look.page.limits.measures.find((measure) => measure.name === name);
 
+/** @param {HTMLElement} panel @param {Look} look @returns {import("../shared/views.js").View} */
 export function createGrid(panel, look) {
-  const bar = make("div", "grid-bar"); // beside the names of the views, to leave the maps the room
-  const order = make("select", "grid-order");
+  const bar = make("div", "grid-bar"); // beside the names of the views, to leave the room to the maps
+  const order = make("select", "field grid-order");
   order.setAttribute("aria-label", "Order of the heads");
   const said = make("span", "grid-said");
   const grid = make("div", "grid");
@@ -62,14 +39,19 @@ export function createGrid(panel, look) {
   bar.hidden = true;
   panel.append(grid);
   look.element.querySelector(".look-tools").prepend(bar);
+  /** @type {ReturnType<typeof drawTile>[]} */
   let tiles = [];
   let stale = true;
+  /** @type {import("../shared/models.js").Model | null} whose heads are drawn */
+  let model = null;
 
   function build() {
     const { capture } = look;
-    const measures = Object.keys(MEASURES).filter((measure) => measure !== "worth" || look.measured?.heads[0]?.worth !== undefined);
-    order.replaceChildren(new Option("by layer", ""), ...measures.map((measure) => new Option(`by ${MEASURES[measure]}`, measure)));
-    order.value = measures.includes(look.address.get("order")) ? look.address.get("order") : "";
+    const measures = look.page.limits.measures.filter(({ name }) => name !== "worth" || look.measured?.heads[0]?.worth !== undefined);
+    order.replaceChildren(new Option("by layer", ""), ...measures.map(({ name, words }) => new Option(`by ${words}`, name)));
+    const kept = look.address.get("order");
+    order.value = measures.some(({ name }) => name === kept) ? kept : "";
+    model = capture.model;
     tiles = [];
     for (let layer = 0; layer < capture.n_layer; layer++) {
       for (let head = 0; head < capture.n_head; head++) tiles.push(drawTile(look, layer, head));
@@ -85,10 +67,10 @@ export function createGrid(panel, look) {
     const sorted = measure ? [...tiles].sort((a, b) => value(b) - value(a)) : tiles;
     for (const tile of tiles) {
       const stats = describe(look, tile.layer, tile.head);
-      tile.score.textContent = inWords(stats, measure || undefined);
-      tile.node.title = `Layer ${tile.layer}, head ${tile.head}: ${MEASURES[measure || stats.label] ?? "mixed"}`;
+      tile.score.textContent = inWords(look, stats, measure || undefined);
+      tile.node.title = `Layer ${tile.layer}, head ${tile.head}: ${measureOf(look, measure || stats.label)?.words ?? "mixed"}`;
     }
-    grid.style.setProperty("--heads", look.capture.n_head);
+    grid.style.setProperty("--heads", String(look.capture.n_head));
     grid.replaceChildren(...sorted.map(({ node }) => node));
   }
 
@@ -99,7 +81,7 @@ export function createGrid(panel, look) {
       return;
     }
     stale = false;
-    if (tiles.length !== capture.n_layer * capture.n_head) build();
+    if (model !== capture.model || tiles.length !== capture.n_layer * capture.n_head) build();
     else if (!look.measured) arrange(); // the scores are this text's
     for (const { layer, head, map } of tiles) {
       paintMap(map, bytesOf(capture, { layer, head }), capture.n);
@@ -110,7 +92,7 @@ export function createGrid(panel, look) {
     markOff();
   }
 
-  // Every head shows where the character looked from looks.
+  // Every head shows what the chosen character attends to.
   function follow() {
     const { capture, at } = look;
     if (!capture || panel.hidden) return;
@@ -137,10 +119,11 @@ export function createGrid(panel, look) {
   };
 }
 
+/** @param {Look} look @param {number} layer @param {number} head */
 function drawTile(look, layer, head) {
   const node = button("tile", "", () => {
     look.choose(layer, head);
-    look.show("one");
+    look.views.show("one");
   });
   node.dataset.head = `${layer}.${head}`;
   const [frame, map, row, line] = [make("span", "tile-frame"), make("canvas", "tile-map"), make("canvas", "tile-row"), make("span", "tile-line")];
@@ -159,7 +142,7 @@ function drawTile(look, layer, head) {
   return { layer, head, node, map, row, line, score };
 }
 
-// While a head is pointed at, the text glows with its weights.
+/** While a head is pointed at, the text glows with its weights. @param {Look} look @param {number | null} layer @param {number} [head] */
 function glow(look, layer, head) {
   look.weightsOf = layer === null ? null : (at) => rowMean(look.capture, at, { layer, head });
   look.tell("glow");

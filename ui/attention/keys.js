@@ -1,24 +1,36 @@
 // The keys of the Attention tab.
 import { createHelp, listenToKeys } from "../shared/keys.js";
 
-export function createKeys(look) {
+/** @typedef {import("../shared/views.js").Key} Key */
+
+/**
+ * @param {import("./look.js").Look} look
+ * @param {object} actions
+ * @param {() => void} actions.edit
+ * @param {() => void} actions.toggleWriting
+ * @param {Object<"copyLink" | "toggleFullScreen" | "download" | "help", () => void>} actions.tools
+ */
+export function createKeys(look, { edit, toggleWriting, tools }) {
+  const { views } = look;
+  /** @type {Key[]} */
   const everywhere = [
-    ...look.views.map((name, i) => [`${i + 1}`, look.titleOf(name), () => look.show(name)]),
-    ["t", "Another text", () => look.edit()],
-    ["n", "The newest sample", () => look.takeNewest()],
-    ["w", "Write on, or stop", () => look.writeOn()],
-    ["f", "Full screen", () => look.toggleFullScreen()],
-    ["l", "Copy link", () => look.copyLink()],
-    ["d", "Download", () => look.download()],
-    ["?", "These keys", () => look.showKeys()],
+    ...views.names.map((name, i) => /** @type {Key} */ ([`${i + 1}`, views.titleOf(name), () => views.show(name)])),
+    ["t", "Another text", edit],
+    ["n", "The newest sample", () => void look.readNewest()],
+    ["w", "Write on, or stop", toggleWriting],
+    ["f", "Full screen", tools.toggleFullScreen],
+    ["l", "Copy link", tools.copyLink],
+    ["d", "Download", tools.download],
+    ["?", "These keys", () => tools.help()],
   ];
+  /** @type {Key[]} */
   const always = [
     ["← →", "In the text: move from character to character; Home, End"],
     ["← ↑ → ↓", "On a map or table: move from cell to cell"],
-    ["Enter", "On a map: how the weight comes about"],
-    ["Ctrl Enter", "Look at the text that was typed"],
+    ["Enter", "On a map: show how the weight is computed"],
+    ["Ctrl Enter", "Read the text that was typed"],
     ["Esc", "Close"],
   ];
-  look.showKeys = createHelp(look, everywhere, always);
-  listenToKeys(look, everywhere);
+  tools.help = createHelp(views, everywhere, always);
+  listenToKeys(views, everywhere);
 }

@@ -1,14 +1,15 @@
-// What the model expected after the character looked at, and what came.
+// What the model expected after the chosen character, and what came.
 import { createCandidates } from "../shared/candidates.js";
+import { AS_LEARNED } from "../shared/distribution.js";
 import { make, nameOf, signOf } from "../shared/dom.js";
 
 const SHOWN = 4;
-const AS_LEARNED = { temperature: 1, top_k: 0, top_p: 1 };
 
+/** @param {import("./look.js").Look} look */
 export function createNext(look) {
   const box = look.element.querySelector(".look-next");
   const title = make("p", "look-next-title");
-  const candidates = createCandidates(look, {});
+  const candidates = createCandidates();
   box.append(title, candidates.node);
 
   async function draw() {
@@ -22,7 +23,8 @@ export function createNext(look) {
       if (look.capture !== capture || at !== (look.at ?? capture.n - 1)) return;
       const V = capture.vocab_size;
       const start = (capture.n_layer * capture.n + at) * V;
-      candidates.show({ logits: lens.subarray(start, start + V), settings: AS_LEARNED, id: came === undefined ? undefined : look.idOf(came), count: SHOWN });
+      const id = came === undefined ? undefined : capture.model.idOf(came);
+      candidates.show({ vocabulary: capture.model.vocabulary, logits: lens.subarray(start, start + V), settings: AS_LEARNED, id, count: SHOWN });
     } catch (error) {
       if (look.capture === capture) look.say(error.message);
     }

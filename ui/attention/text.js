@@ -1,10 +1,9 @@
-// The text that is looked at: every character can be pointed at, and glows with how much the one looked from looks at it.
+// The text: every character can be pointed at, and glows with the weight that the chosen one gives it.
 import { button, make, number, plural, signOf } from "../shared/dom.js";
 import { mark, range } from "../shared/marks.js";
-import { newest } from "./main.js";
 import { shareOf } from "./capture.js";
 
-// How much characters glow, in twentieths, and what lies ahead: as highlights, for a style on each of 256 characters takes 12 ms.
+// How much characters glow, in twentieths, and which come later: as highlights, because a style on each of 256 characters takes 12 ms.
 const STEPS = 20;
 const GLOWS = Array.from({ length: STEPS }, (_, i) => mark(`glow-${i + 1}`));
 const AHEAD = mark("look-ahead");
@@ -14,26 +13,39 @@ sheet.replaceSync(
 );
 document.adoptedStyleSheets.push(sheet);
 
+/** @typedef {import("./look.js").Look} Look */
+
+/** @param {Look} look */
 export function createText(look) {
   const line = look.element.querySelector(".look-line");
-  const box = look.element.querySelector(".look-characters");
+  const box = /** @type {HTMLElement} */ (look.element.querySelector(".look-characters"));
   box.setAttribute("role", "application");
   box.setAttribute("aria-label", "The text. Arrow keys move from character to character.");
   box.tabIndex = 0;
+  /** @type {HTMLElement[]} */
   let spans = [];
-  let here = null; // of them, the one looked from
+  /** @type {HTMLElement | null} of them, the chosen one */
+  let here = null;
   let pinned = false;
 
   function draw() {
     const { capture } = look;
-    const { from, total, n, loss, heads_off } = capture;
+    const { from, total, n, loss, heads_off, model } = capture;
     line.textContent = from ? `Characters ${number(from + 1)} to ${number(from + n)} of ${number(total)}` : plural(n, "character");
     if (loss !== null) line.append(`, loss ${loss.toFixed(3)} nats per character`);
     if (heads_off.length) line.append(make("b", "look-without", ` without ${heads_off.map((head) => head.join(".")).join(", ")}`));
+    if (look.models.list.length > 1) line.append(`, read by ${model.name}`, ...otherReader());
     spans = capture.characters.map((char) => make("span", /\s/.test(char) ? "look-char blank" : "look-char", char === "\n" ? "↵" : char));
     here = null;
     box.replaceChildren(...spans);
     glow();
+  }
+
+  // Where texts are written by another model now, it can read this one too.
+  function otherReader() {
+    const { primary } = look.models;
+    if (primary === look.capture.model || !primary.shows("attention")) return [];
+    return [" ", button("quiet", `Read it with ${primary.name}`, () => void look.read(look.whole, { model: primary, headsOff: [] }))];
   }
 
   function glow() {
@@ -50,7 +62,8 @@ export function createText(look) {
     box.setAttribute("aria-description", `At ${number(capture.place(at))}: ${signOf(capture.characters[at])}`);
   }
 
-  const indexOf = (event) => spans.indexOf(event.target);
+  /** @param {Event} event */
+  const indexOf = (event) => spans.indexOf(/** @type {HTMLElement} */ (event.target));
   box.addEventListener("pointermove", (event) => {
     if (event.pointerType !== "mouse" || pinned) return;
     const index = indexOf(event);
@@ -73,10 +86,16 @@ export function createText(look) {
   look.addEventListener("at", glow);
   look.addEventListener("head", glow);
   look.addEventListener("glow", glow);
-  createEditor(look);
+  look.models.addEventListener("change", () => look.capture && draw());
+  return createEditor(look);
 }
 
-// The weights of the chosen head's row; the mean of a layer is taken over the bytes, for drawing.
+/**
+ * The weights of the chosen head's row; the mean of a layer is taken over the bytes, for drawing.
+ * @param {import("./capture.js").Capture} capture
+ * @param {number} at
+ * @param {import("./look.js").Head} head
+ */
 export function rowMean(capture, at, { layer, head }) {
   if (head !== "average") return Array.from(capture.row(layer, head, at), shareOf);
   const sum = new Float64Array(at + 1);
@@ -86,9 +105,10 @@ export function rowMean(capture, at, { layer, head }) {
 
 const between = (first, last) => new StaticRange({ startContainer: first, startOffset: 0, endContainer: last, endOffset: 1 });
 
+/** @param {Look} look */
 function createEditor(look) {
-  const form = look.element.querySelector(".look-edit");
-  const [field, characters] = [form.querySelector("textarea"), look.element.querySelector(".look-characters")];
+  const form = /** @type {HTMLElement} */ (look.element.querySelector(".look-edit"));
+  const [field, characters] = [form.querySelector("textarea"), /** @type {HTMLElement} */ (look.element.querySelector(".look-characters"))];
   const open = (isOpen) => {
     form.hidden = !isOpen;
     characters.hidden = isOpen;
@@ -98,16 +118,15 @@ function createEditor(look) {
     } else edit.focus();
   };
   const read = async () => (await look.read(field.value)) && open(false);
-  form.querySelector(".look-edit-actions").append(button("quiet", "Look at it", read), button("quiet", "Cancel", () => open(false)));
+  form.querySelector(".look-edit-actions").append(button("quiet", "Read it", read), button("quiet", "Cancel", () => open(false)));
   field.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) void read();
     if (event.key === "Escape") open(false);
   });
   form.addEventListener("submit", (event) => event.preventDefault());
-  look.edit = () => open(form.hidden);
-  look.takeNewest = () => look.read(newest(look.sample));
-  const edit = button("quiet", "Another text", look.edit);
-  const take = button("quiet", "The newest sample", look.takeNewest);
-  take.title = "On the Sample tab, press another of its cards to take that one";
-  look.sources = [edit, take];
+  const toggle = () => open(form.hidden);
+  const edit = button("quiet", "Another text", toggle);
+  const take = button("quiet", "The newest sample", () => void look.readNewest());
+  take.title = "To take another sample, press its card on the Sample tab";
+  return { edit: toggle, sources: [edit, take] };
 }

@@ -1,4 +1,4 @@
-// The controls at the left are Gradio's. Their fields are the truth: they are read and set where they stand.
+// The settings of the Sample tab are Gradio's fields. What stands in them is the truth: it is read and set in place.
 const FIELDS = {
   prompt: "#prompt textarea",
   temperature: '#temperature input[type="number"]',
@@ -8,59 +8,67 @@ const FIELDS = {
   top_k: '#top-k input[type="number"]',
   top_p: '#top-p input[type="number"]',
 };
-const OTHERS = ["notice", "generate", "stop", "again", "clear", "more-button", "more"]; // ids of what the scripts find beside them
+const OTHERS = ["notice", "model", "generate", "stop", "again", "clear", "more-button", "more"]; // ids of what the scripts find beside them
 const AS_TEXT = new Set(["prompt", "seed"]);
+
+/** @param {string} name @returns {HTMLInputElement} */
 const field = (name) => document.querySelector(FIELDS[name]);
 
-// A number beyond the ends of its field counts as that end: Gradio makes it so once the field is left.
+/** A number beyond the ends of its field counts as that end: Gradio makes it so once the field is left. @param {string} name @param {HTMLInputElement} node */
 function valueOf(name, node) {
   if (AS_TEXT.has(name)) return node.value;
   const { min, max } = field(name);
   return Math.min(Number(max), Math.max(Number(min), Number(node.value)));
 }
 
+/** @param {Node} node */
 const nameOf = (node) => Object.keys(FIELDS).find((name) => field(name)?.closest(".block")?.contains(node));
 
-export class Controls {
-  // Gradio mounts its components one after the other.
-  static ready() {
-    const isThere = () => Object.keys(FIELDS).every(field) && OTHERS.every((id) => document.getElementById(id));
-    return new Promise((resolve) => {
-      const look = () => (isThere() ? resolve(new Controls()) : requestAnimationFrame(look));
-      look();
-    });
-  }
+/**
+ * Makes the fields the place of the settings, once they are there: Gradio mounts its components one after the other.
+ * @param {import("../shared/settings.js").Settings} settings
+ * @param {import("../shared/models.js").Models} models
+ */
+export async function attachFields(settings, models) {
+  const isThere = () => Object.keys(FIELDS).every(field) && OTHERS.every((id) => document.getElementById(id));
+  while (!isThere()) await new Promise(requestAnimationFrame);
+  const followModels = () => {
+    for (const node of /** @type {NodeListOf<HTMLInputElement>} */ (document.querySelectorAll("#top-k input"))) node.max = String(settings.range("top_k").max);
+  };
+  followModels();
+  models.addEventListener("change", followModels);
+  settings.attach({ get, set, focus: (name) => field(name).focus() });
+  listen(settings);
+}
 
-  // { prompt, temperature, length, samples, seed (as typed), top_k, top_p }
-  get() {
-    return Object.fromEntries(Object.keys(FIELDS).map((name) => [name, valueOf(name, field(name))]));
-  }
+/** @returns {import("../shared/settings.js").Values} */
+const get = () => /** @type {*} */ (Object.fromEntries(Object.keys(FIELDS).map((name) => [name, valueOf(name, field(name))])));
 
-  set(settings) {
-    for (const [name, value] of Object.entries(settings)) {
-      const node = FIELDS[name] && field(name);
-      if (!node || node.value === String(value)) continue;
-      node.value = value;
-      node.dispatchEvent(new Event("input", { bubbles: true })); // Gradio's fields listen to it
-      if (!AS_TEXT.has(name)) node.dispatchEvent(new Event("blur")); // ... and tidy up numbers
-    }
+/** @param {Partial<import("../shared/settings.js").Values>} values */
+function set(values) {
+  for (const [name, value] of Object.entries(values)) {
+    const node = FIELDS[name] && field(name);
+    if (!node || node.value === String(value)) continue;
+    node.value = String(value);
+    node.dispatchEvent(new Event("input", { bubbles: true })); // Gradio's fields listen to it
+    if (!AS_TEXT.has(name)) node.dispatchEvent(new Event("blur")); // ... and tidy up numbers
   }
+}
 
-  focus(name) {
-    field(name).focus();
-  }
-
-  // Calls back with all settings and the name of the one that was moved, at once: a range's event comes before its number is set.
-  // Numbers are told again when their field is left, where Gradio tidies them up without an event.
-  onChange(listener) {
-    document.addEventListener("input", ({ target }) => {
-      const name = nameOf(target);
-      if (!name || (target.value === "" && !AS_TEXT.has(name))) return;
-      listener({ ...this.get(), [name]: valueOf(name, target) }, name);
-    });
-    document.addEventListener("focusout", ({ target }) => {
-      const name = nameOf(target);
-      if (name && !AS_TEXT.has(name)) setTimeout(() => listener(this.get(), name)); // when that is done
-    });
-  }
+/**
+ * Tells of changes at once: a range's event comes before its number is set. Numbers are told again when their field is left, where Gradio tidies
+ * them up without an event.
+ * @param {import("../shared/settings.js").Settings} settings
+ */
+function listen(settings) {
+  document.addEventListener("input", (event) => {
+    const target = /** @type {HTMLInputElement} */ (event.target);
+    const name = nameOf(target);
+    if (!name || (target.value === "" && !AS_TEXT.has(name))) return;
+    settings.changed({ ...get(), [name]: valueOf(name, target) }, name);
+  });
+  document.addEventListener("focusout", ({ target }) => {
+    const name = nameOf(/** @type {Node} */ (target));
+    if (name && !AS_TEXT.has(name)) setTimeout(() => settings.changed(get(), name)); // when that is done
+  });
 }

@@ -1,4 +1,4 @@
-// How a character came to be, beside it: hover, tap, or walk there with the arrow keys.
+// How a character was drawn, shown beside it: hover, tap, or move there with the arrow keys.
 import { createCandidates } from "../shared/candidates.js";
 import { distribution, surprisal } from "../shared/distribution.js";
 import { button, make, nameOf, percent } from "../shared/dom.js";
@@ -6,23 +6,43 @@ import { mark, measured, range, reveal } from "../shared/marks.js";
 import { createStrip, inDigits, intervalOf } from "../shared/strip.js";
 
 const SHOWN = 10; // candidates
-const GAP = 10; // pixels between a character and what is said of it
+const GAP = 10; // pixels between a character and its popover
 const LEAVE_MS = 250; // to get from a character to its popover
 
+/** @typedef {import("../shared/logits.js").Facts} Facts */
+
+/**
+ * What explains the characters of a text.
+ * @typedef {object} Source
+ * @property {(index: number) => Facts | null | Promise<Facts | null>} at
+ * @property {(index: number) => void} [continueFrom]
+ * @property {(index: number, id: number) => void} [force]
+ *
+ * @typedef {object} Here
+ * @property {HTMLElement} body the element around the text, which takes the focus
+ * @property {Text} text
+ * @property {number} index
+ * @property {Source} source
+ */
+
 export class Inspector {
-  #app;
+  /** @type {import("./main.js").SampleTab} */
+  #tab;
   #node = make("div", "inspector");
-  #here = null; // { body, text, index, source }
+  /** @type {Here | null} */
+  #here = null;
   #pinned = false;
   #mark = mark("inspected");
   #leaving = 0;
 
-  constructor(app) {
-    this.#app = app;
+  /** @param {import("./main.js").SampleTab} tab */
+  constructor(tab) {
+    this.#tab = tab;
     this.#mark.priority = 2;
     this.#build();
-    app.element.append(this.#node);
-    document.addEventListener("pointerdown", ({ target }) => {
+    tab.element.append(this.#node);
+    document.addEventListener("pointerdown", (event) => {
+      const target = /** @type {Node} */ (event.target);
       if (this.#here && !this.#node.contains(target) && !this.#here.body.contains(target)) this.close();
     });
     const escape = (event) => {
@@ -36,9 +56,7 @@ export class Inspector {
     document.addEventListener("scroll", scrolled, { capture: true, passive: true });
   }
 
-  // Makes the characters of a text explain themselves. `body` is the element around it, which takes the focus; `source.at(index)`
-  // gives { char, logits, settings, die, recomputed } or null, and `instead` where the die would give `char` for what stands there;
-  // `source.continueFrom(index)` and `source.force(index, id)` may be there.
+  /** Makes the characters of a text explain themselves. @param {HTMLElement} body @param {Text} text @param {Source} source */
   watch(body, text, source) {
     const look = (event, pin) => {
       const index = charAt(text, event.clientX, event.clientY);
@@ -64,7 +82,7 @@ export class Inspector {
     if (inside) body.focus();
   }
 
-  // A text that is taken off the page explains itself no longer.
+  // Closes if it explains this text, which is about to leave the page.
   forget(text) {
     if (this.#here?.text === text) this.close();
   }
@@ -72,13 +90,13 @@ export class Inspector {
   #build() {
     this.#node.popover = "manual";
     this.#node.setAttribute("role", "dialog");
-    this.#node.setAttribute("aria-label", "How this character came to be");
+    this.#node.setAttribute("aria-label", "How this character was drawn");
     this.#node.dataset.testid = "inspector";
     this.title = make("p", "inspector-title");
     this.said = make("p", "inspector-said");
     for (const words of [this.title, this.said]) words.setAttribute("aria-live", "polite"); // the focus stays in the text
     this.strip = createStrip();
-    this.candidates = createCandidates(this.#app, { onPick: (id) => this.#force(id) });
+    this.candidates = createCandidates({ onPick: (id) => this.#force(id) });
     this.actions = make("div", "inspector-actions");
     this.goOn = button("quiet", "Continue from here", () => this.#continue());
     this.hint = make("p", "inspector-hint");
@@ -106,10 +124,10 @@ export class Inspector {
       facts = await here.source.at(codePoints(here.text.data, here.index));
     } catch (error) {
       if (this.#here === here) this.close();
-      this.#app.tell(error.message, true);
+      this.#tab.page.say(error.message, true);
       return;
     }
-    if (this.#here !== here) return; // the reader is elsewhere by now
+    if (this.#here !== here) return; // the reader has moved on
     if (!facts) {
       this.#pinned = false;
       this.#node.hidePopover(); // but the arrow keys go on from here
@@ -121,8 +139,10 @@ export class Inspector {
     this.#place();
   }
 
-  #fill({ char, instead, logits, settings, die, recomputed }) {
-    const id = this.#app.idOf(char);
+  /** @param {Facts} facts */
+  #fill({ model, char, instead, logits, settings, die, recomputed }) {
+    const { vocabulary } = model;
+    const id = model.idOf(char);
     const probabilities = distribution(logits, settings);
     const raw = distribution(logits);
     const came = instead ? `instead of ‘${nameOf(instead)}’, with` : "came with";
@@ -131,12 +151,12 @@ export class Inspector {
     this.title.append(make("span", "inspector-bits", `raw ${percent(raw[id])}: ${bits} bits`));
     this.said.replaceChildren(...this.#story({ id, probabilities, die, recomputed }));
     this.strip.node.hidden = die === null;
-    if (die !== null) this.strip.draw(probabilities, { die, id, vocabulary: this.#app.vocabulary });
-    this.candidates.show({ logits, settings, id, count: SHOWN });
+    if (die !== null) this.strip.draw(probabilities, { die, id, vocabulary });
+    this.candidates.show({ vocabulary, logits, settings, id, count: SHOWN });
     const { source } = this.#here;
     this.goOn.hidden = !source.continueFrom;
-    this.hint.textContent = !source.force ? "" : this.#pinned ? "Press a character to force it." : "Click to go on from here or force another one.";
-    this.candidates.node.inert = !source.force || !this.#pinned; // buttons that would do nothing are none
+    this.hint.textContent = !source.force ? "" : this.#pinned ? "Choose a character to force it." : "Click to continue from here or to force another character.";
+    this.candidates.node.inert = !source.force || !this.#pinned; // buttons that would do nothing
   }
 
   *#story({ id, probabilities, die, recomputed }) {
@@ -184,7 +204,7 @@ export class Inspector {
       requestAnimationFrame(() => this.#show({ body, text, index, source }, false));
     } else if (event.key === "Enter" && here !== null) {
       event.preventDefault();
-      void this.#show({ body, text, index: here, source }, true).then(() => this.#node.querySelector("button:not([hidden])")?.focus());
+      void this.#show({ body, text, index: here, source }, true).then(() => /** @type {HTMLElement | null} */ (this.#node.querySelector("button:not([hidden])"))?.focus());
     }
   }
 

@@ -1,32 +1,24 @@
-// The Sample tab. Given by gr.HTML: element. The controls are Gradio's; all that is shown is drawn here.
-//
-// A view is made by create(panel, app) and gives back { show(), hide(), keys, downloads }, all optional: keys are [key, words, action],
-// downloads [words, action]. It is drawn while it is shown, and listens to
-//   app.runs       what was written (runs.js)
-//   app.controls   the settings at the left (controls.js)
-//   app.inspector  how a character came to be, beside it (inspector.js)
-//   app.continueFrom(run, sample, index), app.force(run, sample, index, id), app.undo() (actions.js); app.selected: { run, sample };
-//   app.newest()
-//   app.show(view), app.view(), app.panel()
-//   app.tell(words, isError), app.vocabulary, app.idOf(character), app.page (weights and precision)
-// What belongs into the address of the page a view keeps with app.address.keep(name, value) and finds in app.address.get(name).
+// The Sample tab: one prompt, many texts, and how each of their characters was drawn. The settings are Gradio's fields; the rest is drawn here.
 import { sayer } from "../shared/bar.js";
-import { button, calm, make } from "../shared/dom.js";
-import { inUse, models } from "../shared/model.js";
+import { bringIntoView } from "../shared/dom.js";
+import { page } from "../shared/page.js";
 import { followTabs } from "../shared/tabs.js";
-import { createViews } from "../shared/views.js";
-import { Address } from "./address.js";
+import { Views } from "../shared/views.js";
 import { createActions } from "./actions.js";
-import { Controls } from "./controls.js";
+import { attachFields } from "./controls.js";
 import { Inspector } from "./inspector.js";
 import { createKeys } from "./keys.js";
 import { createLocked } from "./locked/view.js";
+import { createModelMenu } from "./model_menu.js";
 import { createNext } from "./next/view.js";
-import { Runs } from "./runs.js";
 import { createScore } from "./score/view.js";
 import { createTexts } from "./texts/view.js";
 import { createTree } from "./tree/view.js";
 
+/** @typedef {import("../shared/generations.js").Generation} Generation */
+/** @typedef {import("../shared/page.js").Page} Page */
+
+/** @type {[string, string, (panel: HTMLElement, tab: SampleTab) => import("../shared/views.js").View][]} */
 const VIEWS = [
   ["texts", "Texts", createTexts],
   ["next", "Next character", createNext],
@@ -35,77 +27,107 @@ const VIEWS = [
   ["score", "Score", createScore],
 ];
 
+/** What the views of the tab share. */
+export class SampleTab {
+  /** @param {HTMLElement} element @param {Page} page */
+  constructor(element, page) {
+    this.element = element;
+    this.page = page;
+    this.models = page.models;
+    this.generations = page.generations;
+    this.settings = page.settings;
+    this.address = page.address;
+    this.inspector = new Inspector(this);
+    this.say = sayer(element.querySelector(".bar-said"));
+    /** @type {Views<SampleTab>} */
+    this.views = new Views(element, { address: this.address, key: "view", ids: "", classes: "panel-", leave: () => this.inspector.close() });
+  }
+
+  /** Opens the view that the address names. */
+  open() {
+    const asked = this.address.get("view") || VIEWS[0][0];
+    this.views.create(this, VIEWS);
+    if (!this.views.names.includes(asked)) this.page.say([this.page.said.words, `There is no view “${asked.slice(0, 40)}”.`].filter(Boolean).join(" "), true);
+    this.views.show(asked);
+  }
+
+  undo() {
+    this.settings.set(this.generations.undo());
+  }
+
+  /** Writes on from a character of a text, with new dice. @param {Generation} generation @param {number} sample @param {number} index */
+  continueFrom(generation, sample, index) {
+    const prompt = generation.start + [...generation.texts[sample]].slice(0, index + 1).join("");
+    this.#goOn(generation, { ...this.settings.get(), prompt, first_sample: 0 });
+  }
+
+  /**
+   * Puts another character in the place of one; the sample's own dice go on after it.
+   * @param {Generation} generation
+   * @param {number} sample
+   * @param {number} index
+   * @param {number} id
+   */
+  force(generation, sample, index, id) {
+    const chosen = generation.model.vocabulary[id];
+    const prompt = generation.start + [...generation.texts[sample]].slice(0, index).join("") + chosen;
+    const { seed, first_sample, first_step = 0 } = generation.view;
+    const dice = { seed, first_sample: first_sample + sample, first_step: first_step + index + 1, samples: 1 };
+    this.#goOn(generation, { ...this.settings.get(), ...generation.settings, prompt, ...dice }, { chosen });
+  }
+
+  /** @param {Generation} generation @param {any} asked @param {{chosen: string} | null} forced */
+  #goOn({ model }, asked, forced = null) {
+    const { generations, settings } = this;
+    const { prompt } = asked;
+    const before = { prompt: settings.get().prompt };
+    settings.set({ prompt });
+    this.views.show("texts");
+    const takeBack = (written) => !written && settings.get().prompt === prompt && settings.set(before); // refused
+    void generations.write(asked, { keep: true, before, forced, model }).then(takeBack);
+  }
+}
+
+/** Given by gr.HTML. @param {HTMLElement} element */
 export async function start(element) {
-  const { facts, page } = await inUse;
-  const { vocabulary, start, weights, stored, most_to_score: mostToScore } = page;
-  const ids = new Map(vocabulary.map((char, id) => [char, id]));
-  Object.assign(window.soliloquy, { vocabulary, start });
-  window.soliloquy.showFacts(facts);
-  models.addEventListener("other", () => document.querySelector(".masthead").after(otherModel()), { once: true });
-  const controls = await Controls.ready();
-  const app = { vocabulary, idOf: (char) => ids.get(char), page: weights, controls, runs: new Runs(), stored, mostToScore, tell, element };
-  app.newest = () => newest(app);
-  app.address = new Address(app);
-  app.inspector = new Inspector(app);
-  app.say = sayer(element.querySelector(".bar-said"));
-  createViews(app, VIEWS, { key: "view", ids: "", classes: "panel-", leave: () => app.inspector.close() });
-  app.show("texts");
-  createActions(app);
-  followWriting(app);
-  createKeys(app);
-  app.runs.addEventListener("trouble", ({ detail }) => tell(detail, true));
-  app.runs.addEventListener("notice", ({ detail }) => tell(detail, false));
-  app.runs.addEventListener("grow", ({ detail: { view } }) => view.chars_per_s && window.soliloquy.showSpeed(view.chars_per_s));
-  if (!(await app.address.open()) && stored) app.runs.show(stored);
-  window.soliloquy.sampleTab = app; // for the other tabs
-  followTabs(app.address);
+  const shared = await page;
+  await attachFields(shared.settings, shared.models);
+  const tab = new SampleTab(element, shared);
+  tab.open();
+  createModelMenu(tab);
+  const actions = createActions(tab);
+  followWriting(tab);
+  createKeys(tab, actions);
+  const show = () => showSaid(tab);
+  shared.addEventListener("said", show);
+  show();
+  followTabs(shared.address);
   element.dataset.ready = "";
 }
 
-// The newest run and, of its samples, the one that was pressed last, else the first; {} on an empty page.
-function newest({ runs, selected }) {
-  const run = runs.list.at(-1);
-  return run ? { run, sample: selected?.run === run ? selected.sample : 0 } : {};
-}
-
-// What is on the page is of the model that was in use when it was loaded.
-function otherModel() {
-  const words = make("p", "other-model", "Another model is in use by now. ");
-  words.setAttribute("role", "alert");
-  words.append(button("quiet", "Load the page anew", () => location.reload()));
-  return words;
-}
-
-// What is written is seen on Texts alone: the tab tells of it in the other views. With Score it has nothing to do.
-function followWriting(app) {
-  const tab = document.getElementById("view-texts");
+/** Texts are seen on their own view alone; in the others, its name shows that something is being written. @param {SampleTab} tab */
+function followWriting({ generations, views }) {
+  const opener = document.getElementById("view-texts");
   const mark = () => {
-    if (tab.hasAttribute("aria-description") === app.runs.busy) return;
-    if (app.runs.busy) tab.setAttribute("aria-description", "Texts are being written");
-    else tab.removeAttribute("aria-description");
+    if (opener.hasAttribute("aria-description") === generations.busy) return;
+    if (generations.busy) opener.setAttribute("aria-description", "Texts are being written");
+    else opener.removeAttribute("aria-description");
   };
-  app.runs.addEventListener("change", mark);
-  app.runs.addEventListener("grow", mark);
+  generations.addEventListener("change", mark);
+  generations.addEventListener("grow", mark);
   for (const id of ["generate", "again"]) {
-    document.getElementById(id).addEventListener("click", () => app.shown === "score" && app.show("texts"));
+    document.getElementById(id).addEventListener("click", () => views.shown === "score" && views.show("texts")); // it has no use for them
   }
 }
 
-// Words beside the controls: what went wrong, or what was left out.
-function tell(text, isError) {
+/** Shows the page's last words beside the settings; in full screen, where those are out of sight, at the bar. @param {SampleTab} tab */
+function showSaid({ page: { said: { words, isError } }, say }) {
   const notice = document.getElementById("notice");
-  if (notice.textContent !== text) {
+  if (notice.textContent !== words) {
     notice.setAttribute("role", isError ? "alert" : "status");
     notice.classList.toggle("error", isError);
-    notice.textContent = text;
+    notice.textContent = words;
   }
-  if (isError) bringIntoView(notice);
-  if (text && document.fullscreenElement) window.soliloquy.sampleTab?.say(text); // there the controls are not seen
-}
-
-// On a phone the texts are below the controls.
-export function bringIntoView(node) {
-  const { top } = node.getBoundingClientRect();
-  if (top >= 0 && top < innerHeight * 0.8) return;
-  node.scrollIntoView({ block: "start", behavior: calm() ? "auto" : "smooth" });
+  if (isError && words) bringIntoView(notice);
+  if (words && document.fullscreenElement) say(words);
 }

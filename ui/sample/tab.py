@@ -9,7 +9,7 @@ from model.serving.engine import Engine
 from ui.files import read
 from ui.web.assets import start_script
 
-MORE = '<button type="button" id="more-button" aria-expanded="false" aria-controls="more">More</button>'
+MORE = '<button type="button" id="more-button" class="disclosure" aria-expanded="false" aria-controls="more">More</button>'
 
 
 def create_sample_tab(engine: Engine) -> None:
@@ -17,10 +17,11 @@ def create_sample_tab(engine: Engine) -> None:
     help = describe(SamplingParams)
     with gr.Row(elem_id="sample", equal_height=False):
         with gr.Column(scale=0, min_width=300, elem_id="controls"):
+            gr.HTML(html_template='<div id="model" hidden></div>', apply_default_css=False)
             gr.Textbox(
                 "ROMEO:", label="Prompt", lines=2, max_lines=8, placeholder="Empty: a fresh page", elem_id="prompt", interactive=True
             )
-            gr.HTML(html_template='<p id="notice" role="status" data-testid="notice"></p>', apply_default_css=False)
+            gr.HTML(html_template='<p id="notice" class="notice" role="status" data-testid="notice"></p>', apply_default_css=False)
             with gr.Row(elem_id="actions"):
                 gr.Button("Generate", variant="primary", elem_id="generate")
                 gr.Button("Stop", elem_id="stop")

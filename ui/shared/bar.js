@@ -11,7 +11,7 @@ const ICONS = {
 };
 const SVG = "http://www.w3.org/2000/svg";
 
-// A button with a picture; `title` tells its key too.
+// A button with a picture; `title` names its key too.
 export function tool(name, label, title, action) {
   const node = button("", "", action);
   Object.assign(node.dataset, { tool: name });
@@ -27,7 +27,7 @@ export function tool(name, label, title, action) {
   return node;
 }
 
-// Says words at the bar, for as long as it takes to read them.
+/** Shows words at the bar for as long as it takes to read them. @param {Element} said @returns {(words: string) => void} */
 export function sayer(said) {
   let saying = 0;
   return (words) => {
@@ -37,7 +37,11 @@ export function sayer(said) {
   };
 }
 
-// Copies the address of what is seen: `write()` gives { address, missing: sentences on what it cannot hold }.
+/**
+ * Copies the address of the page as it is now.
+ * @param {() => {address: string, missing: string[]}} write
+ * @param {(words: string) => void} say
+ */
 export async function copyLink(write, say) {
   const { address, missing } = write();
   try {
@@ -53,17 +57,24 @@ export async function toggleFullScreen(element, say) {
     if (document.fullscreenElement) await document.exitFullscreen();
     else await element.requestFullscreen();
   } catch {
-    say("This browser allows no full screen here.");
+    say("This browser does not allow full screen here.");
   }
 }
 
-// A menu below its opener: `entries()` gives [label, action] each time it is opened; what an action throws is said.
+/**
+ * A menu below its opener; returns what opens and closes it. What an action throws is said.
+ * @param {HTMLElement} root
+ * @param {HTMLButtonElement} opener
+ * @param {() => import("./views.js").Entry[]} entries asked for each time it is opened
+ * @param {(words: string) => void} say
+ */
 export function createMenu(root, opener, entries, say) {
   const list = make("div", "menu-list");
   list.popover = "auto";
   root.append(list);
-  opener.popoverTargetElement = list; // so that a press on it is none beside the list, which would close it before
+  opener.popoverTargetElement = list; // so that a press on it does not count as one outside the list, which would close it first
   opener.addEventListener("click", (event) => event.preventDefault()); // ... and opens it once
+  /** @param {import("./views.js").Entry} entry */
   const entry = ([label, action]) =>
     button("menu-entry", label, async () => {
       list.hidePopover();

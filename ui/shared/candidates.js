@@ -1,37 +1,41 @@
-// The likeliest characters of one position, each with the probability that was drawn from and the raw one.
-import { make, nameOf, percent, signOf } from "./dom.js";
+// The likeliest characters at one position, each with the probability that was sampled from and the raw one.
+import { button, make, nameOf, percent, signOf } from "./dom.js";
 import { distribution, ranking } from "./distribution.js";
 
 const MOST = 10;
 
-// { node, show({ logits, settings, id, count }) }: `id` is the character that was drawn, if one was. With `onPick(id)` rows are buttons.
-export function createCandidates(app, { onPick } = {}) {
+/**
+ * The list; with `onPick` its rows are buttons.
+ * @param {{onPick?: (id: number) => void}} [on]
+ */
+export function createCandidates({ onPick } = {}) {
   const node = make("div", "candidates");
   const head = node.appendChild(make("div", "candidates-head"));
   head.append(make("span", "candidates-drawn", "drawn from"), make("span", "candidates-raw", "raw"));
   const list = node.appendChild(make("ol", "candidates-list"));
+  /** @type {ReturnType<typeof createRow>[]} */
   const rows = [];
 
+  /** @param {number} place */
   function rowAt(place) {
     if (!rows[place]) {
-      const item = list.appendChild(make("li"));
-      const body = item.appendChild(make(onPick ? "button" : "div", "candidate"));
-      if (onPick) body.type = "button";
-      const row = { item, body, char: make("span", "candidate-char"), bars: make("span", "candidate-bars") };
-      row.sampled = row.bars.appendChild(make("span", "candidate-bar"));
-      row.raw = row.bars.appendChild(make("span", "candidate-tick"));
-      row.percent = make("span", "candidate-percent");
-      row.rawPercent = make("span", "candidate-percent candidates-raw");
-      body.append(row.char, row.bars, row.percent, row.rawPercent);
-      if (onPick) body.addEventListener("click", () => onPick(row.id));
-      rows[place] = row;
+      rows[place] = createRow(onPick);
+      list.append(rows[place].item);
     }
     return rows[place];
   }
 
   return {
     node,
-    show({ logits, settings, id, count = MOST }) {
+    /**
+     * @param {object} what
+     * @param {string[]} what.vocabulary
+     * @param {ArrayLike<number>} what.logits
+     * @param {import("./distribution.js").Shaping} what.settings
+     * @param {number} [what.id] the character that was drawn, if one was
+     * @param {number} [what.count]
+     */
+    show({ vocabulary, logits, settings, id, count = MOST }) {
       const [sampled, raw] = [distribution(logits, settings), distribution(logits)];
       const order = ranking(logits);
       const shown = order.slice(0, count);
@@ -40,20 +44,33 @@ export function createCandidates(app, { onPick } = {}) {
       shown.forEach((other, place) => {
         const row = rowAt(place);
         row.id = other;
-        fill(row, app.vocabulary[other], sampled[other], raw[other]);
+        fill(row, vocabulary[other], sampled[other], raw[other]);
         const drawn = other === id;
         row.body.classList.toggle("candidate-drawn", drawn);
         row.body.classList.toggle("candidate-cut", sampled[other] === 0);
         const rank = place === count ? ` (number ${order.indexOf(other) + 1})` : "";
         row.item.classList.toggle("candidate-far", rank !== "");
         const likely = `${percent(sampled[other])}, raw ${percent(raw[other])}`;
-        const words = `${nameOf(app.vocabulary[other])}${rank}: ${likely}${drawn ? ", drawn" : ""}`;
+        const words = `${nameOf(vocabulary[other])}${rank}: ${likely}${drawn ? ", drawn" : ""}`;
         row.body.title = words;
         if (onPick) row.body.setAttribute("aria-label", `Write ${words}`);
       });
       for (const row of rows.splice(shown.length)) row.item.remove();
     },
   };
+}
+
+/** @param {((id: number) => void) | undefined} onPick */
+function createRow(onPick) {
+  const item = make("li");
+  const body = item.appendChild(onPick ? button("candidate", "", () => onPick(row.id)) : make("div", "candidate"));
+  const [char, bars] = [make("span", "candidate-char"), make("span", "candidate-bars")];
+  const [percent, rawPercent] = [make("span", "candidate-percent"), make("span", "candidate-percent candidates-raw")];
+  const [sampled, raw] = [make("span", "candidate-bar"), make("span", "candidate-tick")];
+  bars.append(sampled, raw);
+  body.append(char, bars, percent, rawPercent);
+  const row = { id: -1, item, body, char, sampled, raw, percent, rawPercent };
+  return row;
 }
 
 function fill(row, char, sampled, raw) {

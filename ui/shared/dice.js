@@ -1,4 +1,4 @@
-// The dice of a seed, as model/sampling.py throws them: numpy's Philox4x64-10 keyed by (seed, sample), step t using the t-th number.
+// The dice of a seed, the same as in model/sampling.py: numpy's Philox4x64-10 keyed by (seed, sample), step t using the t-th number.
 const MASK = (1n << 64n) - 1n;
 const MULTIPLIERS = [0xd2e7470ee14c6c93n, 0xca5a826395121157n];
 const WEYL = [0x9e3779b97f4a7c15n, 0xbb67ae8584caa73bn];
@@ -22,5 +22,5 @@ export function die(seed, sample, step) {
   return Number(word >> 11n) * 2 ** -53;
 }
 
-// A seed for somebody who gave none, as long as the server's.
+// A seed where none was typed, as short as the server's.
 export const drawSeed = () => crypto.getRandomValues(new Uint32Array(1))[0] % 1_000_000;

@@ -1,8 +1,13 @@
-// Logits -> distribution -> character, step by step as in model/sampling.py, so that what is shown is what was drawn from.
+// Logits -> distribution -> character, step by step as in model/sampling.py, so that what is shown is what was sampled from.
 
-// Probabilities of all characters, in vocabulary order.
+/** @typedef {{temperature?: number, top_k?: number, top_p?: number}} Shaping what makes a distribution of logits */
+
+/** As the model learned it: nothing is shaped. */
+export const AS_LEARNED = { temperature: 1, top_k: 0, top_p: 1 };
+
+/** Probabilities of all characters, in vocabulary order. @param {ArrayLike<number>} logits @param {Shaping} [shaping] */
 export function distribution(logits, { temperature = 1, top_k = 0, top_p = 1 } = {}) {
-  const most = Math.max(...logits);
+  const most = Math.max(.../** @type {number[]} */ (logits));
   const keep = temperature === 0 ? 1 : top_k > 0 ? top_k : logits.length;
   const weights = Float64Array.from(logits, (logit) => Math.exp((logit - most) / (temperature || 1)));
   if (keep < logits.length || top_p < 1) keepLikeliest(weights, logits, keep, top_p);
@@ -47,7 +52,7 @@ export function land(probabilities, throwOfDie, ends = edges(probabilities)) {
   return { id: from, low: from ? ends[from - 1] : 0, high: ends[from] };
 }
 
-// How many bits a character carries that came with this probability.
+// The information in a character that came with this probability, in bits.
 export const surprisal = (p) => -Math.log2(p);
 
 // Of a distribution, in bits. Two to its power is the effective number of choices.

@@ -1,6 +1,6 @@
-// Colours the characters of text nodes by surprisal, without an element of their own: CSS highlights heat-1 to heat-7, one for each whole
-// bit (heat.css); below one bit the paper stays as it is. Chromium walks through all ranges whenever anything changes, so only elements in
-// sight, or nearly, have theirs in the highlights.
+// Colours the characters of text nodes by surprisal without an element for each: CSS highlights heat-1 to heat-7, one for each whole bit
+// (heat.css); below one bit the paper stays as it is. Chromium walks through all ranges whenever anything changes, so only elements in or near
+// the visible part of the page keep their ranges in the highlights.
 import { make } from "./dom.js";
 import { range } from "./marks.js";
 
@@ -29,8 +29,8 @@ function show(node, seen) {
   known.stretches.forEach(seen ? add : remove);
 }
 
-// Colours the characters of a text node from number `from` on, which carry `bits`: the bits of these characters alone, so that a text that
-// grows is painted by its new characters. What was painted from there on before is painted over. The node must have its parent.
+// Colours the characters of a text node from number `from` on; `bits` has only theirs, so that a text that grows is painted by its new
+// characters. What was painted from there on before is painted over. The node must have its parent.
 function paint(node, bits, from = 0) {
   const known = painted.get(node) ?? begin(node);
   const { stretches } = known;
@@ -59,12 +59,12 @@ function begin(node) {
   const element = node.parentElement;
   painted.set(node, known);
   inside.set(element, (inside.get(element) ?? new Set()).add(node));
-  sight.unobserve(element); // so that it is told anew
+  sight.unobserve(element); // so that its state is reported again
   sight.observe(element);
   return known;
 }
 
-// Where a character begins as the page counts: some characters are two units long.
+// Where a character begins in UTF-16 units: some characters are two units long.
 function offsets(text) {
   if (!/[\ud800-\udfff]/.test(text)) return (index) => index;
   const starts = [0];
@@ -72,13 +72,13 @@ function offsets(text) {
   return (index) => starts[index];
 }
 
-// Takes the colours off. To be done before the text of a node is replaced.
+// Removes the colours. Call this before the text of a node is replaced.
 function clear(node) {
   show(node, false);
   painted.delete(node);
 }
 
-// The scale in words and colours, to stand beside a coloured text.
+// The legend of the scale, to stand beside a coloured text.
 function legend() {
   const scale = make("p", "heat-legend", "surprisal, bits: ");
   const steps = make("span", "heat-steps");

@@ -1,25 +1,36 @@
 // Single keys for what a tab can do, and the list of them. They are off while somebody types.
 import { button, make } from "./dom.js";
 
-const isTyping = (node) => node.closest?.('input:not([type="range"]), textarea, select, [contenteditable]');
+/** @typedef {import("./views.js").Key} Key */
+/** @typedef {import("./views.js").Views<any>} Views */
+
 const MANY = new Set([".", "[", "]", "Backspace", "ArrowRight"]); // held down, they go on
 
-// `tab` has an element, and view() with the keys of the view that is shown; keys are [key, words, action].
-export function listenToKeys(tab, everywhere) {
+/** @param {Element} node */
+const isTyping = (node) => node.closest?.('input:not([type="range"]), textarea, select, [contenteditable]');
+
+/** @param {Views} views @param {Key[]} everywhere */
+export function listenToKeys(views, everywhere) {
   document.addEventListener("keydown", (event) => {
-    const { key, target } = event;
+    const { key } = event;
+    const target = /** @type {Element} */ (event.target);
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     if (isTyping(target) || document.querySelector("dialog[open]")) return;
     if (event.repeat && !MANY.has(key)) return; // a key that is held down is one press
-    const [, , action] = [...(tab.view().keys ?? []), ...everywhere].find(([name]) => name === key) ?? [];
-    if (!action || !tab.element.checkVisibility()) return;
+    const [, , action] = [...(views.view.keys ?? []), ...everywhere].find(([name]) => name === key) ?? [];
+    if (!action || !views.element.checkVisibility()) return;
     event.preventDefault();
     action();
   });
 }
 
-// A dialog with all keys; gives back what opens it.
-export function createHelp(tab, everywhere, always) {
+/**
+ * A dialog that lists all keys; returns what opens it.
+ * @param {Views} views
+ * @param {Key[]} everywhere
+ * @param {Key[]} always
+ */
+export function createHelp(views, everywhere, always) {
   const dialog = make("dialog", "keys");
   dialog.setAttribute("aria-label", "Keys");
   dialog.dataset.testid = "keys";
@@ -28,7 +39,8 @@ export function createHelp(tab, everywhere, always) {
   const lists = make("div", "keys-lists");
   dialog.append(title, close, lists);
   dialog.addEventListener("click", ({ target }) => target === dialog && dialog.close());
-  tab.element.append(dialog);
+  views.element.append(dialog);
+  /** @param {string} heading @param {Key[]} keys */
   const list = (heading, keys) => {
     const part = make("section");
     const table = make("dl");
@@ -41,7 +53,7 @@ export function createHelp(tab, everywhere, always) {
     return part;
   };
   return () => {
-    const own = tab.view().keys ?? [];
+    const own = views.view.keys ?? [];
     lists.replaceChildren(...(own.length ? [list("This view", own)] : []), list("Everywhere", everywhere), list("Texts and fields", always));
     dialog.showModal();
   };

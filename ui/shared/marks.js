@@ -1,4 +1,4 @@
-// Characters of a text node: where they stand, and how they are marked without an element of their own.
+// Characters of a text node: where they are, and how they are marked without an element for each.
 
 // A highlight that the style sheets know by its name.
 export function mark(name) {

@@ -1,6 +1,7 @@
 // Canvas: sharp on every screen, in the colours of the page, and savable as a picture.
 
-// Sizes a canvas to the room it has (CSS pixels) and gives a context that is scaled and empty.
+// Sizes a canvas to its room (in CSS pixels) and returns a context that is scaled and empty.
+/** @param {HTMLCanvasElement} canvas @param {number} width @param {number} height @param {number} [scale] */
 export function fit(canvas, width, height, scale = devicePixelRatio) {
   canvas.width = Math.max(1, Math.round(width * scale));
   canvas.height = Math.max(1, Math.round(height * scale));
@@ -12,16 +13,20 @@ export function fit(canvas, width, height, scale = devicePixelRatio) {
   return context;
 }
 
-// The page's colours and fonts as they are now: palette().ink, .paper, .sheet, .rule, .accent, .serif, ... and .rem in pixels.
+/**
+ * The page's colours and fonts as they are now, and rem in pixels.
+ * @returns {{paper: string, sheet: string, ink: string, inkSoft: string, rule: string, ruleStrong: string, accent: string, heat: string,
+ *   serif: string, sans: string, mono: string, rem: number}}
+ */
 export function palette() {
   const style = getComputedStyle(document.documentElement);
   const value = (name) => style.getPropertyValue(`--${name}`).trim();
   const names = ["paper", "sheet", "ink", "ink-soft", "rule", "rule-strong", "accent", "heat", "serif", "sans", "mono"];
   const colours = Object.fromEntries(names.map((name) => [name.replace(/-(.)/, (_, c) => c.toUpperCase()), value(name)]));
-  return { ...colours, rem: parseFloat(style.fontSize) };
+  return /** @type {ReturnType<typeof palette>} */ ({ ...colours, rem: parseFloat(style.fontSize) });
 }
 
-// Calls back when light turns to dark or the text size changes, so that a canvas can be drawn anew.
+// Calls back when light turns to dark or the text size changes, so that a canvas can be redrawn.
 export function onLook(redraw) {
   new MutationObserver(redraw).observe(document.documentElement, { attributes: true, attributeFilter: ["class", "style"] });
 }
@@ -34,7 +39,7 @@ export function download(name, blob) {
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
-// A picture of what `draw(context, width, height)` draws, on paper, at three times the page's pixels.
+// Saves what `draw(context, width, height)` draws as a picture, on paper, at three times the page's pixels.
 export function savePicture(name, width, height, draw) {
   const canvas = document.createElement("canvas");
   const context = fit(canvas, width, height, 3);

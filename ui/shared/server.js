@@ -1,9 +1,37 @@
-// Talking to the server. What goes wrong is an Error in words for the reader; what was stopped stays an AbortError.
+// Requests to the server. What goes wrong is an Error in words for the reader; what was stopped stays an AbortError.
+import { Emitter } from "./emitter.js";
+
 const viewer = [...crypto.getRandomValues(new Uint32Array(4))].map((n) => n.toString(36)).join("");
 
 export const UNREACHABLE = "The server cannot be reached. Nothing is lost; try again.";
 
-// Browsers tell a lost connection by a TypeError.
+/** An error that the server answered with, and its status. */
+export class ServerError extends Error {
+  /** @param {string} message @param {number} status */
+  constructor(message, status) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** Event "default" (detail: a key): an answer named another default model than the one before. */
+export const heard = new Emitter();
+let defaultKey = "";
+
+/** @param {Response} answer */
+function hear(answer) {
+  const key = answer.headers.get("X-Default-Model");
+  if (!key || key === defaultKey) return;
+  defaultKey = key;
+  heard.tell("default", key);
+}
+
+/**
+ * Waits for the network. Browsers report a lost connection as a TypeError.
+ * @template T
+ * @param {Promise<T>} asked
+ * @returns {Promise<T>}
+ */
 export async function reached(asked) {
   try {
     return await asked;
@@ -12,38 +40,30 @@ export async function reached(asked) {
   }
 }
 
-const OTHER_MODEL = "Another model is in use by now: load the page anew to go on with it.";
-export const models = new EventTarget(); // event "other": see model.js
-let model = ""; // the key of the first that an answer told of
-
-function isOfAnother(answer) {
-  const told = answer.headers.get("X-Model");
-  model ||= told ?? "";
-  if (!told || told === model) return false;
-  models.dispatchEvent(new CustomEvent("other"));
-  return true;
-}
-
-// An answer that is no refusal. Throws an Error in words for the reader, with its status; also for what another model than the page's says,
-// unless `anyModel`.
-export async function accepted(asked, anyModel = false) {
+/**
+ * An answer that is no refusal; a refusal is thrown as a ServerError.
+ * @param {Promise<Response>} asked
+ * @returns {Promise<Response>}
+ */
+export async function accepted(asked) {
   const answer = await reached(asked);
-  if (isOfAnother(answer) && answer.ok && !anyModel) throw new Error(OTHER_MODEL);
+  hear(answer);
   if (answer.ok) return answer;
   const { error } = await answer.json().catch(() => ({}));
-  throw Object.assign(new Error(error ?? `The server answered ${answer.status}.`), { status: answer.status });
+  throw new ServerError(error ?? `The server answered ${answer.status}.`, answer.status);
 }
 
-// What is at an address: as bytes, and as JSON.
+/** @param {string} address @param {AbortSignal} [signal] @returns {Promise<ArrayBuffer>} */
 export async function getBuffer(address, signal) {
   return reached((await accepted(fetch(address, { signal }))).arrayBuffer());
 }
 
+/** @param {string} address @param {AbortSignal} [signal] @returns {Promise<any>} */
 export async function getJSON(address, signal) {
   return reached((await accepted(fetch(address, { signal }))).json());
 }
 
-// The bytes at an address, or null where there is nothing.
+/** The bytes at an address, or null where there is nothing. @param {string} address */
 export async function getBytes(address) {
   try {
     return await getBuffer(address);
@@ -53,17 +73,24 @@ export async function getBytes(address) {
   }
 }
 
-// The server counts what each viewer has under way.
+/** The server counts the requests of each viewer. @param {string} address @param {object} body @param {AbortSignal} [signal] */
 function post(address, body, signal) {
-  const asked = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ ...body, viewer }), signal };
-  return accepted(fetch(address, asked));
+  const headers = { "Content-Type": "application/json" };
+  return accepted(fetch(address, { method: "POST", headers, body: JSON.stringify({ ...body, viewer }), signal }));
 }
 
+/** @param {string} address @param {object} body @param {AbortSignal} [signal] @returns {Promise<any>} */
 export async function postForJSON(address, body, signal) {
   return reached((await post(address, body, signal)).json());
 }
 
-// Asks for a stream of JSON objects, one a line; `each` is given them as they come.
+/**
+ * Asks for a stream of JSON objects, one per line; `each` is called with each of them as it arrives.
+ * @param {string} address
+ * @param {object} body
+ * @param {(line: any) => void} each
+ * @param {AbortSignal} [signal]
+ */
 export async function postForLines(address, body, each, signal) {
   const answer = await post(address, body, signal);
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();

@@ -16,7 +16,7 @@ export function inDigits(die, low, high) {
   return { die: die.toFixed(digits + 1), low: low.toFixed(digits), high: high.toFixed(digits) };
 }
 
-// The strip: { node, draw(probabilities, { die, id, vocabulary, reveal }) }. `die` and `id` (the character it fell on) may be left out;
+// The strip: { node, draw(probabilities, { vocabulary, die, id, reveal }) }. `die` and `id` (the character it fell on) may be left out;
 // `reveal` says how far the die has fallen, from 0 to 1.
 export function createStrip() {
   const node = make("div", "strip");
@@ -33,8 +33,8 @@ export function createStrip() {
   onLook(paint);
   return {
     node,
-    draw(probabilities, what = {}) {
-      shown = { probabilities, what: { vocabulary: window.soliloquy.vocabulary, ...what } };
+    draw(probabilities, what) {
+      shown = { probabilities, what };
       canvas.setAttribute("role", "img"); // not before there are words for it
       canvas.setAttribute("aria-label", describe(probabilities, shown.what));
       paint();
@@ -42,7 +42,7 @@ export function createStrip() {
   };
 }
 
-// Lets the die fall on a strip and calls back when it has landed. Gives back a function that ends the fall at once.
+// Lets the die fall on a strip and calls back when it has landed. Returns a function that ends the fall at once.
 export function dropDie(strip, probabilities, what, landed) {
   const began = performance.now();
   let frame = 0;

@@ -1,48 +1,98 @@
-// The views of a tab: a row of names, and of each a panel, one of which is shown.
+// The views of a tab: a row of names, and for each a panel, one of which is shown.
 import { button, make } from "./dom.js";
 
-// Each view is [name, title, create]; create(panel, tab) gives back { show(), hide(), ... }, all optional. `tab` is given shown, show(name),
-// view(), panel(), views and titleOf(name). Its address keeps the view under `key`; `ids` begins the ids of what is made, `classes` the class
-// of each panel; `leave()` is called before another view is shown.
-export function createViews(tab, all, { key, ids, classes = ids, leave = () => {} }) {
-  const [names, panels] = [tab.element.querySelector(".views"), tab.element.querySelector(".panels")];
-  const [[first]] = all;
-  const views = new Map();
-  tab.show = (name) => {
-    if (!views.has(name)) name = first;
-    if (name === tab.shown) return;
-    leave();
-    views.get(tab.shown)?.view.hide?.();
-    tab.shown = name;
-    for (const [other, { opener, panel }] of views) {
+/**
+ * A view is drawn while it is shown.
+ * @typedef {object} View
+ * @property {() => void} [show]
+ * @property {() => void} [hide]
+ * @property {Key[]} [keys]
+ * @property {Entry[]} [downloads]
+ *
+ * @typedef {[string, string, (() => void)?]} Key key, words, action
+ * @typedef {[string, () => unknown]} Entry of a menu: words, action
+ *
+ * @typedef {object} Place
+ * @property {import("./address.js").Address} address
+ * @property {string} key under which the address keeps the view that is shown
+ * @property {string} ids what the ids of names and panels begin with
+ * @property {string} [classes] what the class of a panel begins with
+ * @property {() => void} [leave] called before another view is shown
+ */
+
+/** @template Tab */
+export class Views {
+  shown = "";
+  /** @type {string[]} */
+  names;
+  /** @type {Map<string, {title: string, opener: HTMLButtonElement, panel: HTMLElement, view: View}>} */
+  #views = new Map();
+  /** @type {Place} */
+  #place;
+
+  /** @param {HTMLElement} element the tab's @param {Place} place */
+  constructor(element, place) {
+    this.#place = place;
+    this.element = element;
+  }
+
+  /**
+   * Makes the views; each is [name, title, create].
+   * @param {Tab} tab what `create` is called with, besides the panel
+   * @param {[string, string, (panel: HTMLElement, tab: Tab) => View][]} all
+   */
+  create(tab, all) {
+    const [row, panels] = [this.element.querySelector(".views"), this.element.querySelector(".panels")];
+    const { ids, classes = ids } = this.#place;
+    this.names = all.map(([name]) => name);
+    for (const [name, title, create] of all) {
+      const opener = button("view-tab", title, () => this.show(name));
+      const panel = make("section", `panel ${classes}${name}`);
+      Object.assign(opener, { id: `${ids}view-${name}`, role: "tab" });
+      Object.assign(panel, { id: `${ids}panel-${name}`, role: "tabpanel", hidden: true });
+      opener.setAttribute("aria-controls", panel.id);
+      panel.setAttribute("aria-labelledby", opener.id);
+      row.append(opener);
+      panels.append(panel);
+      this.#views.set(name, { title, opener, panel, view: create(panel, tab) });
+    }
+    row.addEventListener("keydown", (event) => this.#key(/** @type {KeyboardEvent} */ (event)));
+  }
+
+  /** @param {string} name the first view, where there is no such one */
+  show(name) {
+    const { address, key, leave } = this.#place;
+    if (!this.#views.has(name)) [name] = this.names;
+    if (name === this.shown) return;
+    leave?.();
+    this.#views.get(this.shown)?.view.hide?.();
+    this.shown = name;
+    for (const [other, { opener, panel }] of this.#views) {
       opener.setAttribute("aria-selected", String(other === name));
       opener.tabIndex = other === name ? 0 : -1;
       panel.hidden = other !== name;
     }
-    views.get(name).view.show?.();
-    tab.address.keep(key, name === first ? "" : name);
-  };
-  tab.views = all.map(([name]) => name);
-  tab.titleOf = (name) => all.find(([other]) => other === name)[1];
-  tab.view = () => views.get(tab.shown).view;
-  tab.panel = () => views.get(tab.shown).panel;
-  for (const [name, title, create] of all) {
-    const opener = button("view-tab", title, () => tab.show(name));
-    const panel = make("section", `panel ${classes}${name}`);
-    Object.assign(opener, { id: `${ids}view-${name}`, role: "tab" });
-    Object.assign(panel, { id: `${ids}panel-${name}`, role: "tabpanel", hidden: true });
-    opener.setAttribute("aria-controls", panel.id);
-    panel.setAttribute("aria-labelledby", opener.id);
-    names.append(opener);
-    panels.append(panel);
-    views.set(name, { opener, panel, view: create(panel, tab) ?? {} });
+    this.view.show?.();
+    address.keep(key, name === this.names[0] ? "" : name);
   }
-  names.addEventListener("keydown", (event) => {
-    const at = tab.views.indexOf(tab.shown);
+
+  /** The view that is shown. */
+  get view() {
+    return this.#views.get(this.shown).view;
+  }
+
+  /** @param {string} name */
+  titleOf(name) {
+    return this.#views.get(name).title;
+  }
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    const at = this.names.indexOf(this.shown);
     const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: -1 }[event.key];
     if (to === undefined) return;
     event.preventDefault();
-    tab.show(tab.views.at(to % tab.views.length));
-    views.get(tab.shown).opener.focus();
-  });
+    this.show(this.names.at(to % this.names.length));
+    this.#views.get(this.shown).opener.focus();
+  }
 }

@@ -1,35 +1,42 @@
-// The loss of runs, step by step: a thin line for the batches that were learned from, a strong one for text that was not. Beside them the
-// figures of the lecture.
+// The loss of runs by step: a thin line for the training batches, a strong one for the validation text. Beside them the losses of the lecture.
 import { make, number } from "../shared/dom.js";
 import { fit, onLook, palette } from "../shared/paint.js";
 
-export const LECTURE = [
-  [2.5, "bigram"],
-  [2.4, "one head"],
-  [2.28, "many heads"],
-  [2.08, "+ residual"],
-  [1.48, "scaled up"],
-]; // validation losses, in nats per character, of the lecture's rungs
 const EDGE = { left: 3, right: 8.75, top: 1, bottom: 2.25 }; // rem
-const MOST = 20; // nats; what is above stands at the top
-const LEAST = 0.01; // and below, at the bottom
+const MOST = 20; // nats; larger losses are drawn at the top
+const LEAST = 0.01; // smaller ones, at the bottom
 const TICKS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 1.2, 1.5, 2, 2.5, 3, 3.5, 4, 5, 7, 10];
 const NAMED_APART = 1.1; // rem between two names at the right
-const DASHES = [[], [7, 4], [2, 3], [10, 3, 2, 3]]; // one for each run, so that they are told apart without colours
+const DASHES = [[], [7, 4], [2, 3], [10, 3, 2, 3]]; // one for each run, to distinguish them without colours
 
-// { node, draw({ runs, scale, step }), paint(context, width, height) }. A run is { name, train: [[step, loss], ...], val: [...], steps };
-// `scale` is "log" or "linear", `step` is marked. `onStep(step)` is called for the evaluation that is pointed at, or pressed.
-export function createChart(onStep) {
+/**
+ * @typedef {object} Series a run's
+ * @property {string} name
+ * @property {number[][]} train [step, loss], ...
+ * @property {number[][]} val
+ * @property {number} steps
+ * @property {boolean} isLectures whether it is on the lecture's corpus
+ *
+ * @typedef {{runs: Series[], scale: string, step: number | null}} Shown `scale` is "log" or "linear", `step` is marked
+ */
+
+/**
+ * { node, draw(shown), paint(context, width, height) }
+ * @param {[number, string][]} lecture its losses
+ * @param {(step: number) => void} onStep called for the evaluation that is pointed at, or pressed
+ */
+export function createChart(lecture, onStep) {
   const node = make("div", "loss-chart");
   const canvas = node.appendChild(make("canvas"));
   canvas.setAttribute("role", "img");
   canvas.dataset.testid = "loss-chart";
+  /** @type {Shown | null} */
   let shown = null;
 
   function paint() {
     const [width, height] = [node.clientWidth, node.clientHeight];
     if (!width || !shown) return;
-    paintChart(fit(canvas, width, height), width, height, shown);
+    paintChart(fit(canvas, width, height), width, height, shown, lecture);
     const [run] = shown.runs;
     Object.assign(node.dataset, { train: run?.train.length ?? 0, val: run?.val.length ?? 0 });
   }
@@ -53,12 +60,12 @@ export function createChart(onStep) {
       canvas.setAttribute("aria-label", inWords(what.runs));
       paint();
     },
-    paint: (context, width, height) => paintChart(context, width, height, shown),
+    paint: (context, width, height) => paintChart(context, width, height, shown, lecture),
   };
 }
 
 function inWords(runs) {
-  if (!runs.some(({ train }) => train.length)) return "Loss by step: nothing is measured yet.";
+  if (!runs.some(({ train }) => train.length)) return "Loss by step: nothing has been measured yet.";
   const last = ({ name, val }) => `${name}: ${val.length ? `validation loss ${val.at(-1)[1].toFixed(3)} at step ${number(val.at(-1)[0])}` : "not evaluated yet"}`;
   return `Loss by step. ${runs.map(last).join("; ")}`;
 }
@@ -80,13 +87,13 @@ function layOut(width, height, { runs, scale }, rem) {
   return { left, right, top, bottom, most, least, steps, x: (step) => left + ((right - left) * step) / steps, y };
 }
 
-function paintChart(context, width, height, shown) {
+function paintChart(context, width, height, shown, lecture) {
   const colours = palette();
   const places = layOut(width, height, shown, colours.rem);
   context.font = `${0.875 * colours.rem}px ${colours.sans}`;
   context.textBaseline = "middle";
   paintAxes(context, places, colours);
-  if (shown.runs.every(({ isLectures }) => isLectures)) paintLecture(context, places, colours);
+  if (shown.runs.every(({ isLectures }) => isLectures)) paintLecture(context, places, lecture, colours);
   if (shown.step !== null) paintStep(context, places, shown.step, colours);
   if (shown.runs.length > 1) paintLegend(context, places, shown.runs, colours);
   [...shown.runs.entries()].reverse().forEach(([place, run]) => paintRun(context, places, run, place, colours));
@@ -115,11 +122,11 @@ const niceUnit = (least) => {
   return [1, 2, 5, 10].map((factor) => factor * power).find((unit) => unit >= least);
 };
 
-function paintLecture(context, { right, least, most, y }, { rem, ruleStrong, inkSoft }) {
+function paintLecture(context, { right, least, most, y }, lecture, { rem, ruleStrong, inkSoft }) {
   context.textAlign = "left";
   context.lineWidth = 1;
   let before = -Infinity;
-  for (const [loss, name] of LECTURE) {
+  for (const [loss, name] of lecture) {
     if (loss < least || loss > most) continue;
     const at = Math.max(y(loss), before + NAMED_APART * rem);
     before = at;
@@ -139,7 +146,7 @@ function paintStep(context, { top, bottom, x }, step, { accent }) {
 
 const colourOf = (place, { accent, heat, inkSoft, ink }) => [accent, heat, inkSoft, ink][place];
 
-// Which line is whose, at the top right, where no curve comes.
+// The names of the lines, at the top right, where there is no curve.
 function paintLegend(context, { right, top }, runs, colours) {
   const { rem, ink } = colours;
   context.textAlign = "right";
@@ -184,7 +191,7 @@ function paintRun(context, { x, y }, { train, val }, place, colours) {
   }
 }
 
-// The mean of all steps that fall on one pixel: thousands of them are one line, and it takes no time.
+// The mean of all steps that share a pixel: thousands of them become one line.
 function thinned(points, x) {
   const bins = new Map();
   for (const [step, loss] of points) {

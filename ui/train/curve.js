@@ -1,24 +1,29 @@
-// The metrics and samples of a run as they come: each question asks only for what is new.
+// The metrics and samples of a run: each request asks only for what is new.
 import { getCurve } from "./server.js";
 
 export class Curve {
   #next = 0;
   #edition = "";
   #reading = false;
-  run = null; // as it was with the latest answer
+  /** @type {import("./run.js").Run | null} as of the latest answer */
+  run = null;
+  /** @type {any[]} { step, loss, learning_rate, grad_norm, elapsed_s } */
+  steps = [];
+  /** @type {any[]} { step, val_loss, val_loss_average } */
+  evaluations = [];
+  /** @type {{step: number, text: string}[]} */
+  samples = [];
 
+  /** @param {string} id */
   constructor(id) {
     this.id = id;
-    this.#forget();
   }
 
   #forget() {
-    this.steps = []; // { step, loss, learning_rate, grad_norm, elapsed_s }
-    this.evaluations = []; // { step, val_loss, val_loss_average }
-    this.samples = []; // { step, text }
+    Object.assign(this, { steps: [], evaluations: [], samples: [] });
   }
 
-  // Whether there was anything new. What a killed run had beyond its checkpoint is taken back when it goes on: then all comes again.
+  // Whether there was anything new. When a killed run resumes, what it had beyond its checkpoint is taken back: then everything is sent again.
   async read() {
     if (this.#reading) return false;
     this.#reading = true;
@@ -42,7 +47,7 @@ export class Curve {
     return this.steps.map(({ step, loss }) => [step, loss]);
   }
 
-  // Of the weights or of their running average, the better: that is what a run keeps.
+  // The better of the weights and their running average: that is what a run keeps.
   get val() {
     const better = ({ step, val_loss, val_loss_average }) => [step, Math.min(val_loss ?? Infinity, val_loss_average ?? Infinity)];
     return this.evaluations.map(better).filter(([, loss]) => Number.isFinite(loss));

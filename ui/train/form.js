@@ -1,4 +1,4 @@
-// The form for a new run: a preset first, what it learns from, and everything else behind "More settings".
+// The form for a new run: a preset, the training text, and everything else behind "More settings".
 import { button, make, number, signOf } from "../shared/dom.js";
 import { duration, isUnderWay } from "./run.js";
 import { act, getPresets, measurePace, sendCorpus, startRun } from "./server.js";
@@ -7,13 +7,18 @@ const CHECK_MS = 600; // after the last change of a text or a setting
 const KEPT = "soliloquy-new-run"; // in the session's storage
 const MOST_SHOWN = 120; // characters of an alphabet
 
+/** @param {import("./main.js").Train} train @param {HTMLElement} node */
 export function createForm(train, node) {
   const page = build(node);
-  let known = null; // what GET /train/presets says
-  let corpus = null; // { text, name } and, once the server knows it, its key; null for Tiny Shakespeare
+  /** @type {any} the answer of GET /train/presets */
+  let known = null;
+  /** @type {{text: string | File, name: string, key?: string} | null} with its key, once the server has it; null for Tiny Shakespeare */
+  let corpus = null;
+  /** @type {(name: string) => any} */
+  const fieldOf = (name) => page.form.elements.namedItem(name);
   let checking = 0;
 
-  train.addEventListener("right", async () => {
+  train.addEventListener("session", async () => {
     node.hidden = !train.isAdmin;
     if (!train.isAdmin || known) return;
     try {
@@ -43,12 +48,12 @@ export function createForm(train, node) {
     restore();
   }
 
-  // What is filled in outlives a page that is loaded anew, as after "Use this model"; a file has to be chosen again.
+  // What is filled in survives a reload; a file has to be chosen again.
   function keep() {
     const [name, source, paste] = [page.name.value, page.source.value, page.paste.value];
     try {
       sessionStorage.setItem(KEPT, JSON.stringify({ preset: page.preset.value, settings: changed(), name, source, paste }));
-    } catch {} // a text too long to be kept, or a storage that is closed to us
+    } catch {} // a text too long to be kept, or blocked storage
   }
 
   function restore() {
@@ -59,7 +64,7 @@ export function createForm(train, node) {
     if (!known.presets.some(({ id }) => id === kept?.preset)) return;
     page.preset.value = kept.preset;
     takePreset();
-    for (const [name, value] of Object.entries(kept.settings)) if (page.form.elements[name]) page.form.elements[name].value = value;
+    for (const [name, value] of Object.entries(kept.settings)) if (fieldOf(name)) fieldOf(name).value = value;
     Object.assign(page.name, { value: kept.name });
     Object.assign(page.source, { value: kept.source });
     Object.assign(page.paste, { value: kept.paste });
@@ -73,10 +78,12 @@ export function createForm(train, node) {
 
   const preset = () => known.presets.find(({ id }) => id === page.preset.value);
 
-  // The preset's own values stand in the fields; what is changed there is what is sent.
+  // The fields hold the preset's values; only what is changed there is sent.
+  const settings = () => known.settings.filter(({ group, name }) => name in preset()[group]); // a bigram network has no layers
   const standardOf = ({ group, name }) => String(preset()[group][name]);
   function takePreset() {
-    for (const setting of known.settings) page.form.elements[setting.name].value = standardOf(setting);
+    for (const setting of known.settings) fieldOf(setting.name).closest(".setting").hidden = !settings().includes(setting);
+    for (const setting of settings()) fieldOf(setting.name).value = standardOf(setting);
     tellPreset();
     tellCommand();
     void tellTime();
@@ -84,10 +91,10 @@ export function createForm(train, node) {
 
   function changed() {
     const typed = ({ name, type }) => {
-      const value = page.form.elements[name].value.trim();
-      return type === "str" || value === "" || Number.isNaN(Number(value)) ? value : Number(value); // what is no number, the server says
+      const value = fieldOf(name).value.trim();
+      return type === "str" || value === "" || Number.isNaN(Number(value)) ? value : Number(value); // the server says what is not a number
     };
-    const others = known.settings.filter((setting) => page.form.elements[setting.name].value.trim() !== standardOf(setting));
+    const others = settings().filter((setting) => fieldOf(setting.name).value.trim() !== standardOf(setting));
     return Object.fromEntries(others.map((setting) => [setting.name, typed(setting)]));
   }
 
@@ -102,7 +109,7 @@ export function createForm(train, node) {
     page.presetAbout.textContent = `${about[0].toUpperCase()}${about.slice(1)}.`;
   }
 
-  // How long it takes here: the server trains for some seconds to see. Settings that do not go together are told at once, too.
+  // How long it takes here: the server trains for a few seconds to see. It also says at once which settings do not go together.
   let asking = 0;
   async function tellTime() {
     const count = ++asking;
@@ -114,20 +121,20 @@ export function createForm(train, node) {
       page.time.textContent = words;
       page.time.classList.toggle("error", isError);
     };
-    if (train.runs.some(isUnderWay)) return tell("How long it takes here is measured once the run is done.");
-    tell("Measuring how long it takes here …");
+    if (train.runs.some(isUnderWay)) return tell("The time on this machine is measured after the current run.");
+    tell("Measuring the time on this machine …");
     try {
       const { takes_s } = await measurePace({ preset: preset().id, settings: changed(), corpus: corpus?.key ?? null });
       tell(takes_s === null ? "" : `${duration(takes_s)} on this machine, measured.`);
     } catch (error) {
       tell(error.message, true);
-      train.checkRight();
+      train.checkSession();
     }
   }
 
   function settingNode({ name, help, low, high, type, choices }) {
     const row = make("label", "setting-row");
-    const field = make(choices.length ? "select" : "input", "train-field");
+    const field = make(choices.length ? "select" : "input", "field");
     field.name = name;
     if (choices.length) field.append(...choices.map((choice) => new Option(choice, choice)));
     else Object.assign(field, { type: "text", inputMode: type === "int" ? "numeric" : "decimal" });
@@ -141,10 +148,10 @@ export function createForm(train, node) {
     return whole;
   }
 
-  // A text over the limit is not sent: the server would hang up in the middle.
+  // A text over the limit is not sent: the server would close the connection in the middle.
   function send({ text, name }) {
     const most = known.limits.corpus_bytes;
-    if (new Blob([text]).size > most) throw new Error(`The text has more than ${most / 2 ** 20} MiB, the most that can be learned from here.`);
+    if (new Blob([text]).size > most) throw new Error(`The text is larger than ${most / 2 ** 20} MiB, the limit for training texts here.`);
     return sendCorpus(text, name);
   }
 
@@ -168,12 +175,12 @@ export function createForm(train, node) {
       if (count !== checking) return;
       page.about.textContent = error.message;
       page.about.classList.add("error");
-      train.checkRight();
+      train.checkSession();
     }
     tellCommand();
   }
 
-  page.preset.addEventListener("input", takePreset); // before the form hears of it
+  page.preset.addEventListener("input", takePreset); // before the event reaches the form
   page.source.addEventListener("change", () => {
     showSource();
     take();
@@ -191,7 +198,7 @@ export function createForm(train, node) {
     page.paste.hidden = page.source.value !== "paste";
   }
 
-  // The text that is chosen now; null for Tiny Shakespeare, and where none is there yet.
+  // The chosen text; null for Tiny Shakespeare, and where there is none yet.
   function chosen() {
     if (page.source.value === "paste") return page.paste.value ? { text: page.paste.value, name: "pasted text" } : null;
     const [file] = page.source.value === "file" ? page.file.files : [];
@@ -225,15 +232,15 @@ export function createForm(train, node) {
     event.preventDefault();
     void train.act(async () => {
       page.go.disabled = true;
-      asking += 1; // what is measured now is of no interest any more
+      asking += 1; // a measurement under way is no longer of interest
       page.time.textContent = "";
       try {
-        corpus = chosen(); // what was pasted just now, too
+        corpus = chosen(); // also what was pasted just now
         if (page.source.value && !corpus) throw new Error(page.source.value === "file" ? "Choose a text file first." : "Paste a text first.");
         if (corpus) corpus.key = (await send(corpus)).corpus; // the server keeps only the latest texts
         const name = page.name.value.trim() || `${preset().id}, ${new Date().toLocaleTimeString("en-GB")}`;
         const { run } = await startRun({ preset: preset().id, settings: changed(), corpus: corpus?.key ?? null, name });
-        train.show("watch");
+        train.views.show("watch");
         await train.look();
         train.watch(run.id);
       } finally {
@@ -244,8 +251,8 @@ export function createForm(train, node) {
 
   function showBusy() {
     const running = train.runs.find(isUnderWay);
-    const hadFocus = [page.go, page.stop].includes(document.activeElement);
-    if (Boolean(running) === page.stop.hidden) void tellTime(); // one began, or ended
+    const hadFocus = document.activeElement === page.go || document.activeElement === page.stop;
+    if (Boolean(running) === page.stop.hidden) void tellTime(); // one began or ended
     page.go.hidden = Boolean(running); // one run at a time
     page.stop.hidden = !running;
     if (hadFocus) (running ? page.stop : page.go).focus();
@@ -256,7 +263,7 @@ const shown = (alphabet) => alphabet.slice(0, MOST_SHOWN).map(signOf).join("") +
 
 function build(node) {
   const form = make("form", "new-run");
-  const preset = make("select", "train-field");
+  const preset = make("select", "field");
   preset.id = "train-preset";
   const [presetAbout, time] = [make("p", "train-hint"), make("p", "train-hint train-time")];
   time.setAttribute("role", "status");
@@ -265,31 +272,31 @@ function build(node) {
     name.htmlFor = field.id;
     return [name, field];
   };
-  const source = make("select", "train-field");
+  const source = make("select", "field");
   source.id = "train-source";
-  const ephemeral = Object.assign(make("p", "train-hint", "On this Space the disk is empty again after a restart: download what you want to keep."), { hidden: true });
+  const ephemeral = Object.assign(make("p", "train-hint", "This Space’s disk is wiped at every restart: download what you want to keep."), { hidden: true });
   source.append(new Option("Tiny Shakespeare", ""), new Option("A text file", "file"), new Option("A pasted text", "paste"));
   const file = Object.assign(make("input", "train-file"), { type: "file", accept: ".txt,.md,text/*", hidden: true });
   file.setAttribute("aria-label", "Text file");
-  const paste = Object.assign(make("textarea", "train-field"), { rows: 4, hidden: true, spellcheck: false, placeholder: "Paste a text" });
-  paste.setAttribute("aria-label", "Text to learn from");
+  const paste = Object.assign(make("textarea", "field"), { rows: 4, hidden: true, spellcheck: false, placeholder: "Paste a text" });
+  paste.setAttribute("aria-label", "Text to train on");
   const about = make("p", "train-hint train-corpus");
   about.setAttribute("role", "status");
-  const name = Object.assign(make("input", "train-field"), { id: "train-name", placeholder: "preset and time" });
-  const more = button("more-settings", "More settings", () => {});
+  const name = Object.assign(make("input", "field"), { id: "train-name", placeholder: "preset and time" });
+  const more = button("disclosure", "More settings", () => {});
   more.setAttribute("aria-expanded", "false");
   const settings = Object.assign(make("div", "settings"), { hidden: true });
   const [command, copy] = [make("code", "command"), button("quiet", "Copy", () => {})];
   const line = make("p", "command-line");
   line.append(command, copy);
   const actions = make("div", "train-actions train-go");
-  const trouble = make("p", "train-trouble");
+  const trouble = make("p", "trouble train-trouble");
   trouble.setAttribute("role", "alert");
-  const go = make("button", "train-button train-main", "Start");
+  const go = make("button", "button primary", "Start");
   go.type = "submit";
-  const stop = Object.assign(button("train-button", "Stop the run", () => {}), { hidden: true });
+  const stop = Object.assign(button("button", "Stop the run", () => {}), { hidden: true });
   actions.append(trouble, go, stop);
-  form.append(...label("Preset", preset), presetAbout, time, ...label("Learns from", source), file, paste, about, ...label("Name", name), more, settings, actions, ephemeral, line);
+  form.append(...label("Preset", preset), presetAbout, time, ...label("Training text", source), file, paste, about, ...label("Name", name), more, settings, actions, ephemeral, line);
   node.append(form);
   return { form, trouble, preset, presetAbout, time, source, ephemeral, file, paste, about, name, more, settings, command, copy, go, stop };
 }

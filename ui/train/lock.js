@@ -1,22 +1,23 @@
-// The lock: who knows the password may start runs, everybody may watch.
+// The lock: whoever knows the password may start runs; anyone may watch.
 import { button, make } from "../shared/dom.js";
-import { askRight, lock, unlock } from "./server.js";
+import { askSession, lock, unlock } from "./server.js";
 
+/** @param {import("./main.js").Train} train @param {HTMLElement} node */
 export function createLock(train, node) {
   const form = make("form", "lock-form");
   const label = make("label", "train-label", "Password");
-  const field = make("input", "train-field");
+  const field = make("input", "field");
   Object.assign(field, { id: "train-password", type: "password", autocomplete: "current-password", required: true });
   label.htmlFor = field.id;
-  const go = make("button", "train-button train-main", "Unlock");
+  const go = make("button", "button primary", "Unlock");
   go.type = "submit";
-  const said = make("p", "train-trouble");
+  const said = make("p", "trouble train-trouble");
   said.setAttribute("role", "alert");
   const hint = make("p", "train-hint");
   form.append(hint, label, field, go, said);
   const leave = button("quiet", "Lock again", async () => {
     await lock().catch((error) => train.say(error.message));
-    train.checkRight();
+    train.checkSession();
   });
   node.append(form, leave);
 
@@ -27,7 +28,7 @@ export function createLock(train, node) {
     try {
       await unlock(field.value);
       field.value = "";
-      train.checkRight();
+      train.checkSession();
     } catch (error) {
       said.textContent = error.message;
       field.select();
@@ -36,15 +37,15 @@ export function createLock(train, node) {
     }
   });
 
-  train.addEventListener("right", async () => {
+  train.addEventListener("session", async () => {
     const hadFocus = node.contains(document.activeElement);
     form.hidden = train.isAdmin;
     leave.hidden = !train.isAdmin;
     if (hadFocus) (train.isAdmin ? leave : field).focus();
     if (train.isAdmin) return train.say("");
-    const { closed, one_time } = await askRight().catch(() => ({}));
-    const where = one_time ? " It stands in the terminal where the app was started." : "";
-    hint.textContent = closed || `Everybody may watch. To start runs, unlock with the lecturer's password.${where}`;
+    const { closed, one_time } = await askSession().catch(() => ({ closed: "", one_time: false }));
+    const where = one_time ? " It is in the terminal where the app was started." : "";
+    hint.textContent = closed || `Anyone can watch. To start runs, unlock with the lecturer's password.${where}`;
     for (const part of [label, field, go]) part.hidden = Boolean(closed);
   });
 }

@@ -1,24 +1,21 @@
-// The Train tab. Given by gr.HTML: element. Runs are started by who has the right, and watched by everybody.
-//
-// `train` is an EventTarget:
-//   train.runs      what GET /train/runs says, the newest first        event "runs": it was asked for again
-//   train.run       the run that is watched, one of them, or null      event "run": another one; choose with train.watch(id)
-//   train.curve     its metrics and samples so far (curve.js)          event "curve": they grew
-//   train.isAdmin   whether this browser may act                       event "right": that changed
-//   train.limits    what GET /train/presets says of them, once this browser may act
-//   train.act(work, say)   does what an admin asked for, and says what went wrong; train.say(words, isError)
+// The Train tab: the admin starts runs, anyone watches them.
 import { copyLink, createMenu, sayer, toggleFullScreen, tool } from "../shared/bar.js";
+import { Emitter } from "../shared/emitter.js";
 import { createHelp, listenToKeys } from "../shared/keys.js";
-import { sampleTab } from "../shared/tabs.js";
-import { createViews } from "../shared/views.js";
+import { page } from "../shared/page.js";
+import { followTabs } from "../shared/tabs.js";
+import { Views } from "../shared/views.js";
 import { Curve } from "./curve.js";
 import { createForm } from "./form.js";
 import { createLock } from "./lock.js";
 import { createRuns } from "./runs.js";
 import { isUnderWay } from "./run.js";
-import { askRight, getRuns, hasRight } from "./server.js";
+import { askSession, getRuns, hasSession } from "./server.js";
 import { createWatch } from "./watch.js";
 
+/** @typedef {import("./run.js").Run} Run */
+
+/** @type {[string, string, (panel: HTMLElement, train: Train) => import("../shared/views.js").View][]} */
 const VIEWS = [
   ["watch", "Watch", createWatch],
   ["runs", "All runs", createRuns],
@@ -26,24 +23,41 @@ const VIEWS = [
 const LOOK_MS = 2_000; // between two questions, while a run is under way
 const IDLE_MS = 10_000; // ... and while none is
 
-class Train extends EventTarget {
+/**
+ * The runs on this machine, and the one that is watched. Events: "runs" (they were asked for again), "run" (another one is watched), "curve"
+ * (its curve grew), "session" (whether this browser may act has changed), "compare" (other runs are compared).
+ */
+export class Train extends Emitter {
+  /** @type {Run[]} the newest first */
   runs = [];
-  stepInUse = null; // after which the model in use is of its run
+  /** @type {number | null} the step that the default model's weights are from */
+  stepInUse = null;
+  /** @type {string | null} the run of the default model */
+  inUse = null;
   sampleTemperature = 0;
-  inUse = null; // id of the run whose model writes; null for the one that the app began with
+  /** @type {Run | null} the one that is watched */
   run = null;
-  hasLooked = false; // whether the server has said what runs there are
+  /** @type {Curve | null} its metrics and samples so far */
   curve = null;
-  isAdmin = hasRight();
+  hasLooked = false; // whether the server has listed the runs
+  isAdmin = hasSession();
+  /** @type {{name_chars: number, corpus_bytes: number} | null} known once this browser may act */
+  limits = null;
   #chosen = "";
 
-  constructor(element, address) {
+  /** @param {HTMLElement} element @param {import("../shared/page.js").Page} page */
+  constructor(element, page) {
     super();
-    Object.assign(this, { element, address });
-    this.#chosen = address.get("run_shown");
+    this.element = element;
+    this.page = page;
+    this.address = page.address;
+    /** @type {Views<Train>} */
+    this.views = new Views(element, { address: page.address, key: "train", ids: "train-" });
+    this.#chosen = page.address.get("run_shown");
+    page.models.addEventListener("default", () => void this.look().catch(() => {}));
   }
 
-  // The one that was chosen, else the one under way, else the one that was watched before, else the newest.
+  /** Watches a run: the chosen one, else the one under way, else the one that was watched before, else the newest. @param {string} id */
   watch(id = this.#chosen) {
     this.#chosen = id;
     this.address.keep("run_shown", id);
@@ -57,6 +71,7 @@ class Train extends EventTarget {
     this.run = run;
   }
 
+  /** @param {string} id */
   find(id) {
     return this.runs.find((run) => run.id === id);
   }
@@ -65,7 +80,7 @@ class Train extends EventTarget {
     const { runs, in_use, step_in_use, sample_temperature } = await getRuns();
     Object.assign(this, { runs, inUse: in_use, stepInUse: step_in_use, sampleTemperature: sample_temperature, hasLooked: true });
     if (this.#chosen && !this.find(this.#chosen)) {
-      this.say("The run that was watched is no longer there.");
+      this.say("The run that was shown here has been deleted.");
       this.watch("");
     }
     this.watch();
@@ -78,6 +93,13 @@ class Train extends EventTarget {
     if (curve && (await curve.read()) && curve === this.curve) this.tell("curve");
   }
 
+  /**
+   * Does what the admin asked for, and says what went wrong; null then.
+   * @template T
+   * @param {() => Promise<T>} work
+   * @param {(words: string) => void} say
+   * @returns {Promise<T | null>}
+   */
   async act(work, say = (words) => this.say(words)) {
     say("");
     try {
@@ -86,15 +108,15 @@ class Train extends EventTarget {
       return answer;
     } catch (error) {
       say(error.message);
-      this.checkRight();
+      this.checkSession();
       return null;
     }
   }
 
-  checkRight() {
-    if (this.isAdmin === hasRight()) return;
-    this.isAdmin = hasRight();
-    this.tell("right");
+  checkSession() {
+    if (this.isAdmin === hasSession()) return;
+    this.isAdmin = hasSession();
+    this.tell("session");
   }
 
   say(words, isError = true) {
@@ -102,27 +124,24 @@ class Train extends EventTarget {
     said.textContent = words;
     said.classList.toggle("error", isError && Boolean(words));
   }
-
-  tell(event) {
-    this.dispatchEvent(new CustomEvent(event));
-  }
 }
 
+/** Given by gr.HTML. @param {HTMLElement} element */
 export async function start(element) {
-  const sample = await sampleTab();
-  const train = new Train(element, sample.address);
+  const train = new Train(element, await page);
   createLock(train, element.querySelector(".train-lock"));
   createForm(train, element.querySelector(".train-form"));
-  createViews(train, VIEWS, { key: "train", ids: "train-" });
-  train.show(train.address.get("train"));
+  train.views.create(train, VIEWS);
+  train.views.show(train.address.get("train"));
   createBar(train);
-  train.tell("right");
-  if (train.isAdmin) void askRight().then(() => train.checkRight(), () => {}); // it may have ended meanwhile
+  train.tell("session");
+  if (train.isAdmin) void askSession().then(() => train.checkSession(), () => {}); // it may have ended meanwhile
   void follow(train);
+  followTabs(train.address);
   element.dataset.ready = "";
 }
 
-// Asks how things stand, as long as somebody looks.
+/** Asks for the state of the runs, as long as somebody is looking. @param {Train} train */
 async function follow(train) {
   let failed = false;
   for (;;) {
@@ -131,7 +150,7 @@ async function follow(train) {
         await train.look();
         if (failed) {
           train.say("");
-          void askRight().then(() => train.checkRight(), () => {}); // it was another app's, maybe
+          void askSession().then(() => train.checkSession(), () => {}); // it may have been restarted
         }
         failed = false;
       } catch (error) {
@@ -144,26 +163,28 @@ async function follow(train) {
   }
 }
 
+/** @param {Train} train */
 function createBar(train) {
-  const tools = train.element.querySelector(".bar-tools");
-  const say = sayer(train.element.querySelector(".bar-said"));
-  train.copyLink = () => copyLink(() => train.address.write(), say);
-  train.toggleFullScreen = () => toggleFullScreen(train.element, say);
-  const opener = tool("download", "Download", "Download (d)", () => train.download());
-  train.download = createMenu(train.element, opener, () => train.view().downloads ?? [], (words) => train.say(words));
+  const { address, element, views } = train;
+  const say = sayer(element.querySelector(".bar-said"));
+  const copy = () => copyLink(() => address.write(), say);
+  const fullScreen = () => toggleFullScreen(element, say);
+  const opener = tool("download", "Download", "Download (d)", () => download());
+  const download = createMenu(element, opener, () => views.view.downloads ?? [], (words) => train.say(words));
+  /** @type {import("../shared/views.js").Key[]} */
   const everywhere = [
-    ...train.views.map((name, i) => [`${i + 1}`, train.titleOf(name), () => train.show(name)]),
-    ["f", "Full screen", () => train.toggleFullScreen()],
-    ["l", "Copy link", () => train.copyLink()],
-    ["d", "Download", () => train.download()],
-    ["?", "These keys", () => train.showKeys()],
+    ...views.names.map((name, i) => /** @type {import("../shared/views.js").Key} */ ([`${i + 1}`, views.titleOf(name), () => views.show(name)])),
+    ["f", "Full screen", fullScreen],
+    ["l", "Copy link", copy],
+    ["d", "Download", () => download()],
+    ["?", "These keys", () => help()],
   ];
-  train.showKeys = createHelp(train, everywhere, [["Esc", "Close"]]);
-  listenToKeys(train, everywhere);
-  tools.append(
-    tool("link", "Copy link", "Copy link (l)", train.copyLink),
+  const help = createHelp(views, everywhere, [["Esc", "Close"]]);
+  listenToKeys(views, everywhere);
+  element.querySelector(".bar-tools").append(
+    tool("link", "Copy link", "Copy link (l)", copy),
     opener,
-    tool("full-screen", "Full screen", "Full screen (f)", train.toggleFullScreen),
-    tool("keys", "Keys", "Keys (?)", () => train.showKeys()),
+    tool("full-screen", "Full screen", "Full screen (f)", fullScreen),
+    tool("keys", "Keys", "Keys (?)", () => help()),
   );
 }

@@ -1,13 +1,37 @@
-// What is said of a run (ui/web/train.py tells it as JSON).
-export const LECTURES = "tinyshakespeare"; // the corpus of the lecture, with whose figures others cannot be compared
-export const MOST_COMPARED = 3; // with the one that is watched; dashes tell them apart
+// A run of training, and how its state is put into words.
 
+/**
+ * A run as the server describes it (ui/web/train.py).
+ * @typedef {object} Run
+ * @property {string} id
+ * @property {string} name
+ * @property {string} state "running", "stopping", "stopped", "done", "failed", "died"
+ * @property {string} why
+ * @property {string} notice
+ * @property {number} step
+ * @property {number} steps
+ * @property {number | null} best_loss
+ * @property {number | null} best_step
+ * @property {boolean} has_weights
+ * @property {number} n_params
+ * @property {number} elapsed_s
+ * @property {number} [left_s]
+ * @property {number} [chars_per_s]
+ * @property {{n_layer: number, n_head: number, n_embd: number}} network
+ * @property {{name: string, own: boolean, characters: number}} corpus
+ */
+
+export const LECTURES = "tinyshakespeare"; // the corpus of the lecture: runs on others cannot be compared with its figures
+export const MOST_COMPARED = 3; // with the one that is watched; dashes distinguish them
+
+/** @param {{state: string}} run */
 export const isUnderWay = ({ state }) => state === "running" || state === "stopping";
 
-const STATES = { running: "learning", stopping: "stopping, a checkpoint first", failed: "failed", died: "ended without a word" };
+const STATES = { running: "training", stopping: "saving a checkpoint, then stopping", failed: "failed", died: "crashed" };
+/** @param {Run} run */
 export function stateInWords({ state, step, steps, best_loss }) {
-  if (state === "running" && !step) return best_loss === null ? "starting" : "taking its first step";
-  return state === "running" && step === steps ? "evaluated for the last time" : (STATES[state] ?? state);
+  if (state === "running" && !step) return best_loss === null ? "starting" : "at its first step";
+  return state === "running" && step === steps ? "final evaluation" : (STATES[state] ?? state);
 }
 
 export function duration(seconds) {

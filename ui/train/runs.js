@@ -1,25 +1,28 @@
-// The view "All runs": every run on this machine; who has the right can do something with each.
+// The view "All runs": every run on this machine, with what the admin can do with each.
+import { toCSV } from "../shared/csv.js";
 import { button, make, number } from "../shared/dom.js";
 import { download } from "../shared/paint.js";
 import { actionsFor } from "./actions.js";
 import { duration, MOST_COMPARED, stateInWords } from "./run.js";
 
-const COLUMNS = ["Run", "State", "Loss", "Steps", "Network", "Learned from", "Took", "Curve"];
+const COLUMNS = ["Run", "State", "Loss", "Steps", "Network", "Training text", "Took", "Curve"];
 
+/** @param {HTMLElement} panel @param {import("./main.js").Train} train @returns {import("../shared/views.js").View} */
 export function createRuns(panel, train) {
-  const table = roled("table", "table", "runs"); // roles, for on a phone it is not laid out as a table
+  const table = roled("table", "table", "runs"); // roles, because on a phone it is not laid out as a table
   const [top, body] = [roled("thead", "rowgroup"), roled("tbody", "rowgroup")];
   const head = roled("tr", "row");
   head.append(...COLUMNS.map((name) => roled("th", "columnheader", "", name)));
   top.append(head);
   table.append(top, body);
-  const empty = make("p", "train-empty", "No run yet.");
+  const empty = make("p", "train-empty", "No runs yet.");
   const frame = make("div", "runs-frame");
   frame.append(table);
   panel.append(empty, frame);
-  let rows = new Map(); // of each run: { nodes, tell(run), actions }
+  /** @type {Map<string, {actions: string, nodes: HTMLElement[], tell: (run: import("./run.js").Run) => void}>} */
+  let rows = new Map();
 
-  // Rows stay while what they hold is told anew: a button may have the focus, or be about to be pressed.
+  // Rows stay while their content is updated: a button may have the focus, or be about to be pressed.
   function draw() {
     if (panel.hidden) return;
     empty.hidden = train.runs.length > 0 || !train.hasLooked;
@@ -43,7 +46,7 @@ export function createRuns(panel, train) {
     const row = roled("tr", "row");
     const open = button("quiet run-open", "", () => {
       train.watch(id);
-      train.show("watch");
+      train.views.show("watch");
     });
     const inUse = make("span", "run-in-use");
     const cells = COLUMNS.map(cellOf);
@@ -60,8 +63,8 @@ export function createRuns(panel, train) {
         stateInWords(run),
         run.best_loss === null ? "–" : run.best_loss.toFixed(3),
         `${number(run.step)} of ${number(run.steps)}`,
-        `${run.network.n_layer} x ${run.network.n_head} x ${run.network.n_embd}`,
-        `${run.corpus.name}, ${number(run.corpus.characters)}`,
+        run.kind === "gpt" ? `${run.network.n_layer} x ${run.network.n_head} x ${run.network.n_embd}` : run.kind,
+        `${run.corpus.name}, ${number(run.corpus.characters ?? run.corpus.pairs)}`,
         run.elapsed_s ? duration(run.elapsed_s) : "–",
       ];
       told.forEach((words, place) => (cells[place + 1].textContent = words));
@@ -84,25 +87,25 @@ export function createRuns(panel, train) {
     });
   }
 
-  for (const event of ["runs", "right", "compare"]) train.addEventListener(event, draw);
+  for (const event of ["runs", "session", "compare"]) train.addEventListener(event, draw);
   return { show: draw, downloads: [["Runs (CSV)", () => download("runs.csv", new Blob([asCSV(train.runs)], { type: "text/csv" }))]] };
 }
 
 function asCSV(runs) {
-  const quoted = (value) => `"${String(value ?? "").replaceAll('"', '""')}"`;
   const names = ["id", "name", "state", "best_loss", "best_step", "step", "steps", "n_params", "elapsed_s"];
-  return `${[names.join(","), ...runs.map((run) => names.map((name) => quoted(run[name])).join(","))].join("\n")}\n`;
+  return toCSV(names, runs.map((run) => names.map((name) => run[name])));
 }
 
-// On a phone there is no head: each cell says what it holds.
+// On a phone there is no head: each cell names what it holds.
 function cellOf(name) {
   const cell = roled("td", "cell");
   cell.dataset.name = name;
   return cell;
 }
 
-function roled(tag, role, ...rest) {
-  const node = make(tag, ...rest);
+/** @param {keyof HTMLElementTagNameMap} tag @param {string} role @param {string} [className] @param {string} [text] @returns {any} */
+function roled(tag, role, className, text) {
+  const node = make(tag, className, text);
   node.setAttribute("role", role);
   return node;
 }

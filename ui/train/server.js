@@ -1,10 +1,10 @@
-// What the Train tab asks of the server (ui/web/train.py, ui/web/admin.py). The right is a token, kept for this browser: a reload does not ask for
-// the password again, and in the frame of a Space, where cookies of third parties are blocked, it works too.
+// The Train tab's requests to the server (ui/web/train.py, ui/web/admin.py). The admin's session is a token, kept in this browser: a reload does not
+// ask for the password again, and it works in the frame of a Space, where third-party cookies are blocked.
 import { download } from "../shared/paint.js";
 import { accepted, reached } from "../shared/server.js";
 
 const KEY = "soliloquy-right"; // the token
-const ENDED = "soliloquy-right-ended"; // whether it is over; sent along at the next login, it tells this browser from a class behind the same address
+const ENDED = "soliloquy-right-ended"; // whether it is over; an old token, sent at the next login, distinguishes this browser from a class behind the same address
 
 function kept(key) {
   try {
@@ -21,24 +21,29 @@ function keep(value, isOver = "") {
   try {
     localStorage.setItem(KEY, value);
     localStorage.setItem(ENDED, isOver);
-  } catch {} // storage may be closed to us: then the right lasts as long as the page
+  } catch {} // storage may be blocked: then the session lasts as long as the page
 }
 
 const end = () => keep(token, "1");
 
-export const hasRight = () => Boolean(token) && !ended;
+export const hasSession = () => Boolean(token) && !ended;
 
-// An answer that is no refusal. Throws an Error in words for the reader; a right that is gone (401) is forgotten.
+/**
+ * An answer that is no refusal. Throws an Error in words for the reader; a session that is over (401) is forgotten.
+ * @param {string} path
+ * @param {{method?: string, json?: object, body?: BodyInit}} [options]
+ */
 async function ask(path, { method = "GET", json, body = json && JSON.stringify(json) } = {}) {
   const headers = { ...(token && { Authorization: `Bearer ${token}` }), ...(json && { "Content-Type": "application/json" }) };
   try {
-    return await accepted(fetch(path, { method, headers, body }), true); // training goes on whatever model is in use
+    return await accepted(fetch(path, { method, headers, body }));
   } catch (error) {
-    if (error.status === 401 && hasRight()) end();
+    if (error.status === 401 && hasSession()) end();
     throw error;
   }
 }
 
+/** @param {string} path @param {{method?: string, json?: object, body?: BodyInit}} [options] @returns {Promise<any>} */
 const asJSON = async (path, options) => reached((await ask(path, options)).json());
 
 export const getPresets = () => asJSON("./train/presets");
@@ -51,16 +56,16 @@ export const startRun = (asked) => asJSON("./train/start", { method: "POST", jso
 export const act = (id, action, json = {}) => asJSON(`./train/runs/${id}/${action}`, { method: "POST", json });
 export const useShipped = () => asJSON("./train/shipped/use", { method: "POST", json: {} });
 
-// The weights and what they need, as one file.
+// The weights and their config, as one file.
 export async function downloadRun({ id, name }) {
   download(`${name}.zip`, await reached((await ask(`./train/runs/${id}/weights`)).blob()));
 }
 
-// Whether this browser may act, and why nobody can: { admin, closed }.
-export async function askRight() {
-  const right = await asJSON("./admin/right");
-  if (!right.admin && hasRight()) end();
-  return right;
+/** Whether this browser may act, and why nobody can. @returns {Promise<{admin: boolean, closed: string, one_time: boolean}>} */
+export async function askSession() {
+  const session = await asJSON("./admin/session");
+  if (!session.admin && hasSession()) end();
+  return session;
 }
 
 export async function unlock(password) {
@@ -68,7 +73,7 @@ export async function unlock(password) {
   keep(token);
 }
 
-// The token is forgotten here even if the server cannot be told.
+// The token is forgotten here even if the server cannot be reached.
 export async function lock() {
   try {
     await asJSON("./admin/logout", { method: "POST", json: {} });

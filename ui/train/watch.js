@@ -1,4 +1,5 @@
-// The view "Watch": how far a run is, its loss, and what it writes from the same prompt with the same dice at each evaluation.
+// The view "Watch": the progress of a run, its loss, and what it writes with the same dice at each evaluation.
+import { toCSV } from "../shared/csv.js";
 import { button, make, number, plural } from "../shared/dom.js";
 import { download, savePicture } from "../shared/paint.js";
 import { actionsFor } from "./actions.js";
@@ -9,15 +10,18 @@ import { getLog } from "./server.js";
 
 const SCALES = ["log", "linear"];
 
+/** @param {HTMLElement} panel @param {import("./main.js").Train} train @returns {import("../shared/views.js").View} */
 export function createWatch(panel, train) {
   const page = build(panel);
-  const chart = createChart((step) => choose(step));
+  const chart = createChart(train.page.limits.lecture, (step) => choose(step));
   page.figure.append(chart.node);
-  let at = null; // the evaluation whose sample is shown; null for the newest
-  let others = []; // curves of earlier runs that are compared
+  /** @type {number | null} the evaluation whose sample is shown; null for the newest */
+  let at = null;
+  /** @type {Curve[]} of earlier runs that are compared */
+  let others = [];
   let drawnBeside = 0;
   let scale = SCALES.includes(train.address.get("scale")) ? train.address.get("scale") : SCALES[0];
-  const switches = SCALES.map((name) => [name, button("switch", name, () => setScale(name))]);
+  const switches = SCALES.map((name) => /** @type {[string, HTMLElement]} */ ([name, button("switch", name, () => setScale(name))]));
   page.tools.append(...switches.map(([, node]) => node));
   page.slider.addEventListener("input", () => choose(train.curve.samples[Number(page.slider.value)].step));
   page.newest.addEventListener("click", () => choose(null));
@@ -62,7 +66,7 @@ export function createWatch(panel, train) {
     drawSample(curve, sample);
   }
 
-  // Made anew only where others are possible: who has one in focus keeps it.
+  // Replaced only where other actions are possible: a focused one keeps the focus.
   let drawn = "";
   function drawActions(run) {
     const nodes = actionsFor(train, run);
@@ -72,7 +76,7 @@ export function createWatch(panel, train) {
     page.actions.replaceChildren(...nodes);
   }
 
-  // What went wrong, and the end of the log: for the admin, for it may tell of the machine.
+  // What went wrong, and the end of the log: for the admin alone, because it may reveal details of the machine.
   let told = "";
   async function tellTrouble({ id, state, notice, why }) {
     const key = `${id} ${state} ${train.isAdmin} ${notice}`;
@@ -81,11 +85,14 @@ export function createWatch(panel, train) {
     page.trouble.textContent = notice;
     page.log.hidden = true;
     if (state !== "failed" && state !== "died") return;
-    if (!train.isAdmin) return (page.trouble.textContent = why || "It ended before its time. Who unlocks sees its last words.");
+    if (!train.isAdmin) {
+      page.trouble.textContent = why || "The run ended early. Unlock this tab to see the end of its log.";
+      return;
+    }
     try {
       const { error, last_lines } = await getLog(id);
       if (told !== key) return;
-      page.trouble.textContent = error || "It ended without a word: the machine or somebody else ended it. Resume goes on from its last checkpoint.";
+      page.trouble.textContent = error || "The run crashed, or something else on the machine ended it. Resume continues from its last checkpoint.";
       page.log.hidden = !last_lines.length;
       page.log.textContent = last_lines.join("\n");
     } catch (error) {
@@ -96,8 +103,8 @@ export function createWatch(panel, train) {
   function drawSample({ samples }, sample) {
     page.sample.hidden = !sample;
     if (!sample) return;
-    page.slider.max = samples.length - 1;
-    page.slider.value = samples.indexOf(sample);
+    page.slider.max = String(samples.length - 1);
+    page.slider.value = String(samples.indexOf(sample));
     page.slider.setAttribute("aria-valuetext", `step ${number(sample.step)}`);
     const same = `without a prompt, at temperature ${train.sampleTemperature}, with the same dice`;
     page.when.textContent = `After ${plural(sample.step, "step")}: ${same}`;
@@ -109,7 +116,7 @@ export function createWatch(panel, train) {
   train.addEventListener("runs", redraw);
   train.addEventListener("runs", compare);
   train.addEventListener("curve", redraw);
-  train.addEventListener("right", redraw);
+  train.addEventListener("session", redraw);
   train.addEventListener("run", () => {
     at = null;
     void compare();
@@ -119,8 +126,8 @@ export function createWatch(panel, train) {
     show: redraw,
     keys: [
       ["s", "Logarithmic or linear", () => setScale(SCALES[1 - SCALES.indexOf(scale)])],
-      [".", "The next evaluation", () => move(1)],
-      [",", "The evaluation before", () => move(-1)],
+      [".", "Next evaluation", () => move(1)],
+      [",", "Previous evaluation", () => move(-1)],
     ],
     downloads: [
       ["Loss (PNG)", () => savePicture("loss.png", 1000, 520, chart.paint)],
@@ -136,7 +143,7 @@ export function createWatch(panel, train) {
   }
 }
 
-// The large numbers, from what was measured last.
+// The large numbers, from the latest measurements.
 function figures(run, curve) {
   const val = curve.val.at(-1)?.[1];
   const last = curve.steps.at(-1);
@@ -160,19 +167,20 @@ const short = (value) => (value && (value < 0.001 || value >= 10_000) ? value.to
 
 function asCSV({ steps, evaluations }) {
   const lines = [...steps, ...evaluations].sort((a, b) => a.step - b.step);
-  const names = ["step", "loss", "val_loss", "val_loss_average", "learning_rate", "grad_norm", "elapsed_s"];
-  return `${[names.join(","), ...lines.map((line) => names.map((name) => line[name] ?? "").join(","))].join("\n")}\n`;
+  const usual = ["step", "loss", "val_loss", "val_loss_average", "learning_rate", "grad_norm", "elapsed_s"];
+  const names = [...new Set([...usual, ...lines.flatMap(Object.keys)])]; // a task may have metrics of its own
+  return toCSV(names, lines.map((line) => names.map((name) => line[name])));
 }
 
 function build(panel) {
-  const empty = make("p", "train-empty", "Nothing was trained here yet. Who unlocks this tab starts runs; everybody watches them here.");
+  const empty = make("p", "train-empty", "No runs yet. Unlock this tab to start one; anyone can watch.");
   const filled = make("div", "watch");
   const head = make("div", "watch-head");
   const [name, state, tools] = [make("h2", "watch-name"), make("span", "watch-state"), make("div", "watch-tools")];
   state.setAttribute("role", "status");
   head.append(name, state, tools);
   const actions = make("div", "watch-actions");
-  const [trouble, log] = [make("p", "train-trouble"), make("pre", "train-log")];
+  const [trouble, log] = [make("p", "trouble train-trouble"), make("pre", "train-log")];
   log.hidden = true;
   log.tabIndex = 0;
   const [numbers, figure, sample] = [make("div", "watch-numbers"), make("div", "watch-figure"), make("section", "watch-sample")];
@@ -180,7 +188,7 @@ function build(panel) {
   const bar = make("div", "watch-sample-bar");
   const when = make("p", "watch-when");
   const slider = make("input", "watch-slider");
-  Object.assign(slider, { type: "range", min: 0, step: 1 });
+  Object.assign(slider, { type: "range", min: "0", step: "1" });
   slider.setAttribute("aria-label", "Evaluation");
   const newest = button("quiet", "Newest", () => {});
   bar.append(when, slider, newest);

@@ -1,0 +1,1 @@
+"""The app's routes, a file per address; `ui/server.py` lists them."""

@@ -1,18 +1,18 @@
-"""The right to train: a password for it, and a token for who knew the password.
+"""Who may train: a password opens a session, which a token stands for.
 
     POST /admin/login    {"password": "..."}    {"token": "...", "expires_s": 43200}
     POST /admin/logout   {}                     {}
-    GET  /admin/right                           {"admin": true, "expires_s": 41023.5, "closed": "", "one_time": true}
+    GET  /admin/session                         {"admin": true, "expires_s": 41023.5, "closed": "", "one_time": true}
 
-The page keeps the token in its local storage and sends it along as "Authorization: Bearer ...". So it survives a reload; it works in a
-Space's frame, where browsers keep back cookies; and no other site can send it. The server keeps only what a token hashes to.
+The page keeps the token in its local storage and sends it as "Authorization: Bearer ...". So a session survives a reload; it works in the
+frame of a Space, where browsers block cookies; and no other site can send the token. The server keeps only a hash of it.
 
-A wrong password is answered by 401. After some of them the client has to wait, longer each time, and is told so by 429 with
-"Retry-After"; the password of who does not wait is not looked at. A client is the host that the connection comes from. Behind one
-address there may be a whole class: whoever once had the right, and sends that token along when logging in again, is a client of
-their own, so that no student can lock the lecturer out.
+A wrong password is answered by 401. After a few of them the client has to wait, longer each time: it is answered by 429 with
+"Retry-After", and its passwords are not checked until then. A client is the host that the connection comes from. A whole class may share
+one address; so a browser that once had a session, and sends its old token when it logs in again, counts as a client of its own, and no
+student can lock the lecturer out.
 
-"closed" says why nobody can have the right, and what to do; "one_time" that the password stands in the terminal.
+"closed" says why nobody can log in, and what to do; "one_time" that the password was printed in the terminal.
 """
 
 from __future__ import annotations
@@ -25,33 +25,30 @@ import os
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from fastapi import FastAPI
 from starlette.requests import Request as HTTPRequest
 from starlette.responses import JSONResponse, Response
 
-from model.errors import SoliloquyError
-from ui.web.http import Asked, add_get, add_post, refusal
+from ui.web.http import NO_STORE, Body, refusal, takes_json
 
 log = logging.getLogger(__name__)
 
-RIGHT_S = 12 * 3600.0  # a day of lectures
-MAX_RIGHTS = 64  # the oldest is dropped first
-MAX_CLIENTS = 1_024  # whose wrong tries are remembered
-FREE_TRIES = 3  # wrong ones, before a client has to wait
+SESSION_S = 12 * 3600.0  # a day of lectures
+MAX_SESSIONS = 64  # the oldest ends first
+MAX_CLIENTS = 1_024  # with wrong passwords that are remembered
+FREE_TRIES = 3  # wrong passwords before a client has to wait
 LONGEST_WAIT_S = 60.0
-FORGIVEN_AFTER_S = 3_600.0  # without a wrong try
+FORGIVEN_AFTER_S = 3_600.0  # without a wrong password
 SHOWN_CHARS = 100  # of an address, in the log
-IPV6_NETWORK = 64  # bits: a household's, or a class's
+IPV6_NETWORK = 64  # bits of a household's or a class's network
 
 WRONG = "This is not the password."
-NO_RIGHT = "This needs the admin's right: unlock the Train tab. A right ends after a while, and when the app is started anew."
+LOCKED = "Unlock the Train tab first."
 CLOSED_ON_A_SPACE = (
-    "Nobody can train on this Space yet. Its owner sets a secret named ADMIN_PASSWORD in the Space's settings, under Variables and "
-    "secrets; the Space then restarts, and that password opens this tab."
+    "Training is not set up on this Space yet. Its owner has to set a secret named ADMIN_PASSWORD in the Space's settings, under "
+    "Variables and secrets. The Space then restarts, and that password unlocks this tab."
 )
 
 
@@ -60,7 +57,8 @@ class Tries:
     """Wrong passwords of a client.
 
     Attributes:
-        until: before then no password of theirs is looked at.
+        last: when the last one came.
+        until: no password of the client's is checked before.
     """
 
     wrong: int = 0
@@ -69,49 +67,50 @@ class Tries:
 
 
 class Lock:
-    """Who may train. For the event loop's thread.
+    """Keeps the sessions of those who may train, and checks requests. The `Access` of every route that is the admin's alone. For the
+    event loop's thread.
 
     Args:
-        password: opens it; "" leaves it closed to everybody.
-        on_a_space: the connection then comes from the Space's own proxy, which says at the end of X-Forwarded-For who asked.
-        one_time: whether the password was made up for this start, and stands in the terminal.
-        clock: seconds; they pass while a laptop sleeps, too.
+        password: opens a session; with "" nobody can.
+        on_a_space: connections then come from the Space's own proxy, which names the client at the end of X-Forwarded-For.
+        one_time: whether the password was made up for this start and printed in the terminal.
+        clock: gives seconds, which must pass while a laptop sleeps, too.
     """
 
     def __init__(self, password: str, on_a_space: bool = False, clock: Callable[[], float] = time.time, one_time: bool = False):
         self._digest = _digest(password) if password else b""
         self._on_a_space, self._clock, self.one_time = on_a_space, clock, one_time
-        self._rights: OrderedDict[bytes, float] = OrderedDict()  # a token's digest -> when it ends; those that ended are kept for a while
-        self._tries: OrderedDict[str, Tries] = OrderedDict()  # of each client; who tried last comes last
+        self._sessions: OrderedDict[bytes, float] = OrderedDict()  # hash of the token -> when it ends; ended ones are kept for a while
+        self._tries: OrderedDict[str, Tries] = OrderedDict()  # per client; the one that tried last comes last
 
     @property
     def closed(self) -> str:
-        """Why nobody can have the right, and what to do; "" if somebody can."""
+        """Why nobody can log in, and what to do; "" if somebody can."""
         return "" if self._digest else CLOSED_ON_A_SPACE
 
     def log_in(self, password: str, client: str) -> str | None:
-        """A new token, or None for a wrong password."""
+        """The token of a new session, or None for a wrong password."""
         if not hmac.compare_digest(_digest(password), self._digest):
             self._count_wrong(client)
             return None
         self._tries.pop(client, None)
         token = secrets.token_urlsafe(32)
-        self._rights[_digest(token)] = self._clock() + RIGHT_S
-        while len(self._rights) > MAX_RIGHTS:
-            self._rights.popitem(last=False)
+        self._sessions[_digest(token)] = self._clock() + SESSION_S
+        while len(self._sessions) > MAX_SESSIONS:
+            self._sessions.popitem(last=False)
         return token
 
     def log_out(self, token: str) -> None:
-        """Ends a right."""
-        if (digest := _digest(token)) in self._rights:
-            self._rights[digest] = self._clock()
+        """Ends a session."""
+        if (digest := _digest(token)) in self._sessions:
+            self._sessions[digest] = self._clock()
 
     def left_s(self, token: str) -> float:
-        """For how long a token still gives the right; 0 if it does not."""
-        return max(0.0, self._rights.get(_digest(token), 0.0) - self._clock()) if token else 0.0
+        """How long the session of a token lasts; 0 if there is none."""
+        return max(0.0, self._sessions.get(_digest(token), 0.0) - self._clock()) if token else 0.0
 
     def wait_s(self, client: str) -> float:
-        """For how long a client has to wait before a password is looked at."""
+        """How long a client has to wait until its passwords are checked."""
         tries = self._tries.get(client)
         return max(0.0, tries.until - self._clock()) if tries else 0.0
 
@@ -128,24 +127,24 @@ class Lock:
             self._tries.popitem(last=False)
 
     def admits(self, http: HTTPRequest) -> bool:
-        """Whether a request comes with the right."""
+        """Whether a request belongs to a session."""
         return self.left_s(_token(http)) > 0
 
     def refuse(self, http: HTTPRequest) -> Response | None:
-        """The refusal of a request that comes without the right, which is logged. The one check of all that is the admin's alone."""
+        """The refusal of a request without a session, which is logged. All routes that are the admin's alone are checked here."""
         if self.admits(http):
             return None
-        self.log(http, "no right")
-        return refusal(self.closed or NO_RIGHT, 401)
+        self.log(http, "no session")
+        return refusal(self.closed or LOCKED, 401)
 
     def client(self, http: HTTPRequest) -> str:
-        """Who asks: one who once had the right, or a host."""
+        """Where a request comes from: a browser that once had a session, or a host."""
         digest = _digest(_token(http))
-        return digest.hex() if digest in self._rights else self._host(http)
+        return digest.hex() if digest in self._sessions else self._host(http)
 
     def _host(self, http: HTTPRequest) -> str:
         host = http.client.host if http.client else ""
-        if self._on_a_space:  # what stands before the last comma is what the client itself sent
+        if self._on_a_space:  # everything before the last comma was sent by the client itself
             host = ",".join(http.headers.getlist("x-forwarded-for")).rpartition(",")[2].strip() or host
         try:
             address = ipaddress.ip_address(host)
@@ -158,71 +157,58 @@ class Lock:
         return host
 
     def log(self, http: HTTPRequest, why: str) -> None:
-        """Logs a refusal, on one line whatever was sent."""
+        """Logs a refusal, on one line whatever the client sent."""
         log.warning("refused %s %s to %s: %s", http.method, ascii(http.url.path[:SHOWN_CHARS]), ascii(self._host(http)), ascii(why))
-
-    def logged(self, respond: Callable[..., Awaitable[Response]]) -> Callable[..., Awaitable[Response]]:
-        """The same answers; what they refuse to the admin is logged too. The request comes last."""
-
-        async def answer(*asked: Any) -> Response:
-            try:
-                return await respond(*asked)
-            except SoliloquyError as error:
-                self.log(asked[-1], str(error))
-                raise
-
-        return answer
-
-    def answer_login(self, asked: Asked, http: HTTPRequest) -> Response:
-        """A token for the password, or the refusal, which is logged."""
-        if self.closed:
-            self.log(http, "no password is set")
-            return refusal(self.closed, 403)
-        client = self.client(http)
-        if wait_s := self.wait_s(client):
-            self.log(http, "has to wait")
-            seconds = int(wait_s) + 1
-            return refusal(f"Too many wrong passwords. Wait {seconds} s and try again.", 429, **{"Retry-After": str(seconds)})
-        password = asked.get("password")
-        token = self.log_in(password if isinstance(password, str) else "", client)
-        if token is None:
-            self.log(http, "wrong password")
-            return refusal(WRONG, 401)
-        return _private({"token": token, "expires_s": RIGHT_S})
 
 
 def make_lock(environment: Mapping[str, str] = os.environ) -> tuple[Lock, str]:
-    """The lock, and the one-time password to print in the terminal; "" where there is none."""
+    """The lock, and the one-time password to print in the terminal; "" if there is none."""
     on_a_space = "SPACE_ID" in environment
     if password := environment.get("ADMIN_PASSWORD", ""):
         return Lock(password, on_a_space), ""
-    if on_a_space:  # its terminal is a log that others may read
+    if on_a_space:  # its terminal is a log that others may be able to read
         return Lock("", on_a_space), ""
     password = "-".join(secrets.token_hex(2) for _ in range(3))
     return Lock(password, one_time=True), password
 
 
-def add_lock(server: FastAPI, lock: Lock) -> None:
-    """Adds the routes."""
+class Admin:
+    """The handlers."""
 
-    async def login(asked: Asked, http: HTTPRequest) -> Response:
-        return lock.answer_login(asked, http)
+    def __init__(self, lock: Lock):
+        self._lock = lock
+        self.login, self.logout = takes_json({"password"}, self._login), takes_json((), self._logout)
 
-    async def logout(asked: Asked, http: HTTPRequest) -> Response:
-        lock.log_out(_token(http))
+    async def session(self, http: HTTPRequest) -> Response:
+        """Whether a token's session still lasts, and whether anybody can log in."""
+        left_s = self._lock.left_s(_token(http))
+        return _private({"admin": left_s > 0, "expires_s": round(left_s, 1), "closed": self._lock.closed, "one_time": self._lock.one_time})
+
+    async def _login(self, body: Body, http: HTTPRequest) -> Response:
+        """A token for the password, or a refusal, which is logged."""
+        lock = self._lock
+        if lock.closed:
+            lock.log(http, "no password is set")
+            return refusal(lock.closed, 403)
+        client = lock.client(http)
+        if wait_s := lock.wait_s(client):
+            lock.log(http, "has to wait")
+            seconds = int(wait_s) + 1
+            return refusal(f"Too many wrong passwords. Wait {seconds} s and try again.", 429, **{"Retry-After": str(seconds)})
+        password = body.get("password")
+        token = lock.log_in(password if isinstance(password, str) else "", client)
+        if token is None:
+            lock.log(http, "wrong password")
+            return refusal(WRONG, 401)
+        return _private({"token": token, "expires_s": SESSION_S})
+
+    async def _logout(self, body: Body, http: HTTPRequest) -> Response:
+        self._lock.log_out(_token(http))
         return _private({})
-
-    async def right(http: HTTPRequest) -> Response:
-        left_s = lock.left_s(_token(http))
-        return _private({"admin": left_s > 0, "expires_s": round(left_s, 1), "closed": lock.closed, "one_time": lock.one_time})
-
-    add_post(server, "/admin/login", {"password"}, login)
-    add_post(server, "/admin/logout", (), logout)
-    add_get(server, "/admin/right", right)
 
 
 def _private(content: dict[str, object]) -> Response:
-    return JSONResponse(content, headers={"Cache-Control": "no-store"})
+    return JSONResponse(content, headers=NO_STORE)
 
 
 def _token(http: HTTPRequest) -> str:

@@ -1,91 +1,115 @@
-"""What the page's own routes have in common: JSON comes in, what is refused is answered by a status and {"error": "..."}, and lines of
-JSON go out for as long as somebody reads them."""
+"""What the app's routes share: the entries of the route table, JSON in a request's body, and refusals.
+
+A refusal is a status with {"error": "..."}, one sentence or two for the reader.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
-from typing import Any
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
 
-import anyio
 from fastapi import FastAPI
 from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HTTPRequest
 from starlette.responses import JSONResponse, Response
-from starlette.types import Receive, Scope, Send
 
-from model.errors import BusyError, ParameterError, SoliloquyError
-from model.sampling import draw_seed
-from ui.web.progress import View
+from model.errors import BusyError, ParameterError, SoliloquyError, UnknownModelError
 
-METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]  # each route answers all, or Gradio's page would
-MOST_DIGITS = 100  # of a number, before it is even read
-MAX_NAME_CHARS = 64  # of a viewer
-UNREAD_S = 30.0  # how long a connection may leave what it is sent unread
-TOO_LARGE = "The request is too large, or was not sent to its end."
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")  # a route answers all of them: those it left out would reach Gradio's page
+MAX_DIGITS = 100  # of a number; Python is not made to parse more
+TOO_LARGE = "The request is too large, or the connection closed before all of it arrived."
+NO_STORE = {"Cache-Control": "no-store"}
 
-Asked = dict[str, Any]
-Refuse = Callable[[HTTPRequest], Response | None]
+Body = dict[str, Any]  # the JSON object that a request brings
+Respond = Callable[[HTTPRequest], Awaitable[Response]]
 
 
-def nobody(http: HTTPRequest) -> Response | None:
-    """Who is refused an open route."""
-    return None
+class Access(Protocol):
+    """Who may use a route."""
+
+    def refuse(self, http: HTTPRequest) -> Response | None:
+        """The refusal, for a request that is not allowed."""
+
+    def log(self, http: HTTPRequest, why: str) -> None:
+        """Logs that a request was refused, where that is of interest."""
 
 
-def add_post(
-    server: FastAPI,
-    path: str,
-    names: Collection[str],
-    respond: Callable[[Asked, HTTPRequest], Awaitable[Response]],
-    refuse: Refuse = nobody,
-) -> None:
-    """Adds a route that takes a JSON object by POST.
+class Everyone:
+    """Allows every request."""
 
-    Args:
-        names: of the settings that may be sent, apart from "viewer", which all routes take.
-        respond: answers what was sent; the errors that it raises are told in words.
-        refuse: answers who may not ask, before anything is read of what was sent.
+    def refuse(self, http: HTTPRequest) -> Response | None:
+        """Never a refusal."""
+        return None
+
+    def log(self, http: HTTPRequest, why: str) -> None:
+        """Logs nothing."""
+
+
+EVERYONE = Everyone()
+
+
+@dataclass(frozen=True)
+class Route:
+    """One line of the route table.
+
+    Attributes:
+        respond: answers a request of that method. A SoliloquyError that it raises becomes a refusal in the error's words.
+        head: whether HEAD is answered too.
     """
 
-    @server.api_route(path, methods=METHODS)
-    async def answer(http: HTTPRequest) -> Response:
-        if refused := refuse(http):
+    method: str
+    path: str
+    respond: Respond
+    access: Access = EVERYONE
+    head: bool = False
+
+    async def answer(self, http: HTTPRequest) -> Response:
+        """Answers a request of any method. The access is checked before anything else."""
+        if refused := self.access.refuse(http):
             return refused
-        if http.method != "POST":
-            return refusal("Send a POST request with a JSON object.", 405, Allow="POST")
-        if http.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-            # Any page may make a browser send other types anywhere; for this one it has to ask first.
-            return refusal("The content type must be application/json.", 415)
+        if http.method != self.method and not (self.head and http.method == "HEAD"):
+            return refusal(f"Send a {self.method} request.", 405, Allow=self.method)
         try:
-            return await respond(_read_json(await http.body(), {"viewer", *names}), http)
-        except ClientDisconnect:  # or a body over the limit, which is cut off
+            return await self.respond(http)
+        except ClientDisconnect:  # also a body over the limit, which is cut off
             return refusal(TOO_LARGE, 413)
-        except BusyError as error:
-            return refusal(str(error), 503)
         except SoliloquyError as error:
-            return refusal(str(error), 400)
+            self.access.log(http, str(error))
+            return refusal(str(error), status_of(error))
 
 
-def add_get(server: FastAPI, path: str, respond: Callable[[HTTPRequest], Awaitable[Response]], refuse: Refuse = nobody) -> None:
-    """Adds a route that is only read.
+def get(path: str, respond: Respond, access: Access = EVERYONE, head: bool = False) -> Route:
+    """A route that is only read."""
+    return Route("GET", path, respond, access, head)
+
+
+def post(path: str, respond: Respond, access: Access = EVERYONE) -> Route:
+    """A route that takes a body."""
+    return Route("POST", path, respond, access)
+
+
+def add_routes(server: FastAPI, routes: Iterable[Route]) -> None:
+    """Gives a table of routes to a server. The first that matches a path answers."""
+    for route in routes:
+        server.add_route(route.path, route.answer, methods=[*METHODS])
+
+
+def takes_json(names: Collection[str], respond: Callable[[Body, HTTPRequest], Awaitable[Response]]) -> Respond:
+    """A handler for requests that bring a JSON object.
 
     Args:
-        respond: answers; the errors that it raises are told in words.
-        refuse: answers who may not ask.
+        names: what the object may have, apart from "viewer", which all of them may.
     """
 
-    @server.api_route(path, methods=METHODS)
     async def answer(http: HTTPRequest) -> Response:
-        if refused := refuse(http):
-            return refused
-        if http.method != "GET":
-            return refusal("Send a GET request.", 405, Allow="GET")
-        try:
-            return await respond(http)
-        except SoliloquyError as error:
-            return refusal(str(error), 400)
+        if http.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+            # Any page may make a browser send other types to any host; for this type the browser has to ask the host first.
+            return refusal("The content type must be application/json.", 415)
+        return await respond(_read_json(await http.body(), {"viewer", *names}), http)
+
+    return answer
 
 
 def refusal(error: str, status: int, **headers: str) -> Response:
@@ -93,114 +117,34 @@ def refusal(error: str, status: int, **headers: str) -> Response:
     return JSONResponse({"error": error}, status, headers)
 
 
-def read_viewer(asked: Asked, http: HTTPRequest) -> str:
-    """Who asks: the name that was sent, or the host.
+def status_of(error: SoliloquyError) -> int:
+    """The HTTP status of an error."""
+    if isinstance(error, UnknownModelError):
+        return 404
+    return 503 if isinstance(error, BusyError) else 400
 
-    Raises:
-        ParameterError: it is no name.
+
+def model_header(key: str) -> dict[str, str]:
+    """The header that names the model whose numbers or texts an answer has."""
+    return {"X-Model": key}
+
+
+def _read_json(body: bytes, names: Collection[str]) -> Body:
     """
-    viewer = asked.get("viewer", http.client.host if http.client else "")
-    if not isinstance(viewer, str) or len(viewer) > MAX_NAME_CHARS:
-        raise ParameterError(f"The viewer must be a text of at most {MAX_NAME_CHARS} characters.")
-    return viewer
-
-
-def read_seed(typed: object) -> int:
-    """The seed that was typed or sent as a number, or a drawn one.
-
     Raises:
-        ParameterError: what was typed is no whole number.
-    """
-    if typed is None:
-        return draw_seed()
-    if isinstance(typed, int) and not isinstance(typed, bool):
-        return typed
-    if not isinstance(typed, str):
-        raise ParameterError("The seed must be a whole number, or empty for a new one each time.")
-    digits = typed.strip()
-    if not digits:
-        return draw_seed()
-    if not (digits.isascii() and digits.removeprefix("-").isdigit() and len(digits) <= MOST_DIGITS):
-        raise ParameterError(f"The seed must be a whole number, or empty for a new one each time, not {typed[:40]!r}.")
-    return int(digits)
-
-
-def read_index(digits: str) -> int:
-    """A whole number from 0 in an address, or -1 for what is none."""
-    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= MOST_DIGITS else -1
-
-
-def _read_json(body: bytes, names: Collection[str]) -> Asked:
-    """The settings that were sent.
-
-    Raises:
-        ParameterError: they are none.
+        ParameterError: the body is not a JSON object, or has a name that is not among those allowed.
     """
     try:
-        asked = json.loads(body, parse_int=_read_int)
+        content = json.loads(body, parse_int=_read_int)
     except (ValueError, RecursionError) as error:
-        raise ParameterError("The request is no JSON.") from error
-    if not isinstance(asked, dict):
-        raise ParameterError("The request must be a JSON object.")
-    if unknown := asked.keys() - names:
+        raise ParameterError("The body is not valid JSON.") from error
+    if not isinstance(content, dict):
+        raise ParameterError("The body must be a JSON object.")
+    if unknown := content.keys() - names:
         raise ParameterError(f"There is no setting {str(min(unknown))[:40]!r}.")
-    return asked
+    return content
 
 
 def _read_int(digits: str) -> float:
-    """A whole number; Python reads none of thousands of digits, and no setting is one."""
-    return int(digits) if len(digits) <= MOST_DIGITS else float(digits)
-
-
-async def while_connected(receive: Receive, work: Callable[[], Awaitable[object]]) -> None:
-    """Does work for a client; that it hangs up ends the work at once.
-
-    Args:
-        receive: the connection's, its request already read.
-    """
-
-    async def watch() -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        tasks.cancel_scope.cancel()
-
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(watch)
-        await work()
-        tasks.cancel_scope.cancel()
-
-
-class LineStream(Response):
-    """Lines of JSON, as long as somebody reads them.
-
-    Written against ASGI itself: a connection that is closed ends the work behind the lines at once, and one that takes nothing more
-    after a while.
-
-    Args:
-        lines: what is sent; it is closed in the end.
-        end: called in the end, whatever happened.
-    """
-
-    media_type = "application/x-ndjson"
-
-    def __init__(self, lines: AsyncGenerator[View], end: Callable[[], object]):
-        super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
-        del self.headers["content-length"]
-        self._lines, self._end = lines, end
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Sends until there are no more lines or the reader is gone."""
-        try:
-            await while_connected(receive, lambda: self._send(send))
-        finally:
-            self._end()
-
-    async def _send(self, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-        async with contextlib.aclosing(self._lines) as lines:
-            async for line in lines:
-                with anyio.move_on_after(UNREAD_S) as patience:
-                    await send({"type": "http.response.body", "body": json.dumps(line).encode() + b"\n", "more_body": True})
-                if patience.cancelled_caught:
-                    return
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+    """A whole number. One of thousands of digits, which Python refuses to parse, becomes infinity; no setting is as large."""
+    return int(digits) if len(digits) <= MAX_DIGITS else float(digits)

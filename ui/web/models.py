@@ -1,137 +1,191 @@
-"""The model in use: told to pages, which follow when it changes, and exchanged for a run's or for the one that the app began with.
+"""The models that can be used, and which of them is the default.
 
-    GET /model
+    GET /models
+    {"default": "e63aab5d", "models": [{"key": "e63aab5d", "id": "shakespeare", "name": "shakespeare", "source": "shipped", "kind": "gpt",
+     "n_params": 10745088, "block_size": 256, "vocabulary": ["\\n", " ", ...], "start": "\\n", "val_loss": 1.41,
+     "shows": ["attention", "lens", "heads"], "device": "CPU", "precision": "float32", "loaded": true, "trouble": "", "step": null,
+     "run": null}, ...]}
 
-    {"key": "e63aab5d", "run": null, "facts": ["shakespeare", "10.7 M parameters", "CPU", "bfloat16"], "page": {...}, "heads": {...}}
+The default comes first. "source" is shipped, ladder or run; "run" is the id of a run in ui/web/train.py, and "step" the step that its
+weights are from. "start" is what a text without a prompt starts from. "precision" is null until the model is loaded. "trouble" says why
+a model cannot be used; what its files do not say is then null.
 
-"key" is the beginning of the weights' sha256: another one is another model. Each answer of the app tells it in the header X-Model, so that
-a page sees that the model has changed; POST /write and GET /train/runs tell it as "model" too. "page" is what the Sample tab is told of the
-model (vocabulary, start, weights, stored samples), "heads" what the Attention tab is told. "run" is the id of the run that it is of.
+    GET /models/e63aab5d
+
+Loads a model and answers with the same, and with "heads" (the content of heads.json, or null), "stored" (samples for the first screen,
+or null) and "facts" (for the header: ["shakespeare", "10.7 M parameters", "CPU", "float32"]). An unknown key is answered by 404, damaged
+files by 400, and 503 if there is no memory for it now.
+
+Every answer of the server names the default model in the header X-Default-Model, so that pages notice when it changes. An answer that a
+model has made names that model in the header X-Model.
 """
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
-from functools import partial
+from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI
 from starlette.requests import Request as HTTPRequest
 from starlette.responses import JSONResponse, Response
 
-from model.config import MAX_SCORE_CHARS
-from model.machine import in_fresh_thread
-from model.precision import ready_to_write, set_up_writing
-from model.serving.engine import Engine, precision_name
-from model.training.job import Job
-from model.weights import Weights, load_tensors, load_weights
+from model.catalogue import RUN, SHIPPED, Catalogue, Entry
+from model.errors import CheckpointError, UnknownModelError
+from model.network import ATTENTION, HEADS, LENS
+from model.network.kinds import KINDS
+from model.serving.engine import Engine
+from model.tokenizer import CharTokenizer
+from model.weights import Weights
 from ui.first_screen import first_screen
-from ui.web.http import add_get
+from ui.web.http import NO_STORE, model_header
+from ui.web.loading import load, precision_of
+from ui.web.shared_answers import SharedAnswers
+
+CAPABILITIES = (ATTENTION, LENS, HEADS)  # in the order in which they are listed
+NO_WEIGHTS = "This run has no weights yet: they are saved with the first evaluation."
+TRIES = 3  # a run that is being trained may replace its weights between finding and loading them
 
 
-class InUse:
-    """The model in use. For the event loop's thread.
+class Models:
+    """Lists and describes the models, and changes the default one. For the event loop's thread.
 
     Attributes:
-        run: id of the run that it is of; None for the model that the app began with.
-        step: after which it is of that run.
+        default: what is known of the default model.
     """
 
-    def __init__(self, engine: Engine):
-        self._engine, self._first = engine, engine.weights
-        self.run: str | None = None
-        self.step: int | None = None
+    def __init__(self, engine: Engine, catalogue: Catalogue):
+        self._engine, self._catalogue, self._first = engine, catalogue, engine.weights
+        self._answers = SharedAnswers()
         self._one_at_a_time = asyncio.Lock()
+        self.default = _entry_of(engine.weights)
 
     @property
-    def key(self) -> str:
-        """Another one for another model."""
-        return self._engine.weights.key
+    def default_key(self) -> str:
+        """The key of the default model."""
+        return self._engine.default_key
 
-    async def use(self, job: Job) -> None:
-        """Writes with a run's best weights from now on; texts under way are finished with the model that they were begun with.
+    async def get_all(self, http: HTTPRequest) -> Response:
+        """Answers GET /models."""
+        return await self._answers.give(http, ("models", self.default_key), self._list_json)
 
-        The precision is chosen between two rounds of writing, which it must not disturb, nor be disturbed by.
+    async def get_one(self, http: HTTPRequest) -> Response:
+        """Answers GET /models/{key}.
 
         Raises:
-            CheckpointError: the weights cannot be used, and why.
+            UnknownModelError, CheckpointError, BusyError: it cannot be loaded.
+        """
+        weights = await load(self._engine, http.path_params["key"])
+        content = await asyncio.to_thread(self._loaded_json, weights)
+        return JSONResponse(content, headers=NO_STORE | model_header(weights.key))
+
+    async def use_run(self, run: str) -> None:
+        """Makes a run's best weights the default model. Texts in progress are finished with the model that they were begun with.
+
+        Raises:
+            CheckpointError: there are none, or they are damaged.
+            BusyError: there is no memory for it now.
         """
         async with self._one_at_a_time:
-            loaded = await asyncio.to_thread(lambda: in_fresh_thread(lambda: _load(job, self._first)))
-            chosen = await asyncio.wrap_future(self._engine.run(partial(_make_ready, loaded)))
-            await asyncio.to_thread(self._engine.use, chosen)
-            self.run, self.step = job.id, chosen.about.get("best", {}).get("step")
+            for _ in range(TRIES):
+                entry = await asyncio.to_thread(self._entry_of_run, run)
+                try:
+                    await asyncio.to_thread(self._engine.use, entry.key)
+                except UnknownModelError:
+                    continue
+                self.default = entry
+                self._answers.forget()
+                return
+            raise CheckpointError("The run replaced its weights while they were being loaded. Try again.")
 
-    async def go_back(self) -> None:
-        """Writes with the model that the app began with."""
+    async def use_first(self) -> None:
+        """Makes the model that the app was started with the default again."""
         async with self._one_at_a_time:
-            if self._engine.weights is not self._first:
+            if self.default_key != self._first.key:
                 await asyncio.to_thread(self._engine.use, self._first)
-            self.run = self.step = None
+            self.default = _entry_of(self._first)
+            self._answers.forget()
 
+    def _entry_of_run(self, run: str) -> Entry:
+        """
+        Raises:
+            CheckpointError: there are no weights yet, or they are damaged.
+        """
+        entry = next((entry for entry in self._catalogue.entries() if entry.id == f"runs/{run}"), None)
+        if entry is None:
+            raise CheckpointError(NO_WEIGHTS)
+        if entry.trouble:
+            raise CheckpointError(entry.trouble)
+        return entry
 
-def _load(job: Job, like: Weights) -> Weights:
-    """A run's best weights, from safetensors and checked.
+    def _find(self, weights: Weights) -> Entry:
+        """What is known of a loaded model, whose files may have gone."""
+        try:
+            return self._catalogue.find(weights.key)
+        except UnknownModelError:
+            return self.default if self.default.key == weights.key else _entry_of(weights)
 
-    Raises:
-        CheckpointError: says which file is wrong, and how.
-    """
-    with job.snapshot() as folder:
-        weights = load_weights(folder, like.model.device)
-        best_path = folder / "best.safetensors"
-        best = load_tensors(best_path)[1] if best_path.exists() else {}
-    return replace(weights, name=job.name, about=weights.about | ({"best": best} if best else {}))
+    def _list_json(self) -> dict[str, Any]:
+        default, entries = self._find(self._engine.weights), self._catalogue.entries()
+        others = [entry for entry in entries if entry.key != default.key]
+        return {"default": default.key, "models": [self._model_json(entry) for entry in (default, *others)]}
 
+    def _loaded_json(self, weights: Weights) -> dict[str, Any]:
+        entry = self._find(weights)
+        more = {"heads": weights.heads, "stored": first_screen(weights), "facts": facts(weights, entry.step)}
+        return self._model_json(entry) | more
 
-def _make_ready(loaded: Weights, current: Weights) -> Weights:
-    """Weights in the precision in which they write faster; the current ones go on in theirs."""
-    try:
-        return replace(loaded, model=in_fresh_thread(lambda: ready_to_write(loaded.model, precision_name(loaded))))
-    finally:
-        set_up_writing(current.model.dtype)
-
-
-def add_model(server: FastAPI, engine: Engine, in_use: InUse) -> None:
-    """Adds the route."""
-
-    async def model(http: HTTPRequest) -> Response:
-        weights = engine.weights
-        told = {
-            "key": weights.key,
-            "run": in_use.run,
-            "facts": facts(weights, in_use.step),
-            "page": page_of(weights),
-            "heads": weights.heads,
+    def _model_json(self, entry: Entry) -> dict[str, Any]:
+        weights = self._engine.loaded(entry.key) if entry.key else None
+        shows = KINDS[entry.kind].network.shows if entry.kind else ()
+        return {
+            "key": entry.key,
+            "id": entry.id,
+            "name": entry.name,
+            "source": entry.source,
+            "kind": entry.kind,
+            "n_params": entry.n_params,
+            "block_size": entry.config.block_size if entry.config else None,
+            "vocabulary": [*entry.tokenizer.vocabulary] if entry.tokenizer else [],
+            "start": start_of(entry.tokenizer) if entry.tokenizer else "",
+            "val_loss": entry.val_loss,
+            "shows": [capability for capability in CAPABILITIES if capability in shows],
+            "device": _device_name(weights or self._engine.weights),
+            "precision": precision_of(weights) if weights else None,
+            "loaded": weights is not None,
+            "trouble": entry.trouble,
+            "step": entry.step,
+            "run": run_of(entry),
         }
-        return JSONResponse(told, headers={"Cache-Control": "no-store"})
-
-    add_get(server, "/model", model)
 
 
-def facts(weights: Weights, step: int | None = None) -> list[str]:
-    """What the header says of a model, of a run after some step."""
-    model = weights.model
-    device = "GPU" if model.device.type == "cuda" else "CPU"
-    precision = str(model.dtype).removeprefix("torch.")
+def _entry_of(weights: Weights) -> Entry:
+    """The entry of a model that is not in the catalogue."""
+    return Entry(weights.key, weights.name, weights.name, SHIPPED, Path(), "", weights.model.config, weights.tokenizer, weights.about)
+
+
+def run_of(entry: Entry) -> str | None:
+    """The id of the run that a model comes from."""
+    return entry.id.removeprefix("runs/") if entry.source == RUN else None
+
+
+def start_of(tokenizer: CharTokenizer) -> str:
+    """What a text without a prompt starts from."""
+    return tokenizer.decode(tokenizer.encode_prompt(""))
+
+
+def facts(weights: Weights, step: int | None) -> list[str]:
+    """What the header says of a model.
+
+    Args:
+        step: of the run that it comes from.
+    """
     name = weights.name if step is None else f"{weights.name}, step {step:,}"
-    return [name, f"{model.n_params() / 1e6:.1f} M parameters", device, precision]
+    return [name, _size(weights.model.n_params()), _device_name(weights), precision_of(weights)]
 
 
-def page_of(weights: Weights) -> dict[str, Any]:
-    """What the scripts are told of a model."""
-    tokenizer = weights.tokenizer
-    about = {
-        "name": weights.name,
-        "hash": weights.key,
-        "precision": str(weights.model.dtype).removeprefix("torch."),
-        "block_size": weights.model.config.block_size,
-        "val_loss": weights.val_loss,
-    }
-    return {
-        "vocabulary": list(tokenizer.vocabulary),
-        "start": tokenizer.decode(tokenizer.encode_prompt("")),  # of a text without a prompt
-        "most_to_score": MAX_SCORE_CHARS,
-        "weights": about,
-        "stored": first_screen(weights),
-    }
+def _size(n_params: int) -> str:
+    return f"{n_params / 1e6:.1f} M parameters" if n_params >= 100_000 else f"{n_params:,} parameters"
+
+
+def _device_name(weights: Weights) -> str:
+    return "GPU" if weights.model.device.type == "cuda" else "CPU"

@@ -1,60 +1,58 @@
-"""A text written with heads switched off, for whoever wants to see what becomes of it.
+r"""Writes a text with some heads switched off (ablation), to show what they contribute.
 
     POST /write_without
-    {"prompt": "ROMEO:", "heads_off": [[0, 2], [3, 1]], "seed": 7, "temperature": 0.8, "length": 120, "top_k": 0, "top_p": 1}
+    {"model": "e63aab5d", "prompt": "ROMEO:", "heads_off": [[0, 2], [3, 1]], "seed": 7, "temperature": 0.8, "length": 120, "top_k": 0,
+     "top_p": 1}
 
-All but the prompt may be left out; "length" is at most 300. The answer is a JSON object a line, as /write gives for one sample:
+Everything but the prompt is optional; "length" is at most 300. The answer has one JSON object per line, as /write gives for one sample:
 
-    {"prompt": "ROMEO:", "heads_off": [[0, 2], [3, 1]], "seed": 7, "temperature": 0.8, "length": 120, "top_k": 0, "top_p": 1,
-     "notice": "", "state": "waiting"}
-    {"state": "running", "new": ["\\nI ha"]}
+    {"model": "e63aab5d", "prompt": "ROMEO:", "heads_off": [[0, 2], [3, 1]], "seed": 7, "temperature": 0.8, "length": 120, "top_k": 0,
+     "top_p": 1, "notice": "", "state": "waiting"}
+    {"state": "running", "new": ["\nI ha"]}
     {"state": "done", "new": [""]}
 
-The last state is done or failed (with "error"). Such a text is written by itself, in pieces between two rounds of the writing for
-others. With no head off it is the text that /write gives for the same seed, on a CPU whose rows agree (see `model.precision`).
-Closing the connection stops the writing. The route takes "viewer", as /write does. What is refused is answered by a status and
-{"error": "..."}.
+The last state is done or failed (with "error"). Such a text is written on its own, in pieces between two rounds of the engine's writing.
+With no head off it is the text that /write gives for the same seed, on a CPU whose rows agree (see `model.precision`). Closing the
+connection stops it. "viewer" is optional, as in /write.
 """
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import logging
-from collections import Counter
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
-from fastapi import FastAPI
 from starlette.requests import Request as HTTPRequest
 from starlette.responses import Response
 
-from model.config import MAX_VIEWER_WAITING, MAX_WAITING_REQUESTS, Head, SamplingParams, check_ablation_length, check_heads, check_prompt
+from model.config import Head, SamplingParams, check_ablation_length, check_heads, check_prompt
 from model.decode import generate_cached
-from model.errors import BusyError
+from model.errors import SoliloquyError
+from model.serving.admission import Admission, Ticket
 from model.serving.engine import Engine
 from model.serving.request import DONE, FAILED, RUNNING, WAITING
 from model.serving.writer import WENT_WRONG
 from model.weights import Weights
-from ui.web.http import Asked, LineStream, add_post, read_seed, read_viewer
-from ui.web.progress import View, name_left_out
+from ui.web.fields import left_out_notice, read_model_key, read_params, read_viewer
+from ui.web.http import Body, Respond, model_header, takes_json
+from ui.web.loading import load, run
+from ui.web.progress import sampling_json
+from ui.web.stream import Line, LineStream
 
 log = logging.getLogger(__name__)
 
-TEXTS_AT_ONCE = 8  # of all viewers; each has a cache
-CHARS_AT_ONCE = 8  # between two rounds of writing: about as long as a step of a full house takes
-
-# What is sent -> the setting that it is.
-SETTINGS = {"temperature": "temperature", "length": "max_new_chars", "top_k": "top_k", "top_p": "top_p"}
+TEXTS_AT_ONCE = 8  # of all viewers; each has a cache of its own
+CHARS_AT_ONCE = 8  # between two rounds of writing: takes about as long as one step of a full engine
+SETTINGS = ("seed", "temperature", "length", "top_k", "top_p")
 
 
 @dataclass(frozen=True)
-class Wish:
-    """A text to write, and how.
+class Ablation:
+    """A text to write with heads off.
 
     Attributes:
         prompt: in the model's vocabulary.
-        weights: they write it to its end, whichever come meanwhile.
     """
 
     prompt: str
@@ -64,92 +62,56 @@ class Wish:
     weights: Weights
 
 
-def add_writing_without(server: FastAPI, engine: Engine) -> None:
-    """Adds the route."""
-    texts = Texts(engine)
+def write_without(engine: Engine) -> Respond:
+    """The handler."""
+    admission = Admission(TEXTS_AT_ONCE, "written")
 
-    async def write(asked: Asked, http: HTTPRequest) -> Response:
-        return texts.write(read_wish(asked, engine.weights), read_viewer(asked, http))
+    async def answer(body: Body, http: HTTPRequest) -> Response:
+        ablation = _read(body, await load(engine, read_model_key(body)))
+        ticket = admission.admit(read_viewer(body, http))
+        return LineStream(_lines(engine, ablation, ticket), ticket.leave, model_header(ablation.weights.key))
 
-    add_post(server, "/write_without", {"prompt", "heads_off", "seed", *SETTINGS}, write)
+    return takes_json({"model", "prompt", "heads_off", *SETTINGS}, answer)
 
 
-def read_wish(asked: Asked, weights: Weights) -> Wish:
-    """What was asked for.
-
+def _read(body: Body, weights: Weights) -> Ablation:
+    """
     Raises:
-        ParameterError: the prompt is no text or too long, a setting is out of range, or a head does not exist.
+        ParameterError: the prompt is not a text or too long, a setting is out of range, or a head does not exist.
     """
-    settings = {SETTINGS[name]: value for name, value in asked.items() if name in SETTINGS}
-    params = SamplingParams(seed=read_seed(asked.get("seed", "")), **settings)
+    params = read_params(body, SETTINGS)
     check_ablation_length(params)
-    heads_off = check_heads(asked.get("heads_off", []), weights.model.config)
-    check_prompt(prompt := asked.get("prompt", ""))
+    heads_off = check_heads(body.get("heads_off", []), weights.model.config)
+    check_prompt(prompt := body.get("prompt", ""))
     text, left_out = weights.tokenizer.normalise(prompt)
-    return Wish(text, name_left_out(left_out), params, heads_off, weights)
+    return Ablation(text, left_out_notice(left_out), params, heads_off, weights)
 
 
-class Texts:
-    """Writes texts a few at a time. For the event loop's thread.
-
-    Args:
-        engine: does the passes, each few between two rounds of writing.
-    """
-
-    def __init__(self, engine: Engine):
-        self._engine = engine
-        self._places = asyncio.Semaphore(TEXTS_AT_ONCE)
-        self._viewers: Counter[str] = Counter()  # of each viewer, under way or waiting
-
-    def write(self, wish: Wish, viewer: str) -> LineStream:
-        """The answer to a wish.
-
-        Raises:
-            BusyError: too many texts are written already.
-        """
-        if self._viewers[viewer] >= MAX_VIEWER_WAITING:
-            raise BusyError(f"{self._viewers[viewer]} of your texts are being written already. Try again when they are done.")
-        if self._viewers.total() >= MAX_WAITING_REQUESTS:
-            raise BusyError(f"{self._viewers.total()} texts are being written already. Try again in a minute.")
-        self._viewers[viewer] += 1
-        return LineStream(self._lines(wish), lambda: self._leave(viewer))
-
-    def _leave(self, viewer: str) -> None:
-        self._viewers[viewer] -= 1
-        if not self._viewers[viewer]:
-            del self._viewers[viewer]
-
-    async def _lines(self, wish: Wish) -> AsyncGenerator[View]:
-        yield introduce(wish)
-        tokenizer = wish.weights.tokenizer
-        writing = generate_cached(wish.weights.model, tokenizer.encode_prompt(wish.prompt), wish.params, wish.heads_off)
-        try:
-            async with self._places:
-                while piece := await self._next(writing):
-                    yield {"state": RUNNING, "new": [tokenizer.decode(piece)]}
-        except BusyError as error:
-            yield {"state": FAILED, "error": str(error)}
-        except Exception:
-            log.exception("a text could not be written")
-            yield {"state": FAILED, "error": WENT_WRONG}
-        else:
-            yield {"state": DONE, "new": [""]}
-
-    async def _next(self, writing: Iterator[int]) -> list[int]:
-        return await asyncio.wrap_future(self._engine.run(lambda _: [*itertools.islice(writing, CHARS_AT_ONCE)]))
+async def _lines(engine: Engine, ablation: Ablation, ticket: Ticket) -> AsyncGenerator[Line]:
+    yield _first_line(ablation)
+    weights, tokenizer = ablation.weights, ablation.weights.tokenizer
+    characters = generate_cached(weights.model, tokenizer.encode_prompt(ablation.prompt), ablation.params, ablation.heads_off)
+    try:
+        async with ticket.turn():
+            while piece := await run(engine, weights.key, lambda _: [*itertools.islice(characters, CHARS_AT_ONCE)]):
+                yield {"state": RUNNING, "new": [tokenizer.decode(piece)]}
+    except SoliloquyError as error:
+        yield {"state": FAILED, "error": str(error)}
+    except Exception:
+        log.exception("a text could not be written")
+        yield {"state": FAILED, "error": WENT_WRONG}
+    else:
+        yield {"state": DONE, "new": [""]}
 
 
-def introduce(wish: Wish) -> View:
-    """All that makes the text, and what was left out."""
-    params = wish.params
+def _first_line(ablation: Ablation) -> Line:
+    """What determines the text, and what was left out of the prompt."""
+    sampling = sampling_json(ablation.params)
     return {
-        "prompt": wish.prompt,
-        "heads_off": wish.heads_off,
-        "seed": params.seed,
-        "temperature": params.temperature,
-        "length": params.max_new_chars,
-        "top_k": params.top_k,
-        "top_p": params.top_p,
-        "notice": wish.notice,
+        "model": ablation.weights.key,
+        "prompt": ablation.prompt,
+        "heads_off": ablation.heads_off,
+        **{name: sampling[name] for name in SETTINGS},
+        "notice": ablation.notice,
         "state": WAITING,
     }

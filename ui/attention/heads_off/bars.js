@@ -1,8 +1,9 @@
-// What comes next at the position looked at, with all heads at the left and without some at the right: the ten likeliest of either.
+// The next character at the chosen position, with all heads on the left and without some on the right: the ten likeliest of either.
 import { make, nameOf, percent, plural, signOf } from "../../shared/dom.js";
 
 const MOST = 10;
 
+/** @param {import("../look.js").Look} look */
 export function createBars(look) {
   const node = make("section", "off-bars");
   const title = make("p", "off-bars-title");
@@ -22,6 +23,7 @@ export function createBars(look) {
     node,
     draw(both) {
       const { capture } = both.after;
+      const { vocabulary } = capture.model;
       const at = look.at ?? capture.n - 1;
       const came = capture.characters[at + 1];
       title.replaceChildren("After ", make("b", "", signOf(capture.characters[at])), came === undefined ? " comes" : ` came ${nameOf(came)}`);
@@ -29,13 +31,14 @@ export function createBars(look) {
       const [p, q] = [both.before.answer(at), both.after.answer(at)];
       const best = Array.from(p.keys()).sort((a, b) => Math.max(p[b], q[b]) - Math.max(p[a], q[a]) || a - b).slice(0, MOST);
       const most = Math.max(p[best[0]], q[best[0]]);
-      best.forEach((id, i) => fill(rows[i], look.vocabulary[id], p[id], q[id], most, look.vocabulary[id] === came));
+      best.forEach((id, i) => fill(rows[i], vocabulary[id], p[id], q[id], most, vocabulary[id] === came));
       body.replaceChildren(...found.slice(0, best.length));
     },
   };
 }
 
 function createRow() {
+  /** @type {{tr: HTMLElement, char: HTMLTableCellElement, cells: {number: HTMLElement, bar: HTMLElement}[]}} */
   const row = { tr: make("tr"), char: make("th", "off-bars-char"), cells: [] };
   row.char.scope = "row";
   const side = (name) => {
@@ -55,5 +58,5 @@ function fill({ tr, char, cells }, name, before, after, most, came) {
     cells[i].bar.style.width = `${(100 * p) / most}%`;
   });
   tr.classList.toggle("came", came);
-  tr.title = `${nameOf(name)}: ${percent(before)} with all heads, ${percent(after)} without${came ? "; it came" : ""}`;
+  tr.title = `${nameOf(name)}: ${percent(before)} with all heads, ${percent(after)} without${came ? "; it came next" : ""}`;
 }

@@ -1,5 +1,5 @@
-// Two texts with the same dice after the text in view, side by side: one with all heads, one without those that are off. Both are written
-// the same way (ui/web/write_without.py), so that nothing but the heads differs.
+// Two continuations of the text in view with the same dice, side by side: one with all heads, one without those that are off. Both are written the
+// same way (ui/web/write_without.py), so that only the heads differ.
 import { drawSeed } from "../../shared/dice.js";
 import { button, inFull, make, number, quoted } from "../../shared/dom.js";
 import { charAt, commonLength, mark, range } from "../../shared/marks.js";
@@ -10,22 +10,25 @@ const SHOWN = 40; // characters of the prompt
 const SHARED = mark("off-shared");
 const PARTING = mark("off-parting");
 
+/** @param {import("../look.js").Look} look */
 export function createPair(look) {
   const [bar, node] = [make("div", "off-pair-bar"), make("section", "off-pair")];
-  const start = button("off-write", "", press);
+  const start = button("button", "", press);
   const said = make("span", "off-pair-said");
   said.setAttribute("role", "status");
   bar.append(start, said);
-  const trouble = make("p", "off-trouble");
+  const trouble = make("p", "trouble");
   trouble.setAttribute("role", "alert");
   bar.append(trouble);
   const columns = node.appendChild(make("div", "off-columns"));
   const sides = [createSide(), createSide()];
   columns.append(...sides.map((side) => side.node));
   columns.hidden = true;
+  /** @type {AbortController | null} */
   let abort = null;
   let opened = false;
-  let written = null; // what the two texts were asked with
+  /** @type {any} the request for the two texts */
+  let written = null;
   label();
   look.addEventListener("capture", () => written && look.address.keep("pair", isCurrent() ? written.seed : ""));
 
@@ -35,20 +38,21 @@ export function createPair(look) {
 
   function press() {
     if (abort) abort.abort();
-    else if (look.capture) void ask((trouble.textContent && isCurrent() && written.seed) || String(look.sample.controls.get().seed).trim() || drawSeed());
+    else if (look.capture) void ask((trouble.textContent && isCurrent() && written.seed) || String(look.settings.get().seed).trim() || drawSeed());
   }
 
-  // Whether what is written is of the text and the heads in view.
+  // Whether what is written belongs to the text, the model and the heads in view.
   function isCurrent() {
-    const { text, heads_off } = look.capture;
-    return Boolean(written) && text === written.prompt && heads_off.join() === written.heads_off.join();
+    const { text, heads_off, model } = look.capture;
+    return Boolean(written) && model.key === written.model && text === written.prompt && heads_off.join() === written.heads_off.join();
   }
 
   async function ask(seed, isPressed = true) {
     const { capture } = look;
     const asked = (abort = new AbortController());
-    const { temperature, top_k, top_p } = look.sample.controls.get();
-    const settings = { prompt: capture.text, temperature, top_k, top_p, seed, length: LENGTH };
+    const { temperature, top_k, top_p } = look.settings.get();
+    const length = Math.min(LENGTH, look.page.limits.heads_off_chars);
+    const settings = { prompt: capture.text, temperature, top_k, top_p, seed, length, model: capture.model.key };
     written = { ...settings, heads_off: capture.heads_off };
     look.address.keep("pair", seed);
     label();
@@ -135,14 +139,14 @@ function createSide() {
   };
 }
 
-// Where two texts part, in units of JavaScript's strings, and the words for it.
+// Where two texts first differ, in UTF-16 units, and the words for it.
 function difference(before, after, writing) {
   const at = commonLength(before, after);
   if (at < Math.min(before.length, after.length)) {
     const place = number([...before.slice(0, at)].length + 1);
-    return { at, words: `They part at character ${place}: ${quoted(charAt(after, at))} instead of ${quoted(charAt(before, at))}.` };
+    return { at, words: `First difference at character ${place}: ${quoted(charAt(after, at))} instead of ${quoted(charAt(before, at))}.` };
   }
   if (writing) return { at, words: "Writing" };
   if (!at) return { at, words: "" };
-  return { at, words: before.length === after.length ? "The same text, character for character." : "The same, as far as they were written." };
+  return { at, words: before.length === after.length ? "The same text, character for character." : "The same, as far as they go." };
 }

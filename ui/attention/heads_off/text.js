@@ -1,16 +1,18 @@
-// The text, each character coloured by how much harder it became to foresee, or easier: the change of its surprisal in bits.
+// The text, each character coloured by how much harder or easier it became to predict: the change of its surprisal in bits.
 import { button, make, number, percent, quoted } from "../../shared/dom.js";
 
 const STEPS = [0.5, 1, 2, 4]; // bits; below the first the paper stays as it is
 const LEAST = 0.05; // bits that are worth a word
 const NAME = (bits) => `off-${bits > 0 ? "harder" : "easier"}-${STEPS.filter((step) => Math.abs(bits) >= step).length}`;
 
-// Of each character, in bits: positive where it became harder. Nobody foretold the first.
-export function changes(both, idOf) {
-  const { characters } = both.after.capture;
-  return characters.map((char, i) => (i === 0 ? null : Math.log2(both.before.answer(i - 1)[idOf(char)] / both.after.answer(i - 1)[idOf(char)])));
+// Of each character, in bits: positive where it became harder. The first is not predicted.
+export function changes(both) {
+  const { characters, model } = both.after.capture;
+  const chance = (lens, i) => lens.answer(i - 1)[model.idOf(characters[i])];
+  return characters.map((_, i) => (i === 0 ? null : Math.log2(chance(both.before, i) / chance(both.after, i))));
 }
 
+/** @param {import("../look.js").Look} look */
 export function createHarder(look) {
   const node = make("div", "off-harder");
   const text = make("p", "off-text");
@@ -25,14 +27,14 @@ export function createHarder(look) {
   text.addEventListener("click", point);
 
   function move() {
-    const { characters, n } = both.after.capture;
+    const { characters, model, n } = both.after.capture;
     const at = look.at ?? n - 1;
     spans.forEach((span, i) => span.classList.toggle("here", i === at + 1));
     if (at + 1 >= n) {
-      facts.textContent = n > 1 ? "Point at a character to see what it was worth before and after." : "";
+      facts.textContent = n > 1 ? "Point at a character to see its probability with and without." : "";
       return;
     }
-    const [p, q] = [both.before, both.after].map((lens) => lens.answer(at)[look.idOf(characters[at + 1])]);
+    const [p, q] = [both.before, both.after].map((lens) => lens.answer(at)[model.idOf(characters[at + 1])]);
     const change = bits[at + 1];
     facts.textContent = `${quoted(characters[at + 1])} at ${number(both.before.capture.place(at + 1))}: ${percent(p)} → ${percent(q)}, ${inBits(change)}`;
   }
@@ -42,7 +44,7 @@ export function createHarder(look) {
     move,
     draw(lenses) {
       both = lenses;
-      bits = changes(both, look.idOf);
+      bits = changes(both);
       const { characters, heads_off, n } = both.after.capture;
       spans = characters.map((char, i) => make("span", `off-char ${i ? NAME(bits[i]) : ""}`, char === "\n" ? "↵" : char));
       text.replaceChildren(...spans.flatMap((span, i) => (characters[i] === "\n" ? [span, make("wbr")] : [span])));

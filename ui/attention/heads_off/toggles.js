@@ -1,11 +1,11 @@
-// A button for each head and each layer, pressed where it is off. Below each head's number, what it is worth alone.
+// A button for each head and each layer, pressed where it is off. Below each head's number, its importance.
 import { button, make, plural } from "../../shared/dom.js";
 import { describe, inWords } from "../grid.js";
 
-const WORTH = "Small: rise of the loss on unseen text without it, in nats.";
+const WORTH = "Small figures: importance, the validation loss increase when the head is off, in nats.";
 const isOff = (heads, layer, head) => heads.some(([l, h]) => l === layer && h === head);
 
-// `change(heads)` is called with the heads that are to be off.
+/** @param {import("../look.js").Look} look @param {(heads: number[][]) => void} change called with the heads that are to be off */
 export function createToggles(look, change) {
   const node = make("div", "off-toggles");
   const bar = node.appendChild(make("div", "off-bar"));
@@ -17,12 +17,16 @@ export function createToggles(look, change) {
   grid.setAttribute("role", "group");
   grid.setAttribute("aria-label", "Heads to switch off. Arrow keys move from head to head.");
   const worth = node.appendChild(make("p", "off-worth", WORTH));
-  let [rows, shape, off] = [[], "", []];
+  /** @type {{whole: HTMLElement, heads: HTMLElement[]}[]} */
+  let rows = [];
+  let shape = "";
+  /** @type {number[][]} */
+  let off = [];
 
-  function build({ n_layer, n_head }) {
-    if (shape === `${n_layer} ${n_head}`) return;
-    shape = `${n_layer} ${n_head}`;
-    grid.style.setProperty("--heads", n_head);
+  function build({ model, n_layer, n_head }) {
+    if (shape === `${model.key} ${n_layer} ${n_head}`) return;
+    shape = `${model.key} ${n_layer} ${n_head}`;
+    grid.style.setProperty("--heads", String(n_head));
     rows = Array.from({ length: n_layer }, (_, layer) => ({
       whole: wholeLayer(layer, n_head),
       heads: Array.from({ length: n_head }, (_, head) => oneHead(layer, head)),
@@ -38,7 +42,7 @@ export function createToggles(look, change) {
     const value = worthOf(layer, head);
     tile.append(make("span", "off-name", `${layer}.${head}`));
     if (value !== undefined) tile.append(make("span", "off-value", value.toFixed(3).replace("-", "−")));
-    const words = value === undefined ? "" : `, worth ${inWords({ worth: value }, "worth")}`;
+    const words = value === undefined ? "" : `, importance ${inWords(look, { worth: value }, "worth")}`;
     tile.setAttribute("aria-label", `Head ${layer}.${head} off${words}`);
     return tile;
   }
@@ -60,8 +64,9 @@ export function createToggles(look, change) {
     const step = { ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 0], ArrowUp: [-1, 0] }[event.key];
     if (!step) return;
     const lines = rows.map(({ whole, heads }) => [whole, ...heads]);
-    const line = lines.findIndex((nodes) => nodes.includes(document.activeElement));
-    const next = lines[line + step[0]]?.[lines[line].indexOf(document.activeElement) + step[1]];
+    const focused = /** @type {HTMLElement} */ (document.activeElement);
+    const line = lines.findIndex((nodes) => nodes.includes(focused));
+    const next = lines[line + step[0]]?.[lines[line].indexOf(focused) + step[1]];
     event.preventDefault();
     next?.focus();
   });
@@ -75,7 +80,7 @@ export function createToggles(look, change) {
       rows.forEach(({ whole, heads }, layer) => {
         heads.forEach((tile, head) => {
           tile.setAttribute("aria-pressed", String(isOff(off, layer, head)));
-          tile.title = `${layer}.${head}: ${inWords(describe(look, layer, head))}`;
+          tile.title = `${layer}.${head}: ${inWords(look, describe(look, layer, head))}`;
         });
         whole.setAttribute("aria-pressed", String(heads.every((_, head) => isOff(off, layer, head))));
       });

@@ -1,5 +1,5 @@
-// The view "Heads off": switch off any heads, and see what becomes of the text's loss, of the next character, of every character of the text,
-// and of a text that is written with the same dice. A head that is off adds nothing: its output is replaced by zero. All else stays.
+// The view "Heads off": switch heads off and see how the text's loss, the next character, every character of the text and a continuation with the
+// same dice change. A head that is off adds nothing: its output is replaced by zero. Everything else stays.
 import { button, make } from "../../shared/dom.js";
 import { Capture } from "../capture.js";
 import { createBars } from "./bars.js";
@@ -11,6 +11,7 @@ import { Lens } from "../lens/data.js";
 
 const WHAT = "A head that is off adds nothing: its output is replaced by zero. Positions, feed-forward layers and all other heads stay.";
 
+/** @param {HTMLElement} panel @param {import("../look.js").Look} look @returns {import("../../shared/views.js").View} */
 export function createHeadsOff(panel, look) {
   const page = build(panel);
   const toggles = createToggles(look, change);
@@ -21,16 +22,19 @@ export function createHeadsOff(panel, look) {
   page.middle.append(page.loss, harder.node);
   page.right.append(bars.node);
   page.filled.append(pair.node, make("p", "off-what", WHAT));
-  let kept = null; // the capture with no head off, of the latest text
-  let both = null; // { before, after }: lenses of what is shown
-  let wanted = []; // heads, as they are switched; the answer comes later
+  /** @type {Capture | null} the latest text with no head off */
+  let kept = null;
+  /** @type {{before: Lens, after: Lens} | null} of what is shown */
+  let both = null;
+  /** @type {number[][]} heads, as they are switched; the answer comes later */
+  let wanted = [];
   let stale = true;
 
   // Reads the text without the given heads.
   async function change(heads) {
     wanted = heads;
     toggles.show(wanted);
-    const capture = await look.read(look.whole, heads);
+    const capture = await look.readAgain(heads);
     if (capture || wanted !== heads) return; // another change came meanwhile
     wanted = look.capture.heads_off;
     toggles.show(wanted);
@@ -38,7 +42,7 @@ export function createHeadsOff(panel, look) {
 
   async function load() {
     const { capture } = look;
-    stale = !capture || panel.hidden;
+    stale = !capture || Boolean(panel.hidden);
     page.filled.hidden = !capture;
     if (stale) return;
     wanted = capture.heads_off;
@@ -53,7 +57,7 @@ export function createHeadsOff(panel, look) {
       if (capture !== look.capture) return;
       kept = null;
       both = null;
-      page.trouble.replaceChildren(`${error.message} `, button("quiet", "Try again", () => void look.read(look.whole)));
+      page.trouble.replaceChildren(`${error.message} `, button("quiet", "Try again", () => void look.readAgain()));
     }
     for (const node of [page.middle, page.right]) node.hidden = !both;
     if (both) draw();
@@ -61,7 +65,7 @@ export function createHeadsOff(panel, look) {
 
   async function withAllHeads(capture) {
     if (!capture.heads_off.length) kept = capture;
-    else if (kept?.text !== capture.text) kept = await Capture.read(capture.text, []);
+    else if (kept?.text !== capture.text || kept.model !== capture.model) kept = await Capture.read(capture.text, [], capture.model);
     return kept;
   }
 
@@ -89,19 +93,19 @@ export function createHeadsOff(panel, look) {
     show: () => stale && void load(),
     keys: [
       ["o", "All heads on", () => look.capture && void change([])],
-      ["x", "The head chosen in “One head” off or on", toggleChosen],
+      ["x", "Switch the head chosen in “One head” off or on", toggleChosen],
       ["p", "Write on with the same dice, or stop", () => pair.press()],
     ],
     downloads: [
-      ["Heads off, compared (CSV)", () => both && saveComparison(look, both, "csv")],
-      ["Heads off, compared (JSON)", () => both && saveComparison(look, both, "json", pair.texts())],
+      ["Heads off, compared (CSV)", () => both && saveComparison(both, "csv")],
+      ["Heads off, compared (JSON)", () => both && saveComparison(both, "json", pair.texts())],
     ],
   };
 }
 
 // "Loss 1.094 → 2.431", and below "+1.337 nats per character".
 function lossInWords(before, after) {
-  if (after.loss === null) return ["One character alone has no loss."];
+  if (after.loss === null) return ["A single character has no loss."];
   const value = ({ loss }) => make("b", "off-number", loss.toFixed(3));
   if (!after.heads_off.length) return ["Loss ", value(before), make("span", "off-unit", "nats per character, all heads on")];
   const change = after.loss - before.loss;
@@ -110,7 +114,7 @@ function lossInWords(before, after) {
 }
 
 function build(panel) {
-  const trouble = make("p", "off-trouble");
+  const trouble = make("p", "trouble");
   trouble.setAttribute("role", "alert");
   const filled = make("div", "off");
   const [left, middle, right] = [make("div", "off-left"), make("div", "off-middle"), make("div", "off-right")];

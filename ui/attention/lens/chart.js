@@ -12,6 +12,7 @@ export function createLensChart(onRow) {
   const node = make("div", "lens-chart");
   const canvas = node.appendChild(make("canvas"));
   canvas.setAttribute("role", "img");
+  /** @type {{values: number[], row: number} | null} */
   let shown = null;
 
   function paint() {
@@ -67,7 +68,7 @@ function paintChart(context, { left, right, x, y, bottom }, { values, row }, col
   x.forEach((place, i) => {
     if (i % step) return;
     context.fillStyle = i === row ? colours.ink : colours.inkSoft;
-    context.fillText(i ? i - 1 : "emb.", place, bottom + 0.9 * rem);
+    context.fillText(i ? String(i - 1) : "emb.", place, bottom + 0.9 * rem);
   });
   context.strokeStyle = colours.ink;
   context.lineWidth = 2;

@@ -1,15 +1,16 @@
-// What the stream of a capture says of the next character, layer by layer: row 0 as the embeddings begin it, row i + 1 after layer i; the
-// last row is the model's own answer.
+// What the residual stream of a capture predicts, layer by layer: row 0 after the embeddings, row i + 1 after layer i; the last row is the model's
+// own answer.
 import { distribution, ranking } from "../../shared/distribution.js";
 
 export class Lens {
   #logits;
 
-  // Throws an Error in words for the reader.
+  /** Throws an Error in words for the reader. @param {import("../capture.js").Capture} capture */
   static async of(capture) {
     return new Lens(capture, await capture.lens());
   }
 
+  /** @param {import("../capture.js").Capture} capture @param {Float32Array} logits */
   constructor(capture, logits) {
     this.capture = capture;
     this.#logits = logits;

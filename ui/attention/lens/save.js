@@ -1,4 +1,5 @@
-// The lens as files: the part of the text that is shown as a picture, and all of it as a table.
+// The lens as files: what is shown as a picture, and the whole text as a table.
+import { toCSV } from "../../shared/csv.js";
 import { nameOf, signOf } from "../../shared/dom.js";
 import { download, palette, savePicture } from "../../shared/paint.js";
 import { colourOf } from "../heat_map.js";
@@ -38,19 +39,19 @@ function paintCell(context, { char, p, right }, x, y, { ink, paper }) {
 }
 
 // A line for each layer at each character; characters are counted from 1 in the whole text, as on screen.
-export function saveLensTable(lens, { vocabulary, idOf }) {
+export function saveLensTable(lens) {
   const { capture } = lens;
-  const { characters, n } = capture;
-  const lines = ["layer,at,after,bet,probability_of_bet,came,probability_of_came,rank_of_came"];
+  const { characters, n, model } = capture;
+  const rows = [];
   for (let row = 0; row < lens.n_rows; row++) {
     for (let at = 0; at < n; at++) {
       const { id, p } = lens.bet(row, at);
       const came = characters[at + 1];
-      const of = came === undefined ? ["", "", ""] : [quote(nameOf(came)), lens.probabilities(row, at)[idOf(came)], lens.rank(row, at, idOf(came))];
-      lines.push([nameOfRow(row), capture.place(at), quote(nameOf(characters[at])), quote(nameOf(vocabulary[id])), p, ...of].join(","));
+      const own = came === undefined ? undefined : model.idOf(came);
+      const of = own === undefined ? ["", "", ""] : [nameOf(came), lens.probabilities(row, at)[own], lens.rank(row, at, own)];
+      rows.push([nameOfRow(row), capture.place(at), nameOf(characters[at]), nameOf(model.vocabulary[id]), p, ...of, model.name]);
     }
   }
-  download("layer-by-layer.csv", new Blob([`${lines.join("\n")}\n`], { type: "text/csv" }));
+  const head = ["layer", "at", "after", "bet", "probability_of_bet", "came", "probability_of_came", "rank_of_came", "model"];
+  download("layer-by-layer.csv", new Blob([toCSV(head, rows)], { type: "text/csv" }));
 }
-
-export const quote = (word) => (/[",]/.test(word) ? `"${word.replaceAll('"', '""')}"` : word);

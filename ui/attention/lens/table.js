@@ -10,9 +10,13 @@ const DARK = 0.18; // relative luminance below which white has more contrast tha
 
 // `label(row, at)` puts a cell into words; `point(row, at)` is called where somebody points or walks, `pin` where somebody clicks.
 export function createLensTable(box, { label, point, pin }) {
-  let [table, cells, heads, feet] = [null, [], [], []];
+  /** @type {HTMLTableElement | null} */
+  let table = null;
+  /** @type {[HTMLElement[][], HTMLElement[], HTMLElement[]]} */
+  let [cells, heads, feet] = [[], [], []];
   let shape = "";
-  let known = null; // what is drawn: { lens, bet }
+  /** @type {{lens: import("./data.js").Lens, bet: (row: number, at: number) => {char: string, p: number, right: boolean}} | null} what is drawn */
+  let known = null;
   let [first, count] = [0, 0];
   let here = null; // the cell that is pointed at: { row, at }
 
@@ -47,7 +51,7 @@ export function createLensTable(box, { label, point, pin }) {
     const rows = Array.from({ length: n_rows }, (_, row) => line(row === n_rows - 1 ? `layer ${row - 1}: answer` : nameOfRow(row), row ? `${row - 1}` : "emb.", "td"));
     heads = top.nodes;
     feet = bottom.nodes;
-    for (const node of heads) node.scope = "col";
+    for (const node of heads) node.setAttribute("scope", "col");
     cells = rows.map(({ nodes }, row) =>
       nodes.map((node, column) => {
         Object.assign(node.dataset, { row, column });
@@ -67,7 +71,7 @@ export function createLensTable(box, { label, point, pin }) {
 
   function listen(table) {
     const cellOf = ({ target }) => {
-      const cell = target.closest("td");
+      const cell = /** @type {HTMLElement} */ (target).closest("td");
       return cell && { row: Number(cell.dataset.row), at: first + Number(cell.dataset.column) };
     };
     table.addEventListener("pointermove", (event) => {
@@ -88,7 +92,7 @@ export function createLensTable(box, { label, point, pin }) {
     });
   }
 
-  // The window stays where it is as long as the character looked at is in it.
+  // The window stays where it is as long as the chosen character is in it.
   function aim(at, n) {
     const before = first;
     if (at < first || at >= first + count) first = at - Math.floor(count / 2);
@@ -121,7 +125,7 @@ export function createLensTable(box, { label, point, pin }) {
     const column = at - first;
     heads[column].classList.add("lens-here");
     feet[column].classList.add("lens-here");
-    cells[row][0].previousSibling.classList.add("lens-here");
+    cells[row][0].previousElementSibling.classList.add("lens-here");
     cells[row][column].classList.add("lens-here");
     table.setAttribute("aria-activedescendant", cells[row][column].id);
   }
@@ -145,7 +149,7 @@ export function createLensTable(box, { label, point, pin }) {
   };
 }
 
-// Whether white is read better than black on a colour.
+// Whether white has more contrast than black on a colour.
 function isDark(colour) {
   const linear = colour.match(/\d+/g).map((part) => (part / 255 <= 0.04045 ? part / 255 / 12.92 : ((part / 255 + 0.055) / 1.055) ** 2.4));
   return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] < DARK;

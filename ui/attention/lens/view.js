@@ -1,5 +1,6 @@
-// The view "Layer by layer", a logit lens: what each layer would bet on if the network ended there, for characters around the one looked at.
+// The view "Layer by layer", a logit lens: what each layer would predict if the network ended there, around the chosen character.
 import { createCandidates } from "../../shared/candidates.js";
+import { AS_LEARNED } from "../../shared/distribution.js";
 import { button, make, nameOf, number, percent, quoted, signOf } from "../../shared/dom.js";
 import { onLook } from "../../shared/paint.js";
 import { colourOf } from "../heat_map.js";
@@ -9,20 +10,22 @@ import { saveLensPicture, saveLensTable } from "./save.js";
 import { createLensTable } from "./table.js";
 
 const SHOWN = 5;
-const AS_LEARNED = { temperature: 1, top_k: 0, top_p: 1 };
 const SCALE = [0, 0.02, 0.1, 0.25, 0.5, 0.75, 1];
 const WHAT =
-  "Each row applies the network’s last norm and output head to the stream at that point, as if it ended there. It was not trained to be " +
-  "read in the middle: only the last row is its answer. The embeddings alone mostly name the character just read, for it has the same " +
-  "vector on the way in and out.";
+  "Each row applies the network’s final norm and output head to the residual stream at that point, as if the network ended there. It was " +
+  "not trained to be read in the middle: only the last row is its answer. The embeddings alone mostly name the character just read, because " +
+  "the network uses the same vector for it at input and output.";
 
+/** @param {HTMLElement} panel @param {import("../look.js").Look} look @returns {import("../../shared/views.js").View} */
 export function createLens(panel, look) {
   const page = build(panel);
   const table = createLensTable(page.table, { label: labelOf, point: select, pin });
-  const candidates = createCandidates(look, {});
+  const candidates = createCandidates();
   const chart = createLensChart((row) => select(row, look.at ?? look.capture.n - 1));
   page.detail.append(page.title, candidates.node, page.came, chart.node);
+  /** @type {Lens | null} */
   let lens = null;
+  /** @type {number | null} */
   let chosen = null; // the row pointed at; null for the last
   let stale = true;
 
@@ -33,7 +36,8 @@ export function createLens(panel, look) {
   function bet(row, at) {
     const { id, p } = lens.bet(row, at);
     const came = lens.capture.characters[at + 1];
-    return { char: look.vocabulary[id], p, right: look.vocabulary[id] === came };
+    const char = lens.capture.model.vocabulary[id];
+    return { char, p, right: char === came };
   }
 
   function labelOf(row, at) {
@@ -45,7 +49,7 @@ export function createLens(panel, look) {
 
   async function load() {
     const { capture } = look;
-    stale = !capture || panel.hidden;
+    stale = !capture || Boolean(panel.hidden);
     if (stale) return;
     page.trouble.replaceChildren();
     try {
@@ -55,7 +59,7 @@ export function createLens(panel, look) {
     } catch (error) {
       if (capture !== look.capture) return;
       lens = null;
-      page.trouble.replaceChildren(`${error.message} `, button("quiet", "Try again", () => void look.read(look.whole)));
+      page.trouble.replaceChildren(`${error.message} `, button("quiet", "Try again", () => void look.readAgain()));
     }
     page.filled.hidden = !lens;
     if (!lens) return;
@@ -78,18 +82,18 @@ export function createLens(panel, look) {
 
   function explain() {
     const here = at();
-    const { characters } = lens.capture;
+    const { characters, model } = lens.capture;
     const came = characters[here + 1];
     const last = row() === lens.n_rows - 1;
     const where = last ? "The answer" : row() === 0 ? "Embeddings alone" : `Layer ${row() - 1}`;
     page.title.replaceChildren(make("b", "", where), ", after ", make("b", "lens-sign", signOf(characters[here])), ` at ${number(lens.capture.place(here))}`);
-    const id = came === undefined ? lens.bet(lens.n_rows - 1, here).id : look.idOf(came);
+    const id = came === undefined ? lens.bet(lens.n_rows - 1, here).id : model.idOf(came);
     const drawn = came === undefined ? undefined : id;
-    candidates.show({ logits: lens.logits(row(), here), settings: AS_LEARNED, id: drawn, count: SHOWN });
+    candidates.show({ vocabulary: model.vocabulary, logits: lens.logits(row(), here), settings: AS_LEARNED, id: drawn, count: SHOWN });
     const rows = Array.from({ length: lens.n_rows }, (_, row) => lens.probabilities(row, here)[id]);
     const place = `number ${lens.rank(row(), here, id)} of ${lens.capture.vocab_size}`;
-    page.came.textContent = `${quoted(look.vocabulary[id])}${came === undefined ? " in the end" : " came"}: ${percent(rows[row()])}, ${place}`;
-    chart.draw(rows, row(), `Probability of ${nameOf(look.vocabulary[id])} by layer`);
+    page.came.textContent = `${quoted(model.vocabulary[id])}${came === undefined ? " in the end" : " came"}: ${percent(rows[row()])}, ${place}`;
+    chart.draw(rows, row(), `Probability of ${nameOf(model.vocabulary[id])} by layer`);
   }
 
   function select(row, at) {
@@ -129,13 +133,13 @@ export function createLens(panel, look) {
     show: () => stale && void load(),
     downloads: [
       ["Layer by layer (PNG)", () => lens && saveLensPicture(lens, bet, table.shown())],
-      ["Layer by layer (CSV)", () => lens && saveLensTable(lens, look)],
+      ["Layer by layer (CSV)", () => lens && saveLensTable(lens)],
     ],
   };
 }
 
 function build(panel) {
-  const trouble = make("p", "lens-trouble");
+  const trouble = make("p", "trouble");
   trouble.setAttribute("role", "alert");
   const filled = make("div", "lens");
   filled.hidden = true;
@@ -143,14 +147,14 @@ function build(panel) {
   const legend = make("p", "lens-legend", "Probability of the bet ");
   const scale = make("span", "lens-scale");
   const right = make("span", "lens-key");
-  right.append(make("span", "lens-key-right", "e"), " it came");
+  right.append(make("span", "lens-key-right", "e"), " was next");
   legend.append(scale, right);
   const about = make("p", "lens-about", WHAT);
   const off = make("b", "lens-off");
   about.append(off);
   main.append(table, legend, about);
   const detail = make("aside", "lens-detail");
-  detail.setAttribute("aria-label", "The layer pointed at");
+  detail.setAttribute("aria-label", "The chosen layer");
   const [title, came] = [make("p", "lens-title"), make("p", "lens-came")];
   filled.append(main, detail);
   panel.append(trouble, filled);

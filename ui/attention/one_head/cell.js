@@ -1,17 +1,19 @@
-// How one weight comes about: the query of the character that looks, the key of the one looked at, their products, and softmax.
+// How one weight is computed: the query of the row, the key of the column, their products, and softmax.
 import { button, make, number } from "../../shared/dom.js";
 import { fit, onLook, palette } from "../../shared/paint.js";
 import { digits, placeInWords, signed } from "./data.js";
 
 const LANE = 2.75; // rem, for the bars of a vector
 const [NAMES, SCALES] = [4, 3.75]; // rem, at the left and right of them
+/** @type {[string, (answer: {q: number[], k: number[]}) => number[]][]} */
 const LANES = [
   ["q", ({ q }) => q],
   ["k", ({ k }) => k],
   ["q × k", ({ q, k }) => q.map((value, i) => value * k[i])],
 ];
 
-// { node, show(answer, cell), tell(words) }: `answer` is the server's, of a cell { row, column }.
+// { node, show(answer, cell), tell(words) }: `answer` is the server's, for a cell { row, column }.
+/** @param {import("../look.js").Look} look @param {() => void} close */
 export function createCell(look, close) {
   const node = make("section", "one-cell");
   node.setAttribute("aria-label", "Queries and keys behind a weight");
@@ -48,14 +50,14 @@ export function createCell(look, close) {
     const less = row_max < 0 ? "+" : "−";
     canvas.hidden = false;
     const whose = `The query of ${placeInWords(look.capture, row)}, the key of ${placeInWords(look.capture, column)}`;
-    canvas.setAttribute("aria-label", `${whose}, ${q.length} numbers each, and their products, as bars. Left and right read them.`);
+    canvas.setAttribute("aria-label", `${whose}, ${q.length} numbers each, and their products, as bars. Left and right arrows read them.`);
     sums.replaceChildren(
       line("Product", `q · k = ${signed(product)}`, `the sum of the ${number(q.length)} products`),
-      line("Scaled", `${signed(product)} / √${q.length} = ${signed(scaled)}`, `the row’s largest has ${signed(row_max)}`),
+      line("Scaled", `${signed(product)} / √${q.length} = ${signed(scaled)}`, `the largest of the row is ${signed(row_max)}`),
       line(
         "Softmax",
         `exp(${signed(scaled)} ${less} ${Math.abs(row_max).toFixed(4)}) / ${row_sum.toFixed(4)} = ${digits(raised / row_sum)}`,
-        `${row_sum.toFixed(4)} is the sum of exp over the row; the map has ${digits(weight)}`,
+        `${row_sum.toFixed(4)} is the sum of exp over the row; the map shows ${digits(weight)}`,
       ),
     );
     point(pointed !== null && pointed < q.length ? pointed : null);

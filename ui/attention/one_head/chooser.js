@@ -1,7 +1,8 @@
-// Which head is looked at: a button for each layer, and for each head of a layer and their average.
+// The choice of a head: a button for each layer, for each head of a layer, and for their average.
 import { button, make } from "../../shared/dom.js";
 import { AVERAGE } from "./data.js";
 
+/** @param {import("../look.js").Look} look */
 export function createChooser(look) {
   const node = make("div", "one-chooser");
   node.setAttribute("role", "group");
@@ -10,7 +11,7 @@ export function createChooser(look) {
   const heads = createRow("Head", (head) => look.choose(look.head.layer, head));
   node.append(layers.node, heads.node);
 
-  // Shows what is chosen, of the layers and heads that there are.
+  // Shows what is chosen among the layers and heads of the network.
   function draw() {
     const { n_layer, n_head } = look.capture;
     layers.draw([...Array(n_layer).keys()], look.head.layer);
@@ -38,7 +39,7 @@ export function createChooser(look) {
     const by = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
     if (!by || !look.capture) return;
     event.preventDefault();
-    const row = layers.node.contains(event.target) ? layers : heads;
+    const row = layers.node.contains(/** @type {Node} */ (event.target)) ? layers : heads;
     move(...by);
     row.focus();
   });
@@ -49,7 +50,9 @@ function createRow(name, choose) {
   const node = make("div", "one-row");
   node.setAttribute("role", "radiogroup");
   node.setAttribute("aria-label", name);
+  /** @type {any[]} */
   let drawn = [];
+  /** @type {HTMLButtonElement[]} */
   let buttons = [];
 
   function draw(values, chosen) {

@@ -1,4 +1,4 @@
-// What the view "One head" knows of the head that is chosen: its weights, where it looks most, and how they are said.
+// The chosen head of the view "One head": its weights, its largest weight, and how they are put into words.
 import { number, percent, quoted } from "../../shared/dom.js";
 import { shareOf } from "../capture.js";
 
@@ -24,7 +24,7 @@ export function bytesOf(capture, { layer, head }) {
   return Uint8Array.from(sum, (weight) => Math.round(255 * Math.sqrt(weight / capture.n_head)));
 }
 
-// The column that a row looks at most, from any numbers that grow with the weights.
+// The column with the largest weight in a row, from any numbers that grow with the weights.
 export function strongest(values, row) {
   const weights = values.subarray(placeOf(row, 0), placeOf(row + 1, 0));
   return weights.indexOf(weights.reduce((most, weight) => Math.max(most, weight), 0));

@@ -1,11 +1,11 @@
-// The lines of a head: the text twice, below as it looks, above as it is looked at. A line is as wide and dark as its weight is large.
+// The lines of a head: the text twice, below as queries, above as keys. A line is as wide and dark as its weight is large.
 import { make, number, percent, plural, signOf } from "../../shared/dom.js";
 import { fit } from "../../shared/paint.js";
 import { placeInWords, placeOf } from "./data.js";
 import { slide } from "./map.js";
 
-export const THIN = 0.05; // weights below are left out, and told, ...
-export const ALWAYS = 3; // ... but for the largest of each row: a head that looks everywhere has no weight of 5 %
+export const THIN = 0.05; // smaller weights are left out, and counted, ...
+export const ALWAYS = 3; // ... except the largest of each row: a head with uniform attention has no weight of 5 %
 const LEAST_WIDTH = 0.75; // rem, of a character
 const MOST_WIDTH = 3.5;
 const BAND = 1.75; // rem, of a text
@@ -35,8 +35,8 @@ const leastOfLargest = (exact, row) => exact.slice(placeOf(row, 0), placeOf(row 
 
 const range = (begin, end) => Array.from({ length: end - begin }, (_, i) => begin + i);
 
-// { node, draw(), told(), size(), paint() }: `state.mode` says whether it draws the lines of the character looked from, or of all that are
-// shown.
+// { node, draw(), told(), size(), paint() }: `state.mode` says whether it draws the lines of the chosen character or of all that are shown.
+/** @param {import("../look.js").Look} look @param {any} state @param {any} on */
 export function createLines(look, state, on) {
   const node = make("div", "one-lines");
   const canvas = node.appendChild(make("canvas"));
@@ -44,7 +44,7 @@ export function createLines(look, state, on) {
   node.dataset.testid = "one-head-lines";
   let room = null;
   let begin = null;
-  let own = null; // the character looked from, if it was pointed at here: the text keeps still below the pointer
+  let own = null; // the chosen character, if it was pointed at here: the text keeps still below the pointer
   let pointed = null; // { index, isAbove }: the character under the pointer
 
   function draw({ width, height, colours }) {
@@ -53,7 +53,7 @@ export function createLines(look, state, on) {
     const columns = Math.max(1, Math.min(n, Math.floor(width / (LEAST_WIDTH * colours.rem))));
     begin = slide(begin ?? n, columns, n, pointed?.isAbove ? pointed.index : look.at ?? n - 1);
     const lead = (look.at ?? n) - begin;
-    if (look.at !== own && lead < columns / 3) begin = Math.max(0, look.at - Math.floor((2 * columns) / 3)); // it looks to the left
+    if (look.at !== own && lead < columns / 3) begin = Math.max(0, look.at - Math.floor((2 * columns) / 3)); // its weights are to the left
     room = { begin, columns, cell: Math.min(width / columns, MOST_WIDTH * colours.rem), height, band: BAND * colours.rem };
     state.window = { top: begin, first: begin, rows: columns, columns };
     paint(fit(canvas, room.cell * columns, height), colours);
@@ -86,7 +86,7 @@ export function createLines(look, state, on) {
     const lines = `${whose}: ${plural(drawn.length, "line")} for weights of ${100 * THIN} % or more and the ${ALWAYS} largest of each row`;
     const beyond = outside ? `, ${outside} beyond the left edge` : "";
     const carried = `${percent(total ? thin.weight / total : 0)} of the attention${isAbove ? " it gets from what is shown" : ""}`;
-    const rest = thin.count ? `Left out: ${number(thin.count)} thinner with ${carried}.` : "None is left out.";
+    const rest = thin.count ? `Left out: ${number(thin.count)} thinner ones with ${carried}.` : "None is left out.";
     return `${lines}${beyond}. ${rest}`.replaceAll(" %", "\u00a0%");
   }
 

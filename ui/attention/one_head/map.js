@@ -1,5 +1,5 @@
-// The map of a head with its characters on both axes: rows look from, columns are looked at. Of a long text, as many characters as can
-// be read; the whole map beside it says where they are, and moves them.
+// The map of a head with the text on both axes: rows are queries, columns are keys. Of a long text it shows as many characters as can be read; the
+// whole map beside it shows which, and moves them.
 import { make, signOf } from "../../shared/dom.js";
 import { fit } from "../../shared/paint.js";
 
@@ -35,6 +35,7 @@ export function windowOn(cell, room, n, before) {
 }
 
 // The map: { node, draw() }. `on.point(cell)` and `on.open(cell)` are called with { row, column }.
+/** @param {import("../look.js").Look} look @param {any} state @param {any} on */
 export function createMap(look, state, on) {
   const node = make("div", "one-map");
   const canvas = node.appendChild(make("canvas"));
@@ -47,6 +48,7 @@ export function createMap(look, state, on) {
     room = roomFor(width, height, capture.n, colours.rem);
     state.window = { ...windowOn(state.cell, room, capture.n, state.window), rows: room.rows, columns: room.columns };
     const { window } = state;
+    /** @type {[number, number]} */
     const size = [room.left + room.columns * room.cellWidth, room.rows * room.cellHeight + AXIS.height * colours.rem];
     paintCells(fit(canvas, ...size), { ...state, capture, room, colours });
     Object.assign(node.dataset, { ...window, width: room.cellWidth, height: room.cellHeight, left: room.left });
@@ -85,7 +87,7 @@ export function createMap(look, state, on) {
     if (event.key === "Enter" && state.cell) on.open(state.cell);
     else if (to) {
       const moved = Math.min(n - 1, Math.max(0, to[0]));
-      on.point({ row: moved, column: Math.min(moved, Math.max(0, to[1])) }); // nothing ahead has a weight
+      on.point({ row: moved, column: Math.min(moved, Math.max(0, to[1])) }); // a later character has no weight
     } else return;
     event.preventDefault();
   });
@@ -120,7 +122,7 @@ export function paintCells(context, { capture, picture, cell, room, window, colo
   }
 }
 
-// What lies ahead is hatched: no character looks at a later one.
+// Later characters are hatched: no character attends to a later one.
 function paintHatch(context, left, top, width, height, colours) {
   context.save();
   context.beginPath();
@@ -148,13 +150,14 @@ function paintCross(context, { row, column }, { rows, columns, cellWidth, cellHe
   if (i >= 0 && i < rows && j >= 0 && j < columns) context.strokeRect(x, y, cellWidth, cellHeight);
 }
 
-// The whole map, small: { node, place() }. Drag on it to say what is shown.
+// The whole map, small: { node, place() }. Drag on it to choose what is shown.
+/** @param {import("../look.js").Look} look @param {any} state @param {any} on */
 export function createOverview(look, state, on) {
   const node = make("div", "one-overview");
   const frame = make("span", "one-frame");
   node.append(state.picture, frame);
   node.setAttribute("role", "img");
-  node.setAttribute("aria-label", "The whole map. The frame is what is shown beside it; drag it.");
+  node.setAttribute("aria-label", "The whole map. The frame marks what is shown beside it; drag it.");
   let isHeld = false;
 
   function place() {

@@ -1,4 +1,5 @@
 // A head as files: a picture of the whole map or of the lines as they are shown, and a table of the exact weights.
+import { toCSV } from "../../shared/csv.js";
 import { nameOf } from "../../shared/dom.js";
 import { download, palette, savePicture } from "../../shared/paint.js";
 import { AVERAGE, nameOfHead, placeOf } from "./data.js";
@@ -58,14 +59,13 @@ export const saveLines = (look, does, { width, height }, paint) => savePage(look
 // Each weight on a line of its own; characters are counted from 1 in the whole text, as on screen.
 export function saveTable(look, exact) {
   const { capture } = look;
-  const names = capture.characters.map((char) => quote(nameOf(char)));
-  const lines = ["from,from_character,to,to_character,weight"];
+  const names = capture.characters.map(nameOf);
+  const rows = [];
   for (let row = 0; row < capture.n; row++) {
     for (let column = 0; column <= row; column++) {
-      lines.push(`${capture.place(row)},${names[row]},${capture.place(column)},${names[column]},${exact[placeOf(row, column)]}`);
+      rows.push([capture.place(row), names[row], capture.place(column), names[column], exact[placeOf(row, column)], capture.model.name]);
     }
   }
-  download(fileName(look.head, "csv"), new Blob([`${lines.join("\n")}\n`], { type: "text/csv" }));
+  const table = toCSV(["from", "from_character", "to", "to_character", "weight", "model"], rows);
+  download(fileName(look.head, "csv"), new Blob([table], { type: "text/csv" }));
 }
-
-const quote = (word) => (/[",]/.test(word) ? `"${word.replaceAll('"', '""')}"` : word);

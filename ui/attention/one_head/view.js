@@ -1,6 +1,5 @@
-// The view "One head": its weights as a map or as lines, what it does, and how each weight comes about.
-import { bringIntoView } from "../../sample/main.js";
-import { button, make } from "../../shared/dom.js";
+// The view "One head": its weights as a map or as lines, what it does, and how each weight is computed.
+import { bringIntoView, button, make } from "../../shared/dom.js";
 import { onLook, palette } from "../../shared/paint.js";
 import { colourOf, paintMap } from "../heat_map.js";
 import { createAbout } from "./about.js";
@@ -17,26 +16,28 @@ const MODES = [
   ["all", "All lines", "all"],
 ]; // name, title, in the address
 const CAPTIONS = {
-  map: "Rows look, columns are looked at.",
-  lines: "Below, the text looks; above, it is looked at. Wider lines are larger weights.",
+  map: "Each row is a query; the columns are the keys it attends to.",
+  lines: "Below, the text as queries; above, as keys. Wider lines are larger weights.",
 };
 const KEYS = {
-  map: "Arrow keys move from weight to weight, Enter shows how one comes about.",
+  map: "Arrow keys move from weight to weight, Enter shows how one is computed.",
   lines: "Left and right move from character to character.",
 };
-const NO_QUERIES = "An average has no queries and keys of its own: each of the layer’s heads has its own. Choose a head.";
+const NO_QUERIES = "An average has no queries and keys: each of the layer’s heads has its own. Choose a head.";
 const LEAST_HEIGHT = 19; // rem, of the map
 
+/** @param {HTMLElement} panel @param {import("../look.js").Look} look @returns {import("../../shared/views.js").View} */
 export function createOneHead(panel, look) {
-  // What the parts share: the cell looked at, { row, column }; whether it is opened; the weights, and as a picture of n by n pixels; the
-  // rows and columns shown.
+  // What the parts share: the chosen cell, { row, column }; whether it is open; the weights, also as a picture of n by n pixels; the rows and
+  // columns shown.
+  /** @type {{cell: {row: number, column: number, isMost?: boolean} | null, open: boolean, mode: string, bytes: Uint8Array | null, exact: Float32Array | null, picture: HTMLCanvasElement, window: any}} */
   const state = { cell: null, open: false, mode: "map", bytes: null, exact: null, picture: make("canvas"), window: null };
   const on = { point, open, from: (row) => look.moveTo(row), redraw: () => draw() };
   const chooser = createChooser(look);
   const [map, lines, overview] = [createMap(look, state, on), createLines(look, state, on), createOverview(look, state, on)];
   const [about, behind] = [createAbout(look), createCell(look, () => open(null))];
   const [figure, words, more] = [make("div", "one-figure"), make("div", "one-words"), make("div", "one-more")];
-  const [said, trouble, legend, caption] = [make("p", "one-said"), make("div", "one-trouble"), createLegend(), make("p", "one-caption")];
+  const [said, trouble, legend, caption] = [make("p", "one-said"), make("div", "trouble one-trouble"), createLegend(), make("p", "one-caption")];
   const bar = createBar(panel, look, setMode);
   said.setAttribute("aria-live", "polite");
   said.dataset.testid = "one-head-said";
@@ -47,10 +48,10 @@ export function createOneHead(panel, look) {
   figure.append(map.node, lines.node);
   words.append(said, trouble, behind.node, more);
   panel.append(chooser.node, figure, words);
-  let text = null; // that the cell is of
+  let text = null; // the one that the cell belongs to
   const mended = new Set(); // what the server had forgotten, until it is there again
   let mending = null;
-  const room = { width: 0, height: 0, colours: null }; // for the map; it keeps still while another character is looked from
+  const room = { width: 0, height: 0, colours: null }; // for the map; it keeps still while another character is chosen
 
   // Fetches what is chosen, and draws it.
   async function load() {
@@ -71,7 +72,7 @@ export function createOneHead(panel, look) {
     });
   }
 
-  // Asks the server. What it has forgotten it is given again, once; the other capture that comes of it is then asked.
+  // Asks the server. A text that it has forgotten is sent again, once; then the new capture is asked.
   async function tryTo(what, ask, take) {
     const { capture, head } = look;
     const isStale = () => look.capture !== capture || look.head !== head;
@@ -85,14 +86,14 @@ export function createOneHead(panel, look) {
       if (isStale()) return;
       const isFirst = error.status === 404 && !mended.has(what);
       mended.add(what);
-      if (isFirst && (await (mending ??= look.read(look.whole).finally(() => (mending = null))))) return;
+      if (isFirst && (await (mending ??= look.readAgain().finally(() => (mending = null))))) return;
       trouble.dataset.of = what;
       trouble.replaceChildren(make("span", "", error.message), button("quiet", "Try again", load));
       if (what === "cell") behind.tell("The queries and keys could not be fetched.");
     }
   }
 
-  // The cell of the address at first; of another text the character looked from, and what it looks at most.
+  // The cell of the address at first; for another text the chosen character and its largest weight.
   function takeCell() {
     const { capture } = look;
     if (text === null) {
@@ -107,14 +108,14 @@ export function createOneHead(panel, look) {
     follow(look.at);
   }
 
-  // Another character is looked from: the cell is what it looks at most.
+  // Another character is chosen: the cell is its largest weight.
   function follow(at) {
     if (at === null) state.cell = null;
     else if (state.cell?.row !== at) state.cell = { row: at, column: strongest(state.exact ?? state.bytes, at), isMost: true };
     keepCell();
   }
 
-  // Bytes may not tell the largest weight of a row from the next; the exact weights do.
+  // Bytes may not separate the largest weight of a row from the next; the exact weights do.
   function takeMost() {
     if (!state.cell?.isMost || state.open) return;
     state.cell = { ...state.cell, column: strongest(state.exact, state.cell.row) };
@@ -155,7 +156,7 @@ export function createOneHead(panel, look) {
     if (!state.open || state.mode !== "map") return;
     const { layer, head } = look.head;
     const { row, column } = state.cell;
-    if (column > row) behind.tell("No character looks at a later one: there is no weight here.");
+    if (column > row) behind.tell("No character attends to a later one: there is no weight here.");
     else if (head === AVERAGE) behind.tell(NO_QUERIES);
     else {
       const ask = () => look.capture.cell(layer, head, row, column);
@@ -196,11 +197,11 @@ export function createOneHead(panel, look) {
 
   function cellInWords() {
     const { capture } = look;
-    if (!state.cell) return ["Point at the map: a row looks from a character, a column is looked at. Click for what is behind a weight."];
+    if (!state.cell) return ["Point at the map: each row is a query, each column a key. Click a weight to see how it is computed."];
     const { row, column } = state.cell;
     const [from, to] = [placeInWords(capture, row), placeInWords(capture, column)];
-    if (column > row) return [`${from} cannot look at ${to}: it comes later.`];
-    return [`${from} looks at ${to} with `, make("b", "", state.exact ? weightInWords(state.exact[placeOf(row, column)]) : "…")];
+    if (column > row) return [`${from} cannot attend to ${to}, which comes later.`];
+    return [`${from} attends to ${to} with weight `, make("b", "", state.exact ? weightInWords(state.exact[placeOf(row, column)]) : "…")];
   }
 
   look.addEventListener("capture", load);
@@ -240,9 +241,9 @@ export function createOneHead(panel, look) {
     hide: () => (bar.node.hidden = true),
     keys: [
       ["m", "Map, lines, all lines", next],
-      [",", "The head before", () => chooser.step(-1)],
-      [".", "The next head", () => chooser.step(1)],
-      ["h", "How the weight looked at comes about", () => state.cell && open(state.cell)],
+      [",", "Previous head", () => chooser.step(-1)],
+      [".", "Next head", () => chooser.step(1)],
+      ["h", "Show how this weight is computed", () => state.cell && open(state.cell)],
     ],
     downloads: [
       ["This head (PNG)", savePicture],
@@ -262,24 +263,24 @@ function heightOf(figure) {
 // Beside the names of the views, while this one is shown; where the panel fills the screen, in it.
 function createBar(panel, look, setMode) {
   const node = make("div", "one-bar");
-  const modes = MODES.map(([name, title]) => [name, button("switch", title, () => setMode(name))]);
+  const modes = MODES.map(([name, title]) => ({ name, choice: button("switch", title, () => setMode(name)) }));
   const larger = button("quiet", "Enlarge", () => {
     if (document.fullscreenElement === panel) void document.exitFullscreen();
-    else panel.requestFullscreen().catch(() => look.say("This browser allows no full screen here."));
+    else panel.requestFullscreen().catch(() => look.say("This browser does not allow full screen here."));
   });
   const place = () => {
     const isLarge = document.fullscreenElement === panel;
     larger.textContent = isLarge ? "Back" : "Enlarge";
     (isLarge ? panel.firstChild : look.element.querySelector(".look-tools")).prepend(node);
   };
-  node.append(...modes.map(([, choice]) => choice), larger);
+  node.append(...modes.map(({ choice }) => choice), larger);
   node.hidden = true;
   document.addEventListener("fullscreenchange", place);
   place();
-  return { node, show: (mode) => modes.forEach(([name, choice]) => choice.setAttribute("aria-pressed", String(name === mode))) };
+  return { node, show: (mode) => modes.forEach(({ name, choice }) => choice.setAttribute("aria-pressed", String(name === mode))) };
 }
 
-// What the colours stand for: square roots, so that faint weights are seen.
+// The legend of the colours: square roots, so that faint weights are visible.
 function createLegend() {
   const node = make("div", "one-legend");
   node.setAttribute("role", "img");

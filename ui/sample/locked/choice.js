@@ -1,62 +1,72 @@
-// Whose dice: of the sample that somebody chose here, pressed in another view, or named in the address; else of the newest run's first.
+// Whose dice: those of the sample that was chosen here, pressed in another view or named in the address; else the newest generation's first.
 import { make } from "../../shared/dom.js";
 
-export class Choice {
-  #app;
-  #chosen = null; // { run, sample }
-  #pressed = null; // the last app.selected that was taken
+/** @typedef {import("../../shared/generations.js").Generation} Generation */
+/** @typedef {{generation: Generation, sample: number}} Sample */
 
-  constructor(app) {
-    this.#app = app;
+export class Choice {
+  /** @type {import("../main.js").SampleTab} */
+  #tab;
+  /** @type {Sample | null} */
+  #chosen = null;
+  /** @type {Sample | null} the last one pressed elsewhere that was taken */
+  #pressed = null;
+
+  /** @param {import("../main.js").SampleTab} tab */
+  constructor(tab) {
+    this.#tab = tab;
   }
 
+  /** @param {Sample} choice */
   take(choice) {
     this.#chosen = choice;
   }
 
   takePressed() {
-    const { selected } = this.#app;
+    const { selected } = this.#tab.generations;
     if (!selected || selected === this.#pressed) return;
     this.#pressed = selected;
     if (this.#isHere(selected)) this.take(selected);
   }
 
-  // { run, sample }, or null where there is no text. The address follows.
+  /** The sample, or null where there is no text. The address follows. @returns {Sample | null} */
   find() {
-    const { address, runs } = this.#app;
+    const { address, generations } = this.#tab;
     if (this.#chosen && !this.#isHere(this.#chosen)) {
       this.#chosen = null;
       address.keep("dice", "");
     }
     this.#chosen ??= this.#inAddress();
-    if (!this.#chosen) return runs.list.length ? { run: runs.list.at(-1), sample: 0 } : null;
-    const { run, sample } = this.#chosen;
-    address.keep("dice", `${runs.list.indexOf(run) + 1}.${sample + 1}`);
+    if (!this.#chosen) return generations.list.length ? { generation: generations.list.at(-1), sample: 0 } : null;
+    const { generation, sample } = this.#chosen;
+    address.keep("dice", `${generations.list.indexOf(generation) + 1}.${sample + 1}`);
     return this.#chosen;
   }
 
-  #isHere({ run, sample }) {
-    return this.#app.runs.list.includes(run) && sample < run.texts.length;
+  #isHere({ generation, sample }) {
+    return this.#tab.generations.list.includes(generation) && sample < generation.texts.length;
   }
 
-  // The runs that it counts may not be written yet.
+  // The generations that the address counts may not be written yet.
   #inAddress() {
-    const [run, sample] = this.#app.address.get("dice").split(".").map(Number);
-    const choice = { run: this.#app.runs.list[run - 1], sample: sample - 1 };
-    return choice.run?.texts[choice.sample] === undefined ? null : choice;
+    const [generation, sample] = this.#tab.address.get("dice").split(".").map(Number);
+    const choice = { generation: this.#tab.generations.list[generation - 1], sample: sample - 1 };
+    return choice.generation?.texts[choice.sample] === undefined ? null : choice;
   }
 }
 
-export function fillSelect(select, runs, choice) {
-  const groups = runs.map((run, i) => {
-    const { view, texts } = run;
+/** @param {HTMLSelectElement} select @param {Generation[]} generations @param {Sample | null} choice */
+export function fillSelect(select, generations, choice) {
+  const isOne = generations.every(({ model }) => model === generations[0].model);
+  const groups = generations.map((generation, i) => {
+    const { model, view, texts } = generation;
     const group = make("optgroup");
-    group.label = `Temperature ${view.temperature}, seed ${view.seed}`;
+    group.label = `${isOne ? "" : `${model.name}, `}${isOne ? "T" : "t"}emperature ${view.temperature}, seed ${view.seed}`;
     group.append(...texts.map((text, sample) => option(`${i}.${sample}`, view.first_sample + sample + 1, view.prompt + text)));
     return group;
   });
   select.replaceChildren(...groups.reverse());
-  select.value = choice && `${runs.indexOf(choice.run)}.${choice.sample}`;
+  select.value = choice && `${generations.indexOf(choice.generation)}.${choice.sample}`;
 }
 
 function option(value, name, text) {
@@ -66,7 +76,8 @@ function option(value, name, text) {
   return node;
 }
 
-export function chosenIn(select, runs) {
-  const [run, sample] = select.value.split(".").map(Number);
-  return { run: runs[run], sample };
+/** @param {HTMLSelectElement} select @param {Generation[]} generations @returns {Sample} */
+export function chosenIn(select, generations) {
+  const [generation, sample] = select.value.split(".").map(Number);
+  return { generation: generations[generation], sample };
 }

@@ -1,32 +1,36 @@
-// What the dice of a sample write from the start with other settings: a text of its own, compared with the original and kept nowhere.
+// What the dice of a sample write from the start with other settings: a text of its own, compared with the original and not kept.
 import { charAt, commonLength, mark, range } from "../../shared/marks.js";
 import { complain } from "./parts.js";
 import { comparison } from "./words.js";
-import { factsOf } from "../records.js";
-import { readRun, Run } from "../runs.js";
+import { factsOf } from "../../shared/logits.js";
+import { readGeneration, Generation } from "../../shared/generations.js";
 
 const PAUSE_MS = 300; // after the last move, before the server is asked
 const SHARED = mark("locked-shared"); // what both texts begin with
 const PARTING = mark("locked-parting"); // the first character that differs
 
 export class Fresh {
-  #app;
+  /** @type {import("../main.js").SampleTab} */
+  #tab;
   #column;
-  #run = null; // of one sample
-  #asked = ""; // what it was asked for with
+  /** @type {Generation | null} of one sample */
+  #generation = null;
+  #asked = ""; // the request for it
   #original = ""; // what it is compared with
   #pause = 0;
+  /** @type {AbortController | null} */
   #abort = null;
 
-  constructor(app, column) {
-    this.#app = app;
+  /** @param {import("../main.js").SampleTab} tab @param {import("./parts.js").Column} column */
+  constructor(tab, column) {
+    this.#tab = tab;
     this.#column = column;
-    app.inspector.watch(column.body, column.text, { at: (index) => this.#run && factsOf(app, this.#run, 0, index) });
+    tab.inspector.watch(column.body, column.text, { at: (index) => this.#generation && factsOf(this.#generation, 0, index) });
   }
 
   clear(prompt) {
     this.drop();
-    this.#run = null;
+    this.#generation = null;
     this.#empty();
     this.#column.start.textContent = prompt;
     this.#column.status.textContent = "";
@@ -34,7 +38,7 @@ export class Fresh {
   }
 
   #empty() {
-    this.#app.inspector.forget(this.#column.text);
+    this.#tab.inspector.forget(this.#column.text);
     for (const highlight of [SHARED, PARTING]) highlight.clear();
     this.#column.text.data = "";
   }
@@ -45,9 +49,9 @@ export class Fresh {
     this.#abort = null;
   }
 
-  // Asks the server once the settings have come to rest, unless the text that they give is there.
+  // Asks the server once the settings are at rest, unless the text for them is there.
   ask(throws, settings) {
-    const isThere = this.#run?.view.state === "done" && this.#asked === JSON.stringify(bodyOf(throws, settings));
+    const isThere = this.#generation?.view.state === "done" && this.#asked === JSON.stringify(bodyOf(throws, settings));
     this.drop();
     complain(this.#column.trouble);
     this.#column.card.classList.toggle("stale", !isThere);
@@ -60,11 +64,11 @@ export class Fresh {
     const body = bodyOf(throws, settings);
     const begin = (view) => {
       [this.#asked, this.#original] = [JSON.stringify(body), throws.chars.join("")];
-      return this.#begin(view);
+      return this.#begin(view, throws.generation.model);
     };
     try {
-      await readRun(body, abort.signal, begin, (run, news) => this.#grow(run, news));
-      if (this.#run.view.error) throw new Error(this.#run.view.error);
+      await readGeneration(body, abort.signal, begin, (generation, news) => this.#grow(generation, news));
+      if (this.#generation.view.error) throw new Error(this.#generation.view.error);
     } catch (error) {
       if (!abort.signal.aborted) complain(this.#column.trouble, error.message, () => this.ask(throws, settings));
     } finally {
@@ -72,18 +76,19 @@ export class Fresh {
     }
   }
 
-  #begin(view) {
-    this.#run = new Run(view);
+  /** @param {import("../../shared/generations.js").View} view @param {import("../../shared/models.js").Model} model */
+  #begin(view, model) {
+    this.#generation = new Generation(view, model);
     this.#empty();
     this.#column.body.scrollTop = 0;
     this.#column.card.classList.remove("stale");
     this.#compare();
-    return this.#run;
+    return this.#generation;
   }
 
-  #grow(run, news) {
-    run.take(news);
-    this.#column.text.appendData(run.texts[0].slice(this.#column.text.length));
+  #grow(generation, news) {
+    generation.take(news);
+    this.#column.text.appendData(generation.texts[0].slice(this.#column.text.length));
     this.#compare();
   }
 
@@ -96,8 +101,11 @@ export class Fresh {
     if (at) SHARED.add(range(text, 0, at));
     const parts = at < original.length && at < text.length;
     if (parts) PARTING.add(range(text, at, at + charAt(text.data, at).length));
-    status.textContent = comparison(original, text.data, at, this.#run.live);
+    status.textContent = comparison(original, text.data, at, this.#generation.live);
   }
 }
 
-const bodyOf = ({ run, dice, chars }, settings) => ({ prompt: run.view.prompt, ...dice, ...settings, samples: 1, length: chars.length });
+/** @param {import("./throws.js").Throws} throws @param {object} settings */
+function bodyOf({ generation: { model, view }, dice, chars }, settings) {
+  return { prompt: view.prompt, ...dice, ...settings, samples: 1, length: chars.length, model: model.key };
+}

@@ -1,14 +1,21 @@
-// The view "Locked dice" as far as it is words and buttons.
+// The words and buttons of the view "Locked dice".
 import { button, make } from "../../shared/dom.js";
 
-const EMPTY = "No text is here yet. Press Generate, then keep its dice and move the temperature.";
+const EMPTY = "No text yet. Press Generate, then keep its dice and move the temperature.";
 
-// Puts everything into the panel, from top to bottom, and gives back what fills it in.
-export function createParts(panel, actions) {
+// Puts everything into the panel, from top to bottom, and returns what fills it in.
+/** @typedef {ReturnType<typeof createColumn>} Column */
+
+/**
+ * @param {HTMLElement} panel
+ * @param {{min: number, max: number}} temperature
+ * @param {{choose: (select: HTMLSelectElement) => void, back: () => void, first: () => void, move: (temperature: number) => void}} actions
+ */
+export function createParts(panel, temperature, actions) {
   const empty = make("p", "empty", EMPTY);
   const filled = make("div", "locked");
   const bar = createBar(actions);
-  const slider = createSlider(actions.move);
+  const slider = createSlider(temperature, actions.move);
   const headline = make("p", "locked-headline");
   headline.setAttribute("role", "status");
   const more = make("p", "locked-more");
@@ -17,7 +24,7 @@ export function createParts(panel, actions) {
   more.append(first, note);
   const trouble = createTrouble();
   const original = createColumn("The original text", "Marked: throws that would now land elsewhere.");
-  const fresh = createColumn("The same dice from the start", "Shaded: still the original text.");
+  const fresh = createColumn("The same dice from the start", "Shaded: the same as the original.");
   const columns = make("div", "locked-columns");
   columns.append(original.node, fresh.node);
   filled.append(bar.node, slider.node, headline, more, trouble, columns);
@@ -28,7 +35,7 @@ export function createParts(panel, actions) {
 function createBar({ choose, back: goBack }) {
   const node = make("div", "locked-bar");
   const label = make("label", "locked-label", "Dice of");
-  const select = make("select", "locked-select");
+  const select = make("select", "field locked-select");
   select.id = "locked-select";
   label.htmlFor = select.id;
   select.addEventListener("change", () => choose(select));
@@ -43,10 +50,10 @@ function createBar({ choose, back: goBack }) {
   return { node, select, step, back };
 }
 
-function createSlider(move) {
+function createSlider({ min, max }, move) {
   const node = make("label", "locked-temperature", "Temperature");
   const range = make("input");
-  Object.assign(range, { type: "range", min: 0, max: 2, step: 0.05 });
+  Object.assign(range, { type: "range", min, max, step: 0.05 });
   range.addEventListener("input", () => move(Number(range.value)));
   node.append(range);
   return { node, range };
@@ -71,12 +78,12 @@ function createColumn(title, explanation) {
 }
 
 function createTrouble() {
-  const node = make("p", "locked-trouble");
+  const node = make("p", "trouble");
   node.setAttribute("role", "alert");
   return node;
 }
 
-// A complaint beside what it is about, with a way to try again; without words, none.
+// An error beside what it is about, with a way to try again; without words, none.
 export function complain(node, words = "", again = null) {
   node.replaceChildren(...(words ? [`${words} `, button("quiet", "Try again", again)] : []));
 }

@@ -1,5 +1,5 @@
-// The view "Locked dice": the throws of a text stay as they fell, and the settings at the left move. On one side, which of the throws would
-// now land elsewhere along the text; on the other, what the same dice write from the start.
+// The view "Locked dice": the dice of a text stay as they fell while the settings at the left move. One side shows which of them would now land
+// elsewhere in the text; the other, what the same dice write from the start.
 import { mark, range, reveal } from "../../shared/marks.js";
 import { chosenIn, Choice, fillSelect } from "./choice.js";
 import { Fresh } from "./fresh.js";
@@ -10,50 +10,57 @@ import { headline, note, tellFirst } from "./words.js";
 const FOLLOW_MS = 400; // between two looks at a text that is being written
 const CHANGED = mark("locked-changed"); // throws that would land elsewhere
 
-export function createLocked(panel, app) {
-  return new Locked(panel, app);
+/** @param {HTMLElement} panel @param {import("../main.js").SampleTab} tab */
+export function createLocked(panel, tab) {
+  return new Locked(panel, tab);
 }
 
+/** @typedef {import("./choice.js").Sample} Sample */
+
 class Locked {
-  #app;
+  /** @type {import("../main.js").SampleTab} */
+  #tab;
   #page;
   #choice;
   #fresh;
-  #throws = null; // of the sample that is shown
+  /** @type {Throws | null} of the sample that is shown */
+  #throws = null;
   #settings;
   #isShown = false;
   #frame = 0;
   #following = 0;
 
-  constructor(panel, app) {
-    this.#app = app;
-    this.#choice = new Choice(app);
-    this.#settings = relevant(app.controls.get());
-    const back = () => this.#throws && app.controls.set(this.#throws.run.settings);
-    this.#page = createParts(panel, {
-      choose: (select) => this.#take(chosenIn(select, app.runs.list)),
+  /** @param {HTMLElement} panel @param {import("../main.js").SampleTab} tab */
+  constructor(panel, tab) {
+    this.#tab = tab;
+    this.#choice = new Choice(tab);
+    this.#settings = relevant(tab.settings.get());
+    const back = () => this.#throws && tab.settings.set(this.#throws.generation.settings);
+    this.#page = createParts(panel, tab.settings.range("temperature"), {
+      choose: (select) => this.#take(chosenIn(select, tab.generations.list)),
       back,
       first: () => this.#revealFirst(),
-      move: (temperature) => app.controls.set({ temperature }),
+      move: (temperature) => tab.settings.set({ temperature }),
     });
-    this.#fresh = new Fresh(app, this.#page.fresh);
+    this.#fresh = new Fresh(tab, this.#page.fresh);
+    /** @type {import("../../shared/views.js").Key[]} */
     this.keys = [
-      ["n", "The dice of the next sample", () => this.#page.step(1)],
-      ["p", "The dice of the previous sample", () => this.#page.step(-1)],
+      ["n", "Dice of the next sample", () => this.#page.step(1)],
+      ["p", "Dice of the previous sample", () => this.#page.step(-1)],
       ["o", "Back to the original’s settings", back],
     ];
-    app.controls.onChange((values) => this.#move(values));
-    app.runs.addEventListener("change", () => this.#isShown && this.#choose());
-    app.runs.addEventListener("grow", ({ detail }) => this.#follow(detail));
+    tab.settings.onChange((values) => this.#move(values));
+    tab.generations.addEventListener("change", () => this.#isShown && this.#choose());
+    tab.generations.addEventListener("grow", ({ detail }) => this.#follow(detail));
     const { body, text } = this.#page.original;
-    app.inspector.watch(body, text, { at: (index) => this.#throws?.at(index) ?? null });
+    tab.inspector.watch(body, text, { at: (index) => this.#throws?.at(index) ?? null });
   }
 
   show() {
     this.#isShown = true;
     this.#choice.takePressed();
-    this.#settings = relevant(this.#app.controls.get());
-    this.#page.temperature.value = this.#settings.temperature;
+    this.#settings = relevant(this.#tab.settings.get());
+    this.#page.temperature.value = String(this.#settings.temperature);
     const before = this.#throws;
     this.#choose();
     if (before && before === this.#throws) void this.#load();
@@ -71,20 +78,20 @@ class Locked {
 
   #choose() {
     const choice = this.#choice.find();
-    fillSelect(this.#page.select, this.#app.runs.list, choice);
+    fillSelect(this.#page.select, this.#tab.generations.list, choice);
     this.#page.empty.hidden = Boolean(choice);
     this.#page.filled.hidden = !choice;
-    if (choice?.run !== this.#throws?.run || choice?.sample !== this.#throws?.sample) this.#open(choice);
+    if (choice?.generation !== this.#throws?.generation || choice?.sample !== this.#throws?.sample) this.#open(choice);
   }
 
   #open(choice) {
     const { original, headline, first } = this.#page;
-    this.#throws = choice && new Throws(this.#app, choice);
-    this.#app.inspector.forget(original.text);
-    original.start.textContent = choice?.run.view.prompt;
+    this.#throws = choice && new Throws(choice);
+    this.#tab.inspector.forget(original.text);
+    original.start.textContent = choice?.generation.view.prompt;
     original.text.data = "";
     CHANGED.clear();
-    this.#fresh.clear(choice?.run.view.prompt);
+    this.#fresh.clear(choice?.generation.view.prompt);
     headline.textContent = "";
     first.hidden = true;
     if (choice) void this.#load();
@@ -107,8 +114,8 @@ class Locked {
   }
 
   // A text that is still being written.
-  #follow(run) {
-    if (!this.#isShown || run !== this.#throws?.run || this.#following) return;
+  #follow(generation) {
+    if (!this.#isShown || generation !== this.#throws?.generation || this.#following) return;
     this.#following = setTimeout(() => {
       this.#following = 0;
       if (this.#throws) void this.#load();
@@ -119,19 +126,19 @@ class Locked {
     const { original, back, headline: head, first, note: noted } = this.#page;
     const throws = this.#throws;
     throws.land(this.#settings);
-    const { run, chars, changed } = throws;
+    const { generation, chars, changed } = throws;
     markAt(original.text, chars, changed);
-    const same = isSame(this.#settings, run.settings);
+    const same = isSame(this.#settings, generation.settings);
     back.disabled = same;
     head.replaceChildren(...headline(changed.length, chars.length, same, this.#settings));
     first.hidden = !changed.length;
-    first.textContent = changed.length ? tellFirst(throws, this.#app.vocabulary, same) : "";
-    noted.textContent = note(throws, this.#app.page.precision, same, changed.length);
+    first.textContent = changed.length ? tellFirst(throws, same) : "";
+    noted.textContent = note(throws, same, changed.length);
   }
 
   #ask() {
-    const { run, chars } = this.#throws;
-    if (this.#isShown && !run.live && chars.length) this.#fresh.ask(this.#throws, this.#settings);
+    const { generation, chars } = this.#throws;
+    if (this.#isShown && !generation.live && chars.length) this.#fresh.ask(this.#throws, this.#settings);
     else this.#fresh.drop();
   }
 
@@ -139,7 +146,7 @@ class Locked {
     const next = relevant(values);
     if (isSame(next, this.#settings)) return;
     this.#settings = next;
-    this.#page.temperature.value = next.temperature;
+    this.#page.temperature.value = String(next.temperature);
     if (!this.#isShown || !this.#throws?.isRead) return;
     cancelAnimationFrame(this.#frame);
     this.#frame = requestAnimationFrame(() => this.#throws?.isRead && this.#land());
@@ -153,7 +160,7 @@ class Locked {
   }
 }
 
-// What decides where a throw lands.
+// The settings that decide where a throw lands.
 const relevant = ({ temperature, top_k, top_p }) => ({ temperature, top_k, top_p });
 
 const isSame = (a, b) => a.temperature === b.temperature && a.top_k === b.top_k && a.top_p === b.top_p;

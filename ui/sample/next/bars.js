@@ -1,4 +1,4 @@
-// A bar for each character of the vocabulary: the probability that is drawn from in ink, the raw one behind it.
+// A bar for each character of the vocabulary: the probability that is sampled from in ink, the raw one behind it.
 import { make, percent, signOf } from "../../shared/dom.js";
 import { fit, onLook, palette } from "../../shared/paint.js";
 import { ENOUGH } from "./draws.js";
@@ -18,8 +18,8 @@ export function layOut(count, width, rem) {
   return { perRow, rows, pitch: width / perRow };
 }
 
-// The bars as a part of the page: { node, draw(what) }, `what` as for paintBars. `onPoint(id or null)` hears what is pointed at,
-// `onPick(id)` what is clicked.
+// The bars as a part of the page: { node, draw(what) }, `what` as for paintBars. `onPoint(id or null)` is called with
+// what is pointed at, `onPick(id)` with what is clicked.
 export function createBars({ onPoint, onPick }) {
   const node = make("div", "next-bars");
   const canvas = node.appendChild(make("canvas"));
@@ -82,7 +82,7 @@ export function createBars({ onPoint, onPick }) {
 
 // Draws on any canvas.
 //   probabilities, raw: of each id; order: ids from left to right; vocabulary
-//   draws: throws that were counted (next_draws.js); hit, pointed: ids that stand out
+//   draws: throws that were counted (draws.js); hit, pointed: ids that stand out
 export function paintBars(context, width, height, what) {
   const { probabilities, raw, order, look } = what;
   const { perRow, rows, pitch } = layOut(order.length, width, look.rem);

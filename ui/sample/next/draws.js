@@ -1,4 +1,4 @@
-// Many throws on one distribution: how often each character came, beside how often it was expected to.
+// Many throws on one distribution: how often each character came up, beside how often it was expected to.
 import { die } from "../../shared/dice.js";
 import { edges, land } from "../../shared/distribution.js";
 
@@ -8,6 +8,7 @@ export const EXPECTED = 5; // times that a character must be expected for its ra
 export class Draws {
   total = 0;
 
+  /** @param {number} vocabSize */
   constructor(vocabSize) {
     this.counts = new Int32Array(vocabSize);
   }
@@ -17,7 +18,7 @@ export class Draws {
     this.counts.fill(0);
   }
 
-  // Throws `count` more dice, those of throw number `step` of the next samples of a seed. Gives back the last.
+  // Throws `count` more dice, those of throw number `step` of the next samples of a seed. Returns the last.
   add(count, probabilities, seed, step) {
     const ends = edges(probabilities);
     let last = null;

@@ -1,10 +1,11 @@
-// The view "Next character" as far as it is words and buttons.
+// The words and buttons of the view "Next character".
 import { button, make } from "../../shared/dom.js";
 import { ENOUGH } from "./draws.js";
 import { endOf, tellCut } from "./words.js";
 
 const SHOWN_CHARS = 10; // of the text that the bars follow
 
+/** @template {keyof HTMLElementTagNameMap} Tag @param {Tag} tag @param {string} name @param {string} [role] */
 function part(tag, name, role) {
   const node = make(tag, `next-${name}`);
   node.dataset.testid = `next-${name}`;
@@ -12,7 +13,7 @@ function part(tag, name, role) {
   return node;
 }
 
-// Puts everything into the panel, from top to bottom, and gives back what fills it in.
+// Puts everything into the panel, from top to bottom, and returns what fills it in.
 export function createParts(panel, strip, bars, actions) {
   const text = createText();
   const notes = part("p", "notes", "status");
@@ -68,8 +69,8 @@ function* tell(story, fix) {
   if (die) yield make("b", "next-die", die);
   yield words;
   if (seed === undefined) return;
-  const fixed = button("next-seed", `seed ${seed}`, () => fix(seed));
-  fixed.title = "Keep this seed: the next texts are thrown with the same dice";
+  const fixed = button("quiet next-seed", `seed ${seed}`, () => fix(seed));
+  fixed.title = "Keep this seed: the next texts use the same dice";
   const source = make("span", "next-source");
   source.append(" ", fixed, `, ${which}`);
   yield source;
@@ -94,11 +95,11 @@ function createText() {
 
 function createActions({ step, back, over, drawOne, drawMany }) {
   const node = part("div", "actions");
-  const [goBack, startOver] = [button("next-button", "Step back", back), button("next-button", "Start over", over)];
+  const [goBack, startOver] = [button("button", "Step back", back), button("button", "Start over", over)];
   const stepping = make("div", "next-buttons");
-  stepping.append(button("next-button next-main", "Step", step), goBack, startOver);
+  stepping.append(button("button primary", "Step", step), goBack, startOver);
   const throwing = make("div", "next-buttons");
-  const draws = [button("next-button", "Draw one", drawOne), button("next-button", "Draw 1,000", drawMany)];
+  const draws = [button("button", "Draw one", drawOne), button("button", "Draw 1,000", drawMany)];
   throwing.append(...draws);
   node.append(stepping, throwing);
   const fill = (busy, canGoBack) => {
@@ -108,7 +109,7 @@ function createActions({ step, back, over, drawOne, drawMany }) {
   return { node, fill };
 }
 
-// After which text the bars come, and their order.
+// The text before the bars, and their order.
 function createHeading(sort) {
   const node = part("div", "heading");
   const title = part("h2", "after");
@@ -118,14 +119,14 @@ function createHeading(sort) {
   const orders = [button("next-switch", "by probability", () => sort(false)), button("next-switch", "by alphabet", () => sort(true))];
   order.append(...orders);
   node.append(title, order);
-  const fill = ({ text, byAlphabet }) => {
-    title.textContent = `Next, after “${endOf(text, SHOWN_CHARS)}”`;
+  const fill = ({ text, byAlphabet, by }) => {
+    title.textContent = `Next, after “${endOf(text, SHOWN_CHARS)}”${by ? `, by ${by}` : ""}`;
     orders.forEach((other, i) => other.setAttribute("aria-pressed", String(Boolean(i) === byAlphabet)));
   };
   return { node, fill };
 }
 
-// Entropy and the number of choices it amounts to, large.
+// Entropy and the number of choices it amounts to, in large type.
 function createFigures() {
   const node = part("div", "figures");
   const figure = (name, unit) => {
@@ -149,7 +150,8 @@ function createFigures() {
 
 function createFailure(retry) {
   const node = part("p", "failure", "alert");
-  const again = button("next-button", "Try again", retry);
+  node.classList.add("trouble");
+  const again = button("button", "Try again", retry);
   const fill = (words, canRetry) => node.replaceChildren(...(words ? [make("span", "", words), ...(canRetry ? [again] : [])] : []));
   return { node, fill };
 }

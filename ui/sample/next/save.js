@@ -1,5 +1,6 @@
 // The distribution as a file: a picture of the bars, or a table.
 import { download, palette, savePicture } from "../../shared/paint.js";
+import { toCSV } from "../../shared/csv.js";
 import { inFull, nameOf } from "../../shared/dom.js";
 import { paintBars } from "./bars.js";
 import { endOf } from "./words.js";
@@ -24,15 +25,13 @@ export function saveBars(state) {
   });
 }
 
-function about({ settings, bits }) {
+function about({ settings, bits, model }) {
   const choices = `${(2 ** bits.drawn).toFixed(1)} effective choices (raw ${bits.raw.toFixed(2)} bits)`;
-  return `${inFull(settings)}: ${bits.drawn.toFixed(2)} bits, ${choices}`;
+  return `${model.name}, ${inFull(settings)}: ${bits.drawn.toFixed(2)} bits, ${choices}`;
 }
 
-export function saveTable({ vocabulary, logits, raw, probabilities, draws }) {
-  const rows = vocabulary.map((char, id) => [quote(nameOf(char)), id, logits[id], raw[id], probabilities[id], draws.counts[id]]);
-  const lines = [["character", "id", "logit", "raw", "sampled", "count"], ...rows].map((row) => row.join(","));
-  download("next-character.csv", new Blob([`${lines.join("\n")}\n`], { type: "text/csv" }));
+export function saveTable({ model, vocabulary, logits, raw, probabilities, draws }) {
+  const rows = vocabulary.map((char, id) => [nameOf(char), id, logits[id], raw[id], probabilities[id], draws.counts[id], model.name]);
+  const table = toCSV(["character", "id", "logit", "raw", "sampled", "count", "model"], rows);
+  download("next-character.csv", new Blob([table], { type: "text/csv" }));
 }
-
-const quote = (word) => (/[",]/.test(word) ? `"${word.replaceAll('"', '""')}"` : word);

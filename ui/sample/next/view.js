@@ -1,4 +1,4 @@
-// What comes next: the model's distribution at the end of the text, the die that picks from it, and the text that grows so, step by step.
+// The view "Next character": the model's distribution at the end of the text, the die that picks from it, and the text that grows step by step.
 import { calm, quoted, signOf } from "../../shared/dom.js";
 import { die } from "../../shared/dice.js";
 import { distribution, entropy, land, ranking } from "../../shared/distribution.js";
@@ -8,7 +8,7 @@ import { Dice } from "./dice.js";
 import { Draws } from "./draws.js";
 import { createParts } from "./parts.js";
 import { saveBars, saveTable } from "./save.js";
-import { keepSteps, readSeed, readSteps } from "./steps.js";
+import { keepSteps, readModel, readSeed, readSteps } from "./steps.js";
 import { Walk } from "./walk.js";
 import { describe, tellBar, tellCounts, tellHint, tellThrow, tellWindow } from "./words.js";
 
@@ -16,34 +16,45 @@ const TYPING_MS = 200;
 const MANY = 1000;
 const TAKEN_WITH = ["prompt", "temperature", "seed", "top_k", "top_p"]; // what steps depend on
 
-export function createNext(panel, app) {
-  return new Next(panel, app);
+/** @typedef {import("../main.js").SampleTab} SampleTab */
+/** @typedef {import("./walk.js").Step & {free?: boolean, many?: boolean, moved?: boolean, logits?: number[], sample?: number}} Thrown */
+
+/** @param {HTMLElement} panel @param {SampleTab} tab @returns {import("../../shared/views.js").View} */
+export function createNext(panel, tab) {
+  return new Next(panel, tab);
 }
 
 class Next {
-  #app;
+  /** @type {SampleTab} */
+  #tab;
   #panel;
-  #walk = new Walk(
-    (...choice) => this.#choose(...choice),
-    (step) => this.#walked(step),
-  );
+  /** @type {Walk} */
+  #walk;
+  /** @type {Draws} */
   #draws;
   #strip = createStrip();
   #bars = createBars({ onPoint: (id) => this.#tellBar(id), onPick: (id) => this.#walk.logits && this.#walk.step({ id, byHand: true }) });
   #dice;
   #parts;
-  #shown = null; // { logits, raw, order, text }: stays while the next is awaited
-  #thrown = null; // the last throw
-  #falling = null; // ends the fall of a die
+  /** @type {{model: import("../../shared/models.js").Model, logits: number[], raw: Float64Array, order: number[], text: string} | null} stays while the next is awaited */
+  #shown = null;
+  /** @type {Thrown | null} the last throw */
+  #thrown = null;
+  /** @type {(() => void) | null} ends the fall of a die */
+  #falling = null;
   #frame = 0;
   #byAlphabet;
-  #replay; // steps that the address asks for, until the view is shown
+  /** @type {import("./walk.js").Choice[]} steps that the address asks for, until the view is shown */
+  #replay;
 
-  constructor(panel, app) {
-    [this.#panel, this.#app, this.#draws] = [panel, app, new Draws(app.vocabulary.length)];
-    this.#byAlphabet = app.address.get("sort") === "alphabet";
-    this.#replay = readSteps(app);
-    this.#dice = new Dice(readSeed(app));
+  /** @param {HTMLElement} panel @param {SampleTab} tab */
+  constructor(panel, tab) {
+    const model = readModel(tab);
+    [this.#panel, this.#tab, this.#draws] = [panel, tab, new Draws(model.vocabulary.length)];
+    this.#walk = new Walk(model, (...choice) => this.#choose(...choice), (step) => this.#walked(step));
+    this.#byAlphabet = tab.address.get("sort") === "alphabet";
+    this.#replay = readSteps(tab, model.vocabulary);
+    this.#dice = new Dice(readSeed(tab));
     this.#parts = createParts(panel, this.#strip.node, this.#bars.node, {
       step: () => this.#walk.step(),
       back: () => this.#walk.back(),
@@ -52,26 +63,38 @@ class Next {
       drawMany: () => this.#draw(MANY),
       sort: (byAlphabet) => this.#sort(byAlphabet),
       retry: () => this.#walk.retry(),
-      fix: (seed) => app.controls.set({ seed: String(seed) }),
+      fix: (seed) => tab.settings.set({ seed: String(seed) }),
     });
+    /** @type {import("../../shared/views.js").Key[]} */
     this.keys = [
-      [".", "Step: one character more", () => this.#walk.step()],
-      ["Backspace", "One step back", () => this.#walk.back()],
+      [".", "Step: one more character", () => this.#walk.step()],
+      ["Backspace", "Step back", () => this.#walk.back()],
       ["r", "Start over", () => this.#over()],
       ["t", "Throw the die once", () => this.#draw(1)],
       ["m", "Throw it a thousand times", () => this.#draw(MANY)],
-      ["o", "Order the bars by alphabet, or by probability", () => this.#sort(!this.#byAlphabet)],
+      ["o", "Sort the bars by alphabet or by probability", () => this.#sort(!this.#byAlphabet)],
     ];
-    app.controls.onChange((settings, name) => {
-      if (TAKEN_WITH.includes(name) && "ready" in app.element.dataset) this.#replay = [];
+    tab.settings.onChange((settings, name) => {
+      if (TAKEN_WITH.includes(name) && "ready" in tab.element.dataset) this.#replay = [];
       if (name !== "prompt") this.#take(settings);
-      else if (!panel.hidden) this.#walk.restart(settings.prompt, TYPING_MS);
+      else if (!panel.hidden) this.#walk.restart(settings.prompt, tab.models.primary, TYPING_MS);
       this.#keep();
     });
+    tab.models.addEventListener("choice", () => this.#follow(true));
+    tab.models.addEventListener("default", () => this.#follow(false));
     document.addEventListener("keydown", (event) => this.#key(event));
   }
 
-  // Once there is something to save.
+  /** Another model: somebody who chose it wants to see it; otherwise the steps that are there keep theirs. @param {boolean} isChosen */
+  #follow(isChosen) {
+    const { primary } = this.#tab.models;
+    if (primary === this.#walk.model || !(isChosen || !this.#walk.steps.length)) return;
+    this.#replay = [];
+    if (this.#panel.hidden) this.#walk.prompt = null; // it starts over when the view is shown
+    else this.#over();
+  }
+
+  /** Once there is something to save. @returns {import("../../shared/views.js").Entry[]} */
   get downloads() {
     if (!this.#shown) return [];
     return [
@@ -81,9 +104,10 @@ class Next {
   }
 
   show() {
-    const settings = this.#app.controls.get();
+    const settings = this.#tab.settings.get();
     this.#take(settings);
-    if (this.#walk.prompt !== settings.prompt) this.#walk.restart(settings.prompt);
+    const { walk, prompt } = { walk: this.#walk, prompt: settings.prompt };
+    if (walk.prompt !== prompt) walk.restart(prompt, this.#replay.length ? walk.model : this.#tab.models.primary);
     else if (!this.#walk.logits) this.#walk.retry();
     if (this.#replay.length) this.#walk.replay(this.#replay.splice(0));
     this.#keep();
@@ -95,7 +119,8 @@ class Next {
 
   // The arrow belongs to sliders and tabs where they have the focus; keys.js would take it from them.
   #key(event) {
-    const { key, target } = event;
+    const { key } = event;
+    const target = /** @type {Node} */ (event.target);
     const here = target === document.body || (this.#panel.contains(target) && target !== this.#bars.node);
     if (key !== "ArrowRight" || !here || !this.#panel.checkVisibility() || document.querySelector("dialog[open]")) return;
     if (event.ctrlKey || event.metaKey || event.altKey) return;
@@ -119,13 +144,13 @@ class Next {
   }
 
   #over() {
-    this.#walk.restart(this.#walk.prompt);
+    this.#walk.restart(this.#tab.settings.get().prompt, this.#tab.models.primary);
   }
 
   // One step of the text: the die's character, or one that is given.
   #choose(choice, logits, place) {
-    const { vocabulary, controls } = this.#app;
-    this.#take(controls.get());
+    const { vocabulary } = this.#walk.model;
+    this.#take(this.#tab.settings.get());
     const probabilities = distribution(logits, this.#dice.settings);
     if (choice) return { ...choice, char: vocabulary[choice.id], die: null, probabilities };
     const { seed } = this.#dice;
@@ -152,7 +177,7 @@ class Next {
   #draw(count) {
     if (!this.#walk.logits) return;
     this.#falling?.();
-    this.#take(this.#app.controls.get());
+    this.#take(this.#tab.settings.get());
     this.#see();
     try {
       const { seed, settings } = this.#dice;
@@ -170,7 +195,7 @@ class Next {
     this.#falling?.();
     this.#thrown = thrown;
     if (!atOnce && !calm() && thrown.die !== null) {
-      this.#falling = dropDie(this.#strip, thrown.probabilities, { die: thrown.die, id: thrown.id }, () => {
+      this.#falling = dropDie(this.#strip, thrown.probabilities, { vocabulary: this.#walk.model.vocabulary, die: thrown.die, id: thrown.id }, () => {
         this.#falling = null;
         this.#update();
       });
@@ -183,7 +208,7 @@ class Next {
     const seen = this.#stepFalls ? steps.slice(0, -1) : steps;
     const notes = [notice];
     if (isEmpty && logits) notes.push(`The prompt is empty: the text starts from ${start === "\n" ? "a newline" : quoted(start)}.`);
-    notes.push(tellWindow([...start].length + seen.length, this.#app.page.block_size));
+    notes.push(tellWindow([...start].length + seen.length, this.#walk.model.blockSize));
     this.#parts.text(start === "\n" ? `${signOf(start)}\n` : start, seen);
     this.#parts.notes(notes.filter(Boolean));
     this.#parts.fail(error, !logits);
@@ -206,8 +231,9 @@ class Next {
   #see() {
     const { logits } = this.#walk;
     if (!logits || logits === this.#shown?.logits || this.#stepFalls) return;
-    this.#shown = { logits, raw: distribution(logits), order: ranking(logits), text: this.#walk.text };
-    this.#draws.clear();
+    const { model, text } = this.#walk;
+    this.#shown = { model, logits, raw: distribution(logits), order: ranking(logits), text };
+    this.#draws = new Draws(logits.length);
   }
 
   #paint() {
@@ -219,17 +245,19 @@ class Next {
     this.#parts.hint(tellHint(state));
     this.#parts.figures(state);
     if (this.#falling) return;
-    this.#strip.draw(...this.#onStrip(state.probabilities));
+    this.#strip.draw(...this.#onStrip(state));
     this.#parts.said(tellThrow(this.#thrown, state), tellCounts(state));
   }
 
   // All that the bars show, and what belongs to them.
   #state() {
-    const { logits, raw, order, text } = this.#shown;
-    const { vocabulary } = this.#app;
+    const { model, logits, raw, order, text } = this.#shown;
+    const { vocabulary } = model;
     const probabilities = distribution(logits, this.#dice.settings);
     const thrown = this.#falling ? null : this.#thrown;
     return {
+      model,
+      by: this.#tab.models.list.length > 1 ? model.name : "",
       vocabulary,
       logits,
       probabilities,
@@ -244,12 +272,12 @@ class Next {
     };
   }
 
-  // The last throw where it fell; one that was only tried out falls anew when the distribution changes under it.
-  #onStrip(probabilities) {
+  // The last throw where it fell; a trial throw lands again when the distribution changes under it.
+  #onStrip({ probabilities, vocabulary }) {
     const thrown = this.#thrown;
-    if (!thrown || thrown.many) return [probabilities];
-    if (thrown.free) return [probabilities, { die: thrown.die, id: land(probabilities, thrown.die).id }];
-    return [thrown.probabilities, { die: thrown.die, id: thrown.id }];
+    if (!thrown || thrown.many) return [probabilities, { vocabulary }];
+    if (thrown.free) return [probabilities, { vocabulary, die: thrown.die, id: land(probabilities, thrown.die).id }];
+    return [thrown.probabilities, { vocabulary, die: thrown.die, id: thrown.id }];
   }
 
   #tellBar(id) {
@@ -258,16 +286,15 @@ class Next {
 
   #sort(byAlphabet) {
     this.#byAlphabet = byAlphabet;
-    this.#app.address.keep("sort", byAlphabet ? "alphabet" : "");
+    this.#tab.address.keep("sort", byAlphabet ? "alphabet" : "");
     this.#redraw();
   }
 
   // A prompt that was changed in another view is not the one that the steps belong to.
   #keep() {
     if (this.#replay.length) return;
-    const { address, controls } = this.#app;
-    const { prompt, steps, waiting } = this.#walk;
-    if (prompt === controls.get().prompt) keepSteps(address, steps, waiting, this.#dice);
-    else keepSteps(address, [], [], this.#dice);
+    const { model, prompt, steps, waiting } = this.#walk;
+    if (prompt === this.#tab.settings.get().prompt) keepSteps(this.#tab, steps, waiting, this.#dice, model);
+    else keepSteps(this.#tab, [], [], this.#dice, model);
   }
 }

@@ -1,24 +1,49 @@
-// A text that grows character by character, and what the model says at each of its places.
-import { next } from "../records.js";
+// A text that grows character by character, and the logits at each of its places.
+import { next } from "../../shared/logits.js";
 
 const MOST_QUEUED = 100; // presses that came faster than the server's answers
 const SLOW_MS = 1000; // longer than anybody waits without asking why
 
+/**
+ * A character that was written.
+ * @typedef {object} Step
+ * @property {number} id
+ * @property {string} char
+ * @property {boolean} [byHand]
+ * @property {number | null} die null where no die was thrown
+ * @property {Float64Array} probabilities
+ * @property {number} [seed]
+ * @property {number} [place]
+ * @property {string} [dice] the settings that it was drawn with, as a word
+ *
+ * @typedef {{id: number, byHand: boolean} | null} Choice a character that is given; null for the die's
+ */
+
 export class Walk {
-  prompt = null; // as typed
-  steps = []; // what `choose` made, a character each
+  /** @type {string | null} as typed */
+  prompt = null;
+  /** @type {Step[]} */
+  steps = [];
   notice = "";
   error = "";
-  slow = false; // whether the server lets us wait
+  slow = false; // whether the server keeps us waiting
   #read = ""; // the prompt as the model reads it
-  #known = []; // logits of each place
-  #queue = []; // what is still to be written: { id, byHand }, null for the die's
+  /** @type {number[][]} logits of each place */
+  #known = [];
+  /** @type {Choice[]} what is still to be written */
+  #queue = [];
+  /** @type {AbortController | null} */
   #reading = null;
   #choose;
   #changed;
 
-  // `choose(choice, logits, place)` makes a step, { char, ... }; `changed(step)` hears of everything, `step` being the one that was just made.
-  constructor(choose, changed) {
+  /**
+   * @param {import("../../shared/models.js").Model} model
+   * @param {(choice: Choice, logits: number[], place: number) => Step} choose makes a step
+   * @param {(step?: Step) => void} changed called after every change, with the step that was just made
+   */
+  constructor(model, choose, changed) {
+    this.model = model;
     this.#choose = choose;
     this.#changed = changed;
   }
@@ -30,7 +55,7 @@ export class Walk {
 
   // The model needs something to start from.
   get start() {
-    return this.#read || window.soliloquy.start;
+    return this.#read || this.model.start;
   }
 
   get isEmpty() {
@@ -45,20 +70,22 @@ export class Walk {
     return [...this.#queue];
   }
 
-  // The same prompt is not asked for again.
-  restart(prompt, pause = 0) {
-    if (prompt !== this.prompt) this.#known = [];
+  /** Starts over; the same prompt is not asked for again of the same model. @param {string} prompt @param {import("../../shared/models.js").Model} model */
+  restart(prompt, model, pause = 0) {
+    if (prompt !== this.prompt || model !== this.model) this.#known = [];
     this.prompt = prompt;
+    this.model = model;
     this.#cut(0);
     void this.#run(pause);
   }
 
+  /** @param {Choice} choice */
   step(choice = null) {
     if (this.#queue.length < MOST_QUEUED) this.#queue.push(choice);
     if (!this.#reading) void this.#run();
   }
 
-  // A text that was written before.
+  /** Writes what was written before. @param {Choice[]} choices */
   replay(choices) {
     this.#queue = choices;
     if (!this.#reading) void this.#run();
@@ -108,7 +135,7 @@ export class Walk {
   async #ask(signal) {
     const place = this.steps.length;
     const text = place ? this.text : this.prompt;
-    const { prompt, notice, logits } = await this.#patiently(next(text, signal));
+    const { prompt, notice, logits } = await this.#patiently(next(text, this.model, signal));
     if (signal.aborted) return;
     if (!place) [this.#read, this.notice] = [prompt, notice];
     this.#known[place] = logits;

@@ -1,4 +1,4 @@
-// What the view "Next character" says in sentences.
+// The sentences of the view "Next character".
 import { nameOf, number, percent, plural, quoted, signOf } from "../../shared/dom.js";
 import { land, ranking } from "../../shared/distribution.js";
 import { inDigits } from "../../shared/strip.js";
@@ -6,7 +6,7 @@ import { ENOUGH, EXPECTED } from "./draws.js";
 
 const SURE = 0.1; // bits
 
-// Where a text is, by its last characters on one line.
+// The last characters of a text, on one line.
 export function endOf(text, most) {
   const chars = [...text];
   const end = chars.slice(-most).map((char) => (char === "\n" ? signOf(char) : char));
@@ -14,7 +14,7 @@ export function endOf(text, most) {
 }
 
 export function tellHint({ bits }) {
-  if (bits.raw < SURE) return "Here the model is all but sure. Step on, or try a prompt that ends in the middle of a line.";
+  if (bits.raw < SURE) return "The model is almost certain here. Take another step, or try a prompt that ends in the middle of a line.";
   return "Point at a bar for its numbers; click it to write that character.";
 }
 
@@ -27,11 +27,11 @@ export function tellCut({ probabilities, settings: { temperature, top_k, top_p }
   return `probability 0${by && `: cut by ${by}`}`; // without a cut, too small for a number
 }
 
-// How a throw ended: { before, die, words, seed, which }, or only words. One that was tried out falls anew when the distribution changes.
+// How a throw ended: { before, die, words, seed, which }, or only words. A trial throw lands again when the distribution changes.
 export function tellThrow(thrown, { vocabulary, probabilities }) {
   if (!thrown || thrown.many) return null;
   const { id, die, free, byHand, moved, seed, sample, place } = thrown;
-  if (byHand) return { words: `${quoted(vocabulary[id])} was put there by hand; its probability was ${percent(thrown.probabilities[id])}.` };
+  if (byHand) return { words: `${quoted(vocabulary[id])} was chosen by hand; its probability was ${percent(thrown.probabilities[id])}.` };
   if (die === null) return { words: `${quoted(vocabulary[id])} was drawn with other settings.` };
   const hit = free ? land(probabilities, die) : thrown;
   const words = inDigits(die, hit.low, hit.high);
@@ -40,7 +40,7 @@ export function tellThrow(thrown, { vocabulary, probabilities }) {
     const before = `Written: ${quoted(vocabulary[id])}, by the throw `;
     return { before, die: words.die, words: ` (${range}).`, seed, which: `throw ${number(place + 1)}` };
   }
-  const fell = `${moved ? "falls now" : "fell"} on ${quoted(vocabulary[hit.id])}`;
+  const fell = `${moved ? "now lands" : "landed"} on ${quoted(vocabulary[hit.id])}`;
   return { before: "", die: words.die, words: ` ${fell}: ${range}.`, seed, which: `sample ${number(sample + 1)}` };
 }
 
@@ -51,7 +51,7 @@ export function tellCounts({ draws, probabilities }) {
   if (!of) return `${number(draws.total)} drawn; no bar has ${EXPECTED} expected throws yet.`;
   const bars = `of the ${plural(of, "bar")} with at least ${EXPECTED} expected throws`;
   const lie = inside === 1 ? "lies" : "lie";
-  return `${number(draws.total)} drawn: ${bars}, ${inside} ${lie} within the range that is expected 19 times out of 20.`;
+  return `${number(draws.total)} drawn: ${bars}, ${inside} ${lie} within the range expected 19 times out of 20.`;
 }
 
 const exact = (p) => (p === 0 ? "0" : p < 1e-4 ? p.toExponential(2) : p.toFixed(5));
@@ -69,11 +69,11 @@ export function tellBar(id, { vocabulary, probabilities, raw, logits, draws }) {
 export function describe({ vocabulary, probabilities, raw }) {
   const best = ranking(probabilities).slice(0, 5);
   const words = best.map((id) => `${nameOf(vocabulary[id])} ${percent(probabilities[id])}, raw ${percent(raw[id])}`);
-  const keys = "Arrow keys go from bar to bar, Enter writes one.";
+  const keys = "Arrow keys move from bar to bar, Enter writes one.";
   return `Probabilities of all ${vocabulary.length} characters. The likeliest: ${words.join("; ")}. ${keys}`;
 }
 
-// How much of a long text the model sees: from GPTConfig.window_start to its end.
+// How much of a long text the model sees: from its config's window_start to the end.
 export function tellWindow(length, blockSize) {
   if (length <= blockSize) return "";
   const half = blockSize / 2;

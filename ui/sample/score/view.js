@@ -1,11 +1,11 @@
-// The view "Score": any text as the model reads it. Each character is coloured by how much it surprised, and their mean is the loss.
-import { distribution, surprisal } from "../../shared/distribution.js";
+// The view "Score": any text as the model reads it. Each character is coloured by its surprisal, and their mean is the loss.
+import { AS_LEARNED, distribution, surprisal } from "../../shared/distribution.js";
+import { toCSV } from "../../shared/csv.js";
 import { button, make, number, plural } from "../../shared/dom.js";
 import { heat } from "../../shared/heat.js";
 import { download } from "../../shared/paint.js";
-import { score } from "../records.js";
+import { score } from "../../shared/logits.js";
 
-const AS_LEARNED = { temperature: 1, top_k: 0, top_p: 1 };
 const MANNER = `HORTENSIO:
 Good madam, keep thy candle from the door;
 The night hath ears, and every ear a tongue.
@@ -18,31 +18,37 @@ Then go, my lord, and be thou true to him.
 const MODERN = "Please update your password before Friday, or your account will be locked and you will have to email the help desk.\n";
 const LONGER = { "…": 3, "—": 2, "―": 2, "\t": 4, "Æ": 2, "æ": 2, "Œ": 2, "œ": 2, "ß": 2 }; // what the server makes of them
 
-export function createScore(panel, app) {
+/** @typedef {import("../../shared/models.js").Model} Model */
+
+/** @param {HTMLElement} panel @param {import("../main.js").SampleTab} tab @returns {import("../../shared/views.js").View} */
+export function createScore(panel, tab) {
   const page = build(panel);
   const { field, notice } = page;
-  const most = app.mostToScore;
-  const given = app.address.get("text"); // scored when the view is shown
-  let asked = null; // what is being scored: an AbortController
-  let scored = null; // { text, chars, logits, bits, total, state }
+  const most = tab.page.limits.score_chars;
+  const given = tab.address.get("text"); // scored when the view is shown
+  /** @type {AbortController | null} of the text that is being scored */
+  let asked = null;
+  /** @type {{model: Model, text: string, chars: string[], logits: Float32Array, bits: number[], total: number, state: string} | null} */
+  let scored = null;
 
   async function go() {
     const all = field.value;
     const text = beginning(all, most);
-    if (!text.trim()) return tell("There is nothing to score yet. Type or paste a text.", true);
+    if (!text.trim()) return tell("Nothing to score yet. Type or paste a text.", true);
     asked?.abort();
     const abort = new AbortController();
     asked = abort;
     page.stop.disabled = false;
     const cut = text.length < all.length ? `Only the first ${number(countOf(text))} characters are scored. ` : "";
     tell("");
-    let begun = false; // what is shown is of this text
+    const model = tab.models.primary;
+    let begun = false; // what is shown belongs to this text
     const take = (piece) => {
       begun ||= piece.text !== undefined;
-      read(piece, cut);
+      read(piece, cut, model);
     };
     try {
-      await score(text, (piece) => asked === abort && take(piece), abort.signal);
+      await score(text, model, (piece) => asked === abort && take(piece), abort.signal);
       if (asked === abort) settle("done");
     } catch (error) {
       if (asked !== abort) return; // another text took its place
@@ -56,19 +62,19 @@ export function createScore(panel, app) {
   }
 
   // What was there before stays until there is something to put in its place.
-  function read(piece, cut) {
+  function read(piece, cut, model) {
     if (piece.text !== undefined) {
-      begin(piece.text);
+      begin(piece.text, model);
       tell(cut + piece.notice);
       return;
     }
     const { chars, bits } = scored;
-    const V = app.vocabulary.length;
+    const V = model.vocabulary.length;
     const from = bits.length;
     scored.logits.set(piece.logits, piece.from * V);
     const rows = piece.from + piece.logits.length / V;
     for (let i = from; i <= rows && i < chars.length; i++) {
-      bits.push(surprisal(distribution(rowBefore(i), AS_LEARNED)[app.idOf(chars[i])]));
+      bits.push(surprisal(distribution(rowBefore(i), AS_LEARNED)[model.idOf(chars[i])]));
       scored.total += bits[i];
     }
     heat.paint(page.text, bits.slice(from), from);
@@ -76,12 +82,14 @@ export function createScore(panel, app) {
   }
 
   // What the model expected at a place comes from the character before it.
-  const rowBefore = (index) => scored.logits.subarray((index - 1) * app.vocabulary.length, index * app.vocabulary.length);
+  const rowBefore = (index) => scored.logits.subarray((index - 1) * scored.model.vocabulary.length, index * scored.model.vocabulary.length);
 
-  function begin(text) {
+  /** @param {string} text @param {Model} model */
+  function begin(text, model) {
     const chars = [...text];
-    scored = { text, chars, logits: new Float32Array(chars.length * app.vocabulary.length), bits: [0], total: 0, state: "running" };
-    app.inspector.close();
+    const logits = new Float32Array(chars.length * model.vocabulary.length);
+    scored = { model, text, chars, logits, bits: [0], total: 0, state: "running" };
+    tab.inspector.close();
     heat.clear(page.text);
     page.text.data = text;
     page.body.scrollTop = 0;
@@ -98,9 +106,9 @@ export function createScore(panel, app) {
   }
 
   function showFigures() {
-    const { chars, bits, total, state } = scored;
+    const { model, chars, bits, total, state } = scored;
     const count = bits.length - 1; // the first character is only context
-    page.status.textContent = words(state, count, chars.length);
+    page.status.textContent = `${words(state, count, chars.length)}${tab.models.list.length > 1 ? `; by ${model.name}` : ""}`;
     if (!count) return page.figures.replaceChildren();
     const perCharacter = total / count;
     const loss = perCharacter * Math.LN2;
@@ -108,7 +116,7 @@ export function createScore(panel, app) {
       figure("loss", loss.toFixed(2), "nats per character", "mean loss"),
       figure("bits", perCharacter.toFixed(2), "bits per character", "mean surprisal"),
       figure("perplexity", Math.exp(loss).toFixed(1), "perplexity", "equally likely choices"),
-      scale(loss, app.page.val_loss, app.vocabulary.length),
+      scale(loss, model.valLoss, model.vocabulary.length),
     );
   }
 
@@ -119,7 +127,7 @@ export function createScore(panel, app) {
   }
 
   function use(text) {
-    const focused = document.activeElement;
+    const focused = /** @type {HTMLElement} */ (document.activeElement);
     field.focus();
     field.select();
     document.execCommand("insertText", false, text); // unlike setting the value, this leaves what was typed to Ctrl-Z
@@ -128,15 +136,15 @@ export function createScore(panel, app) {
   }
 
   function useSample() {
-    const { run, sample } = app.newest();
-    if (!run?.texts.some(Boolean)) return tell("No sample is on the page. Press Generate.", true);
-    use(run.view.prompt + run.texts[sample]);
+    const { generation, sample } = tab.generations.newest() ?? {};
+    if (!generation?.texts.some(Boolean)) return tell("There is no sample on the page. Press Generate.", true);
+    use(generation.view.prompt + generation.texts[sample]);
   }
 
   const take = () => {
     const count = countOf(field.value);
     page.count.textContent = `${number(count)} of ${number(most)} characters${count > most ? ": its beginning is scored" : ""}`;
-    app.address.keep("text", field.value);
+    tab.address.keep("text", field.value);
   };
 
   page.form.addEventListener("submit", (event) => {
@@ -156,10 +164,10 @@ export function createScore(panel, app) {
     button("quiet", "In Shakespeare’s manner", () => use(MANNER)),
     button("quiet", "A modern sentence", () => use(MODERN)),
   );
-  app.inspector.watch(page.body, page.text, {
+  tab.inspector.watch(page.body, page.text, {
     at: (index) => {
       if (!scored || index === 0 || index >= scored.bits.length) return null;
-      return { char: scored.chars[index], logits: rowBefore(index), settings: AS_LEARNED, die: null, recomputed: false };
+      return { model: scored.model, char: scored.chars[index], logits: rowBefore(index), settings: AS_LEARNED, die: null, recomputed: false };
     },
   });
   field.value = given;
@@ -171,6 +179,7 @@ export function createScore(panel, app) {
       ["n", "Use the newest sample", useSample],
       ["Ctrl Enter", "Score, while typing a text"],
     ],
+    /** @returns {import("../../shared/views.js").Entry[]} */
     get downloads() {
       return scored ? [["Scored text (CSV)", () => download("score.csv", new Blob([asCSV(scored)], { type: "text/csv" }))]] : [];
     },
@@ -178,7 +187,7 @@ export function createScore(panel, app) {
 }
 
 function words(state, count, all) {
-  if (all === 1) return "One character is only context for the next: there is nothing to score.";
+  if (all === 1) return "One character is only context for the next: nothing to score.";
   const scored = count < all - 1 ? `${number(count)} of ${plural(all - 1, "character")}` : plural(count, "character");
   const ends = { running: "; reading", stopped: "; stopped", done: "" }[state];
   return `${scored} scored; the first is only context${ends}`;
@@ -188,19 +197,19 @@ function build(panel) {
   const form = make("form", "score-form");
   const head = make("div", "score-head");
   const label = make("label", "score-label", "A text to score");
-  const field = make("textarea", "score-field");
+  const field = make("textarea", "field score-field");
   Object.assign(field, { id: "score-field", rows: 4, spellcheck: false });
   label.htmlFor = field.id;
   const hint = make("span", "score-hint", "Ctrl Enter scores it");
   const count = make("span", "score-count");
   head.append(label, hint, count);
   const actions = make("div", "score-actions");
-  const go = make("button", "score-button score-go", "Score");
+  const go = make("button", "button primary", "Score");
   go.type = "submit";
-  const stop = button("score-button", "Stop", () => {});
+  const stop = button("button", "Stop", () => {});
   stop.disabled = true;
   actions.append(go, stop);
-  const notice = make("p", "score-notice");
+  const notice = make("p", "notice score-notice");
   notice.setAttribute("role", "status");
   form.append(head, field, actions, notice);
   const result = make("div", "score-result");
@@ -229,7 +238,7 @@ function figure(name, value, unit, meaning) {
   return node;
 }
 
-// The loss on a line from certainty to pure chance, with the model's own on the part of its corpus that it never read.
+// The loss on a line from certainty to pure chance, with the model's own on the part of its corpus that it was not trained on.
 function scale(loss, own, choices) {
   const chance = Math.log(choices);
   const most = Math.max(chance, loss) * 1.02;
@@ -237,7 +246,7 @@ function scale(loss, own, choices) {
   const axis = make("div", "score-axis");
   const place = (className, value, words) => {
     const mark = make("span", className, words);
-    mark.style.setProperty("--at", value / most);
+    mark.style.setProperty("--at", String(value / most));
     mark.classList.toggle("late", value > most / 2);
     axis.append(mark);
   };
@@ -263,8 +272,7 @@ function beginning(text, most) {
   return text.slice(0, end);
 }
 
-function asCSV({ chars, bits }) {
-  const quoted = (char) => `"${char.replace('"', '""')}"`;
-  const lines = bits.map((b, i) => (i ? `${i},${quoted(chars[i])},${2 ** -b},${b}` : `0,${quoted(chars[0])},,`));
-  return ["index,character,probability,surprisal_bits", ...lines, ""].join("\r\n");
+function asCSV({ model, chars, bits }) {
+  const rows = bits.map((b, i) => [i, chars[i], i ? 2 ** -b : "", i ? b : "", model.name]);
+  return toCSV(["index", "character", "probability", "surprisal_bits", "model"], rows);
 }

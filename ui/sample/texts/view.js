@@ -1,84 +1,89 @@
 // The view "Texts": cards side by side, a group of them for each press of Generate or Again.
-import { button, make, nameOf, number, plural } from "../../shared/dom.js";
+import { bringIntoView, button, make, nameOf, number, plural } from "../../shared/dom.js";
 import { drawSeed } from "../../shared/dice.js";
 import { heat } from "../../shared/heat.js";
 import { distribution, surprisal } from "../../shared/distribution.js";
 import { commonLength, mark, range } from "../../shared/marks.js";
-import { factsOf, logitsOf } from "../records.js";
-import { bringIntoView } from "../main.js";
+import { factsOf, logitsOf } from "../../shared/logits.js";
 
-const EMPTY = "Type a prompt and press Generate. Each sample is a throw of the dice of its own.";
+const EMPTY = "Type a prompt and press Generate. Each sample has its own dice.";
 const NEAR = 24; // pixels from its end within which a card follows the writing
 const SHADED = mark("shared"); // what all samples of a group begin with
 const PARTING = mark("parting"); // where a sample leaves all others of its group
 
-export function createTexts(panel, app) {
+/** @typedef {import("../main.js").SampleTab} SampleTab */
+/** @typedef {import("../../shared/generations.js").Generation} Generation */
+/** @typedef {ReturnType<typeof drawGeneration>} Drawn */
+
+/** @param {HTMLElement} panel @param {SampleTab} tab @returns {import("../../shared/views.js").View} */
+export function createTexts(panel, tab) {
   const bar = make("div", "texts-bar");
   const folio = make("div", "folio");
   folio.dataset.testid = "folio";
   const colours = button("switch", "Colour by surprisal", () => colour(!coloured));
   const legend = heat.legend();
   const explanation = make("p", "texts-key");
-  explanation.append(make("span", "key-shared", "shaded"), ": common to all · ", make("span", "key-parting", "underlined"), ": parts ways");
-  bar.append(explanation, legend, colours, createComparison(app));
+  explanation.append(make("span", "key-shared", "shaded"), ": the same in all · ", make("span", "key-parting", "underlined"), ": first difference");
+  bar.append(explanation, legend, colours, createComparison(tab));
   panel.append(bar, folio);
 
-  const shown = new Map(); // run -> what is drawn of it
+  /** @type {Map<Generation, Drawn>} */
+  const shown = new Map();
   let coloured = false;
 
   function update() {
-    for (const [run, drawn] of shown) if (!app.runs.list.includes(run)) forget(run, drawn);
+    for (const [generation, drawn] of shown) if (!tab.generations.list.includes(generation)) forget(generation, drawn);
     let newest = null;
-    for (const run of app.runs.list) {
-      if (shown.has(run)) continue;
-      newest = drawRun(app, run);
-      shown.set(run, newest);
-      newest.cards.forEach(({ text }, sample) => grow(text, run.texts[sample]));
+    for (const generation of tab.generations.list) {
+      if (shown.has(generation)) continue;
+      newest = drawGeneration(tab, generation);
+      shown.set(generation, newest);
+      newest.cards.forEach(({ text }, sample) => grow(text, generation.texts[sample]));
     }
-    const groups = group(app.runs.list);
-    const sections = groups.map((runs) => section(runs)).reverse();
+    const groups = group(tab.generations.list);
+    const sections = groups.map((generations) => section(generations)).reverse();
     settle(folio, sections.length ? sections : [make("p", "empty", EMPTY)]);
     groups.forEach(markPartings);
-    if (newest && app.runs.list.at(-1).live) {
+    if (newest && tab.generations.list.at(-1).live) {
       bringIntoView(newest.sheet.closest("section"));
       for (const { body } of newest.cards) body.scrollTop = body.scrollHeight; // to the end of a long prompt
     }
-    if (coloured) app.runs.list.forEach(colourRun);
+    if (coloured) tab.generations.list.forEach(colourGeneration);
   }
 
-  function forget(run, { cards }) {
+  function forget(generation, { cards }) {
     for (const { text } of cards) {
       heat.clear(text);
       unmark(text);
-      app.inspector.forget(text);
+      tab.inspector.forget(text);
     }
-    shown.delete(run);
+    shown.delete(generation);
   }
 
-  const cardsOf = (runs) => runs.flatMap((run) => shown.get(run).cards);
+  const cardsOf = (generations) => generations.flatMap((generation) => shown.get(generation).cards);
 
-  function section(runs) {
-    const node = shown.get(runs[0]).section;
-    settle(node, runs.map((run) => shown.get(run).block));
-    node.classList.toggle("abreast", runs.length > 1);
+  function section(generations) {
+    const node = shown.get(generations[0]).section;
+    settle(node, generations.map((generation) => shown.get(generation).block));
+    node.classList.toggle("abreast", generations.length > 1);
     return node;
   }
 
-  function take(run) {
-    const drawn = shown.get(run);
+  function take(generation) {
+    const drawn = shown.get(generation);
     if (!drawn) return;
     drawn.cards.forEach((card, sample) => {
-      const more = run.texts[sample].slice(card.text.data.length);
+      const more = generation.texts[sample].slice(card.text.data.length);
       if (more) write(card, more);
     });
-    showStatus(run, drawn);
-    markPartings(group(app.runs.list).find((runs) => runs.includes(run)));
-    if (!run.live) drawn.cards.forEach(showBeginning);
-    if (coloured) colourRun(run);
+    showStatus(generation, drawn);
+    markPartings(group(tab.generations.list).find((generations) => generations.includes(generation)));
+    if (!generation.live) drawn.cards.forEach(showBeginning);
+    if (coloured) colourGeneration(generation);
   }
 
-  function markPartings(runs) {
-    const cards = cardsOf(runs);
+  function markPartings(generations) {
+    const cards = cardsOf(generations);
     cards.forEach(({ text }) => unmark(text));
     if (cards.length < 2) return;
     const texts = cards.map(({ text }) => text.data);
@@ -99,8 +104,8 @@ export function createTexts(panel, app) {
       if (on) CSS.highlights.delete(name);
       else CSS.highlights.set(name, highlight);
     }
-    app.address.keep("colours", on ? "1" : "");
-    if (on) app.runs.list.forEach(colourRun);
+    tab.address.keep("colours", on ? "1" : "");
+    if (on) tab.generations.list.forEach(colourGeneration);
     else shown.forEach(({ cards }) => cards.forEach((card) => uncolour(card)));
   }
 
@@ -110,16 +115,17 @@ export function createTexts(panel, app) {
   }
 
   // Only what is new is fetched and painted.
-  async function colourRun(run) {
-    const drawn = shown.get(run);
+  async function colourGeneration(generation) {
+    const drawn = shown.get(generation);
     if (drawn.colouring) return;
     drawn.colouring = true;
-    const V = app.vocabulary.length;
+    const { model } = generation;
+    const V = model.vocabulary.length;
     try {
       for (const [sample, card] of drawn.cards.entries()) {
-        const logits = await logitsOf(run, sample);
+        const logits = await logitsOf(generation, sample);
         if (!coloured) return;
-        const ids = [...run.texts[sample]].map(app.idOf);
+        const ids = [...generation.texts[sample]].map((char) => model.idOf(char));
         const bits = [];
         const until = Math.min(logits.length / V, ids.length);
         for (let i = card.coloured; i < until; i++) bits.push(surprisal(distribution(logits.subarray(i * V, (i + 1) * V))[ids[i]]));
@@ -127,17 +133,17 @@ export function createTexts(panel, app) {
         card.coloured = until;
       }
     } catch (error) {
-      app.tell(error.message, true);
+      tab.page.say(error.message, true);
       return; // the next change tries again
     } finally {
       drawn.colouring = false;
     }
-    if (coloured && !run.live && drawn.cards.some((card, sample) => card.coloured < [...run.texts[sample]].length)) colourRun(run);
+    if (coloured && !generation.live && drawn.cards.some((card, sample) => card.coloured < [...generation.texts[sample]].length)) colourGeneration(generation);
   }
 
-  app.runs.addEventListener("change", update);
-  app.runs.addEventListener("grow", ({ detail }) => take(detail));
-  colour(app.address.get("colours") === "1");
+  tab.generations.addEventListener("change", update);
+  tab.generations.addEventListener("grow", ({ detail }) => take(detail));
+  colour(tab.address.get("colours") === "1");
   update();
   return { keys: [["h", "Colour by surprisal", () => colour(!coloured)]] };
 }
@@ -148,18 +154,21 @@ function settle(node, children) {
   children.forEach((child, i) => node.children[i] !== child && node.insertBefore(child, node.children[i] ?? null));
 }
 
-// Runs that were asked for together stand abreast, the coldest first.
-function group(runs) {
+// Generations that were asked for together stand abreast.
+/** @param {Generation[]} generations */
+function group(generations) {
+  /** @type {Generation[][]} */
   const groups = [];
-  for (const run of runs) {
-    if (run.view.beside && groups.at(-1)?.[0].view.beside === run.view.beside) groups.at(-1).push(run);
-    else groups.push([run]);
+  for (const generation of generations) {
+    if (generation.view.beside && groups.at(-1)?.[0].view.beside === generation.view.beside) groups.at(-1).push(generation);
+    else groups.push([generation]);
   }
-  return groups.map((runs) => runs.sort((a, b) => a.view.temperature - b.view.temperature));
+  return groups;
 }
 
-function drawRun(app, run) {
-  const { view } = run;
+/** @param {SampleTab} tab @param {Generation} generation */
+function drawGeneration(tab, generation) {
+  const { model, view } = generation;
   const section = make("section", "group");
   section.dataset.testid = "group";
   const block = make("div", "group-block");
@@ -167,25 +176,28 @@ function drawRun(app, run) {
   const status = make("span", "status");
   status.dataset.testid = "status";
   status.setAttribute("role", "status");
-  line.append(make("span", "setting", `temperature ${view.temperature}`), seedOf(app, run), ...settingsOf(view), status);
+  const others = tab.generations.list.some((other) => other.model !== model);
+  const who = make("span", "setting group-model", model.name);
+  who.hidden = tab.models.list.length < 2 && !others;
+  line.append(who, make("span", "setting", `temperature ${view.temperature}`), seedOf(tab, generation), ...settingsOf(view), status);
   const sheet = make("div", "sheet");
-  sheet.dataset.count = view.samples;
-  const cards = run.texts.map((_, sample) => drawCard(app, run, sample));
+  sheet.dataset.count = String(view.samples);
+  const cards = generation.texts.map((_, sample) => drawCard(tab, generation, sample));
   sheet.append(...cards.map(({ card }) => card));
   block.append(line, sheet);
-  const drawn = { section, block, sheet, status, cards };
-  showStatus(run, drawn);
+  const drawn = { section, block, sheet, status, cards, colouring: false };
+  showStatus(generation, drawn);
   return drawn;
 }
 
-function seedOf(app, { view }) {
+function seedOf(tab, { view }) {
   if (!(view.seed_repeats ?? true)) return make("span", "setting", `seed ${view.seed}`);
   const keep = () => {
-    app.controls.set({ seed: view.seed });
-    app.controls.focus("seed");
+    tab.settings.set({ seed: view.seed });
+    tab.settings.focus("seed");
   };
   const seed = button("seed", `seed ${view.seed}`, keep);
-  seed.title = "Keep this seed: the next texts are thrown with the same dice";
+  seed.title = "Keep this seed: the next texts use the same dice";
   return seed;
 }
 
@@ -194,11 +206,11 @@ function* settingsOf({ top_k, top_p, first_sample, first_step, samples, forced }
   if (top_p < 1) yield make("span", "setting", `top-p ${top_p}`);
   if (first_sample && samples > 1) yield make("span", "setting", `samples ${first_sample + 1} to ${first_sample + samples}`);
   if (forced) yield make("span", "setting", `‘${nameOf(forced.chosen)}’ chosen by hand`);
-  if (first_step) yield make("span", "setting", `dice from throw ${number(first_step + 1)} on`);
+  if (first_step) yield make("span", "setting", `dice from number ${number(first_step + 1)} on`);
 }
 
-function drawCard(app, run, sample) {
-  const { view } = run;
+function drawCard(tab, generation, sample) {
+  const { view } = generation;
   const card = make("article", "card");
   card.dataset.testid = "card";
   const name = view.first_sample + sample + 1;
@@ -209,22 +221,22 @@ function drawCard(app, run, sample) {
   const text = document.createTextNode("");
   body.append(make("span", "prompt", view.prompt), text);
   card.append(heading, body);
-  body.addEventListener("pointerdown", () => (app.selected = { run, sample }));
-  app.inspector.watch(body, text, {
-    at: (index) => factsOf(app, run, sample, index),
-    continueFrom: (index) => app.continueFrom(run, sample, index),
-    force: (index, id) => app.force(run, sample, index, id),
+  body.addEventListener("pointerdown", () => (tab.generations.selected = { generation, sample }));
+  tab.inspector.watch(body, text, {
+    at: (index) => factsOf(generation, sample, index),
+    continueFrom: (index) => tab.continueFrom(generation, sample, index),
+    force: (index, id) => tab.force(generation, sample, index, id),
   });
   return { card, body, text, coloured: 0 };
 }
 
-function showStatus(run, { block, status }) {
-  const { view } = run;
-  const written = run.n_chars;
-  const precision = view.seed_repeats ? "" : `, in float32; here, in ${view.precision}, a seed gives other texts`;
+function showStatus(generation, { block, status }) {
+  const { view } = generation;
+  const written = generation.n_chars;
+  const precision = view.seed_repeats ? "" : `, in float32; in ${view.precision}, as here, the same seed gives other texts`;
   const words = {
     stored: () => `written earlier by this model${precision}`,
-    waiting: () => (view.ahead ? `waiting, ${number(view.ahead)} before you` : "waiting for its turn"),
+    waiting: () => (view.ahead ? `waiting, ${number(view.ahead)} ahead of you` : "waiting for its turn"),
     running: () => "writing",
     stopped: () => `stopped after ${plural(written, "character")}`,
     failed: () => "failed",
@@ -233,7 +245,7 @@ function showStatus(run, { block, status }) {
   };
   const text = words[view.state]();
   if (status.textContent !== text) status.textContent = text;
-  block.classList.toggle("running", run.live);
+  block.classList.toggle("running", generation.live);
 }
 
 const atEnd = ({ scrollHeight, scrollTop, clientHeight }) => scrollHeight - scrollTop - clientHeight < NEAR;
@@ -255,7 +267,8 @@ function showBeginning({ body }) {
   body.scrollTop = Math.max(0, below - body.clientHeight / 3);
 }
 
-const marks = new WeakMap(); // text -> its ranges, by highlight
+/** @type {WeakMap<Text, [Highlight, AbstractRange][]>} */
+const marks = new WeakMap();
 
 function unmark(text) {
   for (const [highlight, range] of marks.get(text) ?? []) highlight.delete(range);
@@ -272,11 +285,12 @@ const shade = (text, length) => addMark(SHADED, text, 0, length);
 const part = (text, at) => addMark(PARTING, text, at, at + 1);
 
 // One prompt and one seed at three temperatures, side by side.
-function createComparison(app) {
+function createComparison(tab) {
   const form = make("form", "comparison");
+  const { min, max } = tab.settings.range("temperature");
   const fields = [0.5, 0.8, 1.2].map((temperature, i) => {
-    const field = make("input", "comparison-temperature");
-    Object.assign(field, { type: "number", min: 0, max: 2, step: 0.05, value: temperature, required: true });
+    const field = make("input", "field comparison-temperature");
+    Object.assign(field, { type: "number", min, max, step: 0.05, value: temperature, required: true });
     field.setAttribute("aria-label", `Temperature ${i + 1}`);
     return field;
   });
@@ -285,13 +299,15 @@ function createComparison(app) {
   go.title = "One prompt and one seed at three temperatures";
   go.setAttribute("aria-label", "Write at three temperatures, side by side");
   form.append(...fields, go);
-  let presses = 0;
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    const settings = app.controls.get();
+    const settings = tab.settings.get();
     const seed = String(settings.seed).trim() || drawSeed();
-    const beside = `comparison ${++presses}`;
-    for (const { value } of fields) void app.runs.write({ ...settings, seed, samples: 1, temperature: Number(value) }, { beside });
+    const beside = tab.generations.pressName("temperatures");
+    for (const field of fields) {
+      const temperature = Number(field.value);
+      void tab.generations.write({ ...settings, seed, samples: 1, temperature }, { beside, order: temperature });
+    }
   });
   return form;
 }

@@ -1,24 +1,27 @@
-// What is said of a branch: the words up to there, how many samples went that way, and how likely that was.
+// The card of a branch: the text up to it, how many samples went that way, and how likely that was.
 import { distribution } from "../../shared/distribution.js";
 import { button, inFull, make, number, percent, plural, quoted, readable, signOf } from "../../shared/dom.js";
 import { firstChar, wentOn } from "./prefix_tree.js";
-import { logitsOf } from "../records.js";
+import { logitsOf } from "../../shared/logits.js";
 
 const BEFORE = 56; // characters shown before the one at which the branch parts
 const AFTER = 28;
 const WAIT_MS = 120; // how long a pointer rests before logits are fetched
 const NAMED = 6;
-const HINT = "Point at a branch, tap it, or walk the tree with the arrow keys.";
+const HINT = "Point at a branch, tap it, or move through the tree with the arrow keys.";
 const SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹";
 
-export function createCard(app) {
+/** @typedef {import("../main.js").SampleTab} SampleTab */
+
+/** @param {SampleTab} tab */
+export function createCard(tab) {
   const node = make("div", "tree-card");
   const said = make("div", "tree-said");
-  const alert = make("p", "tree-alert");
+  const alert = make("p", "trouble");
   said.setAttribute("role", "status");
   said.dataset.testid = "tree-card";
   let item = null;
-  const goOn = button("tree-go", "Continue from here", () => continueFrom(app, item.node));
+  const goOn = button("quiet tree-go", "Continue from here", () => continueFrom(tab, item.node));
   node.append(goOn, said, alert);
   let waiting = 0;
   let last = "";
@@ -35,13 +38,13 @@ export function createCard(app) {
     alert.removeAttribute("role");
     alert.textContent = "";
     clearTimeout(waiting);
-    if (item?.parent && !item.hidden) waiting = setTimeout(() => void addChances(key), isKnown(app, item.node) ? 0 : WAIT_MS);
+    if (item?.parent && !item.hidden) waiting = setTimeout(() => void addChances(key), isKnown(item.node) ? 0 : WAIT_MS);
   }
 
   async function addChances(key) {
     const { node: branch } = item;
     try {
-      const chances = await chancesOf(app, branch);
+      const chances = await chancesOf(branch);
       if (key === last && chances) said.append(...chanceLines(branch, chances));
     } catch (error) {
       if (key !== last) return;
@@ -59,14 +62,14 @@ const charsIn = (text) => [...text].length;
 
 // Where a branch ends, in a sample that goes through it; null where it ends within all prompts.
 function placeToGoOn(node) {
-  const { run, index, start, text } = mostDrawn(node);
+  const { generation, index, start, text } = mostDrawn(node);
   if (node.to < start.length) return null;
-  return { run, sample: index, index: charsIn(text.slice(0, node.to - start.length)) - 1 };
+  return { generation, sample: index, index: charsIn(text.slice(0, node.to - start.length)) - 1 };
 }
 
-export function continueFrom(app, node) {
+export function continueFrom(tab, node) {
   const place = placeToGoOn(node);
-  if (place) app.continueFrom?.(place.run, place.sample, place.index);
+  if (place) tab.continueFrom(place.generation, place.sample, place.index);
 }
 
 function describe(item) {
@@ -81,7 +84,7 @@ function describe(item) {
     const ways = hidden.slice(0, NAMED).map((child) => `${quoted(firstChar(child))} ${number(child.count)}`);
     const rest = hidden.length > NAMED ? ", …" : "";
     const count = `${hidden.length}${parent.forks > 1 ? " more" : ""} ways`;
-    facts.append(`${plural(item.count, "sample")} went on in ${count}: ${ways.join(", ")}${rest}. Click, or press Enter, to see them.`);
+    facts.append(`${plural(item.count, "sample")} continued in ${count}: ${ways.join(", ")}${rest}. Click, or press Enter, to see them.`);
   } else if (!parent) {
     path.append(make("span", "", node.to ? upTo(node.to) : "(nothing in common)"));
     facts.append(beginning(node));
@@ -90,56 +93,57 @@ function describe(item) {
     const after = readable(node.text.slice(first.length));
     path.append(make("span", "tree-before", upTo(node.from)), make("b", "tree-first", signOf(first)));
     path.append(make("span", "tree-before", after.length > AFTER ? `${after.slice(0, AFTER)}…` : after));
-    facts.append(make("b", "", `${number(node.count)} of ${number(wentOn(node))}`), ` went on with ${quoted(first)}${notDrawn(node)}.`);
+    facts.append(make("b", "", `${number(node.count)} of ${number(wentOn(node))}`), ` continued with ${quoted(first)}${notDrawn(node)}.`);
   }
   return [path, facts];
 }
 
 function beginning({ count, to, children, ends }) {
-  if (!to) return `The prompts of these ${number(count)} samples begin differently: there is no common trunk.`;
-  if (count === 1) return "One sample: there is nothing to compare it with yet.";
+  if (!to) return `The prompts of these ${number(count)} samples begin differently: they have no trunk in common.`;
+  if (count === 1) return "One sample: nothing to compare it with yet.";
   if (!children.length) return `All ${number(count)} samples are the same${ends.some(({ live }) => live) ? " so far" : ""}.`;
   return `All ${number(count)} samples have the trunk in common.`;
 }
 
-const chosenByHand = ({ run, start }, place) => Boolean(run.view.forced) && place === start.length - [...start].at(-1).length;
+const chosenByHand = ({ generation, start }, place) => Boolean(generation.view.forced) && place === start.length - [...start].at(-1).length;
 const given = (node) => node.samples.filter(({ start }) => node.from < start.length);
 
-// A prompt was typed, or taken from another sample: nothing was thrown for it.
+// A prompt was typed, or taken from another sample: its characters were not drawn.
 function notDrawn(node) {
   const some = given(node);
   if (!some.length) return "";
   const hand = some.filter((sample) => chosenByHand(sample, node.from)).length;
   const ways = [];
   if (hand) ways.push(`${hand === node.count ? "" : `${number(hand)} of them `}chosen by hand`);
-  if (some.length > hand) ways.push(`${some.length === node.count ? "" : `${number(some.length - hand)} of them `}given it by the prompt`);
+  if (some.length > hand) ways.push(`${some.length === node.count ? "" : `${number(some.length - hand)} of them `}given by the prompt`);
   return `, ${ways.join(", ")}${some.length === node.count ? ": not drawn" : ""}`;
 }
 
 const rootOf = (node) => (node.parent ? rootOf(node.parent) : node);
-const rowsKnown = (app, { run, index }) => (run.logits[index]?.length ?? 0) / app.vocabulary.length;
-const isKnown = (app, node) => {
+const rowsKnown = ({ generation, index }) => (generation.logits[index]?.length ?? 0) / generation.model.vocabulary.length;
+const isKnown = (node) => {
   const sample = mostDrawn(node);
-  return rowsKnown(app, sample) > charsIn(sample.text.slice(0, Math.max(0, node.from - sample.start.length)));
+  return rowsKnown(sample) > charsIn(sample.text.slice(0, Math.max(0, node.from - sample.start.length)));
 };
 
 const drawnBy = (node) => node.samples.filter(({ start }) => start.length <= node.from);
-const settingsOf = (samples) => new Map(samples.map(({ run }) => [inFull(run.settings), run.settings]));
+const settingsOf = (samples) => new Map(samples.map(({ generation }) => [inFull(generation.settings), generation.settings]));
 
 // What its probabilities depend on, besides its words.
 const basis = (node) => [rootOf(node).to, mostDrawn(node).start.length, ...settingsOf(drawnBy(node)).keys()].join();
 
-// The probability of the branch's first character, raw and with each of the settings that it was drawn with here, and of all that was
-// drawn from the first fork on up to it. Null where nobody drew it. What a sample was given before is left out of the product.
-async function chancesOf(app, node) {
+// The probability of the branch's first character, raw and with each of the settings that it was drawn with here, and of everything drawn from
+// the first fork up to it. Null where it was not drawn. What the prompt gave is left out of the product.
+async function chancesOf(node) {
   const drawn = drawnBy(node);
   if (!drawn.length) return null;
   const teller = mostDrawn(node);
   const from = Math.max(rootOf(node).to, teller.start.length);
-  const V = app.vocabulary.length;
+  const { model } = teller.generation;
+  const V = model.vocabulary.length;
   const skipped = charsIn(teller.text.slice(0, from - teller.start.length));
-  const ids = [...teller.text.slice(from - teller.start.length, node.from - teller.start.length), firstChar(node)].map(app.idOf);
-  const known = isKnown(app, node) ? teller.run.logits[teller.index] : await logitsOf(teller.run, teller.index);
+  const ids = [...teller.text.slice(from - teller.start.length, node.from - teller.start.length), firstChar(node)].map((char) => model.idOf(char));
+  const known = isKnown(node) ? teller.generation.logits[teller.index] : await logitsOf(teller.generation, teller.index);
   if (known.length < (skipped + ids.length) * V) throw new Error("Its probability is not known yet. Point at it again.");
   const rows = ids.map((_, i) => known.subarray((skipped + i) * V, (skipped + i + 1) * V));
   const chances = [...settingsOf(drawn)].map(([words, setting]) => {
@@ -147,8 +151,8 @@ async function chancesOf(app, node) {
     return { words, here: each.at(-1), all: each.reduce((product, p) => product * p, 1) };
   });
   const raw = distribution(rows.at(-1))[ids.at(-1)];
-  const since = teller.start.length > rootOf(node).to ? "all that was drawn up to it" : "the whole path from the first fork";
-  return { chances, raw, path: ids.length > 1 && since, recomputed: Boolean(teller.run.recomputed[teller.index]) };
+  const since = teller.start.length > rootOf(node).to ? "everything drawn up to it" : "the whole path from the first fork";
+  return { chances, raw, path: ids.length > 1 && since, recomputed: Boolean(teller.generation.recomputed[teller.index]) };
 }
 
 function* chanceLines(node, { chances, raw, path, recomputed }) {

@@ -1,5 +1,5 @@
-// Where the branches of a prefix tree stand, and how they are painted. From left to right; the first branch of a fork goes straight
-// on, the others below it, a row for each leaf. A ribbon runs under the words, as wide as the square root of its count.
+// Where the branches of a prefix tree are, and how they are painted. From left to right; the first branch of a fork continues its row, the
+// others go below it, one row for each leaf. A ribbon generations under the words, as wide as the square root of its count.
 import { signOf } from "../../shared/dom.js";
 import { wentOn } from "./prefix_tree.js";
 
@@ -156,7 +156,7 @@ function write(item, pen, forks, room) {
   const writing = node.ends.some(({ live }) => live);
   const tip = writing ? (TIP + GAP) * rem : 0;
   const dots = pen.widthOf("…");
-  const given = Math.min(...node.samples.map(({ start }) => start.length)) - node.from; // so many of its characters nobody drew
+  const given = Math.min(...node.samples.map(({ start }) => start.length)) - node.from; // how many of its characters were not drawn
   let parts;
   if (!parent && forks) parts = end(node.text, given, Math.min(MIDDLE * rem, room * 0.4));
   else if (forks) parts = middle(node.text, given, MIDDLE * rem);
@@ -208,7 +208,7 @@ function signFor(char) {
   return sign;
 }
 
-// What was given is in soft ink, and so are the signs.
+// What the prompt gave is in soft ink, and so are the signs.
 function coloured(chars, given) {
   const parts = [];
   chars.forEach((char, i) => {

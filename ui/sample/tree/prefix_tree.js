@@ -66,7 +66,7 @@ export function find(root, isSample, place) {
 // Which children are shown so that no more than `most` rows are needed: the branches that most samples went stay longest. A row
 // is a leaf, or stands for the children of a node that are not shown. Those of a node that `isOpen` are all shown, whatever it takes.
 // Gives a Map: node -> { shown, hidden }.
-export function unfold(root, most, isOpen = () => false) {
+export function unfold(root, most, isOpen = (_node) => false) {
   const nodes = [];
   const depths = new Map();
   const walk = (node, depth) => {

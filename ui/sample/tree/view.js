@@ -1,4 +1,4 @@
-// The view "Tree": all samples on the page, merged where they begin alike. What is far down a long tree is painted when it is scrolled to.
+// The view "Tree": the samples of one model, merged where they begin alike. What is far down a long tree is painted when it is scrolled to.
 import { button, make, number, plural, quoted, readable } from "../../shared/dom.js";
 import { fit, onLook, palette, savePicture } from "../../shared/paint.js";
 import { find, firstChar, pathTo, prefixTree, unfold } from "./prefix_tree.js";
@@ -8,18 +8,23 @@ import { itemAt, layOut, paint, Pen, ribbonUnit } from "./drawing.js";
 const MOST_ROWS = 60; // before small branches are folded
 const PICTURE_ROWS = 150; // in a picture; browsers draw none higher than 16,384 pixels
 const PICTURE_WIDTH = 1120;
-const NAMED = 8; // branches in the words for those who do not see the tree
+const NAMED = 8; // branches in the description for screen readers
 const EMPTY = "No samples yet. Press Generate: the tree grows as they are written.";
-const KEYS = "Arrow keys walk the tree. Enter continues from a branch, or opens what is folded.";
+const KEYS = "Arrow keys move through the tree. Enter continues from a branch, or opens folded ones.";
 
-export function createTree(panel, app) {
+/** @typedef {import("../main.js").SampleTab} SampleTab */
+/** @typedef {import("../../shared/generations.js").Generation} Generation */
+/** @typedef {import("../../shared/models.js").Model} Model */
+
+/** @param {HTMLElement} panel @param {SampleTab} tab @returns {import("../../shared/views.js").View} */
+export function createTree(panel, tab) {
   const head = make("div", "tree-head");
   const title = make("p", "tree-title");
   const legend = make("p", "tree-legend");
   const folded = make("p", "tree-folded");
   const foldedWords = make("span");
-  const toggle = button("tree-toggle", "", () => change({ whole: tree.items.some(({ hidden }) => hidden), opened: [] }));
-  const card = createCard(app);
+  const toggle = button("quiet tree-toggle", "", () => change({ whole: tree.items.some(({ hidden }) => hidden), opened: [] }));
+  const card = createCard(tab);
   const scroller = make("div", "tree-scroll");
   const space = make("div", "tree-space");
   const canvas = make("canvas", "tree-canvas");
@@ -29,17 +34,24 @@ export function createTree(panel, app) {
   canvas.setAttribute("aria-description", KEYS);
   canvas.dataset.testid = "tree";
   folded.append(foldedWords, toggle);
-  head.append(title, legend, folded);
+  const choice = make("p", "tree-models");
+  head.append(title, choice, legend, folded);
   space.append(canvas);
   scroller.append(space);
   panel.append(head, card.node, scroller, empty);
 
-  const rank = (code) => app.idOf(String.fromCodePoint(code)) ?? app.vocabulary.length + code;
+  /** @type {Model | null} whose samples are shown; null for the newest generation's */
+  let wanted = null;
+  const model = () => tab.generations.list.find((generation) => generation.model === wanted)?.model ?? tab.generations.list.at(-1)?.model;
+  const own = () => tab.generations.list.filter((generation) => generation.model === model());
+  const rank = (code) => model().idOf(String.fromCodePoint(code)) ?? model().vocabulary.length + code;
   const state = { whole: false, opened: [], selected: null, hovered: null };
+  const kept = tab.address.get("tree");
+  if (kept) wanted = tab.models.find(kept) ?? null;
   let [pen, tree, isShown, frame, stale] = [new Pen(palette()), null, false, 0, true];
 
   // What is drawn and where, for scripts that read the page.
-  canvas.branches = () => (tree?.items ?? []).map(shown);
+  /** @type {*} */ (canvas).branches = () => (tree?.items ?? []).map(shown);
 
   function shown({ node, hidden, count, label, parent, from, to, y }) {
     const { left, top } = canvas.getBoundingClientRect();
@@ -73,7 +85,7 @@ export function createTree(panel, app) {
 
   function grow() {
     stale = false;
-    const samples = samplesOf(app.runs.list);
+    const samples = samplesOf(own());
     const root = prefixTree(samples, rank);
     panel.classList.toggle("tree-is-empty", !root);
     empty.hidden = Boolean(root);
@@ -93,7 +105,8 @@ export function createTree(panel, app) {
   }
 
   function describe(root) {
-    setText(title, titleOf(app.runs.list));
+    setText(title, titleOf(own(), isOne()));
+    drawModels();
     drawLegend(legend, root.count);
     const away = tree.items.filter(({ hidden }) => hidden);
     const samples = away.reduce((sum, { count }) => sum + count, 0);
@@ -103,14 +116,39 @@ export function createTree(panel, app) {
     canvas.setAttribute("aria-label", inWords(root));
   }
 
-  // Where the reader is survives the growth of the tree: a character of a sample.
-  function placeOf({ node, hidden }) {
-    const { run, index } = node.samples[0];
-    return { run, index, at: node.from, isRoot: !node.parent, hidden: Boolean(hidden) };
+  const isOne = () => tab.models.list.length < 2 && tab.generations.list.every((generation) => generation.model === model());
+
+  // A tree for each of the models on the page.
+  function drawModels() {
+    const all = [...new Set(tab.generations.list.map((generation) => generation.model))];
+    const words = all.map((one) => `${one.key} ${one === model()}`).join();
+    choice.hidden = all.length < 2;
+    if (choice.dataset.of === words) return;
+    choice.dataset.of = words;
+    const switches = all.map((one) => {
+      const node = button("switch", one.name, () => chooseModel(one));
+      node.setAttribute("aria-pressed", String(one === model()));
+      return node;
+    });
+    choice.replaceChildren(...switches);
   }
 
-  function nodeOf(root, { run, index, at, isRoot }) {
-    return isRoot ? root : find(root, (sample) => sample.run === run && sample.index === index, at);
+  /** @param {Model} one */
+  function chooseModel(one) {
+    wanted = one;
+    tab.address.keep("tree", one === tab.generations.list.at(-1).model ? "" : one.key);
+    change({ opened: [], selected: null, hovered: null });
+    /** @type {HTMLElement | null} */ (choice.querySelector("[aria-pressed=true]"))?.focus();
+  }
+
+  // Where the reader is survives the growth of the tree: a character of a sample.
+  function placeOf({ node, hidden }) {
+    const { generation, index } = node.samples[0];
+    return { generation, index, at: node.from, isRoot: !node.parent, hidden: Boolean(hidden) };
+  }
+
+  function nodeOf(root, { generation, index, at, isRoot }) {
+    return isRoot ? root : find(root, (sample) => sample.generation === generation && sample.index === index, at);
   }
 
   function itemOf(place) {
@@ -135,7 +173,7 @@ export function createTree(panel, app) {
   }
 
   function act(item) {
-    if (!item.hidden) continueFrom(app, item.node);
+    if (!item.hidden) continueFrom(tab, item.node);
     else change({ opened: [...state.opened, placeOf(item)], selected: placeOf(item.parent), hovered: null });
   }
 
@@ -179,11 +217,11 @@ export function createTree(panel, app) {
     pen = new Pen(palette());
     redraw();
   });
-  app.runs.addEventListener("change", () => redraw());
-  app.runs.addEventListener("grow", () => redraw());
+  tab.generations.addEventListener("change", () => redraw());
+  tab.generations.addEventListener("grow", () => redraw());
 
   function save() {
-    const root = prefixTree(samplesOf(app.runs.list), rank);
+    const root = prefixTree(samplesOf(own()), rank);
     if (!root) throw new Error(EMPTY);
     const look = { ...palette(), rem: 16 };
     const ink = new Pen(look);
@@ -195,7 +233,7 @@ export function createTree(panel, app) {
     savePicture("soliloquy-tree.png", picture.width + 2 * edge, picture.height + 2 * edge + 2 * line, (context) => {
       ink.use(context, `600 22px ${look.serif}`);
       context.fillStyle = look.ink;
-      context.fillText(titleOf(app.runs.list), edge, edge + 18);
+      context.fillText(titleOf(own(), isOne()), edge, edge + 18);
       ink.use(context, ink.label);
       context.fillStyle = look.inkSoft;
       context.fillText(note, edge, edge + 18 + line);
@@ -217,8 +255,9 @@ export function createTree(panel, app) {
   };
 }
 
-const samplesOf = (runs) =>
-  runs.flatMap((run) => run.texts.map((text, index) => ({ run, index, start: run.start, text, live: run.live })));
+/** @param {Generation[]} generations */
+const samplesOf = (generations) =>
+  generations.flatMap((generation) => generation.texts.map((text, index) => ({ generation, index, start: generation.start, text, live: generation.live })));
 
 // Where an arrow key leads from a branch. At the last branch of a fork, down goes on with the next of the fork before it.
 const STEPS = {
@@ -237,19 +276,20 @@ function setText(node, text) {
 
 const shortened = (text, most) => (text.length > most ? `…${text.slice(-most)}` : text);
 
-function titleOf(runs) {
-  const samples = runs.reduce((sum, { texts }) => sum + texts.length, 0);
-  const prompts = [...new Set(runs.map(({ view }) => view.prompt))];
-  const temperatures = [...new Set(runs.map(({ view }) => view.temperature))].sort((a, b) => a - b);
+/** @param {Generation[]} generations @param {boolean} isOne whether there is no other model */
+function titleOf(generations, isOne) {
+  const samples = generations.reduce((sum, { texts }) => sum + texts.length, 0);
+  const prompts = [...new Set(generations.map(({ view }) => view.prompt))];
+  const temperatures = [...new Set(generations.map(({ view }) => view.temperature))].sort((a, b) => a - b);
   const one = prompts[0] ? `‘${readable(shortened(prompts[0], 40))}’` : "an empty prompt";
   const after = prompts.length > 1 ? `${number(prompts.length)} prompts` : one;
-  return `${plural(samples, "sample")} after ${after}, temperature ${temperatures.join(", ")}`;
+  return `${plural(samples, "sample")}${isOne ? "" : ` by ${generations[0].model.name}`} after ${after}, temperature ${temperatures.join(", ")}`;
 }
 
 // Ribbons as they are drawn here.
 function drawLegend(legend, count) {
   if (legend.dataset.count === String(count)) return;
-  legend.dataset.count = count;
+  legend.dataset.count = String(count);
   const counts = [...new Set([1, Math.round(count / 4), count])].filter((n) => n > 0);
   const strokes = counts.map((n) => {
     const stroke = make("span", "tree-stroke");
@@ -263,11 +303,11 @@ function drawLegend(legend, count) {
   legend.replaceChildren("Width: square root of the count ", all);
 }
 
-// The tree for those who do not see it.
+// The description for screen readers.
 function inWords(root) {
   const { count, children } = root;
   const begin = root.to ? `begin ‘${readable(shortened(root.text, 40))}’` : "begin differently: the prompts have nothing in common";
-  const named = children.slice(0, NAMED).map((child) => `${number(child.count)} go on with ${quoted(firstChar(child))}`);
+  const named = children.slice(0, NAMED).map((child) => `${number(child.count)} continue with ${quoted(firstChar(child))}`);
   const others = children.length > NAMED ? `, the others in ${children.length - NAMED} more ways` : "";
   const forks = children.length ? `; after that ${named.join(", ")}${others}.` : ", and none has parted from it.";
   if (count === 1) return `Tree of 1 sample: ‘${readable(shortened(root.text, 40))}’.`;

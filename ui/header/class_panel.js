@@ -1,12 +1,15 @@
-// The panel for the projector: the address that a class can open, with its QR code. Given by gr.HTML: element, props.
-{
-  const { address, modules } = props.class_panel;
-  const panel = element.querySelector(".class-panel");
+// The panel for the projector: the address that a class can open, with its QR code.
+
+/** @typedef {{address: string, modules: string[]}} Invitation */
+
+/** @param {HTMLElement} element @param {Invitation} invitation */
+export function createClassPanel(element, { address, modules }) {
+  const panel = /** @type {HTMLDialogElement} */ (element.querySelector(".class-panel"));
 
   // http:// stands on a line of its own. A name may break before its domain, a number never does; the port may go below.
   const [, scheme, host, port] = address.match(/^(https?:\/\/)(.*?)(:\d+)?$/);
   const [, name, domain] = host.match(/^([a-z][^.]*|.*)(.*)$/i);
-  const text = panel.querySelector(".address");
+  const text = /** @type {HTMLElement} */ (panel.querySelector(".address"));
   const label = document.createElement("span");
   label.className = "scheme";
   label.textContent = scheme;
@@ -22,7 +25,7 @@
 
   // The address is as large as its room allows.
   const room = panel.querySelector(".room");
-  const invitation = panel.querySelector(".invitation");
+  const invitation = /** @type {HTMLElement} */ (panel.querySelector(".invitation"));
   const fits = (size) => {
     text.style.fontSize = `${size}px`;
     return text.scrollWidth <= text.clientWidth && invitation.offsetHeight <= room.clientHeight;

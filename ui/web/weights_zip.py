@@ -1,4 +1,4 @@
-"""A run's best weights as a folder that `--weights` takes, zipped while it is sent."""
+"""A run's best weights as a folder that `--weights` takes, zipped while they are sent."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from model.weights import config_json, load_tensors, read_config
 PIECE_BYTES = 2**20
 
 
-class Sink:
-    """A file that only takes."""
+class Pipe:
+    """A file to write to, whose content is taken out piece by piece."""
 
     def __init__(self) -> None:
-        self._taken: list[bytes] = []
+        self._written: list[bytes] = []
 
     def write(self, piece: bytes) -> int:
-        """Takes a piece."""
-        self._taken.append(bytes(piece))
+        """Keeps a piece until it is taken out."""
+        self._written.append(bytes(piece))
         return len(piece)
 
     def flush(self) -> None:
-        """Nothing waits."""
+        """Does nothing: there is no buffer."""
 
-    def given(self) -> bytes:
+    def take(self) -> bytes:
         """What was written since the last time."""
-        taken, self._taken = b"".join(self._taken), []
-        return taken
+        written, self._written = b"".join(self._written), []
+        return written
 
 
 def zip_weights(job: Job) -> Iterator[bytes]:
@@ -44,19 +44,19 @@ def zip_weights(job: Job) -> Iterator[bytes]:
         folder = stack.enter_context(job.snapshot())
         best_path = folder / "best.safetensors"
         if not best_path.exists():
-            raise CheckpointError(f"{job.name} has no weights yet: they come with the first evaluation.")
+            raise CheckpointError(f"{job.name} has no weights yet: they are saved with the first evaluation.")
         best, (config, tokenizer, about) = load_tensors(best_path)[1], read_config(folder)
         weights = stack.enter_context(best_path.open("rb"))
         opened = stack.pop_all()
 
     def pieces() -> Iterator[bytes]:
-        sink = Sink()
-        with opened, zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:  # type: ignore[call-overload]
+        pipe = Pipe()
+        with opened, zipfile.ZipFile(pipe, "w", zipfile.ZIP_STORED) as archive:  # type: ignore[call-overload]
             archive.writestr(f"{job.id}/config.json", config_json(config, tokenizer, about | {"best": best}))
             with archive.open(f"{job.id}/model.safetensors", "w", force_zip64=True) as target:
                 while piece := weights.read(PIECE_BYTES):
                     target.write(piece)
-                    yield sink.given()
-        yield sink.given()
+                    yield pipe.take()
+        yield pipe.take()
 
     return pieces()

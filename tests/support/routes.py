@@ -1,0 +1,33 @@
+"""All routes of the app without Gradio's page, served by a thread of the test's own process, with an engine at hand."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from model.catalogue import Catalogue
+from model.serving.engine import Engine
+from model.training.jobs import Jobs
+from tests.support.admin import PASSWORD
+from tests.support.viewing import serving
+from ui.server import Guard, create_routes
+from ui.web.admin import Lock
+from ui.web.http import add_routes
+
+NOWHERE = Path("no-such-folder")
+
+
+@contextlib.contextmanager
+def serving_routes(engine: Engine, catalogue: Catalogue | None = None, runs: Path = NOWHERE, lock: Lock | None = None) -> Iterator[str]:
+    """The address of an app, until the end. The engine is stopped then."""
+    server, lock = FastAPI(), lock or Lock(PASSWORD)
+    add_routes(server, create_routes(engine, catalogue or Catalogue(NOWHERE), Jobs(runs), lock))
+    server.add_middleware(Guard, lock=lock, engine=engine)
+    try:
+        with serving(server) as url:
+            yield url
+    finally:
+        engine.stop()

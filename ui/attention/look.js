@@ -1,0 +1,137 @@
+// The text that the Attention tab looks at, and what was captured of it. Every view shows it from another side.
+import { Emitter } from "../shared/emitter.js";
+import { ServerError } from "../shared/server.js";
+import { Views } from "../shared/views.js";
+import { Capture } from "./capture.js";
+
+/** @typedef {import("../shared/models.js").Model} Model */
+/** @typedef {{layer: number, head: number | "average"}} Head */
+
+/**
+ * Events: "capture" (another capture), "at" (another character is looked from), "head" (another head is chosen), "glow" (other weights glow
+ * in the text), "reading" (a text is about to be read; detail: whether it is read while it is being written).
+ */
+export class Look extends Emitter {
+  /** @type {Capture | null} */
+  capture = null;
+  whole = ""; // the text that was sent; what is read of it is capture.text
+  /** @type {number | null} the character that is looked from, an index */
+  at = null;
+  /** @type {Head} */
+  head = { layer: 0, head: 0 };
+  /** @type {((at: number) => ArrayLike<number>) | null} what glows instead of the chosen head's weights */
+  weightsOf = null;
+  /** @type {Model} reads what is typed */
+  model;
+  /** What was sent last, whatever came of it. @type {{text: string, headsOff: number[][], model: Model}} */
+  asked;
+  wasRefused = false; // whether the server itself said no to that
+  /** @type {AbortController | null} */
+  #abort = null;
+
+  /** @param {HTMLElement} element @param {import("../shared/page.js").Page} page */
+  constructor(element, page) {
+    super();
+    this.element = element;
+    this.page = page;
+    this.models = page.models;
+    this.address = page.address;
+    this.settings = page.settings;
+    /** @type {Views<Look>} */
+    this.views = new Views(element, { address: page.address, key: "see", ids: "look-" });
+    this.model = page.models.primary;
+    this.asked = { text: "", headsOff: [], model: this.model };
+  }
+
+  /** What the heads do on held-out text, as stored with the weights; null for weights without. */
+  get measured() {
+    return this.capture?.model.heads ?? null;
+  }
+
+  /**
+   * Reads a text; what is shown stays until the answer has come. Returns the capture, or null where it failed or another came first.
+   * @param {string} text
+   * @param {{headsOff?: number[][], model?: Model, isGrowing?: boolean}} [how] `isGrowing`: it is read while it is being written
+   */
+  async read(text, { model = this.model, headsOff = this.#headsOff(model), isGrowing = false } = {}) {
+    this.tell("reading", isGrowing);
+    this.asked = { text, headsOff, model };
+    this.#abort?.abort();
+    if (!model.shows("attention")) return this.#refuse(model);
+    const abort = (this.#abort = new AbortController());
+    this.element.setAttribute("aria-busy", "true");
+    try {
+      const [capture] = await Promise.all([Capture.read(text, headsOff, model, abort.signal), model.load()]);
+      if (abort.signal.aborted) return null;
+      this.say(capture.notice, false);
+      Object.assign(this, { capture, whole: text, model });
+      if (this.at !== null && this.at >= capture.n) this.at = capture.n - 1;
+      this.#keep();
+      this.tell("capture");
+      return capture;
+    } catch (error) {
+      if (abort.signal.aborted) return null;
+      this.say(error.message);
+      this.wasRefused = error instanceof ServerError;
+      if (!this.capture) this.tell("nothing");
+      return null;
+    } finally {
+      if (this.#abort === abort) this.element.removeAttribute("aria-busy");
+    }
+  }
+
+  /** Reads the text in view again, with the model that read it. @param {number[][]} [headsOff] */
+  readAgain(headsOff = this.capture?.heads_off ?? []) {
+    return this.read(this.whole, { model: this.capture?.model, headsOff });
+  }
+
+  /** Reads the sample that was pressed last, or the newest, with the model that wrote it. */
+  readNewest() {
+    const { text, model } = this.page.newestText();
+    return this.read(text, { model: model ?? this.models.primary });
+  }
+
+  /** The character that is looked from; null for none. @param {number | null} index */
+  moveTo(index) {
+    const { n } = this.capture ?? { n: 0 };
+    const at = index === null || !n ? null : Math.min(n - 1, Math.max(0, Math.trunc(index) || 0));
+    if (at === this.at) return;
+    this.at = at;
+    this.tell("at");
+  }
+
+  /** @param {number} layer @param {number | "average"} head */
+  choose(layer, head) {
+    if (layer === this.head.layer && head === this.head.head) return;
+    this.head = { layer, head };
+    this.address.keep("head", `${layer}.${head}`);
+    this.tell("head");
+  }
+
+  /** @param {string} words @param {boolean} [isError] */
+  say(words, isError = true) {
+    const said = this.element.querySelector(".look-said");
+    said.textContent = words;
+    said.classList.toggle("error", isError && Boolean(words));
+  }
+
+  /** Heads that are off stay off, as long as the network is the same. @param {Model} model */
+  #headsOff(model) {
+    return this.capture?.model === model ? this.capture.heads_off : [];
+  }
+
+  /** @param {Model} model */
+  #refuse(model) {
+    this.say(`The ${model.name} model has no attention heads.`);
+    this.wasRefused = false;
+    this.tell("nothing");
+    return null;
+  }
+
+  #keep() {
+    const { heads_off, model } = this.capture;
+    this.address.keep("look", this.whole);
+    this.address.keep("off", heads_off.map((head) => head.join(".")).join(","));
+    this.address.keep("reader", model === this.models.defaultModel ? "" : model.key);
+  }
+}

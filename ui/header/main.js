@@ -1,0 +1,64 @@
+// The header: the model in use, text size, light and dark; and, for the projector, the address of the class.
+import { createClassPanel } from "./class_panel.js";
+import { make, number } from "../shared/dom.js";
+import { page } from "../shared/page.js";
+
+/** @typedef {{isDark(): boolean, setDark(dark: boolean): void, changeSize(by: number): void}} Display see state.js */
+
+const READ_MS = 15_000; // for one sentence, also by somebody who was looking elsewhere
+
+/** Given by gr.HTML. @param {HTMLElement} element @param {{class_panel: import("./class_panel.js").Invitation | null}} props */
+export async function start(element, props) {
+  createDisplay(element);
+  if (props.class_panel) createClassPanel(element, props.class_panel);
+  createFacts(element, await page);
+}
+
+/** @param {HTMLElement} element */
+function createDisplay(element) {
+  const { display } = /** @type {{soliloquy: {display: Display}}} */ (/** @type {*} */ (window)).soliloquy;
+  for (const button of /** @type {NodeListOf<HTMLElement>} */ (element.querySelectorAll("[data-size]"))) {
+    button.addEventListener("click", () => display.changeSize(Number(button.dataset.size)));
+  }
+  const theme = element.querySelector(".theme");
+  const showTheme = () => theme.setAttribute("aria-pressed", String(display.isDark()));
+  theme.addEventListener("click", () => {
+    display.setDark(!display.isDark());
+    showTheme();
+  });
+  showTheme();
+}
+
+/** @param {HTMLElement} element @param {import("../shared/page.js").Page} page */
+function createFacts(element, { models, generations }) {
+  const facts = element.querySelector(".facts");
+  const speed = make("li", "speed");
+  /** @type {import("../shared/models.js").Model | null} */
+  let shown = null;
+
+  async function show() {
+    const { primary } = models;
+    if (primary === shown) return;
+    shown = primary;
+    await primary.load().catch(() => {}); // its name is known without
+    if (primary === shown) facts.replaceChildren(...primary.facts.map((fact) => make("li", "", fact)));
+  }
+
+  models.addEventListener("change", show);
+  models.addEventListener("default", () => announce(element, models.defaultModel));
+  generations.addEventListener("grow", ({ detail: { view } }) => {
+    if (!view.chars_per_s) return;
+    facts.append(speed);
+    speed.textContent = `${number(view.chars_per_s)} characters/s`;
+  });
+  void show();
+}
+
+/** Says that the server has switched to another model; the page goes on. @param {HTMLElement} element @param {import("../shared/models.js").Model} model */
+function announce(element, model) {
+  document.querySelector(".other-model")?.remove();
+  const words = make("p", "other-model", `The server has switched to the model “${model.name}”. Texts on this page keep their own.`);
+  words.setAttribute("role", "status");
+  element.querySelector(".masthead").after(words);
+  setTimeout(() => words.remove(), READ_MS);
+}

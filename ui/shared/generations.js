@@ -1,0 +1,305 @@
+// The texts on the page: generations, one for each press of Generate and each model, as ui/web/write.py sends them.
+import { drawSeed } from "./dice.js";
+import { Emitter } from "./emitter.js";
+import { postForLines, ServerError, UNREACHABLE } from "./server.js";
+
+/** @typedef {import("./models.js").Model} Model */
+/** @typedef {import("./models.js").Models} Models */
+/** @typedef {import("./settings.js").Values} Values */
+
+const MOST_UNDO = 30;
+
+/**
+ * What the server says of a generation, and what the page adds to it.
+ * @typedef {object} View
+ * @property {string} key for its logits; "" for the samples of the first screen
+ * @property {string} model the key of the model that writes it
+ * @property {string} prompt as the model reads it
+ * @property {number} seed
+ * @property {number} temperature
+ * @property {number} length
+ * @property {number} samples
+ * @property {number} first_sample
+ * @property {number} first_step
+ * @property {number} top_k
+ * @property {number} top_p
+ * @property {string} notice
+ * @property {"stored" | "waiting" | "running" | "stopped" | "failed" | "lost" | "done"} state
+ * @property {number} [ahead] requests before it
+ * @property {number} [elapsed_s]
+ * @property {number} [chars_per_s]
+ * @property {string} [error]
+ * @property {boolean} [seed_repeats] of the first screen: whether its seed gives the same texts here
+ * @property {string} [precision] that it is written in
+ * @property {string} beside generations of the same name stand abreast
+ * @property {number} order among those
+ * @property {{chosen: string} | null} forced the last character of the prompt, if it was chosen by hand
+ */
+
+/** The texts of one press by one model. */
+export class Generation {
+  abort = new AbortController();
+  /** @type {Float32Array[]} of each sample, as far as they were asked for (see logits.js) */
+  logits = [];
+  /** @type {boolean[]} of each sample: whether the logits are not the very ones that it was drawn from */
+  recomputed = [];
+
+  /** @param {View} view @param {Model} model */
+  constructor(view, model) {
+    this.view = view;
+    this.model = model;
+    /** @type {string[]} of each sample, without the prompt */
+    this.texts = Array.from({ length: view.samples }, () => "");
+  }
+
+  get live() {
+    return this.view.state === "running" || this.view.state === "waiting";
+  }
+
+  /** What its distributions were made with. */
+  get settings() {
+    const { temperature, top_k = 0, top_p = 1 } = this.view;
+    return { temperature, top_k, top_p };
+  }
+
+  /** The text before the first character written. */
+  get start() {
+    return this.view.prompt || this.model.start;
+  }
+
+  get n_chars() {
+    return this.texts.reduce((sum, text) => sum + [...text].length, 0);
+  }
+
+  /** Adds what the server has sent since. @param {{new?: string[]} & Partial<View>} news */
+  take({ new: texts = [], ...news }) {
+    Object.assign(this.view, news);
+    texts.forEach((text, sample) => (this.texts[sample] += text));
+  }
+}
+
+/** What the last press was thrown with, so that Again can go on with the next samples of the same dice. */
+class Thrown {
+  /** @param {View} view @param {{prompt: string, top_k?: number}} typed @param {string} models their keys */
+  constructor({ prompt, temperature, seed, top_k = 0, top_p = 1, first_sample, samples }, typed, models) {
+    this.settings = { temperature, seed, top_p };
+    this.prompts = [prompt, typed.prompt]; // as the model reads it, and as it was typed
+    this.cuts = [top_k, typed.top_k ?? 0]; // likewise
+    this.models = models;
+    this.next = first_sample + samples;
+  }
+
+  /** Whether settings ask for the same dice; without a seed there are always new ones. @param {Values} settings @param {string} models */
+  has(settings, models) {
+    const same = ["temperature", "top_p"].every((name) => settings[name] === this.settings[name]);
+    const sameSeed = String(settings.seed).trim() === String(this.settings.seed);
+    return same && sameSeed && models === this.models && this.cuts.includes(settings.top_k) && this.prompts.includes(settings.prompt);
+  }
+}
+
+/**
+ * Asks for texts and reads them to the end: `begin` makes a generation of the first line, `grow` takes each line after that.
+ * @param {object} body
+ * @param {AbortSignal} signal
+ * @param {(view: View) => Generation} begin
+ * @param {(generation: Generation, news: any) => void} grow
+ */
+export async function readGeneration(body, signal, begin, grow) {
+  /** @type {Generation | null} */
+  let generation = null;
+  const read = (line) => {
+    if (generation) grow(generation, line);
+    else generation = begin(line);
+  };
+  await postForLines("./write", body, read, signal);
+  if (!generation || generation.live) throw new Error(UNREACHABLE);
+}
+
+/**
+ * How a press is written.
+ * @typedef {object} Manner
+ * @property {boolean} [keep] the generations that are here stay
+ * @property {string} [beside] generations of the same name are written at the same time and stand abreast
+ * @property {number} [order] among those
+ * @property {Partial<Values>} [before] settings that undo brings back with the generations
+ * @property {{chosen: string} | null} [forced] the prompt ends with a character that was chosen by hand
+ * @property {Model} [model] the one that writes; without it, the primary
+ */
+
+/**
+ * All generations on the page. Events: "change" (some came, went or were brought back), "grow" (detail: a generation with more text or
+ * another state), "trouble" (detail: words for the reader), "notice" (likewise, no error).
+ */
+export class Generations extends Emitter {
+  /** @type {Generation[]} oldest first */
+  list = [];
+  /** @type {{generation: Generation, sample: number} | null} the sample that was pressed last */
+  selected = null;
+  /** @type {{list: Generation[], thrown: Thrown | null, settings: Partial<Values>}[]} what `undo` goes back to */
+  #past = [];
+  /** @type {Map<AbortController, string>} requests that are not answered yet -> what they are beside */
+  #asked = new Map();
+  /** @type {Thrown | null} */
+  #thrown = null;
+  #presses = 0;
+  /** @type {Models} */
+  #models;
+
+  /** @param {Models} models */
+  constructor(models) {
+    super();
+    this.#models = models;
+  }
+
+  /** The newest generation and, of its samples, the one that was pressed last, else the first; null on an empty page. */
+  newest() {
+    const generation = this.list.at(-1);
+    const sample = this.selected?.generation === generation ? this.selected?.sample : 0;
+    return generation ? { generation, sample } : null;
+  }
+
+  /** A name for generations that stand abreast. @param {string} what */
+  pressName(what) {
+    return `${what} ${++this.#presses}`;
+  }
+
+  /**
+   * Writes with all chosen models: several stand abreast, with the same prompt and the same dice.
+   * @param {Values} settings
+   * @param {Manner} [manner]
+   */
+  press(settings, { keep = false } = {}) {
+    const { writers } = this.#models;
+    if (writers.length === 1) return this.write(settings, { keep });
+    const seed = String(settings.seed).trim() || drawSeed();
+    const models = writers.map(({ key }) => key).join();
+    const first_sample = keep && this.#thrown?.has({ ...settings, seed }, models) ? this.#thrown.next : 0;
+    const beside = this.pressName("models");
+    const asked = { ...settings, seed, first_sample };
+    return Promise.all(writers.map((model, order) => this.write(asked, { keep, beside, order, model }, models)));
+  }
+
+  /**
+   * Asks for texts. Until the server has accepted, nothing that is here is touched.
+   * @param {Values & {first_sample?: number, first_step?: number}} settings
+   * @param {Manner} [manner]
+   * @param {string} [models] the keys of all that write with this press
+   * @returns {Promise<Generation | null>}
+   */
+  async write(settings, { keep = false, beside = "", order = 0, before = {}, forced = null, model = this.#models.primary } = {}, models = model.key) {
+    const goesOn = keep && !beside && this.#thrown?.has(settings, models);
+    const body = { ...settings, first_sample: settings.first_sample ?? (goesOn ? this.#thrown.next : 0), model: model.key };
+    const abort = new AbortController();
+    /** @type {Generation | null} */
+    let generation = null;
+    for (const [other, name] of this.#asked) if (!beside || name !== beside) other.abort();
+    this.#asked.set(abort, beside);
+    this.tell("change");
+    const begin = (view) => {
+      this.#asked.delete(abort);
+      model.take({ precision: view.precision });
+      generation = new Generation({ ...view, beside, order, forced }, model);
+      generation.abort = abort;
+      this.#add(generation, keep, before);
+      this.#thrown = new Thrown(view, settings, models);
+      return generation;
+    };
+    try {
+      await readGeneration(body, abort.signal, begin, (generation, news) => this.#take(generation, news));
+    } catch (error) {
+      if (!abort.signal.aborted) {
+        abort.abort();
+        if (generation) this.#take(generation, { state: "lost" });
+        this.tell("trouble", error.message);
+        if (error instanceof ServerError && error.status === 404) void this.#models.refresh().catch(() => {}); // the model is gone
+      }
+    } finally {
+      this.#asked.delete(abort);
+      this.tell("change");
+    }
+    return generation;
+  }
+
+  /** Shows texts that were written before the page was opened. @param {{texts: string[]} & View} stored @param {Model} model */
+  show({ texts, ...view }, model) {
+    const generation = new Generation({ ...view, samples: texts.length, beside: "", order: 0, forced: null }, model);
+    generation.texts = texts;
+    this.list = [generation];
+    this.#thrown = new Thrown(generation.view, view, model.key);
+    this.tell("change");
+  }
+
+  /** Whether something is under way. */
+  get busy() {
+    return this.#asked.size > 0 || this.list.some((generation) => generation.live);
+  }
+
+  /** Ends what is under way; closing a connection is what tells the server. */
+  stop() {
+    for (const abort of this.#asked.keys()) abort.abort();
+    this.#asked.clear();
+    for (const generation of this.list.filter((generation) => generation.live)) this.#halt(generation);
+    this.tell("change");
+  }
+
+  clear() {
+    this.stop();
+    if (this.list.length) this.#remember();
+    this.list = [];
+    this.#thrown = null;
+    this.tell("change");
+  }
+
+  /** Keeps what undo brings back: the generations that are here now, and settings. @param {Partial<Values>} settings */
+  #remember(settings = {}) {
+    this.#past.push({ list: [...this.list], thrown: this.#thrown, settings });
+    if (this.#past.length > MOST_UNDO) this.#past.shift();
+  }
+
+  get canUndo() {
+    return this.#past.length > 0 || this.#asked.size > 0;
+  }
+
+  /**
+   * Goes back to what was here before the last press; returns the settings that were changed with it. A press that is not answered yet has
+   * changed nothing: it is taken back, and that is all.
+   * @returns {Partial<Values>}
+   */
+  undo() {
+    const unanswered = this.#asked.size > 0;
+    this.stop();
+    if (unanswered) return {};
+    const { list, thrown, settings } = this.#past.pop() ?? { list: this.list, thrown: this.#thrown, settings: {} };
+    this.list = list;
+    this.#thrown = thrown;
+    this.tell("change");
+    return settings;
+  }
+
+  /** @param {Generation} generation @param {boolean} keep @param {Partial<Values>} before */
+  #add(generation, keep, before) {
+    const { beside } = generation.view;
+    const joins = (other) => Boolean(beside) && other.view.beside === beside;
+    for (const other of this.list) if (other.live && !joins(other)) this.#halt(other);
+    const first = !this.list.some(joins);
+    if (first) this.#remember(before);
+    const others = this.list.filter((other) => !joins(other));
+    const abreast = [...this.list.filter(joins), generation].sort((a, b) => a.view.order - b.view.order); // in whatever order they come
+    this.list = keep || !first ? [...others, ...abreast] : [generation];
+    this.tell("notice", generation.view.notice);
+    this.tell("change");
+  }
+
+  /** @param {Generation} generation */
+  #halt(generation) {
+    generation.abort.abort();
+    this.#take(generation, { state: "stopped" });
+  }
+
+  /** @param {Generation} generation @param {any} news */
+  #take(generation, news) {
+    generation.take(news);
+    this.tell("grow", generation);
+    if (news.error) this.tell("trouble", news.error);
+  }
+}

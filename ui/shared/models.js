@@ -1,0 +1,173 @@
+// The models that the server can use (GET /models, see ui/web/models.py), and which of them this page writes with.
+import { Emitter } from "./emitter.js";
+import { getJSON, heard } from "./server.js";
+
+const CHECK_MS = 30_000; // between two looks for another default model, for a page that asks for nothing else
+
+/**
+ * What the server says about a model.
+ * @typedef {object} ModelJSON
+ * @property {string} key the first 8 characters of the weights' sha256
+ * @property {string} id "shakespeare", "ladder/bigram", "runs/<id>"
+ * @property {string} name
+ * @property {string} source "shipped", "ladder" or "run"
+ * @property {string} kind "gpt" or "bigram"
+ * @property {number} n_params
+ * @property {number} block_size
+ * @property {string[]} vocabulary
+ * @property {string} start what a text without a prompt starts from
+ * @property {number | null} val_loss
+ * @property {string[]} shows which views it has data for: "attention", "lens", "heads"
+ * @property {string} device
+ * @property {string | null} precision null until the server has loaded it
+ * @property {string} trouble why it cannot be used, or ""; what its files do not say is then null
+ * @property {number | null} step
+ * @property {string | null} run
+ * @property {{uniform: Object<string, number>, heads: Object<string, *>[]} | null} [heads] what its heads do on held-out text
+ * @property {*} [stored] samples for the first screen
+ * @property {string[]} [facts] for the header
+ */
+
+/** One model. It stays usable on the page after the server has deleted it: what it wrote still needs its vocabulary. */
+export class Model {
+  /** @type {ModelJSON} */
+  #json;
+  /** @type {Map<string, number>} */
+  #ids;
+  /** @type {Promise<Model> | null} */
+  #loading = null;
+
+  /** @param {ModelJSON} json */
+  constructor(json) {
+    this.#json = json;
+    this.#ids = new Map(this.vocabulary.map((char, id) => [char, id]));
+  }
+
+  get key() { return this.#json.key; }
+  get name() { return this.#json.name; }
+  get kind() { return this.#json.kind; }
+  get run() { return this.#json.run; }
+  get step() { return this.#json.step; }
+  get vocabulary() { return this.#json.vocabulary ?? []; }
+  get start() { return this.#json.start; }
+  get blockSize() { return this.#json.block_size; }
+  get parameters() { return this.#json.n_params; }
+  get valLoss() { return this.#json.val_loss; }
+  get precision() { return this.#json.precision; }
+  get trouble() { return this.#json.trouble; }
+  get heads() { return this.#json.heads ?? null; }
+  get stored() { return this.#json.stored ?? null; }
+  get facts() { return this.#json.facts ?? [this.name]; }
+
+  /** The largest useful top-k. */
+  get topK() { return this.vocabulary.length; }
+
+  /** @param {string} char */
+  idOf(char) { return this.#ids.get(char); }
+
+  /** @param {"attention" | "lens" | "heads"} what */
+  shows(what) { return this.#json.shows?.includes(what) ?? false; }
+
+  /** Where links name it: its key, and the precision in which a seed gives these texts. */
+  get word() { return `${this.key}-${this.precision}`; }
+
+  /** For files: which model wrote a text. */
+  get about() {
+    return { name: this.name, key: this.key, precision: this.precision, block_size: this.blockSize, val_loss: this.valLoss };
+  }
+
+  /** What the server says of it now. @param {Partial<ModelJSON>} json */
+  take(json) {
+    const known = this.#json;
+    this.#json = { ...known, ...json, precision: json.precision ?? known.precision };
+  }
+
+  /**
+   * Makes the server load it, and learns its precision, what its heads do and what it wrote for the first screen. Throws the server's words.
+   * @returns {Promise<Model>}
+   */
+  load() {
+    if (!this.#loading) {
+      this.#loading = getJSON(`./models/${this.key}`).then((json) => {
+        this.take(json);
+        return this;
+      });
+      this.#loading.catch(() => (this.#loading = null));
+    }
+    return this.#loading;
+  }
+}
+
+/**
+ * All models, and the choice among them. Events: "change" (the list, the choice or the default), and before it "default" (the server
+ * has another default model) or "choice" (somebody chose on this page).
+ */
+export class Models extends Emitter {
+  /** @type {Model[]} the default first */
+  list = [];
+  /** @type {Model} */
+  defaultModel;
+  /** @type {Model[]} empty: this page follows the default */
+  chosen = [];
+  /** @type {Map<string, Model>} by key, also those that are gone */
+  #known = new Map();
+  /** @type {Promise<void> | null} */
+  #reading = null;
+
+  /** @returns {Promise<Models>} */
+  static async read() {
+    const models = new Models();
+    await models.refresh();
+    heard.addEventListener("default", ({ detail }) => detail === models.defaultModel.key || void models.refresh().catch(() => {}));
+    setInterval(() => document.hidden || void getJSON("./healthz").catch(() => {}), CHECK_MS); // each answer names the default model
+    return models;
+  }
+
+  /** Asks the server again. @returns {Promise<void>} */
+  refresh() {
+    this.#reading ??= this.#read().finally(() => (this.#reading = null));
+    return this.#reading;
+  }
+
+  /** Those that texts are written with. */
+  get writers() {
+    return this.chosen.length ? this.chosen : [this.defaultModel];
+  }
+
+  /** The one for views that show a single model. */
+  get primary() {
+    return this.writers[0];
+  }
+
+  /** @param {string} key @returns {Model | undefined} one that can be used */
+  find(key) {
+    return this.list.find((model) => model.key === key && !model.trouble);
+  }
+
+  /** The default model alone is what a page without a choice has. @param {Model[]} models */
+  choose(models) {
+    const isDefault = models.length === 1 && models[0] === this.defaultModel;
+    this.chosen = isDefault ? [] : this.list.filter((model) => models.includes(model));
+    this.tell("choice");
+    this.tell("change");
+  }
+
+  async #read() {
+    const { default: key, models } = await getJSON("./models");
+    this.list = models.map((json) => this.#take(json));
+    this.chosen = this.chosen.filter((model) => this.find(model.key));
+    const before = this.defaultModel;
+    this.defaultModel = this.#known.get(key);
+    await this.defaultModel.load().catch(() => {}); // what cannot be loaded now is asked for again when it is used
+    if (before && before !== this.defaultModel) this.tell("default");
+    this.tell("change");
+  }
+
+  /** @param {ModelJSON} json */
+  #take(json) {
+    const known = this.#known.get(json.key);
+    if (known) known.take(json);
+    else this.#known.set(json.key, new Model(json));
+    return this.#known.get(json.key);
+  }
+}

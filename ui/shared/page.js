@@ -1,0 +1,52 @@
+// What all tabs share: the models, the settings, the texts on the page and its address. Made once, by whichever tab starts first.
+import { Address } from "./address.js";
+import { Emitter } from "./emitter.js";
+import { Generations } from "./generations.js";
+import { readLimits } from "./limits.js";
+import { Models } from "./models.js";
+import { Settings } from "./settings.js";
+
+/** Event "said": there are words for the reader, `said`. */
+export class Page extends Emitter {
+  /** The last words for the reader, and whether they say what went wrong. */
+  said = { words: "", isError: false };
+
+  /** @param {Models} models @param {import("./limits.js").Limits} limits */
+  constructor(models, limits) {
+    super();
+    this.models = models;
+    this.limits = limits;
+    this.settings = new Settings(limits, models);
+    this.generations = new Generations(models);
+    this.address = new Address(this);
+    this.generations.addEventListener("trouble", ({ detail }) => this.say(detail, true));
+    this.generations.addEventListener("notice", ({ detail }) => this.say(detail, false));
+    models.addEventListener("change", () => this.#cutTopK());
+  }
+
+  /** @param {string} words @param {boolean} isError */
+  say(words, isError) {
+    this.said = { words, isError };
+    this.tell("said");
+  }
+
+  /** The whole text of the sample that was pressed last, or of the newest, and who wrote it; without one, the prompt. */
+  newestText() {
+    const newest = this.generations.newest();
+    if (!newest) return { text: this.settings.get().prompt, model: null };
+    const { generation, sample } = newest;
+    return { text: generation.start + generation.texts[sample], model: generation.model };
+  }
+
+  #cutTopK() {
+    const { max } = this.settings.range("top_k");
+    if (this.settings.get().top_k > max) this.settings.set({ top_k: max });
+  }
+}
+
+/** @type {Promise<Page>} */
+export const page = Promise.all([Models.read(), readLimits()]).then(([models, limits]) => {
+  const made = new Page(models, limits);
+  made.address.open();
+  return made;
+});

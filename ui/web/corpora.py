@@ -1,0 +1,74 @@
+"""Training texts that the admin uploads before a run is started with one.
+
+    POST /train/corpus?name=Goethe.txt      the text's bytes, in UTF-8
+    {"corpus": "Zm9v...", "name": "Goethe.txt", "characters": 2000000, "alphabet": ["\\n", " ", ...]}
+
+"corpus" is the key that POST /train/start takes. The latest texts are kept in memory, and a run keeps a copy of its own. A text that
+cannot be trained on is answered by 400 and {"error": "..."}; one over the limit by 413.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import unicodedata
+from collections import OrderedDict
+
+from starlette.requests import ClientDisconnect
+from starlette.requests import Request as HTTPRequest
+from starlette.responses import JSONResponse, Response
+
+from model.data import MAX_CORPUS_BYTES, Corpus, read_corpus
+from model.errors import ParameterError
+from model.training.job import check_name
+from ui.web.http import NO_STORE, refusal
+
+PATH = "/train/corpus"
+MAX_CORPORA = 3
+FORGOTTEN = "This text is no longer on the server. Send it again."
+
+
+class Corpora:
+    """The latest texts. For the event loop's thread."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[str, Corpus] = OrderedDict()
+
+    def find(self, key: object) -> Corpus:
+        """A text by its key.
+
+        Raises:
+            ParameterError: there is none.
+        """
+        if not isinstance(key, str) or key not in self._kept:
+            raise ParameterError(FORGOTTEN)
+        return self._kept[key]
+
+    async def upload(self, http: HTTPRequest) -> Response:
+        """Keeps the text that a request brings, and describes it.
+
+        Raises:
+            CorpusError: it cannot be trained on.
+            ParameterError: its name is not valid.
+        """
+        name = check_name(_with_plain_spaces(http.query_params.get("name", "pasted text")))
+        try:
+            raw = await http.body()
+        except ClientDisconnect:  # also a body over the limit, which is cut off
+            return refusal(f"The text has more than {MAX_CORPUS_BYTES // 2**20} MiB, or the connection closed too early.", 413)
+        corpus = await asyncio.to_thread(read_corpus, name, raw, "The text")
+        alphabet = await asyncio.to_thread(lambda: corpus.alphabet)
+        content = {"corpus": self._keep(corpus), "name": corpus.name, "characters": len(corpus.text), "alphabet": alphabet}
+        return JSONResponse(content, headers=NO_STORE)
+
+    def _keep(self, corpus: Corpus) -> str:
+        """Keeps a text under a new key."""
+        self._kept[key := secrets.token_urlsafe(12)] = corpus
+        while len(self._kept) > MAX_CORPORA:
+            self._kept.popitem(last=False)
+        return key
+
+
+def _with_plain_spaces(name: str) -> str:
+    """A file's name as it can be shown, with plain spaces for those of any other width."""
+    return "".join(" " if unicodedata.category(char) == "Zs" else char for char in name)

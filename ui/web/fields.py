@@ -1,0 +1,106 @@
+"""Reads the fields of a request: who asks, which model is meant, how to sample, which text."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import fields
+
+from starlette.requests import Request as HTTPRequest
+
+from model.config import SamplingParams, check_score_text
+from model.errors import ParameterError
+from model.sampling import draw_seed
+from model.tokenizer import name
+from model.weights import Weights
+from ui.web.http import MAX_DIGITS, Body
+
+MAX_NAME_CHARS = 64  # of a viewer's name
+NAMED_AT_MOST = 8  # characters that a notice names
+
+# What a request calls a sampling setting -> the field of SamplingParams.
+SAMPLING = {field.metadata["label"] or field.name: field.name for field in fields(SamplingParams)}
+
+
+def read_viewer(body: Body, http: HTTPRequest) -> str:
+    """The name that the viewer gave, or else the host.
+
+    Raises:
+        ParameterError: the name is not a text, or is too long.
+    """
+    viewer = body.get("viewer", http.client.host if http.client else "")
+    if not isinstance(viewer, str) or len(viewer) > MAX_NAME_CHARS:
+        raise ParameterError(f"The viewer must be a text of at most {MAX_NAME_CHARS} characters.")
+    return viewer
+
+
+def read_model_key(body: Body) -> str | None:
+    """The key of the model that is meant; None for the default one.
+
+    Raises:
+        ParameterError: it is not a text.
+    """
+    key = body.get("model")
+    if key is not None and not isinstance(key, str):
+        raise ParameterError("The model must be a key from the list of models, as a text.")
+    return key
+
+
+def read_params(body: Body, names: Collection[str] = tuple(SAMPLING)) -> SamplingParams:
+    """The sampling settings of a request.
+
+    Args:
+        names: those that the route takes.
+
+    Raises:
+        ParameterError: a setting is of the wrong type or out of range.
+    """
+    settings = {SAMPLING[name]: body[name] for name in names if name in body and name != "seed"}
+    return SamplingParams(seed=read_seed(body.get("seed")), **settings)
+
+
+def read_seed(typed: object) -> int:
+    """A seed that was typed, or sent as a number; a new one where there is none.
+
+    Raises:
+        ParameterError: it is not a whole number.
+    """
+    if typed is None:
+        return draw_seed()
+    if isinstance(typed, int) and not isinstance(typed, bool):
+        return typed
+    if not isinstance(typed, str):
+        raise ParameterError("The seed must be a whole number, or empty for a new one each time.")
+    digits = typed.strip()
+    if not digits:
+        return draw_seed()
+    if not (digits.isascii() and digits.removeprefix("-").isdigit() and len(digits) <= MAX_DIGITS):
+        raise ParameterError(f"The seed must be a whole number, or empty for a new one each time, not {typed[:40]!r}.")
+    return int(digits)
+
+
+def read_index(digits: str) -> int:
+    """A whole number from an address, 0 or more; -1 for anything else."""
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= MAX_DIGITS else -1
+
+
+def read_text(typed: object, weights: Weights) -> tuple[str, str]:
+    """A text in a model's vocabulary, and the notice that names the characters left out.
+
+    Raises:
+        ParameterError: it is not a text, is too long, or none of its characters is in the vocabulary.
+    """
+    check_score_text(typed)
+    text, left_out = weights.tokenizer.normalise(str(typed))
+    check_score_text(text)  # some characters become several
+    notice = left_out_notice(left_out)
+    if not text:
+        raise ParameterError(f"There is no text to read. {notice}".rstrip())
+    return text, notice
+
+
+def left_out_notice(chars: Sequence[str]) -> str:
+    """A notice that names characters which the vocabulary lacks; empty if there are none."""
+    if not chars:
+        return ""
+    more = f" and {len(chars) - NAMED_AT_MOST} more" if len(chars) > NAMED_AT_MOST else ""
+    return f"Left out, because the model does not know them: {', '.join(map(name, chars[:NAMED_AT_MOST]))}{more}."

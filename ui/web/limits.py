@@ -1,0 +1,62 @@
+"""What a page needs to know from the server once: defaults, ranges and words that stand in Python alone.
+
+    GET /limits
+
+    {"sampling": {"temperature": {"default": 0.8, "low": 0.0, "high": 2.0, "help": "..."}, ...}, "score_chars": 12000,
+     "heads_off_chars": 300, "measures": [{"name": "previous", "words": "previous character", ...}, ...], "lecture": [[2.5, "bigram"], ...]}
+
+"sampling" has prompt (whose range is in characters), temperature, length, samples, seed, top_k and top_p. A seed has no default: the
+server draws one. "score_chars" and "heads_off_chars" are the longest texts that /score reads and /write_without writes. "measures" are
+those of `model.attention` and the importance of a head; "lecture" are the lecture's losses in nats.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+from starlette.requests import Request as HTTPRequest
+from starlette.responses import JSONResponse, Response
+
+from model.attention import MEASURE_WORDS
+from model.config import MAX_ABLATION_CHARS, MAX_PROMPT_CHARS, MAX_SCORE_CHARS, SamplingParams
+from model.lecture import LECTURE_LOSSES
+from ui.first_screen import PARAMS, PROMPT
+from ui.web.fields import SAMPLING
+from ui.web.http import NO_STORE, Respond
+
+PROMPT_HELP = "the text to continue; empty starts from a newline"
+CONTROLS = ("temperature", "length", "samples", "seed", "top_k", "top_p")
+
+
+def limits() -> Respond:
+    """The handler."""
+    content = limits_json()
+
+    async def answer(http: HTTPRequest) -> Response:
+        return JSONResponse(content, headers=NO_STORE)
+
+    return answer
+
+
+def limits_json() -> dict[str, Any]:
+    """Everything, as JSON values."""
+    return {
+        "sampling": {"prompt": {"default": PROMPT, "low": 0, "high": MAX_PROMPT_CHARS, "help": PROMPT_HELP}, **_controls_json()},
+        "score_chars": MAX_SCORE_CHARS,
+        "heads_off_chars": MAX_ABLATION_CHARS,
+        "measures": [measure._asdict() for measure in MEASURE_WORDS],
+        "lecture": LECTURE_LOSSES,
+    }
+
+
+def _controls_json() -> dict[str, Any]:
+    metadata = {field.name: field.metadata for field in fields(SamplingParams)}
+    return {
+        name: {
+            "default": None if name == "seed" else getattr(PARAMS, field),
+            **{key: metadata[field][key] for key in ("low", "high", "help")},
+        }
+        for name, field in SAMPLING.items()
+        if name in CONTROLS
+    }

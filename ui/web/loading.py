@@ -1,0 +1,57 @@
+"""Loads the model that a request names, and starts work with it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TypeVar
+
+from model.errors import UnknownModelError
+from model.serving.engine import Engine
+from model.weights import Weights
+
+Result = TypeVar("Result")
+
+TRIES = 3  # an idle model may be dropped, where memory is short, between loading and use
+
+
+async def load(engine: Engine, key: str | None) -> Weights:
+    """A model, ready to use; the default one if the key is None. Loading happens beside the event loop.
+
+    Raises:
+        UnknownModelError: there is no model of that key.
+        CheckpointError: its files are damaged.
+        BusyError: there is no memory for it now.
+    """
+    weights = engine.loaded(key)
+    return await asyncio.to_thread(engine.load, key) if weights is None else weights
+
+
+async def start(engine: Engine, key: str | None, begin: Callable[[Weights], Result]) -> Result:
+    """Starts something that needs a loaded model, such as a generation.
+
+    Raises:
+        UnknownModelError, CheckpointError, BusyError: as `load`, and whatever `begin` raises.
+    """
+    for _ in range(TRIES - 1):
+        weights = await load(engine, key)
+        try:
+            return begin(weights)
+        except UnknownModelError:  # dropped since it was loaded
+            continue
+    return begin(await load(engine, key))
+
+
+async def run(engine: Engine, key: str | None, work: Callable[[Weights], Result]) -> Result:
+    """Does a short piece of work with a model in the engine's thread, between two rounds of writing.
+
+    Raises:
+        UnknownModelError, CheckpointError: as `load`.
+        BusyError: as `load`, or too much work waits already.
+    """
+    return await asyncio.wrap_future(await start(engine, key, lambda weights: engine.run(work, weights.key)))
+
+
+def precision_of(weights: Weights) -> str:
+    """The precision that a loaded model multiplies matrices in: "float32"."""
+    return str(weights.model.dtype).removeprefix("torch.")

@@ -1,0 +1,128 @@
+"""Texts whose attention was read: each read once, however many ask for it, and the latest remembered."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gzip
+import hashlib
+import json
+from collections import Counter, OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.attention import Reading, read
+from model.config import MAX_CAPTURE_BYTES, MAX_CAPTURES, MAX_WAITING_WORK, Head
+from model.serving.admission import Admission, Ticket
+from model.serving.engine import Engine
+from model.weights import Weights
+from ui.web.loading import precision_of, run
+
+READINGS_AT_ONCE = MAX_WAITING_WORK // 4  # of all texts; the rest of the engine's work queue is for others
+GZIP_LEVEL = 1  # halves the weights of 256 characters in 18 ms; level 6 takes 60 ms for 4 % more, level 9 380 ms
+FORMAT = 2  # of the answers: browsers keep them, and another format makes other keys
+
+
+@dataclass(frozen=True)
+class Question:
+    """A text to read, and how.
+
+    Attributes:
+        text: the part that is shown.
+        start: index of its first character in the whole text, of `total` characters.
+        weights: the model that reads it, even if the default model changes meanwhile.
+    """
+
+    text: str
+    start: int
+    total: int
+    notice: str
+    heads_off: tuple[Head, ...]
+    weights: Weights
+
+    @property
+    def key(self) -> str:
+        """The same for everyone who asks the same of the same model."""
+        asked = [FORMAT, self.weights.sha256, precision_of(self.weights), self.text, self.heads_off]
+        return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What is remembered of a text.
+
+    Attributes:
+        model: key of the model that read it.
+        drawn: all weights as bytes, gzipped.
+    """
+
+    model: str
+    reading: Reading
+    drawn: bytes
+
+    @property
+    def n_bytes(self) -> int:
+        return self.reading.n_bytes + len(self.drawn)
+
+
+class Readings:
+    """Reads texts between two rounds of the engine's writing, and keeps the latest. For the event loop's thread."""
+
+    def __init__(self, engine: Engine):
+        self._engine, self._admission = engine, Admission(READINGS_AT_ONCE, "read")
+        self._kept: OrderedDict[str, Kept] = OrderedDict()  # the one that was asked for last comes last
+        self._tasks: dict[str, asyncio.Task[Kept]] = {}
+        self._waiting: Counter[str] = Counter()  # how many wait for each key
+
+    def find(self, key: str) -> Kept | None:
+        """What is remembered under a key."""
+        if key in self._kept:
+            self._kept.move_to_end(key)
+        return self._kept.get(key)
+
+    @contextlib.contextmanager
+    def asked(self, question: Question, viewer: str) -> Iterator[asyncio.Task[Kept]]:
+        """The task that reads a text. What nobody waits for any more is not read.
+
+        Raises:
+            BusyError: too many texts are being read already.
+        """
+        with self._admission.admit(viewer) as ticket:
+            self._waiting[key := question.key] += 1
+            if key not in self._tasks:
+                self._tasks[key] = asyncio.create_task(self._find_or_read(question, ticket))
+            try:
+                yield self._tasks[key]
+            finally:
+                self._leave(key)
+
+    def _leave(self, key: str) -> None:
+        self._waiting[key] -= 1
+        if not self._waiting[key]:
+            del self._waiting[key]
+            self._tasks.pop(key).cancel()  # has no effect on one that is done
+
+    async def _find_or_read(self, question: Question, ticket: Ticket) -> Kept:
+        if kept := self.find(question.key):
+            return kept
+        ids = question.weights.tokenizer.encode(question.text)
+        async with ticket.turn():
+            reading = await run(
+                self._engine, question.weights.key, lambda weights: read(weights.model, ids, question.text, question.heads_off)
+            )
+        kept = Kept(question.weights.key, reading, await asyncio.to_thread(draw, reading.weights))
+        self._keep(question.key, kept)
+        return kept
+
+    def _keep(self, key: str, kept: Kept) -> None:
+        self._kept[key] = kept
+        while len(self._kept) > MAX_CAPTURES or sum(other.n_bytes for other in self._kept.values()) > MAX_CAPTURE_BYTES:
+            self._kept.popitem(last=False)
+
+
+def draw(weights: NDArray[np.float32]) -> bytes:
+    """Weights as bytes, gzipped. The square root makes small weights visible and distinct."""
+    return gzip.compress(np.rint(255 * np.sqrt(weights)).astype(np.uint8).tobytes(), GZIP_LEVEL, mtime=0)

@@ -1,0 +1,79 @@
+"""JSON answers that many ask for at once: each is made once a second and given to all of them."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+from starlette.requests import Request as HTTPRequest
+from starlette.responses import Response
+
+from ui.web.http import NO_STORE
+
+FRESH_S = 1.0  # how long an answer is given to everyone who asks for the same
+MAX_ANSWERS_BYTES = 64 * 2**20  # kept that long
+MAKERS = 2  # answers that are made at a time; the threads are there for others too
+GZIP_FROM_BYTES = 1_024
+GZIP_LEVEL = 5
+
+Key = tuple[str | int, ...]
+Kept = tuple[float, bytes, bytes]  # when it was made, the answer, and the answer gzipped
+Make = Callable[[], dict[str, Any]]
+
+
+class SharedAnswers:
+    """The answers of the last second. For the event loop's thread."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[Key, Kept] = OrderedDict()  # the newest comes last
+        self._making: dict[Key, asyncio.Task[Kept]] = {}
+        self._few = asyncio.Semaphore(MAKERS)
+        self._age = 0  # grows each time that everything is forgotten
+
+    async def give(self, http: HTTPRequest, key: Key, make: Make) -> Response:
+        """An answer. It is made beside the event loop, unless there is a fresh one or it is being made already."""
+        key = (self._age, *key)
+        self._drop_old()
+        if (kept := self._kept.get(key)) is None:
+            if key not in self._making:
+                self._making[key] = asyncio.create_task(self._make(key, make))
+            kept = await asyncio.shield(self._making[key])
+        _, plain, gzipped = kept
+        headers = NO_STORE | {"Vary": "Accept-Encoding"}
+        if gzipped and "gzip" in http.headers.get("accept-encoding", ""):
+            return Response(gzipped, headers=headers | {"Content-Encoding": "gzip"}, media_type="application/json")
+        return Response(plain, headers=headers, media_type="application/json")
+
+    def forget(self) -> None:
+        """To be called when something was changed: the answers made so far are out of date."""
+        self._kept.clear()
+        self._age += 1
+
+    async def _make(self, key: Key, make: Make) -> Kept:
+        try:
+            async with self._few:
+                plain, gzipped = await asyncio.to_thread(_encode, make)
+            kept = time.monotonic(), plain, gzipped
+            if key[0] == self._age:
+                self._kept[key] = kept
+            return kept
+        finally:
+            del self._making[key]
+
+    def _drop_old(self) -> None:
+        oldest = time.monotonic() - FRESH_S
+        while self._kept:
+            key, (made, _, _) = next(iter(self._kept.items()))
+            if made > oldest and sum(len(plain) + len(gzipped) for _, plain, gzipped in self._kept.values()) <= MAX_ANSWERS_BYTES:
+                return
+            del self._kept[key]
+
+
+def _encode(make: Make) -> tuple[bytes, bytes]:
+    plain = json.dumps(make(), allow_nan=False).encode()
+    return plain, gzip.compress(plain, GZIP_LEVEL) if len(plain) >= GZIP_FROM_BYTES else b""

@@ -1,0 +1,73 @@
+"""Answers that are sent line by line while they are computed, and work that ends when the client hangs up."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from typing import Any
+
+import anyio
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from ui.web.http import NO_STORE
+
+UNREAD_S = 30.0  # how long a client may leave a line unread
+
+Line = dict[str, Any]
+
+
+async def while_connected(receive: Receive, work: Callable[[], Awaitable[object]]) -> None:
+    """Works for a client, until the work is done or the client hangs up.
+
+    Args:
+        receive: the connection's; the body of the request has already been read from it.
+    """
+
+    async def watch() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        tasks.cancel_scope.cancel()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(watch)
+        await work()
+        tasks.cancel_scope.cancel()
+
+
+class LineStream(Response):
+    """A response of JSON objects, one per line, for as long as the client reads them.
+
+    Written directly against ASGI: a connection that is closed ends the work behind the lines at once, and one that stops reading ends it
+    after a while.
+
+    Args:
+        lines: what is sent; closed at the end.
+        end: called at the end, whatever happened.
+        headers: of the response.
+    """
+
+    media_type = "application/x-ndjson"
+
+    def __init__(self, lines: AsyncGenerator[Line], end: Callable[[], object], headers: Mapping[str, str] | None = None):
+        super().__init__(headers={**NO_STORE, "X-Accel-Buffering": "no", **(headers or {})})
+        del self.headers["content-length"]
+        self._lines, self._end = lines, end
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Sends lines until there are no more or the client is gone."""
+        try:
+            await while_connected(receive, lambda: self._send(send))
+        finally:
+            self._end()
+
+    async def _send(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        async with contextlib.aclosing(self._lines) as lines:
+            async for line in lines:
+                with anyio.move_on_after(UNREAD_S) as patience:
+                    await send({"type": "http.response.body", "body": json.dumps(line).encode() + b"\n", "more_body": True})
+                if patience.cancelled_caught:
+                    return
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
