@@ -58,7 +58,7 @@ export async function downloadRun({ id, name }) {
 
 // Whether this browser may act, and why nobody can: { admin, closed }.
 export async function askRight() {
-  const right = await asJSON("./admin/right");
+  const right = await asJSON("./admin/session");
   if (!right.admin && hasRight()) end();
   return right;
 }
