@@ -324,8 +324,8 @@ def test_wrong_settings_are_named_and_the_rest_is_taken(context: BrowserContext,
         ("seed=" + "9" * 10_000, "it must be a whole number from 0 to 9,007,199,254,740,991."),
         ("length=1.5", "The address sets length to “1.5”; it must be a whole number from 1 to 2,000."),
         ("view=%3Cscript%3E", "There is no view “<script>”."),
-        ("run=0.8,40,4&run=9,5,1,7,0,0,0,1&run=0.8,5,1,0.5,0,0,0,1", "asks for 3 runs that cannot be read: “0.8,40,4”."),
-        ("view=texts" + "&run=x" * 1000, "Of 1,000 runs in the address, the first 32 are written."),
+        ("run=0.8,40,4&run=9,5,1,7,0,0,0,1&run=0.8,5,1,0.5,0,0,0,1", "asks for 3 generations that cannot be read: “0.8,40,4”."),
+        ("view=texts" + "&run=x" * 1000, "The address asks for 1,000 generations; the first 32 are written."),
         ("dice=9.9&sort=x&colours=x&steps=-1&chosen=1.1.1", ""),
     ],
 )
@@ -347,7 +347,7 @@ def test_no_more_runs_are_written_than_allowed_and_what_was_wrong_stays_said(con
     open_page(page, f"{url}/?model=00000000-float32&seed=x&{run}&{'&'.join(['run=0,1,1,7,0,0,0,1'] * 39)}")
     wait_for_runs(page, MOST_RUNS)
     notice = page.get_by_test_id("notice")
-    for said in ("may differ here", "Of 40 runs", "The address sets seed to “x”"):
+    for said in ("may differ here", "asks for 40 generations", "The address sets seed to “x”"):
         expect(notice).to_contain_text(said)
     assert len(posts) == MOST_RUNS
     page.get_by_label("Prompt").fill("K")

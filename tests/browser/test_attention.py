@@ -123,7 +123,7 @@ def test_who_looks_elsewhere_while_it_writes_is_left_there(tab: Page) -> None:
     expect(tab.locator(".look-char.here")).to_have_text(TEXT[3])
     tab.keyboard.press("n")  # another text ends the writing
     expect(tab.get_by_role("button", name="Write on")).to_be_visible()
-    newest = tab.evaluate("(run => run.start + run.texts[0])(window.soliloquy.sampleTab.runs.list.at(-1))")
+    newest = tab.locator(".folio .card-text").first.evaluate("card => card.textContent")
     tab.wait_for_timeout(1500)
     assert tab.evaluate("document.querySelector('.look-characters').textContent").replace("↵", "\n") == newest[-256:]
 
@@ -131,7 +131,7 @@ def test_who_looks_elsewhere_while_it_writes_is_left_there(tab: Page) -> None:
 def test_the_sample_that_was_pressed_is_taken(tab: Page) -> None:
     tab.get_by_role("tab", name="Sample", exact=True).click()
     tab.locator(".folio .card-text").nth(2).click()
-    pressed = tab.evaluate("(run => run.start + run.texts[2])(window.soliloquy.sampleTab.runs.list.at(-1))")
+    pressed = tab.locator(".folio .card-text").nth(2).evaluate("card => card.textContent")
     tab.keyboard.press("Escape")
     tab.get_by_role("tab", name="Attention", exact=True).click()
     tab.get_by_role("button", name="The newest sample").click()
@@ -145,8 +145,8 @@ def test_another_text_is_read_and_bad_ones_are_told(browser: Browser, url: str) 
 
     def look_at(text: str) -> None:
         tab.get_by_role("button", name="Another text").click()
-        tab.get_by_label("A text to look at").fill(text)
-        tab.get_by_role("button", name="Look at it").click()
+        tab.get_by_label("A text to read").fill(text)
+        tab.get_by_role("button", name="Read it").click()
 
     look_at("中文")
     expect(tab.locator(".look-said")).to_contain_text("‘中’")
@@ -173,11 +173,11 @@ def test_a_first_text_that_cannot_be_read_leaves_a_word_and_a_way_on(browser: Br
     page = browser.new_page()
     page.route("**/attention", lambda route: route.abort())
     page.goto(f"{url}/?tab=attention&see={view}&look=Romeo")
-    expect(page.get_by_text("No text is read yet.")).to_be_visible()
+    expect(page.get_by_text("No text has been read yet.")).to_be_visible()
     expect(page.locator(".look-said")).to_contain_text("The server cannot be reached")
     page.unroute("**/attention")
     page.get_by_role("button", name="Try again").click()
-    expect(page.get_by_text("No text is read yet.")).to_be_hidden()
+    expect(page.get_by_text("No text has been read yet.")).to_be_hidden()
     expect(page.locator(".look-char")).to_have_count(5)
     expect(page.locator("#attention-views [role=tabpanel]:visible")).not_to_be_empty()
     page.close()

@@ -67,9 +67,9 @@ def test_texts_are_those_of_the_cards(page: Page) -> None:
     show(page, "Texts")
     text = saved(page, "Texts (TXT)", "soliloquy.txt").read_text(encoding="utf-8")
     heads = re.findall(r"^--- (.*)$", text, re.MULTILINE)
-    assert heads[0] == 'sample 1: prompt "ROMEO:", temperature 0.8, top-k 12, top-p 0.9, seed 7'
-    assert heads[2] == 'sample 3: prompt "ROMEO:", temperature 1.2, top-k 0, top-p 1, seed 7'
-    assert heads[3].endswith("seed 7, throws from 6 on, the prompt's last character chosen by hand")
+    assert heads[0] == 'sample 1: prompt "ROMEO:", temperature 0.8, top-k 12, top-p 0.9, seed 7, model shakespeare (e63aab5d)'
+    assert heads[2] == 'sample 3: prompt "ROMEO:", temperature 1.2, top-k 0, top-p 1, seed 7, model shakespeare (e63aab5d)'
+    assert heads[3].endswith("seed 7, dice from number 6 on, the prompt's last character chosen by hand, model shakespeare (e63aab5d)")
     assert texts_in(text) == [text for group in groups(page)[::-1] for text in group]
 
 
@@ -80,13 +80,13 @@ def test_probabilities_are_those_that_were_drawn_from(page: Page, url: str) -> N
     data = read_json(page)
     page.remove_listener("request", note)
     recorded = [match.groups() for address in asked if (match := re.search(r"/logits/([^/]+)/(\d+)", address))]
-    assert data["model"]["name"] == "shakespeare"
+    assert {run["model"]["name"] for run in data["generations"]} == {"shakespeare"}
     told = [
-        [run[name] for name in ("prompt", "seed", "temperature", "top_k", "top_p", "first_sample", "first_step")] for run in data["runs"]
+        [run[name] for name in ("prompt", "seed", "temperature", "top_k", "top_p", "first_sample", "first_step")] for run in data["generations"]
     ]
     assert told == [["ROMEO:", 7, 0.8, 12, 0.9, 0, 0], ["ROMEO:", 7, 1.2, 0, 1, 2, 0], ["ROMEO:\nI wx", 7, 0.8, 0, 1, 1, 5]]
-    assert [run["forced"] for run in data["runs"]] == [None, None, "x"]
-    samples = [(run, sample) for run in data["runs"] for sample in run["samples"]]
+    assert [run["forced"] for run in data["generations"]] == [None, None, "x"]
+    samples = [(run, sample) for run in data["generations"] for sample in run["samples"]]
     assert [run["prompt"] + sample["text"] for run, sample in samples] == [text for group in groups(page)[::-1] for text in group]
     assert [sample["sample"] for _, sample in samples] == [0, 1, 2, 1]
     for (run, sample), (key, number) in zip(samples, recorded, strict=True):
@@ -157,7 +157,7 @@ def test_what_is_still_written_is_saved_as_far_as_it_goes(browser: Browser, url:
     expect(page.get_by_test_id("status").first).to_have_text("writing")
     page.get_by_role("button", name="Stop").click()
     cards = groups(page)[0]
-    for card, early, sample in zip(cards, texts_in(text), data["runs"][0]["samples"], strict=True):
+    for card, early, sample in zip(cards, texts_in(text), data["generations"][0]["samples"], strict=True):
         assert card.startswith(early)
         assert card.startswith("ROMEO:" + sample["text"])
         assert len(sample["text"]) == len(sample["characters"]) > 0
@@ -169,7 +169,7 @@ def test_the_first_screen_and_an_empty_page(browser: Browser, url: str) -> None:
     page = browser.new_page()
     open_page(page, url)
     stored = groups(page)[0]
-    (run,) = read_json(page)["runs"]
+    (run,) = read_json(page)["generations"]
     assert run["recomputed"]
     assert [run["prompt"] + sample["text"] for sample in run["samples"]] == stored
     set_up(page, prompt="KING:")

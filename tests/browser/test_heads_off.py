@@ -138,7 +138,7 @@ def test_the_same_dice_write_the_same_text_with_all_heads_and_another_without(pa
     expect(panel.get_by_role("button", name="Write on with the same dice")).to_be_visible()
     assert texts.nth(0).text_content() == f"…{TEXT[-40:]}{written}"
     at = next(i for i, (a, b) in enumerate(zip(written, without, strict=True)) if a != b)
-    expect(panel.locator(".off-pair-said")).to_contain_text(f"They part at character {at + 1}: ")
+    expect(panel.locator(".off-pair-said")).to_contain_text(f"First difference at character {at + 1}: ")
     assert page.evaluate(MARKED, "off-parting") == [[at, at + 1]] * 2
     assert page.evaluate(MARKED, "off-shared") == ([[0, at]] * 2 if at else [])
 

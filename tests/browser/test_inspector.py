@@ -1,4 +1,4 @@
-"""How a character came to be, in a real browser: what is said of it is what the server drew from; going on from it, and forcing another."""
+"""How a character was drawn, in a real browser: what is said of it is what the server drew from; going on from it, and forcing another."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def own_page(browser: Browser, url: str) -> Iterator[Page]:
 
 def vocabulary_of(page: Page) -> list[str]:
     """The model's characters in order."""
-    return page.evaluate("window.soliloquy.vocabulary")
+    return page.evaluate("fetch('./models').then((answer) => answer.json()).then(({ models }) => models[0].vocabulary)")
 
 
 def says(shown: str, value: float) -> bool:
@@ -321,7 +321,7 @@ def test_after_a_forced_character_the_samples_own_dice_go_on(page: Page, url: st
     expect(page.get_by_label("Prompt")).to_have_value(prompt)
     line = page.get_by_test_id("group").first.locator(".group-line")
     expect(line).to_contain_text(f"‘{match['char']}’ chosen by hand")
-    expect(line).to_contain_text(f"dice from throw {index + 2} on")
+    expect(line).to_contain_text(f"dice from number {index + 2} on")
     expect(page.get_by_test_id("group").first.locator(".card-number")).to_have_text("2")
     page.get_by_role("button", name="Undo").click()
     expect(page.get_by_label("Prompt")).to_have_value("ROMEO:")

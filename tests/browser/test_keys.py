@@ -371,4 +371,4 @@ def test_a_browser_that_allows_no_full_screen_is_told(page: Page) -> None:
     show(page, "Texts")
     page.evaluate("() => { Element.prototype.requestFullscreen = () => Promise.reject(new TypeError()); }")
     page.keyboard.press("f")
-    expect(page.get_by_test_id("notice")).to_have_text("This browser allows no full screen here.")
+    expect(page.get_by_test_id("notice")).to_have_text("This browser does not allow full screen here.")

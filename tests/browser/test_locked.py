@@ -110,7 +110,7 @@ def test_the_text_from_the_start_is_what_the_server_writes(page: Page, url: str)
     panel.get_by_label("Dice of").select_option(index=1)
     expect(fresh_status(panel)).to_have_text("The same text, character for character")
     set_up(page, temperature=1.3)
-    expect(fresh_status(panel)).to_have_text(re.compile(r"^Parts at character \d+: .+ instead of .+$"))
+    expect(fresh_status(panel)).to_have_text(re.compile(r"^First difference at character \d+: .+ instead of .+$"))
     asked = {"prompt": PROMPT, "temperature": 1.3, "length": LENGTH, "seed": 7, "first_sample": 1}
     lines = [json.loads(line) for line in page.request.post(f"{url}/write", data=asked).text().splitlines()]
     expected = "".join(line["new"][0] for line in lines if "new" in line)
@@ -134,7 +134,7 @@ def test_the_server_is_asked_once_the_slider_rests(page: Page) -> None:
         range.dispatchEvent(new Event("input", { bubbles: true }));
       }
     }""")
-    expect(fresh_status(panel)).to_have_text(re.compile("^Parts at"))
+    expect(fresh_status(panel)).to_have_text(re.compile("^First difference at"))
     expect(fresh_status(panel)).not_to_contain_text("; writing")
     assert asked == [1.3]
     page.get_by_role("tab", name="Texts").click()
@@ -226,7 +226,7 @@ def test_what_is_no_longer_remembered_is_said(browser: Browser, url: str) -> Non
     generate(page)
     page.route("**/logits/**", lambda route: route.fulfill(status=404))
     panel = show(page)
-    expect(panel.locator(".locked-note")).to_contain_text("The server no longer remembers what these characters were drawn from")
+    expect(panel.locator(".locked-note")).to_contain_text("The server has forgotten this text")
     expect(panel.locator(".locked-headline")).to_contain_text(f"of {LENGTH} throws")
     page.close()
 
@@ -252,5 +252,5 @@ def test_a_number_out_of_range_is_moved(page: Page) -> None:
     panel = show(page)
     set_up(page, temperature=9)
     expect(panel.locator(".locked-headline")).to_contain_text("at temperature 2")
-    expect(fresh_status(panel)).to_have_text(re.compile("^Parts at"))
+    expect(fresh_status(panel)).to_have_text(re.compile("^First difference at"))
     expect(panel.get_by_role("button", name="Try again")).to_have_count(0)

@@ -188,7 +188,7 @@ def test_draw_one_throws_the_seeds_dice(page: Page, url: str) -> None:
         press(page, "Draw one")
         throw = dice(7, sample, 1)[0]
         hit = draw(probabilities, [throw])
-        said = f"{throw:.4f} fell on ‘{names[hit.ids[0]]}’: {hit.low[0]:.3f} to {hit.high[0]:.3f}. seed 7, sample {sample + 1}"
+        said = f"{throw:.4f} landed on ‘{names[hit.ids[0]]}’: {hit.low[0]:.3f} to {hit.high[0]:.3f}. seed 7, sample {sample + 1}"
         expect(page.get_by_test_id("next-said")).to_have_text(said)
         assert f"{throw:.4f}, falls on {names[hit.ids[0]]}," in str(
             page.locator(".next-strip canvas, .strip canvas").first.get_attribute("aria-label")
@@ -204,10 +204,10 @@ def test_a_throw_belongs_to_its_logits(page: Page, url: str) -> None:
     logits, names = logits_after(page, url, PROMPT), table(page)["character"]
     said = page.get_by_test_id("next-said")
     press(page, "Draw one")
-    expect(said).to_contain_text("fell on")
+    expect(said).to_contain_text("landed on")
     set_slider(page, "temperature", 0)
     best = names[int(np.argmax(logits))]
-    expect(said).to_contain_text(f"{dice(7, 0, 1)[0]:.4f} falls now on ‘{best}’: 0.000 to 1.000.")
+    expect(said).to_contain_text(f"{dice(7, 0, 1)[0]:.4f} now lands on ‘{best}’: 0.000 to 1.000.")
     page.get_by_label("Prompt").fill("Thy ")
     expect(said).to_have_text("")
     bars_are_there(page)
@@ -316,7 +316,7 @@ def test_an_address_writes_the_same_steps_again(page: Page, url: str) -> None:
         page.keyboard.press("ArrowRight")
     chosen = page.get_by_test_id("next-readout").inner_text()[1]
     page.keyboard.press("Enter")
-    expect(page.get_by_test_id("next-said")).to_contain_text(f"‘{chosen}’ was put there by hand")
+    expect(page.get_by_test_id("next-said")).to_contain_text(f"‘{chosen}’ was chosen by hand")
     press(page, "Step")
     expect(page.get_by_test_id("next-said")).to_contain_text("throw 3")
     set_slider(page, "temperature", 1.5)
@@ -340,7 +340,7 @@ def test_an_address_writes_the_same_steps_again(page: Page, url: str) -> None:
     press(page, "Step back")
     expect(page.get_by_test_id("next-said")).to_have_text(re.compile("was drawn with other settings.$"))
     press(page, "Step back")
-    expect(page.get_by_test_id("next-said")).to_contain_text(f"‘{chosen}’ was put there by hand")
+    expect(page.get_by_test_id("next-said")).to_contain_text(f"‘{chosen}’ was chosen by hand")
 
 
 def without_steps(address: str) -> bool:
@@ -421,7 +421,7 @@ def test_what_cut_a_bar_is_named(page: Page, url: str) -> None:
 
 def test_a_model_that_is_all_but_sure_says_so(page: Page, url: str) -> None:
     show(page, url, prompt="ROMEO:")
-    expect(page.get_by_test_id("next-readout")).to_contain_text("Here the model is all but sure.")
+    expect(page.get_by_test_id("next-readout")).to_contain_text("The model is almost certain here.")
     page.get_by_label("Prompt").fill(PROMPT)
     expect(page.get_by_test_id("next-readout")).to_contain_text("Point at a bar")
 

@@ -67,7 +67,7 @@ def place(page: Page, row: int, column: int) -> tuple[float, float]:
 def cell_in_words(text: str, row: int, column: int, weight: float) -> str:
     """What is said of a cell; the weight must not be small."""
     names = [{"\n": "newline", " ": "space"}.get(char, f"‘{char}’") for char in text]
-    return f"{names[row]} at {row + 1} looks at {names[column]} at {column + 1} with {weight:.4f}"
+    return f"{names[row]} at {row + 1} attends to {names[column]} at {column + 1} with weight {weight:.4f}"
 
 
 def large(full: NDArray[np.float32], count: int = 4) -> list[tuple[int, int]]:
@@ -191,7 +191,7 @@ def test_keys_choose_heads_and_walk_over_the_map(page: Page, url: str) -> None:
     page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.9)
     page.mouse.down()
     page.mouse.up()
-    expect(said(page)).to_contain_text(re.compile(rf" at {int(0.9 * len(LONG)) + 1} looks at .* at {int(0.5 * len(LONG)) + 1} "))
+    expect(said(page)).to_contain_text(re.compile(rf" at {int(0.9 * len(LONG)) + 1} attends to .* at {int(0.5 * len(LONG)) + 1} "))
 
 
 def download(page: Page, name: str) -> bytes:
@@ -220,7 +220,7 @@ def test_a_head_can_be_taken_along(page: Page, url: str) -> None:
 def test_the_shortest_texts_have_maps_and_lines(page: Page, url: str, text: str) -> None:
     show(page, url, text, head="9.9", at=0)  # there is no such head
     expect(page.locator(".one-about .one-title")).to_have_text("Layer 0, head 0")
-    expect(said(page)).to_have_text("‘a’ at 1 looks at ‘a’ at 1 with 1.0000 (100 %)")
+    expect(said(page)).to_have_text("‘a’ at 1 attends to ‘a’ at 1 with weight 1.0000 (100 %)")
     page.get_by_role("button", name="All lines").click()
     expect(said(page)).to_contain_text(f"{len(text)} character")
     expect(page.get_by_test_id("one-head-lines")).not_to_have_attribute("data-lines", "")
@@ -241,7 +241,7 @@ def test_what_the_server_forgot_it_is_given_again(browser: Browser, url: str) ->
         forgotten = {"status": 404, "json": {"error": "This attention is no longer remembered. Read the text again."}}
         page.route("**/attention/*/head/**", lambda route: route.fulfill(**forgotten), times=1)
         show(page, url, head="2.3", at=9)
-        expect(said(page)).to_contain_text("‘t’ at 10 looks at ")
+        expect(said(page)).to_contain_text("‘t’ at 10 attends to ")
         assert len(readings) == 2
 
 

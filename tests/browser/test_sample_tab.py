@@ -308,10 +308,10 @@ def test_who_waits_sees_how_many_come_before(page: Page, url: str) -> None:
         set_up(page, length=20)
         page.get_by_role("button", name="Generate").click()
         status = page.get_by_test_id("status")
-        expect(status).to_have_text(f"waiting, {len(waiting)} before you", timeout=PATIENCE_MS)
+        expect(status).to_have_text(f"waiting, {len(waiting)} ahead of you", timeout=PATIENCE_MS)
         assert page.locator(".group .running .card-text").all_text_contents() == ["ROMEO:"] * 4
         waiting.pop().close()
-        expect(status).to_have_text(f"waiting, {len(waiting)} before you", timeout=PATIENCE_MS)
+        expect(status).to_have_text(f"waiting, {len(waiting)} ahead of you", timeout=PATIENCE_MS)
         while waiting:
             waiting.pop().close()
         expect(status).to_have_text(re.compile("waiting for its turn|writing|characters in"), timeout=PATIENCE_MS)
@@ -326,7 +326,7 @@ def test_who_waits_may_stop(page: Page, url: str) -> None:
         _, waiting = fill_engine(url, stack)
         before = health(url)["waiting"]
         page.get_by_role("button", name="Generate").click()
-        expect(page.get_by_test_id("status")).to_have_text(f"waiting, {len(waiting)} before you", timeout=PATIENCE_MS)
+        expect(page.get_by_test_id("status")).to_have_text(f"waiting, {len(waiting)} ahead of you", timeout=PATIENCE_MS)
         page.get_by_role("button", name="Stop").click()
         expect(page.get_by_test_id("status")).to_have_text("stopped after 0 characters")
         wait_until(health(url) | {"waiting": before}, url)

@@ -68,7 +68,7 @@ def painted(mark: dict[str, Any]) -> Steps:
 
 def expected_steps(page: Page, text: str, logits: Floats) -> Steps:
     """The step in which each character should be: its surprisal in whole bits, of the probability before temperature, top-k and top-p."""
-    vocabulary = page.evaluate("window.soliloquy.vocabulary")
+    vocabulary = page.evaluate("fetch('./models').then((answer) => answer.json()).then(({ models }) => models[0].vocabulary)")
     raw = distribution(logits[: len(text)])
     return np.array([min(7, int(-math.log2(p[vocabulary.index(char)]))) for p, char in zip(raw, text, strict=True)])
 

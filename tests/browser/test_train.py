@@ -56,7 +56,7 @@ def unlock(page: Page) -> None:
 def start(page: Page, *, steps: int, name: str, **settings: str) -> None:
     """Starts the smallest preset on an uploaded text."""
     page.get_by_label("Preset").select_option("tiny")
-    page.get_by_label("Learns from").select_option("file")
+    page.get_by_label("Training text").select_option("file")
     page.get_by_label("Text file").set_input_files({"name": "foxes.txt", "mimeType": "text/plain", "buffer": TEXT.encode()})
     expect(page.locator(".train-corpus")).to_contain_text(re.compile("characters, 30 different: ↵␣,"))
     page.get_by_label("Name").fill(name)
@@ -76,7 +76,7 @@ def state(page: Page) -> Locator:
 
 
 def test_everybody_may_watch_and_who_does_not_know_the_password_may_not_act(page: Page) -> None:
-    expect(page.get_by_text("Everybody may watch.")).to_be_visible()
+    expect(page.get_by_text("Anyone can watch.")).to_be_visible()
     expect(page.get_by_label("Preset")).to_be_hidden()
 
 
@@ -91,7 +91,7 @@ def test_a_run_outlives_the_app_and_its_model_is_used(browser: Browser, tmp_path
             show(page, url)
             unlock(page)
             start(page, steps=20_000, name="foxes")
-            expect(state(page)).to_have_text("learning")
+            expect(state(page)).to_have_text("training")
             page.wait_for_function("Number(document.querySelector('.loss-chart').dataset.val) >= 2")
             expect(page.get_by_test_id("train-sample")).not_to_be_empty()
             os.kill(pid, signal.SIGKILL)
@@ -128,13 +128,16 @@ def test_a_run_outlives_the_app_and_its_model_is_used(browser: Browser, tmp_path
             assert set(text) <= set(TEXT)
             page.get_by_role("tab", name="Attention", exact=True).click()
             expect(page.locator(".tile")).to_have_count(4)
-            onlooker.get_by_role("button", name="Generate").click()
-            onlooker.get_by_role("button", name="Load the page anew").click()
+            before = onlooker.locator(".folio .card-text").all_text_contents()
+            onlooker.get_by_role("button", name="Again").click()
+            expect(onlooker.get_by_text("The server has switched to the model “foxes”.")).to_be_visible()
             expect(onlooker.get_by_test_id("facts")).to_contain_text("foxes")
+            onlooker.wait_for_function("document.querySelectorAll('.group').length === 2 && !document.querySelector('.group .running')")
+            assert onlooker.locator(".group").last.locator(".card-text").all_text_contents() == before  # nothing is lost
 
             page.get_by_role("tab", name="Train", exact=True).click()
             page.get_by_role("tab", name="All runs").click()
-            page.get_by_role("button", name="Back to the model that the app began with").click()
+            page.get_by_role("button", name="Back to the model that the app started with").click()
             expect(page.get_by_test_id("facts")).to_contain_text("shakespeare")
     context.close()
 
@@ -148,13 +151,13 @@ def test_a_run_outlives_the_app_and_its_model_is_used(browser: Browser, tmp_path
         (b"x" * 5_000, "is one character repeated"),
         ("".join(map(chr, range(0x4E00, 0x4E00 + 5_000))).encode(), "5,000 different characters"),
         (b"too short", "needs at least"),
-        (bytes(MAX_CORPUS_BYTES + 1), "has more than 32 MiB"),
+        (bytes(MAX_CORPUS_BYTES + 1), "larger than 32 MiB"),
     ],
 )
 def test_what_cannot_be_learned_from_is_said(page: Page, tmp_path: Path, content: bytes, said: str) -> None:
     unlock(page)
     page.get_by_label("Preset").select_option("tiny")
-    page.get_by_label("Learns from").select_option("file")
+    page.get_by_label("Training text").select_option("file")
     (tmp_path / "text.txt").write_bytes(content)
     page.get_by_label("Text file").set_input_files(tmp_path / "text.txt")
     expect(page.locator(".train-corpus")).not_to_have_text("…")
@@ -175,7 +178,7 @@ def test_a_rate_far_too_high_is_seen_and_its_run_renamed_and_deleted(page: Page)
     page.get_by_role("tab", name="All runs").click()
     rows = page.locator(".runs tbody tr")
     page.get_by_role("button", name="Rename").click()
-    page.get_by_role("textbox", name="The run's name").fill("<b>long</b>")
+    page.get_by_role("textbox", name="Name of the run").fill("<b>long</b>")
     page.get_by_role("dialog").get_by_role("button", name="Rename").click()
     expect(rows.first).to_contain_text("<b>long</b>")
     for answer, left in (("Cancel", 2), ("Delete", 0)):
@@ -184,4 +187,4 @@ def test_a_rate_far_too_high_is_seen_and_its_run_renamed_and_deleted(page: Page)
         page.get_by_role("dialog").get_by_role("button", name=answer).click()
         expect(page.get_by_role("dialog")).to_have_count(0)
         expect(rows).to_have_count(left)
-    expect(page.get_by_text("No run yet.")).to_be_visible()
+    expect(page.get_by_text("No runs yet.")).to_be_visible()

@@ -20,7 +20,7 @@ Branch = dict[str, Any]
 
 # The nodes of the module's tree for some samples, in the order in which they are drawn, and the rows of the same tree folded.
 GROW = """async ({ script, samples, order, most }) => {
-  const { prefixTree, pathTo, unfold, find } = await import(`${script}prefix_tree.js`);
+  const { prefixTree, pathTo, unfold, find } = await import(`${script}sample/tree/prefix_tree.js`);
   const root = prefixTree(samples, (code) => order.indexOf(String.fromCodePoint(code)));
   const all = (node) => [node, ...node.children.flatMap(all)];
   const nodes = all(root).map((node) => ({
@@ -40,13 +40,17 @@ GROW = """async ({ script, samples, order, most }) => {
   return { nodes, kept, rows };
 }"""
 
-# A tree of its own for runs that no server has written: what it draws, and what the card says of each branch that is walked to.
-DRAW = """async ({ script, runs, keys }) => {
-  const [{ createTree }, { Run, Runs }] = await Promise.all([import(`${script}tree.js`), import(`${script}runs.js`)]);
-  const { vocabulary } = window.soliloquy;
-  const app = { vocabulary, idOf: (char) => vocabulary.indexOf(char), runs: new Runs() };
-  app.runs.list = runs.map(({ texts, ...view }) => Object.assign(new Run({ samples: texts.length, state: "done", ...view }), { texts }));
-  for (const run of app.runs.list) run.logits = run.texts.map((text) => new Float32Array(vocabulary.length * text.length));
+# A tree of its own for texts that no server has written: what it draws, and what the card says of each branch that is walked to.
+DRAW = """async ({ script, runs, keys, start = "\\n" }) => {
+  const modules = ["sample/tree/view.js", "shared/generations.js"].map((name) => import(`${script}${name}`));
+  const [{ createTree }, { Generation, Generations }] = await Promise.all(modules);
+  const { vocabulary } = (await (await fetch("./models")).json()).models[0];
+  const model = { key: "tree", name: "tree", vocabulary, start, idOf: (char) => vocabulary.indexOf(char) };
+  const models = { list: [model], writers: [model], primary: model, find: () => null };
+  const app = { models, generations: new Generations(models), address: { get: () => "", keep: () => {} } };
+  const written = ({ texts, ...view }) => Object.assign(new Generation({ samples: texts.length, state: "done", ...view }, model), { texts });
+  app.generations.list = runs.map(written);
+  for (const one of app.generations.list) one.logits = one.texts.map((text) => new Float32Array(vocabulary.length * text.length));
   const panel = document.createElement("section");
   document.querySelector(".panels").append(panel);
   const view = createTree(panel, app);
@@ -87,7 +91,7 @@ def scripts(page: Page) -> str:
     """Where the page has its scripts from."""
     page.wait_for_selector("[data-ready]")
     loaded = page.evaluate("performance.getEntriesByType('resource').map(({ name }) => name)")
-    return next(name for name in loaded if name.endswith("/sample/main.js")).removesuffix("main.js")
+    return next(match[0] for name in loaded if (match := re.match(r".*/assets/\w+/", name)))
 
 
 def branches(tree: Locator) -> list[Branch]:
@@ -173,7 +177,7 @@ def test_the_stored_samples_are_a_tree_at_once(tree: Locator) -> None:
     root, *forks = branches(tree)
     assert root["begins"] == "ROMEO:\n"
     assert [fork["label"] for fork in forks] == ["1 of 4", "1", "1", "1"]
-    expect(tree).to_have_attribute("aria-label", re.compile(r"all begin ‘ROMEO:↵’; after that 1 go on with ‘B’, 1 go on with ‘I’"))
+    expect(tree).to_have_attribute("aria-label", re.compile(r"all begin ‘ROMEO:↵’; after that 1 continue with ‘B’, 1 continue with ‘I’"))
 
 
 def test_counts_are_those_of_the_texts_and_again_adds(tree: Locator) -> None:
@@ -198,7 +202,7 @@ def test_a_branch_tells_the_probability_that_it_was_drawn_with(tree: Locator, ur
     page.on("request", lambda request: asked.append(request.url) if "/logits/" in request.url else None)
     set_up(page, seed=5, samples=16, length=40)
     write(tree, 16)
-    vocabulary = page.evaluate("window.soliloquy.vocabulary")
+    vocabulary = page.evaluate("fetch('./models').then((answer) => answer.json()).then(({ models }) => models[0].vocabulary)")
     root = branches(tree)[0]
     branch = next(branch for branch in branches(tree) if branch["from"] > root["from"] + len(root["begins"]) and not branch["hidden"])
     page.mouse.move(branch["x"], branch["y"])
@@ -266,10 +270,10 @@ def test_the_keyboard_walks_the_tree_and_goes_on_from_a_branch(tree: Locator) ->
     expect(card(tree)).to_contain_text("All 8 samples")
     page.keyboard.press("ArrowRight")
     _, first, *others = branches(tree)
-    expect(card(tree)).to_contain_text(f"{first['count']} of 8 went on with ‘{first['begins'][first['from']]}’")
+    expect(card(tree)).to_contain_text(f"{first['count']} of 8 continued with ‘{first['begins'][first['from']]}’")
     second = next(branch for branch in others if branch["from"] == first["from"])
     page.keyboard.press("ArrowDown")
-    expect(card(tree)).to_contain_text(f"{second['count']} of 8 went on with ‘{second['begins'][second['from']]}’")
+    expect(card(tree)).to_contain_text(f"{second['count']} of 8 continued with ‘{second['begins'][second['from']]}’")
     page.keyboard.press("ArrowUp")
     page.keyboard.press("Enter")
     expect(page.get_by_role("tab", name="Texts")).to_have_attribute("aria-selected", "true")
@@ -287,13 +291,13 @@ def test_what_was_not_drawn_gets_no_probability(page: Page) -> None:
     shown = page.evaluate(DRAW, {"script": scripts(page), "runs": [drawn, typed, by_hand], "keys": keys})
     root, both, do, am, we, x = shown["said"][1:]
     assert "All 5 samples" in root
-    assert "3 of 5 went on with ‘I’, 1 of them given it by the prompt." in both
+    assert "3 of 5 continued with ‘I’, 1 of them given by the prompt." in both
     assert "at temperature 0.8" in both
-    assert "2 of 3 went on with ‘d’." in do
-    assert "went on with ‘a’, given it by the prompt: not drawn." in am
+    assert "2 of 3 continued with ‘d’." in do
+    assert "continued with ‘a’, given by the prompt: not drawn." in am
     assert "%" not in am
-    assert "1 of 5 went on with ‘W’." in we
-    assert "went on with ‘X’, chosen by hand: not drawn." in x
+    assert "1 of 5 continued with ‘W’." in we
+    assert "continued with ‘X’, chosen by hand: not drawn." in x
     assert "%" not in x
 
 
@@ -364,14 +368,13 @@ def test_an_empty_page_says_what_will_grow_here(tree: Locator) -> None:
 
 
 def test_a_text_without_a_prompt_begins_where_the_model_does(page: Page) -> None:
-    assert page.evaluate("window.soliloquy.start") == "\n"
-    page.evaluate("window.soliloquy.start = 'a'")  # of a vocabulary without newlines
-    shown = page.evaluate(DRAW, {"script": scripts(page), "runs": [{"prompt": "", "temperature": 1, "texts": ["bc"]}], "keys": []})
+    generations = [{"prompt": "", "temperature": 1, "texts": ["bc"]}]
+    shown = page.evaluate(DRAW, {"script": scripts(page), "runs": generations, "keys": [], "start": "a"})  # of a vocabulary without newlines
     assert shown["branches"][0]["begins"] == "abc"
 
 
 def test_only_what_is_certain_has_all_the_probability(page: Page) -> None:
     words = {1: "100 %", 0.9996: "> 99.9 %", 0.9994: "99.9 %", 0.414: "41 %", 0.0316: "3.2 %", 0.0008: "0.08 %", 1e-9: "< 0.01 %", 0: "0 %"}
-    module = scripts(page).replace("sample/", "shared/dom.js")
+    module = f"{scripts(page)}shared/dom.js"
     said = page.evaluate("async ([module, all]) => all.map((await import(module)).percent)", [module, [*words]])
     assert said == [*words.values()]

@@ -7,6 +7,10 @@ import { make, number, plural } from "../shared/dom.js";
 export function createModelMenu({ models, page }) {
   const box = document.getElementById("model");
   const [label, opener, list] = [make("span", "model-label", "Model"), make("button", "model-opener"), make("div", "model-list")];
+  const names = make("span", "model-names");
+  const arrow = make("span", "model-arrow", "▾");
+  arrow.setAttribute("aria-hidden", "true");
+  opener.append(names, arrow);
   label.id = "model-label";
   Object.assign(opener, { type: "button", id: "model-opener" });
   opener.setAttribute("aria-labelledby", "model-label model-opener");
@@ -15,32 +19,32 @@ export function createModelMenu({ models, page }) {
   list.setAttribute("aria-label", "Models that write");
   opener.popoverTargetElement = list;
   box.append(label, opener, list);
+  const hint = make("p", "model-hint", "Several write side by side, with the same prompt and dice.");
+  /** @type {Map<Model, ReturnType<typeof createRow>>} */
+  const rows = new Map();
 
   function show() {
     const { list: all, writers } = models;
     box.hidden = all.length < 2;
-    opener.textContent = writers.map(({ name }) => name).join(", ");
+    names.textContent = writers.map(({ name }) => name).join(", ");
     if (list.matches(":popover-open")) fill();
   }
 
-  // What is there keeps the focus.
+  // Rows are updated in place, so that the focus stays.
   function fill() {
-    const focused = /** @type {HTMLInputElement | null} */ (document.activeElement)?.value;
-    list.replaceChildren(...models.list.map(row), make("p", "model-hint", "Several write side by side, with the same prompt and dice."));
-    /** @type {HTMLInputElement | null} */ (list.querySelector(`input[value="${CSS.escape(focused ?? "")}"]`))?.focus();
+    const nodes = models.list.map((model) => {
+      const row = rows.get(model) ?? createRow(model, choose);
+      rows.set(model, row);
+      row.update(models.writers.includes(model), model === models.defaultModel);
+      return row.node;
+    });
+    if (nodes.length !== list.childElementCount - 1 || nodes.some((node, i) => list.children[i] !== node)) list.replaceChildren(...nodes, hint);
   }
 
-  /** @param {Model} model */
-  function row(model) {
-    const [node, tick, words] = [make("label", "model-row"), make("input"), make("span", "model-words")];
-    Object.assign(tick, { type: "checkbox", value: model.key, checked: models.writers.includes(model), disabled: Boolean(model.trouble) });
-    words.append(make("span", "model-name", model.name), make("span", "model-facts", model.trouble || factsOf(model, model === models.defaultModel)));
-    node.append(tick, words);
-    tick.addEventListener("change", () => {
-      const others = models.writers.filter((other) => other !== model);
-      models.choose(tick.checked ? [...others, model] : others);
-    });
-    return node;
+  /** @param {Model} model @param {boolean} isChosen */
+  function choose(model, isChosen) {
+    const others = models.writers.filter((other) => other !== model);
+    models.choose(isChosen ? [...others, model] : others);
   }
 
   list.addEventListener("beforetoggle", (event) => {
@@ -52,6 +56,21 @@ export function createModelMenu({ models, page }) {
   });
   models.addEventListener("change", show);
   show();
+}
+
+/** @param {Model} model @param {(model: Model, isChosen: boolean) => void} choose */
+function createRow(model, choose) {
+  const [node, tick, words, facts] = [make("label", "model-row"), make("input"), make("span", "model-words"), make("span", "model-facts")];
+  Object.assign(tick, { type: "checkbox", value: model.key });
+  words.append(make("span", "model-name", model.name), facts);
+  node.append(tick, words);
+  tick.addEventListener("change", () => choose(model, tick.checked));
+  /** @param {boolean} isChosen @param {boolean} isDefault */
+  const update = (isChosen, isDefault) => {
+    Object.assign(tick, { checked: isChosen, disabled: Boolean(model.trouble) });
+    facts.textContent = model.trouble || factsOf(model, isDefault);
+  };
+  return { node, update };
 }
 
 /** @param {Model} model @param {boolean} isDefault */

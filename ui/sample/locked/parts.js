@@ -23,7 +23,7 @@ export function createParts(panel, temperature, actions) {
   const note = make("span", "locked-note");
   more.append(first, note);
   const trouble = createTrouble();
-  const original = createColumn("The original text", "Marked: dice that would now land elsewhere.");
+  const original = createColumn("The original text", "Marked: throws that would now land elsewhere.");
   const fresh = createColumn("The same dice from the start", "Shaded: the same as the original.");
   const columns = make("div", "locked-columns");
   columns.append(original.node, fresh.node);

@@ -5,7 +5,7 @@ import { charAt } from "../../shared/marks.js";
 export function* headline(changed, all, same, settings) {
   const where = same ? "at the original’s own settings" : `at ${inFull(settings)}`;
   yield make("b", "", number(changed));
-  yield ` of ${number(all)} dice ${same ? (changed === 1 ? "lands" : "land") : "would land"} elsewhere ${where}`;
+  yield ` of ${number(all)} throws ${same ? (changed === 1 ? "lands" : "land") : "would land"} elsewhere ${where}`;
 }
 
 /** @param {import("./throws.js").Throws} throws @param {boolean} same */
@@ -21,7 +21,7 @@ export function note({ generation, model, recomputed }, same, changed) {
   const foreign = stored && generation.view.seed_repeats === false;
   const why = stored ? "This text was written earlier" : "The server has forgotten this text";
   const how = `${why}; its logits were computed again${foreign ? `, in ${model.precision} instead of float32` : ""}.`;
-  const edge = same && changed ? "That is why dice near an edge land" : "A die near an edge may land";
+  const edge = same && changed ? "That is why throws near an edge land" : "A throw near an edge may land";
   return `${how} ${edge} on the other side, and from there the text differs.`;
 }
 
