@@ -1,25 +1,37 @@
-# make run    serve the page on http://127.0.0.1:7860      (make run ARGS="--host 0.0.0.0 --port 8000")
-# make test   all tests, in a real browser too
-# make lint   linter, formatter, type checker
+# make run         serve the page on http://127.0.0.1:7860      (make run ARGS="--host 0.0.0.0 --port 8000")
+# make test        the fast tests, in a real browser too        (make test ARGS="-k attention")
+# make test-slow   the tests that are slow by nature: kills, a minute of random load, many draws, every benchmark
+# make test-all    both
+# make lint        linter, formatter and type checker, for Python and for the page's scripts
 #
-# Each does all of its own set-up: a virtual environment, the requirements, for tests a Chromium if none is there.
+# Each target sets up what it needs: a virtual environment, the requirements, for the tests a Chromium if there is none, for lint TypeScript.
 
 PYTHON ?= python3
 ENV := .venv
 BIN := $(ENV)/bin
+TYPESCRIPT := typescript@~5.9
 
-.PHONY: run test lint
+.PHONY: run test test-slow test-all lint
 
 run: $(ENV)/run-ready
 	$(BIN)/python app.py $(ARGS)
 
+# Two files at a time, with one thread each for PyTorch: more threads than cores would wait for each other.
 test: $(ENV)/test-ready
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile $(ARGS)
+
+test-slow: $(ENV)/test-ready
+	$(BIN)/python -m pytest -m slow $(ARGS)
+
+test-all: $(ENV)/test-ready
 	$(BIN)/python -m pytest $(ARGS)
 
-lint: $(ENV)/test-ready
+lint: $(ENV)/lint-ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/oxlint --config ui/oxlint.json --deny-warnings ui
+	$(BIN)/python -m tests.support.type_errors
 
 $(ENV)/run-ready: requirements.txt
 	$(PYTHON) -m venv $(ENV)
@@ -30,6 +42,11 @@ $(ENV)/test-ready: requirements.txt requirements-dev.txt
 	$(PYTHON) -m venv $(ENV)
 	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
 	$(MAKE) chromium
+	touch $@
+
+# The type checker of the page's scripts is on npm alone; npm and node come from PyPI.
+$(ENV)/lint-ready: $(ENV)/test-ready Makefile
+	$(BIN)/npm install --no-audit --no-fund --silent --prefix $(ENV)/node $(TYPESCRIPT)
 	touch $@
 
 .PHONY: chromium

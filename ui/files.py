@@ -1,4 +1,4 @@
-"""Reads files that lie beside the page's code."""
+"""The files beside the page's code: HTML, scripts and style sheets."""
 
 from __future__ import annotations
 
@@ -13,6 +13,10 @@ def read(name: str) -> str:
 
 
 def styles() -> str:
-    """All style sheets; the page's own comes first, since it names the colours."""
-    sheets = sorted(HERE.rglob("*.css"), key=lambda path: (path.name != "page.css", str(path)))
-    return "\n".join(path.read_text(encoding="utf-8") for path in sheets)
+    """All style sheets: the page's own first, which names the colours, then the shared ones, then those of the tabs, which may differ."""
+    order = ["page.css", "controls.css"]
+
+    def rank(path: Path) -> tuple[int, bool, str]:
+        return order.index(path.name) if path.name in order else len(order), path.parent.name != "shared", str(path)
+
+    return "\n".join(path.read_text(encoding="utf-8") for path in sorted(HERE.rglob("*.css"), key=rank))

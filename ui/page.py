@@ -28,7 +28,7 @@ def create_page(engine: Engine, class_address: str | None = None) -> gr.Blocks:
             elem_id="header",
             class_panel={"address": class_address, "modules": qr_modules(class_address)} if class_address else None,
         )
-        with gr.Tabs(elem_id="tabs"):
+        with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
             with gr.Tab("Sample", id="sample"):
                 create_sample_tab(engine)
             with gr.Tab("Attention", id="attention"):

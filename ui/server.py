@@ -20,7 +20,7 @@ from ui.page import create_page
 from ui.theme import make_theme
 from ui.web import corpora
 from ui.web.admin import Admin, Lock
-from ui.web.assets import VERSION, script
+from ui.web.assets import VERSION, FirstLoad, script
 from ui.web.attention import Attention
 from ui.web.character import character
 from ui.web.health import health
@@ -143,6 +143,7 @@ def create_server(engine: Engine, catalogue: Catalogue, jobs: Jobs, lock: Lock, 
     page = create_page(engine, class_address)
     page.max_threads = MAX_EVENTS
     page._queue.max_thread_count = MAX_EVENTS  # which mounting, unlike launching, does not set
+    server.add_middleware(FirstLoad)
     server.add_middleware(Guard, lock=lock, engine=engine)
     return gr.mount_gradio_app(
         server,

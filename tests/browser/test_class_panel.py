@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import segno
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, Route, expect
+from playwright.sync_api import BrowserContext, Locator, Page, Route, expect
 
 from tests.browser.conftest import open_page
 from tests.support.server import ROOT, free_port, health, running_app
@@ -77,9 +77,9 @@ def fits(page: Page) -> bool:
     }""")
 
 
-def test_who_listens_to_this_machine_alone_invites_nobody(browser: Browser) -> None:
+def test_who_listens_to_this_machine_alone_invites_nobody(context: BrowserContext) -> None:
     with running_app("--device", "cpu") as url:
-        page = browser.new_page()
+        page = context.new_page()
         open_page(page, url)
         expect(page.get_by_role("button", name="Dark theme")).to_be_visible()
         expect(page.get_by_role("button", name="Join")).to_have_count(0)
@@ -159,8 +159,8 @@ def test_it_fills_every_screen_and_nothing_overflows(page: Page, larger: int) ->
 @pytest.mark.parametrize(
     "other", ["https://illyria-soliloquy-for-the-lecture.hf.space", "http://192.168.100.200:65535", f"https://{'m' * 63}.hf.space"]
 )
-def test_long_addresses_fit(browser: Browser, url: str, address: str, other: str) -> None:
-    page = browser.new_page()
+def test_long_addresses_fit(context: BrowserContext, url: str, address: str, other: str) -> None:
+    page = context.new_page()
 
     def replace(route: Route) -> None:
         response = route.fetch()

@@ -31,7 +31,7 @@ export const measureOf = (look, name) => look.page.limits.measures.find((measure
 /** @param {HTMLElement} panel @param {Look} look @returns {import("../shared/views.js").View} */
 export function createGrid(panel, look) {
   const bar = make("div", "grid-bar"); // beside the names of the views, to leave the room to the maps
-  const order = make("select", "grid-order");
+  const order = make("select", "field grid-order");
   order.setAttribute("aria-label", "Order of the heads");
   const said = make("span", "grid-said");
   const grid = make("div", "grid");

@@ -13,7 +13,7 @@ from ui.web.assets import start_script
 TOP_K_LIMIT = '<span id="top-k-limit" hidden></span>'
 TELL_TOP_K_LIMIT = "element.addEventListener('limit', ({ detail }) => { props.value = detail; trigger('change'); });"
 SET_TOP_K_LIMIT = "(limit) => ({ __type__: 'update', maximum: limit })"  # what gr.update is to the page
-MORE = '<button type="button" id="more-button" aria-expanded="false" aria-controls="more">More</button>'
+MORE = '<button type="button" id="more-button" class="disclosure" aria-expanded="false" aria-controls="more">More</button>'
 
 
 def create_sample_tab(engine: Engine) -> None:
@@ -25,7 +25,7 @@ def create_sample_tab(engine: Engine) -> None:
             gr.Textbox(
                 "ROMEO:", label="Prompt", lines=2, max_lines=8, placeholder="Empty: a fresh page", elem_id="prompt", interactive=True
             )
-            gr.HTML(html_template='<p id="notice" role="status" data-testid="notice"></p>', apply_default_css=False)
+            gr.HTML(html_template='<p id="notice" class="notice" role="status" data-testid="notice"></p>', apply_default_css=False)
             with gr.Row(elem_id="actions"):
                 gr.Button("Generate", variant="primary", elem_id="generate")
                 gr.Button("Stop", elem_id="stop")

@@ -12,11 +12,11 @@ export function ask(element, { words, go, text, most }) {
   const question = make("p", "train-question", words);
   question.id = "train-question";
   dialog.setAttribute("aria-labelledby", question.id);
-  const field = Object.assign(make("input", "train-field"), { value: text ?? "", required: true, ...(most && { maxLength: most }) });
+  const field = Object.assign(make("input", "field"), { value: text ?? "", required: true, ...(most && { maxLength: most }) });
   field.setAttribute("aria-labelledby", question.id);
-  const sure = make("button", "train-button train-main", go);
+  const sure = make("button", "button primary", go);
   sure.type = "submit";
-  buttons.append(button("train-button", "Cancel", () => dialog.close()), sure);
+  buttons.append(button("button", "Cancel", () => dialog.close()), sure);
   form.append(question, ...(text === undefined ? [] : [field]), buttons);
   dialog.append(form);
   element.append(dialog);

@@ -79,9 +79,11 @@ export function createForm(train, node) {
   const preset = () => known.presets.find(({ id }) => id === page.preset.value);
 
   // The fields hold the preset's values; only what is changed there is sent.
+  const settings = () => known.settings.filter(({ group, name }) => name in preset()[group]); // a bigram network has no layers
   const standardOf = ({ group, name }) => String(preset()[group][name]);
   function takePreset() {
-    for (const setting of known.settings) fieldOf(setting.name).value = standardOf(setting);
+    for (const setting of known.settings) fieldOf(setting.name).closest(".setting").hidden = !settings().includes(setting);
+    for (const setting of settings()) fieldOf(setting.name).value = standardOf(setting);
     tellPreset();
     tellCommand();
     void tellTime();
@@ -92,7 +94,7 @@ export function createForm(train, node) {
       const value = fieldOf(name).value.trim();
       return type === "str" || value === "" || Number.isNaN(Number(value)) ? value : Number(value); // the server says what is not a number
     };
-    const others = known.settings.filter((setting) => fieldOf(setting.name).value.trim() !== standardOf(setting));
+    const others = settings().filter((setting) => fieldOf(setting.name).value.trim() !== standardOf(setting));
     return Object.fromEntries(others.map((setting) => [setting.name, typed(setting)]));
   }
 
@@ -132,7 +134,7 @@ export function createForm(train, node) {
 
   function settingNode({ name, help, low, high, type, choices }) {
     const row = make("label", "setting-row");
-    const field = make(choices.length ? "select" : "input", "train-field");
+    const field = make(choices.length ? "select" : "input", "field");
     field.name = name;
     if (choices.length) field.append(...choices.map((choice) => new Option(choice, choice)));
     else Object.assign(field, { type: "text", inputMode: type === "int" ? "numeric" : "decimal" });
@@ -261,7 +263,7 @@ const shown = (alphabet) => alphabet.slice(0, MOST_SHOWN).map(signOf).join("") +
 
 function build(node) {
   const form = make("form", "new-run");
-  const preset = make("select", "train-field");
+  const preset = make("select", "field");
   preset.id = "train-preset";
   const [presetAbout, time] = [make("p", "train-hint"), make("p", "train-hint train-time")];
   time.setAttribute("role", "status");
@@ -270,29 +272,29 @@ function build(node) {
     name.htmlFor = field.id;
     return [name, field];
   };
-  const source = make("select", "train-field");
+  const source = make("select", "field");
   source.id = "train-source";
   const ephemeral = Object.assign(make("p", "train-hint", "This Space’s disk is wiped at every restart: download what you want to keep."), { hidden: true });
   source.append(new Option("Tiny Shakespeare", ""), new Option("A text file", "file"), new Option("A pasted text", "paste"));
   const file = Object.assign(make("input", "train-file"), { type: "file", accept: ".txt,.md,text/*", hidden: true });
   file.setAttribute("aria-label", "Text file");
-  const paste = Object.assign(make("textarea", "train-field"), { rows: 4, hidden: true, spellcheck: false, placeholder: "Paste a text" });
+  const paste = Object.assign(make("textarea", "field"), { rows: 4, hidden: true, spellcheck: false, placeholder: "Paste a text" });
   paste.setAttribute("aria-label", "Text to train on");
   const about = make("p", "train-hint train-corpus");
   about.setAttribute("role", "status");
-  const name = Object.assign(make("input", "train-field"), { id: "train-name", placeholder: "preset and time" });
-  const more = button("more-settings", "More settings", () => {});
+  const name = Object.assign(make("input", "field"), { id: "train-name", placeholder: "preset and time" });
+  const more = button("disclosure", "More settings", () => {});
   more.setAttribute("aria-expanded", "false");
   const settings = Object.assign(make("div", "settings"), { hidden: true });
   const [command, copy] = [make("code", "command"), button("quiet", "Copy", () => {})];
   const line = make("p", "command-line");
   line.append(command, copy);
   const actions = make("div", "train-actions train-go");
-  const trouble = make("p", "train-trouble");
+  const trouble = make("p", "trouble train-trouble");
   trouble.setAttribute("role", "alert");
-  const go = make("button", "train-button train-main", "Start");
+  const go = make("button", "button primary", "Start");
   go.type = "submit";
-  const stop = Object.assign(button("train-button", "Stop the run", () => {}), { hidden: true });
+  const stop = Object.assign(button("button", "Stop the run", () => {}), { hidden: true });
   actions.append(trouble, go, stop);
   form.append(...label("Preset", preset), presetAbout, time, ...label("Training text", source), file, paste, about, ...label("Name", name), more, settings, actions, ephemeral, line);
   node.append(form);

@@ -6,12 +6,12 @@ import { askSession, lock, unlock } from "./server.js";
 export function createLock(train, node) {
   const form = make("form", "lock-form");
   const label = make("label", "train-label", "Password");
-  const field = make("input", "train-field");
+  const field = make("input", "field");
   Object.assign(field, { id: "train-password", type: "password", autocomplete: "current-password", required: true });
   label.htmlFor = field.id;
-  const go = make("button", "train-button train-main", "Unlock");
+  const go = make("button", "button primary", "Unlock");
   go.type = "submit";
-  const said = make("p", "train-trouble");
+  const said = make("p", "trouble train-trouble");
   said.setAttribute("role", "alert");
   const hint = make("p", "train-hint");
   form.append(hint, label, field, go, said);

@@ -167,7 +167,8 @@ const short = (value) => (value && (value < 0.001 || value >= 10_000) ? value.to
 
 function asCSV({ steps, evaluations }) {
   const lines = [...steps, ...evaluations].toSorted((a, b) => a.step - b.step);
-  const names = ["step", "loss", "val_loss", "val_loss_average", "learning_rate", "grad_norm", "elapsed_s"];
+  const usual = ["step", "loss", "val_loss", "val_loss_average", "learning_rate", "grad_norm", "elapsed_s"];
+  const names = [...new Set([...usual, ...lines.flatMap(Object.keys)])]; // a task may have metrics of its own
   return toCSV(names, lines.map((line) => names.map((name) => line[name])));
 }
 
@@ -179,7 +180,7 @@ function build(panel) {
   state.setAttribute("role", "status");
   head.append(name, state, tools);
   const actions = make("div", "watch-actions");
-  const [trouble, log] = [make("p", "train-trouble"), make("pre", "train-log")];
+  const [trouble, log] = [make("p", "trouble train-trouble"), make("pre", "train-log")];
   log.hidden = true;
   log.tabIndex = 0;
   const [numbers, figure, sample] = [make("div", "watch-numbers"), make("div", "watch-figure"), make("section", "watch-sample")];

@@ -13,11 +13,11 @@ const PARTING = mark("off-parting");
 /** @param {import("../look.js").Look} look */
 export function createPair(look) {
   const [bar, node] = [make("div", "off-pair-bar"), make("section", "off-pair")];
-  const start = button("off-write", "", press);
+  const start = button("button", "", press);
   const said = make("span", "off-pair-said");
   said.setAttribute("role", "status");
   bar.append(start, said);
-  const trouble = make("p", "off-trouble");
+  const trouble = make("p", "trouble");
   trouble.setAttribute("role", "alert");
   bar.append(trouble);
   const columns = node.appendChild(make("div", "off-columns"));

@@ -114,7 +114,7 @@ function lossInWords(before, after) {
 }
 
 function build(panel) {
-  const trouble = make("p", "off-trouble");
+  const trouble = make("p", "trouble");
   trouble.setAttribute("role", "alert");
   const filled = make("div", "off");
   const [left, middle, right] = [make("div", "off-left"), make("div", "off-middle"), make("div", "off-right")];

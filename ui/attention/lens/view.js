@@ -139,7 +139,7 @@ export function createLens(panel, look) {
 }
 
 function build(panel) {
-  const trouble = make("p", "lens-trouble");
+  const trouble = make("p", "trouble");
   trouble.setAttribute("role", "alert");
   const filled = make("div", "lens");
   filled.hidden = true;

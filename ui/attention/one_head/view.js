@@ -37,7 +37,7 @@ export function createOneHead(panel, look) {
   const [map, lines, overview] = [createMap(look, state, on), createLines(look, state, on), createOverview(look, state, on)];
   const [about, behind] = [createAbout(look), createCell(look, () => open(null))];
   const [figure, words, more] = [make("div", "one-figure"), make("div", "one-words"), make("div", "one-more")];
-  const [said, trouble, legend, caption] = [make("p", "one-said"), make("div", "one-trouble"), createLegend(), make("p", "one-caption")];
+  const [said, trouble, legend, caption] = [make("p", "one-said"), make("div", "trouble one-trouble"), createLegend(), make("p", "one-caption")];
   const bar = createBar(panel, look, setMode);
   said.setAttribute("aria-live", "polite");
   said.dataset.testid = "one-head-said";

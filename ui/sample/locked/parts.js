@@ -35,7 +35,7 @@ export function createParts(panel, temperature, actions) {
 function createBar({ choose, back: goBack }) {
   const node = make("div", "locked-bar");
   const label = make("label", "locked-label", "Dice of");
-  const select = make("select", "locked-select");
+  const select = make("select", "field locked-select");
   select.id = "locked-select";
   label.htmlFor = select.id;
   select.addEventListener("change", () => choose(select));
@@ -78,7 +78,7 @@ function createColumn(title, explanation) {
 }
 
 function createTrouble() {
-  const node = make("p", "locked-trouble");
+  const node = make("p", "trouble");
   node.setAttribute("role", "alert");
   return node;
 }

@@ -69,7 +69,7 @@ function* tell(story, fix) {
   if (die) yield make("b", "next-die", die);
   yield words;
   if (seed === undefined) return;
-  const fixed = button("next-seed", `seed ${seed}`, () => fix(seed));
+  const fixed = button("quiet inline", `seed ${seed}`, () => fix(seed));
   fixed.title = "Keep this seed: the next texts use the same dice";
   const source = make("span", "next-source");
   source.append(" ", fixed, `, ${which}`);
@@ -95,11 +95,11 @@ function createText() {
 
 function createActions({ step, back, over, drawOne, drawMany }) {
   const node = part("div", "actions");
-  const [goBack, startOver] = [button("next-button", "Step back", back), button("next-button", "Start over", over)];
+  const [goBack, startOver] = [button("button", "Step back", back), button("button", "Start over", over)];
   const stepping = make("div", "next-buttons");
-  stepping.append(button("next-button next-main", "Step", step), goBack, startOver);
+  stepping.append(button("button primary", "Step", step), goBack, startOver);
   const throwing = make("div", "next-buttons");
-  const draws = [button("next-button", "Draw one", drawOne), button("next-button", "Draw 1,000", drawMany)];
+  const draws = [button("button", "Draw one", drawOne), button("button", "Draw 1,000", drawMany)];
   throwing.append(...draws);
   node.append(stepping, throwing);
   const fill = (busy, canGoBack) => {
@@ -150,7 +150,8 @@ function createFigures() {
 
 function createFailure(retry) {
   const node = part("p", "failure", "alert");
-  const again = button("next-button", "Try again", retry);
+  node.classList.add("trouble");
+  const again = button("button", "Try again", retry);
   const fill = (words, canRetry) => node.replaceChildren(...(words ? [make("span", "", words), ...(canRetry ? [again] : [])] : []));
   return { node, fill };
 }

@@ -196,7 +196,7 @@ function seedOf(tab, { view }) {
     tab.settings.set({ seed: view.seed });
     tab.settings.focus("seed");
   };
-  const seed = button("seed", `seed ${view.seed}`, keep);
+  const seed = button("quiet inline seed", `seed ${view.seed}`, keep);
   seed.title = "Keep this seed: the next texts use the same dice";
   return seed;
 }
@@ -289,7 +289,7 @@ function createComparison(tab) {
   const form = make("form", "comparison");
   const { min, max } = tab.settings.range("temperature");
   const fields = [0.5, 0.8, 1.2].map((temperature, i) => {
-    const field = make("input", "comparison-temperature");
+    const field = make("input", "field comparison-temperature");
     Object.assign(field, { type: "number", min, max, step: 0.05, value: temperature, required: true });
     field.setAttribute("aria-label", `Temperature ${i + 1}`);
     return field;

@@ -17,11 +17,11 @@ const SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹";
 export function createCard(tab) {
   const node = make("div", "tree-card");
   const said = make("div", "tree-said");
-  const alert = make("p", "tree-alert");
+  const alert = make("p", "trouble");
   said.setAttribute("role", "status");
   said.dataset.testid = "tree-card";
   let item = null;
-  const goOn = button("tree-go", "Continue from here", () => continueFrom(tab, item.node));
+  const goOn = button("quiet inline", "Continue from here", () => continueFrom(tab, item.node));
   node.append(goOn, said, alert);
   let waiting = 0;
   let last = "";
