@@ -369,7 +369,9 @@ def test_an_empty_page_says_what_will_grow_here(tree: Locator) -> None:
 
 def test_a_text_without_a_prompt_begins_where_the_model_does(page: Page) -> None:
     generations = [{"prompt": "", "temperature": 1, "texts": ["bc"]}]
-    shown = page.evaluate(DRAW, {"script": scripts(page), "runs": generations, "keys": [], "start": "a"})  # of a vocabulary without newlines
+    shown = page.evaluate(
+        DRAW, {"script": scripts(page), "runs": generations, "keys": [], "start": "a"}
+    )  # of a vocabulary without newlines
     assert shown["branches"][0]["begins"] == "abc"
 
 
