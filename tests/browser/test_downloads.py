@@ -82,7 +82,8 @@ def test_probabilities_are_those_that_were_drawn_from(page: Page, url: str) -> N
     recorded = [match.groups() for address in asked if (match := re.search(r"/logits/([^/]+)/(\d+)", address))]
     assert {run["model"]["name"] for run in data["generations"]} == {"shakespeare"}
     told = [
-        [run[name] for name in ("prompt", "seed", "temperature", "top_k", "top_p", "first_sample", "first_step")] for run in data["generations"]
+        [run[name] for name in ("prompt", "seed", "temperature", "top_k", "top_p", "first_sample", "first_step")]
+        for run in data["generations"]
     ]
     assert told == [["ROMEO:", 7, 0.8, 12, 0.9, 0, 0], ["ROMEO:", 7, 1.2, 0, 1, 2, 0], ["ROMEO:\nI wx", 7, 0.8, 0, 1, 1, 5]]
     assert [run["forced"] for run in data["generations"]] == [None, None, "x"]
