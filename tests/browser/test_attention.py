@@ -110,7 +110,7 @@ def test_it_is_seen_while_it_writes_and_gone_back_through(tab: Page) -> None:
     tab.get_by_role("button", name="Write on").click()
     tab.wait_for_function(f"document.querySelectorAll('.look-char').length > {before + 20}")
     expect(tab.get_by_role("button", name="Write on")).to_be_visible(timeout=60_000)
-    slider = tab.get_by_label("Character looked from")
+    slider = tab.get_by_label("Chosen character")
     slider.fill("3")
     expect(tab.locator(".look-char.here")).to_have_text(TEXT[3])
 
@@ -214,6 +214,6 @@ def test_numbers_and_pictures_can_be_taken_along(tab: Page, url: str, tmp_path: 
     rows = next(entry for entry in taken["heads"] if (entry["layer"], entry["head"]) == (3, 4))["weights"]
     weights = exact(url, known["key"], 3, 4, len(TEXT))
     assert np.allclose([w for row in rows for w in row], weights[np.tril_indices(len(TEXT))], atol=1e-7)
-    table = list(csv.DictReader(take("What heads do (CSV)").open()))
+    table = list(csv.DictReader(take("What the heads do (CSV)").open()))
     assert len(table) == known["n_layer"] * known["n_head"]
     assert {"layer", "head", "entropy", "previous"} <= table[0].keys()
