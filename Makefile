@@ -1,20 +1,29 @@
-# make run    serve the page on http://127.0.0.1:7860      (make run ARGS="--host 0.0.0.0 --port 8000")
-# make test   all tests, in a real browser too
-# make lint   linter, formatter and type checker, for Python and for the page's scripts
+# make run         serve the page on http://127.0.0.1:7860      (make run ARGS="--host 0.0.0.0 --port 8000")
+# make test        the fast tests, in a real browser too        (make test ARGS="-k attention")
+# make test-slow   the tests that are slow by nature: kills, a minute of random load, many draws, every benchmark
+# make test-all    both
+# make lint        linter, formatter and type checker, for Python and for the page's scripts
 #
-# Each does all of its own set-up: a virtual environment, the requirements, for tests a Chromium if none is there, for lint TypeScript.
+# Each target sets up what it needs: a virtual environment, the requirements, for the tests a Chromium if there is none, for lint TypeScript.
 
 PYTHON ?= python3
 ENV := .venv
 BIN := $(ENV)/bin
 TYPESCRIPT := typescript@~5.9
 
-.PHONY: run test lint
+.PHONY: run test test-slow test-all lint
 
 run: $(ENV)/run-ready
 	$(BIN)/python app.py $(ARGS)
 
+# Two files at a time, with one thread each for PyTorch: more threads than cores would wait for each other.
 test: $(ENV)/test-ready
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile $(ARGS)
+
+test-slow: $(ENV)/test-ready
+	$(BIN)/python -m pytest -m slow $(ARGS)
+
+test-all: $(ENV)/test-ready
 	$(BIN)/python -m pytest $(ARGS)
 
 lint: $(ENV)/lint-ready

@@ -1,6 +1,7 @@
 """How long the Attention tab takes in a real Chromium: from a click to the pixels of all heads, and to follow the hand.
 
 python -m benchmarks.attention_view
+python -m benchmarks.attention_view --reads 1 --moves 5
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from tests.support.chromium import launch
 from tests.support.server import running_app
 
 PIXELS_MS = 400  # from a click until all heads are seen
-READS = 20
 
 # Milliseconds from a press on "Look at it" until every head is painted and its pixels are there. Each time another text of the same
 # length, so that nothing is remembered.
@@ -73,15 +73,18 @@ def open_attention(browser: Browser, url: str) -> Page:
 
 
 def main() -> None:
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--reads", type=int, default=20, help="texts that are read")
+    parser.add_argument("--moves", type=int, default=MOVES, help="moves over the text")
+    options = parser.parse_args()
     with running_app() as url, sync_playwright() as playwright:
         browser = launch(playwright)
         page = open_attention(browser, url)
-        texts = [(f"KING HENRY:\nWhat, {'o' * number} my lord? " * 16)[:256] for number in range(READS)]
+        texts = [(f"KING HENRY:\nWhat, {'o' * number} my lord? " * 16)[:256] for number in range(options.reads)]
         page.evaluate(READ_TEXTS, {"texts": ["warm up " * 32]})
         show("click to pixels, 36 x 256", page.evaluate(READ_TEXTS, {"texts": texts}), PIXELS_MS)
         page.evaluate(HOVERS, 5)
-        hovers = page.evaluate(HOVERS, MOVES)
+        hovers = page.evaluate(HOVERS, options.moves)
         show("hover, 36 heads follow", hovers["took"], FRAME_MS, "script, styles and layout")
         show("hover, picture to picture", hovers["pictures"], 2 * FRAME_MS, "painted without a GPU; a frame is 16.7")
         browser.close()

@@ -2,6 +2,7 @@
 
     python -m benchmarks.beside                       the page's default preset: about ten minutes
     python -m benchmarks.beside --preset quick --presses 10
+    python -m benchmarks.beside --preset tiny --presses 2 --every 1 --alone 1 --corpus FILE
 
 First the viewer alone, then a training alone, then both. Shown are the time from the press to the first character and to the last, and
 how many steps a second the training made; steps behind which an evaluation stood are left out on both sides.
@@ -25,22 +26,21 @@ from tests.support.admin import PASSWORD, Admin, runs_ended, wait_for
 from tests.support.client import read_answer
 from tests.support.server import running_app
 
-EVERY_S = 10.0
 WORK = Work(samples=4, chars=300)
 LATER_LIMIT = 2.0  # times as long to the first character, p95
 SPEED_LIMIT = 0.6  # of the training's own speed
 FIRST_STEPS = 20  # of a training, not counted: it warms up
 
 
-def visit(url: str, presses: int) -> list[Visit]:
-    """Presses every ten seconds; each visit's times count from its own press."""
+def visit(url: str, presses: int, every_s: float) -> list[Visit]:
+    """Presses Generate at a fixed interval; each visit's times count from its own press."""
     visits = []
     for number in range(presses):
         began = time.perf_counter()
         answer = read_answer(asyncio.run(OURS.press(url, number, WORK)).arrivals)
         told = OURS.judge(answer, WORK)
         visits.append(Visit(began, told.first - began, told.done - began, told.chars, told.error))
-        time.sleep(max(0.0, began + EVERY_S - time.perf_counter()))
+        time.sleep(max(0.0, began + every_s - time.perf_counter()))
     return visits
 
 
@@ -80,21 +80,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--preset", choices=PRESETS, default=DEFAULT_PRESET, help="what is trained")
     parser.add_argument("--presses", type=int, default=20, help="of the viewer, alone and beside the training")
+    parser.add_argument("--every", type=float, default=10, help="seconds from one press to the next")
+    parser.add_argument("--corpus", type=Path, help="a text to train on (default: Tiny Shakespeare)")
     parser.add_argument("--alone", type=float, default=60, help="seconds for which the training is alone")
     options = parser.parse_args()
     os.environ["ADMIN_PASSWORD"] = PASSWORD
     with tempfile.TemporaryDirectory() as name, runs_ended(Path(name)), running_app("--device", "cpu", "--runs", name) as url:
         admin = Admin.logged_in(url)
-        visit(url, 1)
-        alone = visit(url, options.presses)
+        visit(url, 1, options.every)
+        alone = visit(url, options.presses, options.every)
         show("viewer alone", alone)
 
         recipe = PRESETS[options.preset].recipe
-        run = admin.do("/train/start", preset=options.preset, settings={"steps": 100_000, "decay_share": 0.1})["run"]["id"]
+        corpus = admin.upload(options.corpus.read_bytes()) if options.corpus else None
+        settings = {"steps": 100_000, "decay_share": 0.1}
+        run = admin.do("/train/start", preset=options.preset, settings=settings, corpus=corpus)["run"]["id"]
         wait_for(lambda: admin.run(run)["step"] >= FIRST_STEPS)
         time.sleep(options.alone)
         until = admin.run(run)["step"]
-        beside = visit(url, options.presses)
+        beside = visit(url, options.presses, options.every)
         show(f"beside {options.preset}", beside)
         steps = admin.curve(run)["steps"]
         admin.do(f"/train/runs/{run}/stop", firmly=True)

@@ -1,11 +1,12 @@
 """Characters per second while writing: ours beside the plain reference and Hugging Face's `generate`, with the same weights.
 
     python -m benchmarks.decode                    1, 8 and 64 rows, float32 and bfloat16, best of three rounds
+    python -m benchmarks.decode --rows 1 --ragged 16 --chars 20 --rounds 1
 
-All rows begin from a newline and write 254 characters, so that no window moves. Ours is the engine's own loop with everything that a
-page pays for: the scheduler, the distribution, the dice, the text, the logits that are kept. The limit beside it is what this
-machine's measured memory and matrix speed would allow. Then rows of all lengths beside rows in step, and where the time of a step goes.
-(What is lost while pages are streamed to is measured by benchmarks/viewers.py.)
+All rows begin from a newline and write 254 characters by default, so that no window moves. Ours is the engine's own loop with
+everything that a page pays for: the scheduler, the distribution, the dice, the text, the logits that are kept. The limit beside it is
+what this machine's measured memory and matrix speed would allow. Rows of all lengths are then compared with rows in step, and a
+profile shows where the time of a step goes. (benchmarks/viewers.py measures what streaming to pages costs.)
 """
 
 from __future__ import annotations
@@ -31,9 +32,10 @@ from model.weights import SHIPPED_WEIGHTS, Weights, load_weights
 from tests.support.huggingface import to_hugging_face
 
 NEW_CHARS = 254
-PLAIN_CHARS = 32  # of the 254, spread evenly: the plain reference takes minutes for all
-PARAMS = SamplingParams(temperature=0.8, max_new_chars=NEW_CHARS)
+PLAIN_CHARS = 32  # of these, spread evenly: the plain reference takes minutes for all
+PARAMS = SamplingParams(temperature=0.8)
 TARGETS = {1: 2.5, 64: 2.0}  # times Hugging Face
+RAGGED_CHARS = 120
 RAGGED_TARGET = 0.85  # of rows in step
 PARTS = {"attention": ("scaled_dot_product",), "products": ("linear", "mm", "addmm")}  # names of kernels
 
@@ -43,10 +45,10 @@ def new_writer(weights: Weights, seats: int) -> Writer:
     return Writer(weights, max(seats, 2 * MAX_SAMPLES), threading.Condition(threading.RLock()))
 
 
-def ours(writer: Writer, rows: int) -> float:
-    """Seconds for NEW_CHARS characters of every row, all in step."""
+def ours(writer: Writer, rows: int, chars: int) -> float:
+    """Seconds for so many characters of every row, all in step."""
     sizes = [min(MAX_SAMPLES, rows - first) for first in range(0, rows, MAX_SAMPLES)]
-    requests = [ask(writer, "\n", replace(PARAMS, samples=size, seed=number)) for number, size in enumerate(sizes)]
+    requests = [ask(writer, "\n", replace(PARAMS, max_new_chars=chars, samples=size, seed=number)) for number, size in enumerate(sizes)]
     began = time.perf_counter()
     while not writer.idle:
         writer.round()
@@ -79,30 +81,30 @@ def round_ms(weights: Weights, prompts: list[str], chars: int, samples: int) -> 
 
 
 @torch.inference_mode()
-def plain(model: GPT, rows: int) -> float:
+def plain(model: GPT, rows: int, chars: int) -> float:
     """Seconds without a cache, as the lecture writes: every character reads the whole window again. One round: it is slow."""
-    texts = torch.zeros(rows, NEW_CHARS, dtype=torch.long)
-    some = np.linspace(1, NEW_CHARS, PLAIN_CHARS).astype(int)
-    throws = np.stack([dice(0, row, NEW_CHARS) for row in range(rows)])
+    texts = torch.zeros(rows, chars, dtype=torch.long)
+    some = np.linspace(1, chars, min(chars, PLAIN_CHARS)).astype(int)
+    throws = np.stack([dice(0, row, chars) for row in range(rows)])
     began = time.perf_counter()
     for length in some:
         logits = model(texts[:, :length], last_only=True)[:, 0]
         ids = draw(distribution(logits.numpy(), PARAMS.temperature), throws[:, length - 1]).ids
         texts[:, length - 1] = torch.from_numpy(ids)
-    return (time.perf_counter() - began) * NEW_CHARS / len(some)
+    return (time.perf_counter() - began) * chars / len(some)
 
 
 @torch.inference_mode()
-def hugging_face(model: torch.nn.Module, rows: int) -> float:
+def hugging_face(model: torch.nn.Module, rows: int, chars: int) -> float:
     """Seconds of `GPT2LMHeadModel.generate` with its cache, sampling at the same temperature."""
     torch.backends.mkldnn.enabled = True  # as it comes
     began = time.perf_counter()
     prompt = torch.zeros(rows, 1, dtype=torch.long)
-    model.decode(  # type: ignore[operator]
+    model.generate(  # type: ignore[operator]
         prompt,
         attention_mask=torch.ones_like(prompt),
-        min_new_tokens=NEW_CHARS,
-        max_new_tokens=NEW_CHARS,
+        min_new_tokens=chars,
+        max_new_tokens=chars,
         do_sample=True,
         temperature=PARAMS.temperature,
         top_k=0,
@@ -111,10 +113,10 @@ def hugging_face(model: torch.nn.Module, rows: int) -> float:
     return time.perf_counter() - began
 
 
-def limit(model: GPT, rows: int, weight_bytes: int, bytes_per_s: float, flops: float) -> float:
+def limit(model: GPT, rows: int, chars: int, weight_bytes: int, bytes_per_s: float, flops: float) -> float:
     """Characters per second if each step took only what reading weights and keys, and multiplying, take here."""
     config, size = model.config, model.dtype.itemsize
-    mean_keys = NEW_CHARS / 2
+    mean_keys = chars / 2
     read = model.n_params() * weight_bytes + rows * mean_keys * 2 * config.n_layer * config.n_embd * size
     multiply = rows * 2 * (model.n_params() + 2 * config.n_layer * mean_keys * config.n_embd)
     return rows / max(read / bytes_per_s, multiply / flops)
@@ -148,7 +150,7 @@ def in_precision(weights: Weights, dtype: torch.dtype) -> Weights:
     return replace(weights, model=copy.deepcopy(weights.model).to(dtype).pack())
 
 
-def compare_with_peers(weights: Weights, row_counts: list[int], rounds: int) -> None:
+def compare_with_peers(weights: Weights, row_counts: list[int], rounds: int, chars: int) -> None:
     print("characters per second, all rows together; x = ours beside it\n")
     print(f"{'rows':>4} {'precision':>9} {'ours':>8} {'plain':>8} {'x':>6} {'Hugging Face':>13} {'x':>6} {'limit':>9} {'of limit':>9}")
     best: dict[int, list[tuple[float, float]]] = {}
@@ -160,10 +162,10 @@ def compare_with_peers(weights: Weights, row_counts: list[int], rounds: int) -> 
             rates = {"ours": 0.0, "plain": 0.0, "peer": 0.0}
             for _ in range(rounds):  # in turns, so that a slow spell of the machine hits all
                 set_up_writing(dtype)
-                rates["ours"] = max(rates["ours"], rows * NEW_CHARS / ours(writer, rows))
-                rates["peer"] = max(rates["peer"], rows * NEW_CHARS / hugging_face(peer, rows))
-            rates["plain"] = rows * NEW_CHARS / plain(copy.deepcopy(weights.model).to(dtype), rows)
-            bound = limit(mine.model, rows, 2, *machine_speed(dtype))  # packed matrices have 16 bits in either precision
+                rates["ours"] = max(rates["ours"], rows * chars / ours(writer, rows, chars))
+                rates["peer"] = max(rates["peer"], rows * chars / hugging_face(peer, rows, chars))
+            rates["plain"] = rows * chars / plain(copy.deepcopy(weights.model).to(dtype), rows, chars)
+            bound = limit(mine.model, rows, chars, 2, *machine_speed(dtype))  # packed matrices have 16 bits in either precision
             best.setdefault(rows, []).append((rates["ours"], rates["peer"]))
             print(
                 f"{rows:>4} {name:>9} {rates['ours']:>8,.0f} {rates['plain']:>8,.0f} {rates['ours'] / rates['plain']:>6.1f} "
@@ -176,8 +178,8 @@ def compare_with_peers(weights: Weights, row_counts: list[int], rounds: int) -> 
         print(f"{rows:>4} rows: {max(p[0] for p in pairs) / max(p[1] for p in pairs):.2f} x Hugging Face {target}")
 
 
-def compare_ragged(weights: Weights, dtype: torch.dtype, rounds: int, rows: int = 64, chars: int = 120) -> None:
-    """Rows of 1 to 247 characters, each of a viewer of its own, beside as many in step around the same mean length."""
+def compare_ragged(weights: Weights, dtype: torch.dtype, rounds: int, rows: int, chars: int) -> None:
+    """Rows whose lengths differ, each of a viewer of its own, beside as many in step at the same mean length; 64 rows: 1 to 247."""
     mine = in_precision(weights, dtype)
     text = "But soft, what light through yonder window breaks? " * 3
     ragged_prompts = [text[: 1 + 2 * row] for row in range(rows)]
@@ -191,12 +193,12 @@ def compare_ragged(weights: Weights, dtype: torch.dtype, rounds: int, rows: int 
     )
 
 
-def show_profile(weights: Weights, dtype: torch.dtype, rows: int) -> None:
+def show_profile(weights: Weights, dtype: torch.dtype, rows: int, chars: int) -> None:
     """Where the time of a step goes, by kernels."""
     writer = new_writer(in_precision(weights, dtype), rows)
-    ours(writer, rows)
+    ours(writer, rows, chars)
     with profile(activities=[ProfilerActivity.CPU]) as profiled:
-        seconds = ours(writer, rows)
+        seconds = ours(writer, rows, chars)
     kernels = {event.key: event.self_cpu_time_total / 1e6 for event in profiled.key_averages()}
     shares = {part: sum(t for key, t in kernels.items() if any(n in key for n in names)) for part, names in PARTS.items()}
     shares["other kernels"] = sum(kernels.values()) - sum(shares.values())
@@ -208,17 +210,19 @@ def show_profile(weights: Weights, dtype: torch.dtype, rows: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, nargs="+", default=[1, 8, 64])
+    parser.add_argument("--chars", type=int, default=NEW_CHARS, help="characters of each row")
+    parser.add_argument("--ragged", type=int, default=64, help=f"rows of all lengths, a multiple of {MAX_SAMPLES}")
     parser.add_argument("--rounds", type=int, default=3, help="each figure is the best of this many")
     options = parser.parse_args()
     weights = load_weights(SHIPPED_WEIGHTS)
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {weights.model.n_params() / 1e6:.1f} M parameters")
-    compare_with_peers(weights, options.rows, options.rounds)
+    compare_with_peers(weights, options.rows, options.rounds, options.chars)
     for dtype in DTYPES.values():
-        compare_ragged(weights, dtype, options.rounds)
+        compare_ragged(weights, dtype, options.rounds, options.ragged, min(options.chars, RAGGED_CHARS))
     print("\nwhere the time of a step goes:")
     for rows in options.rows:
         for dtype in DTYPES.values():
-            show_profile(weights, dtype, rows)
+            show_profile(weights, dtype, rows, options.chars)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """How long the page's own scripts take for what must follow the hand, in a real Chromium.
 
 python -m benchmarks.page
+python -m benchmarks.page --moves 5 --chars 100 --samples 10      the smallest size that makes sense
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from tests.support.server import running_app
 FRAME_MS = 16  # what a screen leaves between two pictures
 TREE_MS = 100  # after which a tree that grows would be seen to stutter
 MOVES = 60
-TREE_SAMPLES = 200
 TREE_WORDS = ["I", "The", "And", "What", "My", "O", "Why", "Then", "thou", "lord", "shall", "not", "will", "the", "of", "to", "be", "king"]
 
 # Milliseconds of script for each move of a slider: its event, and the frame that draws what follows. What is asked for in between is
@@ -43,8 +43,8 @@ SLIDER_MOVES = """async (moves) => {
 # Milliseconds of script for each character by which all samples of a tree grow: the tree, its layout and its painting. The pixels are
 # asked for, so that nothing is put off. The tree is one of the page's own, on a panel beside the others.
 TREE_GROWTH = """async ({ texts, steps, whole }) => {
-  const script = performance.getEntriesByType("resource").find(({ name }) => name.endsWith("/sample/tree.js")).name;
-  const [{ createTree }, { Run, Runs }] = await Promise.all([import(script), import(script.replace("tree.js", "runs.js"))]);
+  const script = performance.getEntriesByType("resource").find(({ name }) => name.endsWith("/sample/tree/view.js")).name;
+  const [{ createTree }, { Run, Runs }] = await Promise.all([import(script), import(script.replace("tree/view.js", "runs.js"))]);
   const { vocabulary } = window.soliloquy;
   const app = { vocabulary, idOf: (char) => vocabulary.indexOf(char), runs: new Runs() };
   const run = new Run({ prompt: "ROMEO:", temperature: 0.8, state: "running", samples: texts.length });
@@ -111,43 +111,43 @@ def open_view(browser: Browser, url: str, view: str) -> Page:
     return page
 
 
-def slider_moves(browser: Browser, url: str) -> None:
+def slider_moves(browser: Browser, url: str, moves: int) -> None:
     """The bars of the next character while the temperature moves."""
     page = open_view(browser, url, "next")
     page.locator(".next-bars[aria-busy=false]").wait_for()
     page.evaluate(SLIDER_MOVES, 10)  # warms up
     requests: list[str] = []
     page.on("request", lambda request: requests.append(request.url))
-    took = page.evaluate(SLIDER_MOVES, MOVES)
+    took = page.evaluate(SLIDER_MOVES, moves)
     show("slider move to redrawn bars", took, FRAME_MS, f"{len(requests)} requests")
     page.close()
 
 
-def growing_tree(browser: Browser, url: str) -> None:
+def growing_tree(browser: Browser, url: str, moves: int, samples: int, lengths: tuple[int, ...]) -> None:
     """The tree of many samples while they are written: its largest branches, and every one of them."""
     page = open_view(browser, url, "tree")
     rng = random.Random(1)
-    for n_chars in (300, 2000):
-        texts = ["\n" + " ".join(rng.choices(TREE_WORDS, k=n_chars))[:n_chars] for _ in range(TREE_SAMPLES)]
+    for n_chars in lengths:
+        texts = ["\n" + " ".join(rng.choices(TREE_WORDS, k=n_chars))[:n_chars] for _ in range(samples)]
         for whole in (False, True):
-            took = page.evaluate(TREE_GROWTH, {"texts": texts, "steps": MOVES, "whole": whole})
-            show(f"tree of {TREE_SAMPLES} x {n_chars:,}", took, TREE_MS, "all rows" if whole else "small branches folded")
+            took = page.evaluate(TREE_GROWTH, {"texts": texts, "steps": moves, "whole": whole})
+            show(f"tree of {samples} x {n_chars:,}", took, TREE_MS, "all rows" if whole else "small branches folded")
     page.close()
 
 
-def coloured_texts(browser: Browser, url: str) -> None:
-    """Sixteen long texts in colour: scrolled, and pointed at."""
+def coloured_texts(browser: Browser, url: str, moves: int, chars: int) -> None:
+    """Sixteen texts in colour: scrolled, and pointed at."""
     page = open_view(browser, url, "texts")
-    settings = "samples=16&length=2000&seed=1&colours=1&run=0.8,2000,16,1,0,0,0,1,"
+    settings = f"samples=16&length={chars}&seed=1&colours=1&run=0.8,{chars},16,1,0,0,0,1,"
     page.goto(f"{url}/?{settings}")
-    page.get_by_text("32,000 characters in").wait_for(timeout=300_000)
-    page.wait_for_function("CSS.highlights.get('heat-3').size > 100")
+    page.get_by_text(f"{16 * chars:,} characters in").wait_for(timeout=300_000)
+    page.wait_for_function("least => CSS.highlights.get('heat-3').size >= least", arg=chars // 20)
     page.wait_for_timeout(2000)
     page.evaluate(HOVERS, 5)  # warms up, and fetches what is said of the first text
     page.wait_for_timeout(1000)
-    show("16 x 2,000 in colour, hover", page.evaluate(HOVERS, MOVES), FRAME_MS, "script, styles and layout")
+    show(f"16 x {chars:,} in colour, hover", page.evaluate(HOVERS, moves), FRAME_MS, "script, styles and layout")
     page.evaluate("scrollTo(0, 0)")
-    show("16 x 2,000 in colour, scroll", page.evaluate(SCROLLING, 2 * MOVES), 2 * FRAME_MS, "between pictures; a frame is 16.7")
+    show(f"16 x {chars:,} in colour, scroll", page.evaluate(SCROLLING, 2 * moves), 2 * FRAME_MS, "between pictures; a frame is 16.7")
     page.close()
 
 
@@ -158,12 +158,16 @@ def show(name: str, took: list[float], limit: float, remark: str = "") -> None:
 
 
 def main() -> None:
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--moves", type=int, default=MOVES, help="measured moves of each kind")
+    parser.add_argument("--samples", type=int, default=200, help="texts of the tree")
+    parser.add_argument("--chars", type=int, default=2000, help="characters of the longest texts; trees of 300 are measured too")
+    options = parser.parse_args()
     with running_app() as url, sync_playwright() as playwright:
         browser = launch(playwright)
-        slider_moves(browser, url)
-        growing_tree(browser, url)
-        coloured_texts(browser, url)
+        slider_moves(browser, url, options.moves)
+        growing_tree(browser, url, options.moves, options.samples, (min(300, options.chars), options.chars))
+        coloured_texts(browser, url, options.moves, options.chars)
         browser.close()
 
 

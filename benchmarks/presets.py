@@ -2,6 +2,7 @@
 
     python -m benchmarks.presets                     quick and lesson, one after the other: about 20 minutes on two cores
     python -m benchmarks.presets --preset quick
+    python -m benchmarks.presets --preset quick --steps 10 --corpus FILE      to see that it runs
 
 The app is started with an empty folder of runs, the admin logs in, sends what the page sends, and asks for the curve as a page does.
 The time runs from the press: the trainer's start, evaluations and checkpoints count. The losses are the run's own, over the whole
@@ -35,10 +36,10 @@ def lecturer() -> Iterator[Admin]:
         yield Admin.logged_in(url)
 
 
-def press(admin: Admin, preset: str) -> tuple[dict[str, Any], list[tuple[float, int, float]]]:
+def press(admin: Admin, preset: str, steps: int | None, corpus: str | None) -> tuple[dict[str, Any], list[tuple[float, int, float]]]:
     """Trains a preset to its end; returns the run, and of each evaluation seconds since the press, step and loss."""
     began, seen = time.monotonic(), []
-    run = admin.do("/train/start", preset=preset)["run"]
+    run = admin.do("/train/start", preset=preset, settings={} if steps is None else {"steps": steps}, corpus=corpus)["run"]
     while True:
         told = admin.curve(run["id"])
         now = time.monotonic() - began
@@ -65,10 +66,13 @@ def main() -> None:
     """Runs the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--preset", choices=TARGETS, action="append", help="one of them; may be repeated (default: all)")
+    parser.add_argument("--steps", type=int, help="optimizer steps (default: the preset's)")
+    parser.add_argument("--corpus", type=Path, help="a text to train on (default: Tiny Shakespeare)")
     options = parser.parse_args()
     with lecturer() as admin:
+        corpus = admin.upload(options.corpus.read_bytes()) if options.corpus else None
         for preset in options.preset or TARGETS:
-            report(preset, *press(admin, preset))
+            report(preset, *press(admin, preset, options.steps, corpus))
 
 
 if __name__ == "__main__":

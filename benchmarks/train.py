@@ -1,7 +1,8 @@
 """Training: ours beside the plain way, the same network in float32 with AdamW and dropout on every activation.
 
     python -m benchmarks.train                     seconds per step
-    python -m benchmarks.train --seconds 300       and the validation loss of both as time goes by
+    python -m benchmarks.train --seconds 300       and the validation loss of both over time
+    python -m benchmarks.train --steps 1 --batch-size 1 --corpus FILE
 
 The plain way is Hugging Face's `GPT2LMHeadModel` as nanoGPT would train it: dropout on embeddings, on attention weights and on both
 branches of every block, AdamW at 1e-3. The limit is what the machine's measured matrix speed would allow for the step's products.
@@ -25,6 +26,7 @@ from model.data import Batches, load_corpus
 from model.evaluation import mean_loss
 from model.training.presets import PRESETS
 from model.training.run import Run
+from model.training.tasks.pretrain import Pretrain
 from model.training.trainer import Trainer
 from tests.support.huggingface import to_hugging_face
 
@@ -36,9 +38,9 @@ VALIDATION_CHARS = 20_000  # of the validation text, for the curves
 class PlainTraining:
     """float32, AdamW, dropout everywhere; one pass per batch."""
 
-    def __init__(self, trainer: Trainer, batch_size: int):
+    def __init__(self, trainer: Trainer, task: Pretrain, batch_size: int):
         self.model: GPT2LMHeadModel = to_hugging_face(trainer.model, dropout=DROPOUT).train().requires_grad_(True)
-        self.batches = Batches(trainer.batches.ids, batch_size, trainer.network.block_size, seed=0)
+        self.batches = Batches(task.batches.ids, batch_size, task.config.block_size, seed=0)
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.99), weight_decay=0.1)
         self.step_number = 0
 
@@ -94,15 +96,16 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=4, help="measured steps of each side; the best counts")
     parser.add_argument("--batch-size", type=int, default=64, help="windows of 256 characters per step, of both sides")
     parser.add_argument("--seconds", type=float, default=0, help="also train both for so long and print their losses")
+    parser.add_argument("--corpus", type=Path, help="a text to train on (default: Tiny Shakespeare)")
     options = parser.parse_args()
-    preset, corpus = PRESETS["shakespeare"], load_corpus()
+    preset, corpus = PRESETS["shakespeare"], load_corpus(options.corpus)
     with tempfile.TemporaryDirectory() as folder:
-        recipe = replace(preset.recipe, batch_size=options.batch_size)
-        trainer = Trainer.start(Run(Path(folder)), preset.network, recipe, corpus, torch.device("cpu"))
-    plain = PlainTraining(trainer, options.batch_size)
+        task = Pretrain(corpus, preset.network, replace(preset.recipe, batch_size=options.batch_size))
+        trainer = Trainer.start(Run(Path(folder)), task, torch.device("cpu"))
+    plain = PlainTraining(trainer, task, options.batch_size)
     ours_s, plain_s = seconds_per_step(trainer.optimize, options.steps), seconds_per_step(plain.step, options.steps)
     chars = options.batch_size * preset.network.block_size
-    network = trainer.network
+    network = task.config
     products = 6 * chars * (trainer.model.n_params() + network.n_layer * network.block_size * network.n_embd)
     bound_s = products / machine_speed(trainer.model.dtype)[1]
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {trainer.model.dtype}, {chars:,} characters a step")
@@ -110,17 +113,17 @@ def main() -> None:
     print(f"plain  {plain_s:6.2f} s a step, float32, AdamW, dropout {DROPOUT} on every activation")
     print(f"ratio  {plain_s / ours_s:6.2f}")
     if options.seconds:
-        validation = trainer.validation_ids[:VALIDATION_CHARS]
+        validation = task.validation_ids[:VALIDATION_CHARS]
         # Ours as it ships, with its own batch size; its schedule would go on much longer, so this is its beginning.
         with tempfile.TemporaryDirectory() as folder:
-            trainer = Trainer.start(Run(Path(folder)), preset.network, preset.recipe, corpus, torch.device("cpu"))
+            trainer = Trainer.start(Run(Path(folder)), Pretrain(corpus, preset.network, preset.recipe), torch.device("cpu"))
         curve(
             f"ours, {preset.recipe.batch_size} windows a step",
             trainer.optimize,
             lambda: mean_loss(trainer.model, validation),
             options.seconds,
         )
-        plain = PlainTraining(trainer, options.batch_size)
+        plain = PlainTraining(trainer, task, options.batch_size)
         curve(f"plain, {options.batch_size} windows a step", plain.step, lambda: plain.loss(validation), options.seconds)
 
 

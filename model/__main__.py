@@ -1,11 +1,13 @@
 """The command line.
 
-python -m model train --preset shakespeare --run mine      train; --resume goes on where a run stood
-python -m model pace --preset lesson                       how long a training would take on this machine, measured
+python -m model train --preset shakespeare --run mine      train a network; --resume continues a run
+python -m model train --task sft --from weights/shakespeare --pairs pairs.jsonl --run obey
+                                                           fine-tune a model on requests and answers
+python -m model pace --preset lesson                       measure how long a training would take on this machine
 python -m model eval                                       validation loss of the shipped weights; --ablate 0.2 without a head
-python -m model heads                                      what each head does and is worth, for heads.json beside the weights
-python -m model sample --prompt "ROMEO:"                   stream a text to the terminal
-python -m model export runs/mine weights/mine              a run's best weights, in 16 bits, to use and to ship
+python -m model heads                                      measure each head, for heads.json beside the weights
+python -m model sample --prompt "ROMEO:"                   write a text to the terminal
+python -m model export runs/mine weights/mine              write a run's best weights, in 16 bits, to a folder of their own
 """
 
 from __future__ import annotations
@@ -13,9 +15,11 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import shlex
 import signal
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +28,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from model.config import GPTConfig, Head, SamplingParams, TrainConfig, check_heads, check_prompt
+from model.config import GPTConfig, Head, NetworkConfig, SamplingParams, TrainConfig, check_heads, check_prompt
 from model.data import TINY_SHAKESPEARE_ALPHABET, TINY_SHAKESPEARE_CHARS, Corpus, load_corpus, split
 from model.decode import generate
 from model.errors import CorpusError, ParameterError, SoliloquyError
@@ -35,13 +39,18 @@ from model.precision import DTYPES
 from model.sampling import draw_seed
 from model.tokenizer import name
 from model.training.measure import measure_pace
-from model.training.presets import PRESETS
+from model.training.presets import DEFAULT_PRESETS, FIXED, PRESETS, PRETRAIN, SFT, Preset, pretraining_presets
 from model.training.run import Run
+from model.training.tasks.pairs import load_pairs
+from model.training.tasks.pretrain import Pretrain
+from model.training.tasks.sft import FineTune
+from model.training.tasks.task import Task
 from model.training.trainer import EvaluationStoppedError, Trainer
-from model.weights import SHIPPED_WEIGHTS, Weights, load_tensors, load_weights, save_weights
+from model.weights import BEST_FILE, SHIPPED_WEIGHTS, Weights, load_tensors, load_weights, save_weights
 
-NETWORK_OPTIONS = tuple(f for f in fields(GPTConfig) if f.name != "vocab_size")
-RECIPE_OPTIONS = fields(TrainConfig)
+SETTINGS = (*(f for f in fields(GPTConfig) if f.name not in FIXED), *fields(TrainConfig))  # of all kinds and tasks
+DEFAULT_RUNS = Path("runs")
+INPUTS = {PRETRAIN: {"corpus"}, SFT: {"parent", "pairs"}}  # options that name what a task starts from
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -55,47 +64,59 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """The parser; the words on settings come from their dataclasses."""
+    """The parser. The help on settings comes from their dataclasses."""
     parser = argparse.ArgumentParser(prog="python -m model", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True, metavar="train | pace | eval | heads | sample | export")
 
-    train = commands.add_parser("train", help="train a network, or go on with a run")
+    train = commands.add_parser("train", help="train a network, or resume a run")
     pace = commands.add_parser("pace", help="measure how long a training would take on this machine")
-    presets = "; ".join(f"{key}: {preset.about}" for key, preset in PRESETS.items())
-    for command in (train, pace):
-        command.add_argument("--preset", choices=PRESETS, default="shakespeare", help=presets)
-        _add_settings(command, NETWORK_OPTIONS + RECIPE_OPTIONS)
-    train.add_argument("--run", default=time.strftime("%Y%m%d-%H%M%S"), help="the run's name, a folder in runs/ (default: the time)")
-    train.add_argument("--runs", type=Path, default=Path("runs"), help="the folder of all runs (default: runs)")
-    train.add_argument("--resume", action="store_true", help="go on with the run where it stood")
-    train.add_argument("--corpus", type=Path, help="a UTF-8 text file (default: Tiny Shakespeare)")
     train.add_argument(
-        "--precision", choices=("auto", *DTYPES), default="auto", help="what matrices are multiplied in (default: the faster)"
+        "--task", choices=tuple(INPUTS), help="pretrain: learn a text from random weights (default); sft: fine-tune on pairs"
     )
+    for command, presets in ((train, PRESETS), (pace, pretraining_presets())):
+        about = "; ".join(f"{key}: {preset.about}" for key, preset in presets.items())
+        command.add_argument("--preset", choices=presets, help=about)
+        _add_settings(command, SETTINGS)
+    train.add_argument("--run", default=time.strftime("%Y%m%d-%H%M%S"), help="name of the run, a folder in runs/ (default: the time)")
+    train.add_argument("--runs", type=Path, default=DEFAULT_RUNS, help="folder of all runs (default: runs)")
+    train.add_argument("--resume", action="store_true", help="continue the run from its last checkpoint")
+    train.add_argument("--corpus", type=Path, help="pretrain: a UTF-8 text file (default: Tiny Shakespeare)")
+    train.add_argument("--from", dest="parent", type=Path, metavar="FOLDER", help="sft: the parent model, a folder of weights or of a run")
+    train.add_argument(
+        "--pairs",
+        type=Path,
+        metavar="FILE",
+        help='sft: a JSON Lines file of {"request": ..., "answer": ...}; the last tenth is held out for evaluation',
+    )
+    train.add_argument("--precision", choices=("auto", *DTYPES), default="auto", help="precision of matrix products (default: the faster)")
     pace.add_argument("--vocab-size", type=int, default=len(TINY_SHAKESPEARE_ALPHABET), help="different characters of the corpus")
-    pace.add_argument("--characters", type=int, default=TINY_SHAKESPEARE_CHARS, help="of the corpus (default: those of Tiny Shakespeare)")
+    pace.add_argument("--characters", type=int, default=TINY_SHAKESPEARE_CHARS, help="length of the corpus (default: Tiny Shakespeare's)")
 
     evaluate = commands.add_parser("eval", help="validation loss")
     evaluate.add_argument(
-        "--ablate", action="append", default=[], metavar="LAYER.HEAD", help="switch a head off, both counted from 0; may be repeated"
+        "--ablate",
+        action="append",
+        default=[],
+        metavar="LAYER.HEAD",
+        help="switch a head off; layer and head count from 0; may be repeated",
     )
-    heads = commands.add_parser("heads", help="measure each head on the validation text; an interrupted measurement goes on")
+    heads = commands.add_parser("heads", help="measure each head on the validation text; continues an interrupted measurement")
     for command in (evaluate, heads):
         command.add_argument("--weights", type=Path, default=SHIPPED_WEIGHTS, help="a folder of weights or of a run")
         command.add_argument("--corpus", type=Path, help="a UTF-8 text file (default: Tiny Shakespeare)")
-        command.add_argument("--precision", choices=DTYPES, default="float32", help="what matrices are multiplied in")
+        command.add_argument("--precision", choices=DTYPES, default="float32", help="precision of matrix products")
 
     sample = commands.add_parser("sample", help="write a text")
     sample.add_argument("--weights", type=Path, default=SHIPPED_WEIGHTS, help="a folder of weights or of a run")
     sample.add_argument("--prompt", default="", help="the text to continue")
     _add_settings(sample, tuple(f for f in fields(SamplingParams) if f.name not in ("samples", "first_sample", "first_step")))
 
-    export = commands.add_parser("export", help="a run's best weights as a folder of weights")
-    export.add_argument("source", type=Path, metavar="run", help="the run's folder")
-    export.add_argument("target", type=Path, help="the folder to write")
+    export = commands.add_parser("export", help="write a run's best weights to a folder of their own")
+    export.add_argument("source", type=Path, metavar="run", help="folder of the run")
+    export.add_argument("target", type=Path, help="folder to write")
 
     for command in (train, pace, evaluate, heads, sample):
-        command.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to run")
+        command.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="device to run on")
     functions = {train: run_train, pace: run_pace, evaluate: run_eval, heads: run_heads, sample: run_sample, export: run_export}
     for command, function in functions.items():
         command.set_defaults(command=function)
@@ -110,64 +131,126 @@ def _add_settings(parser: argparse.ArgumentParser, settings: tuple) -> None:
 
 
 def _given(options: argparse.Namespace, settings: tuple) -> dict[str, Any]:
-    """The settings that were typed."""
+    """The settings on the command line."""
     return {f.name: getattr(options, f.name) for f in settings if getattr(options, f.name, None) is not None}
 
 
 def run_train(options: argparse.Namespace) -> int:
     """Trains with a progress bar. Ctrl-C or SIGTERM writes a checkpoint first."""
     run = Run(options.runs / _plain_name(options.run))
-    device, corpus = choose_device(options.device), load_corpus(options.corpus)
-    network, recipe = _given(options, NETWORK_OPTIONS), _given(options, RECIPE_OPTIONS)
-    if options.resume and (network or recipe):
-        raise ParameterError("A resumed run keeps its settings: leave out " + ", ".join(map(_flag, network | recipe)) + ".")
-    if options.resume and not run.exists():
-        raise ParameterError(f"There is no run {run.folder} to resume. Name one with --run.")
+    device = choose_device(options.device)
+    make_task = _resuming(run, options) if options.resume else _starting(options)
     with run.claimed():
         if options.resume:
-            trainer = Trainer.resume(run, corpus, device)
+            trainer = Trainer.resume(run, make_task(), device)
         else:
-            dtype = DTYPES.get(options.precision)
-            trainer = Trainer.start(run, *_chosen(options), corpus, device, dtype)
-        return _train(run, trainer)
+            trainer = Trainer.start(run, make_task(), device, DTYPES.get(options.precision))
+        return _train(run, trainer, options)
 
 
-def _chosen(options: argparse.Namespace) -> tuple[GPTConfig, TrainConfig]:
-    """Network and recipe of the preset, with the settings that were typed."""
-    preset = PRESETS[options.preset]
-    return replace(preset.network, **_given(options, NETWORK_OPTIONS)), replace(preset.recipe, **_given(options, RECIPE_OPTIONS))
+def _starting(options: argparse.Namespace) -> Callable[[], Task]:
+    """Makes the task of a new run. Its inputs are read now: an error here leaves no folder behind."""
+    preset = _chosen(options)
+    _check_inputs(options, preset.task)
+    network = preset.network
+    if isinstance(network, NetworkConfig):
+        corpus = load_corpus(options.corpus)
+        return lambda: Pretrain(corpus, network, preset.recipe)
+    if options.parent is None or options.pairs is None:
+        raise ParameterError("Fine-tuning needs a parent model (--from, such as weights/shakespeare) and pairs (--pairs).")
+    parent, pairs = load_weights(options.parent), load_pairs(options.pairs)
+    return lambda: FineTune.start(parent, pairs, network, preset.recipe)
+
+
+def _resuming(run: Run, options: argparse.Namespace) -> Callable[[], Task]:
+    """Makes the task of a run to resume."""
+    if typed := [*_given(options, SETTINGS), *(name for name in ("preset", "pairs") if getattr(options, name) is not None)]:
+        raise ParameterError("A resumed run keeps its settings: leave out " + ", ".join(map(_flag, typed)) + ".")
+    if not run.exists():
+        raise ParameterError(f"There is no run {run.folder} to resume. Name one with --run.")
+    return lambda: _resumed(run, options)
+
+
+def _resumed(run: Run, options: argparse.Namespace) -> Task:
+    task = run.plan().about.get("task", PRETRAIN)
+    if task not in INPUTS:
+        raise ParameterError(f"{run.folder} has the task {str(task)[:40]!r}; this version knows {', '.join(INPUTS)}.")
+    if options.task not in (None, task):
+        raise ParameterError(f"{run.folder} has the task {task}, not {options.task}. Leave out --task.")
+    _check_inputs(options, task)
+    if task == PRETRAIN:
+        return Pretrain.resume(run, load_corpus(options.corpus))
+    parent = None if options.parent is None or run.has_checkpoint() else load_weights(options.parent)
+    return FineTune.resume(run, parent)
+
+
+def _chosen(options: argparse.Namespace) -> Preset:
+    """The preset with the settings on the command line."""
+    task = getattr(options, "task", None)
+    key = options.preset or DEFAULT_PRESETS[task or PRETRAIN]
+    preset = PRESETS[key]
+    if task not in (None, preset.task):
+        raise ParameterError(f"The preset {key} is for the task {preset.task}, not {task}. Leave out --task, or choose another preset.")
+    return preset.changed(_given(options, SETTINGS))
+
+
+def _check_inputs(options: argparse.Namespace, task: str) -> None:
+    """
+    Raises:
+        ParameterError: an input of another task is given.
+    """
+    names = {"parent": "from"}
+    for other, inputs in INPUTS.items():
+        for option in sorted(inputs - INPUTS[task]):
+            if getattr(options, option) is not None:
+                raise ParameterError(f"{_flag(names.get(option, option))} is for the task {other}, not {task}. Leave it out.")
 
 
 def run_pace(options: argparse.Namespace) -> int:
-    """Prints a JSON object: how long a training would take in seconds, and its parts."""
-    network, recipe = _chosen(options)
-    network = replace(network, vocab_size=options.vocab_size)
-    pace = measure_pace(network, recipe, choose_device(options.device))
-    print(json.dumps({"takes_s": pace.takes_s(recipe, options.characters), **asdict(pace)}))
+    """Prints a JSON object: the estimated seconds of a whole run, and its parts."""
+    preset = _chosen(options)
+    assert isinstance(preset.network, NetworkConfig)
+    network = replace(preset.network, vocab_size=options.vocab_size)
+    pace = measure_pace(network, preset.recipe, choose_device(options.device))
+    print(json.dumps({"takes_s": pace.takes_s(preset.recipe, options.characters), **asdict(pace)}))
     return 0
 
 
-def _train(run: Run, trainer: Trainer) -> int:
+def _train(run: Run, trainer: Trainer, options: argparse.Namespace) -> int:
+    task = trainer.task
     print(
-        f"{run.folder}: {trainer.model.n_params() / 1e6:.2f} M parameters, {trainer.network.vocab_size} characters, "
-        f"{trainer.device.type}, {trainer.about['precision']}. Ctrl-C stops; --resume goes on."
+        f"{run.folder}: {trainer.model.n_params() / 1e6:.2f} M parameters, {task.config.vocab_size} characters, "
+        f"{trainer.device.type}, {trainer.about['precision']}. Ctrl-C stops; --resume continues."
     )
     if trainer.notice:
         print(trainer.notice)
         run.note(notice=trainer.notice)
     if trainer.step == trainer.recipe.steps:
-        print("It has all its steps already.")
+        print("The run has already finished.")
     finished = _train_to_the_end(trainer)
     if not finished:
         trainer.save()
-        print(f"Stopped after step {trainer.step:,}. Go on with: python -m model train --run {run.folder.name} --resume")
+        print(f"Stopped after step {trainer.step:,}. Resume with: {_resume_command(run, options)}")
         return 130
-    print(f"Best validation loss {trainer.best:.4f}. Keep it with: python -m model export {run.folder} weights/{run.folder.name}")
+    export = shlex.join(["python", "-m", "model", "export", str(run.folder), f"weights/{run.folder.name}"])
+    print(f"Best validation loss {trainer.best:.4f}. Export the weights with: {export}")
     return 0
 
 
+def _resume_command(run: Run, options: argparse.Namespace) -> str:
+    """The command line that continues a run with a checkpoint."""
+    command = ["python", "-m", "model", "train", "--run", run.folder.name, "--resume"]
+    if options.runs != DEFAULT_RUNS:
+        command += ["--runs", str(options.runs)]
+    if options.corpus is not None:
+        command += ["--corpus", str(options.corpus)]
+    if options.device != "auto":
+        command += ["--device", options.device]
+    return shlex.join(command)
+
+
 def _train_to_the_end(trainer: Trainer) -> bool:
-    """Steps with a progress bar; False where a signal ended it early."""
+    """Trains with a progress bar; False if a signal ended it early."""
     asked_to_stop = []
 
     def stop(*_: object) -> None:
@@ -176,7 +259,7 @@ def _train_to_the_end(trainer: Trainer) -> bool:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
-    chars_per_step = trainer.recipe.batch_size * trainer.network.block_size
+    chars_per_step = trainer.recipe.batch_size * trainer.task.config.block_size
     shown: dict[str, str] = {}
     bar = tqdm(total=trainer.recipe.steps, initial=trainer.step, unit="step", dynamic_ncols=True)
     with bar, contextlib.suppress(EvaluationStoppedError):
@@ -184,9 +267,10 @@ def _train_to_the_end(trainer: Trainer) -> bool:
             if "loss" in metrics:
                 bar.update()
                 shown["loss"] = f"{metrics['loss']:.3f}"
-                shown["chars/s"] = f"{chars_per_step * (bar.format_dict['rate'] or 0):,.0f}"
+                if trainer.task.name == PRETRAIN:  # rows of other tasks have any length
+                    shown["chars/s"] = f"{chars_per_step * (bar.format_dict['rate'] or 0):,.0f}"
             else:
-                shown["val"] = f"{min(v for k, v in metrics.items() if k.startswith('val')):.4f}"
+                shown["val"] = f"{min(v for k, v in metrics.items() if k.startswith('val_loss')):.4f}"
                 bar.write(f"step {metrics['step']:,}: " + ", ".join(f"{k} {v:.4f}" for k, v in metrics.items() if k != "step"))
             bar.set_postfix(shown, refresh=False)
             if asked_to_stop and trainer.step < trainer.recipe.steps:
@@ -196,7 +280,7 @@ def _train_to_the_end(trainer: Trainer) -> bool:
 
 
 def run_eval(options: argparse.Namespace) -> int:
-    """Prints the validation loss of weights."""
+    """Prints a model's validation loss."""
     weights, _, validation_ids = _load_to_evaluate(options)
     heads_off = check_heads([_read_head(typed) for typed in options.ablate], weights.model.config)
     without = f" without {', '.join(f'{layer}.{head}' for layer, head in heads_off)}" if heads_off else ""
@@ -210,7 +294,7 @@ def run_eval(options: argparse.Namespace) -> int:
 
 
 def run_heads(options: argparse.Namespace) -> int:
-    """Measures each head and prints the table that it writes."""
+    """Measures each head, and prints the table that it writes."""
     weights, corpus, validation_ids = _load_to_evaluate(options)
     about = {"corpus": corpus.name, "corpus_sha256": corpus.sha256, "precision": options.precision}
     with tqdm(total=n_steps(weights), unit="loss", dynamic_ncols=True) as bar:
@@ -223,7 +307,7 @@ def run_heads(options: argparse.Namespace) -> int:
 
 
 def _load_to_evaluate(options: argparse.Namespace) -> tuple[Weights, Corpus, Tensor]:
-    """The weights in the precision that was asked for, the corpus, and its validation ids."""
+    """The weights in the chosen precision, the corpus, and its validation ids."""
     weights = load_weights(options.weights, choose_device(options.device))
     weights.model.compute_dtype = DTYPES[options.precision]
     corpus = load_corpus(options.corpus)
@@ -235,15 +319,15 @@ def _load_to_evaluate(options: argparse.Namespace) -> tuple[Weights, Corpus, Ten
 
 
 def _read_head(typed: str) -> Head:
-    """3.1: layer 3, head 1."""
+    """Reads LAYER.HEAD: 3.1 is head 1 of layer 3."""
     layer, dot, head = typed.partition(".")
     if not (dot and all(part.isascii() and part.isdigit() and len(part) < 9 for part in (layer, head))):
-        raise ParameterError(f"A head is given as LAYER.HEAD, both counted from 0, such as 0.2, not {typed[:40]!r}.")
+        raise ParameterError(f"A head is LAYER.HEAD, both counted from 0, such as 0.2, not {typed[:40]!r}.")
     return int(layer), int(head)
 
 
 def run_sample(options: argparse.Namespace) -> int:
-    """Writes a text to the terminal, character by character, with the plain reference."""
+    """Writes a text to the terminal, character by character, with the plain reference implementation."""
     weights = load_weights(options.weights, choose_device(options.device))
     check_prompt(options.prompt)
     params = SamplingParams(**({"seed": draw_seed()} | _given(options, fields(SamplingParams))))
@@ -259,18 +343,18 @@ def run_sample(options: argparse.Namespace) -> int:
 
 
 def run_export(options: argparse.Namespace) -> int:
-    """Copies a run's best weights into a folder of their own."""
+    """Copies a run's best weights to a folder of their own."""
     weights = load_weights(options.source)
-    _, best = load_tensors(options.source / "best.safetensors")
+    _, best = load_tensors(options.source / BEST_FILE)
     save_weights(options.target, weights.model, weights.tokenizer, weights.about | {"best": best})
     print(f"{options.target}: step {best['step']:,}, validation loss {best['val_loss']:.4f} while training.")
     return 0
 
 
 def _plain_name(text: str) -> str:
-    """A run's name, which becomes a folder's: letters, digits, dots, dashes and underscores, not beginning with a dot."""
+    """A run's name, which is also its folder's: letters, digits, dots, dashes and underscores, not beginning with a dot."""
     if not text or text[0] == "." or not all(c.isascii() and (c.isalnum() or c in "._-") for c in text) or len(text) > 64:
-        raise ParameterError(f"A run's name is made of up to 64 letters, digits, '.', '_' and '-', not {text!r}.")
+        raise ParameterError(f"A run's name consists of up to 64 letters, digits, '.', '_' and '-', not {text!r}.")
     return text
 
 

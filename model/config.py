@@ -175,7 +175,7 @@ class GPTConfig(NetworkConfig):
     n_layer: int = setting(6, "transformer blocks", 1, MAX_LAYERS)
     n_head: int = setting(6, "attention heads per block", 1, 64)
     n_embd: int = setting(384, "channels of the residual stream", 1, MAX_N_EMBD)
-    dropout: float = setting(0.0, "share of channels dropped while training", 0.0, 0.9)
+    dropout: float = setting(0.0, "dropout: share of channels set to zero during training", 0.0, 0.9)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -206,25 +206,30 @@ class SamplingParams(Checked):
 
 @dataclass(frozen=True)
 class TrainConfig(Checked):
-    """A training recipe, apart from the shape of the network."""
+    """A training recipe: everything but the shape of the network."""
 
     steps: int = setting(1_000, "optimizer steps", 1, 10_000_000)
-    batch_size: int = setting(64, "windows of text per step", 1, 65_536)
-    micro_batch_size: int = setting(16, "windows per pass; gradients add up to a batch", 1, 65_536)
+    batch_size: int = setting(64, "texts per step; in pretraining windows of the corpus", 1, 65_536)
+    micro_batch_size: int = setting(16, "texts per pass; the gradients of the passes add up to the batch's", 1, 65_536)
     optimizer: str = setting(
-        "muon", "muon for the matrices of the blocks with AdamW for the rest, or adamw for all", choices=("muon", "adamw")
+        "muon", "muon: Muon for the matrices in the blocks and AdamW for the rest; adamw: AdamW for everything", choices=("muon", "adamw")
     )
-    learning_rate: float = setting(0.02, "highest learning rate of the matrices of the blocks; too high is allowed, to be seen", 0.0, 1e9)
-    embedding_learning_rate: float = setting(0.002, "highest learning rate of embeddings and norms", 0.0, 1e9)
-    weight_decay: float = setting(0.1, "pull of the matrices towards zero, times the learning rate", 0.0, 10.0)
-    beta2: float = setting(0.99, "AdamW's memory of squared gradients", 0.0, 0.99999)
-    grad_clip: float = setting(1.0, "longest gradient; longer ones are scaled down", 0.0, 1e9)
-    warmup_steps: int = setting(20, "steps over which the learning rate rises", 0, 10_000_000)
-    decay_share: float = setting(0.6, "share of the steps over which the learning rate falls to zero", 0.0, 1.0)
-    average: float = setting(0.98, "share of the old in the running average of the weights; 0 keeps none", 0.0, 0.99999)
-    input_noise: float = setting(0.0, "share of input characters replaced by others of the corpus", 0.0, 0.9)
+    learning_rate: float = setting(
+        0.02,
+        "highest learning rate of the matrices in the blocks; one that is too high makes the run diverge",
+        0.0,
+        1e9,
+    )
+    embedding_learning_rate: float = setting(0.002, "highest learning rate of the embeddings and norms", 0.0, 1e9)
+    weight_decay: float = setting(0.1, "weight decay of the matrices: per step they shrink by this times the learning rate", 0.0, 10.0)
+    beta2: float = setting(0.99, "decay rate of AdamW's running average of squared gradients", 0.0, 0.99999)
+    grad_clip: float = setting(1.0, "maximum gradient norm (clipping)", 0.0, 1e9)
+    warmup_steps: int = setting(20, "steps of linear warm-up of the learning rate", 0, 10_000_000)
+    decay_share: float = setting(0.6, "share of the steps, at the end, over which the learning rate falls to zero", 0.0, 1.0)
+    average: float = setting(0.98, "decay rate of the running average of the weights; 0 keeps no average", 0.0, 0.99999)
+    input_noise: float = setting(0.0, "share of input characters replaced by random characters from the corpus", 0.0, 0.9)
     eval_interval: int = setting(100, "steps between evaluations, each followed by a checkpoint", 1, 10_000_000)
-    seed: int = setting(1337, "of the first weights, the batches and the dropout", 0, MAX_SEED)
+    seed: int = setting(1337, "seed of the first weights, the batches and the dropout", 0, MAX_SEED)
 
 
 Head = tuple[int, int]  # (layer, head), both from 0

@@ -1,4 +1,4 @@
-"""Shared fixtures: a small random network, the shipped one, and the corpus where it is at hand."""
+"""Shared fixtures: a small random network, the shipped one, the app, and the corpus if there is one."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ ROOT = Path(__file__).parent.parent
 VOCABULARY = "\n !$&',-.3:;?" + string.ascii_uppercase + string.ascii_lowercase  # Tiny Shakespeare's
 TINY = {"n_layer": 2, "n_head": 2, "n_embd": 32, "block_size": 16, "vocab_size": len(VOCABULARY)}
 
-# No deadline: a busy machine is no failure. The same examples in every run: a failure is there for everybody.
+# No deadline: a busy machine is not a failure. The same examples in every run: a failure can be reproduced.
 settings.register_profile("soliloquy", deadline=None, derandomize=True, max_examples=100)
 settings.load_profile("soliloquy")
 
 
 @pytest.fixture
 def one_thread() -> Iterator[None]:
-    """PyTorch on one thread: of networks this small two threads make short work only where nothing else runs."""
+    """PyTorch on one thread: for networks this small, a second thread only helps on an idle machine."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -43,8 +43,8 @@ def one_thread() -> Iterator[None]:
 def make_model() -> Callable[..., GPT]:
     """Makes small random networks: `make_model(seed=1, n_layer=3)`.
 
-    Weights are large, and norms are not 1, so that every part shows in the logits: with GPT-2's small first weights attention is
-    all but flat, and a fault in it would be lost in the tolerance.
+    The weights are large and the norms differ from 1, so that every part affects the logits: with GPT-2's small initial weights,
+    attention is almost uniform, and an error in it would disappear in the tolerance.
     """
 
     def make(seed: int = 0, **settings: float) -> GPT:
@@ -68,7 +68,7 @@ def tiny(make_model: Callable[..., GPT]) -> Weights:
 
 @pytest.fixture
 def make_ids() -> Callable[..., Tensor]:
-    """Makes random texts as ids: `make_ids(rows, chars, seed=1)`, (rows, chars)."""
+    """Makes random texts as ids, (rows, chars): `make_ids(rows, chars, seed=1)`."""
 
     def make(rows: int, chars: int, seed: int = 0) -> Tensor:
         return torch.randint(len(VOCABULARY), (rows, chars), generator=torch.Generator().manual_seed(seed))
@@ -78,26 +78,26 @@ def make_ids() -> Callable[..., Tensor]:
 
 @pytest.fixture(scope="session")
 def shipped() -> Weights:
-    """The model that ships. Shared by all tests: not to be changed."""
+    """The shipped model. All tests share it: do not change it."""
     return load_weights(ROOT / "weights" / "shakespeare")
 
 
 @pytest.fixture(scope="session")
 def app_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the app says on stderr."""
+    """The app's stderr."""
     return tmp_path_factory.mktemp("app") / "stderr"
 
 
 @pytest.fixture(scope="session")
 def app_url(app_log: Path) -> Iterator[str]:
-    """One app for all modules that ask it over HTTP, in the precision that it chose for this machine."""
+    """One app for all modules that need no options, over HTTP or in a browser, in the precision that it chose for this machine."""
     with app_with_log(app_log) as url:
         yield url
 
 
 @pytest.fixture(scope="module")
 def url(app_url: str, app_log: Path) -> Iterator[str]:
-    """The app; nothing may go wrong in it without being told."""
+    """The app. No exception may escape in it."""
     logged = app_log.stat().st_size
     yield app_url
     assert b"Traceback" not in app_log.read_bytes()[logged:]
@@ -121,14 +121,14 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def disk_for_a_run(tmp_path: Path) -> Iterator[Path]:
-    """A real file system that has room for a small run."""
+    """A real file system with room for a small run."""
     with mounted_disk(tmp_path / "disk", "8m") as folder:
         yield folder
 
 
 @contextmanager
 def mounted_disk(folder: Path, size: str) -> Iterator[Path]:
-    """A real file system of some size; skips where none can be made."""
+    """A real file system of the given size; skips if none can be mounted."""
     if not hasattr(os, "geteuid") or os.geteuid() != 0 or not shutil.which("mount"):
         pytest.skip("only root can mount a small disk")
     folder.mkdir()
@@ -136,12 +136,12 @@ def mounted_disk(folder: Path, size: str) -> Iterator[Path]:
     if mounted.returncode:
         pytest.skip(f"no small disk can be mounted here: {mounted.stderr.strip()}")
     yield folder
-    subprocess.run(["umount", "--lazy", folder], check=True)  # whoever wrote there may not quite be gone
+    subprocess.run(["umount", "--lazy", folder], check=True)  # a process that wrote there may still be exiting
 
 
 @pytest.fixture
 def cache_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The user's cache in an empty folder, no corpus given, and no proxy between a test and its own server."""
+    """The user's cache in an empty folder, no corpus given, and no proxy between the test and its server."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("SOLILOQUY_CORPUS", raising=False)
     for name in ("no_proxy", "NO_PROXY"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -17,11 +18,11 @@ import pytest
 from model.data import Corpus
 from model.errors import CorpusError, ParameterError, TrainingError
 from model.training import jobs as jobs_module
-from model.training import needs
-from model.training.curve import Curve
+from model.training import run as run_module
+from model.training.curve import MAX_COLUMNS, Curve
+from model.training.estimate import Pace, training_bytes
 from model.training.job import DIED, FAILED, FINISHED, RUNNING, STOPPED, STOPPING, Job
 from model.training.jobs import ROOT, Jobs, read_settings
-from model.training.pace import Pace
 from model.training.presets import PRESETS
 from model.training.run import Run
 from tests.support.admin import runs_ended, wait_for
@@ -81,7 +82,8 @@ def test_a_run_trains_to_its_end_and_tells_all_about_it(jobs: Jobs) -> None:
     assert [sample["step"] for sample in told["samples"]] == [0, 10, 20, 30]
     assert job.curve.since(told["next"] - 1)["evaluations"]["step"] == [30]
     assert "Best validation loss" in job.last_lines()[-1]
-    with pytest.raises(TrainingError, match="all its steps"):
+    assert (about["task"], about["parent"], about["kind"]) == ("pretrain", None, "gpt")
+    with pytest.raises(TrainingError, match="has already finished"):
         jobs.resume(job)
 
 
@@ -193,7 +195,7 @@ def test_a_damaged_checkpoint_is_told_and_the_one_before_it_taken(jobs: Jobs) ->
     path.write_bytes(content)
     jobs.resume(job)
     wait_for(lambda: job.about()["notice"])
-    assert "Going on from the checkpoint before it" in job.about()["notice"]
+    assert "Continuing from the checkpoint before it" in job.about()["notice"]
     assert str(jobs.folder) not in job.about()["notice"]
 
 
@@ -244,7 +246,7 @@ def test_nothing_is_measured_beside_a_run_and_no_run_waits_for_it(jobs: Jobs) ->
         with pytest.raises(TrainingError, match="could not be measured"):
             measured.result(timeout=PATIENCE_S)
     assert job.state() == RUNNING
-    with pytest.raises(TrainingError, match="can be measured once it is done"):
+    with pytest.raises(TrainingError, match="can be measured once it has ended"):
         jobs.measure_pace("lesson", {}, 65)
 
 
@@ -325,11 +327,11 @@ def test_who_was_asked_to_stop_is_one_process_not_the_run(jobs: Jobs) -> None:
         ("none", {}, "There is no preset 'none'; there are quick, lesson"),
         (["tiny"], {}, "There is no preset"),
         ("tiny", [], "The settings must be"),
-        ("tiny", {"vocab_size": 5}, "There is no setting 'vocab_size'"),
+        ("tiny", {"vocab_size": 5}, "This preset has no setting 'vocab_size'. It has average, batch_size"),
         ("tiny", {"steps": 0}, "steps must be between 1"),
         ("tiny", {"learning_rate": -1}, "learning_rate must be between 0 and 1"),
         ("tiny", {"n_head": 5}, "must be a multiple of n_head"),
-        ("tiny", {"steps": 1_000_000}, "may have 200,000 steps"),
+        ("tiny", {"steps": 1_000_000}, "up to 200,000 steps"),
         ("tiny", {"steps": 100_000, "eval_interval": 1}, "more than 10,000 evaluations"),
         (
             "tiny",
@@ -355,6 +357,35 @@ def test_only_settings_that_differ_from_the_preset_are_typed() -> None:
     assert (network.n_layer, recipe.steps, typed) == (2, 70, {"steps": 70})
 
 
+def test_asking_again_reads_no_file_that_has_not_changed(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = start(jobs, steps=5, eval_interval=5)
+    wait_for(lambda: job.state() == FINISHED)
+    read: list[Path] = []
+    read_json = run_module.read_json
+    monkeypatch.setattr(run_module, "read_json", lambda path: read.append(path) or read_json(path))
+    before = job.about()
+    read.clear()
+    assert job.about() == before
+    assert read == []
+    jobs.rename(job, "another")
+    assert job.about() == before | {"name": "another"}
+    assert read == [job.job_path]
+
+
+def test_a_new_name_in_a_line_begins_a_column(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    curve = Curve(run)
+    lines = [{"step": 0, "val_loss": 4.0}, {"step": 5, "val_loss": 3.0, "exact": 0.5, "note": "text"}, {"step": 6, "exact": 0.75}]
+    run.metrics_path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    curve.read()
+    assert curve.since(0)["evaluations"] == {"step": [0, 5, 6], "val_loss": [4.0, 3.0, None], "exact": [None, 0.5, 0.75]}
+    assert curve.best == (3.0, 5)  # a share of exact answers is no loss
+    with run.metrics_path.open("a") as file:
+        file.write(json.dumps({"step": 7} | {f"name{i}": i for i in range(1_000)}) + "\n")
+    curve.read()
+    assert len(curve.since(0)["evaluations"]) == MAX_COLUMNS + 1
+
+
 def test_a_cut_line_waits_until_it_is_whole(tmp_path: Path) -> None:
     run = Run(tmp_path)
     curve = Curve(run)
@@ -366,12 +397,14 @@ def test_a_cut_line_waits_until_it_is_whole(tmp_path: Path) -> None:
     assert curve.since(0)["steps"]["step"] == [1]
     run.metrics_path.write_text(whole * 2)
     curve.read()
-    assert curve.since(1)["steps"] == {"step": [1], "loss": [2.5], "learning_rate": [0.1], "grad_norm": [1.0], "elapsed_s": [0.1]}
+    assert curve.since(1)["steps"] == {"step": [1], "loss": [2.5], "elapsed_s": [0.1], "learning_rate": [0.1], "grad_norm": [1.0]}
 
 
 def test_the_estimate_of_memory_grows_with_what_is_asked_for() -> None:
     network, recipe, _ = read_settings("lesson", {})
-    small = needs.training_bytes(network, recipe, 10**6)
+    small = training_bytes(network, recipe, 10**6)
     assert 2**29 < small < 2**32
     larger, _, _ = read_settings("lesson", {"n_embd": 768})
-    assert needs.training_bytes(larger, recipe, 10**6) > 1.5 * small
+    assert training_bytes(larger, recipe, 10**6) > 1.5 * small
+    table, recipe, _ = read_settings("bigram", {})
+    assert training_bytes(table, recipe, 10**6) < small

@@ -6,8 +6,6 @@ import hashlib
 import json
 import re
 import shlex
-import subprocess
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -24,7 +22,7 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 FRONT_MATTER = yaml.safe_load(README.split("---")[1])
 MODEL_LINES = re.findall(r"^python -m model ([^#\n]+)", README, re.M)
-MODULES = sorted(set(re.findall(r"`python -m (benchmarks\.\w+)`", README)))
+BENCHMARKS = sorted(set(re.findall(r"`python -m benchmarks\.(\w+)`", README)))
 
 
 def requirements(name: str) -> dict[str, Requirement]:
@@ -57,16 +55,12 @@ def test_commands_are_understood(line: str) -> None:
     assert callable(make_parser().parse_args(shlex.split(line)).command)
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_benchmarks_start(module: str) -> None:
-    line = [sys.executable, "-m", module, "--help"]
-    result = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
-    assert result.returncode == 0, result.stderr
-
-
 def test_readme_names_commands() -> None:
     assert len(MODEL_LINES) >= 5
-    assert len(MODULES) >= 3
+
+
+def test_readme_names_every_benchmark() -> None:
+    assert {path.stem for path in (ROOT / "benchmarks").glob("*.py")} - {"__init__"} == set(BENCHMARKS)
 
 
 def test_shakespeare_preset_is_the_shipped_recipe() -> None:

@@ -10,12 +10,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from model.__main__ import main
 from model.config import GPTConfig, SamplingParams, TrainConfig
 from model.data import Corpus
 from model.decode import generate
@@ -26,6 +28,7 @@ from model.training.presets import PRESETS
 from model.training.process import Process
 from model.training.run import Run
 from model.training.samples import SAMPLE_CHARS, SAMPLE_TEMPERATURE
+from model.training.tasks.pretrain import Pretrain
 from model.training.trainer import EvaluationStoppedError, Trainer
 from model.weights import load_tensors, load_weights, save_tensors
 from tests.support.killing import SETTINGS, metrics_of, start_training, synthetic_text, train_killing_at_random
@@ -41,7 +44,11 @@ def corpus() -> Corpus:
 def make_trainer(folder: Path, corpus: Corpus, **settings: Any) -> Trainer:
     recipe = {"steps": 40, "batch_size": 8, "micro_batch_size": 4, "warmup_steps": 4, "eval_interval": 10} | settings
     network = GPTConfig(n_layer=2, n_head=2, n_embd=32, block_size=32, dropout=0.1)
-    return Trainer.start(Run(folder), network, TrainConfig(**recipe), corpus, CPU, torch.float32)
+    return Trainer.start(Run(folder), Pretrain(corpus, network, TrainConfig(**recipe)), CPU, torch.float32)
+
+
+def resume(folder: Path, corpus: Corpus) -> Trainer:
+    return Trainer.resume(Run(folder), Pretrain.resume(Run(folder), corpus), CPU)
 
 
 @pytest.mark.parametrize("settings", [{}, {"optimizer": "adamw", "learning_rate": 3e-3, "embedding_learning_rate": 3e-3}])
@@ -59,7 +66,7 @@ def test_best_weights_on_disk_have_the_loss_that_was_logged(tmp_path: Path, corp
     list(trainer.steps())
     best = load_weights(tmp_path)
     best.model.compute_dtype = trainer.model.compute_dtype
-    assert mean_loss(best.model, trainer.validation_ids) == pytest.approx(trainer.best, abs=2e-6)
+    assert mean_loss(best.model, trainer.task.validation_ids) == pytest.approx(trainer.best, abs=2e-6)
     logged = [v for line in Run(tmp_path).metrics() for k, v in line.items() if k.startswith("val_loss")]
     assert trainer.best == min(logged)
 
@@ -73,7 +80,7 @@ def test_stopped_and_resumed_equals_uninterrupted(tmp_path: Path, corpus: Corpus
         if metrics["step"] == stop:
             break
     first.save()
-    second = Trainer.resume(Run(tmp_path / "parts"), corpus, CPU)
+    second = resume(tmp_path / "parts", corpus)
     assert second.step == stop
     list(second.steps())
     assert metrics_of(tmp_path / "parts") == metrics_of(tmp_path / "whole")
@@ -94,12 +101,13 @@ def test_stopped_in_an_evaluation_and_resumed_equals_uninterrupted(tmp_path: Pat
         train_until_stopped_before_step_10()
     first.save()
     assert [line["step"] for line in Run(tmp_path / "parts").metrics() if "val_loss" in line] == [0]
-    second = Trainer.resume(Run(tmp_path / "parts"), corpus, CPU)
+    second = resume(tmp_path / "parts", corpus)
     assert second.step == 10
     list(second.steps())
     assert metrics_of(tmp_path / "parts") == metrics_of(tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_killed_at_random_moments_and_resumed_equals_uninterrupted(tmp_path: Path) -> None:
     kills = train_killing_at_random(tmp_path, kills=2, rng=random.Random(1))
     assert kills == 2
@@ -114,8 +122,8 @@ def test_each_evaluation_writes_a_sample_with_the_same_dice(tmp_path: Path, corp
     assert [sample["step"] for sample in samples] == [0, 10, 20, 30, 40]
     assert all(len(sample["text"]) == SAMPLE_CHARS for sample in samples)  # far longer than the context
     dice = SamplingParams(temperature=SAMPLE_TEMPERATURE, max_new_chars=SAMPLE_CHARS, seed=trainer.recipe.seed)
-    ids = generate(trainer.model.eval(), trainer.tokenizer.encode_prompt(""), dice)
-    assert samples[-1]["text"] == trainer.tokenizer.decode(ids)
+    ids = generate(trainer.model.eval(), trainer.task.tokenizer.encode_prompt(""), dice)
+    assert samples[-1]["text"] == trainer.task.tokenizer.decode(ids)
 
 
 def test_a_run_says_which_process_trains_and_how_it_ended(tmp_path: Path) -> None:
@@ -154,7 +162,7 @@ def test_a_gentle_stop_writes_a_checkpoint_of_that_moment(tmp_path: Path) -> Non
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130
     last = Run(tmp_path / "runs" / "stopped").metrics()[-1]["step"]
-    assert f"Stopped after step {last:,}" in output
+    assert f"Stopped after step {last:,}. Resume with: python -m model train --run stopped --resume --corpus corpus.txt" in output
     _, metadata, _ = Run(tmp_path / "runs" / "stopped").load()
     assert metadata["step"] == last
 
@@ -168,7 +176,7 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before_and_says_so(tmp_path:
             break
     last = tmp_path / "damaged" / "last.safetensors"
     last.write_bytes(last.read_bytes()[:-1000])
-    resumed = Trainer.resume(Run(tmp_path / "damaged"), corpus, CPU)
+    resumed = resume(tmp_path / "damaged", corpus)
     assert resumed.step == 20
     assert "damaged" in resumed.notice
     assert "step 20" in resumed.notice
@@ -182,7 +190,7 @@ def test_both_checkpoints_damaged_is_an_error_that_names_both(tmp_path: Path, co
     for name in ("last", "previous"):
         (tmp_path / f"{name}.safetensors").write_bytes(b"no tensors")
     with pytest.raises(CheckpointError, match=r"last\.safetensors.*previous\.safetensors"):
-        Trainer.resume(Run(tmp_path), corpus, CPU)
+        resume(tmp_path, corpus)
 
 
 @pytest.mark.parametrize("optimizer", ["muon", "adamw"])
@@ -213,7 +221,7 @@ def test_a_loss_that_is_no_number_is_noticed_and_the_last_good_checkpoint_stays(
 def test_a_second_run_of_the_same_name_is_refused(tmp_path: Path, corpus: Corpus) -> None:
     trainer = make_trainer(tmp_path, corpus, steps=10)
     list(trainer.steps())
-    with pytest.raises(TrainingError, match="holds a run already"):
+    with pytest.raises(TrainingError, match="already holds a run"):
         make_trainer(tmp_path, corpus)
 
 
@@ -230,7 +238,7 @@ def test_a_config_that_is_not_a_runs_is_named(tmp_path: Path, corpus: Corpus) ->
     path = tmp_path / "config.json"
     path.write_text(path.read_text().replace('"warmup_steps"', '"warm_up"'))
     with pytest.raises(CheckpointError, match=r"config\.json is not that of a run"):
-        Trainer.resume(Run(tmp_path), corpus, CPU)
+        resume(tmp_path, corpus)
 
 
 def test_a_checkpoint_without_its_optimizer_is_refused(tmp_path: Path, corpus: Corpus) -> None:
@@ -238,14 +246,14 @@ def test_a_checkpoint_without_its_optimizer_is_refused(tmp_path: Path, corpus: C
     tensors, metadata = load_tensors(tmp_path / "last.safetensors")
     del metadata["checksum"]
     save_tensors(tmp_path / "last.safetensors", {k: t for k, t in tensors.items() if "momentum" not in k}, metadata)
-    with pytest.raises(CheckpointError, match="lacks a part of the optimizer"):
-        Trainer.resume(Run(tmp_path), corpus, CPU)
+    with pytest.raises(CheckpointError, match="Part of the optimizer's state is missing"):
+        resume(tmp_path, corpus)
 
 
 def test_resuming_on_another_text_is_refused(tmp_path: Path, corpus: Corpus) -> None:
     list(make_trainer(tmp_path, corpus, steps=10).steps())
     with pytest.raises(CorpusError, match="another text"):
-        Trainer.resume(Run(tmp_path), Corpus("other", corpus.text + "!"), CPU)
+        resume(tmp_path, Corpus("other", corpus.text + "!"))
 
 
 def test_a_text_too_short_for_the_context_is_refused(tmp_path: Path) -> None:
@@ -256,8 +264,8 @@ def test_a_text_too_short_for_the_context_is_refused(tmp_path: Path) -> None:
 def test_training_never_reads_the_validation_text(tmp_path: Path, corpus: Corpus) -> None:
     trainer = make_trainer(tmp_path, corpus)
     n_train = int(0.9 * len(corpus.text))
-    assert len(trainer.batches.ids) == n_train
-    assert len(trainer.validation_ids) == len(corpus.text) - n_train + 1
+    assert len(trainer.task.batches.ids) == n_train
+    assert len(trainer.task.validation_ids) == len(corpus.text) - n_train + 1
 
 
 def test_schedule_rises_stays_and_falls_to_zero() -> None:
@@ -300,27 +308,36 @@ def run_cli(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_command_line_trains_exports_evaluates_and_samples(tmp_path: Path) -> None:
+@pytest.fixture
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """The same in this process: exit status, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        return main([*arguments]), *capsys.readouterr()
+
+    return run
+
+
+def test_the_command_line_trains_exports_evaluates_and_samples(tmp_path: Path, command: Callable[..., tuple[int, str, str]]) -> None:
     (tmp_path / "corpus.txt").write_text(synthetic_text())
     trained = run_cli("train", "--preset", "tiny", "--run", "mine", "--corpus", "corpus.txt", "--steps", "20", folder=tmp_path)
     assert trained.returncode == 0, trained.stderr
     assert "loss=" in trained.stderr
     assert "chars/s=" in trained.stderr
-    exported = run_cli("export", "runs/mine", "weights/mine", folder=tmp_path)
-    assert exported.returncode == 0, exported.stderr
+    assert command("export", "runs/mine", "weights/mine")[0] == 0
     assert json.loads((tmp_path / "weights/mine/config.json").read_text())["about"]["recipe"]["steps"] == 20
     best = min(v for line in Run(tmp_path / "runs/mine").metrics() for k, v in line.items() if k.startswith("val"))
-    evaluated = run_cli("eval", "--weights", "weights/mine", "--corpus", "corpus.txt", folder=tmp_path)
-    loss = float(evaluated.stdout.split("validation loss ")[1].split()[0])
-    assert loss == pytest.approx(best, abs=0.002)
-    unseeded = [run_cli("sample", "--weights", "weights/mine", "--length", "30", folder=tmp_path) for _ in range(2)]
-    assert unseeded[0].stdout != unseeded[1].stdout
-    assert unseeded[0].stderr.startswith("seed ")
+    _, evaluated, _ = command("eval", "--weights", "weights/mine", "--corpus", "corpus.txt")
+    assert float(evaluated.split("validation loss ")[1].split()[0]) == pytest.approx(best, abs=0.002)
+    unseeded = [command("sample", "--weights", "weights/mine", "--length", "30") for _ in range(2)]
+    assert unseeded[0][1] != unseeded[1][1]
+    assert unseeded[0][2].startswith("seed ")
     sampling = ("sample", "--weights", "weights/mine", "--prompt", "the “", "--length", "30", "--seed", "4")
-    sampled = run_cli(*sampling, folder=tmp_path)
-    assert sampled.stdout.startswith("the ")
-    assert "Left out" in sampled.stderr
-    assert sampled.stdout == run_cli(*sampling, folder=tmp_path).stdout
+    _, text, said = command(*sampling)
+    assert text.startswith("the ")
+    assert "Left out" in said
+    assert text == run_cli(*sampling, folder=tmp_path).stdout
 
 
 @pytest.mark.parametrize(
@@ -340,15 +357,24 @@ def test_the_command_line_trains_exports_evaluates_and_samples(tmp_path: Path) -
         (("sample", "--device", "cuda"), "no CUDA device"),
     ],
 )
-def test_bad_input_ends_with_one_clear_line(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
+def test_bad_input_ends_with_one_clear_line(
+    tmp_path: Path, command: Callable[..., tuple[int, str, str]], arguments: tuple[str, ...], message: str
+) -> None:
     if "cuda" in arguments and torch.cuda.is_available():
         pytest.skip("this machine has a CUDA device, so asking for one is no error")
     (tmp_path / "corpus.txt").write_text(synthetic_text())
     (tmp_path / "empty.txt").write_text("")
     (tmp_path / "short.txt").write_text("To be")
     (tmp_path / "latin1.txt").write_bytes("café".encode("latin-1"))
-    result = run_cli(*arguments, folder=tmp_path)
+    status, _, said = command(*arguments)
+    assert status == 2
+    assert said.startswith("error: ")
+    assert message in said
+    assert "Traceback" not in said
+
+
+def test_a_process_with_bad_input_ends_with_its_line_and_a_status(tmp_path: Path) -> None:
+    result = run_cli("eval", "--weights", "nowhere", folder=tmp_path)
     assert result.returncode == 2
-    assert result.stderr.startswith("error: ")
-    assert message in result.stderr
-    assert "Traceback" not in result.stderr
+    assert result.stderr.startswith("error: There is no folder")
+    assert result.stderr.count("\n") == 1

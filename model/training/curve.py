@@ -1,4 +1,7 @@
-"""The metrics of a run as columns, read while another process goes on writing them: each line once, however many ask."""
+"""The metrics of a run as columns, read while another process writes them: each line once, however many viewers there are.
+
+The names of the columns come from the lines: each task has its own metrics.
+"""
 
 from __future__ import annotations
 
@@ -13,21 +16,20 @@ from typing import Any
 
 from model.training.run import Run, read_lines
 
-MAX_LINES = 400_000  # of one run, in memory; what comes after is not shown
-
-STEP_NAMES = ("loss", "learning_rate", "grad_norm", "elapsed_s")
-EVALUATION_NAMES = ("val_loss", "val_loss_average")
+MAX_LINES = 400_000  # of one run, in memory; later lines are not shown
+MAX_COLUMNS = 32  # of each kind of line; further names are ignored
 
 
 class Columns:
-    """Numbers of lines of one kind.
+    """The numbers in the lines of one kind.
 
     Attributes:
-        lines: each one's number in the file, from 0.
-        steps: each one's step.
+        lines: the number of each line in the file, from 0.
+        steps: the step of each line.
+        values: the other numbers by name; NaN where a line has none.
     """
 
-    def __init__(self, names: tuple[str, ...]):
+    def __init__(self, *names: str):
         self.lines, self.steps = array("q"), array("q")
         self.values = {name: array("d") for name in names}
 
@@ -35,12 +37,21 @@ class Columns:
         return len(self.lines)
 
     def add(self, number: int, line: dict[str, Any]) -> None:
-        """Adds a line. What it does not have is no number."""
-        step, values = int(line["step"]), [float(line.get(name, math.nan)) for name in self.values]  # first: a bad line adds nothing
+        """Adds a line. A name that no earlier line had begins a new column."""
+        step = int(line["step"])
+        values = {name: float(value) for name, value in line.items() if name != "step" and isinstance(value, (int, float))}
+        for name in values:
+            if name not in self.values and len(self.values) < MAX_COLUMNS:
+                self.values[name] = array("d", [math.nan]) * len(self)
         self.lines.append(number)
         self.steps.append(step)
-        for column, value in zip(self.values.values(), values, strict=True):
-            column.append(value)
+        for name, column in self.values.items():
+            column.append(values.get(name, math.nan))
+
+    def last(self, name: str) -> float | None:
+        """The newest number in a column; None if there is none."""
+        column = self.values.get(name)
+        return column[-1] if column and math.isfinite(column[-1]) else None
 
     def since(self, number: int) -> dict[str, list[float | None]]:
         """Lines from a number on, as JSON values."""
@@ -50,12 +61,12 @@ class Columns:
 
 
 class Curve:
-    """All that a run has measured so far.
+    """All metrics of a run so far.
 
     Attributes:
-        edition: another one when lines that were there are gone, as when a run that was killed is resumed from its checkpoint: who
-            read them has to read all again.
-        n_lines: how many lines there are, of both kinds.
+        edition: changes when lines disappear, as when a killed run is resumed from its checkpoint: viewers then have to read all lines
+            again.
+        n_lines: the number of lines, of both kinds.
     """
 
     def __init__(self, run: Run):
@@ -65,11 +76,11 @@ class Curve:
 
     def _forget(self) -> None:
         self.edition, self.n_lines = secrets.token_hex(4), 0
-        self.steps, self.evaluations = Columns(STEP_NAMES), Columns(EVALUATION_NAMES)
+        self.steps, self.evaluations = Columns("loss", "elapsed_s"), Columns("val_loss")
         self._read_bytes, self._file = 0, 0
 
     def read(self) -> None:
-        """Reads what is new."""
+        """Reads the new lines."""
         with self._lock:
             try:
                 with self._run.metrics_path.open("rb") as file:
@@ -100,13 +111,13 @@ class Curve:
         self.n_lines += 1
 
     def since(self, number: int, edition: str | None = None) -> dict[str, Any]:
-        """Lines from a number on as JSON values, with the sample of each evaluation among them; from the first on, for who has lines of
-        another edition."""
+        """Lines from a number on as JSON values, with the sample of each evaluation among them; all lines, if the caller's are of another
+        edition."""
         with self._lock:
             if edition is not None and edition != self.edition:
                 number = 0
             evaluations = self.evaluations.since(number)
-            told = {
+            found = {
                 "from": number,
                 "edition": self.edition,
                 "next": self.n_lines,
@@ -115,7 +126,7 @@ class Curve:
             }
         wanted = set(evaluations["step"])
         samples = read_lines(self._run.samples_path) if wanted else []
-        return told | {"samples": [sample for sample in samples if sample.get("step") in wanted]}
+        return found | {"samples": [sample for sample in samples if sample.get("step") in wanted]}
 
     @property
     def step(self) -> int:
@@ -124,16 +135,16 @@ class Curve:
 
     @property
     def best(self) -> tuple[float, int] | None:
-        """The lowest validation loss and its step, if there was an evaluation."""
+        """The lowest validation loss and its step; None before the first evaluation."""
         pairs = (
             (loss, step)
-            for column in self.evaluations.values.values()
+            for name, column in self.evaluations.values.items()
             for loss, step in zip(column, self.evaluations.steps, strict=True)
-            if math.isfinite(loss)
+            if name.startswith("val_loss") and math.isfinite(loss)
         )
         return min(pairs, default=None)
 
     def seconds_per_step(self, over: int) -> float | None:
-        """How long a step takes, evaluations and checkpoints included, over the last ones; None before there are two."""
+        """Mean time of the last steps, evaluations and checkpoints included; None before there are two steps."""
         elapsed, steps = self.steps.values["elapsed_s"][-over - 1 :], self.steps.steps[-over - 1 :]
         return (elapsed[-1] - elapsed[0]) / (steps[-1] - steps[0]) if len(steps) > 1 else None

@@ -1,8 +1,8 @@
-"""Training in processes of their own, one at a time: started, found again, stopped, resumed.
+"""Runs in processes of their own, one at a time: started, found again, stopped, resumed.
 
-A training is the public command line, `python -m model train`, in a session of its own, so that it goes on when the app ends or is
-killed. All that is known of it lies in its folder (see `model.training.job`), so that an app that starts later finds it. What it says
-goes to a file: a pipe would fill up and hold it, or break.
+A run is a process of the public command line, `python -m model train`, in a session of its own, so that it continues when the app ends or
+is killed. Everything known about it is in its folder (see `model.training.job`), so that an app that starts later finds it. Its output
+goes to a file: a pipe would fill up and block it, or break.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from model.config import GPTConfig, TrainConfig
+from model.config import NetworkConfig, TrainConfig
 from model.data import TINY_SHAKESPEARE, Corpus, check_length
 from model.errors import CheckpointError, ParameterError, TrainingError
 from model.files import write_atomically
+from model.network.kinds import kind_of
+from model.training.estimate import Pace, check_memory, pace_key, training_threads
 from model.training.job import FINISHED, MAX_NAME_CHARS, Job, check_name, flags
-from model.training.memory import check_memory, training_threads
-from model.training.pace import Pace, depends_on
-from model.training.presets import PRESETS
+from model.training.presets import PRETRAIN, pretraining_presets
 from model.training.process import Process
 
 log = logging.getLogger(__name__)
@@ -42,21 +42,18 @@ ROOT = Path(__file__).parent.parent.parent  # where `python -m model` is found
 MAX_RUNS = 100
 MAX_EVALUATIONS = 10_000  # of one run: each writes a sample
 MAX_STEPS = 200_000  # of one run: the page shows each
-CLAIM_S = 20.0  # how long one start waits for another, which takes milliseconds
-STOP_PATIENCE_S = 60.0  # for a step, or what an evaluation has under way, and a checkpoint; after that a run is killed
+LOCK_TIMEOUT_S = 20.0  # how long one start waits for another, which takes milliseconds
+STOP_PATIENCE_S = 60.0  # for a step, or the current pass of an evaluation, and a checkpoint; after that a run is killed
 MEASURING_S = 120.0  # the longest that measuring a pace may take
 DELETED = ".deleted-"
-SECRETS = ("ADMIN_PASSWORD", "HF_TOKEN")  # none of the trainer's business
-
-NETWORK_SETTINGS = {f.name for f in fields(GPTConfig) if f.name != "vocab_size"}
-RECIPE_SETTINGS = {f.name for f in fields(TrainConfig)}
+SECRETS = ("ADMIN_PASSWORD", "HF_TOKEN")  # not passed on to the trainer
 
 
 class Jobs:
     """The runs of a folder.
 
     Args:
-        folder: runs/. Two apps may share it.
+        folder: runs/. Several apps may share it.
     """
 
     def __init__(self, folder: Path):
@@ -74,8 +71,8 @@ class Jobs:
                 self._kill_later(process, max(0.0, asked + STOP_PATIENCE_S - time.time()))
 
     def all(self) -> list[Job]:
-        """All runs, the newest first. A folder that is a link elsewhere is none."""
-        self._children = [child for child in self._children if child.poll() is None]  # the dead are let go
+        """All runs, newest first. Symbolic links are left out."""
+        self._children = [child for child in self._children if child.poll() is None]  # reaps those that have ended
         try:
             with os.scandir(self.folder) as entries:
                 names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False) and not entry.name.startswith(".")]
@@ -88,7 +85,7 @@ class Jobs:
         return sorted(runs, key=_created, reverse=True)
 
     def find(self, run: str) -> Job | None:
-        """A run by its id. What comes from outside is compared with the folders that there are, and never made a path."""
+        """A run by its id. The id is compared with the names of existing folders, and never made into a path."""
         known = self._jobs.get(run)
         if known and known.is_run:
             return known
@@ -103,13 +100,13 @@ class Jobs:
 
         Args:
             settings: those that differ from the preset's.
-            own_text: whether the corpus is a text of the user's, to be kept with the run; else it is the one that the trainer takes.
-            name: what the page calls it; None makes one up.
+            own_text: whether the corpus is the user's own text, to be kept with the run; otherwise it is the trainer's default.
+            name: for the page; None derives one.
 
         Raises:
-            ParameterError: there is no such preset or setting, a setting is outside its range, or the memory does not suffice.
+            ParameterError: there is no such preset or setting, a setting is outside its range, or there is not enough memory.
             CorpusError: the corpus is too short for the context.
-            TrainingError: another run is being trained; names it.
+            TrainingError: another run, which is named, is being trained.
             CheckpointError: the disk cannot be written to.
         """
         network, recipe, typed = read_settings(preset, settings)
@@ -120,7 +117,7 @@ class Jobs:
         shown = check_name(name) if name is not None else f"{preset}, {corpus.name}"[:MAX_NAME_CHARS]
         with self._starting():
             if len(self.all()) >= MAX_RUNS:
-                raise TrainingError(f"There are {MAX_RUNS} runs, the most that are kept. Delete some and start again.")
+                raise TrainingError(f"There are {MAX_RUNS} runs already, and no more are kept. Delete some, then start again.")
             job = Job(self.folder / f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}")
             try:
                 if own_text:
@@ -129,6 +126,7 @@ class Jobs:
                     name=shown,
                     preset=preset,
                     settings=typed,
+                    kind=kind_of(network),
                     network=asdict(network),
                     recipe=asdict(recipe),
                     corpus={"name": corpus.name, "characters": len(corpus.text), "own": own_text},
@@ -137,36 +135,39 @@ class Jobs:
                 )
                 self._launch(job, resume=False)
             except CheckpointError:
-                shutil.rmtree(job.folder, ignore_errors=True)  # nothing of a run that did not begin is left
+                shutil.rmtree(job.folder, ignore_errors=True)  # a run that did not begin leaves nothing behind
                 raise
         return job
 
     def resume(self, job: Job) -> None:
-        """Goes on with a run that is not trained any more.
+        """Resumes a run that is no longer being trained.
 
         Raises:
-            TrainingError: it has all its steps, it is of the terminal on a text of its own, or a run is being trained.
+            TrainingError: it has finished, only a terminal can resume it, or a run is being trained.
         """
         with self._starting():
             if job.state() == FINISHED:
-                raise TrainingError(f"{job.name} has all its steps. Start a new run with more of them.")
-            if "preset" not in job.asked() and job.settings()["corpus"].get("name") != TINY_SHAKESPEARE:
-                raise TrainingError(f"{job.name} was started in a terminal on a text that lies elsewhere. Resume it there, with --corpus.")
+                raise TrainingError(f"{job.name} has already finished. Start a new run with more steps.")
+            if job.task != PRETRAIN:
+                if not job.run.has_checkpoint():
+                    raise TrainingError(f"{job.name} has no checkpoint yet. Resume it in a terminal, with --from.")
+            elif "preset" not in job.asked() and job.settings()["corpus"].get("name") != TINY_SHAKESPEARE:
+                raise TrainingError(f"{job.name} was started in a terminal with its own text. Resume it there, with --corpus.")
             self._launch(job, resume=job.run.exists())
 
-    def known_pace(self, network: GPTConfig, recipe: TrainConfig) -> Pace | None:
-        """How long the parts of such a training take, if that was measured."""
-        return self._paces.get(depends_on(network, recipe))
+    def known_pace(self, network: NetworkConfig, recipe: TrainConfig) -> Pace | None:
+        """The pace of such a training, if it was measured."""
+        return self._paces.get(pace_key(network, recipe))
 
     def measure_pace(self, preset: object, settings: object, vocab_size: int) -> Pace:
-        """How long the parts of such a training take here, in a process like a trainer's, unless it is known. Takes some seconds.
+        """The pace of such a training on this machine, measured in a process like a trainer's unless it is known. Takes some seconds.
 
         Args:
             vocab_size: different characters of the corpus.
 
         Raises:
             ParameterError: as `start`.
-            TrainingError: a run is being trained, beside which nothing can be measured; or it could not be measured.
+            TrainingError: a run is being trained, which would slow the measurement; or the measurement failed.
         """
         network, recipe, typed = read_settings(preset, settings)
         network = replace(network, vocab_size=vocab_size)
@@ -175,11 +176,11 @@ class Jobs:
             if known := self.known_pace(network, recipe):
                 return known
             if busy := self.running():
-                raise TrainingError(f"{busy.name} is being trained: how long another run takes can be measured once it is done.")
+                raise TrainingError(f"{busy.name} is being trained. The time of another run can be measured once it has ended.")
             pace = self._measure(["--preset", str(preset), "--vocab-size", str(vocab_size), *flags(typed)], training_threads(network))
-            if self.running():  # of another app, or of a terminal: beside it everything takes longer
-                raise TrainingError("A run was started meanwhile.")
-            self._paces[depends_on(network, recipe)] = pace
+            if self.running():  # started by another app or in a terminal: everything takes longer beside it
+                raise TrainingError("A run was started during the measurement.")
+            self._paces[pace_key(network, recipe)] = pace
             return pace
 
     def _measure(self, arguments: list[str], threads: int) -> Pace:
@@ -190,21 +191,24 @@ class Jobs:
             env=trainers_environment(threads),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            start_new_session=True,  # it steps back with its session, which must not be the app's
+            start_new_session=True,  # its whole session gets a low priority, so it must not be the app's
         ) as child:
             self._measurer = child
-            Process.find(child.pid).step_back()
+            Process.find(child.pid).lower_priority()
             try:
-                told = json.loads(child.communicate(timeout=MEASURING_S)[0])
-                return Pace(**{field.name: told[field.name] for field in fields(Pace)})
+                measured = json.loads(child.communicate(timeout=MEASURING_S)[0])
+                return Pace(**{field.name: measured[field.name] for field in fields(Pace)})
             except (subprocess.TimeoutExpired, ValueError, KeyError) as error:
-                raise TrainingError("How long it takes could not be measured.") from error
+                raise TrainingError("The time could not be measured.") from error
             finally:
                 child.kill()
                 self._measurer = None
 
     def stop(self, job: Job, firmly: bool = False) -> None:
-        """Asks a run to write a checkpoint and end; kills it if it has not after a while, or at once. Takes no time itself.
+        """Asks a run to write a checkpoint and end, and kills it if it has not ended after a while. Returns at once.
+
+        Args:
+            firmly: kill it now, without a checkpoint.
 
         Raises:
             TrainingError: it is not being trained.
@@ -215,14 +219,14 @@ class Jobs:
         process.signal(signal.SIGKILL if firmly else signal.SIGTERM)
         if not firmly:
             self._kill_later(process, STOP_PATIENCE_S)
-        with contextlib.suppress(CheckpointError):  # a full disk keeps nothing from being stopped
+        with contextlib.suppress(CheckpointError):  # a full disk must not prevent a stop
             job.note_stop(process)
 
     def rename(self, job: Job, name: object) -> None:
-        """Calls a run something else on the page. Its folder stays.
+        """Changes a run's name on the page. Its folder stays.
 
         Raises:
-            ParameterError: it is no name.
+            ParameterError: the name is not valid.
         """
         job.note(name=check_name(name))
 
@@ -238,32 +242,32 @@ class Jobs:
                 raise TrainingError(f"{job.name} is being trained. Stop it first.")
             gone = self.folder / f"{DELETED}{job.id}-{secrets.token_hex(2)}"
             try:
-                job.folder.rename(gone)  # at once: no half of it is ever listed
+                job.folder.rename(gone)  # atomic: no half-deleted run is ever listed
                 shutil.rmtree(gone)
             except OSError as error:
                 raise CheckpointError(f"{job.name} could not be deleted: {error.strerror}.") from error
 
     @contextlib.contextmanager
     def _starting(self) -> Iterator[None]:
-        """The right to start a run while none is being trained, among all processes.
+        """Keeps other processes from starting a run, while none is being trained.
 
         Raises:
-            TrainingError: one is; names it.
+            TrainingError: a run, which is named, is being trained.
         """
         with self._alone():
             if busy := self.running():
                 raise TrainingError(
-                    f"{busy.name} is being trained, and one run is trained at a time. Stop it first, or wait until it is done."
+                    f"{busy.name} is being trained. Only one run trains at a time: stop it first, or wait until it has ended."
                 )
             yield
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
-        """Keeps others from starting, resuming or deleting."""
+        """Keeps other processes from starting, resuming or deleting a run."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             lock = FileLock(self.folder / ".lock")
-            lock.acquire(timeout=CLAIM_S)
+            lock.acquire(timeout=LOCK_TIMEOUT_S)
         except Timeout:
             raise TrainingError("Another run is being started. Try again in a moment.") from None
         except OSError as error:
@@ -274,10 +278,10 @@ class Jobs:
             lock.release()
 
     def _launch(self, job: Job, resume: bool) -> None:
-        if measurer := self._measurer:  # whoever starts does not wait for it
+        if measurer := self._measurer:  # a start does not wait for a measurement
             measurer.kill()
         command = [sys.executable, "-m", "model", *job.arguments(resume), "--runs", str(self.folder)]
-        threads = job.asked().get("threads") or training_threads(GPTConfig(**job.settings()["network"]))
+        threads = job.asked().get("threads") or training_threads(job.network())
         try:
             with job.log_path.open("ab") as output:
                 child = subprocess.Popen(
@@ -292,13 +296,13 @@ class Jobs:
         except OSError as error:
             raise CheckpointError(f"{job.name} could not be started: {error.strerror}.") from error
         process = Process.find(child.pid)
-        process.step_back()
+        process.lower_priority()
         job.run.note_process(process)
         self._children.append(child)
         log.info("started %s as process %d", job.id, child.pid)
 
     def _kill_later(self, process: Process, after_s: float) -> None:
-        """Kills a process that does not end by itself."""
+        """Kills a process after some seconds, if it is still alive."""
         timer = threading.Timer(after_s, process.signal, [signal.SIGKILL])
         timer.daemon = True
         timer.start()
@@ -308,40 +312,40 @@ def trainers_environment(threads: int) -> dict[str, str]:
     """The environment of a process that trains."""
     return {key: value for key, value in os.environ.items() if key not in SECRETS} | {
         "OMP_NUM_THREADS": str(threads),
-        "GOMP_SPINCOUNT": "0",  # helpers that wait leave the processor to others: beside other work small steps took an eighth
+        "GOMP_SPINCOUNT": "0",  # waiting threads yield the processor: beside other work small steps took an eighth of the time
         "PYTHONUNBUFFERED": "1",
         "TQDM_MININTERVAL": "60",  # a line of the log a minute, not ten a second
     }
 
 
-def read_settings(preset: object, settings: object) -> tuple[GPTConfig, TrainConfig, dict[str, Any]]:
-    """Network and recipe of a preset with some settings changed, and those that really differ.
+def read_settings(preset: object, settings: object) -> tuple[NetworkConfig, TrainConfig, dict[str, Any]]:
+    """Network and recipe of a pretraining preset with some settings changed, and the settings that really differ.
 
     Raises:
-        ParameterError: there is no such preset or setting, or one is outside its range.
+        ParameterError: there is no such preset or setting, or a value is outside its range.
     """
-    if not isinstance(preset, str) or preset not in PRESETS:
-        raise ParameterError(f"There is no preset {str(preset)[:40]!r}; there are {', '.join(PRESETS)}.")
+    presets = pretraining_presets()
+    if not isinstance(preset, str) or preset not in presets:
+        raise ParameterError(f"There is no preset {str(preset)[:40]!r}; there are {', '.join(presets)}.")
     if not isinstance(settings, dict):
-        raise ParameterError("The settings must be given as a JSON object, name by name.")
-    if unknown := settings.keys() - NETWORK_SETTINGS - RECIPE_SETTINGS:
-        raise ParameterError(f"There is no setting {str(min(unknown))[:40]!r}.")
-    base = PRESETS[preset]
-    network = replace(base.network, **{key: value for key, value in settings.items() if key in NETWORK_SETTINGS})
-    recipe = replace(base.recipe, **{key: value for key, value in settings.items() if key in RECIPE_SETTINGS})
-    before, after = asdict(base.network) | asdict(base.recipe), asdict(network) | asdict(recipe)
-    return network, recipe, {key: value for key, value in after.items() if value != before[key]}
+        raise ParameterError("The settings must be a JSON object of names and values.")
+    before, after = presets[preset], presets[preset].changed(settings)
+    assert isinstance(after.network, NetworkConfig)
+    old, new = (asdict(each.network) | asdict(each.recipe) for each in (before, after))
+    return after.network, after.recipe, {key: value for key, value in new.items() if value != old[key]}
 
 
 def _check_length_of_run(recipe: TrainConfig) -> None:
     """
     Raises:
-        ParameterError: a run would be longer than the page can show.
+        ParameterError: a run has more steps or evaluations than the page can show.
     """
     if recipe.steps > MAX_STEPS:
-        raise ParameterError(f"A run that is started here may have {MAX_STEPS:,} steps, not {recipe.steps:,}. Train it in a terminal.")
+        raise ParameterError(
+            f"A run on this page can have up to {MAX_STEPS:,} steps, not {recipe.steps:,}. Start a longer one in a terminal."
+        )
     if recipe.steps // recipe.eval_interval > MAX_EVALUATIONS:
-        raise ParameterError(f"This would be more than {MAX_EVALUATIONS:,} evaluations. Take an eval_interval of more steps.")
+        raise ParameterError(f"This run would have more than {MAX_EVALUATIONS:,} evaluations. Choose a larger eval_interval.")
 
 
 def _created(job: Job) -> tuple[float, str]:

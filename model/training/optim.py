@@ -1,7 +1,7 @@
 """Optimizers, schedule and running average.
 
 Muon (K. Jordan et al., 2024; `torch.optim.Muon`) turns each matrix's momentum into the nearest orthogonal matrix before the step.
-It is for the matrices inside the blocks; embeddings and norms are AdamW's. On Tiny Shakespeare it needs less than half the
+It updates the matrices inside the blocks; AdamW updates embeddings and norms. On Tiny Shakespeare it needs less than half the
 steps of AdamW alone.
 """
 
@@ -12,14 +12,18 @@ from torch import Tensor
 
 from model.config import TrainConfig
 from model.errors import CheckpointError
-from model.network.gpt import GPT
+from model.network import Network
 
 
-def make_optimizers(model: GPT, config: TrainConfig) -> list[torch.optim.Optimizer]:
-    """The optimizers of a recipe. Every parameter group keeps its highest learning rate as `peak`."""
-    in_blocks = {name: p.dim() == 2 and ".h." in name for name, p in model.named_parameters()}
-    matrices = [p for name, p in model.named_parameters() if in_blocks[name]]
-    others = [p for name, p in model.named_parameters() if not in_blocks[name]]
+def make_optimizers(model: Network, config: TrainConfig) -> list[torch.optim.Optimizer]:
+    """The optimizers of a recipe. Every parameter group keeps its highest learning rate as `peak`.
+
+    In a network without blocks all parameters count as matrices, so learning rate and weight decay apply to them.
+    """
+    has_blocks = any(".h." in name for name, _ in model.named_parameters())
+    is_matrix = {name: not has_blocks or (p.dim() == 2 and ".h." in name) for name, p in model.named_parameters()}
+    matrices = [p for name, p in model.named_parameters() if is_matrix[name]]
+    others = [p for name, p in model.named_parameters() if not is_matrix[name]]
     betas = (0.9, config.beta2)
     if config.optimizer == "muon":
         optimizers = [
@@ -39,28 +43,28 @@ def make_optimizers(model: GPT, config: TrainConfig) -> list[torch.optim.Optimiz
 
 
 def schedule(step: int, config: TrainConfig) -> float:
-    """Share of the highest learning rate at a step: a rise, a plateau, and a straight fall to zero at the end."""
+    """Learning rate at a step as a share of the highest: a linear rise, a plateau, and a linear fall to zero at the end."""
     rise = (step + 1) / config.warmup_steps if config.warmup_steps else 1.0
     fall = (config.steps - step) / (config.decay_share * config.steps) if config.decay_share else 1.0
     return min(1.0, rise, fall)
 
 
 def set_learning_rate(optimizers: list[torch.optim.Optimizer], share: float) -> None:
-    """Sets every group to a share of its own highest rate."""
+    """Sets every group's learning rate to a share of its own highest."""
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["lr"] = group["peak"] * share
 
 
 @torch.no_grad()
-def update_average(average: dict[str, Tensor], model: GPT, keep: float, step: int) -> None:
-    """Moves a running average of the weights on; it forgets faster at the start, where the first weights would linger."""
+def update_average(average: dict[str, Tensor], model: Network, keep: float, step: int) -> None:
+    """Updates a running average of the weights. It forgets faster at the start, when the first weights would linger."""
     keep = min(keep, (step + 1) / (step + 10))
     torch._foreach_lerp_(list(average.values()), [model.state_dict()[key] for key in average], 1 - keep)
 
 
 def flatten_state(optimizers: list[torch.optim.Optimizer]) -> dict[str, Tensor]:
-    """Everything the optimizers remember, by name, for a checkpoint."""
+    """The state of all optimizers as tensors by name, for a checkpoint."""
     return {
         f"optimizer.{n}.{index}.{key}": value
         for n, optimizer in enumerate(optimizers)
@@ -73,7 +77,7 @@ def restore_state(optimizers: list[torch.optim.Optimizer], tensors: dict[str, Te
     """The reverse of `flatten_state`.
 
     Raises:
-        CheckpointError: a parameter has no state.
+        CheckpointError: the state of a parameter is missing.
     """
     for n, optimizer in enumerate(optimizers):
         state: dict[int, dict[str, Tensor]] = {}
@@ -82,5 +86,5 @@ def restore_state(optimizers: list[torch.optim.Optimizer], tensors: dict[str, Te
                 index, key = name.split(".", 3)[2:]
                 state.setdefault(int(index), {})[key] = tensor
         if len(state) != sum(len(group["params"]) for group in optimizer.param_groups):
-            raise CheckpointError("The checkpoint lacks a part of the optimizer's state.")
+            raise CheckpointError("Part of the optimizer's state is missing from the checkpoint.")
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

@@ -1,34 +1,83 @@
-"""Named recipes, each with what it is for."""
+"""Named recipes, each with its purpose, and the settings that each allows."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, fields, replace
+from typing import Any
 
-from model.config import GPTConfig, TrainConfig
+from model.config import BigramConfig, Checked, GPTConfig, NetworkConfig, TrainConfig, setting
+from model.errors import ParameterError
+
+PRETRAIN, SFT = "pretrain", "sft"
+FIXED = {"vocab_size"}  # not a setting: it comes from the corpus or the parent
+NO_BLOCKS = frozenset({"optimizer", "embedding_learning_rate"})  # without effect where there are no blocks
+
+
+@dataclass(frozen=True)
+class FromParent(Checked):
+    """What a fine-tuning run may change in the network of its parent."""
+
+    dropout: float = setting(0.1, "dropout: share of channels set to zero during training", 0.0, 0.9)
+
+    def network(self, parent: NetworkConfig) -> NetworkConfig:
+        """The parent's shape with this dropout, where the network has any."""
+        return replace(parent, dropout=self.dropout) if isinstance(parent, GPTConfig) else parent
 
 
 @dataclass(frozen=True)
 class Preset:
-    """A network and how to train it."""
+    """A network and how to train it.
+
+    Attributes:
+        network: its shape, or what changes in the parent's.
+        without: settings of the recipe that have no effect here.
+    """
 
     about: str
-    network: GPTConfig
+    network: NetworkConfig | FromParent
     recipe: TrainConfig
+    task: str = PRETRAIN
+    without: frozenset[str] = frozenset()
+
+    def network_settings(self) -> list[Field[Any]]:
+        """The settings of the network."""
+        return [f for f in fields(self.network) if f.name not in FIXED]
+
+    def recipe_settings(self) -> list[Field[Any]]:
+        """The settings of the recipe."""
+        return [f for f in fields(self.recipe) if f.name not in self.without]
+
+    def changed(self, settings: Mapping[str, Any]) -> Preset:
+        """This preset with other settings.
+
+        Raises:
+            ParameterError: there is no such setting here, or a value is outside its range.
+        """
+        network, recipe = ({f.name for f in group} for group in (self.network_settings(), self.recipe_settings()))
+        for name in settings:
+            if name not in network | recipe:
+                raise ParameterError(f"This preset has no setting {str(name)[:40]!r}. It has {', '.join(sorted(network | recipe))}.")
+        return replace(
+            self,
+            network=replace(self.network, **{name: value for name, value in settings.items() if name in network}),
+            recipe=replace(self.recipe, **{name: value for name, value in settings.items() if name in recipe}),
+        )
 
 
 PRESETS = {
     "quick": Preset(
-        "a small network, for a first look: 0.8 M parameters; it learns to write words and lines that make no sense",
+        "a small network for a first look: 0.8 M parameters; it learns to write words and lines that make no sense",
         GPTConfig(n_layer=4, n_head=4, n_embd=128, block_size=64, dropout=0.0),
         TrainConfig(steps=1_500, batch_size=16, eval_interval=150),
     ),
     "lesson": Preset(
-        "the shipped network, trained within one lesson: 10.7 M parameters, with less dropout than in a long training",
+        "the network that ships, trained within one lesson: 10.7 M parameters, with less dropout than a long training needs",
         GPTConfig(n_layer=6, n_head=6, n_embd=384, block_size=256, dropout=0.2),
         TrainConfig(steps=1_700, batch_size=16, warmup_steps=50, average=0.99, eval_interval=170),
     ),
     "shakespeare": Preset(
-        "the shipped model itself: 10.7 M parameters, trained for hours",
+        "the model that ships: 10.7 M parameters, trained for hours",
         GPTConfig(n_layer=6, n_head=6, n_embd=384, block_size=256, dropout=0.35),
         TrainConfig(steps=8_000, batch_size=16, warmup_steps=50, average=0.995, eval_interval=200),
     ),
@@ -48,10 +97,54 @@ PRESETS = {
             eval_interval=250,
         ),
     ),
+    "bigram": Preset(
+        "the lecture's first network, a table of which character follows which: 4,225 parameters, trained in seconds",
+        BigramConfig(block_size=8),
+        TrainConfig(
+            steps=3_000,
+            batch_size=32,
+            micro_batch_size=32,
+            optimizer="adamw",
+            learning_rate=1e-2,
+            embedding_learning_rate=1e-2,
+            weight_decay=0.01,
+            beta2=0.999,
+            grad_clip=1e9,  # the lecture does not clip
+            warmup_steps=0,
+            decay_share=0.0,
+            average=0.0,
+            eval_interval=300,
+        ),
+        without=NO_BLOCKS,
+    ),
     "tiny": Preset(
-        "a very small network, for a try: it is done in seconds, and it shows",
+        "a very small network for trying things out: it trains in seconds, and its text shows it",
         GPTConfig(n_layer=2, n_head=2, n_embd=32, block_size=32, dropout=0.1),
         TrainConfig(steps=60, batch_size=8, micro_batch_size=4, warmup_steps=5, eval_interval=20, input_noise=0.02),
     ),
+    "sft": Preset(
+        "supervised fine-tuning of a model on pairs of request and answer",
+        FromParent(dropout=0.1),
+        TrainConfig(
+            steps=250,
+            batch_size=64,
+            micro_batch_size=16,
+            optimizer="adamw",
+            learning_rate=3e-4,
+            embedding_learning_rate=3e-4,
+            warmup_steps=10,
+            decay_share=1.0,
+            average=0.0,
+            eval_interval=50,
+        ),
+        task=SFT,
+        without=frozenset({"input_noise"}),
+    ),
 }
-DEFAULT_PRESET = "lesson"  # of the page
+DEFAULT_PRESET = "lesson"  # on the page
+DEFAULT_PRESETS = {PRETRAIN: "shakespeare", SFT: "sft"}  # on the command line, by task
+
+
+def pretraining_presets() -> dict[str, Preset]:
+    """The presets that train from random weights on a text, by name."""
+    return {name: preset for name, preset in PRESETS.items() if preset.task == PRETRAIN}

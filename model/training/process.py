@@ -1,6 +1,6 @@
-"""A process that others can find again: an app that was restarted, or a second terminal.
+"""A process that can be found again, by an app that was restarted or from a second terminal.
 
-The system gives the id of a process that is gone to another one. Together with the time at which it began it is never the same.
+The system reuses the ids of processes that have ended. Together with the time at which a process began its id is unique.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Process:
     """One process.
 
     Attributes:
-        began: when, as the system tells it; only good to be compared.
+        began: when it began, in the system's own format; only for comparison.
     """
 
     pid: int
@@ -29,25 +29,25 @@ class Process:
 
     @classmethod
     def find(cls, pid: int) -> Process:
-        """The process that has an id now."""
+        """The process that has this id now."""
         return cls(pid, _began(pid))
 
     @property
     def alive(self) -> bool:
-        """Whether it still runs, and is no other one."""
+        """Whether this very process still runs."""
         return bool(self.began) and _began(self.pid) == self.began
 
     def signal(self, number: signal.Signals) -> None:
-        """Sends a signal, unless it is gone."""
+        """Sends a signal, unless the process has ended."""
         if self.alive:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, number)
 
-    def step_back(self) -> None:
-        """Lets all others go first. To be called before it has threads.
+    def lower_priority(self) -> None:
+        """Gives the process the lowest priority. To be called before it has threads.
 
-        Linux on a desktop first divides the time among sessions, and only within each by priority: a session of its own has to step
-        back as a whole.
+        Linux on a desktop divides time among sessions first, and by priority only within each: the process's own session needs the lowest
+        priority as a whole.
         """
         if sys.platform != "win32":
             with contextlib.suppress(OSError):
@@ -57,7 +57,7 @@ class Process:
 
 
 def _began(pid: int) -> str:
-    """When a living process began; "" if there is none. One that has ended and was not yet waited for lives no more."""
+    """When a living process began; "" if there is none. A zombie, which has ended but was not waited for, does not count."""
     if sys.platform == "linux":
         try:
             state, *fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
@@ -66,8 +66,8 @@ def _began(pid: int) -> str:
         return "" if state in "ZX" else fields[18]
     command = ["ps", "-o", "stat=,lstart=", "-p", str(pid)]
     try:
-        told = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False).stdout.strip()
+        output = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False).stdout.strip()
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    state, _, began = told.partition(" ")
+    state, _, began = output.partition(" ")
     return "" if state.startswith("Z") else began.strip()

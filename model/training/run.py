@@ -1,16 +1,16 @@
 """A training run on disk.
 
-    config.json           network, vocabulary, recipe, corpus
+    config.json           network, vocabulary, recipe, and the task with its corpus or its pairs and parent
     metrics.jsonl         a line per step, and one per evaluation
-    samples.jsonl         a line per evaluation: what the network then writes, always with the same dice
-    last.safetensors      everything that a resumed run needs; previous.safetensors is the one before
+    samples.jsonl         a line per evaluation: a text from the network, always with the same dice
+    last.safetensors      everything that a resumed run needs; previous.safetensors is the checkpoint before it
     best.safetensors      the weights with the lowest validation loss so far
     lock                  held by the process that trains
-    process.json          which process that is or was, and how it ended, if it could still say so
+    process.json          which process trains or was the last to, and how it ended, if it could still record that
 
 Batches, dropout and schedule are functions of the seed and the step, so a checkpoint holds weights, running average, optimizer
-state and the step, and no generator state. On resuming, lines of later steps than the checkpoint's are cut off and
-written again, with the same numbers.
+state and the step, but no generator state. A resumed run drops the lines after its checkpoint and writes them again, with the same
+numbers.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import os
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +29,54 @@ import torch
 from filelock import FileLock, Timeout
 from torch import Tensor
 
-from model.errors import CheckpointError, SoliloquyError, TrainingError
+from model.config import NetworkConfig, TrainConfig
+from model.errors import CheckpointError, ParameterError, SoliloquyError, TrainingError
 from model.files import write_atomically
+from model.precision import DTYPES
+from model.tokenizer import CharTokenizer
 from model.training.process import Process
-from model.weights import load_tensors, save_tensors
+from model.weights import load_tensors, read_config, save_tensors
 
 Metrics = dict[str, float | int]
 Check = Callable[[Path, dict[str, Tensor]], None]
 
-CHECKPOINTS = ("last", "fresh", "previous")  # `fresh` stands there for a moment, between being written and becoming `last`
+CHECKPOINTS = ("last", "fresh", "previous")  # `fresh` exists for a moment, between being written and becoming `last`
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run was started with, from its config.json."""
+
+    network: NetworkConfig
+    tokenizer: CharTokenizer
+    recipe: TrainConfig
+    dtype: torch.dtype
+    about: dict[str, Any]
+
+
+class JsonFile:
+    """A file with a JSON object, read again only after it has changed."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self._cached: tuple[object, dict[str, Any]] = (None, {})  # one tuple, since several threads read
+
+    def read(self) -> dict[str, Any]:
+        """The object, not to be changed; an empty one if there is no file, or no object in it.
+
+        Raises:
+            CheckpointError: the file exists but cannot be read now.
+        """
+        try:
+            stat = self.path.stat()
+            version = stat.st_ino, stat.st_mtime_ns, stat.st_size
+        except OSError:
+            version = 0, 0, 0
+        known, content = self._cached
+        if version != known:
+            content = read_json(self.path)
+            self._cached = (version, content)
+        return content
 
 
 class Run:
@@ -46,29 +86,41 @@ class Run:
         self.folder = folder
         self.metrics_path = folder / "metrics.jsonl"
         self.samples_path = folder / "samples.jsonl"
-        self.process_path = folder / "process.json"
+        self._process = JsonFile(folder / "process.json")
 
     def exists(self) -> bool:
-        """True where a run was started."""
+        """Whether a run was started here."""
         return (self.folder / "config.json").exists()
 
     def has_checkpoint(self) -> bool:
-        """True where a run got as far as a checkpoint."""
+        """Whether the run got as far as a checkpoint."""
         return any((self.folder / f"{name}.safetensors").exists() for name in CHECKPOINTS)
+
+    def plan(self) -> Plan:
+        """What the run was started with.
+
+        Raises:
+            CheckpointError: config.json is missing, or is not that of a run that can be resumed.
+        """
+        network, tokenizer, about = read_config(self.folder)
+        try:
+            return Plan(network, tokenizer, TrainConfig(**about["recipe"]), DTYPES[about["precision"]], about)
+        except (KeyError, TypeError, ParameterError) as error:
+            raise CheckpointError(f"{self.folder / 'config.json'} is not that of a run that can be resumed ({error}).") from None
 
     @contextlib.contextmanager
     def claimed(self) -> Iterator[None]:
-        """Keeps other processes off the run for as long as this one lives, and notes which one it is and how it ends.
+        """Locks the run against other processes, and records which process trains it and how that ends.
 
         Raises:
-            TrainingError: another one is at it.
+            TrainingError: another process trains the run.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.folder / "lock")
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            raise TrainingError(f"{self.folder} is being trained by another process. Give another name (--run).") from None
+            raise TrainingError(f"{self.folder} is being trained by another process. Choose another name (--run).") from None
         try:
             self.note_process(Process.find(os.getpid()))
             yield
@@ -76,40 +128,40 @@ class Run:
             self._note_error(str(error))
             raise
         else:
-            with contextlib.suppress(CheckpointError):  # all that matters is on disk already
+            with contextlib.suppress(CheckpointError):  # everything that matters is already on disk
                 self.note(ended=round(time.time(), 1))
         finally:
             lock.release()
 
     def note_process(self, process: Process) -> None:
-        """Notes which process trains from now on."""
-        write_atomically(self.process_path, json.dumps({"pid": process.pid, "began": process.began}).encode())
+        """Records which process trains from now on."""
+        write_atomically(self._process.path, json.dumps({"pid": process.pid, "began": process.began}).encode())
 
     def note(self, **facts: str | float) -> None:
-        """Adds to what is noted of the process: "notice", "error" or, once it is done, "ended"."""
-        write_atomically(self.process_path, json.dumps(self.process() | facts).encode())
+        """Adds to the record of the process: "notice", "error" or, once it is done, "ended"."""
+        write_atomically(self._process.path, json.dumps(self.process() | facts).encode())
 
     def _note_error(self, words: str) -> None:
-        """Notes why the process ended; on a full disk, over what stood there."""
+        """Records why the process ended; on a full disk, by overwriting the record in place."""
         try:
             self.note(error=words)
         except CheckpointError:
             with (
                 contextlib.suppress(OSError, CheckpointError),
-                self.process_path.open("r+b") as file,
+                self._process.path.open("r+b") as file,
             ):
-                file.write(json.dumps(self.process() | {"error": words}).encode())  # longer than before, by the error
+                file.write(json.dumps(self.process() | {"error": words}).encode())  # longer than the old record, by the error
 
     def process(self) -> dict[str, Any]:
-        """What is noted of the process that trains, or was the last to."""
-        return read_json(self.process_path)
+        """The record of the process that trains, or was the last to."""
+        return self._process.read()
 
     def log(self, metrics: Metrics) -> None:
-        """Adds a line of metrics."""
+        """Appends a line of metrics."""
         self._add(self.metrics_path, metrics)
 
     def log_sample(self, step: int, text: str) -> None:
-        """Adds what the network writes at a step."""
+        """Appends the text that the network writes at a step."""
         self._add(self.samples_path, {"step": step, "text": text})
 
     def _add(self, path: Path, line: dict[str, Any]) -> None:
@@ -117,10 +169,10 @@ class Run:
             with path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
         except OSError as error:
-            raise CheckpointError(f"{path} could not be written ({error.strerror}). Resume the run when that is mended.") from error
+            raise CheckpointError(f"{path} could not be written ({error.strerror}). Fix this, then resume the run.") from error
 
     def metrics(self) -> list[Metrics]:
-        """All lines so far."""
+        """All lines of metrics so far."""
         return read_lines(self.metrics_path)
 
     def samples(self) -> list[dict[str, Any]]:
@@ -128,7 +180,7 @@ class Run:
         return read_lines(self.samples_path)
 
     def save(self, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
-        """Writes a checkpoint and keeps the one before."""
+        """Writes a checkpoint and keeps the previous one."""
         last, fresh, previous = (self.folder / f"{name}.safetensors" for name in CHECKPOINTS)
         save_tensors(fresh, tensors, metadata | {"checksum": _checksum(tensors)})
         if last.exists():
@@ -136,15 +188,15 @@ class Run:
         os.replace(fresh, last)
 
     def load(self, check: Check = lambda path, tensors: None) -> tuple[dict[str, Tensor], dict[str, Any], str]:
-        """The newest checkpoint that can be used, and a word on it where it is not the last one.
+        """The newest usable checkpoint, and a notice for the user where it is not the last one, otherwise "".
 
-        A damaged file is put aside, so that the next checkpoint does not push it over the good one.
+        A damaged file is moved aside, so that the next checkpoint does not replace the good one with it.
 
         Args:
             check: raises a CheckpointError for tensors that cannot be used.
 
         Raises:
-            CheckpointError: none can be used.
+            CheckpointError: no checkpoint is usable.
         """
         last, *others = (self.folder / f"{name}.safetensors" for name in CHECKPOINTS)
         problems = []
@@ -159,14 +211,14 @@ class Run:
             except CheckpointError as error:
                 problems.append(str(error))
         if not readable:
-            raise CheckpointError(f"No checkpoint can be used. {' '.join(problems)}")
+            raise CheckpointError(f"No checkpoint is usable. {' '.join(problems)}")
         if last.exists():
             os.replace(last, self.folder / "damaged.safetensors")
         tensors, metadata = max(readable, key=lambda checkpoint: checkpoint[1]["step"])
-        return tensors, metadata, f"{problems[0]} Going on from the checkpoint before it (step {metadata['step']})."
+        return tensors, metadata, f"{problems[0]} Continuing from the checkpoint before it (step {metadata['step']})."
 
     def forget_after(self, step: int) -> None:
-        """Drops metrics of later steps than a checkpoint's, and files that a kill left half written."""
+        """Drops the metrics and samples after a step, and files that a kill left half written."""
         for name in ("*.safetensors.*.part", "*.jsonl.*.part"):
             for path in self.folder.glob(name):
                 path.unlink(missing_ok=True)
@@ -178,13 +230,13 @@ class Run:
 def _load_whole(path: Path, check: Check) -> tuple[dict[str, Tensor], dict[str, Any]]:
     tensors, metadata = load_tensors(path)
     if metadata.get("checksum") not in (None, _checksum(tensors)):
-        raise CheckpointError(f"{path} is damaged: its tensors are not those that were written.")
+        raise CheckpointError(f"{path} is damaged: its checksum does not match.")
     check(path, tensors)
     return tensors, metadata
 
 
 def _checksum(tensors: Mapping[str, Tensor]) -> int:
-    """Another one if a bit of a tensor is another."""
+    """A checksum that changes with any bit of any tensor."""
     found = 0
     for name in sorted(tensors):
         found = zlib.crc32(tensors[name].detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data, found)
@@ -192,7 +244,7 @@ def _checksum(tensors: Mapping[str, Tensor]) -> int:
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The JSON objects of a file's whole lines; none if there is no file. A line that a crash cut short is passed over."""
+    """The JSON objects of a file's whole lines; none if there is no file. A line that a crash cut short is skipped."""
     if not path.exists():
         return []
     lines = []
@@ -208,7 +260,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """The JSON object in a file; an empty one if there is none.
 
     Raises:
-        CheckpointError: there is a file, and it cannot be read now.
+        CheckpointError: the file exists but cannot be read now.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

@@ -1,7 +1,7 @@
-"""The training loop: batches in, metrics and checkpoints out.
+"""The training loop: batches of a task in, metrics and checkpoints out.
 
-Everything random is a function of (seed, step), so a run that was killed at any moment and resumed gives, on the same CPU, the
-very numbers of a run that was not. (On a GPU some of PyTorch's sums have no fixed order; there the numbers are close.)
+Everything random is a function of (seed, step), so on the same CPU a run that was killed at any moment and resumed gives exactly the
+numbers of an uninterrupted one. (On a GPU some of PyTorch's sums have no fixed order; the numbers are close.)
 
     python -m model train --preset shakespeare --run shakespeare
     python -m model train --run shakespeare --resume
@@ -13,113 +13,92 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from model.config import GPTConfig, TrainConfig
-from model.data import Batches, Corpus, split
-from model.errors import CheckpointError, CorpusError, TrainingError
-from model.evaluation import mean_loss
+from model.config import GPTConfig, NetworkConfig
+from model.errors import CheckpointError, TrainingError
 from model.files import write_atomically
-from model.network.gpt import GPT
-from model.precision import DTYPES, training_dtype
-from model.tokenizer import CharTokenizer
+from model.precision import training_dtype
 from model.training.optim import flatten_state, make_optimizers, restore_state, schedule, set_learning_rate, update_average
 from model.training.run import Metrics, Run
-from model.training.samples import write_sample
-from model.weights import check_tensors, config_json, read_config, save_tensors
+from model.training.tasks.task import Rows, Task
+from model.weights import BEST_FILE, check_tensors, config_json, save_tensors
 
-DIVERGED = 3  # times the loss of a network that finds all characters as likely
+DIVERGED = 3  # times the loss of uniform guessing
 
 
 class EvaluationStoppedError(Exception):
-    """An evaluation was not finished."""
+    """An evaluation was interrupted."""
 
 
 class Trainer:
-    """One run, from its first step or from where it stood.
+    """One run, from its first step or from its last checkpoint.
 
     Attributes:
         step: optimizer steps done.
         best: the lowest validation loss so far, in nats per character.
-        notice: a word for the user on how the run was resumed, or "".
+        notice: a notice for the user about how the run was resumed, or "".
     """
 
-    def __init__(self, run: Run, network: GPTConfig, recipe: TrainConfig, corpus: Corpus, device: torch.device, dtype: torch.dtype):
-        self.run, self.recipe, self.device = run, recipe, device
-        self.tokenizer = CharTokenizer.from_text(corpus.text)
-        self.network = replace(network, vocab_size=len(self.tokenizer))
-        ids = torch.tensor(self.tokenizer.encode(corpus.text))
-        train_ids, self.validation_ids = split(ids, network.block_size)
-        self.batches = Batches(train_ids, recipe.batch_size, network.block_size, recipe.seed, recipe.input_noise)
-        self.model = GPT(self.network, torch.Generator().manual_seed(recipe.seed)).to(device)
+    def __init__(self, run: Run, task: Task, device: torch.device, dtype: torch.dtype):
+        self.run, self.task, self.recipe, self.device = run, task, task.recipe, device
+        self.model = task.make_network().to(device)
         self.model.compute_dtype = dtype
-        self.optimizers = make_optimizers(self.model, recipe)
-        self.average = {key: tensor.clone() for key, tensor in self.model.state_dict().items()} if recipe.average else {}
+        self.optimizers = make_optimizers(self.model, self.recipe)
+        self.average = {key: tensor.clone() for key, tensor in self.model.state_dict().items()} if self.recipe.average else {}
         self.dropout_dice = torch.Generator(device)
         self.step, self.best, self.elapsed_s, self.notice = 0, math.inf, 0.0, ""
         self._is_interrupted = False
-        self.about = {
-            "recipe": asdict(recipe),
-            "corpus": {"name": corpus.name, "characters": len(corpus.text), "sha256": corpus.sha256},
-            "precision": str(dtype).removeprefix("torch."),
-        }
+        self.about = {"recipe": asdict(self.recipe), **task.about(), "precision": str(dtype).removeprefix("torch.")}
 
     @classmethod
-    def start(
-        cls, run: Run, network: GPTConfig, recipe: TrainConfig, corpus: Corpus, device: torch.device, dtype: torch.dtype | None = None
-    ) -> Trainer:
+    def start(cls, run: Run, task: Task, device: torch.device, dtype: torch.dtype | None = None) -> Trainer:
         """A new run.
 
         Args:
-            dtype: what matrices are multiplied in; None takes the faster one, measured now and kept for the whole run.
+            dtype: the precision of matrix products; None measures which is faster, and keeps it for the whole run.
 
         Raises:
-            TrainingError: the folder holds a run already.
+            TrainingError: the folder already holds a run.
         """
         if run.exists():
-            raise TrainingError(f"{run.folder} holds a run already. Go on with it (--resume) or give another name (--run).")
-        trainer = cls(run, network, recipe, corpus, device, dtype or training_dtype(network.n_embd, device))
-        write_atomically(run.folder / "config.json", config_json(trainer.network, trainer.tokenizer, trainer.about))
+            raise TrainingError(f"{run.folder} already holds a run. Resume it (--resume) or choose another name (--run).")
+        trainer = cls(run, task, device, dtype or _faster_dtype(task.config, device))
+        for name, content in task.files().items():
+            write_atomically(run.folder / name, content)
+        write_atomically(run.folder / "config.json", config_json(task.config, task.tokenizer, trainer.about))
         return trainer
 
     @classmethod
-    def resume(cls, run: Run, corpus: Corpus, device: torch.device) -> Trainer:
-        """A run from its newest readable checkpoint, or from its beginning if it was stopped before the first.
+    def resume(cls, run: Run, task: Task, device: torch.device) -> Trainer:
+        """A run from its newest usable checkpoint, or from its beginning if it was stopped before the first.
+
+        Args:
+            task: the one that the run was started with.
 
         Raises:
-            CheckpointError: nothing to resume, or nothing of it can be read.
-            CorpusError: the corpus is not the one that the run began with.
+            CheckpointError: there is nothing to resume, or no checkpoint is usable.
         """
-        network, _, about = read_config(run.folder)
-        assert isinstance(network, GPTConfig)
-        try:
-            recipe, dtype, known = TrainConfig(**about["recipe"]), DTYPES[about["precision"]], about["corpus"]
-            name, sha256 = known["name"], known["sha256"]
-        except (KeyError, TypeError) as error:
-            raise CheckpointError(f"{run.folder / 'config.json'} is not that of a run that can be resumed ({error}).") from None
-        if sha256 != corpus.sha256:
-            raise CorpusError(f"{run.folder} was trained on another text ({name}). Resume it with that one (--corpus).")
-        trainer = cls(run, network, recipe, corpus, device, dtype)
+        trainer = cls(run, task, device, run.plan().dtype)
         if run.has_checkpoint():
             trainer._restore()
             run.forget_after(trainer.step)
         else:
-            run.forget_after(-1)  # the evaluation of step 0 comes again
+            run.forget_after(-1)  # the evaluation of step 0 is repeated
         return trainer
 
     def steps(self) -> Iterator[Metrics]:
-        """Trains to the end, and yields the metrics of each step and of each evaluation, already on disk. The first evaluation is that of
-        step 0: what the network knows, and writes, before it has learned anything.
+        """Trains to the end, and yields the metrics of each step and each evaluation once they are on disk. The first evaluation is at
+        step 0, before the network has learned anything.
 
         Raises:
             TrainingError: the run has diverged.
             CheckpointError: a checkpoint cannot be written.
-            EvaluationStoppedError: by `interrupt`, in an evaluation.
+            EvaluationStoppedError: `interrupt` was called during an evaluation.
         """
         began = time.monotonic() - self.elapsed_s
         if self._lacks_evaluation():
@@ -132,13 +111,13 @@ class Trainer:
             news = [metrics]
             if self._is_evaluated_now():
                 news.append(self._check(began))
-            yield from news  # only now: whoever stops here leaves no evaluation out
+            yield from news  # only now, so that a caller who stops here does not skip the evaluation
 
     def _is_evaluated_now(self) -> bool:
         return self.step % self.recipe.eval_interval == 0 or self.step == self.recipe.steps
 
     def _lacks_evaluation(self) -> bool:
-        """Whether this step's evaluation is still to come: that of step 0, or one in which the run was stopped."""
+        """Whether this step still needs its evaluation: step 0, or an evaluation that was interrupted."""
         return self._is_evaluated_now() and not any("val_loss" in line and line["step"] == self.step for line in self.run.metrics())
 
     def _check(self, began: float) -> Metrics:
@@ -150,7 +129,7 @@ class Trainer:
         return metrics
 
     def save(self) -> None:
-        """Writes a checkpoint of this very moment."""
+        """Writes a checkpoint of the current state."""
         tensors = {f"model.{key}": tensor for key, tensor in self.model.state_dict().items()}
         tensors |= {f"average.{key}": tensor for key, tensor in self.average.items()}
         tensors |= flatten_state(self.optimizers)
@@ -167,10 +146,10 @@ class Trainer:
         try:
             self.step, self.best, self.elapsed_s = metadata["step"], metadata["best"], metadata["elapsed_s"]
         except KeyError as error:
-            raise CheckpointError(f"The checkpoint in {self.run.folder} lacks {error}.") from None
-        for name, tensor in expected.items():  # each is the live tensor itself
+            raise CheckpointError(f"The checkpoint in {self.run.folder} has no {error}.") from None
+        for name, tensor in expected.items():  # these are the live tensors themselves
             tensor.copy_(tensors[name])
-        if self.step:  # before the first step they remember nothing
+        if self.step:  # before the first step the optimizers have no state
             restore_state(self.optimizers, tensors)
 
     def optimize(self) -> Metrics:
@@ -179,10 +158,11 @@ class Trainer:
         self.dropout_dice.manual_seed((self.recipe.seed * 1_000_003 + self.step) % 2**63)
         share = schedule(self.step, self.recipe)
         set_learning_rate(self.optimizers, share)
-        inputs, targets = self.batches(self.step)
-        loss = 0.0
-        for x, y in zip(inputs.split(self.recipe.micro_batch_size), targets.split(self.recipe.micro_batch_size), strict=True):
-            loss += self._backward(x.to(self.device), y.to(self.device)) * len(x) / len(inputs)
+        batch = self.task.batch(self.step)
+        total, loss = self.task.weight(batch), 0.0
+        for rows in zip(*(tensor.split(self.recipe.micro_batch_size) for tensor in batch), strict=True):
+            weight = self.task.weight(rows)
+            loss += self._backward(tuple(tensor.to(self.device) for tensor in rows), weight, total) * weight / total
         grad_norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.grad_clip).item()
         self._check_divergence(loss if math.isfinite(grad_norm) else grad_norm)
         for optimizer in self.optimizers:
@@ -197,65 +177,68 @@ class Trainer:
     def _check_divergence(self, loss: float) -> None:
         """
         Raises:
-            TrainingError: the run has diverged. A healthy one never gets far above the loss with which it began.
+            TrainingError: the run has diverged. The loss of a healthy run never gets far above that of uniform guessing.
         """
-        of_knowing_nothing = math.log(max(2, self.network.vocab_size))
-        if loss <= DIVERGED * of_knowing_nothing:  # what is no number is not below anything
+        uniform = math.log(max(2, self.task.config.vocab_size))
+        if loss <= DIVERGED * uniform:  # false for NaN
             return
-        found = f"{loss:.4g}" if math.isfinite(loss) else "no number any more"
+        found = f"{loss:.4g}" if math.isfinite(loss) else "not a number any more"
         raise TrainingError(
-            f"The run has diverged: after step {self.step} the loss is {found}, and {of_knowing_nothing:.2f} is that of knowing nothing. "
-            f"Start again with a lower learning rate than {self.recipe.learning_rate:g}; the last good checkpoint is kept."
+            f"The run has diverged: after step {self.step} the loss is {found}; uniform guessing has {uniform:.2f}. "
+            f"Start again with a lower learning rate than {self.recipe.learning_rate:g}. The last good checkpoint is kept."
         )
 
-    def _backward(self, x: Tensor, y: Tensor) -> float:
-        """Adds a pass's gradient, weighted by its share of the batch, and returns the pass's mean loss."""
-        logits = self.model(x, generator=self.dropout_dice)
-        loss = F.cross_entropy(logits.flatten(0, 1), y.flatten())
-        (loss * len(x) / self.recipe.batch_size).backward()
+    def _backward(self, rows: Rows, weight: int, total: int) -> float:
+        """Adds the gradient of some rows, weighted by their share of the batch, and returns their mean loss."""
+        loss = self.task.loss(self.model, rows, self.dropout_dice)
+        (loss * weight / total).backward()
         return loss.item()
 
     def _evaluate(self) -> Metrics:
-        """Losses of the weights and of their average on the validation text; the better writes a sample, and is kept if it is the
-        best so far."""
-        metrics: Metrics = {"step": self.step, "val_loss": self._validation_loss()}
+        """Metrics of the weights and of their average. The better of the two writes a sample, and is kept if it is the best so far."""
+        metrics: Metrics = {"step": self.step, **self._evaluate_weights()}
         candidates = [(metrics["val_loss"], self.model.state_dict())]
         if self.average and self.step:  # at first they are the same
             with self._averaged():
-                metrics["val_loss_average"] = self._validation_loss()
+                metrics |= {f"{name}_average": value for name, value in self._evaluate_weights().items()}
             candidates.append((metrics["val_loss_average"], self.average))
         loss, tensors = min(candidates, key=lambda candidate: candidate[0])
         with self._averaged() if tensors is self.average else nullcontext():
-            self.run.log_sample(self.step, write_sample(self.model, self.tokenizer, self.recipe.seed))
+            self.run.log_sample(self.step, self.task.sample(self.model))
         if loss < self.best:
             self.best = loss
-            save_tensors(self.run.folder / "best.safetensors", tensors, {"step": self.step, "val_loss": self.best})
+            save_tensors(self.run.folder / BEST_FILE, tensors, {"step": self.step, "val_loss": self.best})
         return metrics
 
-    def _validation_loss(self) -> float:
+    def _evaluate_weights(self) -> Metrics:
         """
         Raises:
-            TrainingError: it is that of a run that has diverged; such weights are not kept.
-            EvaluationStoppedError: by `interrupt`.
+            TrainingError: the run has diverged; such weights are not kept.
+            EvaluationStoppedError: `interrupt` was called.
         """
-        loss = mean_loss(self.model, self.validation_ids, each=self._heed)
-        self._check_divergence(loss)
-        return round(loss, 6)
+        metrics = self.task.evaluate(self.model, self._stop_if_interrupted)
+        self._check_divergence(metrics["val_loss"])
+        return metrics
 
     def interrupt(self) -> None:
-        """Ends an evaluation under way as soon as it can be; it is made up for when the run is resumed. May be called by a signal."""
+        """Ends a running evaluation after its current pass; a resumed run repeats it. May be called by a signal handler."""
         self._is_interrupted = True
 
-    def _heed(self) -> None:
+    def _stop_if_interrupted(self) -> None:
         if self._is_interrupted:
             raise EvaluationStoppedError
 
     @contextmanager
     def _averaged(self) -> Iterator[None]:
-        """The network with the average of its weights."""
+        """The network with the running average of its weights."""
         latest = {key: tensor.clone() for key, tensor in self.model.state_dict().items()}
         self.model.load_state_dict(self.average)
         try:
             yield
         finally:
             self.model.load_state_dict(latest)
+
+
+def _faster_dtype(network: NetworkConfig, device: torch.device) -> torch.dtype:
+    """The precision in which the network trains faster; float32 where it multiplies no matrices."""
+    return training_dtype(network.n_embd, device) if isinstance(network, GPTConfig) else torch.float32

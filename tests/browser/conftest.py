@@ -10,10 +10,15 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from model.files import cache_dir
+from tests.support.admin import PASSWORD, runs_ended
 from tests.support.chromium import launch
-from tests.support.server import running_app
+from tests.support.server import running_app, running_process
+from tests.support.viewing import answer
+from ui.class_address import class_address
 
-expect.set_options(timeout=30_000)  # for what must come, however busy the machine is
+SCREEN = {"width": 1280, "height": 720}
+
+expect.set_options(timeout=60_000)  # for what must appear, even on a busy machine
 
 
 @pytest.fixture(scope="session")
@@ -27,30 +32,23 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def context(browser: Browser) -> Iterator[BrowserContext]:
-    """One browser context: a page comes in half the time where the scripts were fetched and compiled before."""
-    context = browser.new_context(viewport={"width": 1280, "height": 720}, permissions=["clipboard-read", "clipboard-write"])
+    """One browser context: a page loads in half the time once its scripts are in the cache."""
+    context = browser.new_context(viewport=SCREEN, permissions=["clipboard-read", "clipboard-write"])
+    context.set_default_timeout(60_000)
     yield context
     context.close()
 
 
 @pytest.fixture(scope="session")
-def url() -> Iterator[str]:
-    """One app for all tests."""
-    with running_app("--device", "cpu") as url:
-        yield url
-
-
-@pytest.fixture(scope="session")
-def float32_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """An app that computes in float32, whatever is faster on this machine: it finds that remembered."""
-    known = cache_dir() / "precision.json"
-    if not known.exists():
-        with running_app("--device", "cpu"):  # measures, and remembers
-            pass
+def float32_url(app_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """An app that computes in float32, even where bfloat16 is faster: it finds this choice in its cache."""
+    if answer(app_url, "POST", "/attention", b'{"text": "a"}', Content_Type="application/json")[1]["precision"] == "float32":
+        yield app_url
+        return
+    choices = json.loads((cache_dir() / "precision.json").read_text(encoding="utf-8"))
+    in_float32 = {key: choice | {"dtype": "float32"} for key, choice in choices.items() if isinstance(choice, dict)}
     home = tmp_path_factory.mktemp("home")
     (home / "soliloquy").mkdir()
-    choices = json.loads(known.read_text(encoding="utf-8"))
-    in_float32 = {key: choice | {"dtype": "float32"} for key, choice in choices.items() if isinstance(choice, dict)}
     (home / "soliloquy" / "precision.json").write_text(json.dumps(in_float32), encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(home))
@@ -58,36 +56,72 @@ def float32_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             yield url
 
 
-@pytest.fixture
-def page(context: BrowserContext, url: str) -> Iterator[Page]:
-    """The page, drawn and ready, in a tab of its own. No error may reach the console."""
-    with new_page(context) as page:
-        open_page(page, url)
-        yield page
+@pytest.fixture(scope="session")
+def class_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """The address of an app as a lecturer starts it, with a password, a folder of runs and an address for the class, and its stdout."""
+    folder = tmp_path_factory.mktemp("class")
+    network = ["--host", "0.0.0.0"] if class_address("0.0.0.0", 7860) else []
+    with pytest.MonkeyPatch.context() as patch, runs_ended(folder / "runs") as runs, (folder / "stdout").open("w") as out:
+        patch.setenv("ADMIN_PASSWORD", PASSWORD)
+        with running_process("--device", "cpu", "--runs", str(runs), *network, stdout=out) as (url, _):
+            yield url, (folder / "stdout").read_text()
+
+
+@pytest.fixture(scope="module")
+def module_tab(context: BrowserContext) -> Iterator[Page]:
+    """One browser tab for all tests of a module: loading a page in it again takes a third of the time that a new tab takes."""
+    tab = context.new_page()
+    yield tab
+    tab.close()
 
 
 @pytest.fixture
-def empty_page(context: BrowserContext) -> Iterator[Page]:
-    """A tab for a test that opens an address of its own."""
-    with new_page(context) as page:
-        yield page
+def page(empty_page: Page, url: str) -> Page:
+    """The page, loaded and ready, with nothing kept from an earlier test. The browser's console must stay free of errors."""
+    open_page(empty_page, url)
+    return empty_page
+
+
+@pytest.fixture
+def empty_page(module_tab: Page) -> Iterator[Page]:
+    """The module's tab before any page is loaded, for a test that opens its own address."""
+    with watched(module_tab):
+        yield module_tab
+    module_tab.goto("about:blank")  # ends what the page still asks for
+    module_tab.unroute_all(behavior="ignoreErrors")
+    module_tab.set_viewport_size(SCREEN)
+    module_tab.emulate_media(reduced_motion="no-preference")
 
 
 @contextmanager
 def new_page(context: BrowserContext) -> Iterator[Page]:
-    """A tab that keeps nothing for the next; no error may reach its console, and no dialog may open."""
-    page, problems = context.new_page(), list[str]()
-    page.on("console", lambda message: problems.append(message.text) if message.type == "error" and not refused(message) else None)
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("dialog", lambda dialog: (problems.append(dialog.message), dialog.dismiss()))
-    yield page
-    page.evaluate("localStorage.clear()")
+    """A new tab that keeps nothing for the next one."""
+    page = context.new_page()
+    with watched(page):
+        yield page
     page.close()
+
+
+@contextmanager
+def watched(page: Page) -> Iterator[None]:
+    """Fails if the console shows an error or a dialog opens; clears the storage at the end."""
+    problems: list[str] = []
+    listeners = {
+        "console": lambda message: problems.append(message.text) if message.type == "error" and not refused(message) else None,
+        "pageerror": lambda error: problems.append(str(error)),
+        "dialog": lambda dialog: (problems.append(dialog.message), dialog.dismiss()),
+    }
+    for event, listener in listeners.items():
+        page.on(event, listener)
+    yield
+    page.evaluate("(localStorage.clear(), sessionStorage.clear())")
+    for event, listener in listeners.items():
+        page.remove_listener(event, listener)
     assert not problems
 
 
 def refused(message: ConsoleMessage) -> bool:
-    """Whether it is only the browser telling that bad input was answered with a status that says so; the page tells it too."""
+    """Whether the message only reports that bad input was answered with status 400; the page shows that itself."""
     return "status of 400" in message.text and ("/train/" in message.location["url"] or message.location["url"].endswith("/write"))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 TEXT = "KING HENRY:\nO my lord, my lord!"
 
@@ -124,8 +124,10 @@ def test_who_looks_elsewhere_while_it_writes_is_left_there(tab: Page) -> None:
     tab.keyboard.press("n")  # another text ends the writing
     expect(tab.get_by_role("button", name="Write on")).to_be_visible()
     newest = tab.locator(".folio .card-text").first.evaluate("card => card.textContent")
-    tab.wait_for_timeout(1500)
-    assert tab.evaluate("document.querySelector('.look-characters').textContent").replace("↵", "\n") == newest[-256:]
+    shown = "text => document.querySelector('.look-characters').textContent.replaceAll('↵', '\\n') === text"
+    tab.wait_for_function(shown, arg=newest[-256:])
+    tab.wait_for_timeout(500)
+    assert tab.evaluate(shown, newest[-256:])  # and nothing follows
 
 
 def test_the_sample_that_was_pressed_is_taken(tab: Page) -> None:
@@ -139,8 +141,8 @@ def test_the_sample_that_was_pressed_is_taken(tab: Page) -> None:
     assert tab.evaluate("document.querySelector('.look-characters').textContent").replace("↵", "\n") == pressed[-256:]
 
 
-def test_another_text_is_read_and_bad_ones_are_told(browser: Browser, url: str) -> None:
-    tab = browser.new_page()  # its console may tell of the refusals
+def test_another_text_is_read_and_bad_ones_are_told(context: BrowserContext, url: str) -> None:
+    tab = context.new_page()  # its console may tell of the refusals
     open_attention(tab, url, look=TEXT)
 
     def look_at(text: str) -> None:
@@ -169,8 +171,8 @@ def test_another_text_is_read_and_bad_ones_are_told(browser: Browser, url: str) 
 
 
 @pytest.mark.parametrize("view", ["all", "one", "lens", "off"])
-def test_a_first_text_that_cannot_be_read_leaves_a_word_and_a_way_on(browser: Browser, url: str, view: str) -> None:
-    page = browser.new_page()
+def test_a_first_text_that_cannot_be_read_leaves_a_word_and_a_way_on(context: BrowserContext, url: str, view: str) -> None:
+    page = context.new_page()
     page.route("**/attention", lambda route: route.abort())
     page.goto(f"{url}/?tab=attention&see={view}&look=Romeo")
     expect(page.get_by_text("No text has been read yet.")).to_be_visible()
@@ -183,11 +185,11 @@ def test_a_first_text_that_cannot_be_read_leaves_a_word_and_a_way_on(browser: Br
     page.close()
 
 
-def test_an_address_opens_the_same_view(tab: Page, browser: Browser, url: str) -> None:
+def test_an_address_opens_the_same_view(tab: Page, context: BrowserContext, url: str) -> None:
     tab.locator(".look-char").nth(7).click()
     tab.get_by_label("Order of the heads").select_option("entropy")
     tab.wait_for_timeout(600)
-    other = browser.new_page()
+    other = context.new_page()
     other.goto(tab.url)
     other.locator("#attention-views [data-ready]").wait_for(state="attached")
     assert other.locator(".tile-score").all_inner_texts() == tab.locator(".tile-score").all_inner_texts()

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from model.sampling import distribution
 from tests.browser.conftest import open_page
@@ -149,8 +149,8 @@ def test_tables(page: Page) -> None:
     assert np.mean(bits) == pytest.approx(figure, abs=0.006)
 
 
-def test_what_is_still_written_is_saved_as_far_as_it_goes(browser: Browser, url: str) -> None:
-    page = browser.new_page()
+def test_what_is_still_written_is_saved_as_far_as_it_goes(context: BrowserContext, url: str) -> None:
+    page = context.new_page()
     open_page(page, url)
     start_long(page)
     text = saved(page, "Texts (TXT)", "soliloquy.txt").read_text(encoding="utf-8")
@@ -166,8 +166,8 @@ def test_what_is_still_written_is_saved_as_far_as_it_goes(browser: Browser, url:
     page.close()
 
 
-def test_the_first_screen_and_an_empty_page(browser: Browser, url: str) -> None:
-    page = browser.new_page()
+def test_the_first_screen_and_an_empty_page(context: BrowserContext, url: str) -> None:
+    page = context.new_page()
     open_page(page, url)
     stored = groups(page)[0]
     (run,) = read_json(page)["generations"]

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from model.config import GPTConfig
 from model.network.gpt import GPT
@@ -147,8 +147,8 @@ def test_the_same_dice_write_the_same_text_with_all_heads_and_another_without(pa
     expect(texts.nth(1)).to_have_text(f"…{TEXT[-40:]}{without}", use_inner_text=False)
 
 
-def test_a_server_that_is_gone_is_said_and_nothing_is_lost(browser: Browser, url: str) -> None:
-    page = browser.new_page()
+def test_a_server_that_is_gone_is_said_and_nothing_is_lost(context: BrowserContext, url: str) -> None:
+    page = context.new_page()
     panel = show(page, url)
     loss = panel.locator(".off-loss").text_content() or ""
     page.route("**/attention", lambda route: route.abort())
@@ -170,12 +170,12 @@ def test_a_server_that_is_gone_is_said_and_nothing_is_lost(browser: Browser, url
     page.close()
 
 
-def test_a_model_with_one_head_and_a_text_of_one_character(browser: Browser, tmp_path: Path) -> None:
+def test_a_model_with_one_head_and_a_text_of_one_character(context: BrowserContext, tmp_path: Path) -> None:
     config = GPTConfig(n_layer=1, n_head=1, n_embd=32, block_size=16, vocab_size=len(VOCABULARY))
     save_weights(tmp_path / "one", GPT(config, torch.Generator().manual_seed(0)).requires_grad_(False), TOKENIZER, {})
     with running_app("--device", "cpu", "--weights", str(tmp_path / "one")) as url:
         for text, loss in (("R", "One character alone has no loss."), ("Romeo", "→")):
-            page = browser.new_page()
+            page = context.new_page()
             panel = show(page, url, text)
             panel.get_by_role("button", name="Head 0.0 off").click()
             expect(panel.locator(".off-count")).to_have_text("1 of 1 head off")

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from model.weights import SHIPPED_WEIGHTS, read_config
 from tests.browser.conftest import open_page
@@ -110,8 +110,8 @@ def test_a_text_of_one_character_has_one_column_and_nothing_that_came(page: Page
     expect(panel.locator(".lens-came")).to_have_text(re.compile(r"^.+ in the end: .+ %, number 1 of 65$"))
 
 
-def test_what_is_forgotten_is_said_and_read_again(browser: Browser, url: str) -> None:
-    page = browser.new_page()
+def test_what_is_forgotten_is_said_and_read_again(context: BrowserContext, url: str) -> None:
+    page = context.new_page()
     page.route("**/lens", lambda route: route.fulfill(status=404, json={"error": "This attention is no longer remembered."}))
     panel = show(page, url)
     expect(panel.get_by_role("alert")).to_contain_text("no longer remembered")

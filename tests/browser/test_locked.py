@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Locator, Page, Route, expect
+from playwright.sync_api import BrowserContext, Locator, Page, Route, expect
 
 from model.sampling import distribution, draw
 from tests.browser.conftest import open_page
@@ -220,8 +220,8 @@ def test_keys_go_from_sample_to_sample_and_back_to_the_settings(page: Page) -> N
     expect(page.get_by_label("number input for Temperature")).to_have_value("0.8")
 
 
-def test_what_is_no_longer_remembered_is_said(browser: Browser, url: str) -> None:
-    page = browser.new_page()
+def test_what_is_no_longer_remembered_is_said(context: BrowserContext, url: str) -> None:
+    page = context.new_page()
     open_page(page, url)
     generate(page)
     page.route("**/logits/**", lambda route: route.fulfill(status=404))
@@ -232,8 +232,8 @@ def test_what_is_no_longer_remembered_is_said(browser: Browser, url: str) -> Non
 
 
 @pytest.mark.parametrize("address", ["**/logits/**", "**/write"])
-def test_a_server_that_is_gone_is_said_and_asked_again(browser: Browser, url: str, address: str) -> None:
-    page = browser.new_page()
+def test_a_server_that_is_gone_is_said_and_asked_again(context: BrowserContext, url: str, address: str) -> None:
+    page = context.new_page()
     open_page(page, url)
     generate(page)
     page.route(address, lambda route: route.abort())

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Error, Page, Request, Route, expect
+from playwright.sync_api import Browser, BrowserContext, Error, Page, Request, Route, expect
 
 from model.config import MAX_PROMPT_CHARS, MAX_WAITING_REQUESTS
 from tests.browser.conftest import open_page
@@ -146,9 +146,9 @@ def test_again_while_writing_settles_the_first_and_keeps_it(page: Page) -> None:
     expect(page.get_by_test_id("status").last).to_contain_text("stopped after")
 
 
-def test_another_viewer_is_served_at_the_same_time_and_may_stop(browser: Browser, page: Page, url: str) -> None:
+def test_another_viewer_is_served_at_the_same_time_and_may_stop(context: BrowserContext, page: Page, url: str) -> None:
     start_long(page)
-    other = browser.new_page()
+    other = context.new_page()
     open_page(other, url)
     set_up(other, samples=2, length=40)
     assert [len(text) for text in generate(other)] == [len("ROMEO:") + 40] * 2
@@ -251,8 +251,8 @@ def test_bad_input_gets_a_message_and_loses_nothing(page: Page, prompt: str, see
     expect(page.get_by_test_id("notice")).to_have_text("")
 
 
-def test_a_closed_page_frees_the_engine(browser: Browser, url: str) -> None:
-    page = browser.new_page()
+def test_a_closed_page_frees_the_engine(context: BrowserContext, url: str) -> None:
+    page = context.new_page()
     open_page(page, url)
     set_up(page, samples=16, length=2000)
     page.get_by_role("button", name="Generate").click()
@@ -266,9 +266,9 @@ def test_a_closed_page_frees_the_engine(browser: Browser, url: str) -> None:
 
 
 @pytest.fixture
-def calm_page(browser: Browser, url: str) -> Iterator[Page]:
+def calm_page(context: BrowserContext, url: str) -> Iterator[Page]:
     """A page whose console may tell what goes wrong outside it."""
-    page = browser.new_page()
+    page = context.new_page()
     open_page(page, url)
     yield page
     page.close()
@@ -369,8 +369,8 @@ def test_presses_in_one_breath_leave_one_group(page: Page, url: str) -> None:
     wait_until(IDLE, url)
 
 
-def test_a_server_that_goes_away_is_told_and_a_new_one_goes_on(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
-    page = browser.new_page()
+def test_a_server_that_goes_away_is_told_and_a_new_one_goes_on(context: BrowserContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = context.new_page()
     with running_app("--device", "cpu") as url:
         open_page(page, url)
         start_long(page)
@@ -434,8 +434,8 @@ def test_an_error_on_a_phone_comes_into_view(browser: Browser, url: str) -> None
     page.close()
 
 
-def test_no_request_leaves_for_another_host(browser: Browser, url: str) -> None:
-    page = browser.new_page()
+def test_no_request_leaves_for_another_host(context: BrowserContext, url: str) -> None:
+    page = context.new_page()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     open_page(page, url)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
-from playwright.sync_api import Browser, Locator, Page, Route, expect
+from playwright.sync_api import BrowserContext, Locator, Page, Route, expect
 
 from model.config import MAX_SCORE_CHARS
 from model.weights import SHIPPED_WEIGHTS, load_weights
@@ -157,8 +157,8 @@ def test_characters_explain_themselves_but_the_first(page: Page) -> None:
     expect(said).to_contain_text("u came with")
 
 
-def test_what_cannot_be_scored_is_said_and_the_earlier_result_stays(browser: Browser, url: str) -> None:
-    page = browser.new_page()
+def test_what_cannot_be_scored_is_said_and_the_earlier_result_stays(context: BrowserContext, url: str) -> None:
+    page = context.new_page()
     open_page(page, url)
     panel = score(page, "To be, or not")
     for text, words in (("", "nothing to score yet"), (" \n", "nothing to score yet"), ("中文字", "Left out, because the model does not")):

@@ -10,7 +10,7 @@ import urllib.request
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from model.sampling import distribution
 from tests.browser.conftest import open_page
@@ -327,8 +327,8 @@ def test_many_samples_are_folded_and_say_so(page: Page) -> None:
     assert sum(branch["count"] == 1 and not branch["hidden"] for branch in shown["all"]) == 200
 
 
-def test_a_server_that_does_not_answer_is_told_beside_the_branch(browser: Browser, url: str) -> None:
-    page = browser.new_page()  # its console may tell what goes wrong outside it
+def test_a_server_that_does_not_answer_is_told_beside_the_branch(context: BrowserContext, url: str) -> None:
+    page = context.new_page()  # its console may tell what goes wrong outside it
     open_page(page, url)
     tree = show_tree(page)
     set_up(page, seed=5, samples=4, length=20)

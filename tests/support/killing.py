@@ -1,4 +1,4 @@
-"""Trains a small network, killed with -9 at random moments and resumed, and compares it with a run that nobody touched.
+"""Trains a small network, kills it with -9 at random moments and resumes it, and compares it with an uninterrupted run.
 
 python -m tests.support.killing --kills 10
 """
@@ -34,22 +34,36 @@ def synthetic_text(characters: int = 20_000) -> str:
 
 
 def metrics_of(folder: Path) -> list[dict[str, Any]]:
-    """All that was logged, less the times, which no two runs share."""
+    """All metrics but the times, which differ from run to run."""
     return [{key: value for key, value in line.items() if key != "elapsed_s"} for line in Run(folder).metrics()]
 
 
 def start_training(folder: Path, run: str, *arguments: str) -> subprocess.Popen[str]:
     """`python -m model train` in a folder that holds corpus.txt."""
-    command = [sys.executable, "-m", "model", "train", "--run", run, "--corpus", "corpus.txt", *arguments]
+    return _start(folder, run, "--corpus", "corpus.txt", *arguments)
+
+
+def _start(folder: Path, run: str, *arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "model", "train", "--run", run, *arguments]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     return subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
 def train_killing_at_random(folder: Path, kills: int, rng: random.Random) -> int:
-    """Makes the runs `whole` and `killed` in a folder, and returns how many kills hit a living trainer."""
+    """`kill_and_resume` with a pretraining run."""
     (folder / "corpus.txt").write_text(synthetic_text())
+    corpus = ("--corpus", "corpus.txt")
+    return kill_and_resume(folder, kills, rng, (*corpus, *SETTINGS, "--steps", str(STEPS)), (*corpus, "--resume"))
+
+
+def kill_and_resume(folder: Path, kills: int, rng: random.Random, begin: tuple[str, ...], resume: tuple[str, ...]) -> int:
+    """Makes the runs `whole` and `killed` in a folder, and returns how many kills hit a living trainer.
+
+    Args:
+        begin, resume: arguments of `python -m model train` that start and resume the run.
+    """
     began = time.monotonic()
-    whole = start_training(folder, "whole", *SETTINGS, "--steps", str(STEPS))
+    whole = _start(folder, "whole", *begin)
     output, _ = whole.communicate()
     if whole.returncode:
         raise RuntimeError(output)
@@ -59,7 +73,7 @@ def train_killing_at_random(folder: Path, kills: int, rng: random.Random) -> int
     hits = 0
     while True:
         begun = (folder / "runs" / "killed" / "config.json").exists()
-        process = start_training(folder, "killed", *(("--resume",) if begun else (*SETTINGS, "--steps", str(STEPS))))
+        process = _start(folder, "killed", *(resume if begun else begin))
         if hits < kills:
             _wait_for_more_lines(path, rng.randint(1, max(1, lines // (kills + 1))), process)
             time.sleep(rng.uniform(0, 0.02 * takes_s))
@@ -73,7 +87,7 @@ def train_killing_at_random(folder: Path, kills: int, rng: random.Random) -> int
 
 
 def _wait_for_more_lines(path: Path, more: int, process: subprocess.Popen[str]) -> None:
-    """Until a run has logged some lines more than at the start of this wait; the resumed run first cuts off what it repeats."""
+    """Waits until a run has logged some more lines. A resumed run first drops the lines that it repeats."""
 
     def count() -> int:
         return path.read_bytes().count(b"\n") if path.exists() else 0
@@ -87,7 +101,7 @@ def _wait_for_more_lines(path: Path, more: int, process: subprocess.Popen[str]) 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=10, help="how often to kill the trainer")
-    parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the moments")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

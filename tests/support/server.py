@@ -1,7 +1,9 @@
-"""Starts the real app in a process of its own, for tests and benchmarks."""
+"""Starts the real app in its own process, for tests and benchmarks."""
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import os
 import socket
@@ -10,40 +12,45 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 ROOT = Path(__file__).parent.parent.parent
-START_LIMIT_S = 120  # far above what it takes, for a machine that is busy
+START_LIMIT_S = 300  # far more than a start takes, even on a busy machine
+FIRST_PORT, PORTS = 20_000, 1_000  # for each test worker; below the ports that the system hands out itself
+_ports = itertools.count()
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """A port that nobody listens on, and that no other test worker is given."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    for _ in range(PORTS):
+        port = FIRST_PORT + worker * PORTS + (os.getpid() + next(_ports)) % PORTS
+        with socket.socket() as listener, contextlib.suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError("no port is free")
 
 
 def health(url: str) -> dict[str, Any]:
-    """What the app says of itself; raises OSError while it does not answer."""
+    """The app's own report; raises OSError while it does not answer."""
     with urllib.request.urlopen(f"{url}/healthz", timeout=5) as response:
         return json.load(response)
 
 
-@contextmanager
+@contextlib.contextmanager
 def running_app(*arguments: str) -> Iterator[str]:
-    """The app's address, once it answers; it is killed in the end."""
+    """Yields the app's address once it answers; kills the app at the end."""
     with running_process(*arguments) as (url, _):
         yield url
 
 
-@contextmanager
-def running_process(*arguments: str) -> Iterator[tuple[str, int]]:
-    """The app's address and its process id, likewise."""
+@contextlib.contextmanager
+def running_process(*arguments: str, stdout: IO[str] | int = subprocess.DEVNULL) -> Iterator[tuple[str, int]]:
+    """Yields the app's address and process id once it answers; kills the app at the end."""
     url = f"http://127.0.0.1:{(port := free_port())}"
     command = [sys.executable, "app.py", "--port", str(port), *arguments]
-    app = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)  # what goes wrong is told on stderr
+    app = subprocess.Popen(command, cwd=ROOT, stdout=stdout)  # errors go to stderr
     try:
         wait_until_healthy(url, app)
         yield url, app.pid
@@ -53,7 +60,7 @@ def running_process(*arguments: str) -> Iterator[tuple[str, int]]:
 
 
 def wait_until_healthy(url: str, app: subprocess.Popen) -> None:
-    """Until the app answers; raises RuntimeError if it ends instead, or takes too long."""
+    """Waits until the app answers; raises RuntimeError if it exits or takes too long."""
     deadline = time.monotonic() + START_LIMIT_S
     while True:
         try:
@@ -66,7 +73,7 @@ def wait_until_healthy(url: str, app: subprocess.Popen) -> None:
 
 
 def processes(pid: int) -> list[int]:
-    """A process and all that it has started."""
+    """A process and all its descendants."""
     children: list[int] = []
     for path in Path(f"/proc/{pid}/task").glob("*/children"):
         children += map(int, path.read_text().split())
@@ -74,7 +81,7 @@ def processes(pid: int) -> list[int]:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Processor seconds of a process and its children so far."""
+    """Processor seconds that a process and its descendants have used so far."""
     ticks = 0
     for process in processes(pid):
         fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
@@ -83,7 +90,7 @@ def cpu_seconds(pid: int) -> float:
 
 
 def resident_bytes(pid: int, most: bool = False) -> int:
-    """Memory that a process and its children hold now, or the most that each has ever held."""
+    """Memory that a process and its descendants hold now, or the sum of the most that each has ever held."""
     field, kilobytes = "VmHWM:" if most else "VmRSS:", 0
     for process in processes(pid):
         lines = Path(f"/proc/{process}/status").read_text().splitlines()

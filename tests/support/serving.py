@@ -1,4 +1,4 @@
-"""Requests for the tests of serving, and the plain forward that their texts are held against."""
+"""Requests for the tests of serving, and the plain forward pass that their texts are compared with."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from model.serving.request import Progress, Request
 from model.serving.writer import Writer
 from model.weights import Weights
 
-PATIENCE_S = 60.0  # how long a test waits for what should take no time, before it says that it never comes
+PATIENCE_S = 300.0  # how long a test waits before it decides that something will never happen
 MANY_ROUNDS = 20_000  # more than any test's texts take
 
 
@@ -31,7 +31,7 @@ def params(**settings: Any) -> SamplingParams:
 
 
 def finished(request: Request) -> Progress:
-    """A request at its end."""
+    """Waits until a request is finished."""
     deadline = time.monotonic() + PATIENCE_S
     while not (progress := request.progress()).finished:
         assert time.monotonic() < deadline, f"still {progress.state}"
@@ -40,28 +40,28 @@ def finished(request: Request) -> Progress:
 
 
 def make_writer(weights: Weights, seats: int = 16) -> Writer:
-    """A writer without a thread: it goes on when it is told to."""
+    """A writer without a thread: a test calls its rounds."""
     return Writer(weights, seats, threading.Condition(threading.RLock()))
 
 
 def ask(writer: Writer, prompt: str, settings: SamplingParams, viewer: str = "") -> Request:
-    """A request that waits in a writer."""
+    """Submits a request to a writer."""
     request = Request(prompt, (), settings, writer.weights.tokenizer.vocabulary, viewer)
     writer.submit(request)
     return request
 
 
 def write_all(writer: Writer) -> None:
-    """Rounds until nothing is left to write."""
+    """Runs rounds until nothing is left to write."""
     for _ in range(MANY_ROUNDS):
         if writer.idle:
             return
         writer.round()
-    raise AssertionError("the writer does not come to an end")
+    raise AssertionError("the writer does not finish")
 
 
 def logits_of(request: Request, sample: int) -> NDArray[np.float32]:
-    """What the network said before each character that a sample has, (chars, V)."""
+    """The logits from which each character of a sample was drawn, (chars, V)."""
     characters = [request.character(sample, i) for i in range(len(request.progress().texts[sample]))]
     assert None not in characters
     return np.stack([character.logits for character in characters if character])
@@ -69,10 +69,10 @@ def logits_of(request: Request, sample: int) -> NDArray[np.float32]:
 
 @torch.no_grad()
 def plain_logits(model: GPT, prompt: list[int], ids: list[int]) -> NDArray[np.float32]:
-    """What the network says before each character that continues a prompt, without a cache, (chars, V).
+    """The logits for each character that continues a prompt, computed without a cache, (chars, V).
 
-    The context of the character at p is text[window_start(p):p]. Characters with the same start share a pass, for earlier
-    logits do not depend on what follows; what fills the shorter windows up follows too.
+    The context of the character at p is text[window_start(p):p]. Characters with the same start share a pass, because logits
+    depend on nothing that follows them; for the same reason shorter windows are padded at their ends.
     """
     text = prompt + ids
     ends: dict[int, list[int]] = defaultdict(list)
@@ -87,8 +87,8 @@ def plain_logits(model: GPT, prompt: list[int], ids: list[int]) -> NDArray[np.fl
 
 
 def assert_as_the_plain_forward_writes(request: Request, weights: Weights) -> None:
-    """What a request has is what the plain forward gives along the same texts: logits within 1e-4, the same characters wherever
-    the die is farther than 1e-5 from an edge. The interval that is remembered comes from the logits that are remembered."""
+    """Checks a request against the plain forward pass over the same texts: the logits agree within 1e-4, and so do the characters
+    wherever the die is farther than 1e-5 from an edge. The recorded interval must come from the recorded logits."""
     settings, encode = request.params, weights.tokenizer.encode
     prompt = weights.tokenizer.encode_prompt(request.prompt)
     for sample, text in enumerate(request.progress().texts):
@@ -100,8 +100,8 @@ def assert_as_the_plain_forward_writes(request: Request, weights: Weights) -> No
         drawn = draw(distribution(logits, settings.temperature, settings.top_k, settings.top_p), throws)
         assert_array_equal(drawn.ids, encode(text))
         edges = [(character.low, character.high) for i in range(len(text)) if (character := request.character(sample, i))]
-        assert_allclose(edges, np.stack([drawn.low, drawn.high], axis=1), rtol=0, atol=1e-12)  # drawn beside others then
-        if settings.temperature and not settings.top_k and settings.top_p == 1.0:  # where a little more or less changes little
+        assert_allclose(edges, np.stack([drawn.low, drawn.high], axis=1), rtol=0, atol=1e-12)  # the draw was made in a batch
+        if settings.temperature and not settings.top_k and settings.top_p == 1.0:  # with top-k or top-p a tiny difference can change a lot
             expected = draw(distribution(plain, settings.temperature), throws)
             clear = np.minimum(throws - expected.low, expected.high - throws) > 1e-5
             assert_array_equal(np.array(encode(text))[clear], expected.ids[clear])
@@ -109,20 +109,23 @@ def assert_as_the_plain_forward_writes(request: Request, weights: Weights) -> No
 
 
 def held_by_float16(model: GPT) -> GPT:
-    """With weights that float16 holds exactly, as it does those that ship: packing changes nothing about them."""
+    """Rounds the weights to float16, as the shipped ones are: packing then changes nothing about them."""
     for parameter in model.parameters():
         parameter.copy_(parameter.half())
     return model
 
 
 def skip_without_bfloat16() -> None:
-    """oneDNN's products in bfloat16 are not for every CPU."""
+    """Skips where oneDNN has no bfloat16 products for this CPU."""
     if not (hasattr(torch.ops.mkldnn, "_linear_pointwise") and torch.ops.mkldnn._is_mkldnn_bf16_supported()):
-        pytest.skip("this CPU, or this PyTorch, has no packed products in bfloat16")
+        pytest.skip("this CPU or this PyTorch has no packed bfloat16 products")
 
 
 def skip_where_rows_disagree(model: GPT) -> None:
-    """Bit-equal rows are the machine's to give, and the app asks it likewise; where it is known to give them it is no excuse."""
+    """Skips on a machine whose products differ in the last bit with the number of rows, asked as the app asks it at its start.
+
+    On a machine with AMX the rows are known to agree, so that there it is a failure.
+    """
     if not rows_agree(model):
         assert not torch.cpu._is_amx_tile_supported()
-        pytest.skip("on this machine a row's product depends on how many rows there are")
+        pytest.skip("on this machine, the last bits of a row's product depend on the number of rows")

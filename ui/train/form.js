@@ -79,9 +79,11 @@ export function createForm(train, node) {
   const preset = () => known.presets.find(({ id }) => id === page.preset.value);
 
   // The fields hold the preset's values; only what is changed there is sent.
+  const settings = () => known.settings.filter(({ group, name }) => name in preset()[group]); // a bigram network has no layers
   const standardOf = ({ group, name }) => String(preset()[group][name]);
   function takePreset() {
-    for (const setting of known.settings) fieldOf(setting.name).value = standardOf(setting);
+    for (const setting of known.settings) fieldOf(setting.name).closest(".setting").hidden = !settings().includes(setting);
+    for (const setting of settings()) fieldOf(setting.name).value = standardOf(setting);
     tellPreset();
     tellCommand();
     void tellTime();
@@ -92,7 +94,7 @@ export function createForm(train, node) {
       const value = fieldOf(name).value.trim();
       return type === "str" || value === "" || Number.isNaN(Number(value)) ? value : Number(value); // the server says what is not a number
     };
-    const others = known.settings.filter((setting) => fieldOf(setting.name).value.trim() !== standardOf(setting));
+    const others = settings().filter((setting) => fieldOf(setting.name).value.trim() !== standardOf(setting));
     return Object.fromEntries(others.map((setting) => [setting.name, typed(setting)]));
   }
 

@@ -63,8 +63,8 @@ export function createRuns(panel, train) {
         stateInWords(run),
         run.best_loss === null ? "–" : run.best_loss.toFixed(3),
         `${number(run.step)} of ${number(run.steps)}`,
-        `${run.network.n_layer} x ${run.network.n_head} x ${run.network.n_embd}`,
-        `${run.corpus.name}, ${number(run.corpus.characters)}`,
+        run.kind === "gpt" ? `${run.network.n_layer} x ${run.network.n_head} x ${run.network.n_embd}` : run.kind,
+        `${run.corpus.name}, ${number(run.corpus.characters ?? run.corpus.pairs)}`,
         run.elapsed_s ? duration(run.elapsed_s) : "–",
       ];
       told.forEach((words, place) => (cells[place + 1].textContent = words));

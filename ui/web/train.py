@@ -34,7 +34,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Awaitable, Callable, Collection
-from dataclasses import Field, asdict, fields
+from dataclasses import Field, fields
 from typing import Any
 
 from starlette.requests import Request as HTTPRequest
@@ -44,8 +44,8 @@ from model.config import GPTConfig, TrainConfig
 from model.data import MAX_CORPUS_BYTES, TINY_SHAKESPEARE, TINY_SHAKESPEARE_ALPHABET, TINY_SHAKESPEARE_CHARS, load_corpus
 from model.errors import ParameterError, SoliloquyError, TrainingError
 from model.training.job import MAX_NAME_CHARS, Job
-from model.training.jobs import NETWORK_SETTINGS, Jobs, read_settings
-from model.training.presets import DEFAULT_PRESET, PRESETS
+from model.training.jobs import Jobs, read_settings
+from model.training.presets import DEFAULT_PRESET, FIXED, pretraining_presets
 from model.training.samples import SAMPLE_TEMPERATURE
 from ui.web.corpora import Corpora
 from ui.web.fields import read_index
@@ -190,12 +190,12 @@ def presets_json() -> dict[str, Any]:
         {
             "id": key,
             "about": preset.about,
-            "network": {name: value for name, value in asdict(preset.network).items() if name in NETWORK_SETTINGS},
-            "recipe": asdict(preset.recipe),
+            "network": {f.name: getattr(preset.network, f.name) for f in preset.network_settings()},
+            "recipe": {f.name: getattr(preset.recipe, f.name) for f in preset.recipe_settings()},
         }
-        for key, preset in PRESETS.items()
+        for key, preset in pretraining_presets().items()
     ]
-    settings = [(f, "network") for f in fields(GPTConfig) if f.name in NETWORK_SETTINGS] + [(f, "recipe") for f in fields(TrainConfig)]
+    settings = [(f, "network") for f in fields(GPTConfig) if f.name not in FIXED] + [(f, "recipe") for f in fields(TrainConfig)]
     return {
         "presets": presets,
         "default": DEFAULT_PRESET,

@@ -1,0 +1,86 @@
+"""What every task offers to the trainer."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from model.config import NetworkConfig, TrainConfig
+from model.network import Network
+from model.network.kinds import make_network
+from model.tokenizer import CharTokenizer
+from model.training.run import Metrics
+
+Rows = tuple[Tensor, ...]  # what a pass reads: tensors with one row per text, split along it into micro-batches
+
+
+class Task(ABC):
+    """What a run teaches: its first weights, batches, loss and evaluation. The trainer has the loop, the averages and the checkpoints.
+
+    Everything random is a function of (recipe.seed, step), so that a resumed run repeats the numbers of an uninterrupted one.
+
+    Attributes:
+        name: the key of the task in config.json; a file without one is a pretraining run's.
+        config: the shape of the network, vocabulary included.
+    """
+
+    name: ClassVar[str]
+
+    def __init__(self, config: NetworkConfig, tokenizer: CharTokenizer, recipe: TrainConfig):
+        self.config, self.tokenizer, self.recipe = config, tokenizer, recipe
+
+    def make_network(self) -> Network:
+        """The network with its first weights, on the CPU."""
+        return make_network(self.config, torch.Generator().manual_seed(self.recipe.seed))
+
+    def about(self) -> dict[str, Any]:
+        """What config.json's "about" says of the task, beside recipe and precision."""
+        return {}
+
+    def files(self) -> dict[str, bytes]:
+        """Files that the run keeps, by name, so that it can be resumed."""
+        return {}
+
+    @abstractmethod
+    def batch(self, step: int) -> Rows:
+        """The rows of an optimizer step."""
+
+    @abstractmethod
+    def weight(self, rows: Rows) -> int:
+        """How much some rows of a batch count in the mean over the batch."""
+
+    @abstractmethod
+    def loss(self, network: Network, rows: Rows, generator: torch.Generator) -> Tensor:
+        """Mean loss of some rows, a scalar.
+
+        Args:
+            generator: for dropout.
+        """
+
+    @abstractmethod
+    def evaluate(self, network: Network, each: Callable[[], None]) -> Metrics:
+        """Metrics on held-out data. The lowest "val_loss" of a run marks its best weights.
+
+        Args:
+            each: called before each pass; an exception from it ends the evaluation.
+        """
+
+    @abstractmethod
+    def sample(self, network: Network) -> str:
+        """A text from the network, always with the same dice, so that two samples of a run differ by what it has learned alone."""
+
+
+@contextmanager
+def evaluating(network: Network) -> Iterator[None]:
+    """The network in evaluation mode; afterwards its mode is what it was."""
+    was_training = network.training
+    network.eval()
+    try:
+        yield
+    finally:
+        network.train(was_training)
