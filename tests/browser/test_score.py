@@ -161,7 +161,7 @@ def test_what_cannot_be_scored_is_said_and_the_earlier_result_stays(context: Bro
     page = context.new_page()
     open_page(page, url)
     panel = score(page, "To be, or not")
-    for text, words in (("", "nothing to score yet"), (" \n", "nothing to score yet"), ("中文字", "Left out, because the model does not")):
+    for text, words in (("", "Nothing to score yet"), (" \n", "Nothing to score yet"), ("中文字", "Left out, because the model does not")):
         ask(page, text)
         expect(panel.get_by_role("alert")).to_contain_text(words)
         expect(panel.get_by_label("The scored text")).to_have_text("To be, or not")
