@@ -250,7 +250,7 @@ def test_the_shipped_model_has_a_head_that_looks_at_the_character_before(shipped
 
 
 def test_a_head_that_does_not_exist_cannot_be_off(tiny: Weights) -> None:
-    with pytest.raises(ParameterError, match="There is no layer 2: the model's layers are 0 to 1"):
+    with pytest.raises(ParameterError, match=r"There is no layer 2\. Valid layers: 0 to 1"):
         read(tiny.model, [1, 2], "ab", [(2, 0)])
 
 

@@ -584,7 +584,7 @@ def test_a_crowd_that_asks_at_once_is_served_or_refused_for_now(url: str) -> Non
         if status == 200:
             assert told.keys() == INTRODUCTION
         else:
-            assert told == {"error": "256 requests wait already. Try again in a minute."}
+            assert told == {"error": "256 requests are already waiting. Try again in a minute."}
     wait_until(IDLE, url)
     assert [len(text) for text in write(url, length=5)] == [5]
 

@@ -42,7 +42,7 @@ def test_a_full_queue_refuses_until_work_is_cancelled(tiny: Weights) -> None:
     queue, several = WorkQueue(), [Work(lambda _: None, tiny) for _ in range(MAX_WAITING_WORK)]
     for work in several:
         queue.add(work)
-    with pytest.raises(BusyError, match=r"64 pieces of work wait already\. Try again"):
+    with pytest.raises(BusyError, match=r"64 other requests are already waiting\. Try again"):
         queue.add(Work(lambda _: None, tiny))
     assert several[40].future.cancel()
     last: Work[None] = Work(lambda _: None, tiny)

@@ -25,11 +25,11 @@ def read_viewer(body: Body, http: HTTPRequest) -> str:
     """The name that the viewer gave, or else the host.
 
     Raises:
-        ParameterError: the name is not a text, or is too long.
+        ParameterError: the name is not a string, or is too long.
     """
     viewer = body.get("viewer", http.client.host if http.client else "")
     if not isinstance(viewer, str) or len(viewer) > MAX_NAME_CHARS:
-        raise ParameterError(f"The viewer must be a text of at most {MAX_NAME_CHARS} characters.")
+        raise ParameterError(f"The viewer must be a string of at most {MAX_NAME_CHARS} characters.")
     return viewer
 
 
