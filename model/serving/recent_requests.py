@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-from model.config import MAX_RECORD_BYTES, MAX_RECORDS, RECORD_LIFETIME_S
+from model.limits import MAX_RECORD_BYTES, MAX_RECORDS, RECORD_LIFETIME_S
 from model.serving.request import Request
 
 
