@@ -108,7 +108,7 @@ def test_files_are_hashed_once_while_they_do_not_change(house: Path, monkeypatch
     [
         ("config.json", b"{", "runs/one/config.json is not a valid config.json"),
         ("config.json", b"[]", "runs/one/config.json is not a valid config.json"),
-        ("config.json", b'{"kind": "crystal ball"}', "its network is of the kind 'crystal ball'; this version knows gpt, bigram"),
+        ("config.json", b'{"kind": "crystal ball"}', "unknown kind of network 'crystal ball'; this version supports gpt, bigram"),
         ("best.safetensors", b"not tensors", "runs/one/best.safetensors is damaged"),
         ("best.safetensors", b"", "runs/one/best.safetensors is damaged"),
     ],

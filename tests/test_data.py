@@ -129,7 +129,7 @@ def test_a_file_that_is_too_large_is_refused_unread(tmp_path: Path) -> None:
         (b"To be\0or not", "has NUL bytes"),
         (b"\x89PNG\r\n\x1a\n", "is not UTF-8"),
         (b"a" * 5_000, "one character repeated"),
-        ("".join(map(chr, range(0x4E00, 0x4E00 + 5_000))).encode(), "5,000 different characters; the most is 4,096"),
+        ("".join(map(chr, range(0x4E00, 0x4E00 + 5_000))).encode(), "5,000 different characters; the maximum is 4,096"),
     ],
 )
 def test_what_is_no_text_to_learn_from_is_refused(tmp_path: Path, raw: bytes, message: str) -> None:
@@ -190,7 +190,7 @@ def test_a_broken_answer_from_the_network_ends_in_the_same_message(
     raw: bytes, cache_home: Path, answer_once: Callable[[bytes], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(data, "TINY_SHAKESPEARE_URL", answer_once(raw))
-    with pytest.raises(CorpusError, match=r"(?s)could not be fetched.* put it at "):
+    with pytest.raises(CorpusError, match=r"(?s)could not be downloaded.* save it as "):
         load_corpus()
     assert not list(cache_home.glob("*"))
 

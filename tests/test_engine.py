@@ -16,10 +16,10 @@ import torch
 from numpy.testing import assert_array_equal
 from torch import Tensor
 
-from model.config import MAX_PROMPT_CHARS, MAX_SAMPLES, MAX_VIEWER_WAITING, MAX_WAITING_REQUESTS, MAX_WAITING_WORK
 from model.decode import generate
 from model.errors import BusyError, ParameterError
 from model.evaluation import window_logits, windows
+from model.limits import MAX_PROMPT_CHARS, MAX_SAMPLES, MAX_VIEWER_WAITING, MAX_WAITING_REQUESTS, MAX_WAITING_WORK
 from model.network.gpt import GPT
 from model.serving import engine as engine_module
 from model.serving import recent_requests as records
@@ -130,13 +130,13 @@ def test_a_prompt_of_the_greatest_length_is_read_to_its_end(engine: Engine) -> N
 
 
 def test_a_prompt_that_is_too_long_is_refused_with_its_length(engine: Engine) -> None:
-    with pytest.raises(ParameterError, match="The prompt has 10,001 characters; the most is 10,000"):
+    with pytest.raises(ParameterError, match="The prompt has 10,001 characters; the maximum is 10,000"):
         engine.submit("x" * (MAX_PROMPT_CHARS + 1), params())
 
 
 @pytest.mark.parametrize("prompt", [None, 5, b"ROMEO", ["R"], {}, True], ids=repr)
 def test_a_prompt_that_is_no_text_is_refused(engine: Engine, prompt: Any) -> None:
-    with pytest.raises(ParameterError, match="The prompt must be a text"):
+    with pytest.raises(ParameterError, match="The prompt must be a string"):
         engine.submit(prompt, params())
 
 
@@ -406,7 +406,7 @@ def test_a_full_queue_is_refused_and_has_room_again_once_it_was_served(engine: E
     assert gate.reached.wait(PATIENCE_S)
     waiting = [engine.submit("B", params(max_new_chars=1), str(i // MAX_VIEWER_WAITING)) for i in range(MAX_WAITING_REQUESTS)]
     assert [request.progress().ahead for request in waiting] == [*range(MAX_WAITING_REQUESTS)]
-    with pytest.raises(BusyError, match=r"256 requests wait already\. Try again"):
+    with pytest.raises(BusyError, match=r"256 requests are already waiting\. Try again"):
         engine.submit("C", params())
     for request in waiting[1:]:
         request.cancel()
@@ -420,7 +420,7 @@ def test_a_viewer_with_too_many_requests_is_refused_and_nobody_else(engine: Engi
     requests = [engine.submit("A", params(max_new_chars=1), "hog")]
     assert gate.reached.wait(PATIENCE_S)
     requests += [engine.submit("A", params(max_new_chars=1), "hog") for _ in range(MAX_VIEWER_WAITING)]
-    with pytest.raises(BusyError, match=r"16 of your requests wait already\. Try again when they are done\."):
+    with pytest.raises(BusyError, match=r"16 of your requests are already waiting\. Try again when they are done\."):
         engine.submit("A", params(), "hog")
     requests.append(engine.submit("A", params(max_new_chars=1), "other"))
     gate.opened.set()
@@ -747,7 +747,7 @@ def test_work_that_is_cancelled_before_its_turn_is_not_done(engine: Engine) -> N
 def test_too_much_work_is_refused_until_some_is_done(engine: Engine) -> None:
     held = Held(engine)
     futures = [engine.run(lambda _, number=number: number) for number in range(MAX_WAITING_WORK)]
-    with pytest.raises(BusyError, match=r"64 pieces of work wait already\. Try again"):
+    with pytest.raises(BusyError, match=r"64 other requests are already waiting\. Try again"):
         engine.run(lambda _: None)
     held.let_go.set()
     assert [future.result(PATIENCE_S) for future in futures] == [*range(MAX_WAITING_WORK)]

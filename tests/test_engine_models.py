@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from model.catalogue import Catalogue
-from model.config import MAX_LOADED_MODELS, BigramConfig
+from model.config import BigramConfig
 from model.errors import BusyError, CheckpointError, UnknownModelError
+from model.limits import MAX_LOADED_MODELS
 from model.network.gpt import GPT
 from model.network.kinds import make_network
 from model.serving import engine as engine_module
@@ -143,7 +144,7 @@ def test_models_that_write_are_not_dropped(engine: Engine, folder: Path, monkeyp
     monkeypatch.setattr(engine_module, "MAX_LOADED_MODELS", 2)
     engine.load(found["small"])
     request = engine.submit("abc", params(samples=4, max_new_chars=2_000), model=found["small"])
-    with pytest.raises(BusyError, match=r"models are in use, the most at once\. Try again"):
+    with pytest.raises(BusyError, match=r"models are in use, which is the maximum\. Try again"):
         engine.load(found["ladder/bigram"])
     request.cancel()
     finished(request)
@@ -154,7 +155,7 @@ def test_models_that_write_are_not_dropped(engine: Engine, folder: Path, monkeyp
 def test_without_memory_a_model_is_refused_and_the_rest_goes_on(engine: Engine, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     key = keys(folder)["small"]
     monkeypatch.setattr(engine_module, "free_bytes", lambda _: 1_000)
-    with pytest.raises(BusyError, match=r"This model needs about .* GiB of memory, and 0\.0 GiB are free"):
+    with pytest.raises(BusyError, match=r"This model needs about .* GiB of memory, but only 0\.0 GiB is free"):
         engine.load(key)
     monkeypatch.undo()
 

@@ -68,6 +68,6 @@ except CheckpointError as error:
     print(error)
 """
     done = subprocess.run([sys.executable, "-c", script, path], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == f"{path} could not be written. File too large. The file that was there before is untouched."
+    assert done.stdout.strip() == f"{path} could not be written. File too large. The previous file is unchanged."
     assert path.read_bytes() == b"old" * 1_000
     assert list(tmp_path.iterdir()) == [path]

@@ -158,7 +158,7 @@ def test_another_text_is_read_and_bad_ones_are_told(context: BrowserContext, url
     expect(tab.locator(".look-characters")).to_contain_text("img srcx onerror")
     assert not tab.locator(".look img").count()
     look_at("x" * 12_001)
-    expect(tab.locator(".look-said")).to_contain_text("The text has 12,001 characters; the most is 12,000.")
+    expect(tab.locator(".look-said")).to_contain_text("The text has 12,001 characters; the maximum is 12,000.")
     tab.get_by_role("button", name="Cancel").click()
     look_at("x" * 10_000)
     expect(tab.locator(".look-line")).to_contain_text("Characters 9,745 to 10,000 of 10,000")
