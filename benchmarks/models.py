@@ -98,7 +98,7 @@ def compare(url: str, models: list[str], viewers: int, texts: Texts, pool: Proce
     print(f"{viewers} viewers a model, {texts.samples} x {texts.chars} characters   chars/s   a viewer   first p95   errors")
     for name, visits in [("default alone", alone[0]), ("other alone", alone[1]), ("default beside", both[0]), ("other beside", both[1])]:
         errors = sum(bool(visit.error) for visit in visits)
-        first = percentile([visit.first for visit in visits], 95)
+        first = percentile([visit.first for visit in visits], 0.95)
         print(f"{name:42} {speed(visits):12,.0f} {viewer_speed(visits):10,.1f} {first:9.2f} s {errors:8}")
     together, mean = speed([*both[0], *both[1]]), statistics.mean(map(speed, alone))
     print(

@@ -76,6 +76,7 @@ def test_the_chi_squared_test_knows_its_tables() -> None:
     assert p_value(np.array([50.0, 49, 1]), np.array([50.0, 50, 0])) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("seed", "settings"),
     [(1, {"temperature": 0.8}), (2, {"temperature": 1.3, "top_k": 20}), (3, {"temperature": 1.0, "top_p": 0.9})],

@@ -107,6 +107,7 @@ def test_stopped_in_an_evaluation_and_resumed_equals_uninterrupted(tmp_path: Pat
     assert metrics_of(tmp_path / "parts") == metrics_of(tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_killed_at_random_moments_and_resumed_equals_uninterrupted(tmp_path: Path) -> None:
     kills = train_killing_at_random(tmp_path, kills=2, rng=random.Random(1))
     assert kills == 2

@@ -295,6 +295,7 @@ def test_wrong_passwords_hold_up_their_client_alone(url: str, folder: Path) -> N
     assert PASSWORD not in told
 
 
+@pytest.mark.slow
 def test_kills_of_app_and_trainer_leave_nothing_out(tmp_path: Path) -> None:
     hits, differing = train_and_kill(tmp_path, [TRAINER, BOTH], random.Random(0))
     assert (hits, differing) == (2, [])

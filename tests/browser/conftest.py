@@ -10,9 +10,11 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from model.files import cache_dir
+from tests.support.admin import PASSWORD, runs_ended
 from tests.support.chromium import launch
-from tests.support.server import running_app
+from tests.support.server import running_app, running_process
 from tests.support.viewing import answer
+from ui.class_address import class_address
 
 SCREEN = {"width": 1280, "height": 720}
 
@@ -52,6 +54,17 @@ def float32_url(app_url: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
         patch.setenv("XDG_CACHE_HOME", str(home))
         with running_app("--device", "cpu") as url:
             yield url
+
+
+@pytest.fixture(scope="session")
+def class_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """The address of an app as a lecturer starts it, with a password, a folder of runs and an address for the class, and its stdout."""
+    folder = tmp_path_factory.mktemp("class")
+    network = ["--host", "0.0.0.0"] if class_address("0.0.0.0", 7860) else []
+    with pytest.MonkeyPatch.context() as patch, runs_ended(folder / "runs") as runs, (folder / "stdout").open("w") as out:
+        patch.setenv("ADMIN_PASSWORD", PASSWORD)
+        with running_process("--device", "cpu", "--runs", str(runs), *network, stdout=out) as (url, _):
+            yield url, (folder / "stdout").read_text()
 
 
 @pytest.fixture(scope="module")

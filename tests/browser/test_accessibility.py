@@ -11,10 +11,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import open_page
-from tests.support.admin import PASSWORD, Admin, runs_ended
+from tests.support.admin import PASSWORD, Admin
 from tests.support.killing import synthetic_text
-from tests.support.server import running_app
-from ui.class_address import class_address
 
 SAMPLE = ["Texts", "Next character", "Tree", "Locked dice", "Score"]
 ATTENTION = ["All heads", "One head", "Layer by layer", "Heads off"]
@@ -62,17 +60,14 @@ COLUMNS = """() => [...new Set(
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """An app with a run, that shows the address for a class where there is a network."""
-    network = ["--host", "0.0.0.0"] if class_address("0.0.0.0", 7860) else []
-    with pytest.MonkeyPatch.context() as patch, runs_ended(tmp_path_factory.mktemp("runs")) as runs:
-        patch.setenv("ADMIN_PASSWORD", PASSWORD)
-        with running_app("--device", "cpu", "--runs", str(runs), *network) as url:
-            admin = Admin.logged_in(url)
-            corpus = admin.upload(synthetic_text().encode())
-            asked = {"preset": "tiny", "corpus": corpus, "settings": {"steps": 40, "eval_interval": 10}}
-            admin.until(admin.do("/train/start", **asked)["run"]["id"], "finished")
-            yield url
+def url(class_app: tuple[str, str]) -> str:
+    """The class's app, with a finished run."""
+    url, _ = class_app
+    admin = Admin.logged_in(url)
+    corpus = admin.upload(synthetic_text().encode())
+    asked = {"preset": "tiny", "corpus": corpus, "settings": {"steps": 40, "eval_interval": 10}}
+    admin.until(admin.do("/train/start", **asked)["run"]["id"], "finished")
+    return url
 
 
 @pytest.fixture(scope="module", params=SCREENS)
@@ -108,6 +103,11 @@ def show(page: Page, view: str) -> None:
     if tab != "Sample":
         page.locator(f"#{tab.lower()}-views [data-ready]").wait_for(state="attached")
     page.get_by_role("tab", name=view, exact=True).click()
+    if tab == "Attention":
+        expect(page.locator(".look-char").first).to_be_visible()
+        expect(page.locator(".look-next .candidate").first).to_be_visible()
+    if view == "All heads":
+        expect(page.locator(".tile-score").last).to_have_text(re.compile(r"\w"))
     if view == "One head":
         expect(page.get_by_test_id("one-head-said")).to_contain_text(re.compile(r"Point at|%"))
     if view == "Layer by layer":
@@ -234,6 +234,7 @@ def test_thumbs_find_their_targets(page: Page) -> None:
     page.keyboard.press("Escape")
 
 
+@pytest.mark.slow
 def test_what_stands_in_the_header_keeps_apart(page: Page) -> None:
     """The tabs are laid into the header's line: they may cover nothing in it, whatever wraps."""
     boxes = """() => {
@@ -258,6 +259,7 @@ def test_what_stands_in_the_header_keeps_apart(page: Page) -> None:
     page.set_viewport_size(size)
 
 
+@pytest.mark.slow
 def test_nothing_is_wider_than_the_screen_at_any_text_size(page: Page) -> None:
     width = page.viewport_size and page.viewport_size["width"]
     for size in ("Smaller text", "Normal text size", "Larger text"):

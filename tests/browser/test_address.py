@@ -347,7 +347,11 @@ def test_no_more_runs_are_written_than_allowed_and_what_was_wrong_stays_said(con
     open_page(page, f"{url}/?model=00000000-float32&seed=x&{run}&{'&'.join(['run=0,1,1,7,0,0,0,1'] * 39)}")
     wait_for_runs(page, MOST_RUNS)
     notice = page.get_by_test_id("notice")
-    for said in ("may differ here", "asks for 40 generations", "The address sets seed to “x”"):
+    for said in (
+        "The model 00000000 is not on this server. shakespeare writes its texts instead.",
+        "asks for 40 generations",
+        "The address sets seed to “x”",
+    ):
         expect(notice).to_contain_text(said)
     assert len(posts) == MOST_RUNS
     page.get_by_label("Prompt").fill("K")

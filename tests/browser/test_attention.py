@@ -110,7 +110,7 @@ def test_it_is_seen_while_it_writes_and_gone_back_through(tab: Page) -> None:
     tab.get_by_role("button", name="Write on").click()
     tab.wait_for_function(f"document.querySelectorAll('.look-char').length > {before + 20}")
     expect(tab.get_by_role("button", name="Write on")).to_be_visible(timeout=60_000)
-    slider = tab.get_by_label("Character looked from")
+    slider = tab.get_by_label("Chosen character")
     slider.fill("3")
     expect(tab.locator(".look-char.here")).to_have_text(TEXT[3])
 
@@ -124,8 +124,10 @@ def test_who_looks_elsewhere_while_it_writes_is_left_there(tab: Page) -> None:
     tab.keyboard.press("n")  # another text ends the writing
     expect(tab.get_by_role("button", name="Write on")).to_be_visible()
     newest = tab.locator(".folio .card-text").first.evaluate("card => card.textContent")
-    tab.wait_for_timeout(1500)
-    assert tab.evaluate("document.querySelector('.look-characters').textContent").replace("↵", "\n") == newest[-256:]
+    shown = "text => document.querySelector('.look-characters').textContent.replaceAll('↵', '\\n') === text"
+    tab.wait_for_function(shown, arg=newest[-256:])
+    tab.wait_for_timeout(500)
+    assert tab.evaluate(shown, newest[-256:])  # and nothing follows
 
 
 def test_the_sample_that_was_pressed_is_taken(tab: Page) -> None:
@@ -214,6 +216,6 @@ def test_numbers_and_pictures_can_be_taken_along(tab: Page, url: str, tmp_path: 
     rows = next(entry for entry in taken["heads"] if (entry["layer"], entry["head"]) == (3, 4))["weights"]
     weights = exact(url, known["key"], 3, 4, len(TEXT))
     assert np.allclose([w for row in rows for w in row], weights[np.tril_indices(len(TEXT))], atol=1e-7)
-    table = list(csv.DictReader(take("What heads do (CSV)").open()))
+    table = list(csv.DictReader(take("What the heads do (CSV)").open()))
     assert len(table) == known["n_layer"] * known["n_head"]
     assert {"layer", "head", "entropy", "previous"} <= table[0].keys()

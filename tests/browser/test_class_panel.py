@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import io
-import subprocess
-import sys
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -14,7 +11,7 @@ from PIL import Image
 from playwright.sync_api import BrowserContext, Locator, Page, Route, expect
 
 from tests.browser.conftest import open_page
-from tests.support.server import ROOT, free_port, health, running_app
+from tests.support.server import health
 from ui.class_address import class_address
 
 QUIET = 4  # modules of white around the code
@@ -22,12 +19,11 @@ SCREENS = [(360, 740), (740, 360), (1280, 720), (1920, 1080)]
 
 
 @pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    """An app that listens on every address of the machine."""
+def url(class_app: tuple[str, str]) -> str:
+    """The class's app, which listens on every address of the machine."""
     if class_address("0.0.0.0", 7860) is None:
         pytest.skip("this machine is in no network")
-    with running_app("--device", "cpu", "--host", "0.0.0.0") as url:
-        yield url
+    return class_app[0]
 
 
 @pytest.fixture
@@ -77,26 +73,16 @@ def fits(page: Page) -> bool:
     }""")
 
 
-def test_who_listens_to_this_machine_alone_invites_nobody(context: BrowserContext) -> None:
-    with running_app("--device", "cpu") as url:
-        page = context.new_page()
-        open_page(page, url)
-        expect(page.get_by_role("button", name="Dark theme")).to_be_visible()
-        expect(page.get_by_role("button", name="Join")).to_have_count(0)
-        expect(page.get_by_test_id("class-panel")).to_have_count(0)
-        page.close()
+def test_who_listens_to_this_machine_alone_invites_nobody(empty_page: Page, app_url: str) -> None:
+    open_page(empty_page, app_url)
+    expect(empty_page.get_by_role("button", name="Dark theme")).to_be_visible()
+    expect(empty_page.get_by_role("button", name="Join")).to_have_count(0)
+    expect(empty_page.get_by_test_id("class-panel")).to_have_count(0)
 
 
-def test_the_terminal_says_where_the_class_finds_the_page() -> None:
-    address = class_address("0.0.0.0", port := free_port())
-    if address is None:
-        pytest.skip("this machine is in no network")
-    command = [sys.executable, "app.py", "--device", "cpu", "--host", "0.0.0.0", "--port", str(port)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as app:
-        assert app.stdout
-        said = [app.stdout.readline() for _ in range(2)]
-        app.kill()
-    assert said == [f"Soliloquy is at http://127.0.0.1:{port}\n", f"For the class: {address}\n"]
+def test_the_terminal_says_where_the_class_finds_the_page(class_app: tuple[str, str], address: str) -> None:
+    url, said = class_app
+    assert said.splitlines() == [f"Soliloquy is at {url}", f"For the class: {address}"]
 
 
 def test_the_address_is_shown_and_answers(page: Page, address: str) -> None:

@@ -13,7 +13,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 ROOT = Path(__file__).parent.parent.parent
 START_LIMIT_S = 300  # far more than a start takes, even on a busy machine
@@ -46,11 +46,11 @@ def running_app(*arguments: str) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def running_process(*arguments: str) -> Iterator[tuple[str, int]]:
+def running_process(*arguments: str, stdout: IO[str] | int = subprocess.DEVNULL) -> Iterator[tuple[str, int]]:
     """Yields the app's address and process id once it answers; kills the app at the end."""
     url = f"http://127.0.0.1:{(port := free_port())}"
     command = [sys.executable, "app.py", "--port", str(port), *arguments]
-    app = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)  # errors go to stderr
+    app = subprocess.Popen(command, cwd=ROOT, stdout=stdout)  # errors go to stderr
     try:
         wait_until_healthy(url, app)
         yield url, app.pid

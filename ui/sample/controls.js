@@ -1,4 +1,7 @@
-// The settings of the Sample tab are Gradio's fields. What stands in them is the truth: it is read and set in place.
+// The settings of the Sample tab are Gradio's fields. What stands in them is the truth: it is read and set in place, because Gradio 6.31 does not
+// tell everything: a Textbox sends no `.input` for a text that is pasted or filled in at once (it does for keys), a Slider none when its field is
+// left and its number changed to fit, and a value that an event returns is on screen up to 56 ms later. What Gradio's events can do, they do: they
+// carry the limit of top-k (tab.py).
 const FIELDS = {
   prompt: "#prompt textarea",
   temperature: '#temperature input[type="number"]',
@@ -8,7 +11,7 @@ const FIELDS = {
   top_k: '#top-k input[type="number"]',
   top_p: '#top-p input[type="number"]',
 };
-const OTHERS = ["notice", "model", "generate", "stop", "again", "clear", "more-button", "more"]; // ids of what the scripts find beside them
+const OTHERS = ["notice", "model", "generate", "stop", "again", "clear", "more-button", "more", "top-k-limit"]; // ids of what the scripts find beside them
 const AS_TEXT = new Set(["prompt", "seed"]);
 
 /** @param {string} name @returns {HTMLInputElement} */
@@ -32,8 +35,10 @@ const nameOf = (node) => Object.keys(FIELDS).find((name) => field(name)?.closest
 export async function attachFields(settings, models) {
   const isThere = () => Object.keys(FIELDS).every(field) && OTHERS.every((id) => document.getElementById(id));
   while (!isThere()) await new Promise(requestAnimationFrame);
+  // The slider's own event handler takes the new limit (see tab.py).
   const followModels = () => {
-    for (const node of /** @type {NodeListOf<HTMLInputElement>} */ (document.querySelectorAll("#top-k input"))) node.max = String(settings.range("top_k").max);
+    const detail = settings.range("top_k").max;
+    document.getElementById("top-k-limit").dispatchEvent(new CustomEvent("limit", { detail, bubbles: true }));
   };
   followModels();
   models.addEventListener("change", followModels);
