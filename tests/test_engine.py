@@ -315,7 +315,7 @@ def test_a_failing_request_ends_as_failed_alone(engine: Engine, tiny: Weights, c
     assert finished(engine.submit("", params(max_new_chars=1))).state == DONE
 
 
-@pytest.mark.parametrize("step", ["_let_go", "_admit", "_read_windows", "_attempt", "_write", "_leave"])
+@pytest.mark.parametrize("step", ["_drop_cancelled", "_admit", "_read_windows", "_attempt", "_write", "_leave"])
 def test_a_fault_of_ours_ends_what_is_under_way_and_the_loop_goes_on(
     engine: Engine, gate: Gate, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, step: str
 ) -> None:
