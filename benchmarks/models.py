@@ -27,7 +27,8 @@ import torch
 
 from benchmarks.viewers import Visit, judge_ours, percentile, prompt_of, verdict
 from benchmarks.viewers import Work as Texts
-from model.config import MAX_LOADED_MODELS, GPTConfig
+from model.config import GPTConfig
+from model.limits import MAX_LOADED_MODELS
 from model.network.gpt import GPT
 from model.tokenizer import CharTokenizer
 from model.weights import SHIPPED_WEIGHTS, load_weights, save_weights

@@ -1,4 +1,4 @@
-"""Settings and public limits. Settings are frozen dataclasses that check their values on creation.
+"""Settings of networks and training: frozen dataclasses that check their values on creation.
 
 Each field is described once, in its metadata; the command-line help and the page take the description from there (`describe`).
 Field names follow nanoGPT.
@@ -11,40 +11,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from model.errors import ParameterError
-
-# Limits of a request. They apply to the page, the command line and the API alike.
-MAX_PROMPT_CHARS = 10_000
-MAX_NEW_CHARS = 2_000
-MAX_SCORE_CHARS = MAX_PROMPT_CHARS + MAX_NEW_CHARS  # a prompt with its longest continuation can be scored
-MAX_SAMPLES = 16
-MAX_ABLATION_CHARS = 300  # of a text written with heads off, which is not batched with other texts
-MAX_TEMPERATURE = 2.0
-MAX_SEED = 2**53 - 1  # the largest whole number that a browser's JavaScript holds exactly
-MAX_WAITING_REQUESTS = 256
-MAX_VIEWER_WAITING = 16  # per viewer
-MAX_WAITING_WORK = 64  # short pieces of work with the model other than writing
-
-# Limits of the engine. A row is one text being written.
-MAX_ROWS = 512  # fewer if memory is short
-MAX_VIEWER_ROWS = 64  # per viewer
-MAX_STEP_ROWS = 128  # more rows per step would only make steps longer, without more characters per second
-MAX_REQUEST_RECORD_BYTES = 2**24  # logits and intervals of one request's characters
-MAX_RECORD_BYTES = 2**28  # ... of all requests together; the oldest are dropped first
-MAX_RECENT_REQUESTS = 2_000
-RECENT_REQUEST_LIFETIME_S = 1_800
-MAX_CAPTURES = 256  # texts whose attention is kept
-MAX_CAPTURE_BYTES = 2**28  # ... of all captures together; the least recently used are dropped first
-MAX_CAPTURE_NUMBERS = 2**24  # ... of one capture; a large model's capture has less than a block
-MAX_LOADED_MODELS = 8  # the least recently used idle model is dropped first
-CACHE_MEMORY_SHARE = (
-    0.25  # of the memory free at start, for the default model's keys and values; all other models together get as much again
-)
-
-# Limits of a network's shape: wide enough for anything one would train here, narrow enough to catch typing errors.
-MAX_BLOCK_SIZE = 4_096
-MAX_VOCAB_SIZE = 4_096
-MAX_LAYERS = 64
-MAX_N_EMBD = 4_096
+from model.limits import MAX_BLOCK_SIZE, MAX_LAYERS, MAX_N_EMBD, MAX_PROMPT_CHARS, MAX_SCORE_CHARS, MAX_SEED, MAX_VOCAB_SIZE
 
 
 def setting(
@@ -79,17 +46,6 @@ def check_score_text(text: object) -> None:
         ParameterError: the value is not a string, or too long.
     """
     _check_text(text, "text", MAX_SCORE_CHARS)
-
-
-def check_ablation_length(params: SamplingParams) -> None:
-    """Checks the length of a text to be written with heads off.
-
-    Raises:
-        ParameterError: the text would be too long.
-    """
-    if params.max_new_chars > MAX_ABLATION_CHARS:
-        came = params.max_new_chars
-        raise ParameterError(f"length must be between 1 and {MAX_ABLATION_CHARS} when heads are switched off, not {came:,}.")
 
 
 def _check_text(text: object, name: str, most: int) -> None:
@@ -188,22 +144,6 @@ class BigramConfig(NetworkConfig):
     """The shape of the lecture's bigram network. It sees only one character; block_size is the length of its training windows."""
 
     block_size: int = setting(8, "characters of context", 2, MAX_BLOCK_SIZE)
-
-
-@dataclass(frozen=True)
-class SamplingParams(Checked):
-    """How characters are drawn from the network's distribution."""
-
-    temperature: float = setting(
-        0.8, "0 always takes the likeliest character; 1 samples the model's own distribution", 0.0, MAX_TEMPERATURE
-    )
-    max_new_chars: int = setting(300, "characters to write", 1, MAX_NEW_CHARS, label="length")
-    samples: int = setting(1, "texts written side by side from the same prompt", 1, MAX_SAMPLES)
-    seed: int = setting(0, "same seed, same dice, same texts", 0, MAX_SEED)
-    first_sample: int = setting(0, "number of the first sample; each sample has its own dice", 0, 2**31 - 1)
-    first_step: int = setting(0, "number of the first throw; a text continued from the middle of a sample keeps its dice", 0, 1_000_000)
-    top_k: int = setting(0, "draw from the k likeliest characters only; 0 draws from all", 0, MAX_VOCAB_SIZE)
-    top_p: float = setting(1.0, "draw from the likeliest characters that together reach this probability", 0.0, 1.0)
 
 
 @dataclass(frozen=True)

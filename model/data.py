@@ -19,9 +19,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model.config import MAX_VOCAB_SIZE
 from model.errors import CorpusError
 from model.files import cache_dir, write_atomically
+from model.limits import MAX_CORPUS_BYTES, MAX_VOCAB_SIZE
 
 TINY_SHAKESPEARE_URL = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
 TINY_SHAKESPEARE_SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
@@ -29,7 +29,6 @@ TINY_SHAKESPEARE = "tinyshakespeare"
 TINY_SHAKESPEARE_CHARS = 1_115_394
 TINY_SHAKESPEARE_ALPHABET = "\n !$&',-.3:;?" + string.ascii_uppercase + string.ascii_lowercase
 FETCH_TIMEOUT_S = 30
-MAX_CORPUS_BYTES = 32 * 2**20  # encoding takes up to 16 more bytes per character
 TRAIN_SHARE = 0.9
 PIECE_CHARS = 2**16  # scanned at a time, so that other threads can run in between
 

@@ -12,9 +12,9 @@ from collections.abc import Collection, Iterator, Sequence
 import torch
 from torch import Tensor
 
-from model.config import Head, SamplingParams
+from model.config import Head
 from model.network import Network
-from model.sampling import dice, distribution, draw
+from model.sampling import SamplingParams, dice, distribution, draw
 
 NOT_FINITE = "the network's output is not finite"
 

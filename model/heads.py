@@ -14,11 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from model.attention import Description, Measured, describe, measure, rounded
 from model.config import NO_HEADS, GPTConfig, Head
 from model.errors import ParameterError
 from model.evaluation import mean_loss
 from model.files import write_atomically
+from model.head_measures import Description, Measured, describe, measure, rounded
 from model.network import Capture
 from model.weights import HEADS_FILE, Weights
 

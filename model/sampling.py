@@ -17,12 +17,43 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from model.config import Checked, setting
+from model.errors import ParameterError
+from model.limits import MAX_ABLATION_CHARS, MAX_NEW_CHARS, MAX_SAMPLES, MAX_SEED, MAX_TEMPERATURE, MAX_VOCAB_SIZE
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
 PHILOX_NUMBERS = 4  # per value of the counter
 DRAWN_SEEDS = 1_000_000  # a drawn seed has at most six digits, so that it is easy to read out and type
+
+
+@dataclass(frozen=True)
+class SamplingParams(Checked):
+    """How characters are drawn from the network's distribution."""
+
+    temperature: float = setting(
+        0.8, "0 always takes the likeliest character; 1 samples the model's own distribution", 0.0, MAX_TEMPERATURE
+    )
+    max_new_chars: int = setting(300, "characters to write", 1, MAX_NEW_CHARS, label="length")
+    samples: int = setting(1, "texts written side by side from the same prompt", 1, MAX_SAMPLES)
+    seed: int = setting(0, "same seed, same dice, same texts", 0, MAX_SEED)
+    first_sample: int = setting(0, "number of the first sample; each sample has its own dice", 0, 2**31 - 1)
+    first_step: int = setting(0, "number of the first throw; a text continued from the middle of a sample keeps its dice", 0, 1_000_000)
+    top_k: int = setting(0, "draw from the k likeliest characters only; 0 draws from all", 0, MAX_VOCAB_SIZE)
+    top_p: float = setting(1.0, "draw from the likeliest characters that together reach this probability", 0.0, 1.0)
+
+
+def check_ablation_length(params: SamplingParams) -> None:
+    """Checks the length of a text to be written with heads off.
+
+    Raises:
+        ParameterError: the text would be too long.
+    """
+    if params.max_new_chars > MAX_ABLATION_CHARS:
+        came = params.max_new_chars
+        raise ParameterError(f"length must be between 1 and {MAX_ABLATION_CHARS} when heads are switched off, not {came:,}.")
 
 
 def draw_seed() -> int:

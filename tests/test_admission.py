@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from model.config import MAX_VIEWER_WAITING, MAX_WAITING_REQUESTS
 from model.errors import BusyError
+from model.limits import MAX_VIEWER_WAITING, MAX_WAITING_REQUESTS
 from model.serving.admission import Admission, Ticket
 
 PATIENCE_S = 10.0

@@ -19,7 +19,7 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 
 import app
-from model.config import MAX_PROMPT_CHARS
+from model.limits import MAX_PROMPT_CHARS
 from model.weights import SHIPPED_WEIGHTS, load_weights
 from tests.support.server import ROOT, free_port, health, wait_until_healthy
 from ui.first_screen import PATH, first_screen, write_first_screen

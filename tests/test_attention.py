@@ -14,9 +14,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 from torch import Tensor
 from torch.testing import assert_close
 
-from model.attention import LABEL_FLOOR, MEASURES, MIXED, SHARES, Measured, describe, excess, label, measure, most_shown, read, targets
-from model.config import MAX_CAPTURE_NUMBERS, GPTConfig
+from model.attention import most_shown, read
+from model.config import GPTConfig
 from model.errors import ParameterError
+from model.head_measures import LABEL_FLOOR, MEASURES, MIXED, SHARES, Measured, describe, excess, label, measure, targets
+from model.limits import MAX_CAPTURE_NUMBERS
 from model.network.gpt import GPT, Capture
 from model.weights import Weights
 

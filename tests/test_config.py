@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.config import MAX_SCORE_CHARS, GPTConfig, SamplingParams, TrainConfig, check_heads, check_prompt, check_score_text, describe
+from model.config import GPTConfig, TrainConfig, check_heads, check_prompt, check_score_text, describe
 from model.errors import ParameterError, SoliloquyError
+from model.limits import MAX_SCORE_CHARS
+from model.sampling import SamplingParams
 
 CLASSES = (GPTConfig, SamplingParams, TrainConfig)
 NUMBERS = [pytest.param(c, f.name, id=f"{c.__name__}.{f.name}") for c in CLASSES for f in fields(c) if f.metadata["low"] is not None]

@@ -16,10 +16,10 @@ import torch
 from numpy.testing import assert_array_equal
 from torch import Tensor
 
-from model.config import MAX_PROMPT_CHARS, MAX_SAMPLES, MAX_VIEWER_WAITING, MAX_WAITING_REQUESTS, MAX_WAITING_WORK
 from model.decode import generate
 from model.errors import BusyError, ParameterError
 from model.evaluation import window_logits, windows
+from model.limits import MAX_PROMPT_CHARS, MAX_SAMPLES, MAX_VIEWER_WAITING, MAX_WAITING_REQUESTS, MAX_WAITING_WORK
 from model.network.gpt import GPT
 from model.serving import engine as engine_module
 from model.serving import recent_requests as records

@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from model.catalogue import Catalogue
-from model.config import MAX_LOADED_MODELS, BigramConfig
+from model.config import BigramConfig
 from model.errors import BusyError, CheckpointError, UnknownModelError
+from model.limits import MAX_LOADED_MODELS
 from model.network.gpt import GPT
 from model.network.kinds import make_network
 from model.serving import engine as engine_module

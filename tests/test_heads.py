@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from model.__main__ import main
-from model.attention import MEASURES, describe, measure
 from model.evaluation import mean_loss
+from model.head_measures import MEASURES, describe, measure
 from model.heads import heads_of, measure_heads, measure_text, n_steps
 from model.network.gpt import Capture
 from model.weights import SHIPPED_WEIGHTS, Weights, load_weights, save_weights

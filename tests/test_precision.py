@@ -19,8 +19,8 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from model import precision
-from model.config import MAX_STEP_ROWS
 from model.errors import ParameterError
+from model.limits import MAX_STEP_ROWS
 from model.machine import choose_device, free_bytes
 from model.network import kv_cache
 from model.network.gpt import GPT

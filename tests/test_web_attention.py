@@ -22,7 +22,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 
 from model.attention import Reading, read
-from model.config import MAX_SCORE_CHARS, MAX_VIEWER_WAITING
+from model.limits import MAX_SCORE_CHARS, MAX_VIEWER_WAITING
 from model.network.gpt import GPT
 from model.serving.admission import Admission
 from model.serving.engine import Engine

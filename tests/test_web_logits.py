@@ -22,7 +22,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.config import MAX_NEW_CHARS, MAX_PROMPT_CHARS, MAX_SCORE_CHARS, MAX_VIEWER_WAITING
+from model.limits import MAX_NEW_CHARS, MAX_PROMPT_CHARS, MAX_SCORE_CHARS, MAX_VIEWER_WAITING
 from model.network.gpt import GPT
 from model.serving import recent_requests
 from model.serving.admission import Admission

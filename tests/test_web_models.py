@@ -19,12 +19,13 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 from starlette.routing import Mount, Route
 
-from model.attention import MEASURES
 from model.catalogue import NO_SUCH_MODEL, Catalogue
-from model.config import NO_HEADS, BigramConfig, GPTConfig, SamplingParams
+from model.config import NO_HEADS, BigramConfig, GPTConfig
+from model.head_measures import MEASURES
 from model.network import Network
 from model.network.gpt import GPT
 from model.network.ladder import Bigram
+from model.sampling import SamplingParams
 from model.serving import engine as engine_module
 from model.serving.engine import Engine
 from model.tokenizer import CharTokenizer

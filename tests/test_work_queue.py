@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from model.config import MAX_WAITING_WORK
 from model.errors import BusyError
+from model.limits import MAX_WAITING_WORK
 from model.serving.work_queue import Work, WorkQueue
 from model.weights import Weights
 

@@ -17,14 +17,14 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from torch import Tensor
 
-from model.config import MAX_ROWS, MAX_SAMPLES, MAX_STEP_ROWS, MAX_VIEWER_ROWS, SamplingParams
 from model.decode import generate
+from model.limits import MAX_ROWS, MAX_SAMPLES, MAX_STEP_ROWS, MAX_VIEWER_ROWS
 from model.network import kv_cache
 from model.network.gpt import GPT
 from model.network.kv_cache import Rows
 from model.network.step_graph import StepGraph
 from model.precision import set_up_writing
-from model.sampling import dice
+from model.sampling import SamplingParams, dice
 from model.serving import writer as writer_module
 from model.serving.request import DONE, FAILED, RUNNING, STOPPED, WAITING, Request
 from model.serving.scheduler import SeatMap

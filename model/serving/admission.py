@@ -12,8 +12,8 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from types import TracebackType
 
-from model.config import MAX_VIEWER_WAITING, MAX_WAITING_REQUESTS
 from model.errors import BusyError
+from model.limits import MAX_VIEWER_WAITING, MAX_WAITING_REQUESTS
 
 
 class Admission:

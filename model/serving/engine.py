@@ -17,11 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.catalogue import NO_SUCH_MODEL, Catalogue
-from model.config import CACHE_MEMORY_SHARE, MAX_LOADED_MODELS, MAX_ROWS, MAX_SAMPLES, SamplingParams, check_prompt
+from model.config import check_prompt
 from model.errors import BusyError, UnknownModelError
+from model.limits import CACHE_MEMORY_SHARE, MAX_LOADED_MODELS, MAX_ROWS, MAX_SAMPLES
 from model.machine import free_bytes, in_fresh_thread
 from model.network import Network
 from model.precision import ready_to_write, set_up_writing
+from model.sampling import SamplingParams
 from model.serving.recent_requests import RecentRequests
 from model.serving.request import FAILED, STOPPED, Character, Request
 from model.serving.scheduler import SeatMap

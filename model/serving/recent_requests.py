@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-from model.config import MAX_RECENT_REQUESTS, MAX_RECORD_BYTES, RECENT_REQUEST_LIFETIME_S
+from model.limits import MAX_RECENT_REQUESTS, MAX_RECORD_BYTES, RECENT_REQUEST_LIFETIME_S
 from model.serving.request import Request
 
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from model.config import MAX_REQUEST_RECORD_BYTES, SamplingParams
-from model.sampling import Floats, dice
+from model.limits import MAX_REQUEST_RECORD_BYTES
+from model.sampling import Floats, SamplingParams, dice
 
 WAITING, RUNNING, DONE, STOPPED, FAILED = "waiting", "running", "done", "stopped", "failed"
 FINISHED = (DONE, STOPPED, FAILED)

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, Generic, TypeVar
 
-from model.config import MAX_WAITING_WORK
 from model.errors import BusyError
+from model.limits import MAX_WAITING_WORK
 from model.weights import Weights
 
 Result = TypeVar("Result")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from model.config import MAX_SAMPLES, MAX_STEP_ROWS, MAX_VIEWER_ROWS, MAX_VIEWER_WAITING, MAX_WAITING_REQUESTS
+from model.limits import MAX_SAMPLES, MAX_STEP_ROWS, MAX_VIEWER_ROWS, MAX_VIEWER_WAITING, MAX_WAITING_REQUESTS
 from model.sampling import distribution, draw
 from model.serving.decoder import make_decoder
 from model.serving.request import DONE, FAILED, STOPPED, Request

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page, Request, Route, expect
 
-from model.config import MAX_PROMPT_CHARS, MAX_WAITING_REQUESTS
+from model.limits import MAX_PROMPT_CHARS, MAX_WAITING_REQUESTS
 from tests.browser.conftest import open_page
 from tests.browser.tab import WRITING, generate, seed_shown, set_up, start_long, texts
 from tests.support.client import host_and_port

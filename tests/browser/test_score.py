@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from playwright.sync_api import BrowserContext, Locator, Page, Route, expect
 
-from model.config import MAX_SCORE_CHARS
+from model.limits import MAX_SCORE_CHARS
 from model.weights import SHIPPED_WEIGHTS, load_weights
 from tests.browser.conftest import open_page
 

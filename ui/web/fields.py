@@ -7,9 +7,9 @@ from dataclasses import fields
 
 from starlette.requests import Request as HTTPRequest
 
-from model.config import SamplingParams, check_score_text
+from model.config import check_score_text
 from model.errors import ParameterError
-from model.sampling import draw_seed
+from model.sampling import SamplingParams, draw_seed
 from model.tokenizer import name
 from model.weights import Weights
 from ui.web.http import MAX_DIGITS, Body

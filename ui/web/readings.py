@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.attention import Reading, read
-from model.config import MAX_CAPTURE_BYTES, MAX_CAPTURES, MAX_WAITING_WORK, Head
+from model.config import Head
+from model.limits import MAX_CAPTURE_BYTES, MAX_CAPTURES, MAX_WAITING_WORK
 from model.serving.admission import Admission, Ticket
 from model.serving.engine import Engine
 from model.weights import Weights

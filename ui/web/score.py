@@ -27,9 +27,9 @@ from numpy.typing import NDArray
 from starlette.requests import Request as HTTPRequest
 from starlette.responses import Response
 
-from model.config import MAX_WAITING_WORK
 from model.errors import SoliloquyError
 from model.evaluation import Window, window_logits, windows
+from model.limits import MAX_WAITING_WORK
 from model.serving.admission import Admission, Ticket
 from model.serving.engine import Engine
 from model.serving.request import DONE, FAILED

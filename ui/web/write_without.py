@@ -26,9 +26,10 @@ from dataclasses import dataclass
 from starlette.requests import Request as HTTPRequest
 from starlette.responses import Response
 
-from model.config import Head, SamplingParams, check_ablation_length, check_heads, check_prompt
+from model.config import Head, check_heads, check_prompt
 from model.decode import generate_cached
 from model.errors import SoliloquyError
+from model.sampling import SamplingParams, check_ablation_length
 from model.serving.admission import Admission, Ticket
 from model.serving.engine import Engine
 from model.serving.request import DONE, FAILED, RUNNING, WAITING
