@@ -306,7 +306,7 @@ def test_a_failing_request_ends_as_failed_alone(engine: Engine, tiny: Weights, c
             assert end.error == WENT_WRONG
         else:
             assert (end.state, end.texts, end.error) == (DONE, (text,), "")
-    assert "please try again" in WENT_WRONG
+    assert "Please try again" in WENT_WRONG
     assert "0xdeadbeef" not in WENT_WRONG  # for the log, not for the class
     assert ("0xdeadbeef" in caplog.text) is (kind == "raises")
     assert caplog.text.count(" failed") >= len(failing)
