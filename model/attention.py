@@ -1,6 +1,6 @@
-"""One pass over a text, and what it shows of the heads: their weights, the vectors behind them, the logit lens and the measures.
+"""One forward pass over a text and its results: attention weights, queries and keys, the logit lens, and the heads' measures.
 
-Shapes: T characters, n_cells = T (T + 1) / 2, C channels, V vocabulary.
+Shapes: T characters, n_cells = T (T + 1) / 2, V vocabulary.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Attention of one forward pass over a text, and measures that describe what each head does.
+"""Measures that describe what an attention head does with a text.
 
 A head's weights are (T, T). Each row is a query; row i attends to the keys of characters 0 to i. Each measure is a mean over the rows
 in which it is defined. The first character can attend only to itself, so its row never counts. All measures except entropy and
@@ -27,7 +27,7 @@ measure therefore comes with its value for uniform attention over the same rows.
 attention most. If a narrower share (the previous character) exceeds it nearly as much as a broader one (the word so far), the
 narrower one is the label, because it is more specific.
 
-Shapes: T characters, P measures, n_cells = T (T + 1) / 2, C channels, V vocabulary.
+Shapes: T characters, P measures.
 """
 
 from __future__ import annotations

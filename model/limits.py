@@ -1,4 +1,4 @@
-"""Public limits: how much a user, the engine, a network and a training run may take. Each has a message of its own where it is enforced."""
+"""Public limits of requests, the engine, networks and training. Each limit has its own error message where it is enforced."""
 
 # Limits of a request. They apply to the page, the command line and the API alike.
 MAX_PROMPT_CHARS = 10_000
@@ -18,8 +18,8 @@ MAX_VIEWER_ROWS = 64  # per viewer
 MAX_STEP_ROWS = 128  # more rows per step would only make steps longer, without more characters per second
 MAX_REQUEST_RECORD_BYTES = 2**24  # logits and intervals of one request's characters
 MAX_RECORD_BYTES = 2**28  # ... of all requests together; the oldest are dropped first
-MAX_RECORDS = 2_000
-RECORD_LIFETIME_S = 1_800
+MAX_RECENT_REQUESTS = 2_000
+RECENT_REQUEST_LIFETIME_S = 1_800
 MAX_CAPTURES = 256  # texts whose attention is kept
 MAX_CAPTURE_BYTES = 2**28  # ... of all captures together; the least recently used are dropped first
 MAX_CAPTURE_NUMBERS = 2**24  # ... of one capture; a large model's capture has less than a block
@@ -35,5 +35,5 @@ MAX_N_EMBD = 4_096
 # Limits of training from the page.
 MAX_CORPUS_BYTES = 32 * 2**20  # encoding takes up to 16 more bytes per character
 MAX_RUNS = 100
-MAX_EVALUATIONS = 10_000  # of one run: each writes a sample
-MAX_STEPS = 200_000  # of one run: the page shows each
+MAX_EVALUATIONS = 10_000  # per run; each evaluation writes a sample
+MAX_STEPS = 200_000  # per run; the page shows every step

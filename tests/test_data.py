@@ -160,7 +160,7 @@ def test_without_a_network_the_message_says_where_to_put_the_file(cache_home: Pa
     message = str(caught.value)
     assert "Connection refused" in message
     assert f"Download {NOBODY_LISTENS}" in message
-    assert f"put it at {cache_home / 'tinyshakespeare.txt'}" in message
+    assert f"save it as {cache_home / 'tinyshakespeare.txt'}" in message
     assert "SOLILOQUY_CORPUS" in message
 
 
@@ -169,10 +169,10 @@ def test_a_wrong_text_from_the_network_is_refused(cache_home: Path, serve: Calla
     monkeypatch.setattr(data, "TINY_SHAKESPEARE_URL", serve(body))
     found = hashlib.sha256(body).hexdigest()[:12]
     with pytest.raises(
-        CorpusError, match=rf"from the network is not Tiny Shakespeare: its sha256 is {found}.*should be 86c4e6aa9db7"
+        CorpusError, match=rf"The downloaded file is not Tiny Shakespeare: its sha256 is {found}.*instead of 86c4e6aa9db7"
     ) as caught:
         load_corpus()
-    assert f"put it at {cache_home / 'tinyshakespeare.txt'}" in str(caught.value)
+    assert f"save it as {cache_home / 'tinyshakespeare.txt'}" in str(caught.value)
     assert not list(cache_home.glob("*"))  # or it would stand in the way of the right one
 
 

@@ -306,7 +306,7 @@ def test_a_failing_request_ends_as_failed_alone(engine: Engine, tiny: Weights, c
             assert end.error == WENT_WRONG
         else:
             assert (end.state, end.texts, end.error) == (DONE, (text,), "")
-    assert "please try again" in WENT_WRONG
+    assert "Please try again" in WENT_WRONG
     assert "0xdeadbeef" not in WENT_WRONG  # for the log, not for the class
     assert ("0xdeadbeef" in caplog.text) is (kind == "raises")
     assert caplog.text.count(" failed") >= len(failing)
@@ -315,7 +315,7 @@ def test_a_failing_request_ends_as_failed_alone(engine: Engine, tiny: Weights, c
     assert finished(engine.submit("", params(max_new_chars=1))).state == DONE
 
 
-@pytest.mark.parametrize("step", ["_let_go", "_admit", "_read_windows", "_attempt", "_write", "_leave"])
+@pytest.mark.parametrize("step", ["_drop_cancelled", "_admit", "_read_windows", "_attempt", "_write", "_leave"])
 def test_a_fault_of_ours_ends_what_is_under_way_and_the_loop_goes_on(
     engine: Engine, gate: Gate, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, step: str
 ) -> None:
@@ -576,7 +576,7 @@ def test_records_are_forgotten_while_the_engine_works_and_while_it_sleeps(
     wait_for(lambda: sum(request.record_bytes for request in requests) <= 200_000)
     assert [request.record_bytes for request in requests] == [0] * 8 + [88_320] * 2  # the oldest were forgotten
     assert [engine.character(request.key, 0, 0) is not None for request in requests] == [False] * 8 + [True] * 2
-    monkeypatch.setattr(records, "RECORD_LIFETIME_S", 0.0)
+    monkeypatch.setattr(records, "RECENT_REQUEST_LIFETIME_S", 0.0)
     lasting = engine.submit("A", params(max_new_chars=2_000))
     wait_for(lambda: not any(engine.character(request.key, 0, 0) for request in requests))
     lasting.cancel()
@@ -597,7 +597,7 @@ def test_logits_are_found_by_the_requests_key(engine: Engine) -> None:
 def test_a_request_that_is_not_to_be_remembered_takes_no_place_among_those_that_are(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(records, "MAX_RECORDS", 1)
+    monkeypatch.setattr(records, "MAX_RECENT_REQUESTS", 1)
     remembered = engine.submit("A", params())
     others = [engine.submit("A", params(), str(viewer), remember=False) for viewer in range(5)]
     texts = {finished(request).texts for request in (remembered, *others)}

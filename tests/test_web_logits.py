@@ -216,7 +216,7 @@ def test_next_names_what_it_leaves_out(url: str) -> None:
 
 
 def test_asking_what_comes_next_makes_no_generation_forgotten(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recent_requests, "MAX_RECORDS", 1)
+    monkeypatch.setattr(recent_requests, "MAX_RECENT_REQUESTS", 1)
     request = served.engine.submit("A", params())
     finished(request)
     for _ in range(3):

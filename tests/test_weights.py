@@ -308,7 +308,7 @@ def test_a_full_disk_leaves_the_old_file_whole(small_disk: Path) -> None:
     tensors = {"wte": torch.arange(20_000, dtype=torch.int16)}  # 40 kB: the disk holds one copy, not two
     save_tensors(path, tensors)
     before = path.read_bytes()
-    with pytest.raises(CheckpointError, match=r"model\.safetensors could not be written\. The disk is full.*untouched"):
+    with pytest.raises(CheckpointError, match=r"model\.safetensors could not be written\. The disk is full.*unchanged"):
         save_tensors(path, {"wte": tensors["wte"] + 1})
     assert path.read_bytes() == before
     assert list(small_disk.iterdir()) == [path]

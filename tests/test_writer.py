@@ -542,7 +542,7 @@ def test_a_request_that_fails_fails_alone(
     assert fault.passes
     assert bad.progress().state == FAILED
     assert bad.progress().error == WENT_WRONG
-    assert "please try again" in WENT_WRONG
+    assert "Please try again" in WENT_WRONG
     assert caplog.text.count(f"request {bad.number} failed") == 1
     assert "0xdeadbeef" not in WENT_WRONG  # for the log, not for the class
     assert ("0xdeadbeef" in caplog.text) is (harm is raises)

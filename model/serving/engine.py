@@ -158,7 +158,7 @@ class Engine:
             fitting = replace(params, top_k=min(params.top_k, weights.model.config.vocab_size))
             request = Request(text, tuple(left_out), fitting, weights.tokenizer.vocabulary, viewer, weights.key)
             with self._lock:
-                self._begin_to_take()
+                self._check_open()
                 writer = self._writers.get(weights.key)
                 if writer is None or writer.weights is not weights or (model is None and weights.key != self._default):
                     continue  # the models have changed since
@@ -181,7 +181,7 @@ class Engine:
             BusyError: too much work is already waiting.
         """
         with self._lock:
-            self._begin_to_take()
+            self._check_open()
             weights = self._touch(model)
             if weights is None:
                 raise UnknownModelError(NO_SUCH_MODEL)
@@ -290,7 +290,7 @@ class Engine:
         return [*self._writers.values(), *self._retired]
 
     def _loop(self) -> None:
-        _step_back()
+        _lower_priority()
         try:
             while self._wait_for_work():
                 self._do_work()
@@ -307,7 +307,7 @@ class Engine:
             while work := self._work.take():
                 work.future.set_exception(BusyError(SHUTTING_DOWN))
 
-    def _begin_to_take(self) -> None:
+    def _check_open(self) -> None:
         """Checks that the engine accepts requests and work, before something is queued. The caller must hold the lock.
 
         Raises:
@@ -371,7 +371,7 @@ class Engine:
                 self._last_round = time.monotonic()
 
 
-def _step_back() -> None:
+def _lower_priority() -> None:
     """Lowers the thread's priority so that the server, and a browser on the same machine, come first. While texts are written, the loop
     and its OpenMP team keep all processors busy. Only Linux has per-thread priorities."""
     if sys.platform == "linux":

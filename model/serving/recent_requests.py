@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-from model.limits import MAX_RECORD_BYTES, MAX_RECORDS, RECORD_LIFETIME_S
+from model.limits import MAX_RECENT_REQUESTS, MAX_RECORD_BYTES, RECENT_REQUEST_LIFETIME_S
 from model.serving.request import Request
 
 
@@ -30,9 +30,9 @@ class RecentRequests:
         """Forgets the oldest requests until all limits hold. Call it periodically."""
         with self._lock:
             n_bytes = sum(request.record_bytes for request, _ in self._requests.values())
-            long_ago = time.monotonic() - RECORD_LIFETIME_S
+            long_ago = time.monotonic() - RECENT_REQUEST_LIFETIME_S
             for key, (request, came) in list(self._requests.items()):
-                if n_bytes <= MAX_RECORD_BYTES and len(self._requests) <= MAX_RECORDS and came >= long_ago:
+                if n_bytes <= MAX_RECORD_BYTES and len(self._requests) <= MAX_RECENT_REQUESTS and came >= long_ago:
                     return
                 n_bytes -= request.record_bytes
                 request.forget()

@@ -169,7 +169,7 @@ class SeatMap:
     def __init__(self, seats: int, block: int):
         self._block = block
         self._free = [list(range(first + self.BENCH, first, -1)) for first in range(-1, seats - 1, self.BENCH)]
-        self._who: list[list[int]] = [[] for _ in self._free]  # seats taken on each bench
+        self._taken: list[list[int]] = [[] for _ in self._free]  # seats taken on each bench
 
     def take(self, length: int, lengths: list[int]) -> int:
         """Takes a seat for a row of this length.
@@ -181,19 +181,19 @@ class SeatMap:
         for bench, free in enumerate(self._free):
             if not free:
                 continue
-            taken = self._who[bench]
+            taken = self._taken[bench]
             distance = abs(lengths[taken[0]] - length) if taken else self._block
             if distance < best_distance:
                 best, best_distance = bench, distance
         if best < 0:
             raise IndexError("no seat is free")
         seat = self._free[best].pop()
-        self._who[best].append(seat)
+        self._taken[best].append(seat)
         return seat
 
     def give_back(self, seat: int) -> None:
         """Frees a seat. The lowest free seat of a bench is taken first, so that rows are adjacent."""
         bench = seat // self.BENCH
-        self._who[bench].remove(seat)
+        self._taken[bench].remove(seat)
         self._free[bench].append(seat)
         self._free[bench].sort(reverse=True)

@@ -122,7 +122,7 @@ class Writer:
 
     def round(self) -> None:
         """Runs one round: one character for every row that is next."""
-        self._let_go()
+        self._drop_cancelled()
         self._admit()
         self._read_windows()
         rows = self._ready
@@ -148,7 +148,7 @@ class Writer:
         for request in waiting:
             request.end(state, error)
 
-    def _let_go(self) -> None:
+    def _drop_cancelled(self) -> None:
         for request in [request for request in self._rows if request.cancelled]:
             self._end(request, STOPPED)
         with self._lock:
@@ -250,7 +250,7 @@ class Writer:
         """Draws a character for each row. Finished rows leave; rows at the end of their window are queued to read the next one."""
         sound = np.isfinite(logits).all(axis=1)
         if not sound.all():
-            self._fail_unsound([row for row, is_sound in zip(rows, sound, strict=True) if not is_sound])
+            self._fail_non_finite([row for row, is_sound in zip(rows, sound, strict=True) if not is_sound])
         if gone := [i for i, row in enumerate(rows) if row.request not in self._rows]:  # failed, here or in another part
             logits = np.delete(logits, gone, axis=0)
             rows = [row for row in rows if row.request in self._rows]
@@ -282,7 +282,7 @@ class Writer:
             np.array([p.top_p for p in params]),
         )
 
-    def _fail_unsound(self, rows: list[Row]) -> None:
+    def _fail_non_finite(self, rows: list[Row]) -> None:
         for request in {row.request for row in rows} & self._rows.keys():
             log.error("request %d failed: the network's output is not finite", request.number)
             seats = [row.seat for row in self._rows[request]]
