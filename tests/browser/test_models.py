@@ -26,6 +26,8 @@ from tests.support.server import running_app
 LETTERS = "\n abcdefghij"
 MANY = "\n " + "".join(map(chr, range(0x3B1, 0x3B1 + 90)))  # more characters than the default model has
 DONE = "count => document.querySelectorAll('.group-block').length === count && !document.querySelector('.group .running, .group .waiting')"
+COLOURED = """count => [...CSS.highlights].filter(([name]) => name.startsWith("heat-")).flatMap(([, ranges]) => [...ranges])
+  .reduce((sum, range) => sum + range.endOffset - range.startOffset, 0) === count"""
 
 
 def network(vocabulary: str, seed: int) -> GPT:
@@ -176,6 +178,23 @@ def test_a_default_that_changes_while_another_one_is_loaded_is_followed(page: Pa
         expect(page.get_by_test_id("facts")).to_contain_text("greek")
     finally:
         admin.post("/train/shipped/use")
+
+
+def test_texts_of_a_model_whose_files_are_damaged_later_stay_readable(browser: Browser, url: str, runs: Path) -> None:
+    save_run(runs, "fragile", network(LETTERS, 4), LETTERS)
+    page = browser.new_page()
+    open_page(page, url)
+    choose(page, "fragile")
+    set_up(page, prompt="abc", length=12, samples=1)
+    generate(page)
+    (runs / "fragile" / "config.json").write_text("{", encoding="utf-8")
+    page.locator("#model-opener").click()
+    expect(page.locator(".model-row", has_text="fragile")).to_contain_text("config.json")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Colour by surprisal").click()
+    page.wait_for_function(COLOURED, arg=12)
+    page.close()
+    shutil.rmtree(runs / "fragile")
 
 
 def test_views_that_a_bigram_cannot_show_say_so(page: Page, url: str) -> None:

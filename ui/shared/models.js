@@ -40,7 +40,7 @@ export class Model {
   /** @param {ModelJSON} json */
   constructor(json) {
     this.#json = json;
-    this.#ids = new Map(this.vocabulary.map((char, id) => [char, id]));
+    this.take(json);
   }
 
   get key() { return this.#json.key; }
@@ -76,10 +76,11 @@ export class Model {
     return { name: this.name, key: this.key, precision: this.precision, block_size: this.blockSize, val_loss: this.valLoss };
   }
 
-  /** What the server says of it now. @param {Partial<ModelJSON>} json */
+  /** What the server says of it now. What damaged files no longer say, null or empty, stays as it was. @param {Partial<ModelJSON>} json */
   take(json) {
-    const known = this.#json;
-    this.#json = { ...known, ...json, precision: json.precision ?? known.precision };
+    const isSaid = ([name, value]) => name === "trouble" || (value ?? "").length !== 0;
+    this.#json = { ...this.#json, ...Object.fromEntries(Object.entries(json).filter(isSaid)) };
+    this.#ids = new Map(this.vocabulary.map((char, id) => [char, id]));
   }
 
   /**
