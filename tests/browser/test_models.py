@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import torch
@@ -214,6 +215,21 @@ def test_views_that_a_bigram_cannot_show_say_so(page: Page, url: str) -> None:
     page.get_by_role("button", name="Read it with letters").click()
     expect(page.locator(".tile")).to_have_count(TINY["n_layer"] * TINY["n_head"])
     expect(page.locator(".look-line")).to_contain_text("read by letters")
+
+
+def test_a_link_keeps_its_models_while_its_texts_are_written_again(page: Page, url: str) -> None:
+    letters, pairs = (f"{key_of(url, page, name)}-float32" for name in ("letters", "pairs"))
+    run = "0.8,12,1,5,0,0,0,1"
+    held: list[Route] = []
+    page.route("**/write", lambda route: route.continue_() if held else held.append(route))
+    with page.expect_request("**/write"):
+        page.goto(f"{url}/?prompt=abc&run={run},@{pairs}&run={run}&model={letters}")
+    page.wait_for_timeout(600)  # the address has been written since
+    asked = parse_qs(urlsplit(page.url).query)
+    assert (asked["model"], asked["run"]) == ([letters], [f"{run},@{pairs}", f"{run},"])
+    held[0].continue_()
+    wait_for(page, 2)
+    assert [group.locator(".group-model").inner_text() for group in page.get_by_test_id("group").all()] == ["letters", "pairs"]
 
 
 def test_a_link_with_a_model_that_does_not_exist_says_so_and_the_rest_goes_on(page: Page, url: str) -> None:

@@ -19,7 +19,8 @@ const WAIT_MS = 300;
  * @property {any} settings
  * @property {{chosen: string} | null} forced
  * @property {boolean} joins whether it stands abreast of the one before
- * @property {string} model KEY-PRECISION; "" for the model of the whole address
+ * @property {string} model KEY-PRECISION
+ * @property {boolean} [isOwn] whether an address names the model for this generation alone: no other may take its place
  */
 
 export class Address {
@@ -165,13 +166,12 @@ export class Address {
    */
   async #writers(asked, troubles) {
     const { models } = this.#page;
-    const ofAll = this.#given.get("model") ?? "";
     const writers = new Map();
     const said = new Set(troubles);
     for (const one of asked) {
-      const [key, precision = ""] = (one.model || ofAll).split("-");
+      const [key, precision = ""] = one.model.split("-");
       const own = models.find(key);
-      let model = own ?? (one.model ? null : models.defaultModel); // an old link names a model that may be another one's by now
+      let model = own ?? (one.isOwn ? null : models.defaultModel); // an old link names a model that may be another one's by now
       try {
         await model?.load();
       } catch (error) {
@@ -179,8 +179,8 @@ export class Address {
         model = null;
       }
       writers.set(one, model);
-      if (!key || !model) {
-        if (!model && !own) said.add(`${notHere(key)} Its texts are left out.`);
+      if (!model) {
+        if (!own) said.add(`${notHere(key)} Its texts are left out.`);
       } else if (!own) said.add(`${notHere(key)} ${model.name} writes its texts instead.`);
       else if (precision && precision !== model.precision) said.add(`This link was made in ${precision}; ${model.name} runs in ${model.precision} here, so its texts may differ.`);
     }
@@ -214,9 +214,10 @@ export class Address {
     const settings = Object.fromEntries(NUMBERS.map((name, i) => [name, numbers[i]]));
     if (!NUMBERS.every((name) => this.#isAllowed(name, settings[name], true))) return null;
     settings.prompt = parts.length > NUMBERS.length + 1 ? parts.slice(NUMBERS.length + 1).join(",") : prompt;
-    const [, isForced, model = ""] = /^(f?)(?:@(.*))?$/.exec(parts[NUMBERS.length] ?? "") ?? [];
+    const [, isForced, own] = /^(f?)(?:@(.*))?$/.exec(parts[NUMBERS.length] ?? "") ?? [];
     const forced = isForced ? { chosen: [...settings.prompt].at(-1) } : null;
-    return { settings, forced, model };
+    const model = own || this.#given.get("model") || this.#page.models.defaultModel.word;
+    return { settings, forced, model, isOwn: Boolean(own) };
   }
 
   /** Settings that are allowed; what is not is named. @param {string[]} troubles */
@@ -263,7 +264,8 @@ function addressOf(words) {
 /** @param {URLSearchParams} words @param {(Asked | typeof STORED)[]} asked @param {string} prompt @param {string} fallback */
 function withGenerations(words, asked, prompt, fallback) {
   const all = new URLSearchParams(words);
-  const model = asked.find((one) => one !== STORED)?.model || fallback;
+  const written = asked.filter((one) => one !== STORED);
+  const model = (written.find((one) => !one.isOwn) ?? written[0])?.model ?? fallback;
   asked.forEach((one, i) => {
     if (one === STORED) all.append("run", STORED);
     else all.append(i && one.joins ? "beside" : "run", asWord(one, prompt, model));
@@ -278,9 +280,9 @@ function withGenerations(words, asked, prompt, fallback) {
  * @param {string} prompt
  * @param {string} ofAll
  */
-function asWord({ settings, forced, model }, prompt, ofAll) {
+function asWord({ settings, forced, model, isOwn }, prompt, ofAll) {
   const numbers = NUMBERS.map((name) => settings[name] ?? (name === "top_p" ? 1 : 0));
-  const flags = `${forced ? "f" : ""}${model && model !== ofAll ? `@${model}` : ""}`;
+  const flags = `${forced ? "f" : ""}${isOwn || model !== ofAll ? `@${model}` : ""}`;
   return [...numbers, flags, ...(settings.prompt === prompt ? [] : [settings.prompt])].join(",");
 }
 

@@ -68,8 +68,8 @@ export class Model {
   /** @param {"attention" | "lens" | "heads"} what */
   shows(what) { return this.#json.shows?.includes(what) ?? false; }
 
-  /** Where links name it: its key, and the precision in which a seed gives these texts. */
-  get word() { return `${this.key}-${this.precision}`; }
+  /** Where links name it: its key and, once it is loaded, the precision in which a seed gives these texts. */
+  get word() { return [this.key, this.precision].filter(Boolean).join("-"); }
 
   /** For files: which model wrote a text. */
   get about() {
