@@ -246,6 +246,37 @@ def test_a_link_with_a_model_that_does_not_exist_says_so_and_the_rest_goes_on(pa
     expect(page.locator("#model-opener")).to_contain_text("letters")
 
 
+def test_steps_and_heads_in_a_link_belong_to_a_model(page: Page, url: str) -> None:
+    letters = key_of(url, page, "letters")
+    page.goto(f"{url}/?view=next&prompt=abc&next_model={letters}&steps=2&chosen=0.3-1.4")
+    expect(page.locator(".next-text")).to_have_text(f"abc{LETTERS[3]}{LETTERS[4]}")
+    page.goto(f"{url}/?view=next&prompt=abc&seed=1")
+    page.get_by_role("button", name="Step", exact=True).click()
+    page.wait_for_url(f"**next_model={key_of(url, page, 'shakespeare')}*")  # another default would write other steps
+    page.get_by_role("tab", name="Attention", exact=True).click()
+    page.wait_for_url(f"**reader={key_of(url, page, 'shakespeare')}*")
+
+
+def test_steps_and_heads_of_a_model_that_is_not_there_are_left_out_in_words(page: Page, url: str) -> None:
+    page.goto(f"{url}/?view=next&prompt=abc&next_model=deadbeef&steps=2&chosen=0.3-1.4")
+    expect(page.get_by_test_id("next-notes")).to_contain_text("The model deadbeef is not on this server. Its steps are left out.")
+    expect(page.locator(".next-text")).to_have_text("abc")
+    page.goto(f"{url}/?tab=attention&look=abc&reader=deadbeef&head=1.1&off=0.0")
+    said = page.locator(".look-said")
+    expect(said).to_have_text("The model deadbeef is not on this server. shakespeare reads the text instead.")
+    expect(page.locator(".look-line")).not_to_contain_text("without")
+
+
+def test_a_link_says_what_is_wrong_with_a_damaged_model(browser: Browser, url: str, runs: Path) -> None:
+    save_run(runs, "damaged", network(LETTERS, 5), LETTERS)
+    (runs / "damaged" / "config.json").write_text("{", encoding="utf-8")
+    page = browser.new_page()
+    open_page(page, f"{url}/?models={key_of(url, page, 'damaged')}")
+    expect(page.get_by_test_id("notice")).to_contain_text("The model damaged cannot be used: runs/damaged/config.json is not a valid config.json")
+    page.close()
+    shutil.rmtree(runs / "damaged")
+
+
 def test_a_model_that_is_deleted_meanwhile_is_named_and_the_others_go_on(browser: Browser, url: str, runs: Path) -> None:
     save_run(runs, "short-lived", network(LETTERS, 3), LETTERS)
     page = browser.new_page()

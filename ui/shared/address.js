@@ -1,6 +1,6 @@
 // Every state of the page has an address: settings, models, views, and the generations on the page, which are written again when it is
 // opened. A seed gives the same texts with the same weights in the same precision; the address names both.
-import { plural } from "./dom.js";
+import { plural, shortened } from "./dom.js";
 import { NAMES } from "./settings.js";
 
 /** @typedef {import("./page.js").Page} Page */
@@ -129,7 +129,7 @@ export class Address {
     const { models } = this.#page;
     const keys = (this.#given.get("models") ?? "").split(",").filter(Boolean);
     const found = keys.map((key) => models.find(key));
-    keys.forEach((key, i) => found[i] || troubles.push(notHere(key)));
+    troubles.push(...keys.map((key) => models.whyNot(key)).filter(Boolean));
     if (found.some(Boolean)) models.choose(found.filter(Boolean));
   }
 
@@ -180,8 +180,8 @@ export class Address {
       }
       writers.set(one, model);
       if (!model) {
-        if (!own) said.add(`${notHere(key)} Its texts are left out.`);
-      } else if (!own) said.add(`${notHere(key)} ${model.name} writes its texts instead.`);
+        if (!own) said.add(`${models.whyNot(key)} Its texts are left out.`);
+      } else if (!own) said.add(`${models.whyNot(key)} ${model.name} writes its texts instead.`);
       else if (precision && precision !== model.precision) said.add(`This link was made in ${precision}; ${model.name} runs in ${model.precision} here, so its texts may differ.`);
     }
     troubles.splice(0, troubles.length, ...said);
@@ -245,12 +245,6 @@ export class Address {
     return value >= min && value <= most && (!isWhole || Number.isInteger(value));
   }
 }
-
-/** @param {string} key */
-const notHere = (key) => `The model ${shortened(key)} is not on this server.`;
-
-/** @param {string} word */
-const shortened = (word) => (word.length > 40 ? `${word.slice(0, 40)}…` : word);
 
 /** @param {URLSearchParams} words */
 const queryOf = (words) => words.toString().replaceAll("%2C", ",").replaceAll("%40", "@"); // these need no disguise

@@ -1,4 +1,5 @@
 // The models that the server can use (GET /models, see ui/web/models.py), and which of them this page writes with.
+import { shortened } from "./dom.js";
 import { Emitter } from "./emitter.js";
 import { getJSON, heardDefault } from "./server.js";
 
@@ -147,6 +148,13 @@ export class Models extends Emitter {
   /** @param {string} key @returns {Model | undefined} one that can be used */
   find(key) {
     return this.list.find((model) => model.key === key && !model.trouble);
+  }
+
+  /** Why the model that an address names cannot be used, as a sentence; "" if it can. @param {string} key */
+  whyNot(key) {
+    if (this.find(key)) return "";
+    const known = this.list.find((model) => model.key === key);
+    return known ? `The model ${known.name} cannot be used: ${known.trouble}` : `The model ${shortened(key)} is not on this server.`;
   }
 
   /** The default model alone is what a page without a choice has. @param {Model[]} models */
