@@ -272,9 +272,24 @@ def test_a_link_says_what_is_wrong_with_a_damaged_model(browser: Browser, url: s
     (runs / "damaged" / "config.json").write_text("{", encoding="utf-8")
     page = browser.new_page()
     open_page(page, f"{url}/?models={key_of(url, page, 'damaged')}")
-    expect(page.get_by_test_id("notice")).to_contain_text("The model damaged cannot be used: runs/damaged/config.json is not a valid config.json")
+    expect(page.get_by_test_id("notice")).to_contain_text(
+        "The model damaged cannot be used: runs/damaged/config.json is not a valid config.json"
+    )
     page.close()
     shutil.rmtree(runs / "damaged")
+
+
+def test_a_page_whose_first_requests_fail_says_so_and_goes_on_by_itself(browser: Browser, url: str) -> None:
+    page = browser.new_page()
+    for path in ("models", "limits"):
+        page.route(f"{url}/{path}", lambda route: route.abort(), times=2)
+    page.goto(url)
+    expect(page.get_by_test_id("notice")).to_have_text("The server cannot be reached. Nothing is lost; try again.")
+    page.locator("[data-ready]").wait_for(state="attached")
+    expect(page.get_by_test_id("notice")).to_be_empty()
+    set_up(page, length=10, samples=1)
+    generate(page)
+    page.close()
 
 
 def test_a_model_that_is_deleted_meanwhile_is_named_and_the_others_go_on(browser: Browser, url: str, runs: Path) -> None:
