@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -23,6 +24,7 @@ from tests.browser.tab import generate, set_up, texts
 from tests.conftest import TINY
 from tests.support.admin import PASSWORD, Admin
 from tests.support.server import running_app
+from ui.web.shared_answers import FRESH_S
 
 LETTERS = "\n abcdefghij"
 MANY = "\n " + "".join(map(chr, range(0x3B1, 0x3B1 + 90)))  # more characters than the default model has
@@ -73,6 +75,11 @@ def page(browser: Browser, url: str) -> Iterator[Page]:
         open_page(page, url)
         yield page
     context.close()
+
+
+def wait_for_list() -> None:
+    """Until the server looks again for models that came or went."""
+    time.sleep(FRESH_S)
 
 
 def choose(page: Page, *names: str) -> None:
@@ -183,12 +190,14 @@ def test_a_default_that_changes_while_another_one_is_loaded_is_followed(page: Pa
 
 def test_texts_of_a_model_whose_files_are_damaged_later_stay_readable(browser: Browser, url: str, runs: Path) -> None:
     save_run(runs, "fragile", network(LETTERS, 4), LETTERS)
+    wait_for_list()
     page = browser.new_page()
     open_page(page, url)
     choose(page, "fragile")
     set_up(page, prompt="abc", length=12, samples=1)
     generate(page)
     (runs / "fragile" / "config.json").write_text("{", encoding="utf-8")
+    wait_for_list()
     page.locator("#model-opener").click()
     expect(page.locator(".model-row", has_text="fragile")).to_contain_text("config.json")
     page.keyboard.press("Escape")
@@ -270,6 +279,7 @@ def test_steps_and_heads_of_a_model_that_is_not_there_are_left_out_in_words(page
 def test_a_link_says_what_is_wrong_with_a_damaged_model(browser: Browser, url: str, runs: Path) -> None:
     save_run(runs, "damaged", network(LETTERS, 5), LETTERS)
     (runs / "damaged" / "config.json").write_text("{", encoding="utf-8")
+    wait_for_list()
     page = browser.new_page()
     open_page(page, f"{url}/?models={key_of(url, page, 'damaged')}")
     expect(page.get_by_test_id("notice")).to_contain_text(
@@ -294,6 +304,7 @@ def test_a_page_whose_first_requests_fail_says_so_and_goes_on_by_itself(browser:
 
 def test_a_model_that_is_deleted_meanwhile_is_named_and_the_others_go_on(browser: Browser, url: str, runs: Path) -> None:
     save_run(runs, "short-lived", network(LETTERS, 3), LETTERS)
+    wait_for_list()
     page = browser.new_page()
     open_page(page, url)
     choose(page, "shakespeare", "short-lived")
