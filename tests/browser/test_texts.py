@@ -188,9 +188,9 @@ def test_only_texts_in_sight_are_coloured(page: Page, url: str) -> None:
 
 
 def settings_of(page: Page) -> list[list[str]]:
-    """What is said above each run of the newest group, but for how its writing went."""
+    """What is said above each generation of the newest group, but for how its writing went."""
     blocks = page.get_by_test_id("group").first.locator(".group-line").all()
-    return [block.locator(".setting, .seed").all_inner_texts() for block in blocks]
+    return [block.locator(".setting:not(.group-model), .seed").all_inner_texts() for block in blocks]
 
 
 def compare(page: Page, *temperatures: float, presses: int = 1) -> None:
