@@ -11,9 +11,6 @@ ENV := .venv
 BIN := $(ENV)/bin
 TYPESCRIPT := typescript@~5.9
 
-# Not shadowing: short names like `run` or `range` mean the same inside and outside. Not scoping: a helper stands where it is used.
-OXLINT_RULES := --deny correctness --deny suspicious --allow no-shadow --allow consistent-function-scoping
-
 .PHONY: run test test-slow test-all lint
 
 run: $(ENV)/run-ready
@@ -33,7 +30,7 @@ lint: $(ENV)/lint-ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/oxlint --deny-warnings $(OXLINT_RULES) ui
+	$(BIN)/oxlint --config ui/oxlint.json --deny-warnings ui
 	$(BIN)/python -m tests.support.type_errors
 
 $(ENV)/run-ready: requirements.txt

@@ -78,7 +78,10 @@ class Weights:
 
 
 def val_loss(about: dict[str, Any]) -> float | None:
-    """The measured validation loss in a config.json's "about", in nats per character; None if there is none."""
+    """The measured validation loss in a config.json's "about", in nats per character; None if there is none. That of a fine-tuned model
+    was measured on answers, not on a text, and does not count."""
+    if "task" in about:
+        return None
     best = about.get("best")
     loss = best.get("val_loss") if isinstance(best, dict) else None
     return float(loss) if isinstance(loss, (int, float)) and math.isfinite(loss) else None

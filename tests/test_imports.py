@@ -16,6 +16,7 @@ LAYERS = {
     "errors": 0,
     "files": 1,
     "config": 1,
+    "lecture": 1,
     "tokenizer": 2,
     "sampling": 2,
     "data": 2,
@@ -76,6 +77,16 @@ def test_the_model_knows_nothing_of_what_stands_on_it(package: str) -> None:
     assert not {name for name in importers(package) if name.partition(".")[0] == "model"}
 
 
+def test_the_routes_know_nothing_of_gradio_and_of_the_page() -> None:
+    assert not {name for name in importers("gradio") if name.startswith("ui.web")}
+    assert not {name for name in importers("ui.page") | importers("ui.server") if name.startswith("ui.")} - {"ui.server"}
+
+
+def test_the_table_of_routes_alone_gives_routes_to_a_server() -> None:
+    assert importers("ui.web.http.add_routes") == {"ui.server"}
+    assert {name for name in importers("fastapi") if name.startswith("ui.")} == {"ui.server", "ui.web.http"}
+
+
 def test_the_page_does_not_import_the_app() -> None:
     assert not importers("app")
 
@@ -94,6 +105,7 @@ def test_nothing_imports_the_command_line() -> None:
         "model.serving.request",
         "model.serving.scheduler",
         "model.serving.recent_requests",
+        "model.serving.admission",
     ],
 )
 def test_what_needs_no_network_imports_no_torch(module: str) -> None:

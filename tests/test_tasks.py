@@ -6,7 +6,7 @@ import json
 import random
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from model.config import BigramConfig, GPTConfig, SamplingParams, TrainConfig
 from model.data import Corpus
 from model.decode import generate
 from model.errors import CheckpointError, CorpusError, ParameterError
+from model.evaluation import mean_loss
 from model.tokenizer import CharTokenizer
 from model.training.job import Job
 from model.training.presets import PRESETS, FromParent
@@ -27,7 +28,7 @@ from model.training.tasks.pairs import IGNORE, STOP, Pairs, load_pairs, make_row
 from model.training.tasks.pretrain import Pretrain
 from model.training.tasks.sft import FineTune
 from model.training.trainer import EvaluationStoppedError, Trainer
-from model.weights import Weights, load_weights, save_weights
+from model.weights import WEIGHTS_FOLDER, Weights, load_weights, save_weights
 from tests.support.killing import kill_and_resume, metrics_of, synthetic_text
 
 CPU = torch.device("cpu")
@@ -342,7 +343,8 @@ def test_the_command_line_fine_tunes_and_resumes(folder: Path, capsys: pytest.Ca
     assert main(["train", "--run", "obey", "--resume"]) == 0
     assert "The run has already finished." in capsys.readouterr().out
     assert main(["export", "runs/obey", "weights/obey"]) == 0
-    assert load_weights("weights/obey").about["task"] == "sft"
+    weights = load_weights("weights/obey")
+    assert (weights.about["task"], weights.val_loss) == ("sft", None)  # its loss on answers is no validation loss
 
 
 @pytest.mark.parametrize(
@@ -409,3 +411,15 @@ def test_a_preset_has_the_settings_of_its_network() -> None:
         assert names == {BigramConfig: {"block_size"}, GPTConfig: gpt, FromParent: {"dropout"}}[type(preset.network)]
     with pytest.raises(ParameterError, match="has no setting 'vocab_size'"):
         PRESETS["tiny"].changed({"vocab_size": 5})
+
+
+def test_the_bigram_that_ships_is_the_one_described(corpus_path: Path) -> None:
+    folder = WEIGHTS_FOLDER / "ladder" / "bigram"
+    weights, described = load_weights(folder), (folder / "README.md").read_text(encoding="utf-8")
+    preset = PRESETS["bigram"]
+    assert weights.about["recipe"] == asdict(preset.recipe)
+    assert weights.sha256 in described
+    assert weights.val_loss is not None
+    assert f"{weights.val_loss:.4f}" in described
+    task = Pretrain(Corpus("tinyshakespeare", corpus_path.read_text(encoding="utf-8")), weights.model.config, preset.recipe)
+    assert mean_loss(weights.model, task.validation_ids) == pytest.approx(weights.val_loss, abs=1e-4)

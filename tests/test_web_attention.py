@@ -32,7 +32,8 @@ from tests.support.routes import serving_routes
 from tests.support.serving import finished, params
 from tests.support.viewing import PATIENCE_S, Viewer, answer
 from ui.web import readings
-from ui.web.attention import EMPTY, FORGOTTEN, WENT_WRONG
+from ui.web.attention import EMPTY, FORGOTTEN
+from ui.web.http import READING_FAILED
 from ui.web.readings import READINGS_AT_ONCE
 
 TEXT = "ROMEO:\nBut, soft"  # as many characters as the small network's block has
@@ -125,7 +126,7 @@ def in_python(weights: Weights, text: str, heads_off: tuple = ()) -> Reading:
     return read(weights.model, weights.tokenizer.encode(text), text, heads_off)
 
 
-def assert_told_as_captured(url: str, told: dict[str, Any], reading: Reading) -> None:
+def assert_as_captured(url: str, told: dict[str, Any], reading: Reading) -> None:
     """Every route gives what the capture has, to the last bit."""
     n, base = len(told["text"]), f"/attention/{told['key']}"
     assert (told["n_layer"], told["n_head"]) == (reading.n_layer, reading.n_head)
@@ -147,19 +148,19 @@ def assert_told_as_captured(url: str, told: dict[str, Any], reading: Reading) ->
 
 
 @pytest.mark.parametrize("heads_off", [[], [[0, 1]], [[1, 0], [0, 0], [1, 0]]], ids=str)
-def test_all_routes_tell_what_a_capture_has(served: Served, tiny: Weights, heads_off: list[list[int]]) -> None:
+def test_all_routes_give_what_a_capture_has(served: Served, tiny: Weights, heads_off: list[list[int]]) -> None:
     first = told(served.url, text=TEXT, heads_off=heads_off, viewer="me")
     off = tuple(sorted({(layer, head) for layer, head in heads_off}))
     assert first["heads_off"] == [[*head] for head in off]
     assert (first["text"], first["from"], first["total"], first["notice"]) == (TEXT, 0, 16, "")
-    assert_told_as_captured(served.url, first, in_python(tiny, TEXT, off))
+    assert_as_captured(served.url, first, in_python(tiny, TEXT, off))
 
 
 def test_of_one_layer_with_one_head_likewise(tiny: Weights, make_model: Callable[..., GPT], one_thread: None) -> None:
     small = replace(tiny, model=make_model(n_layer=1, n_head=1))
     with serve(small) as served:
         first = told(served.url, text=TEXT)
-        assert_told_as_captured(served.url, first, in_python(small, TEXT))
+        assert_as_captured(served.url, first, in_python(small, TEXT))
         assert post(served.url, {"heads_off": [[0, 1]]})[1] == {"error": "There is no head 1 in layer 0: its heads are 0 alone."}
         assert post(served.url, {"heads_off": [[1, 0]]})[1] == {"error": "There is no layer 1: the model's layers are 0 alone."}
         off = told(served.url, text=TEXT, heads_off=[[0, 0]])
@@ -169,7 +170,7 @@ def test_of_one_layer_with_one_head_likewise(tiny: Weights, make_model: Callable
 
 def test_one_character_sees_itself(served: Served, tiny: Weights) -> None:
     first = told(served.url, text="x")
-    assert_told_as_captured(served.url, first, in_python(tiny, "x"))
+    assert_as_captured(served.url, first, in_python(tiny, "x"))
     assert first["loss"] is None
     assert floats(served.url, f"/attention/{first['key']}/head/1/1").tolist() == [1.0]
     assert fetch(served.url, f"/attention/{first['key']}/weights")[2] == b"\xff" * 4
@@ -187,7 +188,7 @@ def test_of_a_longer_text_the_end_is_shown(served: Served, tiny: Weights, chars:
     first = told(served.url, text=SCENE[:chars])
     assert (first["text"], first["from"], first["total"]) == (SCENE[chars - 16 : chars], chars - 16, chars)
     assert first["notice"] == ""
-    assert_told_as_captured(served.url, first, in_python(tiny, SCENE[chars - 16 : chars]))
+    assert_as_captured(served.url, first, in_python(tiny, SCENE[chars - 16 : chars]))
 
 
 def test_what_is_left_out_is_named(served: Served) -> None:
@@ -198,7 +199,7 @@ def test_what_is_left_out_is_named(served: Served) -> None:
 
 
 @pytest.mark.parametrize(("layer", "head", "row", "column"), [(0, 0, 0, 0), (0, 1, 9, 4), (1, 0, 15, 15), (1, 1, 15, 0)])
-def test_a_cell_shows_how_its_weight_comes_about(served: Served, tiny: Weights, layer: int, head: int, row: int, column: int) -> None:
+def test_a_cell_shows_how_its_weight_is_computed(served: Served, tiny: Weights, layer: int, head: int, row: int, column: int) -> None:
     key = told(served.url, text=TEXT)["key"]
     status, cell = answer(served.url, "GET", f"/attention/{key}/cell/{layer}/{head}/{row}/{column}")
     assert status == 200
@@ -238,7 +239,7 @@ def test_the_apps_attention_is_about_that_of_float32_and_its_rows_sum_to_one(url
     assert cell["weight"] == pytest.approx(math.exp(cell["scaled"] - cell["row_max"]) / cell["row_sum"], abs=1e-5)
 
 
-def test_bytes_are_gzipped_for_those_who_take_it(url: str) -> None:
+def test_bytes_are_gzipped_for_clients_that_accept_it(url: str) -> None:
     key = told(url, text=SCENE[:256])["key"]
     _, plain_headers, plain = fetch(url, f"/attention/{key}/weights")
     _, headers, zipped = fetch(url, f"/attention/{key}/weights", Accept_Encoding="br, gzip")
@@ -305,7 +306,7 @@ def test_many_texts_at_once_are_each_read(served: Served, tiny: Weights) -> None
 
 
 @pytest.mark.parametrize("bound", ["MAX_CAPTURES", "MAX_CAPTURE_BYTES"])
-def test_those_that_nobody_asked_for_the_longest_are_forgotten_first(
+def test_the_least_recently_used_reading_is_forgotten_first(
     served: Served, tiny: Weights, monkeypatch: pytest.MonkeyPatch, bound: str
 ) -> None:
     n_bytes = in_python(tiny, TEXT).n_bytes
@@ -329,14 +330,14 @@ def test_another_model_has_other_keys_and_earlier_ones_stay(served: Served, tiny
     served.engine.use(other)
     second = told(served.url, text=TEXT)
     assert second["key"] != first["key"]
-    assert_told_as_captured(served.url, second, in_python(other, TEXT))
+    assert_as_captured(served.url, second, in_python(other, TEXT))
     assert fetch(served.url, f"/attention/{first['key']}/weights")[2] == before
 
 
-# Who leaves, who asks too much, and what goes wrong.
+# Clients that hang up or ask too much, and what goes wrong.
 
 
-def test_what_nobody_waits_for_is_not_read(served: Served) -> None:
+def test_a_text_is_not_read_once_every_client_has_hung_up(served: Served) -> None:
     served.held.clear()
     with Viewer(served.url, path="/attention") as first:
         first.send(text="a")
@@ -379,14 +380,14 @@ def test_a_viewer_with_too_many_texts_is_refused_and_nobody_else(few_places: Non
 
 
 @pytest.mark.parametrize("kind", ["raises", "nan"])
-def test_a_model_that_fails_is_told_as_that(served: Served, caplog: pytest.LogCaptureFixture, kind: str) -> None:
+def test_a_model_that_fails_is_reported(served: Served, caplog: pytest.LogCaptureFixture, kind: str) -> None:
     def trouble(_: Any, __: Any, logits: torch.Tensor) -> torch.Tensor:
         if kind == "raises":
             raise RuntimeError("out of memory")
         return logits * torch.nan
 
     handle = served.engine.weights.model.register_forward_hook(trouble)
-    assert post(served.url, {"text": TEXT}) == (500, {"error": WENT_WRONG})
+    assert post(served.url, {"text": TEXT}) == (500, {"error": READING_FAILED})
     assert ("out of memory" if kind == "raises" else "not finite") in caplog.text
     handle.remove()
     assert post(served.url, {"text": TEXT})[0] == 200
@@ -452,7 +453,7 @@ NO_INDEX = ["-1", "abc", "1.0", "1e1", "NaN", "%00", "%20", "%D9%A3", "9" * 5000
 
 
 @pytest.mark.parametrize("index", ["2", *NO_INDEX], ids=lambda index: index[:9])
-def test_a_layer_or_head_that_is_none_is_refused_by_name(served: Served, index: str) -> None:
+def test_a_layer_or_head_that_does_not_exist_is_refused_by_name(served: Served, index: str) -> None:
     base = f"/attention/{told(served.url, text=TEXT)['key']}"
     for path, what in (
         ("head/{}/0", "layer"),
@@ -469,7 +470,7 @@ def test_a_layer_or_head_that_is_none_is_refused_by_name(served: Served, index: 
 
 
 @pytest.mark.parametrize("index", ["16", *NO_INDEX], ids=lambda index: index[:9])
-def test_a_row_or_column_that_is_none_is_refused_by_name(served: Served, index: str) -> None:
+def test_a_row_or_column_that_does_not_exist_is_refused_by_name(served: Served, index: str) -> None:
     base = f"/attention/{told(served.url, text=TEXT)['key']}/cell/0/0"
     for path, what in ((f"{index}/0", "row"), (f"15/{index}", "column")):
         status, refusal = answer(served.url, "GET", f"{base}/{path}")
@@ -486,7 +487,7 @@ def test_no_character_attends_to_a_later_one(served: Served) -> None:
 
 @pytest.mark.parametrize("path", ["weights", "head/0/0", "head/99/abc", "average/0", "lens", "cell/0/0/0/0"])
 @pytest.mark.parametrize("key", ["no-such-key", "0" * 32, "%00", "9" * 5000], ids=lambda key: key[:9])
-def test_a_key_that_is_not_known_is_told_as_forgotten(url: str, key: str, path: str) -> None:
+def test_an_unknown_key_is_answered_as_forgotten(url: str, key: str, path: str) -> None:
     assert answer(url, "GET", f"/attention/{key}/{path}") == (404, {"error": FORGOTTEN})
 
 

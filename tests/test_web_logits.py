@@ -36,6 +36,7 @@ from tests.support.serving import finished, params, plain_logits
 from tests.support.viewing import IDLE, PATIENCE_S, SOON_S, Viewer, answer, texts_of, wait_until
 from ui.web import score as score_module
 from ui.web.fields import MAX_NAME_CHARS
+from ui.web.http import READING_FAILED
 from ui.web.score import WINDOWS_AT_ONCE
 
 V = 65
@@ -175,7 +176,7 @@ def test_past_the_end_there_are_no_rows(url: str, written: tuple[str, list[str]]
 
 
 @pytest.mark.parametrize("since", ["abc", "-1", "1.5", "", "NaN", "%D9%A3", "%00", "1e3", "%20", "9" * 5000], ids=lambda since: since[:9])
-def test_a_place_that_is_none_is_refused_by_name(url: str, written: tuple[str, list[str]], since: str) -> None:
+def test_an_invalid_start_is_refused_by_name(url: str, written: tuple[str, list[str]], since: str) -> None:
     status, refusal = answer(url, "GET", f"/logits/{written[0]}/0?since={since}")
     assert status == 400
     assert refusal.keys() == {"error"}
@@ -184,7 +185,7 @@ def test_a_place_that_is_none_is_refused_by_name(url: str, written: tuple[str, l
 
 
 @pytest.mark.parametrize("sample", ["2", "-1", "abc", str(10**30), "9" * 5000, "%00", "1.0"], ids=lambda sample: sample[:9])
-def test_a_sample_that_is_none_is_refused_with_a_message(url: str, written: tuple[str, list[str]], sample: str) -> None:
+def test_an_unknown_sample_is_refused_with_a_message(url: str, written: tuple[str, list[str]], sample: str) -> None:
     for path in (f"/logits/{written[0]}/{sample}", "/logits/no-such-key/0"):
         status, refusal = answer(url, "GET", path)
         assert (status, refusal) == (404, {"error": "There is no such sample, or it is no longer remembered."})
@@ -214,7 +215,7 @@ def test_next_names_what_it_leaves_out(url: str) -> None:
     assert post(url, "/next", {})[1]["logits"] == post(url, "/next", {"prompt": "\n"})[1]["logits"]
 
 
-def test_asking_what_comes_next_pushes_nobodys_text_out_of_memory(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_asking_what_comes_next_makes_no_generation_forgotten(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recent_requests, "MAX_RECORDS", 1)
     request = served.engine.submit("A", params())
     finished(request)
@@ -224,7 +225,7 @@ def test_asking_what_comes_next_pushes_nobodys_text_out_of_memory(served: Served
     assert fetch(served.url, f"/logits/{request.key}/0")[0] == 200
 
 
-def test_who_asks_what_comes_next_and_leaves_is_read_for_no_more(served: Served) -> None:
+def test_next_stops_when_the_client_hangs_up(served: Served) -> None:
     served.held.clear()
     first = served.engine.submit("A", params(max_new_chars=3))
     wait_for(lambda: served.order)
@@ -238,7 +239,7 @@ def test_who_asks_what_comes_next_and_leaves_is_read_for_no_more(served: Served)
     assert served.order == ["step"] * 3
 
 
-def test_what_comes_next_of_a_model_that_fails_is_told_as_that(served: Served, caplog: pytest.LogCaptureFixture) -> None:
+def test_next_reports_a_model_that_fails(served: Served, caplog: pytest.LogCaptureFixture) -> None:
     handle = served.engine.weights.model.register_forward_hook(lambda *_: (_ for _ in ()).throw(RuntimeError("out of memory")))
     assert post(served.url, "/next", {"prompt": "A"}) == (500, {"error": WENT_WRONG})
     assert "out of memory" in caplog.text
@@ -248,7 +249,7 @@ def test_what_comes_next_of_a_model_that_fails_is_told_as_that(served: Served, c
     assert post(served.url, "/next", {"prompt": "A"}) == (503, {"error": "The server is shutting down."})
 
 
-def test_stopping_tells_those_who_wait_for_what_comes_next(served: Served) -> None:
+def test_next_reports_that_the_server_shuts_down(served: Served) -> None:
     served.held.clear()
     served.engine.submit("A", params(max_new_chars=MAX_NEW_CHARS))
     wait_for(lambda: served.order)
@@ -264,7 +265,7 @@ def test_stopping_tells_those_who_wait_for_what_comes_next(served: Served) -> No
         stopping.join()
 
 
-# A text of somebody else's.
+# A text that the model did not write.
 
 
 @pytest.mark.parametrize("chars", [1, 2, 15, 16, 17, 24, 25, 100, 1_000])
@@ -327,7 +328,7 @@ def test_a_score_names_what_it_leaves_out(served: Served) -> None:
     assert_array_equal(rows_of(lines), rows_of(score(served.url, "'ROMEO':    \n")))
 
 
-def test_others_are_written_for_between_the_windows_of_a_text(served: Served, tiny: Weights) -> None:
+def test_texts_are_written_between_the_windows_of_a_score(served: Served, tiny: Weights) -> None:
     alone = finished(served.engine.submit("To be", params(samples=2, max_new_chars=MAX_NEW_CHARS), "other")).texts
     served.order.clear()
     with Viewer(served.url, path="/score") as viewer:
@@ -359,7 +360,7 @@ def test_many_texts_are_scored_at_once_each_to_its_end(served: Served, tiny: Wei
             assert_allclose(rows_of(lines), reference(tiny, LONGEST[number : 3 * number + 9]), rtol=0, atol=1e-4)
 
 
-def test_who_leaves_in_the_middle_of_a_text_is_read_for_no_more(served: Served) -> None:
+def test_scoring_stops_when_the_client_hangs_up(served: Served) -> None:
     for leave in (Viewer.close, Viewer.reset):
         served.order.clear()
         with Viewer(served.url, path="/score") as viewer:
@@ -374,7 +375,7 @@ def test_who_leaves_in_the_middle_of_a_text_is_read_for_no_more(served: Served) 
         assert served.windows <= before + 1 < MAX_SCORE_CHARS // 8
 
 
-def test_who_leaves_gives_the_place_back(url: str) -> None:
+def test_a_client_that_hangs_up_gives_its_place_back(url: str) -> None:
     for _ in range(3):
         with contextlib.ExitStack() as stack:
             for _ in range(MAX_VIEWER_WAITING):
@@ -421,7 +422,7 @@ def test_a_viewer_with_too_many_texts_is_refused_and_nobody_else(few_places: Non
 
 
 @pytest.mark.parametrize("kind", ["raises", "no number"])
-def test_a_text_that_cannot_be_read_is_told_as_that(served: Served, caplog: pytest.LogCaptureFixture, kind: str) -> None:
+def test_a_score_reports_a_model_that_fails(served: Served, caplog: pytest.LogCaptureFixture, kind: str) -> None:
     def trouble(_: GPT, inputs: tuple[Tensor], logits: Tensor) -> Tensor:
         if served.windows < 3:
             return logits
@@ -434,13 +435,13 @@ def test_a_text_that_cannot_be_read_is_told_as_that(served: Served, caplog: pyte
         lines = score(served.url, LONGEST[:100])
     assert len(lines) == 4
     assert [line["from"] for line in lines[1:3]] == [0, 16]
-    assert lines[3] == {"state": "failed", "error": score_module.WENT_WRONG}
+    assert lines[3] == {"state": "failed", "error": READING_FAILED}
     assert ("0xdeadbeef" if kind == "raises" else "not finite") in caplog.text
     handle.remove()
     assert score(served.url, LONGEST[:100])[-1] == {"state": "done"}
 
 
-def test_stopping_tells_those_whose_text_is_read(served: Served) -> None:
+def test_a_score_reports_that_the_server_shuts_down(served: Served) -> None:
     served.held.clear()
     with contextlib.ExitStack() as stack:
         viewers = [stack.enter_context(Viewer(served.url, path="/score")) for _ in range(3)]

@@ -137,7 +137,7 @@ def test_one_character_is_a_text_too(url: str) -> None:
     assert [len(text) for text in write(url, length=1)] == [1]
 
 
-def test_what_is_finished_before_anybody_reads_is_told_with_its_texts(tiny: Weights) -> None:
+def test_a_generation_that_ends_before_anyone_reads_comes_with_its_texts(tiny: Weights) -> None:
     engine = Engine(tiny)
     try:
         request = engine.submit("ROMEO:", SamplingParams(max_new_chars=1))
@@ -157,7 +157,7 @@ def test_what_is_finished_before_anybody_reads_is_told_with_its_texts(tiny: Weig
     assert last["elapsed_s"] > 0
 
 
-def test_what_is_not_sent_is_as_the_page_has_it_and_a_drawn_seed_can_be_typed(url: str) -> None:
+def test_settings_that_are_not_sent_have_defaults_and_a_drawn_seed_can_be_typed(url: str) -> None:
     with Viewer(url) as viewer:
         first = viewer.ask(length=60, prompt="JULIET:", seed="")
         told = {name: first[name] for name in ("temperature", "samples", "first_sample", "first_step", "top_k", "top_p", "notice")}
@@ -207,7 +207,7 @@ def test_the_first_step_goes_on_with_the_dice_of_a_sample(url: str, told: int) -
 
 
 @pytest.mark.parametrize("shape", [{}, {"top_k": 5}, {"top_p": 0.7}, {"temperature": 0}], ids=str)
-def test_a_character_tells_how_it_came_to_be(url: str, shape: dict[str, Any]) -> None:
+def test_a_character_says_how_it_came_to_be(url: str, shape: dict[str, Any]) -> None:
     vocabulary = load_weights(SHIPPED_WEIGHTS).tokenizer.vocabulary
     settings = {"temperature": 0.9, "top_k": 0, "top_p": 1.0} | shape
     with Viewer(url) as viewer:
@@ -229,7 +229,7 @@ def test_a_character_tells_how_it_came_to_be(url: str, shape: dict[str, Any]) ->
             assert known["low"] == pytest.approx(np.sum(probabilities[:place]), rel=0, abs=1e-9)
 
 
-def test_a_character_is_told_once_it_is_written_and_when_the_text_is_stopped(url: str) -> None:
+def test_a_character_can_be_asked_for_once_it_is_written_and_after_a_stop(url: str) -> None:
     with Viewer(url) as viewer:
         key = viewer.ask(**LONGEST | {"samples": 2}, viewer="one")["key"]
         new = [""]
@@ -257,7 +257,7 @@ ODD_NUMBERS = ["-1", "2", str(2**31), str(2**63), str(-(2**63)), str(10**30), "9
 
 
 @pytest.mark.parametrize("number", ODD_NUMBERS, ids=lambda number: number[:40])
-def test_a_sample_or_index_that_is_none_is_refused_with_a_message(url: str, key: str, number: str) -> None:
+def test_a_sample_or_index_that_does_not_exist_is_refused_with_a_message(url: str, key: str, number: str) -> None:
     assert answer(url, "GET", f"/character/{key}/1/4")[0] == 200
     for path in (f"/character/{key}/{number}/0", f"/character/{key}/0/{number if number != '2' else 5}"):
         status, refusal = answer(url, "GET", path)
@@ -351,7 +351,7 @@ def test_bad_input_is_refused_by_name(url: str, body: bytes, words: str) -> None
     assert health(url) == IDLE
 
 
-def test_a_number_out_of_range_is_not_called_none(url: str) -> None:
+def test_a_number_out_of_range_is_called_that(url: str) -> None:
     assert "temperature must be between 0 and 2" in post(url, setting("temperature", "1" + "0" * 20))[1]["error"]
 
 
@@ -363,7 +363,7 @@ def test_another_method_is_refused(url: str, method: str) -> None:
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
-def test_what_another_site_could_send_without_being_asked_is_refused(url: str, content_type: str) -> None:
+def test_content_types_that_another_site_could_send_are_refused(url: str, content_type: str) -> None:
     """Browsers let any page of the Web post these to this address; of JSON they ask first."""
     connection = http.client.HTTPConnection(*host_and_port(url), timeout=PATIENCE_S)
     connection.request("POST", "/write", b'{"length": 1}', {"Content-Type": content_type})
@@ -441,7 +441,7 @@ HANG_UPS = ["close", "reset", "close unread", "half-close", "close with another 
 
 
 @pytest.mark.parametrize("how", HANG_UPS)
-def test_who_hangs_up_in_the_middle_is_written_for_no_more(url: str, how: str) -> None:
+def test_writing_stops_when_the_client_hangs_up(url: str, how: str) -> None:
     with Viewer(url) as viewer:
         viewer.send(**LONGEST)
         if how == "close before the answer":
@@ -462,7 +462,7 @@ def test_who_hangs_up_in_the_middle_is_written_for_no_more(url: str, how: str) -
         wait_until(IDLE, url, 5.0)
 
 
-def test_who_never_reads_holds_up_nobody(url: str) -> None:
+def test_a_client_that_never_reads_holds_up_nobody(url: str) -> None:
     asked = {"prompt": "ROMEO:", "samples": 2, "length": 40, "seed": "3"}
     alone = write(url, **asked)
     with Viewer(url, receive_buffer=1) as deaf:
@@ -474,7 +474,7 @@ def test_who_never_reads_holds_up_nobody(url: str) -> None:
         assert health(url)["writing"] == MAX_SAMPLES
 
 
-def test_who_never_reads_and_stays_is_written_to_the_end(url: str) -> None:
+def test_a_generation_for_a_client_that_never_reads_is_written_to_its_end(url: str) -> None:
     with Viewer(url, receive_buffer=1) as deaf:
         deaf.send(**LONGEST | {"length": 120})
         wait_until(IDLE, url, PATIENCE_S)
@@ -505,7 +505,7 @@ def test_a_connection_that_takes_nothing_more_ends_its_request(url: str, monkeyp
     assert request.cancelled
 
 
-def test_hundreds_who_never_read_leave_nothing_behind(url: str) -> None:
+def test_hundreds_of_clients_that_never_read_leave_nothing_behind(url: str) -> None:
     with contextlib.ExitStack() as deaf:
         for number in range(MAX_WAITING_REQUESTS - 6):  # each finds a place in the queue, however late the first of them is seated
             viewer = deaf.enter_context(Viewer(url, receive_buffer=1))
@@ -520,7 +520,7 @@ def test_hundreds_who_never_read_leave_nothing_behind(url: str) -> None:
     wait_until(IDLE, url)
 
 
-def test_a_viewer_has_its_share_and_the_nameless_are_known_by_their_host(url: str) -> None:
+def test_a_viewer_has_its_share_and_without_a_name_the_host_counts(url: str) -> None:
     with contextlib.ExitStack() as stack:
         connections = [stack.enter_context(Viewer(url)) for _ in range(MAX_VIEWER_ROWS // MAX_SAMPLES + 2)]
         for connection in connections:
@@ -531,7 +531,7 @@ def test_a_viewer_has_its_share_and_the_nameless_are_known_by_their_host(url: st
         assert health(url) == full
 
 
-def test_who_waits_is_told_how_many_come_before(url: str) -> None:
+def test_a_waiting_generation_says_how_many_come_before(url: str) -> None:
     with contextlib.ExitStack() as stack:
         seated, waiting = fill_engine(url, stack)
         for _ in range(2):
@@ -570,7 +570,7 @@ async def _first_line(url: str, number: int) -> tuple[int, dict[str, Any]]:
         writer.transport.abort()
 
 
-def test_a_crowd_that_asks_at_once_is_served_or_told_to_wait(url: str) -> None:
+def test_a_crowd_that_asks_at_once_is_served_or_refused_for_now(url: str) -> None:
     if resource.getrlimit(resource.RLIMIT_NOFILE)[0] < CROWD + 500:
         pytest.skip("this machine does not let a process open so many files")
 

@@ -137,13 +137,13 @@ def test_the_first_line_says_what_makes_the_text(served: Served) -> None:
     assert [len(line["new"][0]) for line in lines[1:]] == [CHARS_AT_ONCE, CHARS_AT_ONCE, 4, 0]
 
 
-def test_a_seed_that_is_not_given_is_drawn_and_told(served: Served) -> None:
+def test_a_seed_that_is_not_given_is_drawn_and_shown(served: Served) -> None:
     seeds = [lines_of(served.url, prompt="A", length=1)[0]["seed"] for _ in range(3)]
     assert len({*seeds}) > 1
     assert all(0 <= seed < 1_000_000 for seed in seeds)
 
 
-def test_others_are_written_for_between_the_pieces(served: Served) -> None:
+def test_texts_are_written_between_the_pieces(served: Served) -> None:
     alone = finished(served.engine.submit("To be", params(max_new_chars=30), "other")).texts
     with Viewer(served.url, path=PATH) as viewer:
         served.held.clear()
@@ -157,7 +157,7 @@ def test_others_are_written_for_between_the_pieces(served: Served) -> None:
         assert viewer.rest()[-1]["state"] == "done"
 
 
-def test_who_leaves_is_written_for_no_more_and_gives_the_place_back(served: Served) -> None:
+def test_writing_stops_when_the_client_hangs_up_and_the_place_is_free_again(served: Served) -> None:
     for leave in (Viewer.close, Viewer.reset) * TEXTS_AT_ONCE:
         served.held.clear()
         before = served.passes
@@ -190,7 +190,7 @@ def test_a_few_texts_are_written_at_once_and_too_many_of_one_viewer_refused(serv
         viewer.close()
 
 
-def test_a_network_that_goes_wrong_is_told(served: Served, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_network_that_fails_is_reported(served: Served, caplog: pytest.LogCaptureFixture) -> None:
     gain = served.engine.weights.model.transformer.ln_f.weight
     sound = gain[0].item()
     gain[0] = np.nan

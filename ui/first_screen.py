@@ -1,4 +1,4 @@
-"""What the page shows before anybody has pressed a button: samples that the shipped model wrote, from a seed that is named.
+"""The samples that the page shows before anyone presses Generate. The shipped model wrote them, from a seed that is shown.
 
 python -m ui.first_screen     writes them again, after the shipped weights have changed
 """
@@ -17,7 +17,7 @@ from ui.web.progress import View, view_json
 STORED_IN = "float32"  # every machine can reproduce it
 PATH = Path(__file__).with_name("first_screen.json")
 
-# What the page's controls begin with. The seed is that of the stored samples alone: for others one is drawn.
+# What the page's controls begin with. The seed is only that of the stored samples; for new ones a seed is drawn.
 PROMPT = "ROMEO:"
 PARAMS = SamplingParams(samples=4, seed=1597)
 

@@ -245,15 +245,15 @@ class Engine:
 
     def _trim(self) -> None:
         """Drops models beyond the limit, as far as they are idle. The caller holds the lock."""
+        newest = next(reversed(self._writers))
         for _ in range(len(self._writers) - MAX_LOADED_MODELS):
-            if not self._drop_one():
+            if not self._drop_one(keep=newest):
                 return
 
-    def _drop_one(self) -> bool:
+    def _drop_one(self, keep: str = "") -> bool:
         """Drops the least recently used model that is idle; False if none is. The caller holds the lock."""
-        newest = next(reversed(self._writers))
         for key, writer in self._writers.items():
-            if key not in (self._default, newest) and writer.idle and not self._work.uses(writer.weights):
+            if key not in (self._default, keep) and writer.idle and not self._work.uses(writer.weights):
                 del self._writers[key]
                 return True
         return False

@@ -36,7 +36,8 @@ export const hasSession = () => Boolean(token) && !ended;
 async function ask(path, { method = "GET", json, body = json && JSON.stringify(json) } = {}) {
   const headers = { ...(token && { Authorization: `Bearer ${token}` }), ...(json && { "Content-Type": "application/json" }) };
   try {
-    return await accepted(fetch(path, { method, headers, body }));
+    const request = { method, headers, body };
+    return await accepted(fetch(path, request));
   } catch (error) {
     if (error.status === 401 && hasSession()) end();
     throw error;

@@ -57,7 +57,7 @@ from model.errors import ParameterError, SoliloquyError
 from model.serving.engine import Engine
 from model.weights import Weights
 from ui.web.fields import read_index, read_model_key, read_text, read_viewer
-from ui.web.http import Body, Respond, model_header, refusal, takes_json
+from ui.web.http import READING_FAILED, Body, Respond, model_header, refusal, takes_json
 from ui.web.loading import load
 from ui.web.numbers import bytes_response, floats_response
 from ui.web.readings import Kept, Question, Readings
@@ -68,7 +68,6 @@ log = logging.getLogger(__name__)
 EMPTY = "An empty text is read as a newline, as in the lecture."
 KEEP_S = 86_400  # how long browsers may keep an answer
 FORGOTTEN = "This attention is no longer remembered. Read the text again."
-WENT_WRONG = "Something went wrong while reading. See the server's log; please try again."
 
 Part = Callable[[Kept, HTTPRequest], Response]  # one part of a reading; runs beside the event loop
 
@@ -94,7 +93,7 @@ class Attention:
             raise
         except Exception:
             log.exception("a text could not be read")
-            return refusal(WENT_WRONG, 500)
+            return refusal(READING_FAILED, 500)
         return JSONResponse(content, headers=model_header(question.weights.key))
 
     def _part(self, part: Part) -> Respond:

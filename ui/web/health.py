@@ -1,4 +1,4 @@
-"""Whether the app can serve, for whoever watches over it.
+"""The app's health, for monitoring.
 
     GET /healthz        {"healthy": true, "writing": 12, "waiting": 0}      rows being written, requests that wait; 503 if not healthy
 

@@ -20,6 +20,7 @@ from model.errors import BusyError, ParameterError, SoliloquyError, UnknownModel
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")  # a route answers all of them: those it left out would reach Gradio's page
 MAX_DIGITS = 100  # of a number; Python is not made to parse more
 TOO_LARGE = "The request is too large, or the connection closed before all of it arrived."
+READING_FAILED = "Something went wrong while reading. See the server's log; please try again."
 NO_STORE = {"Cache-Control": "no-store"}
 
 Body = dict[str, Any]  # the JSON object that a request brings

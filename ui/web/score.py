@@ -35,7 +35,7 @@ from model.serving.engine import Engine
 from model.serving.request import DONE, FAILED
 from model.weights import Weights
 from ui.web.fields import read_model_key, read_text, read_viewer
-from ui.web.http import Body, Respond, model_header, takes_json
+from ui.web.http import READING_FAILED, Body, Respond, model_header, takes_json
 from ui.web.loading import load, run
 from ui.web.numbers import float_bytes
 from ui.web.stream import Line, LineStream
@@ -43,7 +43,6 @@ from ui.web.stream import Line, LineStream
 log = logging.getLogger(__name__)
 
 WINDOWS_AT_ONCE = MAX_WAITING_WORK // 2  # of all texts that are scored; the rest of the engine's work queue is for others
-WENT_WRONG = "Something went wrong while reading. See the server's log; please try again."
 
 
 def score(engine: Engine) -> Respond:
@@ -72,7 +71,7 @@ async def _lines(engine: Engine, weights: Weights, text: str, notice: str, ticke
         yield {"state": FAILED, "error": str(error)}
     except Exception:
         log.exception("a text could not be scored")
-        yield {"state": FAILED, "error": WENT_WRONG}
+        yield {"state": FAILED, "error": READING_FAILED}
     else:
         yield {"state": DONE}
 

@@ -69,7 +69,7 @@ function* tell(story, fix) {
   if (die) yield make("b", "next-die", die);
   yield words;
   if (seed === undefined) return;
-  const fixed = button("quiet next-seed", `seed ${seed}`, () => fix(seed));
+  const fixed = button("quiet inline", `seed ${seed}`, () => fix(seed));
   fixed.title = "Keep this seed: the next texts use the same dice";
   const source = make("span", "next-source");
   source.append(" ", fixed, `, ${which}`);

@@ -196,7 +196,7 @@ function seedOf(tab, { view }) {
     tab.settings.set({ seed: view.seed });
     tab.settings.focus("seed");
   };
-  const seed = button("seed", `seed ${view.seed}`, keep);
+  const seed = button("quiet inline seed", `seed ${view.seed}`, keep);
   seed.title = "Keep this seed: the next texts use the same dice";
   return seed;
 }

@@ -21,7 +21,7 @@ export function createCard(tab) {
   said.setAttribute("role", "status");
   said.dataset.testid = "tree-card";
   let item = null;
-  const goOn = button("quiet tree-go", "Continue from here", () => continueFrom(tab, item.node));
+  const goOn = button("quiet inline", "Continue from here", () => continueFrom(tab, item.node));
   node.append(goOn, said, alert);
   let waiting = 0;
   let last = "";

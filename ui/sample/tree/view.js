@@ -23,7 +23,7 @@ export function createTree(panel, tab) {
   const legend = make("p", "tree-legend");
   const folded = make("p", "tree-folded");
   const foldedWords = make("span");
-  const toggle = button("quiet tree-toggle", "", () => change({ whole: tree.items.some(({ hidden }) => hidden), opened: [] }));
+  const toggle = button("quiet inline tree-toggle", "", () => change({ whole: tree.items.some(({ hidden }) => hidden), opened: [] }));
   const card = createCard(tab);
   const scroller = make("div", "tree-scroll");
   const space = make("div", "tree-space");

@@ -1,0 +1,66 @@
+"""The header has room for seven tabs, on a laptop and on a phone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.browser.conftest import open_page
+
+MORE_TABS = ["Ladder", "Meaning", "Assistant", "Reasoning"]
+THUMB = 44
+
+# More tabs beside those that are there, as Gradio draws them.
+ADD_TABS = """(names) => {
+  const row = document.querySelector("#tabs > .tab-wrapper [role=tablist]");
+  for (const name of names) {
+    const tab = row.querySelector("[role=tab]").cloneNode();
+    tab.classList.remove("selected");
+    tab.textContent = name;
+    row.append(tab);
+  }
+}"""
+# Whatever can be read or pressed in the header, with its box, and whether any of its text is cut off.
+PARTS = """() => [".masthead h1", ".masthead .facts li", ".masthead .tools button", "#tabs > .tab-wrapper [role=tab]"]
+  .flatMap((selector) => [...document.querySelectorAll(selector)])
+  .filter((node) => node.checkVisibility() && !node.closest(".visually-hidden"))
+  .map((node) => {
+    const { left, top, right, bottom } = node.getBoundingClientRect();
+    const isCut = node.scrollWidth > node.clientWidth + 1 || node.scrollHeight > node.clientHeight + 1;
+    return { name: node.textContent.trim() || node.ariaLabel, isTab: node.role === "tab", isCut, left, top, right, bottom };
+  })"""
+
+
+@pytest.mark.parametrize(("width", "height", "rows"), [(1280, 720, 1), (1920, 1080, 1), (900, 720, None), (360, 800, None)])
+def test_seven_tabs_fit(browser: Browser, url: str, width: int, height: int, rows: int | None) -> None:
+    page = browser.new_page(viewport={"width": width, "height": height})
+    open_page(page, url)
+    page.evaluate(ADD_TABS, MORE_TABS)
+    parts = page.evaluate(PARTS)
+    tabs = [part for part in parts if part["isTab"]]
+    assert [tab["name"] for tab in tabs] == ["Sample", "Attention", "Train", *MORE_TABS]
+    assert not [part["name"] for part in parts if part["isCut"]]
+    assert not [part["name"] for part in parts if part["left"] < 0 or part["right"] > width]
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for i, one in enumerate(parts):
+        for other in parts[i + 1 :]:
+            assert apart(one, other), f"{one['name']} and {other['name']}"
+    if rows:
+        assert len({round(tab["top"]) for tab in tabs}) == rows
+        assert abs(middle(tabs[0]) - middle(parts[0])) < 4  # in the line of the page's name
+    if width == 360:
+        assert not [tab["name"] for tab in tabs if tab["bottom"] - tab["top"] < THUMB or tab["right"] - tab["left"] < THUMB]
+    page.close()
+
+
+def apart(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether two boxes do not overlap."""
+    sideways = one["right"] <= other["left"] + 0.5 or other["right"] <= one["left"] + 0.5
+    return sideways or one["bottom"] <= other["top"] + 0.5 or other["bottom"] <= one["top"] + 0.5
+
+
+def middle(part: dict[str, Any]) -> float:
+    """The height at which a part stands."""
+    return (part["top"] + part["bottom"]) / 2

@@ -1,0 +1,144 @@
+"""The catalogue: what can be used, what cannot and why, and what is read again when files change."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from model.catalogue import LADDER, RUN, SHIPPED, Catalogue
+from model.config import BigramConfig, GPTConfig
+from model.errors import CheckpointError, UnknownModelError
+from model.network.kinds import make_network
+from model.tokenizer import CharTokenizer
+from model.weights import config_json, load_weights, save_tensors, save_weights
+
+LETTERS = CharTokenizer("\nabcd")
+
+
+@pytest.fixture
+def house(tmp_path: Path, make_model: Callable[..., torch.nn.Module]) -> Path:
+    """weights/ with a GPT and a rung, and runs/ with one run that has weights and one that has none."""
+    save_weights(tmp_path / "weights" / "play", make_model(vocab_size=5), LETTERS, {"best": {"val_loss": 1.5}})
+    bigram = make_network(BigramConfig(vocab_size=5), torch.Generator().manual_seed(1))
+    save_weights(tmp_path / "weights" / "ladder" / "bigram", bigram, LETTERS, {})
+    write_run(tmp_path / "runs" / "one", seed=1)
+    (tmp_path / "runs" / "two").mkdir()
+    (tmp_path / "runs" / ".deleted-three").mkdir()
+    return tmp_path
+
+
+def write_run(folder: Path, seed: int, step: int = 20) -> None:
+    """A run's folder as a trainer leaves it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    network = make_network(GPTConfig(n_layer=1, n_head=1, n_embd=8, block_size=8, vocab_size=5), torch.Generator().manual_seed(seed))
+    (folder / "config.json").write_bytes(config_json(network.config, LETTERS, {}))
+    (folder / "job.json").write_text(json.dumps({"name": "my first"}), encoding="utf-8")
+    save_tensors(folder / "best.safetensors", network.state_dict(), {"step": step, "val_loss": 2.25})
+
+
+def catalogue(house: Path) -> Catalogue:
+    return Catalogue(house / "weights", house / "runs")
+
+
+def test_it_lists_what_ships_the_ladder_and_the_runs_that_have_weights(house: Path) -> None:
+    entries = catalogue(house).entries()
+    assert [(entry.id, entry.name, entry.source, entry.kind) for entry in entries] == [
+        ("ladder/bigram", "bigram", LADDER, "bigram"),
+        ("play", "play", SHIPPED, "gpt"),
+        ("runs/one", "my first", RUN, "gpt"),
+    ]
+    assert [entry.val_loss for entry in entries] == [None, 1.5, 2.25]
+    assert [entry.step for entry in entries] == [None, None, 20]
+    assert entries[0].n_params == 25
+    assert not any(entry.trouble for entry in entries)
+
+
+def test_a_model_is_loaded_by_its_key(house: Path) -> None:
+    models = catalogue(house)
+    for entry in models.entries():
+        weights = models.load(entry.key)
+        assert (weights.key, weights.name, weights.kind, weights.val_loss) == (entry.key, entry.name, entry.kind, entry.val_loss)
+        assert weights.sha256 == load_weights(entry.folder).sha256
+
+
+@pytest.mark.parametrize("key", ["", "deadbeef", "../play", "play", "ladder/bigram", "x" * 10_000, "\0"])
+def test_a_key_that_does_not_exist_is_unknown(house: Path, key: str) -> None:
+    with pytest.raises(UnknownModelError, match=r"This model no longer exists\. Choose another one\."):
+        catalogue(house).load(key)
+
+
+def test_a_deleted_model_is_unknown_from_then_on(house: Path) -> None:
+    models = catalogue(house)
+    key = models.entries()[-1].key
+    shutil.rmtree(house / "runs" / "one")
+    assert [entry.id for entry in models.entries()] == ["ladder/bigram", "play"]
+    with pytest.raises(UnknownModelError):
+        models.load(key)
+
+
+def test_a_run_that_has_learned_on_is_another_model(house: Path) -> None:
+    models = catalogue(house)
+    before = models.entries()[-1]
+    write_run(house / "runs" / "one", seed=2, step=40)
+    after = models.entries()[-1]
+    assert (after.id, after.step) == (before.id, 40)
+    assert after.key != before.key
+    with pytest.raises(UnknownModelError):
+        models.load(before.key)
+    assert models.load(after.key).key == after.key
+
+
+def test_files_are_hashed_once_while_they_do_not_change(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    models, hashed = catalogue(house), []
+    hash_file = load_weights.__globals__["hash_file"]
+    monkeypatch.setattr("model.catalogue.hash_file", lambda path: (hashed.append(path), hash_file(path))[1])
+    models.entries()
+    assert len(hashed) == 3
+    models.entries()
+    assert len(hashed) == 3
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "trouble"),
+    [
+        ("config.json", b"{", "runs/one/config.json is not a valid config.json"),
+        ("config.json", b"[]", "runs/one/config.json is not a valid config.json"),
+        ("config.json", b'{"kind": "crystal ball"}', "its network is of the kind 'crystal ball'; this version knows gpt, bigram"),
+        ("best.safetensors", b"not tensors", "runs/one/best.safetensors is damaged"),
+        ("best.safetensors", b"", "runs/one/best.safetensors is damaged"),
+    ],
+)
+def test_a_damaged_folder_is_listed_with_the_reason_and_harms_no_other(house: Path, file: str, content: bytes, trouble: str) -> None:
+    (house / "runs" / "one" / file).write_bytes(content)
+    models = catalogue(house)
+    *others, damaged = models.entries()
+    assert trouble in damaged.trouble
+    assert str(house) not in damaged.trouble  # everybody may read it
+    assert not any(entry.trouble for entry in others)
+    with pytest.raises(CheckpointError, match=r"runs/one"):
+        models.load(damaged.key)
+    assert models.load(others[0].key)
+
+
+def test_what_only_loading_finds_names_the_model_and_no_place_on_the_machine(house: Path) -> None:
+    save_tensors(house / "runs" / "one" / "best.safetensors", {"wrong": torch.zeros(3)}, {"step": 1, "val_loss": 1.0})
+    models = catalogue(house)
+    with pytest.raises(CheckpointError, match=r"^runs/one/best\.safetensors lacks "):
+        models.load(models.entries()[-1].key)
+
+
+def test_folders_with_the_same_weights_are_one_model(house: Path) -> None:
+    shutil.copytree(house / "weights" / "play", house / "weights" / "play-copy")
+    assert [entry.id for entry in catalogue(house).entries()] == ["ladder/bigram", "play", "runs/one"]
+
+
+def test_links_and_missing_folders_are_passed_over(house: Path, tmp_path: Path) -> None:
+    (house / "runs" / "link").symlink_to(house / "runs" / "one")
+    assert [entry.id for entry in catalogue(house).entries()] == ["ladder/bigram", "play", "runs/one"]
+    assert Catalogue(tmp_path / "none", tmp_path / "none").entries() == []
+    assert [entry.id for entry in Catalogue(house / "weights", None, others=(house / "runs" / "one",)).entries()][-1] == "one"

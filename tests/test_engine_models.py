@@ -1,0 +1,179 @@
+"""The engine with several models: loaded when asked for, written with at once, dropped when idle, and fair to each other."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from model.catalogue import Catalogue
+from model.config import MAX_LOADED_MODELS, BigramConfig
+from model.errors import BusyError, CheckpointError, UnknownModelError
+from model.network.gpt import GPT
+from model.network.kinds import make_network
+from model.serving import engine as engine_module
+from model.serving.engine import Engine
+from model.serving.request import DONE, Request
+from model.tokenizer import CharTokenizer
+from model.weights import Weights, save_weights
+from tests.support.serving import PATIENCE_S, assert_as_the_plain_forward_writes, finished, params
+
+LETTERS = CharTokenizer("\nabcd")
+
+
+@pytest.fixture(autouse=True)
+def home(cache_home: Path, one_thread: None) -> Path:
+    """The choices of precision are this test's own."""
+    return cache_home
+
+
+@pytest.fixture
+def folder(tmp_path: Path, make_model: Callable[..., GPT]) -> Path:
+    """A GPT of five characters and a bigram of the same."""
+    save_weights(tmp_path / "small", make_model(seed=3, vocab_size=5), LETTERS, {})
+    save_weights(tmp_path / "ladder" / "bigram", make_network(BigramConfig(vocab_size=5), torch.Generator().manual_seed(1)), LETTERS, {})
+    return tmp_path
+
+
+@pytest.fixture
+def engine(tiny: Weights, folder: Path) -> Iterator[Engine]:
+    engine = Engine(tiny, Catalogue(folder))
+    yield engine
+    engine.close()
+
+
+def keys(folder: Path) -> dict[str, str]:
+    """id -> key"""
+    return {entry.id: entry.key for entry in Catalogue(folder).entries()}
+
+
+def test_models_are_loaded_when_they_are_asked_for(engine: Engine, folder: Path) -> None:
+    key = keys(folder)["small"]
+    assert engine.loaded(key) is None
+    with pytest.raises(UnknownModelError):
+        engine.submit("ab", params(), model=key)
+    with pytest.raises(UnknownModelError):
+        engine.run(lambda weights: weights.name, model=key)
+    weights = engine.load(key)
+    assert engine.loaded(key) is engine.load(key) is weights
+    assert engine.run(lambda weights: weights.name, model=key).result(PATIENCE_S) == "small"
+    assert engine.run(lambda weights: weights.name).result(PATIENCE_S) == "tiny"
+    assert engine.load(None) is engine.weights
+
+
+def test_two_vocabularies_are_written_at_once_each_as_alone(engine: Engine, folder: Path, tiny: Weights) -> None:
+    for key in (found := keys(folder)).values():
+        engine.load(key)
+    asked = [None, found["small"], found["ladder/bigram"]]
+    requests = [engine.submit("abc", params(samples=3, max_new_chars=60, top_k=50), str(n), model=key) for n, key in enumerate(asked * 4)]
+    for request in requests:
+        assert finished(request).state == DONE
+        weights = engine.load(None if request.model == tiny.key else request.model)
+        assert request.model == weights.key
+        assert request.params.top_k == min(50, weights.model.config.vocab_size)
+        assert {*"".join(request.progress().texts)} <= {*weights.tokenizer.vocabulary}
+        assert_as_the_plain_forward_writes(request, weights)
+    assert requests[1].progress().texts == requests[4].progress().texts  # the same seed
+
+
+@pytest.mark.parametrize("prompt", ["", "a", "abcd" * 10])
+def test_a_network_without_a_cache_writes_on_past_its_block(engine: Engine, folder: Path, prompt: str) -> None:
+    weights = engine.load(keys(folder)["ladder/bigram"])
+    request = engine.submit(prompt, params(samples=16, max_new_chars=50), model=weights.key)
+    assert finished(request).state == DONE
+    assert_as_the_plain_forward_writes(request, weights)
+
+
+def test_the_same_dice_do_not_depend_on_which_model_is_the_default(engine: Engine, folder: Path) -> None:
+    small = engine.load(keys(folder)["small"])
+    before = finished(engine.submit("abc", params(), model=small.key)).texts
+    engine.use(small.key)
+    assert engine.default_key == small.key
+    assert finished(engine.submit("abc", params())).texts == before
+
+
+def test_a_change_of_the_default_under_load_loses_nothing(engine: Engine, folder: Path, tiny: Weights) -> None:
+    found, requests = [tiny.key, *keys(folder).values()], list[Request]()
+    swapping = threading.Thread(target=lambda: [engine.use(found[n % 3]) for n in range(30)])
+    swapping.start()
+    while swapping.is_alive() or len(requests) < 40:
+        requests.append(engine.submit("abc", params(max_new_chars=5), f"viewer {len(requests)}"))
+        if len(requests) % 20 == 0:
+            finished(requests[-1])
+    swapping.join(PATIENCE_S)
+    for request in requests:
+        assert finished(request).state == DONE
+        assert len(request.progress().texts[0]) == 5
+
+
+def test_texts_of_two_models_grow_alike(engine: Engine, folder: Path) -> None:
+    small = engine.load(keys(folder)["small"])
+    crowd = [engine.submit("abc", params(samples=16, max_new_chars=1_000), str(n)) for n in range(9)]  # more rows than a round writes
+    alone = engine.submit("abc", params(max_new_chars=60), "alone", model=small.key)
+    finished(alone)
+    written = [len(text) for request in crowd for text in request.progress().texts]
+    for request in crowd:
+        request.cancel()
+    assert 30 < sum(written) / len(written) < 120
+
+
+def test_the_least_recently_used_idle_model_is_dropped_first(tiny: Weights, tmp_path: Path, make_model: Callable[..., GPT]) -> None:
+    for number in range(2 * MAX_LOADED_MODELS):
+        save_weights(tmp_path / f"{number:02d}", make_model(seed=number, vocab_size=5), LETTERS, {})
+    engine = Engine(tiny, Catalogue(tmp_path))
+    found = [*keys(tmp_path).values()]
+    for number, key in enumerate(found):
+        engine.load(key)
+        engine.load(found[0])  # used again and again: it stays
+        assert sum(engine.loaded(other) is not None for other in [None, *found]) == min(number + 2, MAX_LOADED_MODELS)
+    assert engine.loaded() is tiny  # the default stays
+    assert [number for number, key in enumerate(found) if engine.loaded(key)] == [
+        0,
+        *range(2 * MAX_LOADED_MODELS - 6, 2 * MAX_LOADED_MODELS),
+    ]
+    assert finished(engine.submit("ab", params(), model=found[-1])).state == DONE
+    engine.close()
+
+
+def test_models_that_write_are_not_dropped(engine: Engine, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = keys(folder)
+    monkeypatch.setattr(engine_module, "MAX_LOADED_MODELS", 2)
+    engine.load(found["small"])
+    request = engine.submit("abc", params(samples=4, max_new_chars=2_000), model=found["small"])
+    with pytest.raises(BusyError, match=r"models are in use, the most at once\. Try again"):
+        engine.load(found["ladder/bigram"])
+    request.cancel()
+    finished(request)
+    assert engine.load(found["ladder/bigram"]).name == "bigram"
+    assert engine.loaded(found["small"]) is None
+
+
+def test_without_memory_a_model_is_refused_and_the_rest_goes_on(engine: Engine, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = keys(folder)["small"]
+    monkeypatch.setattr(engine_module, "free_bytes", lambda _: 1_000)
+    with pytest.raises(BusyError, match=r"This model needs about .* GiB of memory, and 0\.0 GiB are free"):
+        engine.load(key)
+    monkeypatch.undo()
+
+    def no_memory(_: Catalogue, __: str) -> Weights:
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp:121] . DefaultCPUAllocator: can't allocate memory: you tried to allocate")
+
+    monkeypatch.setattr(Catalogue, "load", no_memory)
+    with pytest.raises(BusyError, match=r"There is not enough memory"):
+        engine.load(key)
+    monkeypatch.undo()
+    assert finished(engine.submit("abc", params())).state == DONE
+    assert engine.load(key).name == "small"
+
+
+def test_damaged_and_unknown_models_are_refused_and_the_rest_goes_on(engine: Engine, folder: Path) -> None:
+    (folder / "small" / "model.safetensors").write_bytes(b"damaged")
+    with pytest.raises(CheckpointError, match=r"small/model\.safetensors is damaged"):
+        engine.load(keys(folder)["small"])
+    with pytest.raises(UnknownModelError):
+        engine.use("deadbeef")
+    assert engine.default_key == engine.weights.key
+    assert finished(engine.submit("abc", params())).state == DONE
