@@ -20,6 +20,11 @@ PLACE = """async (body, index) => {
 }"""
 
 
+def drawn(page: Page) -> None:
+    """Waits until the page has drawn what it knows: two frames, and the tasks before them."""
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))")
+
+
 def set_up(page: Page, *, prompt: str | None = None, seed: str | None = None, **sliders: float) -> None:
     """Fills in the controls; sliders by their labels."""
     if prompt is not None:

@@ -119,13 +119,13 @@ def test_who_looks_elsewhere_while_it_writes_is_left_there(tab: Page) -> None:
     tab.get_by_role("button", name="Write on").click()
     tab.wait_for_function(f"document.querySelectorAll('.look-char').length > {len(TEXT) + 8}")
     tab.locator(".look-char").nth(3).click()
-    tab.wait_for_timeout(800)
+    written = tab.locator(".look-char").count()
+    tab.wait_for_function("written => document.querySelectorAll('.look-char').length > written + 4", arg=written)
     expect(tab.locator(".look-char.here")).to_have_text(TEXT[3])
     tab.keyboard.press("n")  # another text ends the writing
     expect(tab.get_by_role("button", name="Write on")).to_be_visible()
     newest = tab.locator(".folio .card-text").first.evaluate("card => card.textContent")
-    tab.wait_for_timeout(1500)
-    assert tab.evaluate("document.querySelector('.look-characters').textContent").replace("↵", "\n") == newest[-256:]
+    expect(tab.locator(".look-characters")).to_have_text(newest[-256:].replace("\n", "↵"), use_inner_text=False)
 
 
 def test_the_sample_that_was_pressed_is_taken(tab: Page) -> None:
@@ -186,7 +186,8 @@ def test_a_first_text_that_cannot_be_read_leaves_a_word_and_a_way_on(context: Br
 def test_an_address_opens_the_same_view(tab: Page, context: BrowserContext, url: str) -> None:
     tab.locator(".look-char").nth(7).click()
     tab.get_by_label("Order of the heads").select_option("entropy")
-    tab.wait_for_timeout(600)
+    expect(tab).to_have_url(re.compile("order=entropy"))
+    expect(tab).to_have_url(re.compile(r"\bat=7\b"))
     other = context.new_page()
     other.goto(tab.url)
     other.locator("#attention-views [data-ready]").wait_for(state="attached")

@@ -48,7 +48,8 @@ DRAW = """async ({ script, runs, keys, start = "\\n" }) => {
   const model = { key: "tree", name: "tree", vocabulary, start, idOf: (char) => vocabulary.indexOf(char) };
   const models = { list: [model], writers: [model], primary: model, find: () => null };
   const app = { models, generations: new Generations(models), address: { get: () => "", keep: () => {} } };
-  const written = ({ texts, ...view }) => Object.assign(new Generation({ samples: texts.length, state: "done", ...view }, model), { texts });
+  const generation = (view, samples) => new Generation({ samples, state: "done", ...view }, model);
+  const written = ({ texts, ...view }) => Object.assign(generation(view, texts.length), { texts });
   app.generations.list = runs.map(written);
   for (const one of app.generations.list) one.logits = one.texts.map((text) => new Float32Array(vocabulary.length * text.length));
   const panel = document.createElement("section");
@@ -308,7 +309,7 @@ def test_samples_of_two_prompts_and_identical_ones_are_told_so(page: Page) -> No
     assert "All 3 samples are the same." in same["said"][0]
     two = page.evaluate(DRAW, {"script": scripts(page), "runs": [one, one | {"prompt": "JULIET:"}], "keys": []})
     assert [(branch["begins"], branch["count"]) for branch in two["branches"]] == [("", 6), ("JULIET:\nThe", 3), ("ROMEO:\nThe", 3)]
-    assert "there is no common trunk" in two["said"][0]
+    assert "they have no trunk in common" in two["said"][0]
     alone = page.evaluate(DRAW, {"script": scripts(page), "runs": [one | {"texts": ["\nI"]}], "keys": []})
     assert "One sample" in alone["said"][0]
 

@@ -8,7 +8,7 @@ const FIELDS = {
   top_k: '#top-k input[type="number"]',
   top_p: '#top-p input[type="number"]',
 };
-const OTHERS = ["notice", "model", "generate", "stop", "again", "clear", "more-button", "more"]; // ids of what the scripts find beside them
+const OTHERS = ["notice", "model", "generate", "stop", "again", "clear", "more-button", "more", "top-k-limit"]; // ids of what the scripts find beside them
 const AS_TEXT = new Set(["prompt", "seed"]);
 
 /** @param {string} name @returns {HTMLInputElement} */
@@ -32,8 +32,10 @@ const nameOf = (node) => Object.keys(FIELDS).find((name) => field(name)?.closest
 export async function attachFields(settings, models) {
   const isThere = () => Object.keys(FIELDS).every(field) && OTHERS.every((id) => document.getElementById(id));
   while (!isThere()) await new Promise(requestAnimationFrame);
+  // The slider's own event handler takes the new limit (see tab.py).
   const followModels = () => {
-    for (const node of /** @type {NodeListOf<HTMLInputElement>} */ (document.querySelectorAll("#top-k input"))) node.max = String(settings.range("top_k").max);
+    const detail = settings.range("top_k").max;
+    document.getElementById("top-k-limit").dispatchEvent(new CustomEvent("limit", { detail, bubbles: true }));
   };
   followModels();
   models.addEventListener("change", followModels);

@@ -50,7 +50,7 @@ export function createModelMenu({ models, page }) {
   list.addEventListener("beforetoggle", (event) => {
     if (/** @type {ToggleEvent} */ (event).newState !== "open") return;
     fill();
-    const { left, bottom } = opener.getBoundingClientRect();
+    const { left, bottom } = box.getBoundingClientRect();
     Object.assign(list.style, { left: `${left}px`, top: `${bottom + 6}px` });
     models.refresh().catch((error) => page.say(error.message, true)); // runs may have come or gone
   });

@@ -9,6 +9,10 @@ from model.serving.engine import Engine
 from ui.files import read
 from ui.web.assets import start_script
 
+# The page's script says how far top-k goes, for it depends on the models that are chosen.
+TOP_K_LIMIT = '<span id="top-k-limit" hidden></span>'
+TELL_TOP_K_LIMIT = "element.addEventListener('limit', ({ detail }) => { props.value = detail; trigger('change'); });"
+SET_TOP_K_LIMIT = "(limit) => ({ __type__: 'update', maximum: limit })"  # what gr.update is to the page
 MORE = '<button type="button" id="more-button" class="disclosure" aria-expanded="false" aria-controls="more">More</button>'
 
 
@@ -36,8 +40,10 @@ def create_sample_tab(engine: Engine) -> None:
             gr.HTML(html_template=MORE, apply_default_css=False)
             with gr.Column(elem_id="more"):  # always in the page, for the scripts; Gradio's accordion is empty while it is closed
                 vocab_size = engine.weights.model.config.vocab_size
-                gr.Slider(0, vocab_size, 0, step=1, label="Top-k", info=help["top_k"], elem_id="top-k", interactive=True)
+                top_k = gr.Slider(0, vocab_size, 0, step=1, label="Top-k", info=help["top_k"], elem_id="top-k", interactive=True)
                 gr.Slider(0, 1, 1, step=0.01, label="Top-p", info=help["top_p"], elem_id="top-p", interactive=True)
+                limit = gr.HTML(html_template=TOP_K_LIMIT, js_on_load=TELL_TOP_K_LIMIT, apply_default_css=False)
+                limit.change(None, inputs=limit, outputs=top_k, js=SET_TOP_K_LIMIT)
         with gr.Column(scale=1, min_width=300, elem_id="views"):
             gr.HTML(
                 html_template=read("sample/tab.html"),

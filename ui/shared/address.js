@@ -146,7 +146,8 @@ export class Address {
       const abreast = [asked[i++]];
       while (asked[i]?.joins) abreast.push(asked[i++]);
       const beside = abreast.length > 1 ? generations.pressName("address") : "";
-      const write = ({ settings, forced }, order, model) => generations.write(settings, { keep: true, beside, order, forced, model });
+      const keys = [...new Set(abreast.map((one) => writers.get(one)?.key).filter(Boolean))].join();
+      const write = ({ settings, forced }, order, model) => generations.write(settings, { keep: true, beside, order, forced, model }, keys);
       const written = await Promise.all(abreast.flatMap((one, order) => (writers.get(one) ? [write(one, order, writers.get(one))] : [])));
       // Stopped, or refused; or something else was asked for meanwhile.
       if (generations.busy || written.some((generation) => generation?.view.state !== "done")) break;

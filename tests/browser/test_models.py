@@ -1,0 +1,202 @@
+"""Several models on one page, in a real browser: side by side, in links, and while the default changes or a model goes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from playwright.sync_api import Browser, Page, expect
+
+from model.config import BigramConfig, GPTConfig
+from model.network import Network
+from model.network.gpt import GPT
+from model.network.ladder import Bigram
+from model.tokenizer import CharTokenizer
+from model.weights import save_tensors, save_weights
+from tests.browser.conftest import new_page, open_page
+from tests.browser.tab import generate, set_up, texts
+from tests.conftest import TINY
+from tests.support.admin import PASSWORD, Admin
+from tests.support.server import running_app
+
+LETTERS = "\n abcdefghij"
+MANY = "\n " + "".join(map(chr, range(0x3B1, 0x3B1 + 90)))  # more characters than the default model has
+DONE = "count => document.querySelectorAll('.group-block').length === count && !document.querySelector('.group .running, .group .waiting')"
+
+
+def network(vocabulary: str, seed: int) -> GPT:
+    """A small random GPT."""
+    generator = torch.Generator().manual_seed(seed)
+    return GPT(GPTConfig(**TINY | {"vocab_size": len(vocabulary)}), generator).requires_grad_(False)
+
+
+def save_run(runs: Path, name: str, model: Network, vocabulary: str) -> None:
+    """A folder as a training run leaves it."""
+    folder = runs / name
+    save_weights(folder, model, CharTokenizer(vocabulary), {})
+    (folder / "model.safetensors").unlink()
+    save_tensors(folder / "best.safetensors", model.state_dict(), {"step": 100, "val_loss": 2.5})
+    (folder / "job.json").write_text(json.dumps({"name": name}), encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two GPTs of other vocabularies, and a bigram."""
+    folder = tmp_path_factory.mktemp("runs")
+    save_run(folder, "letters", network(LETTERS, 1), LETTERS)
+    save_run(folder, "greek", network(MANY, 2), MANY)
+    save_run(folder, "pairs", Bigram(BigramConfig(vocab_size=len(LETTERS))), LETTERS)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def url(runs: Path) -> Iterator[str]:
+    """An app with these models."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ADMIN_PASSWORD", PASSWORD)
+        with running_app("--device", "cpu", "--runs", str(runs)) as url:
+            yield url
+
+
+@pytest.fixture
+def page(browser: Browser, url: str) -> Iterator[Page]:
+    """The page in a browser of its own."""
+    context = browser.new_context(viewport={"width": 1280, "height": 720})
+    with new_page(context) as page:
+        open_page(page, url)
+        yield page
+    context.close()
+
+
+def choose(page: Page, *names: str) -> None:
+    """Ticks these models and no others in the menu."""
+    page.locator("#model-opener").click()
+    boxes = page.locator(".model-row")
+    for row in boxes.all():
+        if row.locator(".model-name").inner_text() in names:
+            row.get_by_role("checkbox").check()
+    for row in boxes.all():
+        if row.locator(".model-name").inner_text() not in names:
+            row.get_by_role("checkbox").uncheck()
+    page.keyboard.press("Escape")
+    expect(page.locator(".model-list")).to_be_hidden()
+
+
+def names(page: Page) -> list[str]:
+    """Who wrote the newest group, from left to right."""
+    return page.get_by_test_id("group").first.locator(".group-model").all_inner_texts()
+
+
+def wait_for(page: Page, count: int) -> None:
+    """Until so many generations are written."""
+    page.wait_for_function(DONE, arg=count)
+
+
+def key_of(url: str, page: Page, name: str) -> str:
+    return next(model["key"] for model in page.request.get(f"{url}/models").json()["models"] if model["name"] == name)
+
+
+def test_two_models_write_abreast_with_the_same_dice_and_a_link_brings_both_back(page: Page, url: str) -> None:
+    set_up(page, prompt="a bad cab", length=30, samples=2, seed="7")
+    choose(page, "letters", "pairs")
+    generate(page)
+    wait_for(page, 2)
+    assert names(page) == ["letters", "pairs"]
+    both = texts(page)
+    assert len(both) == 4
+    assert both[:2] != both[2:]
+    seeds = page.get_by_test_id("group").first.locator(".seed").all_inner_texts()
+    assert seeds == ["seed 7", "seed 7"]
+    page.wait_for_url("**models=*beside=*")
+    page.goto(page.url)
+    wait_for(page, 2)
+    assert (names(page), texts(page)) == (["letters", "pairs"], both)
+    generate(page, "Again")
+    wait_for(page, 4)
+    assert page.get_by_test_id("group").first.locator(".card-number").all_inner_texts() == ["3", "4"] * 2
+
+
+def test_top_k_goes_up_to_each_models_own_vocabulary(page: Page) -> None:
+    page.locator("#more-button").click()
+    field = page.get_by_label("number input for Top-k")
+    expect(field).to_have_attribute("max", "65")
+    choose(page, "letters", "greek")
+    expect(field).to_have_attribute("max", str(len(MANY)))
+    set_up(page, prompt="a", length=10, samples=1, seed="1")
+    field.fill("80")
+    field.blur()
+    expect(field).to_have_value("80")
+    generate(page)
+    wait_for(page, 2)
+    settings = [block.locator(".setting").all_inner_texts() for block in page.get_by_test_id("group").first.locator(".group-block").all()]
+    assert ["top-k 80" in settings[names(page).index("greek")], f"top-k {len(LETTERS)}" in settings[names(page).index("letters")]] == [
+        True
+    ] * 2
+    choose(page, "letters")
+    expect(field).to_have_value(str(len(LETTERS)))
+
+
+def test_another_default_under_an_open_page_loses_nothing(page: Page, url: str) -> None:
+    before = texts(page)
+    admin = Admin.logged_in(url)
+    try:
+        assert admin.post("/train/runs/letters/use")[0] == 200
+        page.evaluate("fetch('./healthz')")  # not heard: the page's own requests are
+        set_up(page, prompt="abc", length=20, samples=1)
+        generate(page, "Again")
+        expect(page.get_by_text("The server has switched to the model “letters”.")).to_be_visible()
+        expect(page.get_by_test_id("facts")).to_contain_text("letters")
+        expect(page.locator("#model-opener")).to_contain_text("letters")
+        assert page.get_by_test_id("group").last.locator(".card-text").all_text_contents() == before
+        page.get_by_role("button", name="Colour by surprisal").click()  # of both models
+        generate(page, "Again")
+        assert names(page) == ["letters"]
+        assert set(texts(page)[0]) <= set(LETTERS)
+    finally:
+        admin.post("/train/shipped/use")
+
+
+def test_views_that_a_bigram_cannot_show_say_so(page: Page, url: str) -> None:
+    choose(page, "pairs")
+    set_up(page, prompt="abc", length=20, samples=3)
+    generate(page)
+    for view, shown in (("Next character", "by pairs"), ("Tree", "3 samples by pairs")):
+        page.get_by_role("tab", name=view).click()
+        expect(page.locator(".panel:not([hidden])")).to_contain_text(shown)
+    page.get_by_role("tab", name="Attention", exact=True).click()
+    expect(page.get_by_text("The pairs model has no attention heads.")).to_be_visible()
+    page.get_by_role("button", name="Read it with letters").click()
+    expect(page.locator(".tile")).to_have_count(TINY["n_layer"] * TINY["n_head"])
+    expect(page.locator(".look-line")).to_contain_text("read by letters")
+
+
+def test_a_link_with_a_model_that_does_not_exist_says_so_and_the_rest_goes_on(page: Page, url: str) -> None:
+    letters = key_of(url, page, "letters")
+    run = "0.8,12,1,5,0,0,0,1"
+    page.goto(
+        f"{url}/?prompt=abc&models=deadbeef,{letters}&run={run},@00000000-float32&run={run},@{letters}-float32&model={letters}-float32"
+    )
+    wait_for(page, 1)
+    notice = page.get_by_test_id("notice")
+    for said in ("The model deadbeef is not on this server.", "The model 00000000 is not on this server. Its texts are left out."):
+        expect(notice).to_contain_text(said)
+    assert names(page) == ["letters"]
+    expect(page.locator("#model-opener")).to_contain_text("letters")
+
+
+def test_a_model_that_is_deleted_meanwhile_is_named_and_the_others_go_on(browser: Browser, url: str, runs: Path) -> None:
+    save_run(runs, "short-lived", network(LETTERS, 3), LETTERS)
+    page = browser.new_page()
+    open_page(page, url)
+    choose(page, "shakespeare", "short-lived")
+    shutil.rmtree(runs / "short-lived")
+    set_up(page, prompt="abc", length=12, samples=1)
+    page.get_by_role("button", name="Generate").click()
+    expect(page.get_by_test_id("notice")).to_contain_text("This model no longer exists.")
+    page.wait_for_function("document.querySelectorAll('.group-block').length === 1 && !document.querySelector('.group .running')")
+    expect(page.locator("#model-opener")).to_have_text("shakespeare▾")
+    page.close()
