@@ -17,6 +17,8 @@ SMALLEST = {
     "attention_view": ("--reads", "1", "--moves", "3"),
     "beside": ("--preset", "tiny", "--presses", "2", "--every", "0.5", "--alone", "1", *CORPUS),
     "decode": ("--rows", "1", "--ragged", "16", "--chars", "20", "--rounds", "1"),
+    "load": ("--rounds", "1"),
+    "models": ("--viewers", "2", "--samples", "1", "--chars", "20", "--models", "3"),
     "page": ("--moves", "3", "--samples", "5", "--chars", "40"),
     "presets": ("--preset", "quick", "--steps", "5", *CORPUS),
     "soak": ("--minutes", "1"),  # the shortest that shows how memory goes; a fault is a failure
@@ -29,7 +31,7 @@ SMALLEST = {
 @pytest.mark.slow
 @pytest.mark.parametrize("name", BENCHMARKS)
 def test_it_runs_at_its_smallest_size(name: str, tmp_path: Path) -> None:
-    if name in ("beside", "soak", "viewers") and not sys.platform.startswith("linux"):
+    if name in ("beside", "models", "soak", "viewers") and not sys.platform.startswith("linux"):
         pytest.skip("memory and processor time are read from /proc")
     (tmp_path / "corpus.txt").write_text(synthetic_text())
     arguments = [str(tmp_path / word) if word == "corpus.txt" else word for word in SMALLEST[name]]
