@@ -194,7 +194,7 @@ def test_nothing_that_opens_has_barriers(page: Page) -> None:
     page.locator(".off-left button").nth(1).click()
     expect(page.locator(".off-loss")).to_contain_text("→")
     page.get_by_role("button", name="Write on with the same dice").click()
-    expect(page.locator(".off-pair-said")).to_contain_text(re.compile("part at|same text"))
+    expect(page.locator(".off-pair-said")).to_contain_text(re.compile("First difference at|same text"))
     check(page, "a head off")
     page.locator(".off-left button").nth(1).click()
     show(page, "Texts")
