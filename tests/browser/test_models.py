@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from model.config import BigramConfig, GPTConfig
 from model.network import Network
@@ -156,6 +156,24 @@ def test_another_default_under_an_open_page_loses_nothing(page: Page, url: str) 
         generate(page, "Again")
         assert names(page) == ["letters"]
         assert set(texts(page)[0]) <= set(LETTERS)
+    finally:
+        admin.post("/train/shipped/use")
+
+
+def test_a_default_that_changes_while_another_one_is_loaded_is_followed(page: Page, url: str) -> None:
+    admin = Admin.logged_in(url)
+    held: list[Route] = []
+    page.route(f"**/models/{key_of(url, page, 'letters')}", lambda route: held.append(route))
+    try:
+        admin.post("/train/runs/letters/use")
+        with page.expect_request("**/models/*"):
+            page.locator("#model-opener").click()  # asks for the list, and then for its new default
+        page.keyboard.press("Escape")
+        admin.post("/train/runs/greek/use")
+        with page.expect_response("**/write"):
+            page.get_by_role("button", name="Generate").click()
+        held[0].continue_()
+        expect(page.get_by_test_id("facts")).to_contain_text("greek")
     finally:
         admin.post("/train/shipped/use")
 
