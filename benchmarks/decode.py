@@ -22,10 +22,10 @@ import numpy as np
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from model.config import MAX_SAMPLES, SamplingParams
+from model.limits import MAX_SAMPLES
 from model.network.gpt import GPT
 from model.precision import DTYPES, set_up_writing
-from model.sampling import dice, distribution, draw
+from model.sampling import SamplingParams, dice, distribution, draw
 from model.serving.request import DONE, Request
 from model.serving.writer import Writer
 from model.weights import SHIPPED_WEIGHTS, Weights, load_weights

@@ -27,7 +27,8 @@ import torch
 
 from benchmarks.viewers import Visit, judge_ours, percentile, prompt_of, verdict
 from benchmarks.viewers import Work as Texts
-from model.config import MAX_LOADED_MODELS, GPTConfig
+from model.config import GPTConfig
+from model.limits import MAX_LOADED_MODELS
 from model.network.gpt import GPT
 from model.tokenizer import CharTokenizer
 from model.weights import SHIPPED_WEIGHTS, load_weights, save_weights
@@ -98,7 +99,7 @@ def compare(url: str, models: list[str], viewers: int, texts: Texts, pool: Proce
     print(f"{viewers} viewers a model, {texts.samples} x {texts.chars} characters   chars/s   a viewer   first p95   errors")
     for name, visits in [("default alone", alone[0]), ("other alone", alone[1]), ("default beside", both[0]), ("other beside", both[1])]:
         errors = sum(bool(visit.error) for visit in visits)
-        first = percentile([visit.first for visit in visits], 95)
+        first = percentile([visit.first for visit in visits], 0.95)
         print(f"{name:42} {speed(visits):12,.0f} {viewer_speed(visits):10,.1f} {first:9.2f} s {errors:8}")
     together, mean = speed([*both[0], *both[1]]), statistics.mean(map(speed, alone))
     print(

@@ -43,15 +43,15 @@ SLIDER_MOVES = """async (moves) => {
 # Milliseconds of script for each character by which all samples of a tree grow: the tree, its layout and its painting. The pixels are
 # asked for, so that nothing is put off. The tree is one of the page's own, on a panel beside the others.
 TREE_GROWTH = """async ({ texts, steps, whole }) => {
-  const loaded = performance.getEntriesByType("resource").map(({ name }) => name.match("^.*/assets/[0-9a-f]{12}/")?.[0]);
-  const modules = ["sample/tree/view.js", "shared/generations.js"].map((name) => import(`${loaded.find(Boolean)}${name}`));
+  const [scripts] = performance.getEntriesByType("resource").flatMap(({ name }) => name.match(/.*\\/assets\\/\\w+\\//) ?? []);
+  const modules = ["sample/tree/view.js", "shared/generations.js"].map((name) => import(scripts + name));
   const [{ createTree }, { Generation, Generations }] = await Promise.all(modules);
   const { vocabulary } = (await (await fetch("./models")).json()).models[0];
-  const model = { key: "tree", name: "tree", vocabulary, start: "\\n", idOf: (char) => vocabulary.indexOf(char) };
+  const model = { name: "tree", vocabulary, start: "\\n", idOf: (char) => vocabulary.indexOf(char) };
   const models = { list: [model], writers: [model], primary: model, find: () => null };
   const app = { models, generations: new Generations(models), address: { get: () => "", keep: () => {} } };
-  const generation = new Generation({ prompt: "ROMEO:", temperature: 0.8, state: "running", samples: texts.length }, model);
-  app.generations.list = [generation];
+  const run = new Generation({ prompt: "ROMEO:", temperature: 0.8, state: "running", samples: texts.length }, model);
+  app.generations.list = [run];
   const panel = document.createElement("section");
   document.querySelector(".panels").append(panel);
   const frames = [];
@@ -61,8 +61,8 @@ TREE_GROWTH = """async ({ texts, steps, whole }) => {
   const canvas = panel.querySelector("canvas");
   const took = [];
   for (let left = steps; left >= 0; left--) {
-    generation.texts = texts.map((text) => text.slice(0, text.length - left));
-    app.generations.dispatchEvent(new CustomEvent("grow", { detail: generation }));
+    run.texts = texts.map((text) => text.slice(0, text.length - left));
+    app.generations.dispatchEvent(new CustomEvent("grow", { detail: run }));
     const began = performance.now();
     frames.splice(0).forEach((frame) => frame());
     canvas.getContext("2d").getImageData(0, 0, 1, 1);

@@ -28,7 +28,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from benchmarks.viewers import prompt_of
-from model.config import MAX_NEW_CHARS, MAX_PROMPT_CHARS, MAX_RECORD_BYTES, MAX_ROWS, MAX_SAMPLES, MAX_SEED, MAX_TEMPERATURE
+from model.limits import MAX_NEW_CHARS, MAX_PROMPT_CHARS, MAX_RECORD_BYTES, MAX_ROWS, MAX_SAMPLES, MAX_SEED, MAX_TEMPERATURE
 from tests.support.client import Answer, Stream, connect, host_and_port, http_request, read_answer
 from tests.support.server import health, resident_bytes, running_process
 

@@ -206,7 +206,7 @@ def app_weights(device: str) -> Weights:
 
 def engine_alone(device: str, viewers: int, work: Work) -> float:
     """Characters per second of the same work handed to the engine directly."""
-    from model.config import SamplingParams
+    from model.sampling import SamplingParams
     from model.serving.engine import Engine
 
     engine = Engine(app_weights(device))
@@ -239,8 +239,8 @@ def serve_usual(port: int, device: str) -> None:
     """A page as one writes it first, with the same weights in the same precision."""
     import gradio as gr
 
-    from model.config import SamplingParams
     from model.decode import generate
+    from model.sampling import SamplingParams
 
     weights = app_weights(device)
     tokenizer = weights.tokenizer

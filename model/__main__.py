@@ -28,7 +28,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from model.config import GPTConfig, Head, NetworkConfig, SamplingParams, TrainConfig, check_heads, check_prompt
+from model.config import GPTConfig, Head, NetworkConfig, TrainConfig, check_heads, check_prompt
 from model.data import TINY_SHAKESPEARE_ALPHABET, TINY_SHAKESPEARE_CHARS, Corpus, load_corpus, split
 from model.decode import generate
 from model.errors import CorpusError, ParameterError, SoliloquyError
@@ -36,7 +36,7 @@ from model.evaluation import mean_loss
 from model.heads import measure_heads, n_steps
 from model.machine import choose_device
 from model.precision import DTYPES
-from model.sampling import draw_seed
+from model.sampling import SamplingParams, draw_seed
 from model.tokenizer import name
 from model.training.measure import measure_pace
 from model.training.presets import DEFAULT_PRESETS, FIXED, PRESETS, PRETRAIN, SFT, Preset, pretraining_presets

@@ -1,13 +1,14 @@
-"""Every model that can be used, by key: those that ship, the lecture's ladder, and the training runs that have weights.
+"""The catalogue of usable models, by key: shipped models, the lecture's ladder, and training runs that have weights.
 
-The catalogue reads folders; it keeps no weights. `Catalogue.load` reads one model into memory, and the engine (`model.serving.engine`)
-keeps those in use and chooses their precision. A key is the beginning of the weights' sha256, so a run that has learned on since is
-another model, under another key.
+The catalogue reads folders and keeps no weights in memory. `Catalogue.load` loads one model; the engine (`model.serving.engine`) keeps
+the models in use and chooses their precision. A key is the beginning of the weights' sha256, so a run that has trained further since
+is a different model with a different key.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -43,15 +44,15 @@ NO_SUCH_MODEL = "This model no longer exists. Choose another one."
 
 @dataclass(frozen=True)
 class Entry:
-    """One model that can be loaded, or a folder that cannot and why.
+    """One model in the catalogue, or a folder whose model cannot be loaded.
 
     Attributes:
-        key: identifies its weights; "" where they cannot be read.
-        id: names its folder: "shakespeare", "ladder/bigram", "runs/20261126-101500-ab12".
-        name: what users call it.
+        key: identifies the weights; "" if they cannot be read.
+        id: identifies the folder: "shakespeare", "ladder/bigram", "runs/20261126-101500-ab12".
+        name: name shown to users.
         source: SHIPPED, LADDER or RUN.
-        trouble: why it cannot be used; "" if it can.
-        config, tokenizer, about: from its config.json; None and empty where that cannot be read.
+        trouble: why the model cannot be used; "" if it can.
+        config, tokenizer, about: content of config.json; None and empty if it cannot be read.
     """
 
     key: str
@@ -66,56 +67,61 @@ class Entry:
 
     @property
     def kind(self) -> str | None:
-        """The kind of its network."""
+        """Kind of the network, a key of `KINDS`; None if config.json cannot be read."""
         return kind_of(self.config) if self.config else None
 
     @cached_property
     def n_params(self) -> int | None:
-        """Number of parameters."""
+        """Number of parameters; None if config.json cannot be read."""
         return count_parameters(self.config) if self.config else None
 
     @property
     def val_loss(self) -> float | None:
-        """Its measured validation loss in nats per character, if it is known."""
+        """Measured validation loss in nats per character; None if unknown."""
         return val_loss(self.about)
 
     @property
     def step(self) -> int | None:
-        """The step of its run that the weights are from."""
+        """Training step at which the run saved these weights; None if unknown or if the model is not from a run."""
         best = self.about.get("best")
         step = best.get("step") if self.source == RUN and isinstance(best, dict) else None
         return step if isinstance(step, int) else None
 
 
 class Catalogue:
-    """The models in some folders. For any thread.
+    """The models found in a set of folders. Thread-safe.
 
     Args:
-        shipped: the folder of weights folders, with ladder/ among them.
-        runs: the folder of training runs, or None.
-        device: where models are loaded.
-        others: further folders of weights, or of runs, such as the one given with --weights.
+        shipped: folder that contains the shipped weights folders and ladder/.
+        runs: folder of training runs, or None.
+        device: device that models are loaded onto.
+        others: additional weights or run folders, such as the one given with --weights.
     """
 
     def __init__(self, shipped: Path, runs: Path | None = None, device: torch.device | str = "cpu", others: tuple[Path, ...] = ()):
         self._shipped, self._runs, self._device, self._others = shipped, runs, device, others
-        self._known: dict[Path, tuple[tuple[object, ...], Entry]] = {}  # what was read of a folder, while its files do not change
+        self._known: dict[Path, tuple[tuple[object, ...], Entry]] = {}  # by folder: state of its files, and what was read
         self._lock = threading.Lock()
 
     def entries(self) -> list[Entry]:
-        """All models, those that ship first; of folders with the same weights, the first. Takes a while the first time: every file of
-        weights is hashed once."""
+        """All models, shipped ones first. If several folders have the same weights, only the first is listed. The first call is slow,
+        because it hashes every weights file."""
         found = [self._read(*place) for place in self._folders()]
         with self._lock:
             self._known = {folder: known for folder, known in self._known.items() if any(entry.folder == folder for entry in found)}
         firsts = {entry.key or entry.id: entry for entry in reversed(found)}
         return [entry for entry in found if firsts[entry.key or entry.id] is entry]
 
+    def find_run(self, run: str) -> Entry | None:
+        """The entry of a run by its id, even if another folder has the same weights; None if it has no weights."""
+        places = (place for place in self._folders() if place[:2] == (RUN, f"runs/{run}"))
+        return next((self._read(*place) for place in places), None)
+
     def find(self, key: str) -> Entry:
         """The model with this key.
 
         Raises:
-            UnknownModelError: there is none.
+            UnknownModelError: no model has this key.
         """
         for place in self._folders():
             if (entry := self._read(*place)).key == key and key:
@@ -123,40 +129,42 @@ class Catalogue:
         raise UnknownModelError(NO_SUCH_MODEL)
 
     def load(self, key: str) -> Weights:
-        """A model in float32, checked.
+        """Loads a model in float32 and checks it.
 
         Raises:
-            UnknownModelError: there is none with this key, or its weights were replaced just now.
-            CheckpointError: its files are damaged, and how.
+            UnknownModelError: no model has this key, or its weights have just been replaced.
+            CheckpointError: says which file is damaged and how.
         """
         entry = self.find(key)
         if entry.trouble:
             raise CheckpointError(entry.trouble)
-        with snapshot(entry.folder) as folder:
-            try:
+        try:
+            with snapshot(entry.folder) as folder:
                 weights = in_fresh_thread(lambda: load_weights(folder, self._device))
-            except CheckpointError as error:
-                raise CheckpointError(str(error).replace(str(folder), entry.id)) from None
+        except CheckpointError as error:
+            if not entry.folder.exists():
+                raise UnknownModelError(NO_SUCH_MODEL) from None
+            raise CheckpointError(re.sub(r"\S*/(?=[\w.-]+\.(?:json|safetensors))", f"{entry.id}/", str(error))) from None
         if weights.key != key:
             raise UnknownModelError(NO_SUCH_MODEL)
         return replace(weights, name=entry.name)
 
     def _folders(self) -> Iterator[tuple[str, str, Path]]:
-        """(source, id, folder) of all folders that may hold a model."""
+        """(source, id, folder) of every folder that can contain a model."""
         for folder in _subfolders(self._shipped):
             if folder.name == LADDER:
                 for rung in _subfolders(folder):
                     yield LADDER, f"{LADDER}/{rung.name}", rung
             elif (folder / CONFIG_FILE).exists():
                 yield SHIPPED, folder.name, folder
-        for folder in self._others:
-            yield SHIPPED, folder.resolve().name, folder
         for folder in _subfolders(self._runs) if self._runs else ():
             if any((folder / name).exists() for name in WEIGHTS_FILES):
                 yield RUN, f"runs/{folder.name}", folder
+        for folder in self._others:
+            yield SHIPPED, folder.resolve().name, folder
 
     def _read(self, source: str, id: str, folder: Path) -> Entry:
-        """What is known of a folder; read again only when one of its files has changed."""
+        """The entry of a folder, read again only if one of its files has changed."""
         name = _run_name(folder) if source == RUN else folder.resolve().name
         state = (source, id, name, *(_state(folder / file) for file in (CONFIG_FILE, *WEIGHTS_FILES)))
         with self._lock:
@@ -170,7 +178,7 @@ class Catalogue:
 
 
 def _read_entry(bare: Entry) -> Entry:
-    """The entry with what its files say, or with what is wrong with them."""
+    """The entry completed from its files, or with a description of what is wrong with them."""
     entry = bare
     try:
         path = weights_path(entry.folder)
@@ -184,7 +192,7 @@ def _read_entry(bare: Entry) -> Entry:
 
 
 def _subfolders(folder: Path) -> list[Path]:
-    """Folders in a folder, by name; no hidden ones, and no links elsewhere."""
+    """Subfolders sorted by name, without hidden folders and symbolic links."""
     try:
         return sorted(path for path in folder.iterdir() if path.is_dir() and not path.is_symlink() and not path.name.startswith("."))
     except OSError:
@@ -192,7 +200,7 @@ def _subfolders(folder: Path) -> list[Path]:
 
 
 def _state(path: Path) -> tuple[int, int, int] | None:
-    """Another one if a file was replaced."""
+    """A file's inode, size and modification time, which change when it is replaced; None if it cannot be read."""
     try:
         stat = path.stat()
     except OSError:
@@ -201,7 +209,7 @@ def _state(path: Path) -> tuple[int, int, int] | None:
 
 
 def _run_name(folder: Path) -> str:
-    """What a run is called; its folder's name, unless it was given one."""
+    """Name of a run; its folder's name if the run has none."""
     try:
         name = json.loads((folder / "job.json").read_text(encoding="utf-8")).get("name")
     except (OSError, ValueError, AttributeError, RecursionError):

@@ -1,8 +1,8 @@
-"""Corpora: fetch, check, split, and batches that depend on nothing but a seed and a step.
+"""Corpora: download, checks, the split, and batches that depend only on a seed and a step.
 
-Tiny Shakespeare (A. Karpathy, char-rnn) is fetched once into the user's cache and checked against its sha256; the environment
-variable SOLILOQUY_CORPUS names a copy to use instead. The first nine tenths are for training, the last tenth for validation,
-as in the lecture: 1,003,854 and 111,540 characters, 65 different ones.
+Tiny Shakespeare (A. Karpathy, char-rnn) is downloaded once into the user's cache and checked against its sha256; the environment
+variable SOLILOQUY_CORPUS can name a copy to use instead. As in the lecture, the first nine tenths are the training text and the last
+tenth is the validation text: 1,003,854 and 111,540 characters, 65 different ones.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model.config import MAX_VOCAB_SIZE
 from model.errors import CorpusError
 from model.files import cache_dir, write_atomically
+from model.limits import MAX_CORPUS_BYTES, MAX_VOCAB_SIZE
 
 TINY_SHAKESPEARE_URL = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
 TINY_SHAKESPEARE_SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
@@ -29,14 +29,13 @@ TINY_SHAKESPEARE = "tinyshakespeare"
 TINY_SHAKESPEARE_CHARS = 1_115_394
 TINY_SHAKESPEARE_ALPHABET = "\n !$&',-.3:;?" + string.ascii_uppercase + string.ascii_lowercase
 FETCH_TIMEOUT_S = 30
-MAX_CORPUS_BYTES = 32 * 2**20  # a character takes up to 16 bytes more while it is numbered
 TRAIN_SHARE = 0.9
-PIECE_CHARS = 2**16  # looked through at a time, so that other threads have their turn
+PIECE_CHARS = 2**16  # scanned at a time, so that other threads can run in between
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """A text to learn from."""
+    """A text to train on."""
 
     name: str
     text: str
@@ -47,15 +46,15 @@ class Corpus:
 
     @property
     def alphabet(self) -> list[str]:
-        """Its different characters, sorted."""
+        """The different characters of the text, sorted."""
         return sorted(set().union(*(self.text[i : i + PIECE_CHARS] for i in range(0, len(self.text), PIECE_CHARS))))
 
 
 def load_corpus(path: str | Path | None = None) -> Corpus:
-    """A corpus from a UTF-8 text file, or Tiny Shakespeare.
+    """Reads a corpus from a UTF-8 text file; without a path, Tiny Shakespeare.
 
     Raises:
-        CorpusError: it is missing, empty, too large, no text, or not the Tiny Shakespeare it should be.
+        CorpusError: the file is missing, empty, too large, not text, or not the expected Tiny Shakespeare.
     """
     if path is not None:
         return read_corpus(Path(path).stem, _read(Path(path)), str(path))
@@ -64,61 +63,63 @@ def load_corpus(path: str | Path | None = None) -> Corpus:
     if not given and not cached.exists():
         _fetch(cached)
     raw = _read(cached)
-    remedy = "Point SOLILOQUY_CORPUS at the right file, or unset it." if given else "Delete the file; it will be fetched again."
+    remedy = "Point SOLILOQUY_CORPUS at the right file, or unset it." if given else "Delete the file; it will be downloaded again."
     _check_sha256(raw, str(cached), remedy)
     return Corpus(TINY_SHAKESPEARE, _decode(raw, str(cached)))
 
 
 def read_corpus(name: str, raw: bytes, source: str) -> Corpus:
-    """A corpus from the bytes of a UTF-8 text.
+    """Decodes a corpus from the bytes of a UTF-8 text and checks it.
 
     Args:
-        source: what messages call it.
+        source: name of the text in error messages.
 
     Raises:
-        CorpusError: it is empty, too large, no text, has one character alone, or more different ones than a network may know.
+        CorpusError: the text is empty, too large, not text, a single character repeated, or has more different characters than a
+            vocabulary can have.
     """
     check_size(len(raw), source)
     corpus = Corpus(name, _decode(raw, source))
     alphabet = corpus.alphabet
     if "\0" in alphabet:
-        raise CorpusError(f"{source} has NUL bytes: it is no text, or not in UTF-8. Save it as UTF-8 text and try again.")
+        raise CorpusError(f"{source} has NUL bytes, so it is not UTF-8 text. Save it as UTF-8 text and try again.")
     if len(alphabet) == 1:
         raise CorpusError(f"{source} is one character repeated: there is nothing to learn from it.")
     if len(alphabet) > MAX_VOCAB_SIZE:
         raise CorpusError(
-            f"{source} has {len(alphabet):,} different characters; the most is {MAX_VOCAB_SIZE:,}. Take a text in an alphabet with fewer."
+            f"{source} has {len(alphabet):,} different characters; the maximum is {MAX_VOCAB_SIZE:,}. Use a text with a smaller alphabet."
         )
     return corpus
 
 
 def check_size(n_bytes: int, source: str) -> None:
-    """
+    """Checks the size of a corpus.
+
     Raises:
-        CorpusError: a corpus is too large.
+        CorpusError: the corpus is too large.
     """
     if n_bytes > MAX_CORPUS_BYTES:
-        raise CorpusError(f"{source} is larger than {MAX_CORPUS_BYTES // 2**20} MiB, the most that a corpus may have.")
+        raise CorpusError(f"{source} is larger than {MAX_CORPUS_BYTES // 2**20} MiB, the maximum size of a corpus.")
 
 
 def _check_sha256(raw: bytes, source: str, remedy: str) -> None:
     found = hashlib.sha256(raw).hexdigest()
     if found != TINY_SHAKESPEARE_SHA256:
         wanted = TINY_SHAKESPEARE_SHA256
-        raise CorpusError(f"{source} is not Tiny Shakespeare: its sha256 is {found[:12]}..., it should be {wanted[:12]}.... {remedy}")
+        raise CorpusError(f"{source} is not Tiny Shakespeare: its sha256 is {found[:12]}... instead of {wanted[:12]}.... {remedy}")
 
 
 def _fetch(target: Path) -> None:
     by_hand = (
-        f"Download {TINY_SHAKESPEARE_URL} on a machine with a network and put it at {target}, or set SOLILOQUY_CORPUS to where it "
-        "lies. Sampling needs no corpus."
+        f"Download {TINY_SHAKESPEARE_URL} on a machine with network access and save it as {target}, or set SOLILOQUY_CORPUS to "
+        "its path. Sampling needs no corpus."
     )
     try:
         with urllib.request.urlopen(TINY_SHAKESPEARE_URL, timeout=FETCH_TIMEOUT_S) as response:
             raw = response.read(MAX_CORPUS_BYTES)
     except (OSError, http.client.HTTPException) as error:
-        raise CorpusError(f"Tiny Shakespeare could not be fetched ({error}). {by_hand}") from error
-    _check_sha256(raw, "What came from the network", by_hand)
+        raise CorpusError(f"Tiny Shakespeare could not be downloaded ({error}). {by_hand}") from error
+    _check_sha256(raw, "The downloaded file", by_hand)
     write_atomically(target, raw)
 
 
@@ -141,11 +142,11 @@ def _decode(raw: bytes, source: str) -> str:
 
 
 def split(ids: Tensor, block_size: int) -> tuple[Tensor, Tensor]:
-    """Training and validation ids. The last training character stands before the validation ids too, as context, so that
-    every character of the last tenth is predicted once.
+    """Splits ids into training and validation ids. The validation ids also begin with the last training character, as context, so
+    that every character of the last tenth is predicted once.
 
     Raises:
-        CorpusError: too short for one window of training text and one character of validation.
+        CorpusError: the corpus is too short for one training window and one validation character.
     """
     check_length(len(ids), block_size)
     n_train = int(TRAIN_SHARE * len(ids))
@@ -153,7 +154,8 @@ def split(ids: Tensor, block_size: int) -> tuple[Tensor, Tensor]:
 
 
 def check_length(n_chars: int, block_size: int) -> None:
-    """
+    """Checks that a corpus is long enough to split.
+
     Raises:
         CorpusError: as `split`.
     """
@@ -164,14 +166,14 @@ def check_length(n_chars: int, block_size: int) -> None:
 
 
 class Batches:
-    """Windows of a text in an order that is a function of the seed alone, so that a resumed run goes on where it stood.
+    """Batches of text windows in an order that depends only on the seed, so that a resumed run continues with the same batches.
 
-    Each epoch cuts the text into windows at a phase of its own and shuffles them: every character is seen once an epoch, but for
+    Each epoch cuts the text into windows at its own offset (phase) and shuffles them. Every character is seen once per epoch, except for
     less than a block at either end.
 
     Args:
         ids: the text, (n,).
-        input_noise: share of input characters that are replaced by characters from elsewhere in the text. Targets stay.
+        input_noise: share of input characters replaced by random characters of the text. Targets are unchanged.
     """
 
     def __init__(self, ids: Tensor, batch_size: int, block_size: int, seed: int, input_noise: float = 0.0):

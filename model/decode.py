@@ -1,8 +1,8 @@
-"""Writing one text: the plain reference, and the same with a cache.
+"""Decoding of a single text: a plain reference implementation, and one with a cache.
 
-Both apply the project's window rule and dice, so they write the same text wherever the logits agree. `generate` is what the lecture's
-`generate` does; `generate_cached` is for whoever needs one text quickly without the engine: samples while a network trains, texts with
-heads off. The engine (`model.serving`) writes many at once and must write the same.
+Both use the project's window rule and dice, so they write the same text if their logits agree. `generate` corresponds to the lecture's
+`generate`. `generate_cached` writes one text quickly without the engine, for samples during training and for texts with heads off.
+The engine (`model.serving`) writes many texts at once and must write the same ones.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from collections.abc import Collection, Iterator, Sequence
 import torch
 from torch import Tensor
 
-from model.config import Head, SamplingParams
+from model.config import Head, check_heads
 from model.network import Network
-from model.sampling import dice, distribution, draw
+from model.sampling import SamplingParams, dice, distribution, draw
 
 NOT_FINITE = "the network's output is not finite"
 
 
 @torch.inference_mode()
 def generate(model: Network, prompt: Sequence[int], params: SamplingParams) -> Iterator[int]:
-    """Continues a prompt as sample number `first_sample` of a seed from its throw `first_step` on, one id at a time. Reads the whole
-    window again for every character.
+    """Continues a prompt with sample `first_sample` of the seed's dice, starting at throw `first_step`. Yields one id at a time and
+    reads the whole window again for every character.
 
     Args:
-        prompt: at least one id; for an empty prompt the caller starts with a newline, as the lecture does.
+        prompt: at least one id; the caller replaces an empty prompt by a newline, as in the lecture.
 
     Raises:
         FloatingPointError: the network's output is not finite.
@@ -39,10 +39,10 @@ def generate(model: Network, prompt: Sequence[int], params: SamplingParams) -> I
 
 @torch.inference_mode()
 def generate_cached(model: Network, prompt: Sequence[int], params: SamplingParams, heads_off: Collection[Head] = ()) -> Iterator[int]:
-    """As `generate`, with a cache where the network keeps one.
+    """Like `generate`, with a cache if the network has one.
 
-    Its passes have the shapes of the engine's for one row: with no head off the text is the engine's, wherever a row does not depend on
-    its neighbours (see `model.precision.rows_agree`).
+    Its passes have the same shapes as the engine's passes for one row. With all heads on it writes the same text as the engine, provided
+    that rows do not depend on their neighbours (see `model.precision.rows_agree`).
 
     Args:
         heads_off: heads to switch off, as in `Network.forward`.
@@ -52,8 +52,7 @@ def generate_cached(model: Network, prompt: Sequence[int], params: SamplingParam
         ParameterError: a head does not exist.
     """
     if not model.keeps_cache:
-        if heads_off:
-            model.refuse_attention(None, None, heads_off)
+        check_heads(heads_off, model.config)
         yield from generate(model, prompt, params)
         return
     cache = model.make_cache(1)
@@ -73,7 +72,7 @@ def _throws(params: SamplingParams) -> Iterator[float]:
 
 
 def _draw(logits: Tensor, params: SamplingParams, throw: float) -> int:
-    """The character that the die gives, from logits (1, V)."""
+    """The id at which the throw lands, from logits (1, V)."""
     if not torch.isfinite(logits).all():
         raise FloatingPointError(NOT_FINITE)
     probabilities = distribution(logits.cpu().numpy(), params.temperature, params.top_k, params.top_p)

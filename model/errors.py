@@ -1,7 +1,7 @@
-"""What can go wrong for a user, as one small tree.
+"""Errors that are shown to users.
 
     SoliloquyError
-    ├── ParameterError          a setting is outside its range or of the wrong type
+    ├── ParameterError          a setting is out of range or has the wrong type
     ├── UnknownCharacterError   a text has characters that the vocabulary lacks
     ├── CorpusError             a corpus is missing, empty, too short, not UTF-8 or not the one expected
     ├── CheckpointError         weights or a run cannot be read or written
@@ -9,16 +9,16 @@
     ├── TrainingError           a training run cannot start or continue
     └── BusyError               the engine has no room for another request, or for another model
 
-Every message says what came, what is allowed and what to do about it.
+Every message states the value received, the values allowed and a remedy.
 """
 
 
 class SoliloquyError(Exception):
-    """The root: whatever is shown to a user as a plain sentence instead of a traceback."""
+    """Base of all errors that are shown to users as a plain sentence instead of a traceback."""
 
 
 class ParameterError(SoliloquyError, ValueError):
-    """A setting is outside its range or of the wrong type."""
+    """A setting is out of range or has the wrong type."""
 
 
 class UnknownCharacterError(SoliloquyError, ValueError):

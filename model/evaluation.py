@@ -1,4 +1,4 @@
-"""What the network says of a text: its mean loss per character, in nats, and the logits at every place of it."""
+"""Evaluation of a network on a text: mean loss per character, in nats, and the logits at every position."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from torch import Tensor
 from model.config import Head, NetworkConfig
 from model.network import Network
 
-EVAL_ROWS = 16  # windows per pass: few enough for a CPU's caches
+EVAL_ROWS = 16  # windows per pass; few enough for the CPU's caches
 
 
 @torch.no_grad()
 def mean_loss(model: Network, ids: Tensor, heads_off: Collection[Head] = (), each: Callable[[], None] = lambda: None) -> float:
-    """Mean loss over all characters of a text but the first, which is only context.
+    """Mean loss over all characters of a text except the first, which serves only as context.
 
-    Windows of block_size at a stride of block_size: each character is predicted once, from what stands before it in its
-    window, and the last short window counts too. Overlapping windows would give a lower figure for the same model.
+    Windows of block_size at a stride of block_size: each character is predicted once, from the characters before it in its window.
+    The last, shorter window is included. Overlapping windows would give a lower loss for the same model.
 
     Args:
-        ids: (n,), n > 1.
+        ids: the text, (n,), n > 1.
         heads_off: heads to switch off, as in `Network.forward`.
-        each: called before each pass; what it raises ends the evaluation.
+        each: called before each pass; an exception from it ends the evaluation.
     """
     block_size, n_targets = model.config.block_size, len(ids) - 1
     n_whole = n_targets // block_size
@@ -51,7 +51,7 @@ def mean_loss(model: Network, ids: Tensor, heads_off: Collection[Head] = (), eac
 
 
 class Window(NamedTuple):
-    """A part of a text that is read at once: text[start:stop], for what comes after each character of text[first:stop]."""
+    """A part of a text read in one pass: text[start:stop], for the logits after each character of text[first:stop]."""
 
     start: int
     first: int
@@ -59,10 +59,10 @@ class Window(NamedTuple):
 
 
 def windows(config: NetworkConfig, n: int) -> list[Window]:
-    """The windows in which a text of n characters is read so that each character's logits come from the context that
-    `NetworkConfig.window_start` gives it: the first a whole block, each later one half a block on, for its second half.
+    """Splits a text of n characters into windows so that each character has the context given by `NetworkConfig.window_start`.
 
-    Together they tell what comes after each character of the text, the last one too.
+    The first window is a whole block. Each later one starts half a block further on and is used for its second half. Together they
+    give the logits after every character of the text, including the last.
     """
     found: list[Window] = []
     while (first := found[-1].stop if found else 0) < n:
@@ -73,10 +73,10 @@ def windows(config: NetworkConfig, n: int) -> list[Window]:
 
 @torch.inference_mode()
 def window_logits(model: Network, ids: Sequence[int], window: Window) -> NDArray[np.float32]:
-    """Logits of what comes after each character of ids[first:stop], (stop - first, V). For a model that is not training.
+    """Logits after each character of ids[first:stop], (stop - first, V). The model must be in eval mode.
 
     Args:
-        ids: the whole text.
+        ids: ids of the whole text.
     """
     read = torch.tensor([ids[window.start : window.stop]], device=model.device)
     return model(read)[0, window.first - window.start :].cpu().numpy()

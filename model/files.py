@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and where a user's machine keeps what can be had again."""
+"""Atomic file writes, and the user's cache folder."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from model.errors import CheckpointError
 
 
 def cache_dir() -> Path:
-    """Where this user's machine keeps what the project may fetch or measure again."""
+    """The user's cache folder, for files that can be downloaded or measured again."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "soliloquy"
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Writes a file beside its place and renames it into it.
+    """Writes a temporary file next to the target and renames it, so that the target is never incomplete.
 
     Raises:
-        CheckpointError: it could not be written; what was there before is untouched.
+        CheckpointError: the file could not be written; the previous file is unchanged.
     """
     beside = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.part")
     try:
@@ -33,5 +33,5 @@ def write_atomically(path: Path, content: bytes) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             beside.unlink()
-        remedy = "The disk is full: free some space and try again" if error.errno == errno.ENOSPC else str(error.strerror)
-        raise CheckpointError(f"{path} could not be written. {remedy}. The file that was there before is untouched.") from error
+        remedy = "The disk is full. Free some space and try again" if error.errno == errno.ENOSPC else str(error.strerror)
+        raise CheckpointError(f"{path} could not be written. {remedy}. The previous file is unchanged.") from error

@@ -1,7 +1,7 @@
-"""What each head of a network does with held-out text, and what it is worth there: the table `heads.json` beside the weights.
+"""Measures and importance of each head on held-out text: the table `heads.json` next to the weights.
 
-A head's worth is how much the validation loss rises when that head alone is switched off. Heads stand in for each other, so the worths
-do not add up.
+A head's importance ("worth" in the file) is the increase in validation loss when only that head is switched off. Heads compensate for
+each other, so importances do not add up.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from model.attention import Description, Measured, describe, measure, rounded
 from model.config import NO_HEADS, GPTConfig, Head
 from model.errors import ParameterError
 from model.evaluation import mean_loss
 from model.files import write_atomically
+from model.head_measures import Description, Measured, describe, measure, rounded
 from model.network import Capture
 from model.weights import HEADS_FILE, Weights
 
-CAPTURED_ROWS = 4  # windows per pass: the weights of one are 9 MB
+CAPTURED_ROWS = 4  # windows per pass; the attention weights of one take 9 MB
 
 Step = Callable[[], object]
 
 
 def measure_heads(folder: Path, weights: Weights, ids: Tensor, about: dict[str, Any], step: Step) -> dict[str, Any]:
-    """Measures all heads and writes `heads.json`. What was measured before an interruption is taken from a file beside it.
+    """Measures all heads and writes `heads.json`. After an interruption it resumes from a file of partial results next to it.
 
     Args:
-        folder: of the weights.
+        folder: the weights folder.
         ids: the validation text, (n,).
-        about: what the measurement is of and how it is made; kept in the table, and what an earlier start's has to agree with.
+        about: what is measured and how; stored in the table. Partial results are used only if theirs is equal.
         step: called after each of `n_steps` losses.
 
     Raises:
@@ -59,10 +59,10 @@ def measure_heads(folder: Path, weights: Weights, ids: Tensor, about: dict[str, 
 
 
 def heads_of(weights: Weights) -> list[Head]:
-    """All heads of a network, layer after layer.
+    """All heads of a network, layer by layer.
 
     Raises:
-        ParameterError: it has none.
+        ParameterError: the network has no heads.
     """
     config = weights.model.config
     if not isinstance(config, GPTConfig):
@@ -71,14 +71,14 @@ def heads_of(weights: Weights) -> list[Head]:
 
 
 def n_steps(weights: Weights) -> int:
-    """How many losses are measured: with all heads, and with each one off."""
+    """Number of losses to measure: one with all heads on, and one for each head off."""
     return 1 + len(heads_of(weights))
 
 
 @torch.inference_mode()
 def measure_text(weights: Weights, ids: Tensor) -> Measured:
-    """What the heads do with a text, read in windows of block_size at a stride of block_size; a shorter rest is left out, if there is
-    a whole one."""
+    """Measures the heads on a text, in windows of block_size at a stride of block_size. A shorter last window is left out unless it is
+    the only one."""
     model, decode = weights.model, weights.tokenizer.decode
     whole = len(ids) // model.config.block_size
     windows = ids[: whole * model.config.block_size].view(whole, -1) if whole else ids[None]
@@ -95,7 +95,7 @@ def measure_text(weights: Weights, ids: Tensor) -> Measured:
 
 
 def _read_losses(path: Path, about: dict[str, Any]) -> dict[str, float]:
-    """The losses that an earlier start has measured, if it measured the same."""
+    """Losses from an interrupted measurement, if its `about` is equal."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         return dict(content["losses"]) if content["about"] == about else {}
@@ -104,7 +104,7 @@ def _read_losses(path: Path, about: dict[str, Any]) -> dict[str, float]:
 
 
 def _one_row_a_line(table: dict[str, Any]) -> bytes:
-    """JSON that can be read, and compared line by line."""
+    """JSON with one head per line, so that people can read it and compare it line by line."""
     parts = [f"  {json.dumps(name)}: {json.dumps(value)}" for name, value in table.items() if name != "heads"]
     rows = ",\n".join(f"    {json.dumps(row)}" for row in table["heads"])
     return ("{\n" + ",\n".join([*parts, f'  "heads": [\n{rows}\n  ]']) + "\n}\n").encode()

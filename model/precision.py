@@ -1,6 +1,6 @@
-"""Which machine, and how precise: choices that depend on the hardware and are measured rather than assumed.
+"""The choice of precision, measured on the hardware at hand rather than assumed.
 
-bfloat16 is several times faster than float32 on a GPU and on CPUs with AMX, and slower on CPUs without.
+bfloat16 is several times faster than float32 on a GPU and on CPUs with AMX, and slower on CPUs without AMX.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from model.network import Network
 
 log = logging.getLogger(__name__)
 
-CROWDS = (2, 13, 16, 33, 64, 100, 128)  # row counts that are tried
+CROWDS = (2, 13, 16, 33, 64, 100, 128)  # batch sizes that `rows_agree` tries
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 def faster_dtype(work: Callable[[torch.dtype], object], device: torch.device, rounds: int = 5) -> torch.dtype:
-    """The precision in which a piece of work takes less time, the two measured in turns, best round each."""
+    """The precision in which a piece of work is faster. The two alternate, and the best round of each counts."""
     best = dict.fromkeys(DTYPES.values(), float("inf"))
     for _ in range(rounds):
         for dtype in best:
@@ -41,7 +41,7 @@ def faster_dtype(work: Callable[[torch.dtype], object], device: torch.device, ro
 
 
 def training_dtype(n_embd: int, device: torch.device) -> torch.dtype:
-    """The precision in which a training step's largest products, forward and backward, are faster."""
+    """The precision in which the largest matrix products of a training step, forward and backward, are faster."""
 
     def work(dtype: torch.dtype) -> None:
         x = torch.zeros(2048, n_embd, device=device, dtype=dtype, requires_grad=True)
@@ -52,15 +52,15 @@ def training_dtype(n_embd: int, device: torch.device) -> torch.dtype:
 
 
 def ready_to_write(model: Network, name: str) -> Network:
-    """The model in the precision in which it writes faster on this machine, its matrices packed so that a row's text does not
-    depend on what else is being written.
+    """Converts a model to the precision in which it writes faster on this machine, and packs its matrices so that a row's text does
+    not depend on the other texts being written.
 
-    Both are found by measurement, once per machine, PyTorch and weights, and remembered in the user's cache, so that a seed does
-    not change its text from day to day. A network without a cache is small, and stays in float32.
+    Both choices are measured once per machine, PyTorch version and `name` and stored in the user's cache, so that a seed gives the
+    same text from day to day. A network without a key/value cache is small and stays in float32.
 
     Args:
-        model: in float32.
-        name: of the weights, another for others.
+        model: the model in float32.
+        name: identifies what the measurement depends on (`model.serving.engine.precision_name`).
     """
     if not model.keeps_cache:
         set_up_writing(torch.float32)
@@ -72,12 +72,12 @@ def ready_to_write(model: Network, name: str) -> Network:
     choice: Any = known.get(key)
     if not _is_choice(choice):
         known[key] = choice = _choose(model)
-        with contextlib.suppress(CheckpointError):  # a home that cannot be written to: measured again next time
+        with contextlib.suppress(CheckpointError):  # the cache is not writable: measured again next time
             write_atomically(path, json.dumps(known, indent=2).encode())
     dtype = DTYPES[choice["dtype"]]
     set_up_writing(dtype)
     if not choice["rows_agree"]:
-        log.warning("On this machine a seed may give another text while others are being written: rows of a product do not agree.")
+        log.warning("On this machine a seed can give a different text while others are being written: products depend on the batch size.")
     return model.to(dtype).pack(choice["in_blocks"])
 
 
@@ -97,13 +97,13 @@ def _choose(model: Network) -> dict[str, Any]:
 
 @torch.inference_mode()
 def rows_agree(model: Network) -> bool:
-    """Whether a row's logits are the same to the last bit alone and among others of any length."""
-    if model.device.type == "cuda":  # where every step has the same shape (see model/network/step_graph.py)
+    """Whether a row's logits are bit-identical when it is decoded alone and in a batch with rows of any length."""
+    if model.device.type == "cuda":  # every step has the same shape there (see model/network/step_graph.py)
         return True
     crowds = [n for n in CROWDS if n * model.cache_bytes_per_seat() <= free_bytes(model.device) // 8] or [2]
     generator = torch.Generator().manual_seed(0)
     cache = model.make_cache(crowds[-1])
-    cache.data[:] = torch.randn(cache.data[:, :, :1].shape, generator=generator)  # the same in every row: it is the lengths that count
+    cache.data[:] = torch.randn(cache.data[:, :, :1].shape, generator=generator)  # equal in every row; only the lengths matter
     ids = torch.randint(model.config.vocab_size, (crowds[-1], 1), generator=generator)
     lengths = torch.randint(model.config.block_size, (crowds[-1],), generator=generator).numpy()
 
@@ -111,7 +111,7 @@ def rows_agree(model: Network) -> bool:
         cache.lengths[:] = lengths
         return model(ids[rows.start : rows.stop], cache=cache.rows(rows))
 
-    # At the beginning and at the end of a crowd.
+    # Rows at the beginning and at the end of a batch.
     compared = {row for row in {0, 1, 2, 3} | {crowd - back for crowd in crowds for back in (1, 2)} if row < crowds[-1]}
     alone = {row: logits(range(row, row + 1))[0] for row in compared}
     for crowd in crowds:
@@ -122,9 +122,9 @@ def rows_agree(model: Network) -> bool:
 
 
 def set_up_writing(dtype: torch.dtype) -> None:
-    """Lets oneDNN take part where it helps, for the whole process.
+    """Enables oneDNN for the whole process in the precision in which it helps.
 
-    It prepares every product anew, which for the few rows of a float32 step on a CPU costs a tenth of the time; in bfloat16 it is
+    oneDNN prepares every product again, which takes a tenth of the time of a float32 step with few rows on a CPU. In bfloat16 it is
     what makes the products fast.
     """
     torch.backends.mkldnn.enabled = dtype != torch.float32  # type: ignore[assignment]

@@ -1,12 +1,12 @@
-"""Logits -> distribution -> character, and the dice. Pure functions on numpy arrays; no network.
+"""Sampling: logits -> distribution -> character, and the dice. Pure functions on numpy arrays, without a network.
 
-A character is drawn by inverting the cumulative distribution: the vocabulary is laid out on [0, 1), each character as wide as it is
-probable, and a number between 0 and 1 falls on one of them. Everything is float64 on the CPU, and the distribution that is
-shown is the very array that was drawn from.
+A character is drawn by inverting the cumulative distribution. The vocabulary is laid out on [0, 1), each character as wide as its
+probability, and a number between 0 and 1 lands on one of them. Everything is computed in float64 on the CPU, and the distribution
+shown is exactly the array that was drawn from.
 
-The numbers come from numpy's Philox generator keyed by (seed, sample), step t using the t-th: a seed is a set of dice. Keep the
-seed and move the temperature, and the same throw lands elsewhere. Philox turns a counter into numbers, so that any throw can be
-had without those before it.
+The numbers come from numpy's Philox generator, keyed by (seed, sample); step t uses the t-th number. A seed is a set of dice: with the
+same seed and another temperature, the same throw lands elsewhere. Philox is counter-based, so any throw can be computed without the
+throws before it.
 """
 
 from __future__ import annotations
@@ -17,16 +17,47 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from model.config import Checked, setting
+from model.errors import ParameterError
+from model.limits import MAX_ABLATION_CHARS, MAX_NEW_CHARS, MAX_SAMPLES, MAX_SEED, MAX_TEMPERATURE, MAX_VOCAB_SIZE
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
-PHILOX_NUMBERS = 4  # for each value of the counter
-DRAWN_SEEDS = 1_000_000  # a drawn seed has at most six digits, to be read out and typed again
+PHILOX_NUMBERS = 4  # per value of the counter
+DRAWN_SEEDS = 1_000_000  # a drawn seed has at most six digits, so that it is easy to read out and type
+
+
+@dataclass(frozen=True)
+class SamplingParams(Checked):
+    """How characters are drawn from the network's distribution."""
+
+    temperature: float = setting(
+        0.8, "0 always takes the likeliest character; 1 samples the model's own distribution", 0.0, MAX_TEMPERATURE
+    )
+    max_new_chars: int = setting(300, "characters to write", 1, MAX_NEW_CHARS, label="length")
+    samples: int = setting(1, "texts written side by side from the same prompt", 1, MAX_SAMPLES)
+    seed: int = setting(0, "same seed, same dice, same texts", 0, MAX_SEED)
+    first_sample: int = setting(0, "number of the first sample; each sample has its own dice", 0, 2**31 - 1)
+    first_step: int = setting(0, "number of the first throw; a text continued from the middle of a sample keeps its dice", 0, 1_000_000)
+    top_k: int = setting(0, "draw from the k likeliest characters only; 0 draws from all", 0, MAX_VOCAB_SIZE)
+    top_p: float = setting(1.0, "draw from the likeliest characters that together reach this probability", 0.0, 1.0)
+
+
+def check_ablation_length(params: SamplingParams) -> None:
+    """Checks the length of a text to be written with heads off.
+
+    Raises:
+        ParameterError: the text would be too long.
+    """
+    if params.max_new_chars > MAX_ABLATION_CHARS:
+        came = params.max_new_chars
+        raise ParameterError(f"length must be between 1 and {MAX_ABLATION_CHARS} when heads are switched off, not {came:,}.")
 
 
 def draw_seed() -> int:
-    """A seed for somebody who gave none."""
+    """Draws a random seed, for a request without one."""
     return secrets.randbelow(DRAWN_SEEDS)
 
 
@@ -39,14 +70,15 @@ def dice(seed: int, sample: int, count: int, start: int = 0) -> Floats:
 
 
 def distribution(logits: ArrayLike, temperature: ArrayLike = 1.0, top_k: ArrayLike = 0, top_p: ArrayLike = 1.0) -> Floats:
-    """The probabilities that characters are drawn with.
+    """The probabilities from which characters are drawn.
 
     Args:
         logits: (rows, V).
-        temperature: one for all rows or (rows,); 0 puts everything on the likeliest character, the first of several.
-        top_k: likewise; only the k likeliest characters stay, ties going to the lower id. 0 keeps all.
-        top_p: likewise; of what top_k left, the likeliest characters up to and including the one whose probability makes the sum
-            reach top_p. At least one stays.
+        temperature: one value for all rows, or (rows,). 0 gives all probability to the likeliest character, the first one if several
+            are equal.
+        top_k: likewise. Keeps only the k likeliest characters, the lower ids in a tie; 0 keeps all.
+        top_p: likewise. Of the characters that top_k keeps, keeps the likeliest ones until their probabilities add up to top_p,
+            including the one that reaches it; at least one.
 
     Returns:
         (rows, V), float64, each row summing to 1.
@@ -54,9 +86,9 @@ def distribution(logits: ArrayLike, temperature: ArrayLike = 1.0, top_k: ArrayLi
     logits = np.asarray(logits, dtype=np.float64)
     temperature, top_k, top_p = (np.asarray(setting).reshape(-1, 1) for setting in (temperature, top_k, top_p))  # (rows or 1, 1)
     scaled = logits - logits.max(axis=1, keepdims=True)
-    if temperature.min() == 0:  # the likeliest takes all
+    if temperature.min() == 0:  # only the likeliest character
         top_k, temperature = np.where(temperature == 0, 1, top_k), np.where(temperature == 0, 1.0, temperature)
-    with np.errstate(over="ignore"):  # a temperature near 0 sends all but the likeliest to -inf, as it should
+    with np.errstate(over="ignore"):  # a temperature near 0 sends all other characters to -inf, as intended
         weights = np.exp(scaled / temperature)
     if top_k.any() or top_p.min() < 1:
         weights = _keep_likeliest(weights, logits, np.where(top_k > 0, top_k, logits.shape[1]), top_p)
@@ -64,11 +96,11 @@ def distribution(logits: ArrayLike, temperature: ArrayLike = 1.0, top_k: ArrayLi
 
 
 def _keep_likeliest(weights: Floats, logits: Floats, keep: Ints, top_p: Floats) -> Floats:
-    """Zeroes all but the `keep` likeliest, and of those all but the ones that reach `top_p`."""
+    """Sets all weights to zero except the `keep` likeliest ones, and of these all beyond `top_p`."""
     order = np.argsort(-logits, axis=1, kind="stable")  # stable: ties go to the lower id
     ranked = np.take_along_axis(weights, order, axis=1)
     ranked = np.where(np.arange(ranked.shape[1]) < keep, ranked, 0.0)
-    before = np.cumsum(ranked, axis=1) - ranked  # what the likelier ones reach together
+    before = np.cumsum(ranked, axis=1) - ranked  # cumulative weight of the likelier characters
     crossed = (before >= top_p * ranked.sum(axis=1, keepdims=True)) & (top_p < 1)
     crossed[:, 0] = False
     kept = np.empty_like(weights)
@@ -78,11 +110,11 @@ def _keep_likeliest(weights: Floats, logits: Floats, keep: Ints, top_p: Floats) 
 
 @dataclass(frozen=True)
 class Draw:
-    """One character for each row.
+    """One drawn character per row.
 
     Attributes:
-        ids: the characters drawn, (rows,).
-        low, high: the interval of [0, 1) that belongs to the character drawn, (rows,).
+        ids: ids of the characters, (rows,).
+        low, high: bounds of each character's interval in [0, 1), (rows,).
     """
 
     ids: Ints
@@ -91,7 +123,7 @@ class Draw:
 
 
 def draw(probabilities: Floats, throws: ArrayLike) -> Draw:
-    """Where each row's throw lands when its characters are laid out in vocabulary order.
+    """Draws one character per row: where the throw lands if the characters are laid out in vocabulary order.
 
     Args:
         probabilities: (rows, V).

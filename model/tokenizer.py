@@ -1,7 +1,7 @@
-"""Characters <-> ids, and what to do with characters that the vocabulary lacks.
+"""The tokenizer: characters <-> ids, and replacements for characters that are not in the vocabulary.
 
-One character is one token, as in the lecture. A prompt typed on a phone or pasted from a book brings curly quotes, dashes and
-accents; `normalise` brings them back to what the corpus has, and names what it must leave out.
+One character is one token and one Unicode code point, as in the lecture. A prompt typed on a phone or pasted from a book contains curly
+quotes, dashes and accents; `normalise` replaces them with characters of the vocabulary and reports those that it has to leave out.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from model.errors import UnknownCharacterError
 
-# Typographic characters and what a plain-text corpus writes for them, most faithful first.
+# Typographic characters and their plain-text replacements, the most faithful first.
 _PLAIN: dict[str, tuple[str, ...]] = {
     **dict.fromkeys("‘’‚‛′`´", ("'",)),
     **dict.fromkeys('“”„‟″«»"', ('"', "'")),
@@ -32,32 +32,32 @@ _PLAIN: dict[str, tuple[str, ...]] = {
     "ø": ("o",),
 }
 
-# A character with the accents (or Hangul parts) that follow it; not more than eight, for composing takes the square of their number.
+# A character with the accents (or Hangul parts) that follow it: at most eight, because the time to compose them grows with the square.
 _CLUSTER = re.compile(r".[\u0300-\u036f\u1160-\u11ff]{0,8}", re.S)
 
 
 class CharTokenizer:
-    """Characters <-> ids. The id of a character is its place in `vocabulary`."""
+    """Characters <-> ids. The id of a character is its index in `vocabulary`."""
 
     def __init__(self, vocabulary: Iterable[str]):
         self.vocabulary = tuple(vocabulary)
         self._ids = {char: i for i, char in enumerate(self.vocabulary)}
         if any(len(char) != 1 for char in self.vocabulary) or len(self._ids) != len(self.vocabulary):
-            raise ValueError("a vocabulary is made of single characters, each once")
+            raise ValueError("a vocabulary must contain single characters, each once")
 
     @classmethod
     def from_text(cls, text: str) -> CharTokenizer:
-        """The vocabulary of a text: its characters, sorted."""
+        """A tokenizer whose vocabulary is the sorted characters of a text."""
         return cls(sorted(set(text)))
 
     def __len__(self) -> int:
         return len(self.vocabulary)
 
     def encode(self, text: str) -> list[int]:
-        """Ids of a text.
+        """The ids of a text.
 
         Raises:
-            UnknownCharacterError: names the characters that the vocabulary lacks.
+            UnknownCharacterError: names the characters that are not in the vocabulary.
         """
         try:
             return [self._ids[char] for char in text]
@@ -66,19 +66,19 @@ class CharTokenizer:
             raise UnknownCharacterError(f"The model's vocabulary has no {', '.join(map(name, unknown))}.") from None
 
     def encode_prompt(self, text: str) -> list[int]:
-        """Ids to continue: of the text, or of a newline if there is none, as the lecture does (the first character of a
-        vocabulary that has no newline)."""
+        """The ids of a prompt. An empty prompt becomes a newline, as in the lecture, or the first character of a vocabulary without
+        one."""
         return self.encode(text) or [self._ids.get("\n", 0)]
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Text of ids."""
+        """The text of some ids."""
         return "".join(self.vocabulary[i] for i in ids)
 
     def normalise(self, text: str) -> tuple[str, list[str]]:
-        """Brings typographic characters to what the vocabulary has.
+        """Replaces typographic characters with characters of the vocabulary.
 
         Returns:
-            the text in the vocabulary, and the characters that had to be left out, each once, in order of appearance.
+            the text in the vocabulary, and the characters that were left out, each once, in order of appearance.
         """
         kept, left_out = [], {}
         for cluster in _CLUSTER.findall(text.replace("\r\n", "\n")):
@@ -92,7 +92,7 @@ class CharTokenizer:
         return "".join(kept), list(left_out)
 
     def _plain(self, char: str) -> str | None:
-        """What the vocabulary writes for a character, or None."""
+        """The replacement for a character in the vocabulary; None if there is none."""
         if char in self._ids:
             return char
         without_accents = "".join(c for c in unicodedata.normalize("NFKD", char) if not unicodedata.combining(c))
@@ -104,5 +104,5 @@ class CharTokenizer:
 
 
 def name(char: str) -> str:
-    """A character as it can be read out: itself in quotes, or its Unicode name."""
+    """A readable name of a character: the character in quotes, or its Unicode name if it is not printable."""
     return f"‘{char}’" if char.isprintable() and not char.isspace() else unicodedata.name(char, f"U+{ord(char):04X}").lower()

@@ -1,8 +1,8 @@
-"""Weights on disk: safetensors for numbers, JSON for the rest, never pickle.
+"""Weights on disk: safetensors for tensors, JSON for everything else, never pickle.
 
-A folder of weights holds `model.safetensors` and `config.json` (kind of network, its shape, vocabulary, and what is known about the
-training), and `heads.json` if its heads were measured (`model.heads`). The folder of a training run holds the same with
-`best.safetensors`, so both load alike.
+A weights folder contains `model.safetensors`, `config.json` (the network's kind and shape, the vocabulary, and facts about the training)
+and, if its heads have been measured (`model.heads`), `heads.json`. The folder of a training run has the same layout with
+`best.safetensors`, so both are loaded the same way.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ KEY_DIGITS = 8
 
 @dataclass(frozen=True)
 class Weights:
-    """A loaded model: a network with its vocabulary and where it comes from.
+    """A loaded model: a network with its vocabulary and its origin.
 
     Attributes:
         about: recipe, corpus and measured losses, as JSON values.
-        sha256: of the safetensors file.
-        heads: the content of `heads.json`: what each head does with held-out text, and its importance; None if unknown.
+        sha256: hash of the safetensors file.
+        heads: content of `heads.json`, the measures and importance of each head on held-out text; None if they are unknown.
     """
 
     name: str
@@ -63,23 +63,23 @@ class Weights:
 
     @property
     def key(self) -> str:
-        """Identifies the model: the first 8 digits of sha256."""
+        """The model's key: the first 8 digits of sha256."""
         return self.sha256[:KEY_DIGITS]
 
     @property
     def kind(self) -> str:
-        """The kind of its network, a key of `KINDS`."""
+        """Kind of the network, a key of `KINDS`."""
         return kind_of(self.model.config)
 
     @property
     def val_loss(self) -> float | None:
-        """Its measured validation loss in nats per character, if it is known."""
+        """Measured validation loss in nats per character; None if unknown."""
         return val_loss(self.about)
 
 
 def val_loss(about: dict[str, Any]) -> float | None:
-    """The measured validation loss in a config.json's "about", in nats per character; None if there is none. That of a fine-tuned model
-    was measured on answers, not on a text, and does not count."""
+    """Validation loss from the "about" of a config.json, in nats per character; None if unknown. The loss of a fine-tuned model does not
+    count, because it was measured on answers rather than on a text."""
     if "task" in about:
         return None
     best = about.get("best")
@@ -88,13 +88,13 @@ def val_loss(about: dict[str, Any]) -> float | None:
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any] | None = None) -> None:
-    """Writes tensors with JSON metadata as one safetensors file."""
+    """Writes tensors and JSON metadata to one safetensors file."""
     texts = {key: json.dumps(value) for key, value in (metadata or {}).items()}
     write_atomically(path, safetensors.torch.save({k: t.detach().cpu().contiguous() for k, t in tensors.items()}, texts))
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and metadata of a safetensors file.
+    """Reads the tensors and metadata of a safetensors file.
 
     Raises:
         CheckpointError: the file is missing, truncated, or not safetensors.
@@ -103,7 +103,7 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def load_tensors_metadata(path: Path) -> dict[str, Any]:
-    """The metadata of a safetensors file, without its tensors.
+    """Reads the metadata of a safetensors file without its tensors.
 
     Raises:
         CheckpointError: as `load_tensors`.
@@ -117,7 +117,7 @@ def _open_tensors(path: Path, read: Callable[[Any], Result]) -> Result:
             return read(file)
     except FileNotFoundError:
         raise CheckpointError(f"{path} is missing.") from None
-    except (OSError, ValueError, safetensors.SafetensorError) as error:
+    except (OSError, ValueError, RecursionError, safetensors.SafetensorError) as error:
         raise CheckpointError(f"{path} is damaged or not a safetensors file ({error}).") from error
 
 
@@ -126,24 +126,24 @@ def _metadata(file: Any) -> dict[str, Any]:
 
 
 def check_tensors(path: Path, tensors: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
-    """Compares names, shapes and finiteness with what a network expects.
+    """Checks that tensors are finite and have the names and shapes that a network expects.
 
     Raises:
-        CheckpointError: says which tensor of which file is wrong, and how.
+        CheckpointError: says which tensor of which file is wrong and how.
     """
     missing, surplus = sorted(expected.keys() - tensors.keys()), sorted(tensors.keys() - expected.keys())
     if missing or surplus:
-        wrong = f"lacks {missing[0]}" if missing else f"has {surplus[0]}, which the network does not know"
-        raise CheckpointError(f"{path} {wrong} ({len(missing)} tensors missing, {len(surplus)} unknown).")
+        wrong = f"lacks {missing[0]}" if missing else f"has {surplus[0]}, which the network does not have"
+        raise CheckpointError(f"{path} {wrong} ({len(missing)} tensors missing, {len(surplus)} unexpected).")
     for key, tensor in tensors.items():
         if tensor.shape != expected[key].shape:
-            raise CheckpointError(f"{path}: {key} has shape {tuple(tensor.shape)}, config.json asks for {tuple(expected[key].shape)}.")
+            raise CheckpointError(f"{path}: {key} has shape {tuple(tensor.shape)}, but config.json requires {tuple(expected[key].shape)}.")
         if not torch.isfinite(tensor).all():
             raise CheckpointError(f"{path}: {key} has values that are not finite.")
 
 
 def config_json(config: NetworkConfig, tokenizer: CharTokenizer, about: dict[str, Any]) -> bytes:
-    """The content of a `config.json`. A GPT's has no "kind", as those written before there were others."""
+    """The content of a `config.json`. A GPT's file has no "kind", like the files written before other kinds existed."""
     kind = kind_of(config)
     content = ({} if kind == GPT_KIND else {"kind": kind}) | {
         "network": asdict(config),
@@ -154,17 +154,17 @@ def config_json(config: NetworkConfig, tokenizer: CharTokenizer, about: dict[str
 
 
 def read_config(folder: Path) -> tuple[NetworkConfig, CharTokenizer, dict[str, Any]]:
-    """Network, vocabulary and "about" from a folder's `config.json`.
+    """Reads the network's shape, the vocabulary and "about" from a folder's `config.json`.
 
     Raises:
-        CheckpointError: it is missing or not valid.
+        CheckpointError: the file is missing or not valid.
     """
     path = folder / CONFIG_FILE
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         kind = content.get("kind", GPT_KIND)
         if kind not in KINDS:
-            raise ValueError(f"its network is of the kind {str(kind)[:40]!r}; this version knows {', '.join(KINDS)}")
+            raise ValueError(f"unknown kind of network {str(kind)[:40]!r}; this version supports {', '.join(KINDS)}")
         config, tokenizer = KINDS[kind].config(**content["network"]), CharTokenizer(content["vocabulary"])
         about = dict(content["about"])
     except OSError as error:
@@ -177,10 +177,10 @@ def read_config(folder: Path) -> tuple[NetworkConfig, CharTokenizer, dict[str, A
 
 
 def save_weights(folder: Path, model: Network, tokenizer: CharTokenizer, about: dict[str, Any], dtype: torch.dtype = torch.float16) -> None:
-    """Writes a folder of weights, by default in 16 bits.
+    """Writes a weights folder, in float16 by default.
 
     Raises:
-        CheckpointError: it cannot be written, or a value does not fit the type.
+        CheckpointError: the folder cannot be written, or a value is out of the type's range.
     """
     path = folder / "model.safetensors"
     tensors = {key: t.to(dtype) for key, t in model.state_dict().items()}
@@ -190,14 +190,14 @@ def save_weights(folder: Path, model: Network, tokenizer: CharTokenizer, about: 
 
 
 def load_weights(folder: str | Path, device: torch.device | str = "cpu") -> Weights:
-    """A network in float32, ready to write, from a folder of weights or of a training run.
+    """Loads a network in float32 and eval mode from a weights folder or a training run's folder.
 
     Raises:
         CheckpointError: says which file is wrong, how, and what to do.
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise CheckpointError(f"There is no folder {folder}. Give one with model.safetensors and config.json, such as weights/shakespeare.")
+        raise CheckpointError(f"There is no folder {folder}. Use one with model.safetensors and config.json, such as weights/shakespeare.")
     config, tokenizer, about = read_config(folder)
     path = weights_path(folder)
     tensors, metadata = load_tensors(path)
@@ -213,10 +213,10 @@ def load_weights(folder: str | Path, device: torch.device | str = "cpu") -> Weig
 
 
 def weights_path(folder: Path) -> Path:
-    """The file with a folder's numbers.
+    """The safetensors file of a weights folder.
 
     Raises:
-        CheckpointError: there is none.
+        CheckpointError: the folder has none.
     """
     path = next((folder / name for name in WEIGHTS_FILES if (folder / name).exists()), None)
     if path is None:
@@ -228,7 +228,7 @@ def hash_file(path: Path) -> str:
     """The sha256 of a file.
 
     Raises:
-        CheckpointError: it cannot be read.
+        CheckpointError: the file cannot be read.
     """
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
@@ -238,10 +238,10 @@ def hash_file(path: Path) -> str:
 
 @contextlib.contextmanager
 def snapshot(folder: Path) -> Iterator[Path]:
-    """A copy of a folder's weights and config.json as they are now, whatever a trainer writes meanwhile.
+    """A temporary copy of a weights folder, unaffected by a training run that writes to the folder meanwhile.
 
     Raises:
-        CheckpointError: it cannot be made.
+        CheckpointError: a file cannot be read.
     """
     with tempfile.TemporaryDirectory() as name:
         for file in (CONFIG_FILE, HEADS_FILE, *WEIGHTS_FILES):
@@ -254,11 +254,11 @@ def snapshot(folder: Path) -> Iterator[Path]:
 
 
 def read_heads(folder: Path, sha256: str, config: NetworkConfig) -> dict[str, Any] | None:
-    """The table of a folder's heads. One that is damaged, or was measured on other weights, is left out with a warning: everything
-    else works without it.
+    """Reads `heads.json` from a weights folder; None if it does not exist. A table that is damaged, or was measured on other weights, is
+    ignored with a warning, because everything else works without it.
 
     Args:
-        sha256: of the weights that it has to belong to.
+        sha256: hash of the weights on which the table must have been measured.
     """
     path = folder / HEADS_FILE
     try:
@@ -267,15 +267,16 @@ def read_heads(folder: Path, sha256: str, config: NetworkConfig) -> dict[str, An
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        log.warning("%s is left out: %s. Measure again with: python -m model heads --weights %s", path, _reason(error), folder)
+        log.warning("%s is ignored: %s. Measure again with: python -m model heads --weights %s", path, _reason(error), folder)
         return None
     return table
 
 
 def _check_heads_table(table: Any, sha256: str, config: NetworkConfig) -> None:
-    """
+    """Checks that a table lists the heads of these weights.
+
     Raises:
-        ValueError, KeyError, TypeError: it is no table of these heads.
+        ValueError, KeyError, TypeError: it does not.
     """
     if table["sha256"] != sha256:
         raise ValueError("it was measured on other weights")
@@ -286,9 +287,9 @@ def _check_heads_table(table: Any, sha256: str, config: NetworkConfig) -> None:
         raise ValueError("it does not list each head of the network once, in order")
     for value in (table["loss"], *(row[name] for row in table["heads"] for name in ("loss", "worth"))):
         if type(value) is not float or not math.isfinite(value):
-            raise ValueError("it has a loss that is no number")
+            raise ValueError("it contains a loss that is not a finite number")
     if not all(isinstance(row["label"], str) for row in table["heads"]):
-        raise ValueError("it has a label that is no text")
+        raise ValueError("it contains a label that is not a string")
 
 
 def _reason(error: Exception) -> str:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from model.config import MAX_VIEWER_WAITING, MAX_WAITING_REQUESTS
 from model.errors import BusyError
+from model.limits import MAX_VIEWER_WAITING, MAX_WAITING_REQUESTS
 from model.serving.admission import Admission, Ticket
 
 PATIENCE_S = 10.0
@@ -57,7 +57,7 @@ class Work:
 def test_too_many_texts_are_refused_in_words_and_admitted_once_others_leave(viewers: list[str]) -> None:
     admission = Admission(4, "read")
     tickets = [admission.admit(viewer) for viewer in viewers]
-    with pytest.raises(BusyError, match=r"^16 of your texts are being read already\.|^256 texts are being read already\."):
+    with pytest.raises(BusyError, match=r"^16 of your texts are already being read\.|^256 texts are already being read\."):
         admission.admit(viewers[0])
     tickets[0].leave()
     admission.admit(viewers[0])
@@ -68,7 +68,7 @@ def test_too_many_texts_are_refused_in_words_and_admitted_once_others_leave(view
 def test_one_viewers_texts_do_not_count_for_another() -> None:
     admission = Admission(1, "written", per_viewer=2)
     tickets = [admission.admit("one"), admission.admit("one"), admission.admit("other")]
-    with pytest.raises(BusyError, match="2 of your texts are being written already"):
+    with pytest.raises(BusyError, match="2 of your texts are already being written"):
         admission.admit("one")
     for ticket in tickets:
         ticket.leave()

@@ -14,9 +14,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 from torch import Tensor
 from torch.testing import assert_close
 
-from model.attention import LABEL_FLOOR, MEASURES, MIXED, SHARES, Measured, describe, excess, label, measure, most_shown, read, targets
-from model.config import MAX_CAPTURE_NUMBERS, GPTConfig
+from model.attention import most_shown, read
+from model.config import GPTConfig
 from model.errors import ParameterError
+from model.head_measures import LABEL_FLOOR, MEASURES, MIXED, SHARES, Measured, describe, excess, label, measure, targets
+from model.limits import MAX_CAPTURE_NUMBERS
 from model.network.gpt import GPT, Capture
 from model.weights import Weights
 
@@ -250,7 +252,7 @@ def test_the_shipped_model_has_a_head_that_looks_at_the_character_before(shipped
 
 
 def test_a_head_that_does_not_exist_cannot_be_off(tiny: Weights) -> None:
-    with pytest.raises(ParameterError, match="There is no layer 2: the model's layers are 0 to 1"):
+    with pytest.raises(ParameterError, match=r"There is no layer 2\. Valid layers: 0 to 1"):
         read(tiny.model, [1, 2], "ab", [(2, 0)])
 
 

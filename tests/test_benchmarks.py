@@ -18,7 +18,7 @@ SMALLEST = {
     "beside": ("--preset", "tiny", "--presses", "2", "--every", "0.5", "--alone", "1", *CORPUS),
     "decode": ("--rows", "1", "--ragged", "16", "--chars", "20", "--rounds", "1"),
     "load": ("--rounds", "1"),
-    "models": ("--viewers", "2", "--samples", "1", "--chars", "20", "--models", "3"),
+    "models": ("--viewers", "2", "--chars", "20", "--models", "3"),
     "page": ("--moves", "3", "--samples", "5", "--chars", "40"),
     "presets": ("--preset", "quick", "--steps", "5", *CORPUS),
     "soak": ("--minutes", "1"),  # the shortest that shows how memory goes; a fault is a failure

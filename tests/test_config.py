@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.config import MAX_SCORE_CHARS, GPTConfig, SamplingParams, TrainConfig, check_heads, check_prompt, check_score_text, describe
+from model.config import GPTConfig, TrainConfig, check_heads, check_prompt, check_score_text, describe
 from model.errors import ParameterError, SoliloquyError
+from model.limits import MAX_SCORE_CHARS
+from model.sampling import SamplingParams
 
 CLASSES = (GPTConfig, SamplingParams, TrainConfig)
 NUMBERS = [pytest.param(c, f.name, id=f"{c.__name__}.{f.name}") for c in CLASSES for f in fields(c) if f.metadata["low"] is not None]
@@ -151,22 +153,22 @@ def test_a_setting_is_called_what_the_page_calls_it() -> None:
 def test_a_prompt_of_the_greatest_length_is_one_and_a_longer_one_is_refused_with_its_length() -> None:
     check_prompt("")
     check_prompt("x" * 10_000)
-    with pytest.raises(ParameterError, match="The prompt has 10,001 characters; the most is 10,000"):
+    with pytest.raises(ParameterError, match="The prompt has 10,001 characters; the maximum is 10,000"):
         check_prompt("x" * 10_001)
 
 
 @pytest.mark.parametrize("prompt", [None, 5, b"ROMEO", ["R"], {}, True], ids=repr)
 def test_a_prompt_that_is_no_text_is_refused(prompt: object) -> None:
-    with pytest.raises(ParameterError, match="The prompt must be a text"):
+    with pytest.raises(ParameterError, match="The prompt must be a string"):
         check_prompt(prompt)
 
 
 def test_a_text_to_score_has_its_own_limit_and_name() -> None:
     check_score_text("")
     check_score_text("x" * MAX_SCORE_CHARS)
-    with pytest.raises(ParameterError, match="The text has 1,048,576 characters; the most is 12,000"):
+    with pytest.raises(ParameterError, match="The text has 1,048,576 characters; the maximum is 12,000"):
         check_score_text("x" * 2**20)
-    with pytest.raises(ParameterError, match="The text must be a text"):
+    with pytest.raises(ParameterError, match="The text must be a string"):
         check_score_text(None)
 
 
@@ -250,11 +252,11 @@ def test_what_is_no_pair_is_refused(head: Any) -> None:
 @pytest.mark.parametrize(
     ("head", "message"),
     [
-        ([6, 0], "There is no layer 6: the model's layers are 0 to 5."),
-        ([-1, 0], "There is no layer -1: the model's layers are 0 to 5."),
-        ([10**5000, 0], "There is no layer a number of thousands of digits: the model's layers are 0 to 5."),
-        ([5, 6], "There is no head 6 in layer 5: its heads are 0 to 5."),
-        ([0, -(10**30)], f"There is no head -{10**30} in layer 0: its heads are 0 to 5."),
+        ([6, 0], "There is no layer 6. Valid layers: 0 to 5."),
+        ([-1, 0], "There is no layer -1. Valid layers: 0 to 5."),
+        ([10**5000, 0], "There is no layer a number with thousands of digits. Valid layers: 0 to 5."),
+        ([5, 6], "There is no head 6 in layer 5. Valid heads: 0 to 5."),
+        ([0, -(10**30)], f"There is no head -{10**30} in layer 0. Valid heads: 0 to 5."),
     ],
     ids=["layer", "negative layer", "huge layer", "head", "negative head"],
 )
@@ -265,5 +267,5 @@ def test_a_head_that_does_not_exist_is_named_with_what_does(head: list[int], mes
 
 
 def test_where_there_is_one_head_it_is_head_0() -> None:
-    with pytest.raises(ParameterError, match="There is no head 1 in layer 0: its heads are 0 alone"):
+    with pytest.raises(ParameterError, match=r"There is no head 1 in layer 0\. Valid heads: only 0"):
         check_heads([[0, 1]], GPTConfig(n_layer=1, n_head=1))

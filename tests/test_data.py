@@ -129,7 +129,7 @@ def test_a_file_that_is_too_large_is_refused_unread(tmp_path: Path) -> None:
         (b"To be\0or not", "has NUL bytes"),
         (b"\x89PNG\r\n\x1a\n", "is not UTF-8"),
         (b"a" * 5_000, "one character repeated"),
-        ("".join(map(chr, range(0x4E00, 0x4E00 + 5_000))).encode(), "5,000 different characters; the most is 4,096"),
+        ("".join(map(chr, range(0x4E00, 0x4E00 + 5_000))).encode(), "5,000 different characters; the maximum is 4,096"),
     ],
 )
 def test_what_is_no_text_to_learn_from_is_refused(tmp_path: Path, raw: bytes, message: str) -> None:
@@ -160,7 +160,7 @@ def test_without_a_network_the_message_says_where_to_put_the_file(cache_home: Pa
     message = str(caught.value)
     assert "Connection refused" in message
     assert f"Download {NOBODY_LISTENS}" in message
-    assert f"put it at {cache_home / 'tinyshakespeare.txt'}" in message
+    assert f"save it as {cache_home / 'tinyshakespeare.txt'}" in message
     assert "SOLILOQUY_CORPUS" in message
 
 
@@ -169,10 +169,10 @@ def test_a_wrong_text_from_the_network_is_refused(cache_home: Path, serve: Calla
     monkeypatch.setattr(data, "TINY_SHAKESPEARE_URL", serve(body))
     found = hashlib.sha256(body).hexdigest()[:12]
     with pytest.raises(
-        CorpusError, match=rf"from the network is not Tiny Shakespeare: its sha256 is {found}.*should be 86c4e6aa9db7"
+        CorpusError, match=rf"The downloaded file is not Tiny Shakespeare: its sha256 is {found}.*instead of 86c4e6aa9db7"
     ) as caught:
         load_corpus()
-    assert f"put it at {cache_home / 'tinyshakespeare.txt'}" in str(caught.value)
+    assert f"save it as {cache_home / 'tinyshakespeare.txt'}" in str(caught.value)
     assert not list(cache_home.glob("*"))  # or it would stand in the way of the right one
 
 
@@ -190,7 +190,7 @@ def test_a_broken_answer_from_the_network_ends_in_the_same_message(
     raw: bytes, cache_home: Path, answer_once: Callable[[bytes], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(data, "TINY_SHAKESPEARE_URL", answer_once(raw))
-    with pytest.raises(CorpusError, match=r"(?s)could not be fetched.* put it at "):
+    with pytest.raises(CorpusError, match=r"(?s)could not be downloaded.* save it as "):
         load_corpus()
     assert not list(cache_home.glob("*"))
 

@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from model.config import SamplingParams
 from model.decode import generate
 from model.network.gpt import GPT
+from model.sampling import SamplingParams
 from model.weights import Weights
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -11,20 +11,22 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_array_equal
+from numpy.typing import NDArray
 from torch import Tensor
 
-from model.config import MAX_PROMPT_CHARS, MAX_SAMPLES, MAX_VIEWER_WAITING, MAX_WAITING_REQUESTS, MAX_WAITING_WORK
 from model.decode import generate
 from model.errors import BusyError, ParameterError
 from model.evaluation import window_logits, windows
+from model.limits import MAX_PROMPT_CHARS, MAX_SAMPLES, MAX_VIEWER_WAITING, MAX_WAITING_REQUESTS, MAX_WAITING_WORK
 from model.network.gpt import GPT
 from model.serving import engine as engine_module
 from model.serving import recent_requests as records
 from model.serving.engine import FAILING_AFTER, WORK_SHARE, Engine
-from model.serving.request import DONE, FAILED, RUNNING, STOPPED, WAITING, Progress, Request
+from model.serving.request import DONE, FAILED, RUNNING, STOPPED, WAITING, Character, Progress, Request
 from model.serving.scheduler import SeatMap
 from model.serving.writer import WENT_WRONG, Writer
 from model.tokenizer import CharTokenizer
@@ -130,13 +132,13 @@ def test_a_prompt_of_the_greatest_length_is_read_to_its_end(engine: Engine) -> N
 
 
 def test_a_prompt_that_is_too_long_is_refused_with_its_length(engine: Engine) -> None:
-    with pytest.raises(ParameterError, match="The prompt has 10,001 characters; the most is 10,000"):
+    with pytest.raises(ParameterError, match="The prompt has 10,001 characters; the maximum is 10,000"):
         engine.submit("x" * (MAX_PROMPT_CHARS + 1), params())
 
 
 @pytest.mark.parametrize("prompt", [None, 5, b"ROMEO", ["R"], {}, True], ids=repr)
 def test_a_prompt_that_is_no_text_is_refused(engine: Engine, prompt: Any) -> None:
-    with pytest.raises(ParameterError, match="The prompt must be a text"):
+    with pytest.raises(ParameterError, match="The prompt must be a string"):
         engine.submit(prompt, params())
 
 
@@ -306,7 +308,7 @@ def test_a_failing_request_ends_as_failed_alone(engine: Engine, tiny: Weights, c
             assert end.error == WENT_WRONG
         else:
             assert (end.state, end.texts, end.error) == (DONE, (text,), "")
-    assert "please try again" in WENT_WRONG
+    assert "Please try again" in WENT_WRONG
     assert "0xdeadbeef" not in WENT_WRONG  # for the log, not for the class
     assert ("0xdeadbeef" in caplog.text) is (kind == "raises")
     assert caplog.text.count(" failed") >= len(failing)
@@ -315,7 +317,7 @@ def test_a_failing_request_ends_as_failed_alone(engine: Engine, tiny: Weights, c
     assert finished(engine.submit("", params(max_new_chars=1))).state == DONE
 
 
-@pytest.mark.parametrize("step", ["_let_go", "_admit", "_read_windows", "_attempt", "_write", "_leave"])
+@pytest.mark.parametrize("step", ["_drop_cancelled", "_admit", "_read_windows", "_attempt", "_write", "_leave"])
 def test_a_fault_of_ours_ends_what_is_under_way_and_the_loop_goes_on(
     engine: Engine, gate: Gate, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, step: str
 ) -> None:
@@ -406,7 +408,7 @@ def test_a_full_queue_is_refused_and_has_room_again_once_it_was_served(engine: E
     assert gate.reached.wait(PATIENCE_S)
     waiting = [engine.submit("B", params(max_new_chars=1), str(i // MAX_VIEWER_WAITING)) for i in range(MAX_WAITING_REQUESTS)]
     assert [request.progress().ahead for request in waiting] == [*range(MAX_WAITING_REQUESTS)]
-    with pytest.raises(BusyError, match=r"256 requests wait already\. Try again"):
+    with pytest.raises(BusyError, match=r"256 requests are already waiting\. Try again"):
         engine.submit("C", params())
     for request in waiting[1:]:
         request.cancel()
@@ -420,7 +422,7 @@ def test_a_viewer_with_too_many_requests_is_refused_and_nobody_else(engine: Engi
     requests = [engine.submit("A", params(max_new_chars=1), "hog")]
     assert gate.reached.wait(PATIENCE_S)
     requests += [engine.submit("A", params(max_new_chars=1), "hog") for _ in range(MAX_VIEWER_WAITING)]
-    with pytest.raises(BusyError, match=r"16 of your requests wait already\. Try again when they are done\."):
+    with pytest.raises(BusyError, match=r"16 of your requests are already waiting\. Try again when they are done\."):
         engine.submit("A", params(), "hog")
     requests.append(engine.submit("A", params(max_new_chars=1), "other"))
     gate.opened.set()
@@ -547,22 +549,32 @@ def test_where_memory_is_scarce_there_are_fewer_seats_but_room_for_a_request(
     assert {request.progress().texts for request in requests[1:]} == {requests[0].progress().texts[:2]}
 
 
+def character(engine: Engine, key: str, sample: int, index: int) -> Character | None:
+    request = engine.find(key)
+    return request.character(sample, index) if request else None
+
+
+def logits(engine: Engine, key: str, sample: int, since: int = 0) -> NDArray[np.float32] | None:
+    request = engine.find(key)
+    return request.logits(sample, since) if request else None
+
+
 def test_a_character_is_found_by_the_requests_key_while_it_is_written_and_after(engine: Engine, gate: Gate) -> None:
     request = engine.submit("A", params(samples=2))
     assert gate.reached.wait(PATIENCE_S)
-    assert engine.character(request.key, 0, 0) is None  # not yet written
+    assert character(engine, request.key, 0, 0) is None  # not yet written
     gate.opened.set()
     texts = finished(request).texts
     for sample in range(2):
         for index in range(20):
-            character = engine.character(request.key, sample, index)
-            assert character is not None
-            assert character.char == texts[sample][index]
-            assert character.low <= character.die < character.high
-            assert character.logits.shape == (65,)
-    assert engine.character(request.key, 0, 20) is None
-    assert engine.character("no such key", 0, 0) is None
-    assert engine.character(str(request.number), 0, 0) is None  # the number, which can be guessed, opens nothing
+            one = character(engine, request.key, sample, index)
+            assert one is not None
+            assert one.char == texts[sample][index]
+            assert one.low <= one.die < one.high
+            assert one.logits.shape == (65,)
+    assert character(engine, request.key, 0, 20) is None
+    assert character(engine, "no such key", 0, 0) is None
+    assert character(engine, str(request.number), 0, 0) is None  # the number, which can be guessed, opens nothing
 
 
 def test_records_are_forgotten_while_the_engine_works_and_while_it_sleeps(
@@ -575,10 +587,10 @@ def test_records_are_forgotten_while_the_engine_works_and_while_it_sleeps(
     monkeypatch.setattr(records, "MAX_RECORD_BYTES", 200_000)
     wait_for(lambda: sum(request.record_bytes for request in requests) <= 200_000)
     assert [request.record_bytes for request in requests] == [0] * 8 + [88_320] * 2  # the oldest were forgotten
-    assert [engine.character(request.key, 0, 0) is not None for request in requests] == [False] * 8 + [True] * 2
-    monkeypatch.setattr(records, "RECORD_LIFETIME_S", 0.0)
+    assert [character(engine, request.key, 0, 0) is not None for request in requests] == [False] * 8 + [True] * 2
+    monkeypatch.setattr(records, "RECENT_REQUEST_LIFETIME_S", 0.0)
     lasting = engine.submit("A", params(max_new_chars=2_000))
-    wait_for(lambda: not any(engine.character(request.key, 0, 0) for request in requests))
+    wait_for(lambda: not any(character(engine, request.key, 0, 0) for request in requests))
     lasting.cancel()
 
 
@@ -586,27 +598,27 @@ def test_logits_are_found_by_the_requests_key(engine: Engine) -> None:
     request = engine.submit("A", params(samples=2))
     finished(request)
     for sample in range(2):
-        known = engine.logits(request.key, sample, 5)
+        known = logits(engine, request.key, sample, 5)
         assert known is not None
-        characters = [engine.character(request.key, sample, index) for index in range(5, 20)]
-        assert_array_equal(known, [character.logits for character in characters if character])
-    assert engine.logits(request.key, 2) is None
-    assert engine.logits("no such key", 0) is None
+        characters = [character(engine, request.key, sample, index) for index in range(5, 20)]
+        assert_array_equal(known, [one.logits for one in characters if one])
+    assert logits(engine, request.key, 2) is None
+    assert logits(engine, "no such key", 0) is None
 
 
 def test_a_request_that_is_not_to_be_remembered_takes_no_place_among_those_that_are(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(records, "MAX_RECORDS", 1)
+    monkeypatch.setattr(records, "MAX_RECENT_REQUESTS", 1)
     remembered = engine.submit("A", params())
     others = [engine.submit("A", params(), str(viewer), remember=False) for viewer in range(5)]
     texts = {finished(request).texts for request in (remembered, *others)}
     assert len(texts) == 1
     engine._requests.forget_old()
-    assert engine.character(remembered.key, 0, 0) is not None
+    assert character(engine, remembered.key, 0, 0) is not None
     for request in others:
         assert request.character(0, 0) is not None  # to those who hold it
-        assert engine.character(request.key, 0, 0) is None
+        assert character(engine, request.key, 0, 0) is None
 
 
 @pytest.mark.parametrize("told", [1, 7, 16, 17, 24, 39])
@@ -747,7 +759,7 @@ def test_work_that_is_cancelled_before_its_turn_is_not_done(engine: Engine) -> N
 def test_too_much_work_is_refused_until_some_is_done(engine: Engine) -> None:
     held = Held(engine)
     futures = [engine.run(lambda _, number=number: number) for number in range(MAX_WAITING_WORK)]
-    with pytest.raises(BusyError, match=r"64 pieces of work wait already\. Try again"):
+    with pytest.raises(BusyError, match=r"64 other requests are already waiting\. Try again"):
         engine.run(lambda _: None)
     held.let_go.set()
     assert [future.result(PATIENCE_S) for future in futures] == [*range(MAX_WAITING_WORK)]

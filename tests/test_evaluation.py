@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.testing import assert_close
 
-from model.config import GPTConfig, SamplingParams
+from model.config import GPTConfig
 from model.data import load_corpus, split
 from model.decode import generate
 from model.evaluation import EVAL_ROWS, mean_loss, window_logits, windows
 from model.network.gpt import GPT, Head
+from model.sampling import SamplingParams
 from model.weights import Weights
 from tests.support.serving import plain_logits
 

@@ -25,7 +25,7 @@ def test_the_cache_is_the_users(cache_home: Path, tmp_path: Path, monkeypatch: p
 def test_a_full_disk_leaves_the_old_file_whole(small_disk: Path) -> None:
     path = small_disk / "x"
     write_atomically(path, b"old" * 2**14)  # 48 KiB of 64
-    with pytest.raises(CheckpointError, match=r"x could not be written\. The disk is full.*untouched"):
+    with pytest.raises(CheckpointError, match=r"x could not be written\. The disk is full.*unchanged"):
         write_atomically(path, b"new" * 2**14)
     assert path.read_bytes() == b"old" * 2**14
     assert list(small_disk.iterdir()) == [path]
@@ -68,6 +68,6 @@ except CheckpointError as error:
     print(error)
 """
     done = subprocess.run([sys.executable, "-c", script, path], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == f"{path} could not be written. File too large. The file that was there before is untouched."
+    assert done.stdout.strip() == f"{path} could not be written. File too large. The previous file is unchanged."
     assert path.read_bytes() == b"old" * 1_000
     assert list(tmp_path.iterdir()) == [path]

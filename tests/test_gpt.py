@@ -166,8 +166,8 @@ def test_heads_switched_off_still_show_where_they_look(tiny: Weights, make_ids: 
 @pytest.mark.parametrize(
     ("heads_off", "message"),
     [
-        ([(2, 0)], "There is no layer 2: the model's layers are 0 to 1"),
-        ([(0, 1), (1, 2)], "There is no head 2 in layer 1: its heads are 0 to 1"),
+        ([(2, 0)], "There is no layer 2. Valid layers: 0 to 1"),
+        ([(0, 1), (1, 2)], "There is no head 2 in layer 1. Valid heads: 0 to 1"),
         ([(-1, 0)], "There is no layer -1"),
         ([(0, -1)], "There is no head -1 in layer 0"),
         ([(0.0, 1)], r"must be a pair of whole numbers \[layer, head\], not \(0.0, 1\)"),
@@ -208,9 +208,9 @@ def test_rows_do_not_see_each_other(tiny: Weights, make_ids: Callable[..., Tenso
 
 def test_a_text_longer_than_the_block_is_refused(tiny: Weights, make_ids: Callable[..., Tensor]) -> None:
     assert logits_of(tiny.model, make_ids(1, 16)).shape == (1, 16, 65)
-    with pytest.raises(ValueError, match="17 characters do not fit a block of 16"):
+    with pytest.raises(ValueError, match="17 characters do not fit in a block of 16"):
         tiny.model(make_ids(1, 17))
-    with pytest.raises(ValueError, match="17 characters do not fit a block of 16"):
+    with pytest.raises(ValueError, match="17 characters do not fit in a block of 16"):
         tiny.model(make_ids(1, 17), cache=KVCache(tiny.model.config, 1, torch.float32))
 
 

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from model.__main__ import main
-from model.attention import MEASURES, describe, measure
 from model.evaluation import mean_loss
+from model.head_measures import MEASURES, describe, measure
 from model.heads import heads_of, measure_heads, measure_text, n_steps
 from model.network.gpt import Capture
 from model.weights import SHIPPED_WEIGHTS, Weights, load_weights, save_weights
@@ -175,14 +175,14 @@ def loss_of(printed: str) -> float:
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        (("eval", "--ablate", "2.0"), "There is no layer 2: the model's layers are 0 to 1."),
-        (("eval", "--ablate", "0.0", "--ablate", "1.2"), "There is no head 2 in layer 1: its heads are 0 to 1."),
-        (("eval", "--ablate", "0"), "A head is given as LAYER.HEAD, both counted from 0, such as 0.2, not '0'."),
-        (("eval", "--ablate", "0.-1"), "A head is given as LAYER.HEAD"),
-        (("eval", "--ablate", "nan"), "A head is given as LAYER.HEAD"),
-        (("eval", "--ablate", "1.1.1"), "A head is given as LAYER.HEAD"),
-        (("eval", "--ablate", "\u0661.1"), "A head is given as LAYER.HEAD"),
-        (("eval", "--ablate", "9" * 3000 + ".1"), "A head is given as LAYER.HEAD"),
+        (("eval", "--ablate", "2.0"), "There is no layer 2. Valid layers: 0 to 1."),
+        (("eval", "--ablate", "0.0", "--ablate", "1.2"), "There is no head 2 in layer 1. Valid heads: 0 to 1."),
+        (("eval", "--ablate", "0"), "LAYER.HEAD, both counted from 0, such as 0.2, not '0'."),
+        (("eval", "--ablate", "0.-1"), "LAYER.HEAD"),
+        (("eval", "--ablate", "nan"), "LAYER.HEAD"),
+        (("eval", "--ablate", "1.1.1"), "LAYER.HEAD"),
+        (("eval", "--ablate", "\u0661.1"), "LAYER.HEAD"),
+        (("eval", "--ablate", "9" * 3000 + ".1"), "LAYER.HEAD"),
         (("heads", "--corpus", "missing.txt"), "cannot be read"),
     ],
 )

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from model.config import MAX_SAMPLES
+from model.limits import MAX_SAMPLES
 from model.sampling import Floats, distribution
 from model.weights import SHIPPED_WEIGHTS, load_weights
 from tests.support.client import host_and_port

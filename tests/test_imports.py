@@ -14,6 +14,7 @@ FILES = sorted([ROOT / "app.py", *(ROOT / "model").rglob("*.py"), *(ROOT / "ui")
 # What each part of `model` stands on: only on parts with a lower number, and on its own folder.
 LAYERS = {
     "errors": 0,
+    "limits": 0,
     "files": 1,
     "config": 1,
     "lecture": 1,
@@ -23,12 +24,13 @@ LAYERS = {
     "network": 3,
     "decode": 4,
     "evaluation": 4,
-    "attention": 4,
+    "attention": 5,
+    "head_measures": 4,
     "weights": 4,
     "machine": 2,
     "precision": 4,
     "catalogue": 5,
-    "heads": 5,
+    "heads": 6,
     "serving": 6,
     "training": 6,
     "__main__": 7,

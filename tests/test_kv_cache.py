@@ -96,13 +96,13 @@ def test_all_rows_forgotten_begin_anew(model: GPT, make_ids: Callable[..., Tenso
 def test_growing_past_the_block_is_refused_and_leaves_the_cache_as_it_was(model: GPT, make_ids: Callable[..., Tensor]) -> None:
     ids = make_ids(2, BLOCK)
     cache = read_rows(model, ids, [3, 71])
-    with pytest.raises(ValueError, match="73 characters do not fit a block of 72"):
+    with pytest.raises(ValueError, match="73 characters do not fit in a block of 72"):
         read(model, cache, make_ids(2, 2))
     assert cache.lengths.tolist() == [3, 71]
     logits = read(model, cache, torch.stack([ids[0, 3:4], ids[1, 71:72]]))
     assert_close(logits[0], plain(model, ids[0, :4], 1), rtol=0, atol=1e-4)
     assert_close(logits[1], plain(model, ids[1], 1), rtol=0, atol=1e-4)
-    with pytest.raises(ValueError, match="73 characters do not fit a block of 72"):
+    with pytest.raises(ValueError, match="73 characters do not fit in a block of 72"):
         read(model, cache, make_ids(2, 1))
 
 
@@ -185,7 +185,7 @@ def test_rows_that_begin_apart_from_each_other_begin_anew(model: GPT, make_ids: 
 
 def test_a_row_that_would_outgrow_the_block_is_refused_for_its_step_alone(model: GPT, make_ids: Callable[..., Tensor]) -> None:
     cache = read_rows(model, make_ids(3, BLOCK), [3, BLOCK, 5])
-    with pytest.raises(ValueError, match="73 characters do not fit a block of 72"):
+    with pytest.raises(ValueError, match="73 characters do not fit in a block of 72"):
         read(model, cache.rows([0, 1]), make_ids(2, 1))
     assert cache.lengths.tolist() == [3, BLOCK, 5]
     read(model, cache.rows([0, 2]), make_ids(2, 1))

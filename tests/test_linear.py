@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from model.config import MAX_STEP_ROWS
+from model.limits import MAX_STEP_ROWS
 from model.network.gpt import GPT
 from model.network.linear import FBGEMM, ROW_BLOCK, InBlocks, Linear, OneDNN, packed
 from model.precision import set_up_writing

@@ -19,8 +19,8 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from model import precision
-from model.config import MAX_STEP_ROWS
 from model.errors import ParameterError
+from model.limits import MAX_STEP_ROWS
 from model.machine import choose_device, free_bytes
 from model.network import kv_cache
 from model.network.gpt import GPT
@@ -51,7 +51,7 @@ def test_an_unknown_device_is_refused_with_the_known_ones(wanted: str) -> None:
 def test_a_missing_gpu_is_refused_with_a_remedy() -> None:
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU")
-    with pytest.raises(ParameterError, match=r"no CUDA device that PyTorch can use\. Take --device cpu, or auto"):
+    with pytest.raises(ParameterError, match=r"no CUDA device that PyTorch can use\. Use --device cpu or --device auto"):
         choose_device("cuda")
 
 
@@ -229,7 +229,7 @@ def test_rows_are_multiplied_in_blocks_where_packed_ones_do_not_agree(
             model = ready_to_write(make_model(), "tiny")
         assert asked == ([False] if agrees == "packed" else [False, True])
         assert {isinstance(linear.product, InBlocks) for linear in linears(model)} == {agrees != "packed"}
-        assert ("a seed may give another text" in caplog.text) is (agrees == "never")
+        assert ("a seed can give a different text" in caplog.text) is (agrees == "never")
         ((_, choice),) = remembered(cache_home).items()
         assert choice["in_blocks"] is (agrees != "packed")
         assert choice["rows_agree"] is (agrees != "never")

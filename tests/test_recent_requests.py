@@ -90,7 +90,7 @@ def test_what_waits_counts_as_what_it_will_take_and_what_is_over_as_what_it_took
 
 
 def test_what_is_long_ago_is_forgotten(clock: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(records_module, "RECORD_LIFETIME_S", 100)
+    monkeypatch.setattr(records_module, "RECENT_REQUEST_LIFETIME_S", 100)
     records, first, second = RecentRequests(), new_request(), new_request()
     records.add(first)
     clock.now += 60
@@ -114,7 +114,7 @@ def test_forgotten_requests_keep_their_texts(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_no_more_are_remembered_than_their_greatest_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(records_module, "MAX_RECORDS", 3)
+    monkeypatch.setattr(records_module, "MAX_RECENT_REQUESTS", 3)
     records, requests = RecentRequests(), [new_request() for _ in range(5)]
     add(records, *requests[:3])
     assert known(records, *requests[:3]) == [True] * 3
@@ -124,7 +124,7 @@ def test_no_more_are_remembered_than_their_greatest_number(monkeypatch: pytest.M
 
 @pytest.mark.parametrize("cancelled", [True, False])
 def test_forgotten_requests_take_no_memory(monkeypatch: pytest.MonkeyPatch, cancelled: bool) -> None:
-    monkeypatch.setattr(records_module, "MAX_RECORDS", 10)
+    monkeypatch.setattr(records_module, "MAX_RECENT_REQUESTS", 10)
     records = RecentRequests()
     alive: weakref.WeakSet[Request] = weakref.WeakSet()
     for _ in range(100):

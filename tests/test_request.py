@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from model.config import MAX_NEW_CHARS, MAX_REQUEST_RECORD_BYTES, MAX_SAMPLES, MAX_VOCAB_SIZE
+from model.limits import MAX_NEW_CHARS, MAX_REQUEST_RECORD_BYTES, MAX_SAMPLES, MAX_VOCAB_SIZE
 from model.sampling import dice
 from model.serving import request as request_module
 from model.serving.request import DONE, FAILED, RUNNING, STOPPED, WAITING, Character, Progress, Request

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 
-from model.config import MAX_SEED
+from model.limits import MAX_SEED
 from model.sampling import DRAWN_SEEDS, dice, distribution, draw, draw_seed
 from tests.conftest import ROOT
 

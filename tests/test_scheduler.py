@@ -64,10 +64,10 @@ class Comings(RuleBasedStateMachine):
     def comes(self, viewer: str, n_rows: int) -> None:
         request = Request(viewer, n_rows)
         if len(self.waiting) == WAITING:
-            with pytest.raises(BusyError, match=r"^7 requests wait already\. Try again in a minute\.$"):
+            with pytest.raises(BusyError, match=r"^7 requests are already waiting\. Try again in a minute\.$"):
                 self.scheduler.add(request)
         elif sum(other.viewer == viewer for other in self.waiting) == VIEWER_WAITING:
-            with pytest.raises(BusyError, match=r"^3 of your requests wait already\. Try again when they are done\.$"):
+            with pytest.raises(BusyError, match=r"^3 of your requests are already waiting\. Try again when they are done\.$"):
                 self.scheduler.add(request)
         else:
             self.scheduler.add(request)
@@ -173,7 +173,7 @@ def test_a_viewer_whose_requests_wait_is_refused_and_nobody_else() -> None:
     waiting = [Request(viewer, 1) for viewer in "AABB"]
     for request in waiting:
         scheduler.add(request)
-    with pytest.raises(BusyError, match=r"^2 of your requests wait already\. Try again when they are done\.$"):
+    with pytest.raises(BusyError, match=r"^2 of your requests are already waiting\. Try again when they are done\.$"):
         scheduler.add(Request("A", 1))
     assert scheduler.n_waiting == 4
     assert scheduler.line() == [waiting[0], waiting[2], waiting[1], waiting[3]]
@@ -190,7 +190,7 @@ def test_a_full_queue_is_refused_and_dropped_requests_free_their_places() -> Non
     waiting = [Request(viewer, 1) for viewer in "ABC"]
     for request in waiting:
         scheduler.add(request)
-    with pytest.raises(BusyError, match=r"^3 requests wait already\. Try again in a minute\.$"):
+    with pytest.raises(BusyError, match=r"^3 requests are already waiting\. Try again in a minute\.$"):
         scheduler.add(Request("D", 1))
     assert scheduler.line() == waiting
     scheduler.drop(waiting[:2])

@@ -14,11 +14,12 @@ import pytest
 import torch
 
 from model.__main__ import main
-from model.config import BigramConfig, GPTConfig, SamplingParams, TrainConfig
+from model.config import BigramConfig, GPTConfig, TrainConfig
 from model.data import Corpus
 from model.decode import generate
 from model.errors import CheckpointError, CorpusError, ParameterError
 from model.evaluation import mean_loss
+from model.sampling import SamplingParams
 from model.tokenizer import CharTokenizer
 from model.training.job import Job
 from model.training.presets import PRESETS, FromParent

@@ -18,11 +18,12 @@ import pytest
 import torch
 
 from model.__main__ import main
-from model.config import GPTConfig, SamplingParams, TrainConfig
+from model.config import GPTConfig, TrainConfig
 from model.data import Corpus
 from model.decode import generate
 from model.errors import CheckpointError, CorpusError, TrainingError
 from model.evaluation import mean_loss
+from model.sampling import SamplingParams
 from model.training.optim import make_optimizers, schedule
 from model.training.presets import PRESETS
 from model.training.process import Process

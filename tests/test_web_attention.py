@@ -22,7 +22,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 
 from model.attention import Reading, read
-from model.config import MAX_SCORE_CHARS, MAX_VIEWER_WAITING
+from model.limits import MAX_SCORE_CHARS, MAX_VIEWER_WAITING
 from model.network.gpt import GPT
 from model.serving.admission import Admission
 from model.serving.engine import Engine
@@ -161,8 +161,8 @@ def test_of_one_layer_with_one_head_likewise(tiny: Weights, make_model: Callable
     with serve(small) as served:
         first = told(served.url, text=TEXT)
         assert_as_captured(served.url, first, in_python(small, TEXT))
-        assert post(served.url, {"heads_off": [[0, 1]]})[1] == {"error": "There is no head 1 in layer 0: its heads are 0 alone."}
-        assert post(served.url, {"heads_off": [[1, 0]]})[1] == {"error": "There is no layer 1: the model's layers are 0 alone."}
+        assert post(served.url, {"heads_off": [[0, 1]]})[1] == {"error": "There is no head 1 in layer 0. Valid heads: only 0."}
+        assert post(served.url, {"heads_off": [[1, 0]]})[1] == {"error": "There is no layer 1. Valid layers: only 0."}
         off = told(served.url, text=TEXT, heads_off=[[0, 0]])
         assert_array_equal(floats(served.url, f"/attention/{off['key']}/head/0/0"), in_python(small, TEXT).weights[0, 0])
         assert off["loss"] != first["loss"]
@@ -369,12 +369,12 @@ def test_a_viewer_with_too_many_texts_is_refused_and_nobody_else(few_places: Non
         status, refusal = post(served.url, {"text": "y", "viewer": "hog"})
         assert (status, refusal) == (
             503,
-            {"error": f"{MAX_VIEWER_WAITING} of your texts are being read already. Try again when they are done."},
+            {"error": f"{MAX_VIEWER_WAITING} of your texts are already being read. Try again when they are done."},
         )
         stack.enter_context(Viewer(served.url, path="/attention")).send(text="y", viewer="other")
         time.sleep(0.3)
         status, refusal = post(served.url, {"text": "y", "viewer": "third"})
-        assert (status, refusal) == (503, {"error": f"{MAX_VIEWER_WAITING + 1} texts are being read already. Try again in a minute."})
+        assert (status, refusal) == (503, {"error": f"{MAX_VIEWER_WAITING + 1} texts are already being read. Try again in a minute."})
         served.held.set()
     wait_for(lambda: post(served.url, {"text": "y", "viewer": "hog"})[0] == 200)
 
@@ -417,8 +417,8 @@ NO_PAIRS = (
 PAIR = "A head to switch off must be a pair of whole numbers [layer, head], not "
 LIST = "The heads to switch off must be a list of pairs [layer, head], not "
 BAD = {
-    **{f"text {v}": (f'{{"text": {v}}}'.encode(), "The text must be a text.") for v in ("null", "5", "NaN", "1e400", "true", "[]", "{}")},
-    "too long": (json.dumps({"text": "x" * (MAX_SCORE_CHARS + 1)}).encode(), "The text has 12,001 characters; the most is 12,000."),
+    **{f"text {v}": (f'{{"text": {v}}}'.encode(), "The text must be a string.") for v in ("null", "5", "NaN", "1e400", "true", "[]", "{}")},
+    "too long": (json.dumps({"text": "x" * (MAX_SCORE_CHARS + 1)}).encode(), "The text has 12,001 characters; the maximum is 12,000."),
     "a text that grows": (json.dumps({"text": "…" * 9_000}).encode(), "The text has 27,000 characters"),
     "nothing known": (
         '{"text": "中文"}'.encode(),
@@ -426,10 +426,10 @@ BAD = {
     ),
     "nothing to see": (b'{"text": "\\ufeff"}', "There is no text to read."),
     "a lone surrogate": (b'{"text": "\\ud800"}', "There is no text to read. Left out"),
-    "a layer": (b'{"heads_off": [[0, 0], [6, 0]]}', "There is no layer 6: the model's layers are 0 to 5."),
-    "a head": (b'{"heads_off": [[5, 6]]}', "There is no head 6 in layer 5: its heads are 0 to 5."),
-    "a negative layer": (b'{"heads_off": [[-1, 0]]}', "There is no layer -1: "),
-    "a negative head": (b'{"heads_off": [[0, -1]]}', "There is no head -1 in layer 0: "),
+    "a layer": (b'{"heads_off": [[0, 0], [6, 0]]}', "There is no layer 6. Valid layers: 0 to 5."),
+    "a head": (b'{"heads_off": [[5, 6]]}', "There is no head 6 in layer 5. Valid heads: 0 to 5."),
+    "a negative layer": (b'{"heads_off": [[-1, 0]]}', "There is no layer -1. "),
+    "a negative head": (b'{"heads_off": [[0, -1]]}', "There is no head -1 in layer 0. "),
     "a huge layer": (b'{"heads_off": [[' + b"9" * 90 + b", 0]]}", "There is no layer 9999"),
     **{f"heads {v[:9]}": (f'{{"heads_off": {v}}}'.encode(), LIST) for v in ("null", "5", "NaN", '"0.1"', '{"0": 1}', "true", "9" * 4000)},
     **{f"head {v}": (f'{{"heads_off": [{v}]}}'.encode(), PAIR) for v in NO_PAIRS},
@@ -437,7 +437,7 @@ BAD = {
     "no object": (b"[]", "The body must be a JSON object."),
     "no JSON": (b"text=A", "The body is not valid JSON."),
     "a setting of another route": (b'{"text": "A", "length": 5}', "There is no setting 'length'."),
-    "a viewer's number": (b'{"text": "A", "viewer": 5}', "The viewer must be a text"),
+    "a viewer's number": (b'{"text": "A", "viewer": 5}', "The viewer must be a string"),
 }
 
 

@@ -22,7 +22,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.config import MAX_NEW_CHARS, MAX_PROMPT_CHARS, MAX_SCORE_CHARS, MAX_VIEWER_WAITING
+from model.limits import MAX_NEW_CHARS, MAX_PROMPT_CHARS, MAX_SCORE_CHARS, MAX_VIEWER_WAITING
 from model.network.gpt import GPT
 from model.serving import recent_requests
 from model.serving.admission import Admission
@@ -216,7 +216,7 @@ def test_next_names_what_it_leaves_out(url: str) -> None:
 
 
 def test_asking_what_comes_next_makes_no_generation_forgotten(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recent_requests, "MAX_RECORDS", 1)
+    monkeypatch.setattr(recent_requests, "MAX_RECENT_REQUESTS", 1)
     request = served.engine.submit("A", params())
     finished(request)
     for _ in range(3):
@@ -410,11 +410,11 @@ def test_a_viewer_with_too_many_texts_is_refused_and_nobody_else(few_places: Non
 
         for _ in range(MAX_VIEWER_WAITING):
             assert ask("hog")["vocab_size"] == V
-        error = "16 of your texts are being read already. Try again when they are done."
+        error = "16 of your texts are already being read. Try again when they are done."
         assert post(served.url, "/score", {"text": "A", "viewer": "hog"}) == (503, {"error": error})
         for viewer in "AB":
             assert ask(viewer)["vocab_size"] == V
-        error = "18 texts are being read already. Try again in a minute."
+        error = "18 texts are already being read. Try again in a minute."
         assert post(served.url, "/score", {"text": "A", "viewer": "C"}) == (503, {"error": error})
     served.held.set()
     time.sleep(0.3)
@@ -489,7 +489,7 @@ def bodies(path: str) -> dict[str, tuple[bytes, str]]:
     """What is sent, and what the refusal says."""
     name, most = NAMES[path], LIMITS[path]
     wrong = {
-        f"{name} {value}": (f'{{"{name}": {value}}}'.encode(), f"The {name} must be a text.")
+        f"{name} {value}": (f'{{"{name}": {value}}}'.encode(), f"The {name} must be a string.")
         for value in ("null", "5", "-1", "1e400", "NaN", "true", "[]", '["A"]', "{}", "9" * 4000)
     }
     too_long = {
@@ -505,8 +505,8 @@ def bodies(path: str) -> dict[str, tuple[bytes, str]]:
         "nested lists": (b"[" * 500_000, "The body is not valid JSON."),
         "no object": (b'"A"', "The body must be a JSON object."),
         "a setting of another route": (f'{{"{name}": "A", "length": 1}}'.encode(), "There is no setting 'length'."),
-        "a viewer's number": (f'{{"{name}": "A", "viewer": 5}}'.encode(), "The viewer must be a text of at most 64"),
-        "a viewer's long name": (json.dumps({name: "A", "viewer": "v" * (MAX_NAME_CHARS + 1)}).encode(), "The viewer must be a text"),
+        "a viewer's number": (f'{{"{name}": "A", "viewer": 5}}'.encode(), "The viewer must be a string of at most 64"),
+        "a viewer's long name": (json.dumps({name: "A", "viewer": "v" * (MAX_NAME_CHARS + 1)}).encode(), "The viewer must be a string"),
     }
 
 
@@ -520,7 +520,7 @@ BAD = {f"{path} {name}": (path, *bad) for path in NAMES for name, bad in bodies(
         "There is no text to read. Left out, because the model does not know them: ‘中’, ‘文’.",
     ),
     "a lone surrogate": ("/score", b'{"text": "\\ud800"}', "There is no text to read. Left out, because the model does not know them: "),
-    "a text that grows": ("/score", json.dumps({"text": "…" * 9_000}).encode(), "The text has 27,000 characters; the most is 12,000."),
+    "a text that grows": ("/score", json.dumps({"text": "…" * 9_000}).encode(), "The text has 27,000 characters; the maximum is 12,000."),
 }
 
 

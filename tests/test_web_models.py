@@ -19,12 +19,13 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 from starlette.routing import Mount, Route
 
-from model.attention import MEASURES
 from model.catalogue import NO_SUCH_MODEL, Catalogue
-from model.config import NO_HEADS, BigramConfig, GPTConfig, SamplingParams
+from model.config import NO_HEADS, BigramConfig, GPTConfig
+from model.head_measures import MEASURES
 from model.network import Network
 from model.network.gpt import GPT
 from model.network.ladder import Bigram
+from model.sampling import SamplingParams
 from model.serving import engine as engine_module
 from model.serving.engine import Engine
 from model.tokenizer import CharTokenizer
@@ -98,6 +99,8 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     save_tensors(runs / RUN / "best.safetensors", gpt(LETTERS, 2).state_dict(), {"step": 1200, "val_loss": 2.25})
     with pytest.MonkeyPatch.context() as patch, contextlib.ExitStack() as stack:
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        stack.callback(torch.set_num_threads, torch.get_num_threads())
+        torch.set_num_threads(1)  # of networks this small two threads make short work only where nothing else runs
         catalogue = Catalogue(weights, runs)
         engine = Engine(load_weights(weights / "first"), catalogue)
         stack.callback(engine.stop)
@@ -372,14 +375,14 @@ def test_a_change_of_the_default_under_load_loses_nothing(app: App) -> None:
 
     def swap() -> None:
         for key in itertools.cycle(vocabularies):
-            if ended.wait(0.005):
+            if ended.wait(0.02):
                 return
             app.engine.use(key)
 
     swapping = threading.Thread(target=swap)
     swapping.start()
     try:
-        for _ in range(3):
+        for _ in range(5):
             with contextlib.ExitStack() as stack:
                 viewers = [stack.enter_context(Viewer(app.url)) for _ in range(12)]
                 for number, viewer in enumerate(viewers):

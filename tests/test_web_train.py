@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from model.data import MAX_CORPUS_BYTES
+from model.limits import MAX_CORPUS_BYTES
 from model.serving.engine import Engine
 from model.weights import Weights, load_weights
 from tests.support.admin import PASSWORD, Admin, runs_ended, wait_for

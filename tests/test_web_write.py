@@ -20,9 +20,9 @@ import pytest
 from gradio_client import Client
 from starlette.types import Message
 
-from model.config import MAX_NEW_CHARS, MAX_PROMPT_CHARS, MAX_ROWS, MAX_SAMPLES, MAX_VIEWER_ROWS, MAX_WAITING_REQUESTS, SamplingParams
+from model.limits import MAX_NEW_CHARS, MAX_PROMPT_CHARS, MAX_ROWS, MAX_SAMPLES, MAX_VIEWER_ROWS, MAX_WAITING_REQUESTS
 from model.machine import in_fresh_thread
-from model.sampling import dice, distribution
+from model.sampling import SamplingParams, dice, distribution
 from model.serving.engine import Engine
 from model.serving.request import Request
 from model.weights import SHIPPED_WEIGHTS, Weights, load_weights
@@ -31,8 +31,7 @@ from tests.support.server import health
 from tests.support.viewing import IDLE, PATIENCE_S, SOON_S, Viewer, answer, texts_of, wait_until, write
 from ui.web import stream as stream_module
 from ui.web.fields import MAX_NAME_CHARS
-from ui.web.progress import LOOK_S
-from ui.web.stream import LineStream
+from ui.web.stream import LOOK_S, LineStream
 from ui.web.write import lines
 
 SETTLED_S = 5.0  # what the engine has not done by then it will not do: it is full, with less memory than most have
@@ -584,7 +583,7 @@ def test_a_crowd_that_asks_at_once_is_served_or_refused_for_now(url: str) -> Non
         if status == 200:
             assert told.keys() == INTRODUCTION
         else:
-            assert told == {"error": "256 requests wait already. Try again in a minute."}
+            assert told == {"error": "256 requests are already waiting. Try again in a minute."}
     wait_until(IDLE, url)
     assert [len(text) for text in write(url, length=5)] == [5]
 

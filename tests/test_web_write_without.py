@@ -14,10 +14,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from model.config import MAX_ABLATION_CHARS, MAX_PROMPT_CHARS, MAX_VIEWER_WAITING, Head, SamplingParams
+from model.config import Head
 from model.decode import generate_cached
+from model.limits import MAX_ABLATION_CHARS, MAX_PROMPT_CHARS, MAX_VIEWER_WAITING
 from model.network.gpt import GPT
-from model.sampling import dice, distribution, draw
+from model.sampling import SamplingParams, dice, distribution, draw
 from model.serving.engine import Engine
 from model.serving.writer import WENT_WRONG
 from model.weights import Weights
@@ -182,7 +183,7 @@ def test_a_few_texts_are_written_at_once_and_too_many_of_one_viewer_refused(serv
     viewers[-1].send(prompt="A", length=1, viewer="one")
     response = viewers[-1]._http.getresponse()
     assert response.status == 503
-    assert json.loads(response.read())["error"].startswith(f"{MAX_VIEWER_WAITING} of your texts are being written already.")
+    assert json.loads(response.read())["error"].startswith(f"{MAX_VIEWER_WAITING} of your texts are already being written.")
     served.held.set()
     texts = [texts_of(viewer.rest()) for viewer in viewers[:-1]]
     assert texts == [[text_of(served.url, prompt="A", seed=5, length=12, viewer="two")]] * MAX_VIEWER_WAITING
@@ -204,9 +205,9 @@ def test_a_network_that_fails_is_reported(served: Served, caplog: pytest.LogCapt
 # What is refused.
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
-    "no such layer": ({"heads_off": [[6, 0]]}, "There is no layer 6: the model's layers are 0 to 5."),
-    "a negative layer": ({"heads_off": [[-1, 0]]}, "There is no layer -1: the model's layers are 0 to 5."),
-    "no such head": ({"heads_off": [[0, 0], [2, 6]]}, "There is no head 6 in layer 2: its heads are 0 to 5."),
+    "no such layer": ({"heads_off": [[6, 0]]}, "There is no layer 6. Valid layers: 0 to 5."),
+    "a negative layer": ({"heads_off": [[-1, 0]]}, "There is no layer -1. Valid layers: 0 to 5."),
+    "no such head": ({"heads_off": [[0, 0], [2, 6]]}, "There is no head 6 in layer 2. Valid heads: 0 to 5."),
     "a head by name": ({"heads_off": [["0", "2"]]}, "A head to switch off must be a pair of whole numbers [layer, head], not "),
     "a head of three": ({"heads_off": [[0, 1, 2]]}, "A head to switch off must be a pair of whole numbers [layer, head], not "),
     "a head that is true": ({"heads_off": [[True, 0]]}, "A head to switch off must be a pair of whole numbers [layer, head], not "),
@@ -214,16 +215,16 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "a huge head": ({"heads_off": [[0, 10**90]]}, "There is no head 1000"),
     "heads as a text": ({"heads_off": "0.2"}, "The heads to switch off must be a list of pairs [layer, head], not '0.2'."),
     "no heads at all": ({"heads_off": None}, "The heads to switch off must be a list of pairs [layer, head], not None."),
-    "too long": ({"length": MAX_ABLATION_CHARS + 1}, "length must be between 1 and 300 where heads can be off, not 301."),
+    "too long": ({"length": MAX_ABLATION_CHARS + 1}, "length must be between 1 and 300 when heads are switched off, not 301."),
     "far too long": ({"length": 10**9}, "length must be between 1 and 2,000, not 1000000000."),
     "of no length": ({"length": 0}, "length must be between 1 and 2,000, not 0."),
     "too hot": ({"temperature": 2.1}, "temperature must be between 0 and 2, not 2.1."),
     "no temperature": ({"temperature": float("nan")}, "temperature must be between 0 and 2, not nan."),
     "a seed in words": ({"seed": "seven"}, "The seed must be a whole number, or empty for a new one each time, not 'seven'."),
-    "no prompt": ({"prompt": 5}, "The prompt must be a text."),
-    "a long prompt": ({"prompt": "x" * (MAX_PROMPT_CHARS + 1)}, "The prompt has 10,001 characters; the most is 10,000."),
+    "no prompt": ({"prompt": 5}, "The prompt must be a string."),
+    "a long prompt": ({"prompt": "x" * (MAX_PROMPT_CHARS + 1)}, "The prompt has 10,001 characters; the maximum is 10,000."),
     "samples": ({"samples": 2}, "There is no setting 'samples'."),
-    "a viewer's number": ({"viewer": 5}, "The viewer must be a text"),
+    "a viewer's number": ({"viewer": 5}, "The viewer must be a string"),
 }
 
 

@@ -128,10 +128,10 @@ def test_weights_know_the_table_of_their_heads(folder: Path, caplog: pytest.LogC
         (lambda table: table["heads"].pop(), "it does not list each head of the network once, in order"),
         (lambda table: table["heads"].reverse(), "it does not list each head of the network once, in order"),
         (lambda table: table["heads"][2].pop("worth"), "it lacks 'worth'"),
-        (lambda table: table["heads"][2].update(worth="0.5"), "it has a loss that is no number"),
-        (lambda table: table["heads"][2].update(loss=float("nan")), "it has a loss that is no number"),
-        (lambda table: table.update(loss=None), "it has a loss that is no number"),
-        (lambda table: table["heads"][0].update(label=None), "it has a label that is no text"),
+        (lambda table: table["heads"][2].update(worth="0.5"), "it contains a loss that is not a finite number"),
+        (lambda table: table["heads"][2].update(loss=float("nan")), "it contains a loss that is not a finite number"),
+        (lambda table: table.update(loss=None), "it contains a loss that is not a finite number"),
+        (lambda table: table["heads"][0].update(label=None), "it contains a label that is not a string"),
     ],
 )
 def test_a_table_of_heads_that_is_none_of_theirs_is_left_out_with_a_warning(
@@ -143,7 +143,7 @@ def test_a_table_of_heads_that_is_none_of_theirs_is_left_out_with_a_warning(
     assert load_weights(folder).heads is None
     (record,) = caplog.records
     assert re.search(
-        rf"heads\.json is left out: {re.escape(reason)}.*\. Measure again with: python -m model heads --weights ", record.message
+        rf"heads\.json is ignored: {re.escape(reason)}.*\. Measure again with: python -m model heads --weights ", record.message
     )
 
 
@@ -152,11 +152,11 @@ def test_a_damaged_table_of_heads_is_left_out_with_a_warning(folder: Path, caplo
     (folder / "heads.json").write_bytes(content)
     assert load_weights(folder).heads is None
     assert len(caplog.records) == 1
-    assert "heads.json is left out: " in caplog.text
+    assert "heads.json is ignored: " in caplog.text
 
 
 def test_a_missing_folder_is_named_with_what_belongs_there(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"There is no folder .*nowhere\. Give one with model\.safetensors and config\.json"):
+    with pytest.raises(CheckpointError, match=r"There is no folder .*nowhere\. Use one with model\.safetensors and config\.json"):
         load_weights(tmp_path / "nowhere")
 
 
@@ -225,11 +225,11 @@ def put_inf(tensors: dict[str, Tensor]) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (rename, "lacks transformer.wte.weight (1 tensors missing, 1 unknown)"),
-        (drop, "lacks transformer.h.1.mlp.c_fc.weight (1 tensors missing, 0 unknown)"),
-        (add, "has transformer.h.2.ln_1.weight, which the network does not know"),
-        (reshape, "transformer.wpe.weight has shape (8, 32), config.json asks for (16, 32)"),
-        (transpose, "transformer.h.0.attn.c_attn.weight has shape (32, 96), config.json asks for (96, 32)"),
+        (rename, "lacks transformer.wte.weight (1 tensors missing, 1 unexpected)"),
+        (drop, "lacks transformer.h.1.mlp.c_fc.weight (1 tensors missing, 0 unexpected)"),
+        (add, "has transformer.h.2.ln_1.weight, which the network does not have"),
+        (reshape, "transformer.wpe.weight has shape (8, 32), but config.json requires (16, 32)"),
+        (transpose, "transformer.h.0.attn.c_attn.weight has shape (32, 96), but config.json requires (96, 32)"),
         (put_nan, "transformer.h.0.mlp.c_fc.weight has values that are not finite"),
         (put_inf, "transformer.ln_f.weight has values that are not finite"),
     ],
@@ -308,7 +308,7 @@ def test_a_full_disk_leaves_the_old_file_whole(small_disk: Path) -> None:
     tensors = {"wte": torch.arange(20_000, dtype=torch.int16)}  # 40 kB: the disk holds one copy, not two
     save_tensors(path, tensors)
     before = path.read_bytes()
-    with pytest.raises(CheckpointError, match=r"model\.safetensors could not be written\. The disk is full.*untouched"):
+    with pytest.raises(CheckpointError, match=r"model\.safetensors could not be written\. The disk is full.*unchanged"):
         save_tensors(path, {"wte": tensors["wte"] + 1})
     assert path.read_bytes() == before
     assert list(small_disk.iterdir()) == [path]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from model.config import MAX_WAITING_WORK
 from model.errors import BusyError
+from model.limits import MAX_WAITING_WORK
 from model.serving.work_queue import Work, WorkQueue
 from model.weights import Weights
 
@@ -42,7 +42,7 @@ def test_a_full_queue_refuses_until_work_is_cancelled(tiny: Weights) -> None:
     queue, several = WorkQueue(), [Work(lambda _: None, tiny) for _ in range(MAX_WAITING_WORK)]
     for work in several:
         queue.add(work)
-    with pytest.raises(BusyError, match=r"64 pieces of work wait already\. Try again"):
+    with pytest.raises(BusyError, match=r"64 other requests are already waiting\. Try again"):
         queue.add(Work(lambda _: None, tiny))
     assert several[40].future.cancel()
     last: Work[None] = Work(lambda _: None, tiny)

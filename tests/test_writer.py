@@ -17,14 +17,14 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from torch import Tensor
 
-from model.config import MAX_ROWS, MAX_SAMPLES, MAX_STEP_ROWS, MAX_VIEWER_ROWS, SamplingParams
 from model.decode import generate
+from model.limits import MAX_ROWS, MAX_SAMPLES, MAX_STEP_ROWS, MAX_VIEWER_ROWS
 from model.network import kv_cache
 from model.network.gpt import GPT
 from model.network.kv_cache import Rows
 from model.network.step_graph import StepGraph
 from model.precision import set_up_writing
-from model.sampling import dice
+from model.sampling import SamplingParams, dice
 from model.serving import writer as writer_module
 from model.serving.request import DONE, FAILED, RUNNING, STOPPED, WAITING, Request
 from model.serving.scheduler import SeatMap
@@ -542,7 +542,7 @@ def test_a_request_that_fails_fails_alone(
     assert fault.passes
     assert bad.progress().state == FAILED
     assert bad.progress().error == WENT_WRONG
-    assert "please try again" in WENT_WRONG
+    assert "Please try again" in WENT_WRONG
     assert caplog.text.count(f"request {bad.number} failed") == 1
     assert "0xdeadbeef" not in WENT_WRONG  # for the log, not for the class
     assert ("0xdeadbeef" in caplog.text) is (harm is raises)

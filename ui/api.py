@@ -6,9 +6,8 @@ from collections.abc import AsyncIterator
 
 import gradio as gr
 
-from model.config import SamplingParams
 from model.errors import SoliloquyError
-from model.sampling import draw_seed
+from model.sampling import SamplingParams, draw_seed
 from model.serving.engine import Engine
 from model.serving.request import Request
 from model.weights import Weights

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from model.config import SamplingParams
+from model.sampling import SamplingParams
 from model.serving.engine import Engine
 from model.weights import SHIPPED_WEIGHTS, Weights, load_weights
 from ui.web.loading import precision_of

@@ -12,7 +12,7 @@ from starlette.requests import Request as HTTPRequest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from model.catalogue import Catalogue
-from model.data import MAX_CORPUS_BYTES
+from model.limits import MAX_CORPUS_BYTES
 from model.serving.engine import Engine
 from model.training.jobs import Jobs
 from ui.files import read, styles

@@ -1,7 +1,7 @@
-"""What every network offers, so that the rest of the project can write with it, train it and show it.
+"""The interface of all networks: what writing, training and display need from them.
 
-A network is one `nn.Module` with one `forward` for training, writing, capture and ablation. `model.network.kinds` lists those that
-exist. Networks differ in what they keep (`keeps_cache`) and in what they can show (`shows`).
+A network is an `nn.Module` with a single `forward` for training, writing, capture and ablation. `model.network.kinds` lists all kinds
+of networks. They differ in whether they use a key/value cache (`keeps_cache`) and in what they can show (`shows`).
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from model.errors import ParameterError
 if TYPE_CHECKING:
     from model.network.kv_cache import KVCache, Rows
 
-ATTENTION, LENS, HEADS = "attention", "lens", "heads"  # what a network can show: its weights, its layers' bets, itself with heads off
+ATTENTION, LENS, HEADS = "attention", "lens", "heads"  # what a network can show: attention weights, the logit lens, ablation of heads
 
 
 @dataclass
 class Capture:
-    """Pass one to `Network.forward` to collect what the pass computes.
+    """Collects intermediate results of a forward pass. Pass an instance to `Network.forward` to have it filled.
 
     Attributes:
-        attention: for each layer the weights after softmax, (B, n_head, T, n_keys), in float32 whatever the model multiplies in: they
-            are computed, and multiplied with the values, in float32.
-        queries: for each layer, (B, n_head, T, head_dim), before scaling.
-        keys: for each layer, (B, n_head, n_keys, head_dim).
-        stream: the residual stream after the embeddings and after each block, n_layer + 1 times (B, T, C). `GPT.logits` of
+        attention: attention weights after softmax, one (B, n_head, T, n_keys) per layer. They are computed, and multiplied by the
+            values, in float32 whatever the model's precision.
+        queries: queries before scaling, one (B, n_head, T, head_dim) per layer.
+        keys: keys, one (B, n_head, n_keys, head_dim) per layer.
+        stream: the residual stream after the embeddings and after each block, n_layer + 1 tensors of (B, T, C). `GPT.logits` of
             one of them is the logit lens (nostalgebraist, "interpreting GPT: the logit lens", 2020).
     """
 
@@ -42,13 +42,13 @@ class Capture:
 
 
 class Network(nn.Module):
-    """The base of all networks.
+    """Base class of all networks.
 
     Attributes:
-        config: its shape.
-        keeps_cache: whether `forward` takes a key/value cache. Without one, each new character costs a pass over the window.
-        shows: which of ATTENTION, LENS and HEADS it can show.
-        compute_dtype: the precision of matrix products; None uses the parameters' own.
+        config: the network's shape.
+        keeps_cache: whether `forward` accepts a key/value cache. Without one, each new character costs a pass over the window.
+        shows: the subset of ATTENTION, LENS and HEADS that the network can show.
+        compute_dtype: the precision of matrix products; None for the parameters' dtype.
     """
 
     config: NetworkConfig
@@ -69,32 +69,36 @@ class Network(nn.Module):
         """Logits of the next character at every position.
 
         Args:
-            ids: (B, T), characters as numbers. With a cache they follow what is cached, row by row.
-            cache: keys and values of earlier characters; the new ones are added to it.
-            capture: filled with what the pass computes.
-            heads_off: heads whose output is replaced by zero; their weights are captured all the same.
-            generator: for dropout, which acts in training mode only.
-            last_only: logits of the last position alone.
+            ids: ids of characters, (B, T). With a cache, each row continues the cached characters of the same row.
+            cache: keys and values of earlier characters; those of the new characters are added.
+            capture: filled with intermediate results of the pass.
+            heads_off: heads whose output is set to zero; their weights are still captured.
+            generator: random number generator for dropout, which is active only in training mode.
+            last_only: whether to compute the logits of only the last position.
 
         Returns:
             (B, T, V) in float32, or (B, 1, V) with last_only.
 
         Raises:
-            ValueError: more characters than the block holds.
+            ValueError: the characters do not fit in the block.
             ParameterError: a head in `heads_off` does not exist, or the network cannot show what `capture` asks for.
         """
         raise NotImplementedError
 
     def pack(self, in_blocks: bool = False) -> Network:
-        """Prepares the matrices for writing (see `model.network.linear`); the parameters must not change afterwards."""
+        """Prepares the matrices for writing (see `model.network.linear`). The parameters must not change afterwards.
+
+        Args:
+            in_blocks: whether to multiply a fixed number of rows at a time.
+        """
         return self
 
     def make_cache(self, seats: int) -> KVCache:
-        """An empty cache for up to `seats` texts. Only for networks that keep one."""
+        """An empty cache for up to `seats` texts, for networks with `keeps_cache`."""
         raise NotImplementedError
 
     def cache_bytes_per_seat(self) -> int:
-        """Memory that one text takes in the cache once its block is full; 0 for networks without a cache."""
+        """Bytes that a text with a full block takes in the cache; 0 for networks without a cache."""
         return 0
 
     @property
@@ -103,23 +107,23 @@ class Network(nn.Module):
 
     @property
     def dtype(self) -> torch.dtype:
-        """The precision that matrices are multiplied in."""
+        """The precision of matrix products."""
         return self.compute_dtype or next(self.parameters()).dtype
 
     def n_params(self) -> int:
-        """Number of parameters; shared ones count once."""
+        """Number of parameters, counting shared ones once."""
         return sum(parameter.numel() for parameter in self.parameters())
 
     @staticmethod
     def floats_per_char(config: NetworkConfig) -> int:
-        """Numbers that a training pass keeps per character for the backward pass, estimated from above."""
+        """Upper estimate of the numbers that a training pass stores per character for the backward pass."""
         raise NotImplementedError
 
     def refuse_attention(self, cache: object, capture: object, heads_off: Collection[Head]) -> None:
-        """For networks that have neither cache nor heads.
+        """Rejects arguments that a network without cache and heads cannot use.
 
         Raises:
-            ParameterError: one of them is asked for.
+            ParameterError: one of the arguments is given.
         """
         if cache is not None or capture is not None or heads_off:
             raise ParameterError(NO_HEADS)

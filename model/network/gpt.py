@@ -1,21 +1,21 @@
-"""The network: GPT-2 as in nanoGPT, at the size of a lecture.
+"""The GPT: GPT-2 as in nanoGPT, at the size used in the lecture.
 
-Learned positions, pre-LayerNorm, exact GELU, no biases, and an output head tied to the token embedding. Names follow nanoGPT
-(`transformer.h.0.attn.c_attn.weight`, ...), so that weights move to and from nanoGPT and Hugging Face's `GPT2LMHeadModel`.
+Learned position embeddings, pre-LayerNorm, exact GELU, no biases, and an output head tied to the token embedding. Names follow nanoGPT
+(`transformer.h.0.attn.c_attn.weight`, ...), so that weights can be exchanged with nanoGPT and Hugging Face's `GPT2LMHeadModel`.
 
 Source: A. Karpathy, "Let's build GPT: from scratch, in code, spelled out" and nanoGPT; Radford et al., "Language Models are
 Unsupervised Multitask Learners" (2019). Departures:
 
-- Dropout is "locked": one mask per row and channel, shared along time (Gal and Ghahramani 2016; Merity et al. 2017), on the
-  embeddings and on both branches of every block. It regularises and costs nothing measurable; a mask per
-  character and attention weight costs a CPU more than the network does.
-- Parameters keep their precision and are cast where they are used, so that training holds float32 weights and multiplies in
-  bfloat16, without a second copy.
+- Dropout is "locked": one mask per row and channel, shared across time steps (Gal and Ghahramani 2016; Merity et al. 2017), on the
+  embeddings and on both branches of every block. It regularises at no measurable cost. On a CPU, a mask per character and per attention
+  weight costs more than the network itself.
+- Parameters keep their precision and are cast where they are used, so that training keeps float32 weights and multiplies in
+  bfloat16 without a second copy.
 
-The blocks' modules are called straight (`__call__ = forward`), without PyTorch's hooks, which nothing here needs: what a pass
-computes on its way is handed out by `Capture`. While one row decodes, those calls would cost a tenth of the time.
+The modules of a block bypass PyTorch's hooks (`__call__ = forward`). Nothing here needs hooks: `Capture` collects intermediate results.
+When a single row is decoded, the hooks would take a tenth of the time.
 
-Shapes: B rows, T characters, C channels (n_embd), V vocabulary, n_keys characters looked at, head_dim = C / n_head.
+Shapes: B rows, T characters, C channels (n_embd), V vocabulary, n_keys keys, head_dim = C / n_head.
 """
 
 from __future__ import annotations
@@ -37,20 +37,20 @@ from model.network.linear import Linear, Product, packed
 
 @dataclass
 class Pass:
-    """What the blocks of one forward pass share."""
+    """State shared by the blocks of one forward pass."""
 
     slots: Slots | None
     capture: Capture | None
     heads_off: Collection[Head]
-    dropout: float  # 0 unless training
+    dropout: float  # 0 outside training
     generator: torch.Generator | None
 
     def drop(self, x: Tensor) -> Tensor:
-        """Dropout, where there is any: while training."""
+        """Applies dropout during training."""
         return locked_dropout(x, self.dropout, self.generator) if self.dropout else x
 
     def branch(self, stream: Tensor, linear: Linear, x: Tensor) -> Tensor:
-        """The residual stream with what a branch adds to it through its last matrix."""
+        """Projects the output of a branch with the branch's last matrix and adds it to the residual stream."""
         return stream + self.drop(linear(x)) if self.dropout else linear(x, plus=stream)
 
 
@@ -70,18 +70,22 @@ class LayerNorm(nn.Module):
 
 
 def locked_dropout(x: Tensor, p: float, generator: torch.Generator | None) -> Tensor:
-    """Drops channels for a whole row at once, (B, T, C). The random numbers come from the generator that is passed in."""
+    """Dropout with one mask per row and channel, shared across time steps, (B, T, C).
+
+    Args:
+        generator: random number generator; None for PyTorch's default.
+    """
     keep = torch.empty(x.shape[0], 1, x.shape[2], dtype=x.dtype, device=x.device)
     return x * keep.bernoulli_(1 - p, generator=generator).div_(1 - p)
 
 
 def causal_mask(n: int, like: Tensor) -> Tensor:
-    """0 on and under the diagonal, -inf above it, (n, n)."""
+    """0 on and below the diagonal, -inf above it, (n, n)."""
     return torch.full((n, n), -torch.inf, dtype=like.dtype, device=like.device).triu_(1)
 
 
 def explicit_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Attention step by step, as the lecture writes it: (B, n_head, T, head_dim) and the weights, (B, n_head, T, n_keys)."""
+    """Attention step by step, as written in the lecture: the output, (B, n_head, T, head_dim), and the weights, (B, n_head, T, n_keys)."""
     scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)  # (B, n_head, T, n_keys)
     weights = torch.softmax(scores + (causal_mask(q.shape[2], q) if mask is None else mask), dim=-1)
     return weights @ v, weights
@@ -119,17 +123,17 @@ class CausalSelfAttention(nn.Module):
     __call__ = forward
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, capture: Capture | None) -> Tensor:
-        """One of two equal ways: step by step where the weights are wanted, fused where only the result is.
+        """Computes attention step by step if the weights are captured, and with PyTorch's fused kernel otherwise.
 
-        On a CPU in bfloat16 the fused attention's backward pass takes over twice as long as the plain one (0.65 s beside 0.24 s for
-        a step of 64 x 256 characters on two cores, PyTorch 2.13).
+        Training on a CPU is an exception: in bfloat16, the backward pass of the fused kernel takes more than twice as long as the explicit
+        one (0.65 s against 0.24 s for a step of 64 x 256 characters on two cores, PyTorch 2.13).
         """
         training_on_cpu = torch.is_grad_enabled() and q.device.type == "cpu"
         if capture is None and not training_on_cpu:
             return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None)
         if capture is None:
             return explicit_attention(q, k, v, mask)[0]
-        # The fused way adds up in float32 and takes its softmax there too: bfloat16 would show weights that nobody uses.
+        # The fused kernel computes its sums and its softmax in float32; weights in bfloat16 would differ from the ones it uses.
         y, weights = explicit_attention(q.float(), k.float(), v.float(), mask)
         capture.attention.append(weights)
         capture.queries.append(q)
@@ -138,7 +142,7 @@ class CausalSelfAttention(nn.Module):
 
 
 class MLP(nn.Module):
-    """Feed-forward: four times as wide, exact GELU, and back."""
+    """Feed-forward network: expansion to four times the width, exact GELU, projection back."""
 
     def __init__(self, config: GPTConfig):
         super().__init__()
@@ -152,7 +156,7 @@ class MLP(nn.Module):
 
 
 class Block(nn.Module):
-    """Communication, then computation, each beside a residual connection."""
+    """Transformer block: communication, then computation, each with a residual connection."""
 
     def __init__(self, config: GPTConfig, layer: int):
         super().__init__()
@@ -169,7 +173,7 @@ class Block(nn.Module):
 
 
 class Transformer(nn.Module):
-    """Embeddings, blocks and the last norm, under nanoGPT's names."""
+    """Embeddings, blocks and the final LayerNorm, with nanoGPT's names."""
 
     def __init__(self, config: GPTConfig):
         super().__init__()
@@ -183,8 +187,8 @@ class GPT(Network):
     """A character-level GPT.
 
     Args:
-        config: its shape.
-        generator: draws the first weights; None takes PyTorch's own.
+        config: the network's shape.
+        generator: random number generator for the initial weights; None for PyTorch's default.
     """
 
     config: GPTConfig
@@ -200,7 +204,8 @@ class GPT(Network):
 
     @torch.no_grad()
     def _init_weights(self, generator: torch.Generator | None) -> None:
-        """GPT-2's start: deviation 0.02, smaller on the way into the residual stream so that its sum keeps its size."""
+        """GPT-2's initialisation: standard deviation 0.02, and less for projections into the residual stream, so that the stream's
+        magnitude does not grow with depth."""
         for name, parameter in self.named_parameters():
             if parameter.dim() == 2:
                 into_residual = name.endswith("c_proj.weight")
@@ -215,21 +220,17 @@ class GPT(Network):
         return KVCache.bytes_per_seat(self.config, self.dtype)
 
     def pack(self, in_blocks: bool = False) -> GPT:
-        """Packs the matrices for writing (see `model.network.linear`); the parameters must not change afterwards.
-
-        Args:
-            in_blocks: always multiply the same number of rows at once.
-        """
+        """As `Network.pack`."""
         for module in self.modules():
             if isinstance(module, Linear):
                 module.product = packed(module.weight, in_blocks)
-            # Attributes that a module keeps in its registers are looked up in Python; one row's step spends 50 us on that.
+            # nn.Module looks up submodules and parameters in Python code, which takes 50 us of a step with one row.
             vars(module).update(module._modules | module._parameters)
         self._head = packed(self.transformer.wte.weight, in_blocks)
         return self
 
     def _apply(self, *arguments: Any, **settings: Any) -> GPT:
-        """Moving the parameters, or casting them, leaves no packed copy behind."""
+        """Discards the packed matrices when the parameters are moved or cast."""
         self._head = None
         for module in self.modules():
             for name in (*module._modules, *module._parameters):
@@ -248,8 +249,8 @@ class GPT(Network):
     ) -> Tensor:
         """As `Network.forward`."""
         T = ids.shape[1]
-        if T > self.config.block_size:  # noqa: SIM300 (T is no constant)
-            raise ValueError(f"{T} characters do not fit a block of {self.config.block_size}")
+        if T > self.config.block_size:  # noqa: SIM300 (T is not a constant)
+            raise ValueError(f"{T} characters do not fit in a block of {self.config.block_size}")
         if heads_off:
             heads_off = check_heads(heads_off, self.config)
         slots = cache.reserve(T) if cache is not None else None
@@ -267,7 +268,7 @@ class GPT(Network):
         return self.logits(x[:, -1:] if last_only and T > 1 else x)  # (B, T, V)
 
     def logits(self, stream: Tensor) -> Tensor:
-        """Logits of the next character from a residual stream, (..., C) to (..., V) in float32: the last norm, then the head."""
+        """Logits of the next character from a residual stream, (..., C) to (..., V) in float32: final LayerNorm, then output head."""
         x = self.transformer.ln_f(stream)
         logits = self._head(x, False, None) if self._head else F.linear(x, self.transformer.wte.weight.to(x.dtype))
         return logits.float()

@@ -1,4 +1,4 @@
-"""The networks that exist, by the name that stands as "kind" in a `config.json`. A file without one is a GPT's."""
+"""The kinds of networks, by the value of "kind" in `config.json`. A file without "kind" describes a GPT."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from model.network.ladder import Bigram
 
 @dataclass(frozen=True)
 class Kind:
-    """A network and its settings."""
+    """A kind of network: its config class and its network class."""
 
     config: type[NetworkConfig]
     network: type[Network]
@@ -25,20 +25,20 @@ KINDS = {GPT_KIND: Kind(GPTConfig, GPT), "bigram": Kind(BigramConfig, Bigram)}
 
 
 def kind_of(config: NetworkConfig) -> str:
-    """The name of a shape's kind."""
+    """The kind of network that a config describes, a key of `KINDS`."""
     return next(name for name, kind in KINDS.items() if type(config) is kind.config)
 
 
 def make_network(config: NetworkConfig, generator: torch.Generator | None = None) -> Network:
-    """A network of this shape with first weights.
+    """Creates a network of this shape with initial weights.
 
     Args:
-        generator: draws the weights; None takes PyTorch's own.
+        generator: random number generator for the weights; None for PyTorch's default.
     """
     return KINDS[kind_of(config)].network(config, generator)
 
 
 def count_parameters(config: NetworkConfig) -> int:
-    """Parameters of a network of this shape, without making it."""
+    """Number of parameters of a network of this shape, without allocating them."""
     with torch.device("meta"):
         return make_network(config).n_params()

@@ -1,10 +1,11 @@
-"""Keys and values of the rows being decoded, with a position for each row.
+"""The key/value cache of the rows being decoded. Each row has its own position.
 
-A row is one text under way, and the seat it takes in the cache is its own until it leaves. Rows need not be in step: each has
-its own number of cached characters, and attention is masked to it. The network asks the `Slots` of a step where its
-characters stand, stores their keys and values there and gets all that the rows have so far; it knows nothing else of decoding.
+A row is one text being written. It occupies a seat in the cache until it leaves. Rows need not be in step: each has its own number of
+cached characters, and attention is masked to them. The `Slots` of a step give the network the positions of the new characters, store
+their keys and values, and return all keys and values of the rows so far. The network knows nothing else about decoding.
 
-A decoding step of one row spends as long in Python as in the matrices, so views are made once a step and not once a layer.
+A decoding step of one row spends as much time in Python as in matrix products, so views are created once per step rather than once
+per layer.
 """
 
 from __future__ import annotations
@@ -22,23 +23,23 @@ from model.config import GPTConfig
 
 Seats = NDArray[np.int64]
 
-# Keys are read in whole blocks of this many, the surplus masked out: a sum over padded keys comes out the same to the last
-# bit whatever else is decoded, which a seed's promise of the same text rests on. (With blocks of 8 it does not.)
+# Keys are read in whole blocks of this size, with the surplus masked out. A sum over padded keys is then bit-identical whatever else is
+# decoded, so that a seed always gives the same text. (With blocks of 8 it is not.)
 KEY_BLOCK = 16
 
-# Rows of unlike lengths either share one call of attention, which reads as many keys for all as the longest row has, or take
-# one call more, which costs as long as reading this many keys (two cores, 6 heads of 64 channels in bfloat16: 15 us).
+# Rows of different lengths either share one attention call, which reads as many keys for each row as the longest row has, or use
+# an additional call, which takes as long as reading this many keys (two cores, 6 heads of 64 channels in bfloat16: 15 us).
 CALL_COST = 160
 
 
 @dataclass(frozen=True)
 class Span:
-    """Rows of a step that sit side by side and share one call of attention.
+    """Rows of a step in adjacent seats that share one attention call.
 
     Attributes:
-        rows: which rows of the step.
-        keys, values: of each layer, (rows, n_head, n_keys, head_dim).
-        mask: added to the scores, (rows or 1, 1, n_new, n_keys), 0 where a character may look and -inf where not.
+        rows: indices of the rows in the step.
+        keys, values: one (rows, n_head, n_keys, head_dim) per layer.
+        mask: added to the scores, (rows or 1, 1, n_new, n_keys): 0 for keys that a query can attend to, -inf for the others.
     """
 
     rows: slice
@@ -51,20 +52,20 @@ class KVCache:
     """Keys and values of up to `seats` texts.
 
     Attributes:
-        lengths: characters cached in each seat, (seats,), an int64 array. A caller may lower an entry to forget.
+        lengths: number of cached characters in each seat, an int64 array, (seats,). Lowering an entry drops the last characters.
     """
 
     def __init__(self, config: GPTConfig, seats: int, dtype: torch.dtype, device: torch.device | str = "cpu"):
         shape = (config.n_layer, 2, seats, config.n_head, config.block_size, config.n_embd // config.n_head)
         self.data = _zeros(shape, dtype, torch.device(device))
-        # Row p: what a character at position p may look at.
+        # Row p is the mask of a query at position p.
         self.visible = torch.full((config.block_size, config.block_size), -torch.inf, dtype=dtype, device=device).triu_(1)
         self.lengths = np.zeros(seats, dtype=np.int64)
         self._all = np.arange(seats)
 
     @staticmethod
     def bytes_per_seat(config: GPTConfig, dtype: torch.dtype) -> int:
-        """What one row takes once its block is full."""
+        """Bytes that a row with a full block takes."""
         return 2 * config.n_layer * config.block_size * config.n_embd * dtype.itemsize
 
     @property
@@ -72,7 +73,7 @@ class KVCache:
         return self.data.shape[4]
 
     def rows(self, seats: Seats | Sequence[int]) -> Rows:
-        """The rows in some seats, in ascending order, as a cache that the network can be given."""
+        """A view of the rows in some seats, in ascending order, that can be passed to the network as its cache."""
         return Rows(self, np.asarray(seats, dtype=np.int64))
 
     def row(self, seat: int) -> Rows:
@@ -80,27 +81,27 @@ class KVCache:
         return self.rows([seat])
 
     def reserve(self, n_new: int) -> Slots:
-        """Room for `n_new` more characters in every seat."""
+        """Reserves space for `n_new` more characters in every seat."""
         return Rows(self, self._all).reserve(n_new)
 
     def share_row(self, source: int, seats: Seats | Sequence[int]) -> None:
-        """Copies one row's characters to other seats: a prompt is encoded once and continued many times."""
+        """Copies one row to other seats, so that a prompt continued several times is read only once."""
         length = int(self.lengths[source])
         chosen = torch.as_tensor(np.asarray(seats), device=self.data.device)
         self.data[:, :, chosen, :, :length] = self.data[:, :, source : source + 1, :, :length]
         self.lengths[seats] = length
 
     def clear(self, seat: int) -> None:
-        """Wipes a seat: what is masked out is multiplied by zero, and a value that is no number would survive that."""
+        """Sets a seat to zero. Masked values are multiplied by zero, which NaN and infinity would survive."""
         self.data[:, :, seat] = 0
         self.lengths[seat] = 0
 
 
 class Rows:
-    """Some rows of a cache.
+    """A view of some rows of a cache.
 
     Attributes:
-        seats: where they sit, ascending, (rows,).
+        seats: seats of the rows, ascending, (rows,).
     """
 
     def __init__(self, cache: KVCache, seats: Seats):
@@ -108,22 +109,22 @@ class Rows:
 
     @property
     def lengths(self) -> NDArray[np.int64]:
-        """Characters cached for each row, a copy."""
+        """Number of cached characters of each row (a copy)."""
         return self.cache.lengths[self.seats]
 
     def forget(self) -> None:
-        """The rows begin anew."""
+        """Empties the rows."""
         self.cache.lengths[self.seats] = 0
 
     def reserve(self, n_new: int) -> Slots:
-        """Room for `n_new` more characters in every row.
+        """Reserves space for `n_new` more characters in every row.
 
         Raises:
-            ValueError: a row would outgrow the block; the caller moves the window first.
+            ValueError: a row would exceed the block; the caller must move the window first.
         """
         lengths = self.lengths
         if (longest := int(lengths.max()) + n_new) > self.cache.block_size:
-            raise ValueError(f"{longest} characters do not fit a block of {self.cache.block_size}")
+            raise ValueError(f"{longest} characters do not fit in a block of {self.cache.block_size}")
         slots = Slots(self.cache, self.seats, lengths, n_new)
         self.cache.lengths[self.seats] += n_new
         return slots
@@ -133,10 +134,10 @@ Seen = tuple[slice, Tensor, Tensor, Tensor | None]
 
 
 class Slots:
-    """Where the `n_new` characters of one step stand in the cache.
+    """The places of one step's `n_new` characters in the cache.
 
     Attributes:
-        positions: (rows, n_new), or (1, n_new) where all rows are in step, on the cache's device.
+        positions: positions of the characters, (rows, n_new), or (1, n_new) if all rows are in step; on the cache's device.
     """
 
     def __init__(self, cache: KVCache, seats: Seats, lengths: NDArray[np.int64], n_new: int):
@@ -169,9 +170,11 @@ class Slots:
             room[:, self._seats, :, self.positions] = keys_values.permute(1, 3, 0, 2, 4)
 
     def seen(self, layer: int, keys_values: Tensor) -> list[Seen]:
-        """What the rows look at, their new characters included, in as many parts as there are spans: rows, keys and values, each
-        (rows, n_head, n_keys, head_dim), and the mask, None for rows that begin, which look at their own characters in
-        causal order. What lies past a row's own length is for the mask to hide.
+        """Keys and values that the rows attend to, including those of the new characters.
+
+        Returns:
+            for each span its rows, its keys and values, each (rows, n_head, n_keys, head_dim), and its mask. The mask hides keys beyond
+            a row's length; it is None for rows without cached characters, which use causal attention among their new characters.
         """
         if self._begins:
             return [(slice(None), keys_values[0], keys_values[1], None)]
@@ -188,8 +191,8 @@ def _padded(length: int, block_size: int) -> int:
 
 
 def _cuts(seats: list[int], n_keys: list[int]) -> list[int]:
-    """Where the rows of a step are cut into spans: where seats are not neighbours, and where sharing a call would cost more
-    than another call does. The first is 0, the last the number of rows."""
+    """Boundaries of the spans of a step. Spans end where seats are not adjacent, and where sharing a call would cost more than an
+    additional call. The first boundary is 0, the last is the number of rows."""
     cuts, begin, widest = [0], 0, n_keys[0]
     for i in range(1, len(seats)):
         grown = max(widest, n_keys[i])
@@ -202,7 +205,7 @@ def _cuts(seats: list[int], n_keys: list[int]) -> list[int]:
 
 
 def _zeros(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Zeros that take no memory on a CPU until they are written to, so that empty seats cost nothing."""
+    """Zeros that take no memory on a CPU until they are written, so that empty seats cost nothing."""
     if device.type != "cpu":
         return torch.zeros(shape, dtype=dtype, device=device)
     return torch.from_numpy(np.zeros(shape, dtype=f"i{dtype.itemsize}")).view(dtype)

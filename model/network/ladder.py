@@ -1,7 +1,7 @@
-"""The networks on the way to a GPT, as the lecture writes them.
+"""The lecture's ladder: the networks that lead up to a GPT.
 
-Source: A. Karpathy, "Let's build GPT: from scratch, in code, spelled out" (2023). Each keeps the lecture's names, and has the common
-`forward` of `model.network.Network`.
+Source: A. Karpathy, "Let's build GPT: from scratch, in code, spelled out" (2023). They keep the lecture's names and implement
+`model.network.Network`.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from model.network import Capture, Network
 
 
 class Bigram(Network):
-    """The lecture's first network: a table of logits. Row i holds what comes after character i, whatever came before it.
+    """The lecture's first network: a table of logits. Row i has the logits after character i, whatever precedes it.
 
     Args:
-        config: its shape.
-        generator: draws the first weights; None takes PyTorch's own.
+        config: the network's shape.
+        generator: random number generator for the initial weights; None for PyTorch's default.
     """
 
     config: BigramConfig
@@ -42,7 +42,7 @@ class Bigram(Network):
         generator: torch.Generator | None = None,
         last_only: bool = False,
     ) -> Tensor:
-        """As `Network.forward`. There is no cache, and there are no heads."""
+        """As `Network.forward`, without cache and heads."""
         self.refuse_attention(cache, capture, heads_off)
         return self.token_embedding_table(ids[:, -1:] if last_only else ids).float()  # (B, T, V)
 

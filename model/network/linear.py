@@ -1,18 +1,18 @@
-"""A matrix and its product with a text's channels, three ways.
+"""Linear layers with packed matrices for fast writing on a CPU.
 
-While a model learns, a product is PyTorch's own. While it writes on a CPU, matrices are packed once, ahead of time:
+In training, a matrix product is PyTorch's own. For writing on a CPU, matrices are packed once in advance:
 
-- in bfloat16 by oneDNN, which then also takes the activation or the sum with the residual stream into the same pass;
-- in float32 by FBGEMM, which holds the matrix in float16 and multiplies in float32: half of the memory to read, which is what a step
-  of few rows waits for. For matrices that float16 holds exactly, as it does shipped weights.
+- in bfloat16 by oneDNN, which also fuses the activation or the sum with the residual stream into the product;
+- in float32 by FBGEMM, which stores the matrix in float16 and multiplies in float32. That halves the memory traffic, which limits
+  steps with few rows. It is used only for matrices that float16 represents exactly, such as the shipped weights.
 
-Besides being faster, a row's product by a packed matrix is the same to the last bit however many rows there are, which PyTorch's own
-is not, and which a seed's promise of the same text rests on. `model.precision` checks that on the machine at hand; where it
-does not hold, `InBlocks` multiplies equal numbers of rows at a time.
+Packing also makes results reproducible: a row's product with a packed matrix is bit-identical for any number of rows, so that a seed
+always gives the same text. PyTorch's own product is not. `model.precision` checks this on the machine at hand; if it does not hold,
+`InBlocks` multiplies a fixed number of rows at a time.
 
-The operators are those that PyTorch's own compiler and dynamic quantisation call; where one is missing, the plain product stands in.
-Two cores with AMX, PyTorch 2.13, all 25 products of a step: 1 row 0.80 ms (float32 packed), 0.93 (bfloat16 packed), 0.85
-and 1.35 (plain); 64 rows 5.5, 1.5, 6.1 and 2.3.
+The operators are those used by PyTorch's compiler and its dynamic quantisation; if one is missing, PyTorch's own product is used.
+Time for all 25 products of a step, on two cores with AMX and PyTorch 2.13: 1 row 0.80 ms (float32 packed), 0.93 (bfloat16 packed), 0.85
+and 1.35 (PyTorch's own); 64 rows 5.5, 1.5, 6.1 and 2.3.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-ROW_BLOCK = 16  # rows in a block: enough for a matrix product to be one, few enough for one text alone
+ROW_BLOCK = 16  # rows per block: enough for an efficient matrix product, few enough for a single text
 
 
 class Product(Protocol):
@@ -35,12 +35,12 @@ class Product(Protocol):
 
 
 class Linear(nn.Linear):
-    """A matrix without bias that is cast to the precision of what it multiplies."""
+    """A linear layer without bias whose matrix is cast to the precision of the input."""
 
-    product: Product | None = None  # while a model writes
+    product: Product | None = None  # the packed matrix, while the model is used for writing
 
     def forward(self, x: Tensor, gelu: bool = False, plus: Tensor | None = None) -> Tensor:
-        """x W^T, (..., out), after GELU if wanted, added to `plus` if given."""
+        """x W^T, (..., out), followed by GELU if `gelu`, plus `plus` if given."""
         if self.product is not None:
             return self.product(x, gelu, plus)
         weight = self.weight
@@ -49,17 +49,17 @@ class Linear(nn.Linear):
     __call__ = forward
 
     def _apply(self, *arguments: Any, **settings: Any) -> Linear:
-        """Moving the parameters, or casting them, leaves no packed copy behind."""
+        """Discards the packed matrix when the parameters are moved or cast."""
         self.product = None
         return super()._apply(*arguments, **settings)
 
 
 def packed(weight: Tensor, in_blocks: bool) -> Product | None:
-    """A matrix ready for writing, or None where nothing beats PyTorch's own product.
+    """Packs a matrix for writing; None if nothing is faster than PyTorch's own product.
 
     Args:
-        weight: (out, in), in the precision that it is multiplied in.
-        in_blocks: by blocks of rows, for machines where products depend on the number of rows.
+        weight: (out, in), in the precision of the product.
+        in_blocks: whether to multiply blocks of rows, for machines on which products depend on the number of rows.
     """
     if in_blocks:
         return InBlocks(weight)
@@ -73,12 +73,12 @@ def packed(weight: Tensor, in_blocks: bool) -> Product | None:
 
 
 class OneDNN:
-    """bfloat16 in, bfloat16 out, sums in float32."""
+    """Product by oneDNN: bfloat16 in, bfloat16 out, sums in float32."""
 
     def __init__(self, weight: Tensor):
-        # Packed for one row: then large products are summed in the same order as small ones.
+        # Packed for one row, so that large products are summed in the same order as small ones.
         self._weight = torch.ops.mkldnn._reorder_linear_weight(weight, 1)
-        # `_op` skips Python's part of the dispatch, a sixth of the time that a product of one row takes.
+        # `_op` skips the Python part of the dispatch, which takes a sixth of the time of a product with one row.
         self._plain, self._added = torch.ops.mkldnn._linear_pointwise.default._op, torch.ops.mkldnn._linear_pointwise.binary._op
 
     def __call__(self, x: Tensor, gelu: bool, plus: Tensor | None) -> Tensor:
@@ -88,7 +88,7 @@ class OneDNN:
 
 
 class FBGEMM:
-    """float32 in, float32 out, the matrix in float16."""
+    """Product by FBGEMM: float32 in, float32 out, with the matrix in float16."""
 
     def __init__(self, weight: Tensor):
         self._weight = torch.ops.quantized.linear_prepack_fp16(weight, None)
@@ -99,7 +99,7 @@ class FBGEMM:
 
 
 class InBlocks:
-    """PyTorch's own product, always with the same number of rows; the last block is filled up with zeros."""
+    """PyTorch's own product with a fixed number of rows at a time; the last block is padded with zeros."""
 
     def __init__(self, weight: Tensor):
         self._weight = weight

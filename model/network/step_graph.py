@@ -1,8 +1,7 @@
-"""A decoding step on CUDA as one graph: launched by a single call, where launching its kernels one by one would take
-longer than they run.
+"""A decoding step as a CUDA graph, launched by a single call. Launching its kernels one by one would take longer than running them.
 
-A graph has fixed shapes, so every step computes all seats, taken or not; that also makes a row's outcome independent of how many
-others there are. No GPU was at hand when this was written: on CUDA it is untried and unmeasured. The same step without the graph is
+A graph has fixed shapes, so every step computes all seats, whether taken or not. A row's result therefore does not depend on the number
+of other rows. No GPU was available when this was written: on CUDA it is untested and unmeasured. The same step without the graph is
 tested on the CPU.
 """
 
@@ -15,14 +14,14 @@ from torch import Tensor
 from model.network import Network
 from model.network.kv_cache import KVCache
 
-WARM_UPS = 3  # before the capture: libraries set themselves up in their first calls
+WARM_UPS = 3  # steps before the capture, because libraries initialise themselves in their first calls
 
 
 class AllSeats:
-    """All rows of a cache as the network takes them, one new character each, at positions that are read when the step runs.
+    """All rows of a cache in the form that the network expects, with one new character each. Positions are read when the step runs.
 
     Args:
-        positions: (seats, 1).
+        positions: positions of the new characters, (seats, 1).
     """
 
     def __init__(self, cache: KVCache, positions: Tensor):
@@ -33,7 +32,7 @@ class AllSeats:
         self._mask: Tensor
 
     def reserve(self, n_new: int) -> AllSeats:
-        """For `Network.forward`; the lengths are the caller's affair."""
+        """Prepares the mask, for `Network.forward`. The caller must update the cache's lengths."""
         self._mask = self._visible[self.positions].unsqueeze(1)  # (seats, 1, 1, block_size)
         return self
 
@@ -48,10 +47,10 @@ class AllSeats:
 
 
 class StepGraph:
-    """One character for some rows of a cache.
+    """Decodes one character for some rows of a cache.
 
-    A seat that takes no part is computed too. What is stored for it lies behind its text, where the next character goes; in a
-    row whose block is full it falls on the last one, which is read anew anyway.
+    All other seats are computed too. Their keys and values are stored after the end of their text, where the next character will
+    overwrite them; if a row's block is full they replace those of the last character, which will be read again anyway.
     """
 
     def __init__(self, model: Network, cache: KVCache):
@@ -66,8 +65,8 @@ class StepGraph:
         """Logits of the next character, (rows, V), float32 on the CPU.
 
         Args:
-            seats: (rows,).
-            ids: the last character of each row, (rows,).
+            seats: seats of the rows, (rows,).
+            ids: last character of each row, (rows,).
         """
         lengths = np.minimum(self._cache.lengths, self._cache.block_size - 1)
         self._positions.copy_(torch.from_numpy(lengths)[:, None])
@@ -89,7 +88,7 @@ class StepGraph:
         return self._model(self._ids, cache=self._rows)[:, -1]
 
     def _capture(self) -> torch.cuda.CUDAGraph:
-        """At the first step, in the thread that steps: what other threads do meanwhile would spoil it elsewhere."""
+        """Captures the graph at the first step, in the thread that runs the steps, so that other threads cannot invalidate the capture."""
         graph = torch.cuda.CUDAGraph()
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())

@@ -1,7 +1,7 @@
-"""Who waits for work that the engine does beside its writing: how many may wait, and whose turn it is.
+"""Admission control for the engine's work other than writing: how many texts can wait, and which viewer is next.
 
-One `Admission` stands in front of each kind of work (scoring, reading attention, writing with heads off), so that none of them can fill
-the engine's work queue, and no viewer can keep the others from it.
+Each kind of work (scoring, reading attention, writing with heads off) has its own `Admission`, so that none of them can fill the
+engine's work queue and no viewer can block the others.
 """
 
 from __future__ import annotations
@@ -12,36 +12,36 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from types import TracebackType
 
-from model.config import MAX_VIEWER_WAITING, MAX_WAITING_REQUESTS
 from model.errors import BusyError
+from model.limits import MAX_VIEWER_WAITING, MAX_WAITING_REQUESTS
 
 
 class Admission:
-    """Admits viewers to one kind of work, and gives them turns. For the event loop's thread.
+    """Admits texts to one kind of work and gives viewers turns. Use it only in the event loop's thread.
 
     Args:
-        places: how many turns there are at once, for all viewers together.
-        doing: what is being done with their texts, for the refusals: "read", "written".
-        per_viewer: how many texts one viewer may have waiting or in progress.
-        total: likewise, all viewers together.
+        places: number of texts in progress at once, for all viewers together.
+        doing: past participle of the work for error messages: "read", "written".
+        per_viewer: maximum number of a viewer's texts that wait or are in progress.
+        total: the same maximum for all viewers together.
     """
 
     def __init__(self, places: int, doing: str, per_viewer: int = MAX_VIEWER_WAITING, total: int = MAX_WAITING_REQUESTS):
         self._places = asyncio.Semaphore(places)
         self._doing, self._per_viewer, self._total = doing, per_viewer, total
         self._admitted: Counter[str] = Counter()  # per viewer
-        self._queues: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)  # per viewer: one turn at a time, however many texts
+        self._queues: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)  # per viewer; a viewer has one turn at a time
 
     def admit(self, viewer: str) -> Ticket:
-        """Admits one more text of a viewer, who has to leave in the end.
+        """Admits a viewer's text. The caller must leave the ticket when the work is done.
 
         Raises:
-            BusyError: the viewer, or all viewers together, have too many texts here already.
+            BusyError: the viewer, or all viewers together, already have too many texts here.
         """
         if (own := self._admitted[viewer]) >= self._per_viewer:
-            raise BusyError(f"{own} of your texts are being {self._doing} already. Try again when they are done.")
+            raise BusyError(f"{own} of your texts are already being {self._doing}. Try again when they are done.")
         if (all_of_them := self._admitted.total()) >= self._total:
-            raise BusyError(f"{all_of_them} texts are being {self._doing} already. Try again in a minute.")
+            raise BusyError(f"{all_of_them} texts are already being {self._doing}. Try again in a minute.")
         self._admitted[viewer] += 1
         return Ticket(self, viewer)
 
@@ -58,17 +58,17 @@ class Admission:
 
 
 class Ticket:
-    """One admitted text of a viewer. A context manager, which leaves at its end."""
+    """An admitted text of a viewer. As a context manager, it leaves on exit."""
 
     def __init__(self, admission: Admission, viewer: str):
         self._admission, self._viewer, self._left = admission, viewer, False
 
     def turn(self) -> contextlib.AbstractAsyncContextManager[None]:
-        """Waits for one of the places and keeps it inside the `async with`. Viewers take turns; each has at most one place at a time."""
+        """Waits for a place and holds it inside the `async with`. Viewers take turns; each has at most one place at a time."""
         return self._admission._turn(self._viewer)
 
     def leave(self) -> None:
-        """Gives the text's place among those admitted back. May be called more than once."""
+        """Ends the text's admission. Can be called more than once."""
         if not self._left:
             self._left = True
             self._admission._leave(self._viewer)

@@ -1,7 +1,7 @@
-"""Where the rows of one model sit, and how the logits of their next characters come: from a cache, or from their windows.
+"""Decoders: they assign seats to the rows of one model and compute logits, either with a cache or from the rows' whole windows.
 
-Both decoders read a window (a prompt, or the second half of a text that has outgrown the block) on its own, so that its outcome does
-not depend on what else is going on, and then give one character for many rows at a time.
+Both decoders read each window (a prompt, or the second half of a text that has outgrown the block) in a separate pass, so that its
+result does not depend on other rows. They then decode one character for many rows at a time.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ from model.network.kv_cache import KEY_BLOCK, Rows
 from model.network.step_graph import StepGraph
 from model.serving.scheduler import SeatMap
 
-WINDOW_ROWS = 16  # rows of a pass without a cache: always as many, so that a row's logits do not depend on its neighbours
+WINDOW_ROWS = 16  # rows per pass without a cache; fixed, so that a row's logits do not depend on its neighbours
 
 Logits = NDArray[np.float32]
 
 
 class Decoder(Protocol):
-    """What the writer needs. A seat is where a row's state is kept.
+    """The interface that the writer needs. A seat holds the state of one row.
 
     Attributes:
-        seats: rows that can sit at once.
+        seats: number of seats.
     """
 
     seats: int
 
     @property
     def computes_all(self) -> bool:
-        """Whether a step costs the same however many rows take part."""
+        """Whether a step costs the same for any number of rows."""
         ...
 
     def take(self, length: int) -> int:
-        """A seat for a row whose window will have this many characters."""
+        """Takes a seat for a row whose window will have this many characters."""
         ...
 
     def give_back(self, seat: int) -> None:
@@ -47,26 +47,26 @@ class Decoder(Protocol):
         ...
 
     def wipe(self, seat: int) -> None:
-        """Clears what a failed row left in its seat."""
+        """Clears the state that a failed row left in its seat."""
         ...
 
     def read(self, seat: int, window: Sequence[int], sharing: Sequence[int]) -> Logits:
-        """Logits after a window that begins in a seat, (1, V); rows in the seats `sharing` begin with the same window."""
+        """Reads a window into a seat, and into the seats `sharing` as well; returns the logits after it, (1, V)."""
         ...
 
     def step(self, seats: Sequence[int], windows: Sequence[Sequence[int]]) -> Logits:
-        """Logits after the last characters of rows whose earlier ones were read, (rows, V). Seats ascend. Where it raises, nothing
-        has changed."""
+        """Reads the last character of each row and returns the logits after it, (rows, V). The rows' earlier characters must have been
+        read. Seats must ascend. If it raises, the state of all seats is unchanged."""
         ...
 
 
 def make_decoder(model: Network, seats: int) -> Decoder:
-    """The decoder for a network."""
+    """Creates the decoder for a network."""
     return CachedDecoder(model, seats) if model.keeps_cache else WindowDecoder(model, seats)
 
 
 class CachedDecoder:
-    """Keeps keys and values, so that a step reads one character of each row."""
+    """A decoder with a key/value cache: a step reads one character of each row."""
 
     def __init__(self, model: Network, seats: int):
         self.seats, self._model = seats, model
@@ -76,13 +76,13 @@ class CachedDecoder:
 
     @property
     def computes_all(self) -> bool:
-        """A graph computes every seat, taken or not."""
+        """As `Decoder.computes_all`: a CUDA graph computes every seat, whether taken or not."""
         return self._graph is not None
 
     def take(self, length: int) -> int:
         """As `Decoder.take`."""
         seat = self._map.take(length, self._cache.lengths.tolist())
-        self._cache.lengths[seat] = length  # what it will be, for others to sit beside
+        self._cache.lengths[seat] = length  # its future length, so that rows of similar length can be seated next to it
         return seat
 
     def give_back(self, seat: int) -> None:
@@ -117,15 +117,15 @@ class CachedDecoder:
     def _forward(self, ids: torch.Tensor, cache: Rows) -> Logits:
         """Logits after the last of the characters, (rows, V).
 
-        PyTorch looks at every argument of an operator for a way to override it. For FBGEMM's packed matrices that look ends in an
-        exception, and costs 9 us of a product's 27 for one row.
+        PyTorch checks every argument of an operator for `__torch_function__`. For FBGEMM's packed matrices this check raises an internal
+        exception and takes 9 us of the 27 us of a product with one row, so it is disabled.
         """
         with torch.inference_mode(), torch._C.DisableTorchFunctionSubclass():
             return self._model(ids.to(self._model.device), cache=cache, last_only=True)[:, -1].cpu().numpy()
 
 
 class WindowDecoder:
-    """Keeps nothing: every step reads the rows' whole windows. For small networks without a cache."""
+    """A decoder without a cache: every step reads the rows' whole windows. For small networks that have no cache."""
 
     computes_all = False
 
@@ -142,14 +142,14 @@ class WindowDecoder:
         self._free.append(seat)
 
     def wipe(self, seat: int) -> None:
-        """As `Decoder.wipe`: nothing is kept."""
+        """As `Decoder.wipe`; there is no state to clear."""
 
     def read(self, seat: int, window: Sequence[int], sharing: Sequence[int]) -> Logits:
         """As `Decoder.read`."""
         return self._forward([window])
 
     def step(self, seats: Sequence[int], windows: Sequence[Sequence[int]]) -> Logits:
-        """As `Decoder.step`. Windows of one length share a pass."""
+        """As `Decoder.step`. Windows of the same length share a pass."""
         by_length: defaultdict[int, list[int]] = defaultdict(list)
         for row, window in enumerate(windows):
             by_length[len(window)].append(row)
@@ -161,7 +161,7 @@ class WindowDecoder:
         return logits
 
     def _forward(self, windows: Sequence[Sequence[int]]) -> Logits:
-        """Logits after each of up to WINDOW_ROWS windows of one length; rows of zeros fill up the pass."""
+        """Logits after each of up to WINDOW_ROWS windows of the same length. The pass is padded with rows of zeros."""
         ids = torch.zeros(WINDOW_ROWS, len(windows[0]), dtype=torch.long)
         ids[: len(windows)] = torch.tensor([list(window) for window in windows])
         with torch.inference_mode():

@@ -1,4 +1,4 @@
-"""The engine: requests in, texts out. One decode loop in a thread of its own writes for all viewers, with all models in use."""
+"""The engine: requests in, texts out. A single decode loop in its own thread writes for all viewers with all models in use."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ import sys
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
-from concurrent.futures import Future
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
-import numpy as np
-from numpy.typing import NDArray
+import torch
 
-from model.catalogue import NO_SUCH_MODEL, Catalogue
-from model.config import CACHE_MEMORY_SHARE, MAX_LOADED_MODELS, MAX_ROWS, MAX_SAMPLES, SamplingParams, check_prompt
-from model.errors import BusyError, UnknownModelError
+from model.catalogue import NO_SUCH_MODEL, Catalogue, Entry
+from model.config import check_prompt
+from model.errors import BusyError, CheckpointError, UnknownModelError
+from model.limits import CACHE_MEMORY_SHARE, MAX_LOADED_MODELS, MAX_ROWS, MAX_SAMPLES, MAX_VIEWER_WAITING
 from model.machine import free_bytes, in_fresh_thread
 from model.network import Network
 from model.precision import ready_to_write, set_up_writing
+from model.sampling import SamplingParams
 from model.serving.recent_requests import RecentRequests
-from model.serving.request import FAILED, STOPPED, Character, Request
+from model.serving.request import FAILED, STOPPED, Request
 from model.serving.scheduler import SeatMap
 from model.serving.work_queue import Result, Work, WorkQueue
 from model.serving.writer import WENT_WRONG, Writer
@@ -31,23 +32,23 @@ from model.weights import Weights
 
 log = logging.getLogger(__name__)
 
-LOADING_BYTES = 4 * 4  # per parameter while a model is loaded and its precision chosen: in float32, and three copies to measure
-STUCK_AFTER_S = 60.0  # a round takes milliseconds; after this long something is wrong
-FAILING_AFTER = 8  # requests that failed one after the other: the fault is the machine's
+LOADING_BYTES = 4 * 4  # per parameter while a model is loaded: the model in float32, and three copies to measure its precision
+STUCK_AFTER_S = 60.0  # a round takes milliseconds; after this time the loop counts as stuck
+FAILING_AFTER = 8  # consecutive failures after which the fault is likely in the machine
 FORGET_EVERY_S = 10.0
 NICENESS = 10
-WORK_SHARE = 1 / 3  # of the time, while texts are written: long texts to score must not stop the writing
+WORK_SHARE = 1 / 3  # share of the time for work while texts are written, so that scoring long texts does not stop the writing
 SHUTTING_DOWN = "The server is shutting down."
-ALL_IN_USE = f"{MAX_LOADED_MODELS} models are in use, the most at once. Try again in a minute."
+ALL_IN_USE = f"{MAX_LOADED_MODELS} models are in use, which is the maximum. Try again in a minute."
 
 
 class Engine:
-    """Writes texts with the default model, and with every other model that is asked for.
+    """Writes texts with the default model and with other models on demand.
 
     Args:
-        weights: the default model, ready for writing; its precision is the one that matrices are multiplied in. Prepare it with
-            `in_fresh_thread`, so that the engine's thread is the only one with a team of helpers (see `model.machine`).
-        catalogue: where other models are found; None for no others.
+        weights: the default model, ready for writing. Its dtype is the precision of its matrix products. Prepare it with
+            `in_fresh_thread`, so that only the engine's thread has a team of worker threads (see `model.machine`).
+        catalogue: catalogue of the other models; None if there are none.
     """
 
     def __init__(self, weights: Weights, catalogue: Catalogue | None = None):
@@ -55,14 +56,15 @@ class Engine:
         self._catalogue = catalogue
         self._cache_bytes = int(CACHE_MEMORY_SHARE * free_bytes(weights.model.device))
         self._default = weights.key
-        self._writers = OrderedDict({weights.key: self._make_writer(weights, is_default=True)})  # the one used last comes last
-        self._retired: list[Writer] = []  # replaced by another writer of the same model; they finish what they have
-        self._loading = threading.Lock()  # one model is loaded at a time
+        self._writers = OrderedDict({weights.key: self._make_writer(weights, is_default=True)})  # least recently used first
+        self._retired: list[Writer] = []  # writers replaced by another one for the same model; they finish their requests
+        self._loader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="loader")  # one model is loaded, or made the default, at a time
+        self._loads: dict[str, Future[Weights]] = {}  # loads that wait or run, by key
         self._work = WorkQueue()
         self._requests = RecentRequests()
         self._closing = self._stopping = self._mixed = False
         self._last_round = self._last_forgetting = time.monotonic()
-        self._owed_s = 0.0  # writing time that pieces of work have taken in advance
+        self._owed_s = 0.0  # time that writing is owed for the last piece of work
         self._thread = threading.Thread(target=self._loop, name="engine", daemon=True)
         self._thread.start()
 
@@ -77,76 +79,101 @@ class Engine:
         return self._default
 
     def loaded(self, key: str | None = None) -> Weights | None:
-        """A model that is in memory, at once; None for one that is not. Without a key, the default model."""
+        """A model in memory, without loading it; None if it is not in memory. Without a key, the default model."""
         with self._lock:
             writer = self._writers.get(self._default if key is None else key)
             return writer.weights if writer else None
 
     def load(self, key: str | None = None) -> Weights:
-        """A model, loaded if it has to be. Blocks for as long as that takes; never call it from the engine's thread or an event loop.
+        """A model, loaded on demand. Blocks while it loads; never call it from the engine's thread or an event loop.
 
-        The precision is chosen between two rounds of writing. Models that nobody has used for longest, and that are idle, are
-        dropped to make room.
+        The precision is chosen between two rounds of writing. The least recently used idle models are dropped to make room.
 
         Raises:
-            UnknownModelError: there is no model with this key.
-            CheckpointError: its files are damaged.
-            BusyError: there is no memory for it, or too many models are in use.
+            UnknownModelError: no model has this key.
+            CheckpointError: the model's files are damaged.
+            BusyError: there is not enough memory, or too many models are in use.
         """
-        if weights := self._touch(key):
-            return weights
-        with self._loading:
+        return self._touch(key) or self.load_later(str(key)).result()
+
+    def load_later(self, key: str) -> Future[Weights]:
+        """As `load`, without waiting for it. Everyone who asks for the same model shares one future: shield it from cancellation.
+
+        Raises:
+            UnknownModelError, CheckpointError, BusyError: as `load`; the future raises what comes up later.
+        """
+        entry = self._catalogue.find(key) if self._catalogue and key not in self._writers else None
+        with self._lock:
             if weights := self._touch(key):
-                return weights
-            if self._catalogue is None or key is None:
+                done: Future[Weights] = Future()
+                done.set_result(weights)
+                return done
+            if entry is None:
                 raise UnknownModelError(NO_SUCH_MODEL)
-            self._make_room(self._catalogue.find(key).n_params or 0)
-            try:
-                loaded = self._catalogue.load(key)
-                weights = self.run(lambda current: _make_ready(loaded, current)).result()
+            if entry.trouble:
+                raise CheckpointError(entry.trouble)
+            self._check_open()
+            if key not in self._loads:
+                if len(self._loads) >= MAX_LOADED_MODELS:
+                    raise BusyError(f"{len(self._loads)} models are being loaded already. Try again in a minute.")
+                self._loads[key] = self._loader.submit(self._load, entry)
+            return self._loads[key]
+
+    def _load(self, entry: Entry) -> Weights:
+        """Loads a model. Runs in the loader's thread."""
+        assert self._catalogue
+        try:
+            with _memory_for(entry.key):
+                self._make_room(entry.n_params or 0)
+                loaded = self._catalogue.load(entry.key)
+                weights = self._queue(Work(lambda current: _make_ready(loaded, current), self.weights, is_owed=False)).result()
                 writer = self._make_writer(weights, is_default=False)
-            except (MemoryError, RuntimeError) as error:
-                if isinstance(error, RuntimeError) and "alloc" not in str(error) and "out of memory" not in str(error):
-                    raise
-                log.warning("no memory for the model %s: %s", key, error)
-                raise BusyError("There is not enough memory for this model now. Try again later, or choose a smaller one.") from None
             with self._lock:
                 self._add(writer)
             return weights
+        finally:
+            with self._lock:
+                del self._loads[entry.key]
 
     def use(self, model: Weights | str) -> None:
-        """Makes a model the default for requests from now on. Requests that were accepted before keep theirs.
+        """Makes a model the default for new requests. Requests that were already accepted keep their model.
 
         Args:
-            model: one that is ready for writing, or the key of one in the catalogue.
+            model: a model that is ready for writing, or the key of a model in the catalogue.
 
         Raises:
             UnknownModelError, CheckpointError, BusyError: as `load`.
         """
         weights = self.load(model) if isinstance(model, str) else model
-        with self._loading:
-            with self._lock:
-                known = self._writers.get(weights.key)
-                is_ready = known is not None and known.weights is weights and known.seats >= self._seats(weights.model, is_default=True)
-            writer = None if is_ready else self._make_writer(weights, is_default=True)
-            with self._lock:
-                if writer:
-                    self._add(writer)
-                self._default = weights.key
-                self._trim()
+        self._loader.submit(self._use, weights).result()
+
+    def _use(self, weights: Weights) -> None:
+        """Makes a model the default: it gets the large cache, and the former default a small one. Runs in the loader's thread."""
+        former = self.weights
+        if former is weights:
+            return
+        with _memory_for(weights.key):
+            writers = [self._make_writer(weights, is_default=True)]
+            if former.key != weights.key:
+                writers.insert(0, self._make_writer(former, is_default=False))
+        with self._lock:
+            for writer in writers:
+                self._add(writer)
+            self._default = weights.key
+            self._trim()
 
     def submit(self, prompt: str, params: SamplingParams, viewer: str = "", remember: bool = True, model: str | None = None) -> Request:
-        """Queues a request and returns at once. Characters outside the vocabulary are left out and named in it.
+        """Queues a request and returns immediately. Characters outside the vocabulary are left out and listed in the request.
 
         Args:
-            viewer: who asks; viewers take turns.
+            viewer: identifies the viewer; viewers take turns.
             remember: whether the request can be looked up by its key later.
-            model: the key of a model that is loaded; None for the default.
+            model: key of a loaded model; None for the default.
 
         Raises:
-            ParameterError: the prompt is not a text or too long, or a setting does not fit the model.
+            ParameterError: the prompt is not text or too long, or a setting does not fit the model.
             UnknownModelError: the model is not loaded.
-            BusyError: too many requests wait already.
+            BusyError: too many requests are already waiting.
         """
         check_prompt(prompt)
         while True:
@@ -157,76 +184,71 @@ class Engine:
             fitting = replace(params, top_k=min(params.top_k, weights.model.config.vocab_size))
             request = Request(text, tuple(left_out), fitting, weights.tokenizer.vocabulary, viewer, weights.key)
             with self._lock:
-                self._begin_to_take()
+                self._check_open()
                 writer = self._writers.get(weights.key)
                 if writer is None or writer.weights is not weights or (model is None and weights.key != self._default):
-                    continue  # the models changed meanwhile
+                    continue  # the models have changed since
                 self._writers.move_to_end(weights.key)
+                if (own := sum(each.n_waiting_of(viewer) for each in self._all_writers())) >= MAX_VIEWER_WAITING:
+                    raise BusyError(f"{own} of your requests are already waiting. Try again when they are done.")
                 writer.submit(request)
                 self._lock.notify()
             if remember:
                 self._requests.add(request)
             return request
 
-    def run(self, work: Callable[[Weights], Result], model: str | None = None) -> Future[Result]:
-        """Queues a short piece of work with a model, done between two rounds of writing, one piece at a time. Work that is cancelled
-        before its turn is not done. An exception settles the future and harms nobody else.
+    def run(self, work: Callable[[Weights], Result], weights: Weights | None = None) -> Future[Result]:
+        """Queues a short piece of work with a model. Pieces run one at a time between two rounds of writing. Work that is cancelled before
+        its turn does not run. An exception from the work is set on its future and affects nothing else.
 
         Args:
-            model: the key of a model that is loaded; None for the default.
+            weights: the model; None for the default.
 
         Raises:
-            UnknownModelError: the model is not loaded.
-            BusyError: too much work waits already.
+            BusyError: too much work is already waiting.
         """
         with self._lock:
-            self._begin_to_take()
-            weights = self._touch(model)
             if weights is None:
-                raise UnknownModelError(NO_SUCH_MODEL)
-            self._work.add(piece := Work(work, weights))
+                weights = self.weights
+            self._touch(weights.key)
+            return self._queue(Work(work, weights))
+
+    def _queue(self, work: Work[Result]) -> Future[Result]:
+        with self._lock:
+            self._check_open()
+            self._work.add(work)
             self._lock.notify()
-        return piece.future
+        return work.future
 
     def find(self, key: str) -> Request | None:
-        """A request by its key; None if it is no longer remembered."""
+        """The request with this key; None if it does not exist or has been forgotten."""
         return self._requests.find(key)
 
-    def character(self, key: str, sample: int, index: int) -> Character | None:
-        """How a character of a request came to be; None if there is none, or it is no longer remembered."""
-        request = self._requests.find(key)
-        return request.character(sample, index) if request else None
-
-    def logits(self, key: str, sample: int, since: int = 0) -> NDArray[np.float32] | None:
-        """What the characters of a request's sample were drawn from, from index `since` on, (characters, V); None if there is no
-        such sample, or it is no longer remembered."""
-        request = self._requests.find(key)
-        return request.logits(sample, since) if request else None
-
     def health(self) -> dict[str, bool | int]:
-        """Whether the decode loop runs, how many rows it is writing, and how many requests wait."""
+        """Whether the decode loop is healthy, how many rows it is writing, and how many requests are waiting."""
         with self._lock:
             writers = self._all_writers()
             rows, waiting = sum(writer.n_rows for writer in writers), sum(writer.n_waiting for writer in writers)
-            failing = any(writer.failures >= FAILING_AFTER for writer in writers)
+            failing = self._writers[self._default].failures >= FAILING_AFTER
             moving = not (rows or waiting) or time.monotonic() - self._last_round < STUCK_AFTER_S
         return {"healthy": self._thread.is_alive() and moving and not failing, "writing": rows, "waiting": waiting}
 
     def close(self) -> None:
-        """Ends the loop once everything that waits is written."""
+        """Ends the loop after all queued requests and work are done."""
         with self._lock:
             self._closing = True
             self._lock.notify()
         self._thread.join()
+        self._loader.shutdown(wait=False, cancel_futures=True)
 
     def stop(self) -> None:
-        """Ends the loop at once. Texts stay as far as they are written; waiting requests are stopped, and waiting work fails with a
+        """Ends the loop immediately. Texts keep the characters written so far; waiting requests are stopped, and waiting work fails with a
         BusyError."""
         self._stopping = True
         self.close()
 
     def _touch(self, key: str | None) -> Weights | None:
-        """As `loaded`, and it counts as used."""
+        """Like `loaded`, and marks the model as the most recently used."""
         with self._lock:
             key = self._default if key is None else key
             if key not in self._writers:
@@ -235,7 +257,7 @@ class Engine:
             return self._writers[key].weights
 
     def _add(self, writer: Writer) -> None:
-        """Takes a writer in. The caller holds the lock."""
+        """Adds a writer. The caller must hold the lock."""
         self._mixed = self._mixed or writer.weights.model.dtype != self.weights.model.dtype
         if replaced := self._writers.pop(writer.weights.key, None):
             self._retired.append(replaced)
@@ -244,39 +266,42 @@ class Engine:
         self._lock.notify()
 
     def _trim(self) -> None:
-        """Drops models beyond the limit, as far as they are idle. The caller holds the lock."""
+        """Drops idle models beyond the limit. The caller must hold the lock."""
         newest = next(reversed(self._writers))
         for _ in range(len(self._writers) - MAX_LOADED_MODELS):
             if not self._drop_one(keep=newest):
                 return
 
     def _drop_one(self, keep: str = "") -> bool:
-        """Drops the least recently used model that is idle; False if none is. The caller holds the lock."""
+        """Drops the least recently used idle model; returns False if none is idle. The caller must hold the lock."""
         for key, writer in self._writers.items():
             if key not in (self._default, keep) and writer.idle and not self._work.uses(writer.weights):
                 del self._writers[key]
+                if writer.weights.model.device.type == "cuda":
+                    torch.cuda.empty_cache()  # memory that PyTorch keeps does not count as free
                 return True
         return False
 
     def _make_room(self, n_params: int) -> None:
-        """Drops idle models until another one may be loaded.
+        """Drops idle models until there is room for another model.
 
         Raises:
-            BusyError: there is no room.
+            BusyError: too many models are in use, or there is not enough memory.
         """
         need = n_params * LOADING_BYTES
         with self._lock:
             while len(self._writers) >= MAX_LOADED_MODELS:
                 if not self._drop_one():
                     raise BusyError(ALL_IN_USE)
+            idle = sum(_n_bytes(writer.weights) for key, writer in self._writers.items() if key != self._default and writer.idle)
             while (free := free_bytes(self.weights.model.device)) < need:
-                if not self._drop_one():
-                    have = f"{max(free, 0) / 2**30:.1f} GiB are free"
-                    raise BusyError(f"This model needs about {need / 2**30:.1f} GiB of memory, and {have}. Try again later.")
+                if free + idle < need or not self._drop_one():
+                    have = f"only {max(free, 0) / 2**30:.1f} GiB is free"
+                    raise BusyError(f"This model needs about {need / 2**30:.1f} GiB of memory, but {have}. Try again later.")
 
     def _seats(self, model: Network, is_default: bool) -> int:
-        """How many rows a model may write at once, by the memory for caches."""
-        seats = 256 if model.device.type == "cuda" else MAX_ROWS  # a graph computes every seat, taken or not
+        """Number of rows that a model can write at once, given the memory for caches."""
+        seats = 256 if model.device.type == "cuda" else MAX_ROWS  # a CUDA graph computes every seat, whether taken or not
         cache_bytes = self._cache_bytes if is_default else self._cache_bytes // (MAX_LOADED_MODELS - 1)
         if per_seat := model.cache_bytes_per_seat():
             seats = min(seats, cache_bytes // per_seat)
@@ -289,7 +314,7 @@ class Engine:
         return [*self._writers.values(), *self._retired]
 
     def _loop(self) -> None:
-        _step_back()
+        _lower_priority()
         try:
             while self._wait_for_work():
                 self._do_work()
@@ -297,7 +322,7 @@ class Engine:
                 self._write()
                 self._last_round = time.monotonic()
                 self._owed_s = max(0.0, self._owed_s - (self._last_round - began))
-        finally:  # however the loop ends, nobody is left waiting
+        finally:  # however the loop ends, no caller is left waiting
             with self._lock:
                 self._closing = True
             for writer in self._all_writers():
@@ -306,11 +331,11 @@ class Engine:
             while work := self._work.take():
                 work.future.set_exception(BusyError(SHUTTING_DOWN))
 
-    def _begin_to_take(self) -> None:
-        """Called before anything is queued. The caller holds the lock.
+    def _check_open(self) -> None:
+        """Checks that the engine accepts requests and work, before something is queued. The caller must hold the lock.
 
         Raises:
-            BusyError: the engine has ended.
+            BusyError: the engine is shutting down.
         """
         if self._closing or not self._thread.is_alive():
             raise BusyError(SHUTTING_DOWN)
@@ -319,11 +344,11 @@ class Engine:
 
     @property
     def _idle(self) -> bool:
-        """Whether there is nothing to do."""
+        """Whether no request and no work is pending."""
         return not self._work and all(writer.idle for writer in self._all_writers())
 
     def _write(self) -> None:
-        """One turn of every model: each of its rows gets one character, so that texts of all models grow alike."""
+        """Gives every model one turn, in which each of its rows gets one character, so that all models write at the same pace."""
         with self._lock:
             writers = [writer for writer in self._all_writers() if not writer.idle]
         for writer in writers:
@@ -334,17 +359,17 @@ class Engine:
         try:
             self._set_up(writer.weights)
             writer.round()
-        except Exception:  # a fault of ours: the texts under way are lost, the loop goes on
+        except Exception:  # a bug: the texts being written fail, and the loop continues
             log.exception("a round failed")
             writer.end_running(FAILED, WENT_WRONG)
 
     def _set_up(self, weights: Weights) -> None:
-        """Switches PyTorch to a model's precision, where models of two are loaded."""
+        """Sets PyTorch up for a model's precision if models of both precisions are loaded."""
         if self._mixed:
             set_up_writing(weights.model.dtype)
 
     def _do_work(self) -> None:
-        """Does the next piece of work, unless those before it took more than their share of the time beside the writing."""
+        """Runs the next piece of work, unless earlier ones have used up work's share of the time while texts are written."""
         with self._lock:
             writing = any(not writer.idle for writer in self._all_writers())
             work = self._work.take() if not (writing and self._owed_s) else None
@@ -352,10 +377,11 @@ class Engine:
             began = time.monotonic()
             self._set_up(work.weights)
             work.run()
-            self._owed_s = (time.monotonic() - began) * (1 / WORK_SHARE - 1)
+            if work.is_owed:
+                self._owed_s = (time.monotonic() - began) * (1 / WORK_SHARE - 1)
 
     def _wait_for_work(self) -> bool:
-        """Sleeps while there is nothing to do; False once the loop is to end."""
+        """Sleeps while nothing is pending; returns False when the loop must end."""
         if time.monotonic() - self._last_forgetting > FORGET_EVERY_S:
             self._last_forgetting = time.monotonic()
             self._requests.forget_old()
@@ -370,16 +396,36 @@ class Engine:
                 self._last_round = time.monotonic()
 
 
-def _step_back() -> None:
-    """Lowers the thread's priority, so that the server, and a browser on the same machine, come first: while texts are written the
-    loop and its helpers keep all processors busy. Only Linux gives each thread a priority of its own."""
+def _lower_priority() -> None:
+    """Lowers the thread's priority so that the server, and a browser on the same machine, come first. While texts are written, the loop
+    and its OpenMP team keep all processors busy. Only Linux has per-thread priorities."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
 
 
+@contextlib.contextmanager
+def _memory_for(key: str) -> Iterator[None]:
+    """
+    Raises:
+        BusyError: instead of the errors that say that there is no memory.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "alloc" not in str(error) and "out of memory" not in str(error):
+            raise
+        log.warning("no memory for the model %s: %s", key, error)
+        raise BusyError("There is not enough memory for this model right now. Try again later or choose a smaller model.") from None
+
+
+def _n_bytes(weights: Weights) -> int:
+    """Memory that dropping a model frees at least: its parameters."""
+    return sum(parameter.nbytes for parameter in weights.model.parameters())
+
+
 def _make_ready(loaded: Weights, current: Weights) -> Weights:
-    """A loaded model in the precision in which it writes faster; PyTorch stays set up for the current one."""
+    """Converts a loaded model to the precision in which it writes faster, and leaves PyTorch set up for the current model."""
     try:
         return replace(loaded, model=in_fresh_thread(lambda: ready_to_write(loaded.model, precision_name(loaded))))
     finally:
@@ -387,6 +433,6 @@ def _make_ready(loaded: Weights, current: Weights) -> Weights:
 
 
 def precision_name(weights: Weights) -> str:
-    """What the choice of a precision depends on: the shape of the network, not what it has learned."""
+    """A name for what the choice of precision depends on: the network's shape, not its weights."""
     settings = ", ".join(f"{name} {value}" for name, value in vars(weights.model.config).items())
     return f"a {weights.kind} of {settings}"

@@ -1,4 +1,4 @@
-"""What a viewer asked for, and what has been written for it so far."""
+"""Requests for texts, with their progress and the record of how each character was drawn."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from model.config import MAX_REQUEST_RECORD_BYTES, SamplingParams
-from model.sampling import Floats, dice
+from model.limits import MAX_REQUEST_RECORD_BYTES
+from model.sampling import Floats, SamplingParams, dice
 
 WAITING, RUNNING, DONE, STOPPED, FAILED = "waiting", "running", "done", "stopped", "failed"
 FINISHED = (DONE, STOPPED, FAILED)
@@ -22,14 +22,14 @@ FINISHED = (DONE, STOPPED, FAILED)
 
 @dataclass(frozen=True)
 class Progress:
-    """A request at one moment.
+    """A snapshot of a request.
 
     Attributes:
         state: waiting, running, done, stopped or failed.
-        texts: what each sample has, without the prompt.
+        texts: text of each sample so far, without the prompt.
         elapsed_s: time spent writing.
-        error: what went wrong, for a failed request.
-        ahead: how many requests come before it, while it waits.
+        error: error message of a failed request.
+        ahead: number of requests ahead of it in the queue.
     """
 
     state: str
@@ -45,13 +45,13 @@ class Progress:
 
 @dataclass(frozen=True)
 class Character:
-    """How one character came to be.
+    """How one character was drawn.
 
     Attributes:
         char: the character.
-        logits: what the network said, before temperature, (V,), in vocabulary order.
+        logits: the network's logits before temperature, in vocabulary order, (V,).
         die: the number in [0, 1) that was thrown.
-        low, high: the interval that belonged to the character.
+        low, high: bounds of the character's interval.
     """
 
     char: str
@@ -62,19 +62,19 @@ class Character:
 
 
 class Request:
-    """One prompt, continued by all samples of one seed at once. The engine writes it; anyone may read or cancel it.
+    """A prompt to be continued by one or more samples of a seed at once. The engine writes it; any thread can read or cancel it.
 
     Attributes:
-        number: grows from request to request.
-        key: names it to those who were told, and cannot be guessed.
-        prompt: in the model's vocabulary, as it is continued.
-        left_out: characters of the original prompt that the vocabulary lacks.
-        viewer: who asked; viewers are served in turn.
-        model: key of the weights that write it.
-        ahead: how many requests come before it, while it waits.
+        number: increases from request to request.
+        key: an unguessable key for looking up the request.
+        prompt: the prompt as it is continued, in the model's vocabulary.
+        left_out: characters of the original prompt that are not in the vocabulary.
+        viewer: identifies the viewer; viewers take turns.
+        model: key of the model that writes it.
+        ahead: number of requests ahead of it in the queue.
     """
 
-    _numbers = itertools.count(time.time_ns() // 1_000_000)  # they grow on when the server starts again
+    _numbers = itertools.count(time.time_ns() // 1_000_000)  # starts at the time, so that numbers also increase across restarts
 
     def __init__(
         self,
@@ -101,7 +101,7 @@ class Request:
         self._listeners: list[Callable[[], object]] = []
 
     def cancel(self) -> None:
-        """Asks for it to stop; what is written so far stays. May be called at any time and more than once."""
+        """Requests a stop. The text written so far is kept. Can be called at any time and more than once."""
         self._cancelled.set()
 
     @property
@@ -110,7 +110,7 @@ class Request:
 
     @property
     def n_rows(self) -> int:
-        """Seats that it needs at once: one for each sample."""
+        """Number of seats that it needs at once: one per sample."""
         return self.params.samples
 
     @property
@@ -118,10 +118,10 @@ class Request:
         return self._state in FINISHED
 
     def progress(self, since: list[int] | None = None) -> Progress:
-        """What there is now.
+        """The current progress.
 
         Args:
-            since: of each sample leave out this many characters.
+            since: for each sample, the number of leading characters to leave out.
         """
         with self._lock:
             until = self._ended or time.monotonic()
@@ -130,7 +130,7 @@ class Request:
             return Progress(self._state, texts, elapsed_s, self._error, self.ahead)
 
     def listen(self, listener: Callable[[], object]) -> None:
-        """Calls the listener, from the engine's thread, when every sample has its first character and when all is over."""
+        """Registers a listener. The engine's thread calls it when every sample has its first character and when the request ends."""
         with self._lock:
             self._listeners.append(listener)
             if self._state in FINISHED or self._texts[-1]:
@@ -142,7 +142,7 @@ class Request:
                 listener()
 
     def character(self, sample: int, index: int) -> Character | None:
-        """How a sample's character `index` came to be; None if it is not written, or no longer remembered."""
+        """How character `index` of a sample was drawn; None if it has not been written or its record has been forgotten."""
         with self._lock:
             record = self._record
             if record is None or not (0 <= sample < len(self._texts) and 0 <= index < len(self._texts[sample])):
@@ -152,9 +152,9 @@ class Request:
             return Character(self._texts[sample][index], record.logits[sample, index].copy(), float(die), float(low), float(high))
 
     def logits(self, sample: int, since: int = 0) -> NDArray[np.float32] | None:
-        """What the network said before each character of a sample from index `since` on, before temperature, (characters, V).
+        """Logits of a sample's characters from index `since` on, before temperature, (characters, V).
 
-        None if there is no such sample, or it is no longer remembered.
+        None if the sample does not exist or its record has been forgotten.
         """
         with self._lock:
             if not 0 <= sample < len(self._texts):
@@ -166,27 +166,27 @@ class Request:
 
     @property
     def record_bytes(self) -> int:
-        """What remembering its characters takes, or will take once all are written."""
+        """Size of the record, or its future size while the request is waiting."""
         with self._lock:
             if self._record is not None:
                 return self._record.n_bytes
             return self._whole_record_bytes if self._state == WAITING else 0
 
     def forget(self) -> None:
-        """Remembers the texts alone."""
+        """Drops the record and keeps only the texts."""
         with self._lock:
             self._record, self._whole_record_bytes = None, 0
 
     def begin(self) -> None:
-        """The engine has started on it."""
+        """Marks the request as running and allocates its record. Called by the engine."""
         with self._lock:
             self._state, self._began = RUNNING, time.monotonic()
             if self._whole_record_bytes:
-                with contextlib.suppress(MemoryError):  # then it is written and not remembered
+                with contextlib.suppress(MemoryError):  # then the text is written without a record
                     self._record = _Record(self.params.samples, self.params.max_new_chars, len(self._vocabulary))
 
     def append(self, sample: int, char_id: int, logits: np.ndarray, low: float, high: float) -> int:
-        """One more character of a sample; returns how many it has now."""
+        """Appends a character to a sample and returns the sample's new length."""
         with self._lock:
             text = self._texts[sample]
             if self._record is not None:
@@ -198,7 +198,7 @@ class Request:
             return len(text)
 
     def end(self, state: str, error: str = "") -> None:
-        """The engine is through with it."""
+        """Marks the request as finished, in the given state. Called by the engine."""
         with self._lock:
             self._state, self._error, self._ended = state, error, time.monotonic()
             if self._record is not None:
@@ -208,9 +208,9 @@ class Request:
 
 
 class _Record:
-    """The raw logits and the interval that the die hit, of every character of a request.
+    """The raw logits and the interval of every character of a request.
 
-    The memory is asked for at once, and what was not needed is given back in the end.
+    Memory for all characters is allocated at the start; the unused part is freed at the end.
     """
 
     def __init__(self, samples: int, chars: int, vocab_size: int):
@@ -231,6 +231,6 @@ class _Record:
 
 
 def _throws(params: SamplingParams) -> Floats:
-    """The dice of a request's samples, (samples, max_new_chars)."""
+    """The throws of each sample's dice, (samples, max_new_chars)."""
     numbers = range(params.first_sample, params.first_sample + params.samples)
     return np.stack([dice(params.seed, number, params.max_new_chars, params.first_step) for number in numbers])

@@ -1,8 +1,8 @@
-"""Whose turn it is. No torch, no threads, no clock: rows and requests in, decisions out.
+"""Fair scheduling of requests and rows. Uses no torch, no threads and no clock: requests and rows in, decisions out.
 
-A request asks for rows, one for each sample. It waits until there are seats for all of them, takes them, and its rows leave one by one.
-Viewers are served by what they have had: in every step the rows go first whose viewers have been given the fewest characters
-since they came, so that sixteen long texts of one viewer do not hold up two short ones of another.
+A request needs one row per sample. It waits until there are seats for all of its rows and takes them; its rows leave one by one.
+Scheduling is fair among viewers: in every step, the rows of the viewers who have received the fewest characters since they arrived go
+first, so that sixteen long texts of one viewer do not delay two short texts of another.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ from model.errors import BusyError
 
 
 class Asking(Protocol):
-    """What the scheduler must know of a request."""
+    """What the scheduler needs to know about a request."""
 
     viewer: str
 
     @property
     def n_rows(self) -> int:
-        """Seats that it needs at once."""
+        """Number of seats that it needs at once."""
         ...
 
 
 class Owned(Protocol):
-    """What takes a seat has an owner."""
+    """Something that belongs to a viewer."""
 
     @property
     def viewer(self) -> str:
-        """Whose it is."""
+        """The viewer that it belongs to."""
         ...
 
 
 class Seated(Owned, Protocol):
-    """What the scheduler must know of a row."""
+    """What the scheduler needs to know about a row."""
 
     @property
     def written(self) -> int:
@@ -50,19 +50,19 @@ S = TypeVar("S", bound=Seated)
 
 @dataclass
 class _Viewer(Generic[R]):
-    served: int  # characters, on a scale on which all viewers compare
+    served: int  # characters received, on a scale shared by all viewers
     seated: int = 0  # rows
-    waiting: deque[tuple[int, R]] = field(default_factory=deque)  # with the number of their arrival
+    waiting: deque[tuple[int, R]] = field(default_factory=deque)  # with their arrival numbers
 
 
 class Scheduler(Generic[R]):
-    """Who waits, who sits, and who goes next.
+    """Queues requests, admits them to seats, and decides which rows go next.
 
     Args:
-        seats: rows at once.
-        viewer_seats: rows at once for one viewer.
-        waiting: requests that may wait.
-        viewer_waiting: requests of one viewer that may wait.
+        seats: maximum number of seated rows.
+        viewer_seats: maximum number of seated rows per viewer.
+        waiting: maximum number of waiting requests.
+        viewer_waiting: maximum number of waiting requests per viewer.
     """
 
     def __init__(self, seats: int, viewer_seats: int, waiting: int, viewer_waiting: int):
@@ -72,24 +72,29 @@ class Scheduler(Generic[R]):
         self.n_waiting = self.n_seated = 0
 
     def add(self, request: R) -> None:
-        """A request waits for its turn.
+        """Queues a request.
 
         Raises:
-            BusyError: too many wait already.
+            BusyError: too many requests are already waiting.
         """
         if self.n_waiting >= self._max_waiting:
-            raise BusyError(f"{self.n_waiting} requests wait already. Try again in a minute.")
+            raise BusyError(f"{self.n_waiting} requests are already waiting. Try again in a minute.")
         if (known := self._viewers.get(request.viewer)) and len(known.waiting) >= self._viewer_waiting:
-            raise BusyError(f"{len(known.waiting)} of your requests wait already. Try again when they are done.")
+            raise BusyError(f"{len(known.waiting)} of your requests are already waiting. Try again when they are done.")
         self._viewer(request.viewer).waiting.append((self._arrivals, request))
         self._arrivals += 1
         self.n_waiting += 1
 
-    def admit(self) -> R | None:
-        """The request that takes its seats now, or None if none can.
+    def n_waiting_of(self, viewer: str) -> int:
+        """Requests of one viewer that are waiting."""
+        known = self._viewers.get(viewer)
+        return len(known.waiting) if known else 0
 
-        Whoever has the fewest rows is next, the earlier request first. Nobody overtakes a request that waits for more seats than
-        are free, so that large requests come to their turn too.
+    def admit(self) -> R | None:
+        """Seats the next request and returns it; None if there is no request that can be seated.
+
+        The viewer with the fewest seated rows is next; among equals, the earlier request. No request overtakes one that needs more seats
+        than are free, so that large requests get their turn too.
         """
         viewer = self._next_viewer() if self.n_waiting else None
         if viewer is None or self.n_seated + (n_rows := viewer.waiting[0][1].n_rows) > self._seats:
@@ -100,7 +105,7 @@ class Scheduler(Generic[R]):
         return viewer.waiting.popleft()[1]
 
     def line(self) -> list[R]:
-        """Those who wait, in the order in which they would be admitted if nobody came or left."""
+        """The waiting requests in the order in which they would be admitted if no request arrived or ended."""
         if not self.n_waiting:
             return []
         places = []
@@ -112,7 +117,7 @@ class Scheduler(Generic[R]):
         return [request for _, _, request in sorted(places, key=lambda place: place[:2])]
 
     def drop(self, requests: Iterable[R]) -> None:
-        """Requests that wait no longer."""
+        """Removes requests from the queue."""
         gone = set(map(id, requests))
         for name, viewer in list(self._viewers.items()):
             stay = deque(entry for entry in viewer.waiting if id(entry[1]) not in gone)
@@ -121,25 +126,25 @@ class Scheduler(Generic[R]):
             self._forget_if_gone(name)
 
     def leave(self, row: Owned, seats: int = 1) -> None:
-        """A row frees its seat, or a request seats that it was given and could not take."""
+        """Frees a row's seat, or the seats that a request was given and could not take."""
         self._viewers[row.viewer].seated -= seats
         self.n_seated -= seats
         self._forget_if_gone(row.viewer)
 
     def in_turn(self, rows: Iterable[S]) -> list[S]:
-        """The rows in the order in which they go: those of the viewers who were served least, their shortest texts first."""
+        """Sorts rows by priority: rows of the viewers who were served least come first, and among these the shortest texts."""
         return sorted(rows, key=lambda row: (self._viewers[row.viewer].served, row.written))
 
     def serve(self, row: Seated, cost: int) -> None:
-        """A row was given this much, counted in characters written, while others had to stand back. What is given when there is
-        room for all is nobody's debt."""
+        """Charges a row's viewer for service, counted in characters written. Service is charged only while other rows had to wait, not
+        while there is room for all."""
         viewer = self._viewers[row.viewer]
         self._level = max(self._level, viewer.served)
         viewer.served += cost
 
     def _viewer(self, name: str) -> _Viewer[R]:
-        """A newcomer begins where those who were last served stood, with no claim to what others had before. (Start-time fair
-        queueing: Goyal, Vin and Cheng, 1996.)"""
+        """The state of a viewer. A new viewer starts at the service level of the viewers last served, without credit for the time
+        before. (Start-time fair queueing: Goyal, Vin and Cheng, 1996.)"""
         if name not in self._viewers:
             self._viewers[name] = _Viewer(self._level)
         return self._viewers[name]
@@ -154,14 +159,14 @@ class Scheduler(Generic[R]):
 
 
 class SeatMap:
-    """Which seats are free, and which of them suits a row.
+    """Assigns seats to rows.
 
-    Rows of about the same length are seated side by side, so that they can share a call of attention without reading
-    much more than their own keys. Seats come in short benches; a row takes one where its like sit, or an empty one.
+    Rows of similar length are seated next to each other, so that they can share an attention call without reading much more than their
+    own keys. Seats are grouped into short benches; a row is seated on a bench with rows of similar length, or on an empty one.
 
     Args:
-        seats: a multiple of BENCH.
-        block: characters of difference that make an empty bench the better choice.
+        seats: number of seats, a multiple of BENCH.
+        block: difference in length, in characters, from which an empty bench is preferred.
     """
 
     BENCH = 8
@@ -169,31 +174,31 @@ class SeatMap:
     def __init__(self, seats: int, block: int):
         self._block = block
         self._free = [list(range(first + self.BENCH, first, -1)) for first in range(-1, seats - 1, self.BENCH)]
-        self._who: list[list[int]] = [[] for _ in self._free]  # seats taken on each bench
+        self._taken: list[list[int]] = [[] for _ in self._free]  # seats taken on each bench
 
     def take(self, length: int, lengths: list[int]) -> int:
-        """A seat for a row of some length.
+        """Takes a seat for a row of this length.
 
         Args:
-            lengths: of the rows in all seats.
+            lengths: lengths of the rows in all seats.
         """
         best, best_distance = -1, float("inf")
         for bench, free in enumerate(self._free):
             if not free:
                 continue
-            taken = self._who[bench]
+            taken = self._taken[bench]
             distance = abs(lengths[taken[0]] - length) if taken else self._block
             if distance < best_distance:
                 best, best_distance = bench, distance
         if best < 0:
             raise IndexError("no seat is free")
         seat = self._free[best].pop()
-        self._who[best].append(seat)
+        self._taken[best].append(seat)
         return seat
 
     def give_back(self, seat: int) -> None:
-        """A seat is free again; the lowest of a bench is taken first, so that rows sit side by side."""
+        """Frees a seat. The lowest free seat of a bench is taken first, so that rows are adjacent."""
         bench = seat // self.BENCH
-        self._who[bench].remove(seat)
+        self._taken[bench].remove(seat)
         self._free[bench].append(seat)
         self._free[bench].sort(reverse=True)

@@ -1,6 +1,6 @@
-"""The queue of short pieces of work that the engine's thread does for others, one between two rounds of writing.
+"""The queue of short pieces of work that the engine's thread runs for other threads, one between two rounds of writing.
 
-A thread that multiplies matrices of its own would slow the engine down (see `model.machine.in_fresh_thread`).
+If other threads multiplied matrices themselves, they would slow the engine down (see `model.machine.in_fresh_thread`).
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, Generic, TypeVar
 
-from model.config import MAX_WAITING_WORK
 from model.errors import BusyError
+from model.limits import MAX_WAITING_WORK
 from model.weights import Weights
 
 Result = TypeVar("Result")
@@ -22,16 +22,17 @@ class Work(Generic[Result]):
 
     Attributes:
         weights: the model.
+        is_owed: whether writing gets time back for it (see `Engine`).
         future: the result, or the exception that the work raised.
     """
 
-    def __init__(self, work: Callable[[Weights], Result], weights: Weights):
-        self.weights = weights
+    def __init__(self, work: Callable[[Weights], Result], weights: Weights, is_owed: bool = True):
+        self.weights, self.is_owed = weights, is_owed
         self.future: Future[Result] = Future()
         self._work = work
 
     def run(self) -> None:
-        """Does the work and settles the future."""
+        """Runs the work and sets the future's result or exception."""
         try:
             result = self._work(self.weights)
         except BaseException as error:
@@ -55,14 +56,15 @@ class WorkQueue:
         Raises:
             BusyError: the queue is full.
         """
-        if len(self._waiting) >= MAX_WAITING_WORK:  # cancelled work takes no place
+        if len(self._waiting) >= MAX_WAITING_WORK:  # cancelled work does not count
             self._waiting = deque(other for other in self._waiting if not other.future.cancelled())
         if len(self._waiting) >= MAX_WAITING_WORK:
-            raise BusyError(f"{len(self._waiting)} pieces of work wait already. Try again in a minute.")
+            raise BusyError(f"{len(self._waiting)} other requests are already waiting. Try again in a minute.")
         self._waiting.append(work)
 
     def take(self) -> Work[Any] | None:
-        """Removes and returns the next piece of work that was not cancelled; its future is then running."""
+        """Removes and returns the next piece of work that was not cancelled, and marks its future as running; None if the queue is
+        empty."""
         while self._waiting:
             work = self._waiting.popleft()
             if work.future.set_running_or_notify_cancel():
@@ -70,5 +72,5 @@ class WorkQueue:
         return None
 
     def uses(self, weights: Weights) -> bool:
-        """Whether pending work needs this model."""
+        """Whether pending work uses this model."""
         return any(work.weights is weights for work in self._waiting)

@@ -1,7 +1,7 @@
-"""Writing with one model: the rows being written, and the requests that wait for a seat.
+"""Writing with one model: the rows being written and the requests waiting for seats.
 
-A round of the decode loop ends cancelled requests, seats the next ones, reads a few windows and then writes one character for every row
-whose turn it is. Long windows, and many of them, are spread over rounds.
+Each round of the decode loop ends cancelled requests, seats waiting ones, reads a few windows, and then writes one character for every
+row that is next. Long windows, and large numbers of windows, are spread over several rounds.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from model.config import MAX_SAMPLES, MAX_STEP_ROWS, MAX_VIEWER_ROWS, MAX_VIEWER_WAITING, MAX_WAITING_REQUESTS
+from model.limits import MAX_SAMPLES, MAX_STEP_ROWS, MAX_VIEWER_ROWS, MAX_VIEWER_WAITING, MAX_WAITING_REQUESTS
 from model.sampling import distribution, draw
 from model.serving.decoder import make_decoder
 from model.serving.request import DONE, FAILED, STOPPED, Request
@@ -22,21 +22,21 @@ from model.weights import Weights
 
 log = logging.getLogger(__name__)
 
-READ_CHARS = 640  # of windows in a round, if there are several: about as long as a step of a full house takes
-READ_OVERHEAD = 64  # beginning to read a window costs as much as this many characters of it
-CHARS_PER_READ = 2  # reading so many characters of a window costs as much as writing one
-WENT_WRONG = "Something went wrong while writing. The server's log says what; please try again."
+READ_CHARS = 640  # window characters read per round if several windows wait; takes about as long as a step with all seats taken
+READ_OVERHEAD = 64  # the fixed cost of reading a window, in characters of a window
+CHARS_PER_READ = 2  # reading this many characters of a window costs as much as writing one
+WENT_WRONG = "Something went wrong while writing. Please try again. The server's log has details."
 
 
 @dataclass(eq=False)
 class Row:
-    """One sample of a request under way.
+    """One sample of a request being written.
 
     Attributes:
-        ids: the text from absolute index `offset` on, prompt included.
-        seat: in the decoder.
-        window: where the window that was read begins, -1 before any was.
-        sharing: rows with the same prompt that are waiting for this one to read it.
+        ids: ids of the text, including the prompt, from absolute index `offset` on.
+        seat: seat in the decoder.
+        window: absolute index at which the window read last begins; -1 before the first.
+        sharing: rows with the same prompt that wait for this row to read it.
     """
 
     request: Request
@@ -59,13 +59,14 @@ class Row:
 
 
 class Writer:
-    """Texts in the making. `submit` and the counts are for any thread that holds the lock, all else for the decode loop's.
+    """Writes the requests of one model. Any thread that holds the lock can use `submit` and the counts; everything else is for the decode
+    loop's thread.
 
     Args:
-        lock: held while the scheduler is asked or told.
+        lock: held while the scheduler is used.
 
     Attributes:
-        failures: forward passes in a row that failed.
+        failures: number of consecutive forward passes that failed.
     """
 
     def __init__(self, weights: Weights, seats: int, lock: threading.Condition):
@@ -73,7 +74,7 @@ class Writer:
         self.weights, self._lock = weights, lock
         self._config, self._vocabulary = model.config, weights.tokenizer.vocabulary
         self._decoder = make_decoder(model, seats)
-        viewer_seats = max(MAX_SAMPLES, min(MAX_VIEWER_ROWS, seats // 2))  # in a small house, too, there is room for two
+        viewer_seats = max(MAX_SAMPLES, min(MAX_VIEWER_ROWS, seats // 2))  # even with few seats there is room for two viewers
         self._scheduler: Scheduler[Request] = Scheduler(seats, viewer_seats, MAX_WAITING_REQUESTS, MAX_VIEWER_WAITING)
         self._rows: dict[Request, list[Row]] = {}
         self._ready: list[Row] = []  # by seat
@@ -82,13 +83,17 @@ class Writer:
 
     @property
     def n_rows(self) -> int:
-        """Rows being written."""
+        """Number of rows being written."""
         return self._scheduler.n_seated
 
     @property
     def n_waiting(self) -> int:
-        """Requests that wait for seats."""
+        """Number of requests waiting for seats."""
         return self._scheduler.n_waiting
+
+    def n_waiting_of(self, viewer: str) -> int:
+        """Requests of one viewer that are waiting for seats."""
+        return self._scheduler.n_waiting_of(viewer)
 
     @property
     def idle(self) -> bool:
@@ -96,32 +101,32 @@ class Writer:
 
     @property
     def seats(self) -> int:
-        """Rows that can be written at once."""
+        """Maximum number of rows that can be written at once."""
         return self._decoder.seats
 
     @property
     def rounds_per_turn(self) -> int:
-        """Rounds that give every row one character. With several models each takes as many in its turn, so that all texts grow
-        alike."""
+        """Number of rounds in which every row gets one character. With several models, each model takes this many rounds per turn, so
+        that all texts grow at the same pace."""
         return 1 if self._decoder.computes_all else max(1, -(-self.n_ready // MAX_STEP_ROWS))
 
     @property
     def n_ready(self) -> int:
-        """Rows whose window is read: they go on with every step."""
+        """Number of rows whose window has been read, which advance with every step."""
         return len(self._ready)
 
     def submit(self, request: Request) -> None:
         """Queues a request.
 
         Raises:
-            BusyError: too many wait already.
+            BusyError: too many requests are already waiting.
         """
         request.ahead = self.n_waiting
         self._scheduler.add(request)
 
     def round(self) -> None:
-        """One character for all whose turn it is."""
-        self._let_go()
+        """Runs one round: one character for every row that is next."""
+        self._drop_cancelled()
         self._admit()
         self._read_windows()
         rows = self._ready
@@ -135,19 +140,19 @@ class Writer:
                 self._write(part, logits)
 
     def end_running(self, state: str, error: str = "") -> None:
-        """Ends whatever is being written."""
+        """Ends all requests that are being written."""
         for request in list(self._rows):
             self._end(request, state, error)
 
     def end_waiting(self, state: str, error: str = "") -> None:
-        """Ends whatever waits."""
+        """Ends all waiting requests."""
         with self._lock:
             waiting = self._scheduler.line()
             self._scheduler.drop(waiting)
         for request in waiting:
             request.end(state, error)
 
-    def _let_go(self) -> None:
+    def _drop_cancelled(self) -> None:
         for request in [request for request in self._rows if request.cancelled]:
             self._end(request, STOPPED)
         with self._lock:
@@ -172,7 +177,7 @@ class Writer:
                 self._fail(request)
 
     def _seat(self, request: Request) -> None:
-        """A seat for each of a request's rows; the first of them reads the prompt for all."""
+        """Takes a seat for each of a request's rows. The first row reads the prompt for all of them."""
         rows = self._rows[request] = []
         prompt = self.weights.tokenizer.encode_prompt(request.prompt)
         offset = self._config.window_start(len(prompt))
@@ -184,7 +189,7 @@ class Writer:
         request.begin()
 
     def _read_windows(self) -> None:
-        """Reads the windows of those who are next, as many as a round has time for, and at least one."""
+        """Reads the windows of the rows that are next: as many as fit into a round, but at least one."""
         if not self._to_read:
             return
         with self._lock:
@@ -204,9 +209,9 @@ class Writer:
                     self._scheduler.serve(row, (row.position - start) // CHARS_PER_READ)
 
     def _read(self, row: Row) -> None:
-        """Reads a row's window and draws the next character, for all that share the prompt."""
+        """Reads a row's window and draws the next character for the row and for all rows that share its prompt."""
         start = self._config.window_start(row.position)
-        if row.window >= 0:  # its length changes, and with it where it sits best
+        if row.window >= 0:  # its length changes, and with it the best seat
             self._decoder.give_back(row.seat)
             row.seat = self._decoder.take(row.position - start)
         row.ids, row.offset, row.window = row.ids[start - row.offset :], start, start
@@ -214,7 +219,7 @@ class Writer:
         try:
             logits = self._decoder.read(row.seat, row.ids, [other.seat for other in row.sharing])
             self.failures = 0
-        except Exception:  # whatever it is, others must not suffer from it
+        except Exception:  # no failure of one request may affect others
             self._fail(row.request)
             return
         for other in row.sharing:
@@ -224,8 +229,8 @@ class Writer:
         self._write(together, logits.repeat(len(together), axis=0))
 
     def _attempt(self, rows: list[Row]) -> list[tuple[list[Row], np.ndarray]]:
-        """Logits of the next characters of rows, in as many parts as it takes: where the rows fail together their halves are
-        tried, until it is known whose request is at fault."""
+        """Computes logits for rows and returns them in one or more parts. If a step fails, its rows are split in half and tried again
+        until the request that causes the failure is found."""
         try:
             logits = self._decoder.step([row.seat for row in rows], [row.ids for row in rows])
             self.failures = 0
@@ -246,10 +251,10 @@ class Writer:
         self._end(request, FAILED, WENT_WRONG)
 
     def _write(self, rows: list[Row], logits: np.ndarray) -> None:
-        """Draws a character for each row; those that are through leave, those at the end of their window are to read on."""
+        """Draws a character for each row. Finished rows leave; rows at the end of their window are queued to read the next one."""
         sound = np.isfinite(logits).all(axis=1)
         if not sound.all():
-            self._fail_unsound([row for row, is_sound in zip(rows, sound, strict=True) if not is_sound])
+            self._fail_non_finite([row for row, is_sound in zip(rows, sound, strict=True) if not is_sound])
         if gone := [i for i, row in enumerate(rows) if row.request not in self._rows]:  # failed, here or in another part
             logits = np.delete(logits, gone, axis=0)
             rows = [row for row in rows if row.request in self._rows]
@@ -281,7 +286,7 @@ class Writer:
             np.array([p.top_p for p in params]),
         )
 
-    def _fail_unsound(self, rows: list[Row]) -> None:
+    def _fail_non_finite(self, rows: list[Row]) -> None:
         for request in {row.request for row in rows} & self._rows.keys():
             log.error("request %d failed: the network's output is not finite", request.number)
             seats = [row.seat for row in self._rows[request]]
@@ -290,7 +295,7 @@ class Writer:
                 self._decoder.wipe(seat)
 
     def _leave(self, rows: Sequence[Row]) -> None:
-        """Rows free their seats; a request whose rows have all left is done."""
+        """Frees the seats of rows; a request is done when all of its rows have left."""
         for row in rows:
             self._decoder.give_back(row.seat)
             with self._lock:
@@ -302,7 +307,7 @@ class Writer:
                 row.request.end(DONE)
 
     def _end(self, request: Request, state: str, error: str = "") -> None:
-        """A request is over before it is done."""
+        """Ends a request early and frees its seats."""
         rows = self._rows.pop(request, [])
         if rows:
             self._ready = [row for row in self._ready if row.request is not request]

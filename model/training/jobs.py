@@ -29,6 +29,7 @@ from model.config import NetworkConfig, TrainConfig
 from model.data import TINY_SHAKESPEARE, Corpus, check_length
 from model.errors import CheckpointError, ParameterError, TrainingError
 from model.files import write_atomically
+from model.limits import MAX_EVALUATIONS, MAX_RUNS, MAX_STEPS
 from model.network.kinds import kind_of
 from model.training.estimate import Pace, check_memory, pace_key, training_threads
 from model.training.job import FINISHED, MAX_NAME_CHARS, Job, check_name, flags
@@ -39,9 +40,6 @@ log = logging.getLogger(__name__)
 
 ROOT = Path(__file__).parent.parent.parent  # where `python -m model` is found
 
-MAX_RUNS = 100
-MAX_EVALUATIONS = 10_000  # of one run: each writes a sample
-MAX_STEPS = 200_000  # of one run: the page shows each
 LOCK_TIMEOUT_S = 20.0  # how long one start waits for another, which takes milliseconds
 STOP_PATIENCE_S = 60.0  # for a step, or the current pass of an evaluation, and a checkpoint; after that a run is killed
 MEASURING_S = 120.0  # the longest that measuring a pace may take

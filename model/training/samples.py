@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from model.config import SamplingParams
 from model.decode import generate_cached
 from model.network import Network
+from model.sampling import SamplingParams
 from model.tokenizer import CharTokenizer
 from model.training.tasks.task import evaluating
 

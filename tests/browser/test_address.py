@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, parse_qsl, quote, urlencode, urlsplit
 import pytest
 from playwright.sync_api import BrowserContext, Page, Request, Route, expect
 
-from model.config import MAX_PROMPT_CHARS
+from model.limits import MAX_PROMPT_CHARS
 from tests.browser.conftest import open_page
 from tests.browser.tab import drawn
 from tests.support.viewing import write

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from playwright.sync_api import Browser, Page
 
-from model.config import MAX_SEED
+from model.limits import MAX_SEED
 from model.sampling import dice, distribution, draw
 
 UI = Path(__file__).parents[2] / "ui"

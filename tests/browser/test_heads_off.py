@@ -174,7 +174,7 @@ def test_a_model_with_one_head_and_a_text_of_one_character(context: BrowserConte
     config = GPTConfig(n_layer=1, n_head=1, n_embd=32, block_size=16, vocab_size=len(VOCABULARY))
     save_weights(tmp_path / "one", GPT(config, torch.Generator().manual_seed(0)).requires_grad_(False), TOKENIZER, {})
     with running_app("--device", "cpu", "--weights", str(tmp_path / "one")) as url:
-        for text, loss in (("R", "One character alone has no loss."), ("Romeo", "→")):
+        for text, loss in (("R", "A single character has no loss."), ("Romeo", "→")):
             page = context.new_page()
             panel = show(page, url, text)
             panel.get_by_role("button", name="Head 0.0 off").click()

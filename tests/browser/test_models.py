@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from model.config import BigramConfig, GPTConfig
 from model.network import Network
@@ -160,13 +160,36 @@ def test_another_default_under_an_open_page_loses_nothing(page: Page, url: str) 
         admin.post("/train/shipped/use")
 
 
+def test_a_default_that_changes_while_another_one_is_loaded_is_followed(page: Page, url: str) -> None:
+    admin = Admin.logged_in(url)
+    held: list[Route] = []
+    page.route(f"**/models/{key_of(url, page, 'letters')}", lambda route: held.append(route))
+    try:
+        admin.post("/train/runs/letters/use")
+        with page.expect_request("**/models/*"):
+            page.locator("#model-opener").click()  # asks for the list, and then for its new default
+        page.keyboard.press("Escape")
+        admin.post("/train/runs/greek/use")
+        with page.expect_response("**/write"):
+            page.get_by_role("button", name="Generate").click()
+        held[0].continue_()
+        expect(page.get_by_test_id("facts")).to_contain_text("greek")
+    finally:
+        admin.post("/train/shipped/use")
+
+
 def test_views_that_a_bigram_cannot_show_say_so(page: Page, url: str) -> None:
+    choose(page, "pairs", "letters")
+    page.get_by_role("tab", name="Next character").click()
+    expect(page.get_by_test_id("next-by")).to_have_text("by letters")
     choose(page, "pairs")
+    expect(page.get_by_test_id("facts")).to_contain_text("pairs")
+    expect(page.get_by_test_id("next-by")).to_be_empty()
+    page.get_by_role("tab", name="Texts").click()
     set_up(page, prompt="abc", length=20, samples=3)
     generate(page)
-    for view, shown in (("Next character", "by pairs"), ("Tree", "3 samples by pairs")):
-        page.get_by_role("tab", name=view).click()
-        expect(page.locator(".panel:not([hidden])")).to_contain_text(shown)
+    page.get_by_role("tab", name="Tree").click()
+    expect(page.locator(".tree-title")).to_contain_text("3 samples by pairs")
     page.get_by_role("tab", name="Attention", exact=True).click()
     expect(page.get_by_text("The pairs model has no attention heads.")).to_be_visible()
     page.get_by_role("button", name="Read it with letters").click()

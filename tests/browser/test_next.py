@@ -143,7 +143,7 @@ def test_arrow_keys_read_the_bars_in_either_order(page: Page, url: str) -> None:
     page.keyboard.press("Home")
     expect(readout).to_contain_text("newline:")
     page.keyboard.press("?")
-    for key, label in (("o", "Order the bars by alphabet, or by probability"), ("r", "Start over")):
+    for key, label in (("o", "Sort the bars by alphabet or by probability"), ("r", "Start over")):
         expect(page.get_by_test_id("keys")).to_contain_text(f"{key}{label}")
     assert "sort=alphabet" in until_address(page, "sort=")
     assert written(page) == "", "an arrow on the bars is no step"

@@ -85,7 +85,7 @@ def test_the_weight_pointed_at_is_the_servers_and_the_text_follows(page: Page, u
         expect(said(page)).to_contain_text(cell_in_words(TEXT, row, column, full[row, column]))
         expect(page.locator(".look-char.here")).to_have_text(TEXT[row].replace("\n", "↵"), use_inner_text=False)
     page.mouse.move(*place(page, 4, 9))
-    expect(said(page)).to_have_text("‘O’ at 5 cannot look at ‘t’ at 10: it comes later.")
+    expect(said(page)).to_have_text("‘O’ at 5 cannot attend to ‘t’ at 10, which comes later.")
 
 
 def test_the_average_is_the_mean_of_the_heads_and_has_no_queries(page: Page, url: str) -> None:
@@ -95,10 +95,10 @@ def test_the_average_is_the_mean_of_the_heads_and_has_no_queries(page: Page, url
     row, column = large(mean)[1]
     page.mouse.move(*place(page, row, column))
     expect(said(page)).to_contain_text("with ")
-    shown = float(re.search(r"with ([\d.]+)", said(page).inner_text())[1])
+    shown = float(re.search(r"with weight ([\d.]+)", said(page).inner_text())[1])
     assert shown == pytest.approx(mean[row, column], abs=6e-5)
     page.mouse.click(*place(page, row, column))
-    expect(page.get_by_test_id("one-head-sums")).to_have_text(re.compile("An average has no queries and keys of its own"))
+    expect(page.get_by_test_id("one-head-sums")).to_have_text(re.compile("An average has no queries and keys:"))
 
 
 def test_what_is_behind_a_cell_computes_its_weight(page: Page, url: str) -> None:
@@ -107,7 +107,7 @@ def test_what_is_behind_a_cell_computes_its_weight(page: Page, url: str) -> None
     row, column = large(weights(page, f"{address}/head/4/1", len(TEXT)))[2]
     page.mouse.click(*place(page, row, column))
     sums = page.get_by_test_id("one-head-sums")
-    expect(sums).to_contain_text("the map has")
+    expect(sums).to_contain_text("the map shows")
     told = page.request.get(f"{address}/cell/4/1/{row}/{column}").json()
     shown = sums.inner_text().replace("−", "-")
     number = r"(-?\d+\.\d+)"
@@ -117,8 +117,8 @@ def test_what_is_behind_a_cell_computes_its_weight(page: Page, url: str) -> None
     assert product == pytest.approx(np.dot(told["q"], told["k"]), abs=1e-3)
     assert scaled == pytest.approx(product / 8, abs=1e-4)
     assert weight == pytest.approx(np.exp(scaled - row_max) / row_sum, abs=2e-4)
-    assert f"the map has {weight:.4f}" in shown
-    expect(said(page)).to_contain_text(f"with {weight:.4f}")
+    assert f"the map shows {weight:.4f}" in shown
+    expect(said(page)).to_contain_text(f"with weight {weight:.4f}")
     canvas = page.get_by_label("The query of ")
     canvas.focus()
     page.keyboard.press("ArrowRight")
@@ -128,7 +128,7 @@ def test_what_is_behind_a_cell_computes_its_weight(page: Page, url: str) -> None
     expect(page).to_have_url(re.compile(rf"cell={row}\.{column}(&|$)"))
     page.reload()
     page.get_by_role("tab", name="Attention").click()
-    expect(sums).to_contain_text(f"the map has {weight:.4f}")
+    expect(sums).to_contain_text(f"the map shows {weight:.4f}")
     page.keyboard.press("Escape")  # nothing of the view has the focus
     page.get_by_role("button", name="Close").click()
     expect(sums).to_be_hidden()
@@ -184,7 +184,7 @@ def test_keys_choose_heads_and_walk_over_the_map(page: Page, url: str) -> None:
     expect(map_).to_have_attribute("data-first", "0")
     assert int(map_.get_attribute("data-rows")) < len(LONG)
     page.keyboard.press("Enter")
-    expect(page.get_by_test_id("one-head-sums")).to_contain_text("the map has")
+    expect(page.get_by_test_id("one-head-sums")).to_contain_text("the map shows")
     page.keyboard.press("Escape")
     expect(page.get_by_test_id("one-head-sums")).to_be_hidden()
     box = page.get_by_label("The whole map.").bounding_box()
@@ -258,4 +258,4 @@ def test_a_server_that_is_gone_is_told_and_asked_again(browser: Browser, url: st
         page.unroute("**/attention/**", refuse)
         trouble.get_by_role("button", name="Try again").click()
         expect(trouble).to_be_empty()
-        expect(said(page)).to_contain_text(re.compile(r"with \d"))
+        expect(said(page)).to_contain_text(re.compile(r"with weight \d"))

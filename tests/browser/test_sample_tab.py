@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page, Request, Route, expect
 
-from model.config import MAX_PROMPT_CHARS, MAX_WAITING_REQUESTS
+from model.limits import MAX_PROMPT_CHARS, MAX_WAITING_REQUESTS
 from tests.browser.conftest import open_page
 from tests.browser.tab import WRITING, drawn, generate, seed_shown, set_up, start_long, texts
 from tests.support.client import host_and_port
@@ -231,7 +231,7 @@ def test_empty_prompt_starts_a_page(page: Page) -> None:
 @pytest.mark.parametrize(
     ("prompt", "seed", "message"),
     [
-        ("x" * 100_000, "", f"The prompt has 100,000 characters; the most is {MAX_PROMPT_CHARS:,}"),
+        ("x" * 100_000, "", f"The prompt has 100,000 characters; the maximum is {MAX_PROMPT_CHARS:,}"),
         ("x", "abc", "The seed must be a whole number"),
         ("x", "-1", "seed must be between 0 and"),
         ("x", "9" * 30, "seed must be between 0 and"),
@@ -278,7 +278,7 @@ def test_a_refusal_is_shown_in_the_servers_words_and_loses_nothing(calm_page: Pa
         wait_until(IDLE | {"writing": len(seated) * LONGEST["samples"], "waiting": MAX_WAITING_REQUESTS}, url)
         set_up(page, length=20)
         page.get_by_role("button", name="Generate").click()
-        expect(page.get_by_test_id("notice")).to_have_text("256 requests wait already. Try again in a minute.")
+        expect(page.get_by_test_id("notice")).to_have_text("256 requests are already waiting. Try again in a minute.")
         assert page.get_by_role("alert").get_attribute("data-testid") == "notice"
         assert page.get_by_role("button", name="Stop").is_disabled()
         assert texts(page) == shown

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from model.data import MAX_CORPUS_BYTES
+from model.limits import MAX_CORPUS_BYTES
 from tests.browser.conftest import new_page, open_page
 from tests.browser.tab import generate, set_up
 from tests.support.admin import Admin, runs_ended

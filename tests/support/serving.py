@@ -13,10 +13,9 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 
-from model.config import SamplingParams
 from model.network.gpt import GPT
 from model.precision import rows_agree
-from model.sampling import distribution, draw
+from model.sampling import SamplingParams, distribution, draw
 from model.serving.request import Progress, Request
 from model.serving.writer import Writer
 from model.weights import Weights

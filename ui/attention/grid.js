@@ -64,7 +64,7 @@ export function createGrid(panel, look) {
     const measure = order.value;
     look.address.keep("order", measure);
     const value = ({ layer, head }) => describe(look, layer, head)[measure] ?? -Infinity;
-    const sorted = measure ? [...tiles].sort((a, b) => value(b) - value(a)) : tiles;
+    const sorted = measure ? [...tiles].toSorted((a, b) => value(b) - value(a)) : tiles;
     for (const tile of tiles) {
       const stats = describe(look, tile.layer, tile.head);
       tile.score.textContent = inWords(look, stats, measure || undefined);

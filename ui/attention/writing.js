@@ -55,7 +55,7 @@ export function createWriting(look, sources) {
     const take = (line) => {
       if (line.error) throw new Error(line.error);
       text += line.new?.[0] ?? "";
-      reading ??= follow();
+      if (shown !== text) reading ??= follow();
     };
     try {
       await postForLines("./write", asked, take, writing.signal);

@@ -1,4 +1,7 @@
-// The settings of the Sample tab are Gradio's fields. What stands in them is the truth: it is read and set in place.
+// The settings of the Sample tab are Gradio's fields. What stands in them is the truth: it is read and set in place, because Gradio 6.31 does not
+// tell everything: a Textbox sends no `.input` for a text that is pasted or filled in at once (it does for keys), a Slider none when its field is
+// left and its number changed to fit, and a value that an event returns is on screen up to 56 ms later. What Gradio's events can do, they do: they
+// carry the limit of top-k (tab.py).
 const FIELDS = {
   prompt: "#prompt textarea",
   temperature: '#temperature input[type="number"]',

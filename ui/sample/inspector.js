@@ -1,7 +1,7 @@
 // How a character was drawn, shown beside it: hover, tap, or move there with the arrow keys.
 import { createCandidates } from "../shared/candidates.js";
 import { distribution, surprisal } from "../shared/distribution.js";
-import { button, make, nameOf, percent } from "../shared/dom.js";
+import { button, charsIn, make, nameOf, percent } from "../shared/dom.js";
 import { mark, measured, range, reveal } from "../shared/marks.js";
 import { createStrip, inDigits, intervalOf } from "../shared/strip.js";
 
@@ -223,7 +223,7 @@ export class Inspector {
 }
 
 // Offsets in a text count UTF-16 units, characters of the model code points. They differ beyond the basic plane only.
-const codePoints = (data, offset) => (/[\ud800-\udfff]/.test(data) ? [...data.slice(0, offset)].length : offset);
+const codePoints = (data, offset) => (/[\ud800-\udfff]/.test(data) ? charsIn(data.slice(0, offset)) : offset);
 
 // Index of the character that stands below another, or above it (`step` 1, -1); where there is no such line, its own.
 function onNextLine(text, index, step) {

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gradio as gr
 
-from model.config import MAX_NEW_CHARS, MAX_SAMPLES, MAX_TEMPERATURE, SamplingParams, describe
+from model.config import describe
+from model.limits import MAX_NEW_CHARS, MAX_SAMPLES, MAX_TEMPERATURE
+from model.sampling import SamplingParams
 from model.serving.engine import Engine
 from ui.files import read
 from ui.web.assets import start_script

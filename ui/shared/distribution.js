@@ -30,7 +30,7 @@ function keepLikeliest(weights, logits, keep, top_p) {
 }
 
 // Ids from the likeliest to the least; ties go to the lower id.
-export const ranking = (values) => Array.from(values.keys()).sort((a, b) => values[b] - values[a] || a - b);
+export const ranking = (values) => Array.from(values.keys()).toSorted((a, b) => values[b] - values[a] || a - b);
 
 // Where each character ends when all are laid out on [0, 1) in vocabulary order.
 export function edges(probabilities) {

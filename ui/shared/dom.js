@@ -26,6 +26,9 @@ export const number = (value) => Math.round(value).toLocaleString("en");
 
 export const plural = (count, noun) => `${number(count)} ${noun}${count === 1 ? "" : "s"}`;
 
+/** How many characters a text has, for the model: code points, not UTF-16 units. @param {string} text */
+export const charsIn = (text) => [...text].length;
+
 // Characters that cannot be seen, by name.
 const NAMES = { "\n": "newline", " ": "space", "\t": "tab", "\u00a0": "no-break space" };
 const SIGNS = { "\n": "↵", " ": "␣", "\t": "⇥" };

@@ -284,7 +284,7 @@ export class Generations extends Emitter {
     const first = !this.list.some(joins);
     if (first) this.#remember(before);
     const others = this.list.filter((other) => !joins(other));
-    const abreast = [...this.list.filter(joins), generation].sort((a, b) => a.view.order - b.view.order); // in whatever order they come
+    const abreast = [...this.list.filter(joins), generation].toSorted((a, b) => a.view.order - b.view.order); // in whatever order they come
     this.list = keep || !first ? [...others, ...abreast] : [generation];
     this.tell("notice", generation.view.notice);
     this.tell("change");

@@ -1,6 +1,6 @@
 // The models that the server can use (GET /models, see ui/web/models.py), and which of them this page writes with.
 import { Emitter } from "./emitter.js";
-import { getJSON, heard } from "./server.js";
+import { getJSON, heardDefault } from "./server.js";
 
 const CHECK_MS = 30_000; // between two looks for another default model, for a page that asks for nothing else
 
@@ -118,8 +118,12 @@ export class Models extends Emitter {
   static async read() {
     const models = new Models();
     await models.refresh();
-    heard.addEventListener("default", ({ detail }) => detail === models.defaultModel.key || void models.refresh().catch(() => {}));
-    setInterval(() => document.hidden || void getJSON("./healthz").catch(() => {}), CHECK_MS); // each answer names the default model
+    heardDefault.addEventListener("default", () => models.#follow());
+    setInterval(async () => {
+      if (document.hidden) return;
+      await getJSON("./healthz").catch(() => {}); // each answer names the default model
+      models.#follow(); // also if the request after the event failed
+    }, CHECK_MS);
     return models;
   }
 
@@ -152,7 +156,21 @@ export class Models extends Emitter {
     this.tell("change");
   }
 
+  /** Asks again if the server has named another default model since. What fails is tried again in CHECK_MS. */
+  #follow() {
+    if (this.#isStale) void this.refresh().catch(() => {});
+  }
+
+  get #isStale() {
+    return heardDefault.key !== "" && heardDefault.key !== this.defaultModel.key;
+  }
+
   async #read() {
+    await this.#readOnce();
+    if (this.#isStale) await this.#readOnce(); // the default changed while its predecessor was loaded
+  }
+
+  async #readOnce() {
     const { default: key, models } = await getJSON("./models");
     this.list = models.map((json) => this.#take(json));
     this.chosen = this.chosen.filter((model) => this.find(model.key));

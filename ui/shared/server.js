@@ -14,17 +14,20 @@ export class ServerError extends Error {
   }
 }
 
-/** Event "default" (detail: a key): an answer named another default model than the one before. */
-export const heard = new Emitter();
-let defaultKey = "";
+/** The key of the default model, as the last answer named it. Event "default": it differs from the one before. */
+class HeardDefault extends Emitter {
+  key = "";
 
-/** @param {Response} answer */
-function hear(answer) {
-  const key = answer.headers.get("X-Default-Model");
-  if (!key || key === defaultKey) return;
-  defaultKey = key;
-  heard.tell("default", key);
+  /** @param {Response} answer */
+  take(answer) {
+    const key = answer.headers.get("X-Default-Model");
+    if (!key || key === this.key) return;
+    this.key = key;
+    this.tell("default");
+  }
 }
+
+export const heardDefault = new HeardDefault();
 
 /**
  * Waits for the network. Browsers report a lost connection as a TypeError.
@@ -47,7 +50,7 @@ export async function reached(asked) {
  */
 export async function accepted(asked) {
   const answer = await reached(asked);
-  hear(answer);
+  heardDefault.take(answer);
   if (answer.ok) return answer;
   const { error } = await answer.json().catch(() => ({}));
   throw new ServerError(error ?? `The server answered ${answer.status}.`, answer.status);

@@ -96,7 +96,7 @@ function paintChart(context, width, height, shown, lecture) {
   if (shown.runs.every(({ isLectures }) => isLectures)) paintLecture(context, places, lecture, colours);
   if (shown.step !== null) paintStep(context, places, shown.step, colours);
   if (shown.runs.length > 1) paintLegend(context, places, shown.runs, colours);
-  [...shown.runs.entries()].reverse().forEach(([place, run]) => paintRun(context, places, run, place, colours));
+  [...shown.runs.entries()].toReversed().forEach(([place, run]) => paintRun(context, places, run, place, colours));
 }
 
 function paintAxes(context, { left, right, bottom, most, least, steps, x, y }, { rem, rule, inkSoft }) {

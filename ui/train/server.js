@@ -33,11 +33,10 @@ export const hasSession = () => Boolean(token) && !ended;
  * @param {string} path
  * @param {{method?: string, json?: object, body?: BodyInit}} [options]
  */
-async function ask(path, { method = "GET", json, body = json && JSON.stringify(json) } = {}) {
+async function ask(path, { method, json, body = json && JSON.stringify(json) } = {}) {
   const headers = { ...(token && { Authorization: `Bearer ${token}` }), ...(json && { "Content-Type": "application/json" }) };
   try {
-    const request = { method, headers, body };
-    return await accepted(fetch(path, request));
+    return await accepted(fetch(path, { method, headers, ...(body && { body }) }));
   } catch (error) {
     if (error.status === 401 && hasSession()) end();
     throw error;

@@ -166,7 +166,7 @@ function figures(run, curve) {
 const short = (value) => (value && (value < 0.001 || value >= 10_000) ? value.toExponential(1) : String(Number(value.toPrecision(2))));
 
 function asCSV({ steps, evaluations }) {
-  const lines = [...steps, ...evaluations].sort((a, b) => a.step - b.step);
+  const lines = [...steps, ...evaluations].toSorted((a, b) => a.step - b.step);
   const usual = ["step", "loss", "val_loss", "val_loss_average", "learning_rate", "grad_norm", "elapsed_s"];
   const names = [...new Set([...usual, ...lines.flatMap(Object.keys)])]; // a task may have metrics of its own
   return toCSV(names, lines.map((line) => names.map((name) => line[name])));

@@ -18,8 +18,9 @@ from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HTTPRequest
 from starlette.responses import JSONResponse, Response
 
-from model.data import MAX_CORPUS_BYTES, Corpus, read_corpus
+from model.data import Corpus, read_corpus
 from model.errors import ParameterError
+from model.limits import MAX_CORPUS_BYTES
 from model.training.job import check_name
 from ui.web.http import NO_STORE, refusal
 

@@ -7,9 +7,9 @@ from dataclasses import fields
 
 from starlette.requests import Request as HTTPRequest
 
-from model.config import SamplingParams, check_score_text
+from model.config import check_score_text
 from model.errors import ParameterError
-from model.sampling import draw_seed
+from model.sampling import SamplingParams, draw_seed
 from model.tokenizer import name
 from model.weights import Weights
 from ui.web.http import MAX_DIGITS, Body
@@ -25,11 +25,11 @@ def read_viewer(body: Body, http: HTTPRequest) -> str:
     """The name that the viewer gave, or else the host.
 
     Raises:
-        ParameterError: the name is not a text, or is too long.
+        ParameterError: the name is not a string, or is too long.
     """
     viewer = body.get("viewer", http.client.host if http.client else "")
     if not isinstance(viewer, str) or len(viewer) > MAX_NAME_CHARS:
-        raise ParameterError(f"The viewer must be a text of at most {MAX_NAME_CHARS} characters.")
+        raise ParameterError(f"The viewer must be a string of at most {MAX_NAME_CHARS} characters.")
     return viewer
 
 

@@ -18,9 +18,10 @@ from typing import Any
 from starlette.requests import Request as HTTPRequest
 from starlette.responses import JSONResponse, Response
 
-from model.attention import MEASURE_WORDS
-from model.config import MAX_ABLATION_CHARS, MAX_PROMPT_CHARS, MAX_SCORE_CHARS, SamplingParams
+from model.head_measures import MEASURE_WORDS
 from model.lecture import LECTURE_LOSSES
+from model.limits import MAX_ABLATION_CHARS, MAX_PROMPT_CHARS, MAX_SCORE_CHARS
+from model.sampling import SamplingParams
 from ui.first_screen import PARAMS, PROMPT
 from ui.web.fields import SAMPLING
 from ui.web.http import NO_STORE, Respond

@@ -14,14 +14,13 @@ from __future__ import annotations
 from starlette.requests import Request as HTTPRequest
 from starlette.responses import JSONResponse, Response
 
-from model.config import SamplingParams
+from model.sampling import SamplingParams
 from model.serving.engine import SHUTTING_DOWN, Engine
 from model.serving.request import FAILED, Request
 from ui.web.fields import left_out_notice, read_model_key, read_viewer
 from ui.web.http import Body, Respond, model_header, refusal, takes_json
 from ui.web.loading import start
-from ui.web.progress import Bell
-from ui.web.stream import while_connected
+from ui.web.stream import Bell, while_connected
 
 ONE_CHARACTER = SamplingParams(max_new_chars=1)
 

@@ -2,33 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
-from model.config import SamplingParams
+from model.sampling import SamplingParams
 from model.serving.request import FINISHED, Request
 from ui.web.fields import SAMPLING, left_out_notice
-
-LOOK_S = 0.25  # how often readers are sent what is new
-HEARTBEAT_S = 1.0  # how often where nothing is new: only by sending does the server notice that a page was closed
+from ui.web.stream import Bell
 
 View = dict[str, Any]
-
-
-class Bell:
-    """Wakes a reader in the event loop when a generation has its first characters, and when it is over."""
-
-    def __init__(self, request: Request):
-        self._loop, self._rung = asyncio.get_running_loop(), asyncio.Event()
-        request.listen(lambda: self._loop.call_soon_threadsafe(self._rung.set))
-
-    async def pause(self, begun: bool) -> None:
-        """Waits until it is time to look again."""
-        alarm = self._loop.call_later(LOOK_S if begun else HEARTBEAT_S, self._rung.set)
-        await self._rung.wait()
-        alarm.cancel()
-        self._rung.clear()
 
 
 async def follow(request: Request, precision: str) -> AsyncIterator[View]:

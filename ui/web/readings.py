@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.attention import Reading, read
-from model.config import MAX_CAPTURE_BYTES, MAX_CAPTURES, MAX_WAITING_WORK, Head
+from model.config import Head
+from model.limits import MAX_CAPTURE_BYTES, MAX_CAPTURES, MAX_WAITING_WORK
 from model.serving.admission import Admission, Ticket
 from model.serving.engine import Engine
 from model.weights import Weights
@@ -110,9 +111,7 @@ class Readings:
             return kept
         ids = question.weights.tokenizer.encode(question.text)
         async with ticket.turn():
-            reading = await run(
-                self._engine, question.weights.key, lambda weights: read(weights.model, ids, question.text, question.heads_off)
-            )
+            reading = await run(self._engine, question.weights, lambda weights: read(weights.model, ids, question.text, question.heads_off))
         kept = Kept(question.weights.key, reading, await asyncio.to_thread(draw, reading.weights))
         self._keep(question.key, kept)
         return kept

@@ -27,9 +27,9 @@ from numpy.typing import NDArray
 from starlette.requests import Request as HTTPRequest
 from starlette.responses import Response
 
-from model.config import MAX_WAITING_WORK
 from model.errors import SoliloquyError
 from model.evaluation import Window, window_logits, windows
+from model.limits import MAX_WAITING_WORK
 from model.serving.admission import Admission, Ticket
 from model.serving.engine import Engine
 from model.serving.request import DONE, FAILED
@@ -65,7 +65,7 @@ async def _lines(engine: Engine, weights: Weights, text: str, notice: str, ticke
     try:
         for window in windows(config, len(ids)):
             async with ticket.turn():
-                logits = await run(engine, weights.key, partial(_read, ids, window))
+                logits = await run(engine, weights, partial(_read, ids, window))
             yield {"from": window.first, "logits": base64.b64encode(float_bytes(logits)).decode()}
     except SoliloquyError as error:
         yield {"state": FAILED, "error": str(error)}

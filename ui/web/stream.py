@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
@@ -11,11 +12,29 @@ import anyio
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from model.serving.request import Request
 from ui.web.http import NO_STORE
 
+LOOK_S = 0.25  # how often readers are sent what is new
+HEARTBEAT_S = 1.0  # how often where nothing is new: only by sending does the server notice that a page was closed
 UNREAD_S = 30.0  # how long a client may leave a line unread
 
 Line = dict[str, Any]
+
+
+class Bell:
+    """Wakes a reader in the event loop when a generation has its first characters, and when it is over."""
+
+    def __init__(self, request: Request):
+        self._loop, self._rung = asyncio.get_running_loop(), asyncio.Event()
+        request.listen(lambda: self._loop.call_soon_threadsafe(self._rung.set))
+
+    async def pause(self, begun: bool) -> None:
+        """Waits until it is time to look again."""
+        alarm = self._loop.call_later(LOOK_S if begun else HEARTBEAT_S, self._rung.set)
+        await self._rung.wait()
+        alarm.cancel()
+        self._rung.clear()
 
 
 async def while_connected(receive: Receive, work: Callable[[], Awaitable[object]]) -> None:

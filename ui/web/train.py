@@ -41,8 +41,9 @@ from starlette.requests import Request as HTTPRequest
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from model.config import GPTConfig, TrainConfig
-from model.data import MAX_CORPUS_BYTES, TINY_SHAKESPEARE, TINY_SHAKESPEARE_ALPHABET, TINY_SHAKESPEARE_CHARS, load_corpus
+from model.data import TINY_SHAKESPEARE, TINY_SHAKESPEARE_ALPHABET, TINY_SHAKESPEARE_CHARS, load_corpus
 from model.errors import ParameterError, SoliloquyError, TrainingError
+from model.limits import MAX_CORPUS_BYTES
 from model.training.job import MAX_NAME_CHARS, Job
 from model.training.jobs import Jobs, read_settings
 from model.training.presets import DEFAULT_PRESET, FIXED, pretraining_presets

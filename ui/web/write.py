@@ -34,8 +34,8 @@ from model.weights import Weights
 from ui.web.fields import SAMPLING, read_model_key, read_params, read_viewer
 from ui.web.http import Body, Respond, model_header, takes_json
 from ui.web.loading import precision_of, start
-from ui.web.progress import Bell, View, generation_json
-from ui.web.stream import LineStream
+from ui.web.progress import View, generation_json
+from ui.web.stream import Bell, LineStream
 
 
 def write(engine: Engine) -> Respond:

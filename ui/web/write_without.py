@@ -26,9 +26,10 @@ from dataclasses import dataclass
 from starlette.requests import Request as HTTPRequest
 from starlette.responses import Response
 
-from model.config import Head, SamplingParams, check_ablation_length, check_heads, check_prompt
+from model.config import Head, check_heads, check_prompt
 from model.decode import generate_cached
 from model.errors import SoliloquyError
+from model.sampling import SamplingParams, check_ablation_length
 from model.serving.admission import Admission, Ticket
 from model.serving.engine import Engine
 from model.serving.request import DONE, FAILED, RUNNING, WAITING
@@ -93,7 +94,7 @@ async def _lines(engine: Engine, ablation: Ablation, ticket: Ticket) -> AsyncGen
     characters = generate_cached(weights.model, tokenizer.encode_prompt(ablation.prompt), ablation.params, ablation.heads_off)
     try:
         async with ticket.turn():
-            while piece := await run(engine, weights.key, lambda _: [*itertools.islice(characters, CHARS_AT_ONCE)]):
+            while piece := await run(engine, weights, lambda _: [*itertools.islice(characters, CHARS_AT_ONCE)]):
                 yield {"state": RUNNING, "new": [tokenizer.decode(piece)]}
     except SoliloquyError as error:
         yield {"state": FAILED, "error": str(error)}

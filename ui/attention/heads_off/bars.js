@@ -29,7 +29,7 @@ export function createBars(look) {
       title.replaceChildren("After ", make("b", "", signOf(capture.characters[at])), came === undefined ? " comes" : ` came ${nameOf(came)}`);
       after.textContent = capture.heads_off.length ? `without ${plural(capture.heads_off.length, "head")}` : "all heads";
       const [p, q] = [both.before.answer(at), both.after.answer(at)];
-      const best = Array.from(p.keys()).sort((a, b) => Math.max(p[b], q[b]) - Math.max(p[a], q[a]) || a - b).slice(0, MOST);
+      const best = Array.from(p.keys()).toSorted((a, b) => Math.max(p[b], q[b]) - Math.max(p[a], q[a]) || a - b).slice(0, MOST);
       const most = Math.max(p[best[0]], q[best[0]]);
       best.forEach((id, i) => fill(rows[i], vocabulary[id], p[id], q[id], most, vocabulary[id] === came));
       body.replaceChildren(...found.slice(0, best.length));
@@ -47,7 +47,7 @@ function createRow() {
     row.cells.push({ number, bar });
     return [number, track];
   };
-  row.tr.append(...side("before"), row.char, ...side("after").reverse());
+  row.tr.append(...side("before"), row.char, ...side("after").toReversed());
   return row;
 }
 

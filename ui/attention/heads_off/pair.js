@@ -1,7 +1,7 @@
 // Two continuations of the text in view with the same dice, side by side: one with all heads, one without those that are off. Both are written the
 // same way (ui/web/write_without.py), so that only the heads differ.
 import { drawSeed } from "../../shared/dice.js";
-import { button, inFull, make, number, quoted } from "../../shared/dom.js";
+import { button, charsIn, inFull, make, number, quoted } from "../../shared/dom.js";
 import { charAt, commonLength, mark, range } from "../../shared/marks.js";
 import { postForLines, UNREACHABLE } from "../../shared/server.js";
 
@@ -143,7 +143,7 @@ function createSide() {
 function difference(before, after, writing) {
   const at = commonLength(before, after);
   if (at < Math.min(before.length, after.length)) {
-    const place = number([...before.slice(0, at)].length + 1);
+    const place = number(charsIn(before.slice(0, at)) + 1);
     return { at, words: `First difference at character ${place}: ${quoted(charAt(after, at))} instead of ${quoted(charAt(before, at))}.` };
   }
   if (writing) return { at, words: "Writing" };

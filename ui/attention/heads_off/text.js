@@ -68,7 +68,7 @@ function legend() {
   const scale = make("p", "off-legend", "easier");
   const steps = make("span", "off-scale");
   for (const sign of [-1, 1]) {
-    for (const step of sign < 0 ? [...STEPS].reverse() : STEPS) {
+    for (const step of sign < 0 ? [...STEPS].toReversed() : STEPS) {
       steps.append(make("span", `off-step ${NAME(sign * step)}`, `${sign < 0 ? "−" : "+"}${step === 0.5 ? "½" : step}`));
     }
   }

@@ -31,7 +31,7 @@ export function linesOf(exact, rows, column = null) {
 }
 
 // The smallest of the weights of a row that are drawn whatever they are.
-const leastOfLargest = (exact, row) => exact.slice(placeOf(row, 0), placeOf(row + 1, 0)).sort().at(-ALWAYS) ?? 0;
+const leastOfLargest = (exact, row) => exact.slice(placeOf(row, 0), placeOf(row + 1, 0)).toSorted().at(-ALWAYS) ?? 0;
 
 const range = (begin, end) => Array.from({ length: end - begin }, (_, i) => begin + i);
 

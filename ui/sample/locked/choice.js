@@ -65,7 +65,7 @@ export function fillSelect(select, generations, choice) {
     group.append(...texts.map((text, sample) => option(`${i}.${sample}`, view.first_sample + sample + 1, view.prompt + text)));
     return group;
   });
-  select.replaceChildren(...groups.reverse());
+  select.replaceChildren(...groups.toReversed());
   select.value = choice && `${generations.indexOf(choice.generation)}.${choice.sample}`;
 }
 

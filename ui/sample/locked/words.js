@@ -1,5 +1,5 @@
 // The sentences of the view "Locked dice".
-import { inFull, make, number, quoted } from "../../shared/dom.js";
+import { charsIn, inFull, make, number, quoted } from "../../shared/dom.js";
 import { charAt } from "../../shared/marks.js";
 
 export function* headline(changed, all, same, settings) {
@@ -26,7 +26,7 @@ export function note({ generation, model, recomputed }, same, changed) {
 }
 
 export function comparison(before, after, at, live) {
-  const place = number([...before.slice(0, at)].length + 1);
+  const place = number(charsIn(before.slice(0, at)) + 1);
   if (at < before.length && at < after.length) {
     const [was, is] = [before, after].map((text) => quoted(charAt(text, at)));
     return `First difference at character ${place}: ${is} instead of ${was}${live ? "; writing" : ""}`;

@@ -118,9 +118,11 @@ function createHeading(sort) {
   order.setAttribute("aria-label", "Order of the bars");
   const orders = [button("next-switch", "by probability", () => sort(false)), button("next-switch", "by alphabet", () => sort(true))];
   order.append(...orders);
-  node.append(title, order);
+  const who = part("span", "by");
+  node.append(title, who, order);
   const fill = ({ text, byAlphabet, by }) => {
-    title.textContent = `Next, after “${endOf(text, SHOWN_CHARS)}”${by ? `, by ${by}` : ""}`;
+    title.textContent = `Next, after “${endOf(text, SHOWN_CHARS)}”`;
+    who.textContent = by && `by ${by}`;
     orders.forEach((other, i) => other.setAttribute("aria-pressed", String(Boolean(i) === byAlphabet)));
   };
   return { node, fill };

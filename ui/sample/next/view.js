@@ -254,11 +254,12 @@ class Next {
   #state() {
     const { model, logits, raw, order, text } = this.#shown;
     const { vocabulary } = model;
+    const { primary, writers } = this.#tab.models;
     const probabilities = distribution(logits, this.#dice.settings);
     const thrown = this.#falling ? null : this.#thrown;
     return {
       model,
-      by: this.#tab.models.list.length > 1 ? model.name : "",
+      by: writers.length > 1 || model !== primary ? model.name : "", // else the header names it
       vocabulary,
       logits,
       probabilities,

@@ -108,7 +108,7 @@ export function createScore(panel, tab) {
   function showFigures() {
     const { model, chars, bits, total, state } = scored;
     const count = bits.length - 1; // the first character is only context
-    page.status.textContent = `${words(state, count, chars.length)}${tab.models.list.length > 1 ? `; by ${model.name}` : ""}`;
+    page.status.textContent = words(state, count, chars.length, tab.models.list.length > 1 ? ` by ${model.name}` : "");
     if (!count) return page.figures.replaceChildren();
     const perCharacter = total / count;
     const loss = perCharacter * Math.LN2;
@@ -186,11 +186,11 @@ export function createScore(panel, tab) {
   };
 }
 
-function words(state, count, all) {
+function words(state, count, all, by) {
   if (all === 1) return "One character is only context for the next: nothing to score.";
   const scored = count < all - 1 ? `${number(count)} of ${plural(all - 1, "character")}` : plural(count, "character");
   const ends = { running: "; reading", stopped: "; stopped", done: "" }[state];
-  return `${scored} scored; the first is only context${ends}`;
+  return `${scored} scored${by}; the first is only context${ends}`;
 }
 
 function build(panel) {

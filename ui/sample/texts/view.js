@@ -41,7 +41,7 @@ export function createTexts(panel, tab) {
       newest.cards.forEach(({ text }, sample) => grow(text, generation.texts[sample]));
     }
     const groups = group(tab.generations.list);
-    const sections = groups.map((generations) => section(generations)).reverse();
+    const sections = groups.map((generations) => section(generations)).toReversed();
     settle(folio, sections.length ? sections : [make("p", "empty", EMPTY)]);
     groups.forEach(markPartings);
     if (newest && tab.generations.list.at(-1).live) {
@@ -150,7 +150,7 @@ export function createTexts(panel, tab) {
 
 // Puts children into a node; those that are there already stay where they are scrolled to.
 function settle(node, children) {
-  for (const child of [...node.children]) if (!children.includes(child)) child.remove();
+  for (const child of Array.from(node.children)) if (!children.includes(child)) child.remove();
   children.forEach((child, i) => node.children[i] !== child && node.insertBefore(child, node.children[i] ?? null));
 }
 

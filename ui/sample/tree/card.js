@@ -1,6 +1,6 @@
 // The card of a branch: the text up to it, how many samples went that way, and how likely that was.
 import { distribution } from "../../shared/distribution.js";
-import { button, inFull, make, number, percent, plural, quoted, readable, signOf } from "../../shared/dom.js";
+import { button, charsIn, inFull, make, number, percent, plural, quoted, readable, signOf } from "../../shared/dom.js";
 import { firstChar, wentOn } from "./prefix_tree.js";
 import { logitsOf } from "../../shared/logits.js";
 
@@ -58,7 +58,6 @@ export function createCard(tab) {
 
 // Of the samples that have a branch in common, the one of which most was drawn.
 const mostDrawn = ({ samples }) => samples.reduce((best, sample) => (sample.start.length < best.start.length ? sample : best));
-const charsIn = (text) => [...text].length;
 
 // Where a branch ends, in a sample that goes through it; null where it ends within all prompts.
 function placeToGoOn(node) {

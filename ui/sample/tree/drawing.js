@@ -127,7 +127,7 @@ const sum = (some) => some.reduce((all, { count }) => all + count, 0);
 
 // The branches below the first one go down side by side, the nearest at the right. Where there is no room for that they overlap.
 function lanes({ children, to }, fork, bend) {
-  const below = children.filter(({ first }) => !first).reverse();
+  const below = children.filter(({ first }) => !first).toReversed();
   const all = below.reduce((sum, { thick }) => sum + thick, 0);
   const squeeze = Math.min(1, (fork - 2 * bend) / all);
   let x = to + bend;

@@ -27,7 +27,7 @@ function grow(entries, from, rank, parent) {
     if (ways.has(next)) ways.get(next).push(entry);
     else ways.set(next, [entry]);
   }
-  const ordered = [...ways].sort(([a, one], [b, other]) => other.length - one.length || rank(a) - rank(b));
+  const ordered = [...ways].toSorted(([a, one], [b, other]) => other.length - one.length || rank(a) - rank(b));
   node.children = ordered.map(([, some]) => grow(some, to, rank, node));
   return node;
 }
@@ -75,7 +75,7 @@ export function unfold(root, most, isOpen = (_node) => false) {
     node.children.forEach((child) => walk(child, depth + 1));
   };
   walk(root, 0);
-  const order = nodes.slice(1).sort((a, b) => b.count - a.count || depths.get(a) - depths.get(b));
+  const order = nodes.slice(1).toSorted((a, b) => b.count - a.count || depths.get(a) - depths.get(b));
   const chosen = new Set([root]);
   const shownOf = ({ children }) => children.filter((child) => chosen.has(child)).length;
   let rows = 1;

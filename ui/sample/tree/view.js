@@ -280,7 +280,7 @@ const shortened = (text, most) => (text.length > most ? `…${text.slice(-most)}
 function titleOf(generations, isOne) {
   const samples = generations.reduce((sum, { texts }) => sum + texts.length, 0);
   const prompts = [...new Set(generations.map(({ view }) => view.prompt))];
-  const temperatures = [...new Set(generations.map(({ view }) => view.temperature))].sort((a, b) => a - b);
+  const temperatures = [...new Set(generations.map(({ view }) => view.temperature))].toSorted((a, b) => a - b);
   const one = prompts[0] ? `‘${readable(shortened(prompts[0], 40))}’` : "an empty prompt";
   const after = prompts.length > 1 ? `${number(prompts.length)} prompts` : one;
   return `${plural(samples, "sample")}${isOne ? "" : ` by ${generations[0].model.name}`} after ${after}, temperature ${temperatures.join(", ")}`;

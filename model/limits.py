@@ -1,0 +1,39 @@
+"""Public limits of requests, the engine, networks and training. Each limit has its own error message where it is enforced."""
+
+# Limits of a request. They apply to the page, the command line and the API alike.
+MAX_PROMPT_CHARS = 10_000
+MAX_NEW_CHARS = 2_000
+MAX_SCORE_CHARS = MAX_PROMPT_CHARS + MAX_NEW_CHARS  # a prompt with its longest continuation can be scored
+MAX_SAMPLES = 16
+MAX_ABLATION_CHARS = 300  # of a text written with heads off, which is not batched with other texts
+MAX_TEMPERATURE = 2.0
+MAX_SEED = 2**53 - 1  # the largest whole number that a browser's JavaScript holds exactly
+MAX_WAITING_REQUESTS = 256
+MAX_VIEWER_WAITING = 16  # per viewer
+MAX_WAITING_WORK = 64  # short pieces of work with the model other than writing
+
+# Limits of the engine. A row is one text being written.
+MAX_ROWS = 512  # fewer if memory is short
+MAX_VIEWER_ROWS = 64  # per viewer
+MAX_STEP_ROWS = 128  # more rows per step would only make steps longer, without more characters per second
+MAX_REQUEST_RECORD_BYTES = 2**24  # logits and intervals of one request's characters
+MAX_RECORD_BYTES = 2**28  # ... of all requests together; the oldest are dropped first
+MAX_RECENT_REQUESTS = 2_000
+RECENT_REQUEST_LIFETIME_S = 1_800
+MAX_CAPTURES = 256  # texts whose attention is kept
+MAX_CAPTURE_BYTES = 2**28  # ... of all captures together; the least recently used are dropped first
+MAX_CAPTURE_NUMBERS = 2**24  # ... of one capture; a large model's capture has less than a block
+MAX_LOADED_MODELS = 8  # the least recently used idle model is dropped first
+CACHE_MEMORY_SHARE = 0.25  # of the memory free at start, for the default model's keys and values; all others share as much again
+
+# Limits of a network's shape: wide enough for anything one would train here, narrow enough to catch typing errors.
+MAX_BLOCK_SIZE = 4_096
+MAX_VOCAB_SIZE = 4_096
+MAX_LAYERS = 64
+MAX_N_EMBD = 4_096
+
+# Limits of training from the page.
+MAX_CORPUS_BYTES = 32 * 2**20  # encoding takes up to 16 more bytes per character
+MAX_RUNS = 100
+MAX_EVALUATIONS = 10_000  # per run; each evaluation writes a sample
+MAX_STEPS = 200_000  # per run; the page shows every step
