@@ -277,7 +277,7 @@ def test_loaded_anew_while_it_writes_and_stopped(context: BrowserContext, page: 
 
 
 def test_who_writes_something_else_meanwhile_gets_that_alone(page: Page, url: str) -> None:
-    page.goto(f"{url}/?run=0.8,200,1,1,0,0,0,1&run=0.8,200,1,2,0,0,0,1")
+    page.goto(f"{url}/?run=0.8,500,1,1,0,0,0,1&run=0.8,500,1,2,0,0,0,1")
     page.wait_for_function("document.querySelector('.group .running .card-text')?.textContent.length > 6")
     posts = count_posts(page)
     # What the address asked for is done before the press is answered.

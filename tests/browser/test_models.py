@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import torch
@@ -22,10 +24,13 @@ from tests.browser.tab import generate, set_up, texts
 from tests.conftest import TINY
 from tests.support.admin import PASSWORD, Admin
 from tests.support.server import running_app
+from ui.web.shared_answers import FRESH_S
 
 LETTERS = "\n abcdefghij"
 MANY = "\n " + "".join(map(chr, range(0x3B1, 0x3B1 + 90)))  # more characters than the default model has
 DONE = "count => document.querySelectorAll('.group-block').length === count && !document.querySelector('.group .running, .group .waiting')"
+COLOURED = """count => [...CSS.highlights].filter(([name]) => name.startsWith("heat-")).flatMap(([, ranges]) => [...ranges])
+  .reduce((sum, range) => sum + range.endOffset - range.startOffset, 0) === count"""
 
 
 def network(vocabulary: str, seed: int) -> GPT:
@@ -70,6 +75,11 @@ def page(browser: Browser, url: str) -> Iterator[Page]:
         open_page(page, url)
         yield page
     context.close()
+
+
+def wait_for_list() -> None:
+    """Until the server looks again for models that came or went."""
+    time.sleep(FRESH_S)
 
 
 def choose(page: Page, *names: str) -> None:
@@ -178,6 +188,25 @@ def test_a_default_that_changes_while_another_one_is_loaded_is_followed(page: Pa
         admin.post("/train/shipped/use")
 
 
+def test_texts_of_a_model_whose_files_are_damaged_later_stay_readable(browser: Browser, url: str, runs: Path) -> None:
+    save_run(runs, "fragile", network(LETTERS, 4), LETTERS)
+    wait_for_list()
+    page = browser.new_page()
+    open_page(page, url)
+    choose(page, "fragile")
+    set_up(page, prompt="abc", length=12, samples=1)
+    generate(page)
+    (runs / "fragile" / "config.json").write_text("{", encoding="utf-8")
+    wait_for_list()
+    page.locator("#model-opener").click()
+    expect(page.locator(".model-row", has_text="fragile")).to_contain_text("config.json")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Colour by surprisal").click()
+    page.wait_for_function(COLOURED, arg=12)
+    page.close()
+    shutil.rmtree(runs / "fragile")
+
+
 def test_views_that_a_bigram_cannot_show_say_so(page: Page, url: str) -> None:
     choose(page, "pairs", "letters")
     page.get_by_role("tab", name="Next character").click()
@@ -197,6 +226,21 @@ def test_views_that_a_bigram_cannot_show_say_so(page: Page, url: str) -> None:
     expect(page.locator(".look-line")).to_contain_text("read by letters")
 
 
+def test_a_link_keeps_its_models_while_its_texts_are_written_again(page: Page, url: str) -> None:
+    letters, pairs = (f"{key_of(url, page, name)}-float32" for name in ("letters", "pairs"))
+    run = "0.8,12,1,5,0,0,0,1"
+    held: list[Route] = []
+    page.route("**/write", lambda route: route.continue_() if held else held.append(route))
+    with page.expect_request("**/write"):
+        page.goto(f"{url}/?prompt=abc&run={run},@{pairs}&run={run}&model={letters}")
+    page.wait_for_timeout(600)  # the address has been written since
+    asked = parse_qs(urlsplit(page.url).query)
+    assert (asked["model"], asked["run"]) == ([letters], [f"{run},@{pairs}", f"{run},"])
+    held[0].continue_()
+    wait_for(page, 2)
+    assert [group.locator(".group-model").inner_text() for group in page.get_by_test_id("group").all()] == ["letters", "pairs"]
+
+
 def test_a_link_with_a_model_that_does_not_exist_says_so_and_the_rest_goes_on(page: Page, url: str) -> None:
     letters = key_of(url, page, "letters")
     run = "0.8,12,1,5,0,0,0,1"
@@ -211,8 +255,56 @@ def test_a_link_with_a_model_that_does_not_exist_says_so_and_the_rest_goes_on(pa
     expect(page.locator("#model-opener")).to_contain_text("letters")
 
 
+def test_steps_and_heads_in_a_link_belong_to_a_model(page: Page, url: str) -> None:
+    letters = key_of(url, page, "letters")
+    page.goto(f"{url}/?view=next&prompt=abc&next_model={letters}&steps=2&chosen=0.3-1.4")
+    expect(page.locator(".next-text")).to_have_text(f"abc{LETTERS[3]}{LETTERS[4]}")
+    page.goto(f"{url}/?view=next&prompt=abc&seed=1")
+    page.get_by_role("button", name="Step", exact=True).click()
+    page.wait_for_url(f"**next_model={key_of(url, page, 'shakespeare')}*")  # another default would write other steps
+    page.get_by_role("tab", name="Attention", exact=True).click()
+    page.wait_for_url(f"**reader={key_of(url, page, 'shakespeare')}*")
+
+
+def test_steps_and_heads_of_a_model_that_is_not_there_are_left_out_in_words(page: Page, url: str) -> None:
+    page.goto(f"{url}/?view=next&prompt=abc&next_model=deadbeef&steps=2&chosen=0.3-1.4")
+    expect(page.get_by_test_id("next-notes")).to_contain_text("The model deadbeef is not on this server. Its steps are left out.")
+    expect(page.locator(".next-text")).to_have_text("abc")
+    page.goto(f"{url}/?tab=attention&look=abc&reader=deadbeef&head=1.1&off=0.0")
+    said = page.locator(".look-said")
+    expect(said).to_have_text("The model deadbeef is not on this server. shakespeare reads the text instead.")
+    expect(page.locator(".look-line")).not_to_contain_text("without")
+
+
+def test_a_link_says_what_is_wrong_with_a_damaged_model(browser: Browser, url: str, runs: Path) -> None:
+    save_run(runs, "damaged", network(LETTERS, 5), LETTERS)
+    (runs / "damaged" / "config.json").write_text("{", encoding="utf-8")
+    wait_for_list()
+    page = browser.new_page()
+    open_page(page, f"{url}/?models={key_of(url, page, 'damaged')}")
+    expect(page.get_by_test_id("notice")).to_contain_text(
+        "The model damaged cannot be used: runs/damaged/config.json is not a valid config.json"
+    )
+    page.close()
+    shutil.rmtree(runs / "damaged")
+
+
+def test_a_page_whose_first_requests_fail_says_so_and_goes_on_by_itself(browser: Browser, url: str) -> None:
+    page = browser.new_page()
+    for path in ("models", "limits"):
+        page.route(f"{url}/{path}", lambda route: route.abort(), times=2)
+    page.goto(url)
+    expect(page.get_by_test_id("notice")).to_have_text("The server cannot be reached. Nothing is lost; try again.")
+    page.locator("[data-ready]").wait_for(state="attached")
+    expect(page.get_by_test_id("notice")).to_be_empty()
+    set_up(page, length=10, samples=1)
+    generate(page)
+    page.close()
+
+
 def test_a_model_that_is_deleted_meanwhile_is_named_and_the_others_go_on(browser: Browser, url: str, runs: Path) -> None:
     save_run(runs, "short-lived", network(LETTERS, 3), LETTERS)
+    wait_for_list()
     page = browser.new_page()
     open_page(page, url)
     choose(page, "shakespeare", "short-lived")

@@ -108,6 +108,10 @@ export class Look extends Emitter {
     this.tell("head");
   }
 
+  get said() {
+    return this.element.querySelector(".look-said").textContent;
+  }
+
   /** @param {string} words @param {boolean} [isError] */
   say(words, isError = true) {
     const said = this.element.querySelector(".look-said");
@@ -131,6 +135,6 @@ export class Look extends Emitter {
     const { heads_off, model } = this.capture;
     this.address.keep("look", this.whole);
     this.address.keep("off", heads_off.map((head) => head.join(".")).join(","));
-    this.address.keep("reader", model === this.models.defaultModel ? "" : model.key);
+    this.address.keep("reader", model.key); // heads are those of its network
   }
 }

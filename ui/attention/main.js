@@ -45,26 +45,32 @@ export async function start(element) {
   element.dataset.ready = "";
 }
 
-/** The text, its reader, the head and the heads that are off, as the address says. Heads that do not exist are left on, and named. @param {Look} look */
+/**
+ * The text, its reader, the head and the heads that are off, as the address says. Heads that do not exist are left on, and named; of a reader that
+ * is not here, no head is taken for another model's.
+ * @param {Look} look
+ */
 async function readAddress(look) {
   const { address, models } = look;
   const pair = (word) => word.split(".").map((part) => (part === "average" ? part : Number(part)));
+  const key = address.get("reader");
+  const { text, model } = look.page.newestText();
+  const asked = address.get("look");
+  const by = models.find(key) ?? (asked ? models.primary : (model ?? models.primary));
+  const why = key && models.whyNot(key);
+  if (why) {
+    address.keep("head", "");
+    const capture = await look.read(asked || text, { model: by, headsOff: [] });
+    look.say([why, capture && `${by.name} reads the text instead.`, look.said].filter(Boolean).join(" "));
+    return;
+  }
   const [layer, head] = pair(address.get("head"));
   if (head !== undefined) look.head = { layer, head };
   const headsOff = address.get("off") ? address.get("off").split(",").map(pair) : [];
-  const key = address.get("reader");
-  const reader = models.find(key);
-  const missing = key && !reader ? `The model ${key.slice(0, 40)} is not on this server.` : "";
-  const { text, model } = look.page.newestText();
-  const asked = address.get("look");
-  const by = reader ?? (asked ? models.primary : (model ?? models.primary));
-  let refused = missing;
-  let capture = await look.read(asked || text, { model: by, headsOff });
-  if (!capture && headsOff.length && look.wasRefused) {
-    refused = [missing, look.element.querySelector(".look-said").textContent].filter(Boolean).join(" ");
-    capture = await look.read(asked || text, { model: by, headsOff: [] });
-  }
-  if (capture && refused) look.say([refused, capture.notice].filter(Boolean).join(" "));
+  const capture = await look.read(asked || text, { model: by, headsOff });
+  if (capture || !headsOff.length || !look.wasRefused) return;
+  const refused = look.said;
+  if (await look.read(asked || text, { model: by, headsOff: [] })) look.say(`${refused} ${look.said}`.trim());
 }
 
 /** What was typed is read by the model that somebody chose last, here or on the Sample tab. @param {Look} look */

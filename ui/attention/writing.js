@@ -46,9 +46,10 @@ export function createWriting(look, sources) {
     const follow = async () => {
       while (shown !== text && !writing.signal.aborted) {
         shown = text;
-        const atEnd = look.at === null || look.at === look.capture.n - 1;
+        const { at } = look;
+        const wasAtEnd = at === null || at === look.capture.n - 1;
         if (!(await look.read(text, { model, headsOff: [], isGrowing: true }))) break;
-        if (atEnd) look.moveTo(look.capture.n - 1);
+        if (wasAtEnd && look.at === at) look.moveTo(look.capture.n - 1);
       }
       reading = null;
     };

@@ -39,9 +39,10 @@ function createFacts(element, { models, generations }) {
   async function show() {
     const { primary } = models;
     if (primary === shown) return;
-    shown = primary;
-    await primary.load().catch(() => {}); // its name is known without
-    if (primary === shown) facts.replaceChildren(...primary.facts.map((fact) => make("li", "", fact)));
+    const isLoaded = await primary.load().then(() => true, () => false); // its name is known without
+    if (primary !== models.primary) return;
+    shown = isLoaded ? primary : null; // what failed is tried again with the next change
+    facts.replaceChildren(...primary.facts.map((fact) => make("li", "", fact)));
   }
 
   models.addEventListener("change", show);

@@ -1,6 +1,6 @@
 // Every state of the page has an address: settings, models, views, and the generations on the page, which are written again when it is
 // opened. A seed gives the same texts with the same weights in the same precision; the address names both.
-import { plural } from "./dom.js";
+import { plural, shortened } from "./dom.js";
 import { NAMES } from "./settings.js";
 
 /** @typedef {import("./page.js").Page} Page */
@@ -19,7 +19,8 @@ const WAIT_MS = 300;
  * @property {any} settings
  * @property {{chosen: string} | null} forced
  * @property {boolean} joins whether it stands abreast of the one before
- * @property {string} model KEY-PRECISION; "" for the model of the whole address
+ * @property {string} model KEY-PRECISION
+ * @property {boolean} [isOwn] whether an address names the model for this generation alone: no other may take its place
  */
 
 export class Address {
@@ -128,7 +129,7 @@ export class Address {
     const { models } = this.#page;
     const keys = (this.#given.get("models") ?? "").split(",").filter(Boolean);
     const found = keys.map((key) => models.find(key));
-    keys.forEach((key, i) => found[i] || troubles.push(notHere(key)));
+    troubles.push(...keys.map((key) => models.whyNot(key)).filter(Boolean));
     if (found.some(Boolean)) models.choose(found.filter(Boolean));
   }
 
@@ -165,13 +166,12 @@ export class Address {
    */
   async #writers(asked, troubles) {
     const { models } = this.#page;
-    const ofAll = this.#given.get("model") ?? "";
     const writers = new Map();
     const said = new Set(troubles);
     for (const one of asked) {
-      const [key, precision = ""] = (one.model || ofAll).split("-");
+      const [key, precision = ""] = one.model.split("-");
       const own = models.find(key);
-      let model = own ?? (one.model ? null : models.defaultModel); // an old link names a model that may be another one's by now
+      let model = own ?? (one.isOwn ? null : models.defaultModel); // an old link names a model that may be another one's by now
       try {
         await model?.load();
       } catch (error) {
@@ -179,9 +179,9 @@ export class Address {
         model = null;
       }
       writers.set(one, model);
-      if (!key || !model) {
-        if (!model && !own) said.add(`${notHere(key)} Its texts are left out.`);
-      } else if (!own) said.add(`${notHere(key)} ${model.name} writes its texts instead.`);
+      if (!model) {
+        if (!own) said.add(`${models.whyNot(key)} Its texts are left out.`);
+      } else if (!own) said.add(`${models.whyNot(key)} ${model.name} writes its texts instead.`);
       else if (precision && precision !== model.precision) said.add(`This link was made in ${precision}; ${model.name} runs in ${model.precision} here, so its texts may differ.`);
     }
     troubles.splice(0, troubles.length, ...said);
@@ -214,9 +214,10 @@ export class Address {
     const settings = Object.fromEntries(NUMBERS.map((name, i) => [name, numbers[i]]));
     if (!NUMBERS.every((name) => this.#isAllowed(name, settings[name], true))) return null;
     settings.prompt = parts.length > NUMBERS.length + 1 ? parts.slice(NUMBERS.length + 1).join(",") : prompt;
-    const [, isForced, model = ""] = /^(f?)(?:@(.*))?$/.exec(parts[NUMBERS.length] ?? "") ?? [];
+    const [, isForced, own] = /^(f?)(?:@(.*))?$/.exec(parts[NUMBERS.length] ?? "") ?? [];
     const forced = isForced ? { chosen: [...settings.prompt].at(-1) } : null;
-    return { settings, forced, model };
+    const model = own || this.#given.get("model") || this.#page.models.defaultModel.word;
+    return { settings, forced, model, isOwn: Boolean(own) };
   }
 
   /** Settings that are allowed; what is not is named. @param {string[]} troubles */
@@ -245,12 +246,6 @@ export class Address {
   }
 }
 
-/** @param {string} key */
-const notHere = (key) => `The model ${shortened(key)} is not on this server.`;
-
-/** @param {string} word */
-const shortened = (word) => (word.length > 40 ? `${word.slice(0, 40)}…` : word);
-
 /** @param {URLSearchParams} words */
 const queryOf = (words) => words.toString().replaceAll("%2C", ",").replaceAll("%40", "@"); // these need no disguise
 
@@ -263,7 +258,8 @@ function addressOf(words) {
 /** @param {URLSearchParams} words @param {(Asked | typeof STORED)[]} asked @param {string} prompt @param {string} fallback */
 function withGenerations(words, asked, prompt, fallback) {
   const all = new URLSearchParams(words);
-  const model = asked.find((one) => one !== STORED)?.model || fallback;
+  const written = asked.filter((one) => one !== STORED);
+  const model = (written.find((one) => !one.isOwn) ?? written[0])?.model ?? fallback;
   asked.forEach((one, i) => {
     if (one === STORED) all.append("run", STORED);
     else all.append(i && one.joins ? "beside" : "run", asWord(one, prompt, model));
@@ -278,9 +274,9 @@ function withGenerations(words, asked, prompt, fallback) {
  * @param {string} prompt
  * @param {string} ofAll
  */
-function asWord({ settings, forced, model }, prompt, ofAll) {
+function asWord({ settings, forced, model, isOwn }, prompt, ofAll) {
   const numbers = NUMBERS.map((name) => settings[name] ?? (name === "top_p" ? 1 : 0));
-  const flags = `${forced ? "f" : ""}${model && model !== ofAll ? `@${model}` : ""}`;
+  const flags = `${forced ? "f" : ""}${isOwn || model !== ofAll ? `@${model}` : ""}`;
   return [...numbers, flags, ...(settings.prompt === prompt ? [] : [settings.prompt])].join(",");
 }
 

@@ -42,6 +42,9 @@ export const signOf = (char) => SIGNS[char] ?? (isSeen(char) ? char : "□");
 export const quoted = (char) => (signOf(char) === char ? `‘${char}’` : nameOf(char));
 export const readable = (text) => [...text].map((char) => (char === " " ? " " : signOf(char))).join("");
 
+/** A word of an address, for a sentence. @param {string} word */
+export const shortened = (word) => (word.length > 40 ? `${word.slice(0, 40)}…` : word);
+
 /** What a distribution was made with. @param {{temperature: number, top_k: number, top_p: number}} settings */
 export function inFull({ temperature, top_k, top_p }) {
   const cuts = [top_k && `top-k ${top_k}`, top_p < 1 && `top-p ${top_p}`];

@@ -1,4 +1,5 @@
 // The models that the server can use (GET /models, see ui/web/models.py), and which of them this page writes with.
+import { shortened } from "./dom.js";
 import { Emitter } from "./emitter.js";
 import { getJSON, heardDefault } from "./server.js";
 
@@ -40,7 +41,7 @@ export class Model {
   /** @param {ModelJSON} json */
   constructor(json) {
     this.#json = json;
-    this.#ids = new Map(this.vocabulary.map((char, id) => [char, id]));
+    this.take(json);
   }
 
   get key() { return this.#json.key; }
@@ -68,18 +69,19 @@ export class Model {
   /** @param {"attention" | "lens" | "heads"} what */
   shows(what) { return this.#json.shows?.includes(what) ?? false; }
 
-  /** Where links name it: its key, and the precision in which a seed gives these texts. */
-  get word() { return `${this.key}-${this.precision}`; }
+  /** Where links name it: its key and, once it is loaded, the precision in which a seed gives these texts. */
+  get word() { return [this.key, this.precision].filter(Boolean).join("-"); }
 
   /** For files: which model wrote a text. */
   get about() {
     return { name: this.name, key: this.key, precision: this.precision, block_size: this.blockSize, val_loss: this.valLoss };
   }
 
-  /** What the server says of it now. @param {Partial<ModelJSON>} json */
+  /** What the server says of it now. What damaged files no longer say, null or empty, stays as it was. @param {Partial<ModelJSON>} json */
   take(json) {
-    const known = this.#json;
-    this.#json = { ...known, ...json, precision: json.precision ?? known.precision };
+    const isSaid = ([name, value]) => name === "trouble" || (value ?? "").length !== 0;
+    this.#json = { ...this.#json, ...Object.fromEntries(Object.entries(json).filter(isSaid)) };
+    this.#ids = new Map(this.vocabulary.map((char, id) => [char, id]));
   }
 
   /**
@@ -146,6 +148,13 @@ export class Models extends Emitter {
   /** @param {string} key @returns {Model | undefined} one that can be used */
   find(key) {
     return this.list.find((model) => model.key === key && !model.trouble);
+  }
+
+  /** Why the model that an address names cannot be used, as a sentence; "" if it can. @param {string} key */
+  whyNot(key) {
+    if (this.find(key)) return "";
+    const known = this.list.find((model) => model.key === key);
+    return known ? `The model ${known.name} cannot be used: ${known.trouble}` : `The model ${shortened(key)} is not on this server.`;
   }
 
   /** The default model alone is what a page without a choice has. @param {Model[]} models */

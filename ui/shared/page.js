@@ -6,6 +6,8 @@ import { readLimits } from "./limits.js";
 import { Models } from "./models.js";
 import { Settings } from "./settings.js";
 
+const RETRY_MS = 2000;
+
 /** Event "said": there are words for the reader, `said`. */
 export class Page extends Emitter {
   /** The last words for the reader, and whether they say what went wrong. */
@@ -44,8 +46,27 @@ export class Page extends Emitter {
   }
 }
 
+/**
+ * Asks for what the page cannot do without until it comes. Meanwhile the page says why nothing happens; the words go with the first ones of the
+ * Sample tab.
+ * @template T
+ * @param {() => Promise<T>} ask
+ * @returns {Promise<T>}
+ */
+async function patiently(ask) {
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      const notice = document.getElementById("notice");
+      if (notice) notice.textContent = error.message;
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    }
+  }
+}
+
 /** @type {Promise<Page>} */
-export const page = Promise.all([Models.read(), readLimits()]).then(([models, limits]) => {
+export const page = Promise.all([patiently(Models.read), patiently(readLimits)]).then(([models, limits]) => {
   const made = new Page(models, limits);
   made.address.open();
   return made;

@@ -3,8 +3,8 @@
 import { download } from "../shared/paint.js";
 import { accepted, reached } from "../shared/server.js";
 
-const KEY = "soliloquy-right"; // the token
-const ENDED = "soliloquy-right-ended"; // whether it is over; an old token, sent at the next login, distinguishes this browser from a class behind the same address
+const KEY = "soliloquy-session"; // the token
+const ENDED = "soliloquy-session-ended"; // whether it is over; an old token, sent at the next login, distinguishes this browser from a class behind the same address
 
 function kept(key) {
   try {

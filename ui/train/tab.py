@@ -1,4 +1,4 @@
-"""The Train tab: a run is started by who has the right, and watched by everybody."""
+"""The Train tab: the admin starts and steers training runs, and everybody watches them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ui.web.assets import start_script
 
 
 def create_train_tab() -> None:
-    """All of it is drawn in the page (see train/main.js), from what ui/web/train.py tells."""
+    """The page's scripts draw all of it (see train/main.js) from the answers of ui/web/train.py."""
     gr.HTML(
         html_template=read("train/tab.html"),
         js_on_load=start_script("train/main.js"),

@@ -5,13 +5,13 @@ import { placeInWords, placeOf } from "./data.js";
 import { slide } from "./map.js";
 
 export const THIN = 0.05; // smaller weights are left out, and counted, ...
-export const ALWAYS = 3; // ... except the largest of each row: a head with uniform attention has no weight of 5 %
+const ALWAYS = 3; // ... except the largest of each row: a head with uniform attention has no weight of 5 %
 const LEAST_WIDTH = 0.75; // rem, of a character
 const MOST_WIDTH = 3.5;
 const BAND = 1.75; // rem, of a text
 
 // The weights of some rows, of all columns or of one: those that are drawn, and what is left out.
-export function linesOf(exact, rows, column = null) {
+function linesOf(exact, rows, column = null) {
   const drawn = [];
   const thin = { count: 0, weight: 0 };
   let total = 0;
@@ -124,7 +124,7 @@ export function createLines(look, state, on) {
 }
 
 // Draws both texts and the lines between them, on any canvas.
-export function paintLines(context, { begin, columns, cell, height, band, capture, found, here, colours }) {
+function paintLines(context, { begin, columns, cell, height, band, capture, found, here, colours }) {
   const x = (index) => (index - begin + 0.5) * cell;
   context.lineCap = "round";
   context.strokeStyle = here ? colours.accent : colours.ink;

@@ -9,7 +9,7 @@ const AXIS = { width: 1.5, height: 1.375 }; // rem, beside the cells
 const HATCH = 5; // pixels between lines
 
 // How many rows and columns there is room for, and how large their cells are.
-export function roomFor(width, height, n, rem) {
+function roomFor(width, height, n, rem) {
   const [w, h] = [width - AXIS.width * rem, height - AXIS.height * rem];
   const rows = Math.max(1, Math.min(n, Math.floor(h / (LEAST.height * rem))));
   const columns = Math.max(1, Math.min(n, Math.floor(w / (LEAST.width * rem))));
@@ -27,7 +27,7 @@ export function slide(begin, size, n, i) {
 }
 
 // The rows and columns shown, from `top` and `first`. With no cell, or one that lies far away, the columns end with the diagonal.
-export function windowOn(cell, room, n, before) {
+function windowOn(cell, room, n, before) {
   const top = slide(before?.top ?? n, room.rows, n, cell?.row ?? n - 1);
   const kept = before && Math.abs(top - before.top) <= room.rows / 4 ? before.first : top + room.rows - room.columns;
   const first = slide(Math.max(0, kept), room.columns, n, cell?.column ?? Math.min(n - 1, top + room.rows - 1));

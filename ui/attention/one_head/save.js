@@ -24,7 +24,7 @@ export function saveMap(look, picture, does) {
 }
 
 // What `paint` draws, below what it is.
-export function savePage(look, does, width, height, name, paint) {
+function savePage(look, does, width, height, name, paint) {
   const colours = palette();
   const margin = colours.rem;
   const font = `${colours.rem}px ${colours.sans || "sans-serif"}`;

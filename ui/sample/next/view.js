@@ -8,7 +8,7 @@ import { Dice } from "./dice.js";
 import { Draws } from "./draws.js";
 import { createParts } from "./parts.js";
 import { saveBars, saveTable } from "./save.js";
-import { keepSteps, readModel, readSeed, readSteps } from "./steps.js";
+import { keepSteps, readSeed, readSteps } from "./steps.js";
 import { Walk } from "./walk.js";
 import { describe, tellBar, tellCounts, tellHint, tellThrow, tellWindow } from "./words.js";
 
@@ -46,14 +46,16 @@ class Next {
   #byAlphabet;
   /** @type {import("./walk.js").Choice[]} steps that the address asks for, until the view is shown */
   #replay;
+  /** What the address asks for and is not here, as a sentence; until the text starts over. */
+  #missing;
 
   /** @param {HTMLElement} panel @param {SampleTab} tab */
   constructor(panel, tab) {
-    const model = readModel(tab);
+    const { model, choices, missing } = readSteps(tab);
     [this.#panel, this.#tab, this.#draws] = [panel, tab, new Draws(model.vocabulary.length)];
     this.#walk = new Walk(model, (...choice) => this.#choose(...choice), (step) => this.#walked(step));
     this.#byAlphabet = tab.address.get("sort") === "alphabet";
-    this.#replay = readSteps(tab, model.vocabulary);
+    [this.#replay, this.#missing] = [choices, missing];
     this.#dice = new Dice(readSeed(tab));
     this.#parts = createParts(panel, this.#strip.node, this.#bars.node, {
       step: () => this.#walk.step(),
@@ -88,8 +90,9 @@ class Next {
   /** Another model: somebody who chose it wants to see it; otherwise the steps that are there keep theirs. @param {boolean} isChosen */
   #follow(isChosen) {
     const { primary } = this.#tab.models;
-    if (primary === this.#walk.model || !(isChosen || !this.#walk.steps.length)) return;
-    this.#replay = [];
+    const hasSteps = this.#walk.steps.length > 0 || this.#replay.length > 0;
+    if (primary === this.#walk.model || (hasSteps && !isChosen)) return;
+    [this.#replay, this.#missing] = [[], ""];
     if (this.#panel.hidden) this.#walk.prompt = null; // it starts over when the view is shown
     else this.#over();
   }
@@ -144,6 +147,7 @@ class Next {
   }
 
   #over() {
+    this.#missing = "";
     this.#walk.restart(this.#tab.settings.get().prompt, this.#tab.models.primary);
   }
 
@@ -206,7 +210,7 @@ class Next {
   #update() {
     const { steps, start, isEmpty, notice, error, logits, slow } = this.#walk;
     const seen = this.#stepFalls ? steps.slice(0, -1) : steps;
-    const notes = [notice];
+    const notes = [this.#missing, notice];
     if (isEmpty && logits) notes.push(`The prompt is empty: the text starts from ${start === "\n" ? "a newline" : quoted(start)}.`);
     notes.push(tellWindow([...start].length + seen.length, this.#walk.model.blockSize));
     this.#parts.text(start === "\n" ? `${signOf(start)}\n` : start, seen);
