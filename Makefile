@@ -18,7 +18,7 @@ run: $(ENV)/run-ready
 
 # Two files at a time, with one thread each for PyTorch: more threads than cores would wait for each other.
 test: $(ENV)/test-ready
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-slow: $(ENV)/test-ready
 	$(BIN)/python -m pytest -m slow $(ARGS)

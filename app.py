@@ -12,6 +12,7 @@ import logging
 import os
 import socket
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -55,6 +56,7 @@ def main() -> int:
         return 2
     weights = replace(weights, model=in_fresh_thread(lambda: ready_to_write(weights.model, precision_name(weights))))
     catalogue = Catalogue(WEIGHTS_FOLDER, options.runs, device, others=_others(options.weights))
+    threading.Thread(target=catalogue.entries, name="catalogue", daemon=True).start()  # hashes all weights before somebody waits for it
     engine = Engine(weights, catalogue)
     host, port = listener.getsockname()[:2]
     for_the_class = class_address(host, port)

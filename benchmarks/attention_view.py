@@ -16,7 +16,7 @@ from tests.support.server import running_app
 
 PIXELS_MS = 400  # from a click until all heads are seen
 
-# Milliseconds from a press on "Look at it" until every head is painted and its pixels are there. Each time another text of the same
+# Milliseconds from a press on "Read it" until every head is painted and its pixels are there. Each time another text of the same
 # length, so that nothing is remembered.
 READ_TEXTS = """async ({ texts }) => {
   const root = document.querySelector("#attention-views");
@@ -32,7 +32,7 @@ READ_TEXTS = """async ({ texts }) => {
       watch.observe(line, { childList: true, subtree: true, characterData: true });
     });
     const began = performance.now();
-    press("Look at it");
+    press("Read it");
     await changed;
     await new Promise(requestAnimationFrame);
     maps.forEach((map) => map.getContext("2d").getImageData(map.width - 1, map.height - 1, 1, 1));

@@ -49,7 +49,8 @@ def main() -> None:
                 page.get_by_role("button", name="Generate").wait_for()
                 for _ in range(3):
                     characters.append(page.evaluate(FIRST_CHARACTER))
-                    page.wait_for_function("!document.querySelector('.group .running')", timeout=300_000)
+                    page.keyboard.press("Escape")  # the rest of the text is not measured
+                    page.wait_for_function("!document.querySelector('.group .running')")
                 page.close()
         browser.close()
     print(f"python app.py to the page served: {', '.join(f'{s:.1f}' for s in pages)} s (limit {PAGE_LIMIT_S:g} s)")

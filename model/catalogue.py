@@ -8,6 +8,7 @@ is a different model with a different key.
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -111,6 +112,11 @@ class Catalogue:
         firsts = {entry.key or entry.id: entry for entry in reversed(found)}
         return [entry for entry in found if firsts[entry.key or entry.id] is entry]
 
+    def find_run(self, run: str) -> Entry | None:
+        """The entry of a run by its id, even if another folder has the same weights; None if it has no weights."""
+        places = (place for place in self._folders() if place[:2] == (RUN, f"runs/{run}"))
+        return next((self._read(*place) for place in places), None)
+
     def find(self, key: str) -> Entry:
         """The model with this key.
 
@@ -132,11 +138,13 @@ class Catalogue:
         entry = self.find(key)
         if entry.trouble:
             raise CheckpointError(entry.trouble)
-        with snapshot(entry.folder) as folder:
-            try:
+        try:
+            with snapshot(entry.folder) as folder:
                 weights = in_fresh_thread(lambda: load_weights(folder, self._device))
-            except CheckpointError as error:
-                raise CheckpointError(str(error).replace(str(folder), entry.id)) from None
+        except CheckpointError as error:
+            if not entry.folder.exists():
+                raise UnknownModelError(NO_SUCH_MODEL) from None
+            raise CheckpointError(re.sub(r"\S*/(?=[\w.-]+\.(?:json|safetensors))", f"{entry.id}/", str(error))) from None
         if weights.key != key:
             raise UnknownModelError(NO_SUCH_MODEL)
         return replace(weights, name=entry.name)
@@ -149,11 +157,11 @@ class Catalogue:
                     yield LADDER, f"{LADDER}/{rung.name}", rung
             elif (folder / CONFIG_FILE).exists():
                 yield SHIPPED, folder.name, folder
-        for folder in self._others:
-            yield SHIPPED, folder.resolve().name, folder
         for folder in _subfolders(self._runs) if self._runs else ():
             if any((folder / name).exists() for name in WEIGHTS_FILES):
                 yield RUN, f"runs/{folder.name}", folder
+        for folder in self._others:
+            yield SHIPPED, folder.resolve().name, folder
 
     def _read(self, source: str, id: str, folder: Path) -> Entry:
         """The entry of a folder, read again only if one of its files has changed."""

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Sequence
 import torch
 from torch import Tensor
 
-from model.config import Head
+from model.config import Head, check_heads
 from model.network import Network
 from model.sampling import SamplingParams, dice, distribution, draw
 
@@ -52,8 +52,7 @@ def generate_cached(model: Network, prompt: Sequence[int], params: SamplingParam
         ParameterError: a head does not exist.
     """
     if not model.keeps_cache:
-        if heads_off:
-            model.refuse_attention(None, None, heads_off)
+        check_heads(heads_off, model.config)
         yield from generate(model, prompt, params)
         return
     cache = model.make_cache(1)

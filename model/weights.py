@@ -117,7 +117,7 @@ def _open_tensors(path: Path, read: Callable[[Any], Result]) -> Result:
             return read(file)
     except FileNotFoundError:
         raise CheckpointError(f"{path} is missing.") from None
-    except (OSError, ValueError, safetensors.SafetensorError) as error:
+    except (OSError, ValueError, RecursionError, safetensors.SafetensorError) as error:
         raise CheckpointError(f"{path} is damaged or not a safetensors file ({error}).") from error
 
 

@@ -30,6 +30,11 @@ settings.register_profile("soliloquy", deadline=None, derandomize=True, max_exam
 settings.load_profile("soliloquy")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the browser tests last: Playwright keeps an event loop running in its thread, where no other test can start one then."""
+    items.sort(key=lambda item: "browser" in item.path.parts)
+
+
 @pytest.fixture
 def one_thread() -> Iterator[None]:
     """PyTorch on one thread: for networks this small, a second thread only helps on an idle machine."""

@@ -25,6 +25,12 @@ from tests.support.server import ROOT, free_port, health, wait_until_healthy
 from ui.first_screen import PATH, first_screen, write_first_screen
 
 
+@pytest.fixture(scope="module")
+def url(app_url: str) -> str:
+    """The app, without a look at its stderr: Gradio reports there what it refuses."""
+    return app_url
+
+
 @pytest.fixture
 def refusal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
     """The app's message when it refuses to start with some arguments."""

@@ -137,6 +137,26 @@ def test_folders_with_the_same_weights_are_one_model(house: Path) -> None:
     assert [entry.id for entry in catalogue(house).entries()] == ["ladder/bigram", "play", "runs/one"]
 
 
+def test_a_run_is_found_by_its_id_even_if_another_folder_has_the_same_weights(house: Path) -> None:
+    shutil.copytree(house / "runs" / "one", house / "runs" / "another")
+    models = catalogue(house)
+    assert [entry.id for entry in models.entries()][-1] == "runs/another"
+    assert [entry.id for name in ("one", "another") if (entry := models.find_run(name))] == ["runs/one", "runs/another"]
+    assert models.find_run("two") is None
+    assert models.find_run("../weights/play") is None
+
+
+def test_a_full_disk_names_no_place_on_the_machine(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    models = catalogue(house)
+    key = models.entries()[-1].key
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with pytest.raises(CheckpointError, match=r"^runs/one/config\.json could not be (read|copied)"):
+        models.load(key)
+
+
 def test_links_and_missing_folders_are_passed_over(house: Path, tmp_path: Path) -> None:
     (house / "runs" / "link").symlink_to(house / "runs" / "one")
     assert [entry.id for entry in catalogue(house).entries()] == ["ladder/bigram", "play", "runs/one"]

@@ -11,9 +11,11 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_array_equal
+from numpy.typing import NDArray
 from torch import Tensor
 
 from model.decode import generate
@@ -24,7 +26,7 @@ from model.network.gpt import GPT
 from model.serving import engine as engine_module
 from model.serving import recent_requests as records
 from model.serving.engine import FAILING_AFTER, WORK_SHARE, Engine
-from model.serving.request import DONE, FAILED, RUNNING, STOPPED, WAITING, Progress, Request
+from model.serving.request import DONE, FAILED, RUNNING, STOPPED, WAITING, Character, Progress, Request
 from model.serving.scheduler import SeatMap
 from model.serving.writer import WENT_WRONG, Writer
 from model.tokenizer import CharTokenizer
@@ -547,22 +549,32 @@ def test_where_memory_is_scarce_there_are_fewer_seats_but_room_for_a_request(
     assert {request.progress().texts for request in requests[1:]} == {requests[0].progress().texts[:2]}
 
 
+def character(engine: Engine, key: str, sample: int, index: int) -> Character | None:
+    request = engine.find(key)
+    return request.character(sample, index) if request else None
+
+
+def logits(engine: Engine, key: str, sample: int, since: int = 0) -> NDArray[np.float32] | None:
+    request = engine.find(key)
+    return request.logits(sample, since) if request else None
+
+
 def test_a_character_is_found_by_the_requests_key_while_it_is_written_and_after(engine: Engine, gate: Gate) -> None:
     request = engine.submit("A", params(samples=2))
     assert gate.reached.wait(PATIENCE_S)
-    assert engine.character(request.key, 0, 0) is None  # not yet written
+    assert character(engine, request.key, 0, 0) is None  # not yet written
     gate.opened.set()
     texts = finished(request).texts
     for sample in range(2):
         for index in range(20):
-            character = engine.character(request.key, sample, index)
-            assert character is not None
-            assert character.char == texts[sample][index]
-            assert character.low <= character.die < character.high
-            assert character.logits.shape == (65,)
-    assert engine.character(request.key, 0, 20) is None
-    assert engine.character("no such key", 0, 0) is None
-    assert engine.character(str(request.number), 0, 0) is None  # the number, which can be guessed, opens nothing
+            one = character(engine, request.key, sample, index)
+            assert one is not None
+            assert one.char == texts[sample][index]
+            assert one.low <= one.die < one.high
+            assert one.logits.shape == (65,)
+    assert character(engine, request.key, 0, 20) is None
+    assert character(engine, "no such key", 0, 0) is None
+    assert character(engine, str(request.number), 0, 0) is None  # the number, which can be guessed, opens nothing
 
 
 def test_records_are_forgotten_while_the_engine_works_and_while_it_sleeps(
@@ -575,10 +587,10 @@ def test_records_are_forgotten_while_the_engine_works_and_while_it_sleeps(
     monkeypatch.setattr(records, "MAX_RECORD_BYTES", 200_000)
     wait_for(lambda: sum(request.record_bytes for request in requests) <= 200_000)
     assert [request.record_bytes for request in requests] == [0] * 8 + [88_320] * 2  # the oldest were forgotten
-    assert [engine.character(request.key, 0, 0) is not None for request in requests] == [False] * 8 + [True] * 2
+    assert [character(engine, request.key, 0, 0) is not None for request in requests] == [False] * 8 + [True] * 2
     monkeypatch.setattr(records, "RECENT_REQUEST_LIFETIME_S", 0.0)
     lasting = engine.submit("A", params(max_new_chars=2_000))
-    wait_for(lambda: not any(engine.character(request.key, 0, 0) for request in requests))
+    wait_for(lambda: not any(character(engine, request.key, 0, 0) for request in requests))
     lasting.cancel()
 
 
@@ -586,12 +598,12 @@ def test_logits_are_found_by_the_requests_key(engine: Engine) -> None:
     request = engine.submit("A", params(samples=2))
     finished(request)
     for sample in range(2):
-        known = engine.logits(request.key, sample, 5)
+        known = logits(engine, request.key, sample, 5)
         assert known is not None
-        characters = [engine.character(request.key, sample, index) for index in range(5, 20)]
-        assert_array_equal(known, [character.logits for character in characters if character])
-    assert engine.logits(request.key, 2) is None
-    assert engine.logits("no such key", 0) is None
+        characters = [character(engine, request.key, sample, index) for index in range(5, 20)]
+        assert_array_equal(known, [one.logits for one in characters if one])
+    assert logits(engine, request.key, 2) is None
+    assert logits(engine, "no such key", 0) is None
 
 
 def test_a_request_that_is_not_to_be_remembered_takes_no_place_among_those_that_are(
@@ -603,10 +615,10 @@ def test_a_request_that_is_not_to_be_remembered_takes_no_place_among_those_that_
     texts = {finished(request).texts for request in (remembered, *others)}
     assert len(texts) == 1
     engine._requests.forget_old()
-    assert engine.character(remembered.key, 0, 0) is not None
+    assert character(engine, remembered.key, 0, 0) is not None
     for request in others:
         assert request.character(0, 0) is not None  # to those who hold it
-        assert engine.character(request.key, 0, 0) is None
+        assert character(engine, request.key, 0, 0) is None
 
 
 @pytest.mark.parametrize("told", [1, 7, 16, 17, 24, 39])

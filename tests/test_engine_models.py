@@ -12,7 +12,7 @@ import torch
 from model.catalogue import Catalogue
 from model.config import BigramConfig
 from model.errors import BusyError, CheckpointError, UnknownModelError
-from model.limits import MAX_LOADED_MODELS
+from model.limits import MAX_LOADED_MODELS, MAX_VIEWER_ROWS, MAX_VIEWER_WAITING
 from model.network.gpt import GPT
 from model.network.kinds import make_network
 from model.serving import engine as engine_module
@@ -56,11 +56,9 @@ def test_models_are_loaded_when_they_are_asked_for(engine: Engine, folder: Path)
     assert engine.loaded(key) is None
     with pytest.raises(UnknownModelError):
         engine.submit("ab", params(), model=key)
-    with pytest.raises(UnknownModelError):
-        engine.run(lambda weights: weights.name, model=key)
     weights = engine.load(key)
     assert engine.loaded(key) is engine.load(key) is weights
-    assert engine.run(lambda weights: weights.name, model=key).result(PATIENCE_S) == "small"
+    assert engine.run(lambda weights: weights.name, weights).result(PATIENCE_S) == "small"
     assert engine.run(lambda weights: weights.name).result(PATIENCE_S) == "tiny"
     assert engine.load(None) is engine.weights
 
@@ -178,3 +176,51 @@ def test_damaged_and_unknown_models_are_refused_and_the_rest_goes_on(engine: Eng
         engine.use("deadbeef")
     assert engine.default_key == engine.weights.key
     assert finished(engine.submit("abc", params())).state == DONE
+
+
+def test_a_former_default_gives_its_large_cache_back(engine: Engine, folder: Path, monkeypatch: pytest.MonkeyPatch, tiny: Weights) -> None:
+    monkeypatch.setattr(engine, "_cache_bytes", 2**20)
+    for key in [*keys(folder).values(), tiny.key, *keys(folder).values(), tiny.key]:
+        engine.use(key)
+    small = engine._writers[keys(folder)["small"]]
+    assert engine._writers[tiny.key].seats == 2**20 // tiny.model.cache_bytes_per_seat()
+    assert small.seats < 2**20 // small.weights.model.cache_bytes_per_seat() // 2
+    assert finished(engine.submit("a", params())).state == DONE
+
+
+def test_a_damaged_model_drops_no_other(engine: Engine, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = keys(folder)
+    monkeypatch.setattr(engine_module, "MAX_LOADED_MODELS", 2)
+    engine.load(found["ladder/bigram"])
+    (folder / "small" / "config.json").write_text("{")
+    with pytest.raises(CheckpointError):
+        engine.load(found["small"])
+    assert engine.loaded(found["ladder/bigram"])
+
+
+def test_everyone_who_asks_for_a_model_waits_for_one_load(engine: Engine, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded, opened, load = [], threading.Event(), Catalogue.load
+
+    def slow(catalogue: Catalogue, key: str) -> Weights:
+        loaded.append(key)
+        assert opened.wait(PATIENCE_S)
+        return load(catalogue, key)
+
+    monkeypatch.setattr(Catalogue, "load", slow)
+    key = keys(folder)["small"]
+    futures = [engine.load_later(key) for _ in range(20)]
+    assert finished(engine.submit("abc", params())).state == DONE  # meanwhile
+    opened.set()
+    assert {future.result(PATIENCE_S).key for future in futures} == {key}
+    assert loaded == [key]
+
+
+def test_one_viewer_does_not_wait_more_often_for_asking_several_models(engine: Engine, folder: Path) -> None:
+    asked = [None, engine.load(keys(folder)["small"]).key]
+    accepted = list[Request]()
+    with pytest.raises(BusyError, match=r"of your requests are already waiting"):  # noqa: PT012
+        for number in range(200):
+            accepted.append(engine.submit("abc", params(samples=16, max_new_chars=2_000), "many", model=asked[number % 2]))
+    at_once = len(asked) * MAX_VIEWER_ROWS // 16
+    assert len(accepted) <= at_once + MAX_VIEWER_WAITING
+    engine.stop()

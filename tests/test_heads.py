@@ -177,12 +177,12 @@ def loss_of(printed: str) -> float:
     [
         (("eval", "--ablate", "2.0"), "There is no layer 2. Valid layers: 0 to 1."),
         (("eval", "--ablate", "0.0", "--ablate", "1.2"), "There is no head 2 in layer 1. Valid heads: 0 to 1."),
-        (("eval", "--ablate", "0"), "A head is given as LAYER.HEAD, both counted from 0, such as 0.2, not '0'."),
-        (("eval", "--ablate", "0.-1"), "A head is given as LAYER.HEAD"),
-        (("eval", "--ablate", "nan"), "A head is given as LAYER.HEAD"),
-        (("eval", "--ablate", "1.1.1"), "A head is given as LAYER.HEAD"),
-        (("eval", "--ablate", "\u0661.1"), "A head is given as LAYER.HEAD"),
-        (("eval", "--ablate", "9" * 3000 + ".1"), "A head is given as LAYER.HEAD"),
+        (("eval", "--ablate", "0"), "LAYER.HEAD, both counted from 0, such as 0.2, not '0'."),
+        (("eval", "--ablate", "0.-1"), "LAYER.HEAD"),
+        (("eval", "--ablate", "nan"), "LAYER.HEAD"),
+        (("eval", "--ablate", "1.1.1"), "LAYER.HEAD"),
+        (("eval", "--ablate", "\u0661.1"), "LAYER.HEAD"),
+        (("eval", "--ablate", "9" * 3000 + ".1"), "LAYER.HEAD"),
         (("heads", "--corpus", "missing.txt"), "cannot be read"),
     ],
 )

@@ -101,7 +101,9 @@ def test_settings_come_with_their_ranges(url: str) -> None:
     assert settings["optimizer"]["choices"] == ["muon", "adamw"]
     assert "vocab_size" not in settings
     assert told["default"] in [preset["id"] for preset in told["presets"]]
-    assert all(preset["network"].keys() | preset["recipe"].keys() == settings.keys() for preset in told["presets"])
+    of_presets = [preset["network"].keys() | preset["recipe"].keys() for preset in told["presets"]]
+    assert set().union(*of_presets) == settings.keys()
+    assert [preset["id"] for preset, names in zip(told["presets"], of_presets, strict=True) if "n_layer" not in names] == ["bigram"]
 
 
 @pytest.mark.parametrize("token", ["", "made-up", "logged out"])
@@ -204,7 +206,7 @@ def test_names_are_text_and_deleting_wants_the_id_again(admin: Admin, folder: Pa
 def test_a_run_is_stopped_and_resumed_and_a_second_start_names_it(url: str, admin: Admin) -> None:
     run = start(admin, steps=100_000, eval_interval=10)
     wait_for(lambda: admin.run(run)["step"] > 20)
-    status, told = admin.post("/train/start", preset="tiny")
+    status, told = admin.post("/train/start", preset="tiny", corpus=admin.upload(TEXT))
     assert status == 400
     assert "tiny, synthetic.txt is being trained" in told["error"]
     watched = Admin(url).run(run)

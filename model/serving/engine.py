@@ -9,23 +9,22 @@ import sys
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
-from concurrent.futures import Future
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
-import numpy as np
-from numpy.typing import NDArray
+import torch
 
-from model.catalogue import NO_SUCH_MODEL, Catalogue
+from model.catalogue import NO_SUCH_MODEL, Catalogue, Entry
 from model.config import check_prompt
-from model.errors import BusyError, UnknownModelError
-from model.limits import CACHE_MEMORY_SHARE, MAX_LOADED_MODELS, MAX_ROWS, MAX_SAMPLES
+from model.errors import BusyError, CheckpointError, UnknownModelError
+from model.limits import CACHE_MEMORY_SHARE, MAX_LOADED_MODELS, MAX_ROWS, MAX_SAMPLES, MAX_VIEWER_WAITING
 from model.machine import free_bytes, in_fresh_thread
 from model.network import Network
 from model.precision import ready_to_write, set_up_writing
 from model.sampling import SamplingParams
 from model.serving.recent_requests import RecentRequests
-from model.serving.request import FAILED, STOPPED, Character, Request
+from model.serving.request import FAILED, STOPPED, Request
 from model.serving.scheduler import SeatMap
 from model.serving.work_queue import Result, Work, WorkQueue
 from model.serving.writer import WENT_WRONG, Writer
@@ -59,7 +58,8 @@ class Engine:
         self._default = weights.key
         self._writers = OrderedDict({weights.key: self._make_writer(weights, is_default=True)})  # least recently used first
         self._retired: list[Writer] = []  # writers replaced by another one for the same model; they finish their requests
-        self._loading = threading.Lock()  # held while a model is loaded: one at a time
+        self._loader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="loader")  # one model is loaded, or made the default, at a time
+        self._loads: dict[str, Future[Weights]] = {}  # loads that wait or run, by key
         self._work = WorkQueue()
         self._requests = RecentRequests()
         self._closing = self._stopping = self._mixed = False
@@ -94,26 +94,46 @@ class Engine:
             CheckpointError: the model's files are damaged.
             BusyError: there is not enough memory, or too many models are in use.
         """
-        if weights := self._touch(key):
-            return weights
-        with self._loading:
+        return self._touch(key) or self.load_later(str(key)).result()
+
+    def load_later(self, key: str) -> Future[Weights]:
+        """As `load`, without waiting for it. Everyone who asks for the same model shares one future: shield it from cancellation.
+
+        Raises:
+            UnknownModelError, CheckpointError, BusyError: as `load`; the future raises what comes up later.
+        """
+        entry = self._catalogue.find(key) if self._catalogue and key not in self._writers else None
+        with self._lock:
             if weights := self._touch(key):
-                return weights
-            if self._catalogue is None or key is None:
+                done: Future[Weights] = Future()
+                done.set_result(weights)
+                return done
+            if entry is None:
                 raise UnknownModelError(NO_SUCH_MODEL)
-            self._make_room(self._catalogue.find(key).n_params or 0)
-            try:
-                loaded = self._catalogue.load(key)
-                weights = self.run(lambda current: _make_ready(loaded, current)).result()
+            if entry.trouble:
+                raise CheckpointError(entry.trouble)
+            self._check_open()
+            if key not in self._loads:
+                if len(self._loads) >= MAX_LOADED_MODELS:
+                    raise BusyError(f"{len(self._loads)} models are being loaded already. Try again in a minute.")
+                self._loads[key] = self._loader.submit(self._load, entry)
+            return self._loads[key]
+
+    def _load(self, entry: Entry) -> Weights:
+        """Loads a model. Runs in the loader's thread."""
+        assert self._catalogue
+        try:
+            with _memory_for(entry.key):
+                self._make_room(entry.n_params or 0)
+                loaded = self._catalogue.load(entry.key)
+                weights = self._queue(Work(lambda current: _make_ready(loaded, current), self.weights, is_owed=False)).result()
                 writer = self._make_writer(weights, is_default=False)
-            except (MemoryError, RuntimeError) as error:
-                if isinstance(error, RuntimeError) and "alloc" not in str(error) and "out of memory" not in str(error):
-                    raise
-                log.warning("no memory for the model %s: %s", key, error)
-                raise BusyError("There is not enough memory for this model right now. Try again later or choose a smaller model.") from None
             with self._lock:
                 self._add(writer)
             return weights
+        finally:
+            with self._lock:
+                del self._loads[entry.key]
 
     def use(self, model: Weights | str) -> None:
         """Makes a model the default for new requests. Requests that were already accepted keep their model.
@@ -125,16 +145,22 @@ class Engine:
             UnknownModelError, CheckpointError, BusyError: as `load`.
         """
         weights = self.load(model) if isinstance(model, str) else model
-        with self._loading:
-            with self._lock:
-                known = self._writers.get(weights.key)
-                is_ready = known is not None and known.weights is weights and known.seats >= self._seats(weights.model, is_default=True)
-            writer = None if is_ready else self._make_writer(weights, is_default=True)
-            with self._lock:
-                if writer:
-                    self._add(writer)
-                self._default = weights.key
-                self._trim()
+        self._loader.submit(self._use, weights).result()
+
+    def _use(self, weights: Weights) -> None:
+        """Makes a model the default: it gets the large cache, and the former default a small one. Runs in the loader's thread."""
+        former = self.weights
+        if former is weights:
+            return
+        with _memory_for(weights.key):
+            writers = [self._make_writer(weights, is_default=True)]
+            if former.key != weights.key:
+                writers.insert(0, self._make_writer(former, is_default=False))
+        with self._lock:
+            for writer in writers:
+                self._add(writer)
+            self._default = weights.key
+            self._trim()
 
     def submit(self, prompt: str, params: SamplingParams, viewer: str = "", remember: bool = True, model: str | None = None) -> Request:
         """Queues a request and returns immediately. Characters outside the vocabulary are left out and listed in the request.
@@ -163,53 +189,47 @@ class Engine:
                 if writer is None or writer.weights is not weights or (model is None and weights.key != self._default):
                     continue  # the models have changed since
                 self._writers.move_to_end(weights.key)
+                if (own := sum(each.n_waiting_of(viewer) for each in self._all_writers())) >= MAX_VIEWER_WAITING:
+                    raise BusyError(f"{own} of your requests are already waiting. Try again when they are done.")
                 writer.submit(request)
                 self._lock.notify()
             if remember:
                 self._requests.add(request)
             return request
 
-    def run(self, work: Callable[[Weights], Result], model: str | None = None) -> Future[Result]:
+    def run(self, work: Callable[[Weights], Result], weights: Weights | None = None) -> Future[Result]:
         """Queues a short piece of work with a model. Pieces run one at a time between two rounds of writing. Work that is cancelled before
         its turn does not run. An exception from the work is set on its future and affects nothing else.
 
         Args:
-            model: key of a loaded model; None for the default.
+            weights: the model; None for the default.
 
         Raises:
-            UnknownModelError: the model is not loaded.
             BusyError: too much work is already waiting.
         """
         with self._lock:
-            self._check_open()
-            weights = self._touch(model)
             if weights is None:
-                raise UnknownModelError(NO_SUCH_MODEL)
-            self._work.add(piece := Work(work, weights))
+                weights = self.weights
+            self._touch(weights.key)
+            return self._queue(Work(work, weights))
+
+    def _queue(self, work: Work[Result]) -> Future[Result]:
+        with self._lock:
+            self._check_open()
+            self._work.add(work)
             self._lock.notify()
-        return piece.future
+        return work.future
 
     def find(self, key: str) -> Request | None:
         """The request with this key; None if it does not exist or has been forgotten."""
         return self._requests.find(key)
-
-    def character(self, key: str, sample: int, index: int) -> Character | None:
-        """How a character of a request was drawn; None if it does not exist or has been forgotten."""
-        request = self._requests.find(key)
-        return request.character(sample, index) if request else None
-
-    def logits(self, key: str, sample: int, since: int = 0) -> NDArray[np.float32] | None:
-        """Logits of a sample's characters from index `since` on, (characters, V); None if the sample does not exist or has been
-        forgotten."""
-        request = self._requests.find(key)
-        return request.logits(sample, since) if request else None
 
     def health(self) -> dict[str, bool | int]:
         """Whether the decode loop is healthy, how many rows it is writing, and how many requests are waiting."""
         with self._lock:
             writers = self._all_writers()
             rows, waiting = sum(writer.n_rows for writer in writers), sum(writer.n_waiting for writer in writers)
-            failing = any(writer.failures >= FAILING_AFTER for writer in writers)
+            failing = self._writers[self._default].failures >= FAILING_AFTER
             moving = not (rows or waiting) or time.monotonic() - self._last_round < STUCK_AFTER_S
         return {"healthy": self._thread.is_alive() and moving and not failing, "writing": rows, "waiting": waiting}
 
@@ -219,6 +239,7 @@ class Engine:
             self._closing = True
             self._lock.notify()
         self._thread.join()
+        self._loader.shutdown(wait=False, cancel_futures=True)
 
     def stop(self) -> None:
         """Ends the loop immediately. Texts keep the characters written so far; waiting requests are stopped, and waiting work fails with a
@@ -256,6 +277,8 @@ class Engine:
         for key, writer in self._writers.items():
             if key not in (self._default, keep) and writer.idle and not self._work.uses(writer.weights):
                 del self._writers[key]
+                if writer.weights.model.device.type == "cuda":
+                    torch.cuda.empty_cache()  # memory that PyTorch keeps does not count as free
                 return True
         return False
 
@@ -270,8 +293,9 @@ class Engine:
             while len(self._writers) >= MAX_LOADED_MODELS:
                 if not self._drop_one():
                     raise BusyError(ALL_IN_USE)
+            idle = sum(_n_bytes(writer.weights) for key, writer in self._writers.items() if key != self._default and writer.idle)
             while (free := free_bytes(self.weights.model.device)) < need:
-                if not self._drop_one():
+                if free + idle < need or not self._drop_one():
                     have = f"only {max(free, 0) / 2**30:.1f} GiB is free"
                     raise BusyError(f"This model needs about {need / 2**30:.1f} GiB of memory, but {have}. Try again later.")
 
@@ -353,7 +377,8 @@ class Engine:
             began = time.monotonic()
             self._set_up(work.weights)
             work.run()
-            self._owed_s = (time.monotonic() - began) * (1 / WORK_SHARE - 1)
+            if work.is_owed:
+                self._owed_s = (time.monotonic() - began) * (1 / WORK_SHARE - 1)
 
     def _wait_for_work(self) -> bool:
         """Sleeps while nothing is pending; returns False when the loop must end."""
@@ -377,6 +402,26 @@ def _lower_priority() -> None:
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+
+
+@contextlib.contextmanager
+def _memory_for(key: str) -> Iterator[None]:
+    """
+    Raises:
+        BusyError: instead of the errors that say that there is no memory.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "alloc" not in str(error) and "out of memory" not in str(error):
+            raise
+        log.warning("no memory for the model %s: %s", key, error)
+        raise BusyError("There is not enough memory for this model right now. Try again later or choose a smaller model.") from None
+
+
+def _n_bytes(weights: Weights) -> int:
+    """Memory that dropping a model frees at least: its parameters."""
+    return sum(parameter.nbytes for parameter in weights.model.parameters())
 
 
 def _make_ready(loaded: Weights, current: Weights) -> Weights:

@@ -85,6 +85,11 @@ class Scheduler(Generic[R]):
         self._arrivals += 1
         self.n_waiting += 1
 
+    def n_waiting_of(self, viewer: str) -> int:
+        """Requests of one viewer that are waiting."""
+        known = self._viewers.get(viewer)
+        return len(known.waiting) if known else 0
+
     def admit(self) -> R | None:
         """Seats the next request and returns it; None if there is no request that can be seated.
 

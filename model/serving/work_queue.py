@@ -22,11 +22,12 @@ class Work(Generic[Result]):
 
     Attributes:
         weights: the model.
+        is_owed: whether writing gets time back for it (see `Engine`).
         future: the result, or the exception that the work raised.
     """
 
-    def __init__(self, work: Callable[[Weights], Result], weights: Weights):
-        self.weights = weights
+    def __init__(self, work: Callable[[Weights], Result], weights: Weights, is_owed: bool = True):
+        self.weights, self.is_owed = weights, is_owed
         self.future: Future[Result] = Future()
         self._work = work
 

@@ -91,6 +91,10 @@ class Writer:
         """Number of requests waiting for seats."""
         return self._scheduler.n_waiting
 
+    def n_waiting_of(self, viewer: str) -> int:
+        """Requests of one viewer that are waiting for seats."""
+        return self._scheduler.n_waiting_of(viewer)
+
     @property
     def idle(self) -> bool:
         return not (self.n_rows or self.n_waiting)

@@ -1,11 +1,11 @@
-"""What a viewer does on the Sample tab, and what they see."""
+"""What a viewer does and sees on the Sample tab."""
 
 from __future__ import annotations
 
 from playwright.sync_api import Locator, Page, expect
 
 WRITING = ".group .running"
-# Scrolls to a character of a card and gives the point to point at. A newline is to the right of the line that it ends.
+# Scrolls to a character of a card and returns its position. A newline is to the right of the line that it ends.
 PLACE = """async (body, index) => {
   const range = document.createRange();
   range.setStart(body.lastChild, index);
@@ -20,8 +20,13 @@ PLACE = """async (body, index) => {
 }"""
 
 
+def drawn(page: Page) -> None:
+    """Waits until the page has drawn what it knows: two frames, and the tasks before them."""
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))")
+
+
 def set_up(page: Page, *, prompt: str | None = None, seed: str | None = None, **sliders: float) -> None:
-    """Fills in the controls; sliders by their labels."""
+    """Fills in the controls; sliders are named by their labels."""
     if prompt is not None:
         page.get_by_label("Prompt").fill(prompt)
     if seed is not None:
@@ -33,7 +38,7 @@ def set_up(page: Page, *, prompt: str | None = None, seed: str | None = None, **
 
 
 def generate(page: Page, button: str = "Generate") -> list[str]:
-    """Presses a button, waits until all is written, and returns the texts of the newest group."""
+    """Presses a button, waits until the writing has ended, and returns the texts of the newest group."""
     groups = page.get_by_test_id("group")
     before = groups.first.element_handle() if groups.count() else None
     page.get_by_role("button", name=button, exact=True).click()
@@ -54,24 +59,24 @@ def seed_shown(page: Page) -> str:
 
 
 def start_long(page: Page, button: str = "Generate") -> None:
-    """Presses a button for texts that take a while, and waits for the first characters."""
+    """Starts texts that take a while, and waits for the first characters."""
     set_up(page, samples=4, length=2000)
     page.get_by_role("button", name=button, exact=True).click()
     page.wait_for_function("document.querySelector('.group .running .card-text')?.textContent.length > 10")
 
 
 def groups(page: Page) -> list[list[str]]:
-    """The texts of all groups, the newest first."""
+    """The texts of all groups, newest first."""
     return [group.locator(".card-text").all_text_contents() for group in page.get_by_test_id("group").all()]
 
 
 def card(page: Page, number: int = 0) -> Locator:
-    """The text of a card, counted from the newest group's first."""
+    """The text of a card; 0 is the first of the newest group."""
     return page.locator(".folio .card-text").nth(number)
 
 
 def point_at(page: Page, text: Locator, index: int, click: bool = False) -> Locator:
-    """Moves the mouse to a character of a card, from elsewhere; gives what is said of it, once it is."""
+    """Moves the mouse from elsewhere to a character of a card, and returns the inspector once it shows."""
     inspector = page.get_by_test_id("inspector")
     page.mouse.move(2, 2)
     expect(inspector).to_be_hidden()

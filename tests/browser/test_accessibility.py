@@ -11,6 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import open_page
+from tests.browser.tab import drawn
 from tests.support.admin import PASSWORD, Admin
 from tests.support.killing import synthetic_text
 
@@ -164,7 +165,8 @@ def test_nothing_that_opens_has_barriers(page: Page) -> None:
     page.locator(".card-text").first.focus()
     for key in ("ArrowRight", "ArrowRight", "Enter"):
         page.keyboard.press(key)
-        page.wait_for_timeout(100)
+        expect(page.get_by_test_id("inspector")).to_be_visible()
+        drawn(page)
     expect(page.get_by_test_id("inspector").get_by_role("button").first).to_be_focused()
     check(page, "inspector")
     page.keyboard.press("Escape")
@@ -192,7 +194,7 @@ def test_nothing_that_opens_has_barriers(page: Page) -> None:
     page.locator(".off-left button").nth(1).click()
     expect(page.locator(".off-loss")).to_contain_text("→")
     page.get_by_role("button", name="Write on with the same dice").click()
-    expect(page.locator(".off-pair-said")).to_contain_text(re.compile("part at|same text"))
+    expect(page.locator(".off-pair-said")).to_contain_text(re.compile("First difference at|same text"))
     check(page, "a head off")
     page.locator(".off-left button").nth(1).click()
     show(page, "Texts")

@@ -12,6 +12,7 @@ from playwright.sync_api import BrowserContext, Page, Request, Route, expect
 
 from model.limits import MAX_PROMPT_CHARS
 from tests.browser.conftest import open_page
+from tests.browser.tab import drawn
 from tests.support.viewing import write
 
 AWKWARD = 'He said, "100% & more"; a+b #1?\n\n  ‘x’—=,'
@@ -147,14 +148,16 @@ def test_whatever_was_written_is_written_again_elsewhere(context: BrowserContext
     text.focus()
     for key in ("ArrowRight", "ArrowRight", "ArrowRight", "ArrowRight", "Enter"):
         page.keyboard.press(key)
-        page.wait_for_timeout(60)
+        expect(page.get_by_test_id("inspector")).to_be_visible()
+        drawn(page)
     page.get_by_test_id("inspector").locator("button.candidate").nth(3).click()  # another character
     page.wait_for_function(DONE, arg=5)
     expect(page.locator(".group").first).to_contain_text("chosen by hand")
     page.locator(".group").first.locator(".card-text").focus()
     for key in ("ArrowRight", "ArrowRight", "Enter"):
         page.keyboard.press(key)
-        page.wait_for_timeout(60)
+        expect(page.get_by_test_id("inspector")).to_be_visible()
+        drawn(page)
     press(page, "Continue from here")
     page.wait_for_function(DONE, arg=6)
     page.get_by_role("button", name="Colour by surprisal").click()

@@ -11,6 +11,7 @@ from PIL import Image
 from playwright.sync_api import BrowserContext, Locator, Page, Route, expect
 
 from tests.browser.conftest import open_page
+from tests.browser.tab import drawn
 from tests.support.server import health
 from ui.class_address import class_address
 
@@ -122,7 +123,7 @@ def test_escape_in_the_panel_does_not_stop_what_is_written(page: Page) -> None:
     page.mouse.click(700, 700)  # beside everything: no element has the focus
     page.keyboard.press("Escape")
     expect(panel).to_be_hidden()
-    page.wait_for_timeout(300)
+    drawn(page)
     expect(page.get_by_role("button", name="Stop")).to_be_enabled()
     page.keyboard.press("Escape")
     expect(page.get_by_test_id("status")).to_contain_text("stopped after")

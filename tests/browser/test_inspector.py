@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from model.sampling import Floats, dice, distribution, draw
 from tests.browser.conftest import open_page
-from tests.browser.tab import PLACE, WRITING, card, generate, groups, point_at, set_up, start_long, texts
+from tests.browser.tab import PLACE, WRITING, card, drawn, generate, groups, point_at, set_up, start_long, texts
 from tests.support.viewing import Viewer, answer, write
 
 NAMES = {"\n": "newline", " ": "space"}
@@ -354,7 +354,7 @@ def test_only_the_scrolling_of_its_own_text_takes_it_away(page: Page) -> None:
     generate(page)
     said = point_at(page, card(page), 5)
     card(page, 1).evaluate("body => body.scrollTop -= 200")
-    page.wait_for_timeout(300)
+    drawn(page)
     expect(said).to_be_visible()
     card(page).evaluate("body => body.scrollTop -= 200")
     expect(said).to_be_hidden()

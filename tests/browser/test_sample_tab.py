@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -12,7 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Error, Page, Request, R
 
 from model.limits import MAX_PROMPT_CHARS, MAX_WAITING_REQUESTS
 from tests.browser.conftest import open_page
-from tests.browser.tab import WRITING, generate, seed_shown, set_up, start_long, texts
+from tests.browser.tab import WRITING, drawn, generate, seed_shown, set_up, start_long, texts
 from tests.support.client import host_and_port
 from tests.support.server import health, running_app
 from tests.test_web_write import IDLE, LONGEST, Viewer, fill_engine, wait_until
@@ -63,7 +62,7 @@ def test_stop_stops_and_keeps_what_is_written(page: Page, url: str) -> None:
     length = len(texts(page)[0])
     assert 10 < length < 2000
     wait_until(IDLE, url)
-    page.wait_for_timeout(500)
+    drawn(page)
     assert len(texts(page)[0]) == length
     assert page.get_by_role("button", name="Stop").is_disabled()
 
@@ -119,9 +118,9 @@ def test_clear_while_writing_leaves_an_empty_page(page: Page, url: str) -> None:
     start_long(page)
     page.get_by_role("button", name="Clear").click()
     expect(page.locator(".folio .empty")).to_be_visible()
-    page.wait_for_timeout(600)
-    expect(page.get_by_test_id("group")).to_have_count(0)
     wait_until(IDLE, url)
+    drawn(page)
+    expect(page.get_by_test_id("group")).to_have_count(0)
 
 
 @pytest.mark.parametrize("first", ["Generate", "Again"])
@@ -131,10 +130,10 @@ def test_generate_while_writing_takes_its_place(page: Page, url: str, first: str
     page.get_by_role("button", name="Generate").click()
     page.wait_for_function("document.querySelector('.folio .prompt').textContent === 'JULIET:'")
     page.wait_for_function(f"!document.querySelector('{WRITING}')")
-    page.wait_for_timeout(400)
+    wait_until(IDLE, url)
+    drawn(page)
     expect(page.get_by_test_id("group")).to_have_count(1)
     assert [len(text) for text in texts(page)] == [len("JULIET:") + 40] * 2
-    wait_until(IDLE, url)
 
 
 def test_again_while_writing_settles_the_first_and_keeps_it(page: Page) -> None:
@@ -258,11 +257,7 @@ def test_a_closed_page_frees_the_engine(context: BrowserContext, url: str) -> No
     page.get_by_role("button", name="Generate").click()
     page.wait_for_function(f"document.querySelector('{WRITING}')")
     page.close()
-    for _ in range(100):
-        if health(url)["writing"] == 0:
-            break
-        time.sleep(0.1)
-    assert health(url) == {"healthy": True, "writing": 0, "waiting": 0}
+    wait_until(IDLE, url)
 
 
 @pytest.fixture
@@ -348,11 +343,11 @@ def test_a_second_press_before_the_first_was_answered_takes_its_place(page: Page
     assert [len(text) for text in written] == [len("JULIET:") + 40] * 3
     with contextlib.suppress(Error):  # the page has given it up
         held[0].continue_()
-    page.wait_for_timeout(800)
+    wait_until(IDLE, url)
+    drawn(page)
     groups = [group.locator(".card-text").all_text_contents() for group in page.get_by_test_id("group").all()]
     assert groups == ([written] if second == "Generate" else [written, stored])
     expect(page.get_by_test_id("notice")).to_have_text("")
-    wait_until(IDLE, url)
 
 
 def test_presses_in_one_breath_leave_one_group(page: Page, url: str) -> None:
@@ -361,7 +356,8 @@ def test_presses_in_one_breath_leave_one_group(page: Page, url: str) -> None:
     set_up(page, samples=3, length=40)
     page.get_by_role("button", name="Generate").evaluate("button => { for (let i = 0; i < 5; i++) button.click(); }")
     expect(page.get_by_test_id("status")).to_contain_text("120 characters in")
-    page.wait_for_timeout(600)
+    wait_until(IDLE, url)
+    drawn(page)
     assert len(asked) == 5
     expect(page.get_by_test_id("group")).to_have_count(1)
     assert [len(text) for text in texts(page)] == [len("ROMEO:") + 40] * 3
@@ -385,8 +381,8 @@ def test_a_server_that_goes_away_is_told_and_a_new_one_goes_on(context: BrowserC
     expect(status).to_have_text(f"cut off after {told} characters")
     assert page.get_by_role("button", name="Stop").is_disabled()
     set_up(page, samples=2, length=40)
-    page.get_by_role("button", name="Generate").click()
-    page.wait_for_timeout(500)
+    with page.expect_event("requestfailed"):
+        page.get_by_role("button", name="Generate").click()
     expect(page.get_by_test_id("notice")).to_contain_text("The server cannot be reached.")
     assert texts(page) == written
     monkeypatch.setattr("tests.support.server.free_port", lambda: host_and_port(url)[1])
@@ -459,9 +455,8 @@ def test_theme_and_text_size_last(page: Page, url: str) -> None:
     assert large > normal
     assert dark != light
     open_page(page, url)
-    page.wait_for_timeout(300)
-    assert page.evaluate(root_size) == large
-    assert page.evaluate(background) == dark
+    page.wait_for_function(f"large => {root_size} === large", arg=large)
+    page.wait_for_function(f"dark => {background} === dark", arg=dark)
     page.get_by_role("button", name="Normal text size").click()
     assert page.evaluate(root_size) == normal
 

@@ -1,4 +1,4 @@
-"""Somebody who trains over real HTTP, with the right or without, for tests and benchmarks."""
+"""A client of the training routes over real HTTP, logged in or not, for tests and benchmarks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PASSWORD = "correct horse battery"
 
 
 class Admin:
-    """Somebody with a token, or without."""
+    """A client with or without a session token."""
 
     def __init__(self, url: str, token: str = ""):
         self.url, self.token = url, token
@@ -25,49 +25,49 @@ class Admin:
 
     @classmethod
     def logged_in(cls, url: str, password: str = PASSWORD) -> Admin:
-        """Somebody who knew the password."""
+        """Logs in with the password."""
         status, told = cls(url).post("/admin/login", password=password)
         assert status == 200, told
         return cls(url, told["token"])
 
     def post(self, path: str, **asked: Any) -> tuple[int, Any]:
-        """Status and answer."""
+        """Returns the status and the answer."""
         return answer(self.url, "POST", path, json.dumps(asked).encode(), Content_Type="application/json", **self.headers)
 
     def send(self, path: str, body: bytes) -> tuple[int, Any]:
-        """Sends a text; status and answer."""
+        """Sends a plain text; returns the status and the answer."""
         return answer(self.url, "POST", path, body, Content_Type="text/plain", **self.headers)
 
     def get(self, path: str) -> tuple[int, Any]:
-        """Status and answer."""
+        """Returns the status and the answer."""
         return answer(self.url, "GET", path, **self.headers)
 
     def do(self, path: str, **asked: Any) -> Any:
-        """The answer to what must not be refused."""
+        """Posts a request that must succeed, and returns the answer."""
         status, told = self.post(path, **asked)
         assert status == 200, told
         return told
 
     def run(self, run: str) -> Any:
-        """A run as the list tells it."""
+        """A run as the list of runs describes it."""
         return next(told for told in self.get("/train/runs")[1]["runs"] if told["id"] == run)
 
     def curve(self, run: str) -> Any:
-        """All that a run has measured, and the run."""
+        """All measurements of a run, with its description."""
         return self.get(f"/train/runs/{run}/metrics")[1]
 
     def until(self, run: str, *states: str, patience_s: float = PATIENCE_S) -> Any:
-        """The run once it is in one of the states."""
+        """Waits until the run is in one of the states, and returns it."""
         wait_for(lambda: self.run(run)["state"] in states, patience_s)
         return self.run(run)
 
     def upload(self, text: bytes) -> str:
-        """The key of a corpus."""
+        """Uploads a corpus and returns its key."""
         return self.send("/train/corpus?name=synthetic.txt", text)[1]["corpus"]
 
 
 def wait_for(what: Callable[[], Any], patience_s: float = PATIENCE_S) -> None:
-    """Until it is so; fails if it takes far too long."""
+    """Waits until a condition holds; fails after a very long time."""
     deadline = time.monotonic() + patience_s
     while not what():
         assert time.monotonic() < deadline
@@ -76,7 +76,7 @@ def wait_for(what: Callable[[], Any], patience_s: float = PATIENCE_S) -> None:
 
 @contextlib.contextmanager
 def runs_ended(runs: Path) -> Iterator[Path]:
-    """A folder of runs, none of which is trained any more in the end."""
+    """A folder of runs; kills the trainers that are left at the end."""
     try:
         yield runs
     finally:

@@ -11,7 +11,7 @@ FLAGS = ["--disable-gpu", "--disable-background-networking", "--disable-componen
 
 
 def launch(playwright: Playwright) -> Browser:
-    """The system's Chromium, or the one that Playwright installed."""
+    """Launches the system's Chromium, or the one that Playwright installed."""
     system = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     as_root = hasattr(os, "geteuid") and os.geteuid() == 0
     return playwright.chromium.launch(executable_path=system, args=FLAGS + (["--no-sandbox"] if as_root else []))

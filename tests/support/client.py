@@ -1,4 +1,4 @@
-"""A viewer's side of HTTP, as cheap as can be, for tests and benchmarks.
+"""The client side of HTTP, as cheap as possible, for tests and benchmarks.
 
 What arrives is kept with its time and read afterwards: hundreds of viewers leave the processor to the app that they visit.
 """
@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 
 class Stream(asyncio.Protocol):
-    """One request, and all that comes back, each piece with its time.
+    """One request and its answer, each piece of it with the time of its arrival.
 
     Attributes:
         arrivals: time and bytes, as they came.
@@ -41,14 +41,14 @@ class Stream(asyncio.Protocol):
             self.ended.set_result(None)
 
     def close(self) -> None:
-        """Hangs up, whatever is still to come."""
+        """Closes the connection in the middle of the answer."""
         if self.transport:
             self.transport.abort()
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back on a connection.
+    """A parsed answer.
 
     Attributes:
         status: of HTTP; 0 if none came.
@@ -60,28 +60,28 @@ class Answer:
 
     @property
     def state(self) -> str:
-        """Of the writing, as last told."""
+        """The last reported state of the writing."""
         return next((str(line["state"]) for _, line in reversed(self.lines) if "state" in line), "")
 
     @property
     def error(self) -> str:
-        """What the app says went wrong."""
+        """The app's error message."""
         return next((str(line["error"]) for _, line in reversed(self.lines) if line.get("error")), "")
 
     @property
     def texts(self) -> list[str]:
-        """What was written, a text for each sample."""
+        """The texts written, one for each sample."""
         parts = [line["new"] for _, line in self.lines if "new" in line]
         return ["".join(new) for new in zip(*parts, strict=True)]
 
     @property
     def first_at(self) -> float | None:
-        """When the first character was there."""
+        """When the first character arrived."""
         return next((at for at, line in self.lines if any(line.get("new", ()))), None)
 
 
 def http_request(url: str, method: str, path: str, body: bytes = b"") -> bytes:
-    """A request in one piece, after whose answer the app closes the connection."""
+    """A complete request that asks the app to close the connection after its answer."""
     head = f"{method} {path} HTTP/1.1\r\nHost: {urlsplit(url).netloc}\r\nConnection: close\r\n"
     if body:
         head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
@@ -89,7 +89,7 @@ def http_request(url: str, method: str, path: str, body: bytes = b"") -> bytes:
 
 
 async def connect(url: str, request: bytes) -> Stream:
-    """Sends a request on a connection of its own."""
+    """Sends a request on a new connection."""
     loop = asyncio.get_running_loop()
     _, stream = await loop.create_connection(lambda: Stream(request), *host_and_port(url))
     return stream
@@ -112,7 +112,7 @@ async def to_the_end(url: str, request: bytes) -> Stream:
 
 
 def read_answer(arrivals: list[tuple[float, bytes]]) -> Answer:
-    """Reads what arrived: the head, chunks or a plain body, a JSON object a line (after `data: ` in an event stream)."""
+    """Parses an answer: the head, then chunks or a plain body, one JSON object per line (after `data: ` in an event stream)."""
     raw = b"".join(data for _, data in arrivals)
     head, found, _ = raw.partition(b"\r\n\r\n")
     if not found:
@@ -132,7 +132,7 @@ def read_answer(arrivals: list[tuple[float, bytes]]) -> Answer:
 
 
 def _chunks(raw: bytes, begin: int) -> Iterator[tuple[int, bytes]]:
-    """Where each whole chunk ends, and what it holds."""
+    """Yields where each complete chunk ends, and its content."""
     while (end_of_size := raw.find(b"\r\n", begin)) > 0:
         size = int(raw[begin:end_of_size], 16)
         end = end_of_size + 2 + size + 2

@@ -1,4 +1,4 @@
-"""Our network as Hugging Face's GPT-2, the reference that it is measured against."""
+"""Our network as Hugging Face's GPT-2, the reference for its numbers and its speed."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from model.network.gpt import GPT
 
-# Conv1D, from the original GPT-2, holds its matrix the other way round.
+# Conv1D, from the original GPT-2, holds the transposed matrix.
 TRANSPOSED = ("c_attn.weight", "c_proj.weight", "c_fc.weight")
 
 
 @torch.no_grad()
 def to_hugging_face(model: GPT, dropout: float = 0.0) -> GPT2LMHeadModel:
-    """The same network with biases of zero, in evaluation mode, in the model's precision and on its device.
+    """Converts a network: zero biases, in evaluation mode, in the model's precision and on its device.
 
     Args:
         dropout: on embeddings, attention weights and both branches of every block, should it be trained.

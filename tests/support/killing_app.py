@@ -1,5 +1,5 @@
-"""Trains through the page's own routes while trainer and app are killed with -9 at random moments: each is started again, the run goes on,
-and in the end it is compared with one that nobody touched.
+"""Trains over HTTP while the trainer and the app are killed with -9 at random moments and started again. At the end the run is compared
+with an uninterrupted one.
 
 python -m tests.support.killing_app --kills 20
 """
@@ -30,7 +30,7 @@ TRAINER, APP, BOTH = "trainer", "app", "both"
 
 
 class Victims:
-    """An app and its run, and whoever kills them."""
+    """An app and its run, with the means to kill them."""
 
     def __init__(self, runs: Path, rng: random.Random):
         self.runs, self.rng = runs, rng
@@ -42,7 +42,7 @@ class Victims:
         self.admin = Admin.logged_in(self.url)
 
     def close(self) -> None:
-        """Ends the app."""
+        """Stops the app."""
         self._app.close()
 
     def start(self, steps: int) -> str:
@@ -52,7 +52,7 @@ class Victims:
         return self.admin.do("/train/start", preset="tiny", corpus=corpus, settings=settings)["run"]["id"]
 
     def kill(self, run: str, whom: str) -> bool:
-        """Kills at a random moment, starts what was killed again, and returns whether the run was still under way."""
+        """Kills at a random moment, restarts what was killed, and returns whether the run was still under way."""
         time.sleep(self.rng.uniform(0, LONGEST_WAIT_S))
         process = Job(self.runs / run).process()
         if process is None:
@@ -77,14 +77,14 @@ class Victims:
 
 @contextlib.contextmanager
 def victims(folder: Path, rng: random.Random) -> Iterator[Victims]:
-    """They are gone in the end."""
+    """An app and a run for killing; both are gone at the end."""
     os.environ["ADMIN_PASSWORD"] = PASSWORD
     with runs_ended(folder) as runs, contextlib.closing(Victims(runs, rng)) as found:
         yield found
 
 
 def train_and_kill(folder: Path, kills: list[str], rng: random.Random) -> tuple[int, list[str]]:
-    """Returns how many kills hit a run under way, and all in which it differs from one that nobody touched."""
+    """Returns how many kills hit a run under way, and in what the run differs from an uninterrupted one."""
     with victims(folder, rng) as ours:
         steps = STEPS_A_KILL * len(kills)
         run = ours.start(steps)

@@ -1,4 +1,4 @@
-"""A viewer who asks and reads over real HTTP, for tests that hold what it is told against what it should be."""
+"""A viewer over real HTTP, for tests that check the app's answers."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from fastapi import FastAPI
 from tests.support.client import host_and_port
 from tests.support.server import health, running_app
 
-PATIENCE_S = 60.0  # how long to wait for what must come, however busy the machine is
-SOON_S = 10.0  # far above what it takes when nothing is in the way, far below what the longest texts take
+PATIENCE_S = 300.0  # how long to wait for what must happen, even on a busy machine
+SOON_S = 10.0  # for what happens at once if nothing blocks it; the longest texts take far longer
 IDLE = {"healthy": True, "writing": 0, "waiting": 0}
 
 
 @contextlib.contextmanager
 def app_with_log(log: Path, *arguments: str) -> Iterator[str]:
-    """The address of the app on a CPU; what it says on stderr goes to a file."""
+    """Yields the address of an app on the CPU; its stderr goes to a file."""
     with contextlib.ExitStack() as app:
         ours = os.dup(2)
         with log.open("wb") as file:
@@ -42,7 +42,7 @@ def app_with_log(log: Path, *arguments: str) -> Iterator[str]:
 
 @contextlib.contextmanager
 def serving(server: FastAPI) -> Iterator[str]:
-    """The address of routes that are served by a thread of this process, until the end."""
+    """Serves routes from a thread of this process and yields their address."""
     listener = socket.create_server(("127.0.0.1", 0))
     running = uvicorn.Server(uvicorn.Config(server, log_level="warning"))
     thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]})
@@ -55,11 +55,11 @@ def serving(server: FastAPI) -> Iterator[str]:
 
 
 class Viewer:
-    """A connection on which lines are asked for, and read only by who asks for them here.
+    """A connection that reads the lines of an answer only when a test asks for them.
 
     Args:
-        receive_buffer: the least that may be on its way to this end unread, in bytes; 0 leaves it to the system.
-        path: where they are asked for.
+        receive_buffer: size of the receive buffer in bytes; 0 leaves it to the system.
+        path: the route.
     """
 
     def __init__(self, url: str, receive_buffer: int = 0, path: str = "/write"):
@@ -74,43 +74,43 @@ class Viewer:
         self.answer: http.client.HTTPResponse | None = None
 
     def send(self, **asked: Any) -> Viewer:
-        """Asks, and does not wait for an answer."""
+        """Sends a request without waiting for the answer."""
         self._http.request("POST", self.path, json.dumps(asked), {"Content-Type": "application/json"})
         return self
 
     def line(self) -> dict[str, Any]:
-        """The next line."""
+        """Reads the next line."""
         if self.answer is None:
             self.answer = self._http.getresponse()
             assert self.answer.status == 200, self.answer.read()
         return json.loads(self.answer.readline())
 
     def ask(self, **asked: Any) -> dict[str, Any]:
-        """Asks, and reads the first line."""
+        """Sends a request and reads the first line."""
         return self.send(**asked).line()
 
     def rest(self) -> list[dict[str, Any]]:
-        """All other lines, after which the connection can take another request."""
+        """Reads all other lines; after that the connection can take another request."""
         assert self.answer
         lines = [json.loads(line) for line in self.answer]
         self.answer = None
         return lines
 
     def write(self, **asked: Any) -> list[str]:
-        """Asks, and reads to the end what is written."""
+        """Sends a request and reads the texts to their end."""
         self.ask(**asked)
         lines = self.rest()
         assert lines[-1]["state"] == "done"
         return texts_of(lines)
 
     def close(self) -> None:
-        """Hangs up, whatever is still to come."""
+        """Closes the connection in the middle of the answer."""
         if self.answer:
             self.answer.close()
         self._http.close()
 
     def reset(self) -> None:
-        """Hangs up without a good-bye."""
+        """Resets the connection."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.close()
 
@@ -122,12 +122,12 @@ class Viewer:
 
 
 def texts_of(lines: list[dict[str, Any]]) -> list[str]:
-    """What the lines say was written, a text for each sample."""
+    """The texts in the lines, one for each sample."""
     return ["".join(new) for new in zip(*(line["new"] for line in lines if "new" in line), strict=True)]
 
 
 def wait_until(health_is: dict[str, Any], url: str, within_s: float = SOON_S) -> None:
-    """Until the app says this of itself."""
+    """Waits until the app reports this health."""
     deadline = time.monotonic() + within_s
     while (now := health(url)) != health_is:
         assert time.monotonic() < deadline, f"still {now}"
@@ -141,7 +141,7 @@ def write(url: str, **asked: Any) -> list[str]:
 
 
 def answer(url: str, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, Any]:
-    """Status and JSON of a request that is answered in one piece."""
+    """Sends a request and returns the status and the JSON of its answer."""
     connection = http.client.HTTPConnection(*host_and_port(url), timeout=PATIENCE_S)
     try:
         connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})

@@ -57,7 +57,7 @@ export class Look extends Emitter {
     this.tell("reading", isGrowing);
     this.asked = { text, headsOff, model };
     this.#abort?.abort();
-    if (!model.shows("attention")) return this.#refuse(model);
+    if (!model.shows("attention")) return this.#refuse();
     const abort = (this.#abort = new AbortController());
     this.element.setAttribute("aria-busy", "true");
     try {
@@ -124,9 +124,8 @@ export class Look extends Emitter {
     return this.capture?.model === model ? this.capture.heads_off : [];
   }
 
-  /** @param {Model} model */
-  #refuse(model) {
-    this.say(`The ${model.name} model has no attention heads.`);
+  #refuse() {
+    this.say("", false);
     this.wasRefused = false;
     this.tell("nothing");
     return null;

@@ -87,17 +87,19 @@ function followCaptures(look) {
   const { element } = look;
   const nothing = /** @type {HTMLElement} */ (element.querySelector(".look-nothing"));
   const panels = /** @type {HTMLElement} */ (element.querySelector(".panels"));
+  element.dataset.empty = ""; // until a text has been read, only the choice of a text is shown
   look.addEventListener("nothing", () => {
     const { text, headsOff, model } = look.asked;
     const again = button("quiet", "Try again", () => void look.read(text, { headsOff, model }));
     const others = look.models.list.filter((other) => other.shows("attention") && !other.trouble);
     const read = (other) => button("quiet", `Read it with ${other.name}`, () => void look.read(text, { model: other, headsOff: [] }));
     if (model.shows("attention")) nothing.replaceChildren("No text has been read yet. Choose one above, or ", again);
-    else nothing.replaceChildren(...others.slice(0, 3).map(read));
+    else nothing.replaceChildren(`The ${model.name} model has no attention heads. `, ...others.slice(0, 3).map(read));
     nothing.hidden = Boolean(look.capture) && model.shows("attention");
   });
   look.addEventListener("capture", () => {
     nothing.hidden = true;
+    delete element.dataset.empty;
     panels.hidden = false; // the views listen after this: what they draw has its room
   });
 }

@@ -24,7 +24,10 @@ async def load(engine: Engine, key: str | None) -> Weights:
         BusyError: there is no memory for it now.
     """
     weights = engine.loaded(key)
-    return await asyncio.to_thread(engine.load, key) if weights is None else weights
+    if weights is None:
+        loading = await asyncio.to_thread(engine.load_later, str(key))
+        weights = await asyncio.shield(asyncio.wrap_future(loading))
+    return weights
 
 
 async def start(engine: Engine, key: str | None, begin: Callable[[Weights], Result]) -> Result:
@@ -42,14 +45,13 @@ async def start(engine: Engine, key: str | None, begin: Callable[[Weights], Resu
     return begin(await load(engine, key))
 
 
-async def run(engine: Engine, key: str | None, work: Callable[[Weights], Result]) -> Result:
-    """Does a short piece of work with a model in the engine's thread, between two rounds of writing.
+async def run(engine: Engine, weights: Weights, work: Callable[[Weights], Result]) -> Result:
+    """Does a short piece of work with a loaded model in the engine's thread, between two rounds of writing.
 
     Raises:
-        UnknownModelError, CheckpointError: as `load`.
-        BusyError: as `load`, or too much work waits already.
+        BusyError: too much work waits already.
     """
-    return await asyncio.wrap_future(await start(engine, key, lambda weights: engine.run(work, weights.key)))
+    return await asyncio.wrap_future(engine.run(work, weights))
 
 
 def precision_of(weights: Weights) -> str:

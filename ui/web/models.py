@@ -23,6 +23,7 @@ model has made names that model in the header X-Model.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +111,7 @@ class Models:
         Raises:
             CheckpointError: there are no weights yet, or they are damaged.
         """
-        entry = next((entry for entry in self._catalogue.entries() if entry.id == f"runs/{run}"), None)
+        entry = self._catalogue.find_run(run)
         if entry is None:
             raise CheckpointError(NO_WEIGHTS)
         if entry.trouble:
@@ -119,15 +120,21 @@ class Models:
 
     def _find(self, weights: Weights) -> Entry:
         """What is known of a loaded model, whose files may have gone."""
-        try:
-            return self._catalogue.find(weights.key)
-        except UnknownModelError:
-            return self.default if self.default.key == weights.key else _entry_of(weights)
+        with contextlib.suppress(UnknownModelError):
+            entry = self.default if self.default.key == weights.key else self._catalogue.find(weights.key)
+            if not entry.trouble:
+                return entry
+        return _entry_of(weights)
 
     def _list_json(self) -> dict[str, Any]:
-        default, entries = self._find(self._engine.weights), self._catalogue.entries()
-        others = [entry for entry in entries if entry.key != default.key]
+        default = self._find(self._engine.weights)
+        others = [self._usable(entry) for entry in self._catalogue.entries() if entry.key != default.key]
         return {"default": default.key, "models": [self._model_json(entry) for entry in (default, *others)]}
+
+    def _usable(self, entry: Entry) -> Entry:
+        """The entry; of a model that is in memory while its files are damaged, what the memory has."""
+        weights = self._engine.loaded(entry.key) if entry.trouble and entry.key else None
+        return _entry_of(weights) if weights else entry
 
     def _loaded_json(self, weights: Weights) -> dict[str, Any]:
         entry = self._find(weights)

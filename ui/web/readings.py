@@ -111,9 +111,7 @@ class Readings:
             return kept
         ids = question.weights.tokenizer.encode(question.text)
         async with ticket.turn():
-            reading = await run(
-                self._engine, question.weights.key, lambda weights: read(weights.model, ids, question.text, question.heads_off)
-            )
+            reading = await run(self._engine, question.weights, lambda weights: read(weights.model, ids, question.text, question.heads_off))
         kept = Kept(question.weights.key, reading, await asyncio.to_thread(draw, reading.weights))
         self._keep(question.key, kept)
         return kept

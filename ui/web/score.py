@@ -65,7 +65,7 @@ async def _lines(engine: Engine, weights: Weights, text: str, notice: str, ticke
     try:
         for window in windows(config, len(ids)):
             async with ticket.turn():
-                logits = await run(engine, weights.key, partial(_read, ids, window))
+                logits = await run(engine, weights, partial(_read, ids, window))
             yield {"from": window.first, "logits": base64.b64encode(float_bytes(logits)).decode()}
     except SoliloquyError as error:
         yield {"state": FAILED, "error": str(error)}

@@ -94,7 +94,7 @@ async def _lines(engine: Engine, ablation: Ablation, ticket: Ticket) -> AsyncGen
     characters = generate_cached(weights.model, tokenizer.encode_prompt(ablation.prompt), ablation.params, ablation.heads_off)
     try:
         async with ticket.turn():
-            while piece := await run(engine, weights.key, lambda _: [*itertools.islice(characters, CHARS_AT_ONCE)]):
+            while piece := await run(engine, weights, lambda _: [*itertools.islice(characters, CHARS_AT_ONCE)]):
                 yield {"state": RUNNING, "new": [tokenizer.decode(piece)]}
     except SoliloquyError as error:
         yield {"state": FAILED, "error": str(error)}
