@@ -76,7 +76,7 @@ def state(page: Page) -> Locator:
 
 
 def test_everybody_may_watch_and_who_does_not_know_the_password_may_not_act(page: Page) -> None:
-    expect(page.get_by_text("Anyone can watch.")).to_be_visible()
+    expect(page.get_by_text("Anyone can watch. To start runs, unlock")).to_be_visible()
     expect(page.get_by_label("Preset")).to_be_hidden()
 
 
@@ -187,4 +187,4 @@ def test_a_rate_far_too_high_is_seen_and_its_run_renamed_and_deleted(page: Page)
         page.get_by_role("dialog").get_by_role("button", name=answer).click()
         expect(page.get_by_role("dialog")).to_have_count(0)
         expect(rows).to_have_count(left)
-    expect(page.get_by_text("No runs yet.")).to_be_visible()
+    expect(page.get_by_text("No runs yet.", exact=True)).to_be_visible()
