@@ -8,6 +8,7 @@ is a different model with a different key.
 from __future__ import annotations
 
 import json
+import logging
 import re
 import threading
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ import torch
 
 from model.config import NetworkConfig
 from model.errors import CheckpointError, UnknownModelError
+from model.limits import MAX_NAME_CHARS
 from model.machine import in_fresh_thread
 from model.network.kinds import count_parameters, kind_of
 from model.tokenizer import CharTokenizer
@@ -27,19 +29,24 @@ from model.weights import (
     BEST_FILE,
     CONFIG_FILE,
     KEY_DIGITS,
+    SHIPPED_WEIGHTS,
     WEIGHTS_FILES,
     Weights,
     hash_file,
     load_tensors_metadata,
     load_weights,
     read_config,
+    read_file,
     snapshot,
     val_loss,
     weights_path,
 )
 
+log = logging.getLogger(__name__)
+
 SHIPPED, LADDER, RUN = "shipped", "ladder", "run"  # where a model comes from
-NO_SUCH_MODEL = "This model no longer exists. Choose another one."
+MAX_TRAINED_STEPS = 10**12  # more is damage
+NO_SUCH_MODEL = "There is no such model, or no longer. Choose another one."
 
 
 @dataclass(frozen=True)
@@ -85,7 +92,7 @@ class Entry:
         """Training step at which the run saved these weights; None if unknown or if the model is not from a run."""
         best = self.about.get("best")
         step = best.get("step") if self.source == RUN and isinstance(best, dict) else None
-        return step if isinstance(step, int) else None
+        return step if type(step) is int and 0 <= step <= MAX_TRAINED_STEPS else None
 
 
 class Catalogue:
@@ -144,22 +151,23 @@ class Catalogue:
         except CheckpointError as error:
             if not entry.folder.exists():
                 raise UnknownModelError(NO_SUCH_MODEL) from None
-            raise CheckpointError(re.sub(r"\S*/(?=[\w.-]+\.(?:json|safetensors))", f"{entry.id}/", str(error))) from None
+            raise CheckpointError(_without_place(str(error), entry)) from None
         if weights.key != key:
             raise UnknownModelError(NO_SUCH_MODEL)
         return replace(weights, name=entry.name)
 
     def _folders(self) -> Iterator[tuple[str, str, Path]]:
         """(source, id, folder) of every folder that can contain a model."""
-        for folder in _subfolders(self._shipped):
-            if folder.name == LADDER:
-                for rung in _subfolders(folder):
-                    yield LADDER, f"{LADDER}/{rung.name}", rung
-            elif (folder / CONFIG_FILE).exists():
-                yield SHIPPED, folder.name, folder
+        ladder = self._shipped / LADDER
+        ours = [(LADDER, f"{LADDER}/{rung.name}", rung) for rung in _subfolders(ladder)]
+        others = [folder for folder in _subfolders(self._shipped) if folder != ladder and (folder / CONFIG_FILE).exists()]
+        others.sort(key=lambda folder: (folder.name != SHIPPED_WEIGHTS.name, folder.name))
+        yield from ((SHIPPED, folder.name, folder) for folder in others[:1])
+        yield from ours  # before what somebody exported, which may be a copy of one
+        yield from ((SHIPPED, folder.name, folder) for folder in others[1:])
         for folder in _subfolders(self._runs) if self._runs else ():
             if any((folder / name).exists() for name in WEIGHTS_FILES):
-                yield RUN, f"runs/{folder.name}", folder
+                yield RUN, f"runs/{printable(folder.name)}", folder
         for folder in self._others:
             yield SHIPPED, folder.resolve().name, folder
 
@@ -188,7 +196,15 @@ def _read_entry(bare: Entry) -> Entry:
             about = about | {"best": load_tensors_metadata(path)}
         return replace(entry, config=config, tokenizer=tokenizer, about=about)
     except CheckpointError as error:
-        return replace(entry, trouble=str(error).replace(str(entry.folder), entry.id))
+        return replace(entry, trouble=_without_place(str(error), entry))
+    except (MemoryError, RuntimeError) as error:  # PyTorch says so where a file cannot be mapped
+        log.warning("%s cannot be read now: %r", entry.id, error)
+        return replace(entry, trouble=f"{entry.id} cannot be read now: there is not enough memory.")
+
+
+def _without_place(words: str, entry: Entry) -> str:
+    """A message that names a model's files and not where they lie on the machine."""
+    return re.sub(r"(?<!\S)(?:Path )?/\S*/(?=[\w.-]+\.(?:json|safetensors))", f"{entry.id}/", words.replace(str(entry.folder), entry.id))
 
 
 def _subfolders(folder: Path) -> list[Path]:
@@ -211,7 +227,12 @@ def _state(path: Path) -> tuple[int, int, int] | None:
 def _run_name(folder: Path) -> str:
     """Name of a run; its folder's name if the run has none."""
     try:
-        name = json.loads((folder / "job.json").read_text(encoding="utf-8")).get("name")
-    except (OSError, ValueError, AttributeError, RecursionError):
+        name = json.loads(read_file(folder / "job.json")).get("name")
+    except (CheckpointError, ValueError, AttributeError, RecursionError):
         name = None
-    return name if isinstance(name, str) and name else folder.name
+    return printable(name if isinstance(name, str) and name.strip() else folder.name)[:MAX_NAME_CHARS]
+
+
+def printable(name: str) -> str:
+    """A name as every page can show it: a file system or a file may give what is no character."""
+    return name.encode("utf-8", "replace").decode()

@@ -37,3 +37,4 @@ MAX_CORPUS_BYTES = 32 * 2**20  # encoding takes up to 16 more bytes per characte
 MAX_RUNS = 100
 MAX_EVALUATIONS = 10_000  # per run; each evaluation writes a sample
 MAX_STEPS = 200_000  # per run; the page shows every step
+MAX_NAME_CHARS = 60  # of a run

@@ -42,6 +42,8 @@ WEIGHTS_FILES = ("model.safetensors", BEST_FILE)
 CONFIG_FILE = "config.json"
 HEADS_FILE = "heads.json"
 KEY_DIGITS = 8
+PIECE_BYTES = 2**20
+DTYPES_ON_DISK = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def val_loss(about: dict[str, Any]) -> float | None:
         return None
     best = about.get("best")
     loss = best.get("val_loss") if isinstance(best, dict) else None
-    return float(loss) if isinstance(loss, (int, float)) and math.isfinite(loss) else None
+    return loss if isinstance(loss, float) and math.isfinite(loss) else None
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any] | None = None) -> None:
@@ -138,6 +140,8 @@ def check_tensors(path: Path, tensors: dict[str, Tensor], expected: dict[str, Te
     for key, tensor in tensors.items():
         if tensor.shape != expected[key].shape:
             raise CheckpointError(f"{path}: {key} has shape {tuple(tensor.shape)}, but config.json requires {tuple(expected[key].shape)}.")
+        if tensor.dtype not in DTYPES_ON_DISK:
+            raise CheckpointError(f"{path}: {key} has the type {str(tensor.dtype).removeprefix('torch.')}, which weights cannot have here.")
         if not torch.isfinite(tensor).all():
             raise CheckpointError(f"{path}: {key} has values that are not finite.")
 
@@ -161,16 +165,15 @@ def read_config(folder: Path) -> tuple[NetworkConfig, CharTokenizer, dict[str, A
     """
     path = folder / CONFIG_FILE
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_file(path))
         kind = content.get("kind", GPT_KIND)
-        if kind not in KINDS:
+        if not isinstance(kind, str) or kind not in KINDS:
             raise ValueError(f"unknown kind of network {str(kind)[:40]!r}; this version supports {', '.join(KINDS)}")
         config, tokenizer = KINDS[kind].config(**content["network"]), CharTokenizer(content["vocabulary"])
+        "".join(tokenizer.vocabulary).encode()  # half a surrogate pair is no character, and cannot be sent to a page
         about = dict(content["about"])
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be read: {error.strerror}.") from error
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError, ParameterError) as error:
-        raise CheckpointError(f"{path} is not a valid config.json ({error}).") from error
+        raise CheckpointError(f"{path} is not a valid config.json ({_reason(error)}).") from error
     if config.vocab_size != len(tokenizer):
         raise CheckpointError(f"{path}: vocab_size is {config.vocab_size}, but the vocabulary has {len(tokenizer)} characters.")
     return config, tokenizer, about
@@ -219,6 +222,8 @@ def weights_path(folder: Path) -> Path:
         CheckpointError: the folder has none.
     """
     path = next((folder / name for name in WEIGHTS_FILES if (folder / name).exists()), None)
+    if path and not path.is_file():
+        raise CheckpointError(f"{path} is not a file. Restore it, or train and export again.")
     if path is None:
         raise CheckpointError(f"{folder} has no {' or '.join(WEIGHTS_FILES)}. Restore it, or train and export again.")
     return path
@@ -230,8 +235,26 @@ def hash_file(path: Path) -> str:
     Raises:
         CheckpointError: the file cannot be read.
     """
+    digest = hashlib.sha256()
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        with path.open("rb") as file:
+            while piece := file.read(PIECE_BYTES):
+                digest.update(piece)
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}.") from error
+    return digest.hexdigest()
+
+
+def read_file(path: Path) -> bytes:
+    """The content of a regular file; a pipe would be waited for.
+
+    Raises:
+        CheckpointError: the file is missing, or is something else, or cannot be read.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            raise CheckpointError(f"{path} is not a file.")
+        return path.read_bytes()
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}.") from error
 
@@ -246,7 +269,7 @@ def snapshot(folder: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as name:
         for file in (CONFIG_FILE, HEADS_FILE, *WEIGHTS_FILES):
             try:
-                if (folder / file).exists():
+                if (folder / file).is_file():
                     shutil.copyfile(folder / file, Path(name) / file)
             except OSError as error:
                 raise CheckpointError(f"{folder / file} could not be read ({error.strerror}).") from error
@@ -261,11 +284,11 @@ def read_heads(folder: Path, sha256: str, config: NetworkConfig) -> dict[str, An
         sha256: hash of the weights on which the table must have been measured.
     """
     path = folder / HEADS_FILE
+    if not path.is_file():
+        return None
     try:
         table = json.loads(path.read_text(encoding="utf-8"))
         _check_heads_table(table, sha256, config)
-    except FileNotFoundError:
-        return None
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         log.warning("%s is ignored: %s. Measure again with: python -m model heads --weights %s", path, _reason(error), folder)
         return None

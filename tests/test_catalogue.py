@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -48,13 +49,13 @@ def catalogue(house: Path) -> Catalogue:
 def test_it_lists_what_ships_the_ladder_and_the_runs_that_have_weights(house: Path) -> None:
     entries = catalogue(house).entries()
     assert [(entry.id, entry.name, entry.source, entry.kind) for entry in entries] == [
-        ("ladder/bigram", "bigram", LADDER, "bigram"),
         ("play", "play", SHIPPED, "gpt"),
+        ("ladder/bigram", "bigram", LADDER, "bigram"),
         ("runs/one", "my first", RUN, "gpt"),
     ]
-    assert [entry.val_loss for entry in entries] == [None, 1.5, 2.25]
+    assert [entry.val_loss for entry in entries] == [1.5, None, 2.25]
     assert [entry.step for entry in entries] == [None, None, 20]
-    assert entries[0].n_params == 25
+    assert entries[1].n_params == 25
     assert not any(entry.trouble for entry in entries)
 
 
@@ -68,7 +69,7 @@ def test_a_model_is_loaded_by_its_key(house: Path) -> None:
 
 @pytest.mark.parametrize("key", ["", "deadbeef", "../play", "play", "ladder/bigram", "x" * 10_000, "\0"])
 def test_a_key_that_does_not_exist_is_unknown(house: Path, key: str) -> None:
-    with pytest.raises(UnknownModelError, match=r"This model no longer exists\. Choose another one\."):
+    with pytest.raises(UnknownModelError, match=r"There is no such model, or no longer\. Choose another one\."):
         catalogue(house).load(key)
 
 
@@ -76,7 +77,7 @@ def test_a_deleted_model_is_unknown_from_then_on(house: Path) -> None:
     models = catalogue(house)
     key = models.entries()[-1].key
     shutil.rmtree(house / "runs" / "one")
-    assert [entry.id for entry in models.entries()] == ["ladder/bigram", "play"]
+    assert [entry.id for entry in models.entries()] == ["play", "ladder/bigram"]
     with pytest.raises(UnknownModelError):
         models.load(key)
 
@@ -134,7 +135,7 @@ def test_what_only_loading_finds_names_the_model_and_no_place_on_the_machine(hou
 
 def test_folders_with_the_same_weights_are_one_model(house: Path) -> None:
     shutil.copytree(house / "weights" / "play", house / "weights" / "play-copy")
-    assert [entry.id for entry in catalogue(house).entries()] == ["ladder/bigram", "play", "runs/one"]
+    assert [entry.id for entry in catalogue(house).entries()] == ["play", "ladder/bigram", "runs/one"]
 
 
 def test_a_run_is_found_by_its_id_even_if_another_folder_has_the_same_weights(house: Path) -> None:
@@ -159,6 +160,51 @@ def test_a_full_disk_names_no_place_on_the_machine(house: Path, monkeypatch: pyt
 
 def test_links_and_missing_folders_are_passed_over(house: Path, tmp_path: Path) -> None:
     (house / "runs" / "link").symlink_to(house / "runs" / "one")
-    assert [entry.id for entry in catalogue(house).entries()] == ["ladder/bigram", "play", "runs/one"]
+    assert [entry.id for entry in catalogue(house).entries()] == ["play", "ladder/bigram", "runs/one"]
     assert Catalogue(tmp_path / "none", tmp_path / "none").entries() == []
     assert [entry.id for entry in Catalogue(house / "weights", None, others=(house / "runs" / "one",)).entries()][-1] == "one"
+
+
+def test_an_exported_copy_does_not_take_the_place_of_a_rung(house: Path) -> None:
+    shutil.copytree(house / "weights" / "ladder" / "bigram", house / "weights" / "a-copy")
+    (house / "weights" / "play").rename(house / "weights" / "shakespeare")
+    assert [entry.id for entry in Catalogue(house / "weights").entries()] == ["shakespeare", "ladder/bigram"]
+
+
+@pytest.mark.parametrize("name", ["best.safetensors", "config.json", "heads.json", "job.json"])
+def test_a_pipe_is_not_waited_for(house: Path, name: str) -> None:
+    path = house / "runs" / "one" / name
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    for entry in catalogue(house).entries():
+        if not entry.trouble:
+            assert catalogue(house).load(entry.key).key == entry.key
+
+
+@pytest.mark.parametrize("loss", [10**400, "low", None, [1], True])
+def test_a_loss_that_is_no_number_is_unknown(house: Path, loss: object) -> None:
+    network = make_network(GPTConfig(n_layer=1, n_head=1, n_embd=8, block_size=8, vocab_size=5))
+    save_tensors(house / "runs" / "one" / "best.safetensors", network.state_dict(), {"step": loss, "val_loss": loss})
+    assert (catalogue(house).entries()[-1].val_loss, catalogue(house).entries()[-1].step) == (None, None)
+
+
+@pytest.mark.parametrize("vocabulary", ["\n abc\ud800"[-5:], "abcdd", 5, None])
+def test_a_vocabulary_that_pages_cannot_show_is_damage(house: Path, vocabulary: object) -> None:
+    path = house / "runs" / "one" / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"vocabulary": vocabulary}))
+    assert "runs/one/config.json is not a valid config.json" in catalogue(house).entries()[-1].trouble
+
+
+def test_weights_of_a_type_that_cannot_be_checked_are_damage(house: Path) -> None:
+    network = make_network(GPTConfig(n_layer=1, n_head=1, n_embd=8, block_size=8, vocab_size=5))
+    tensors = {key: tensor.to(torch.float8_e4m3fn) for key, tensor in network.state_dict().items()}
+    save_tensors(house / "runs" / "one" / "best.safetensors", tensors, {"step": 1, "val_loss": 1.0})
+    with pytest.raises(CheckpointError, match=r"has the type float8_e4m3fn"):
+        catalogue(house).load(catalogue(house).entries()[-1].key)
+
+
+def test_names_are_short_and_can_be_shown(house: Path) -> None:
+    (house / "runs" / "one" / "job.json").write_text('{"name": "' + "\\ud800x" * 1_000 + '"}')
+    name = catalogue(house).entries()[-1].name
+    assert name.encode()
+    assert len(name) == 60

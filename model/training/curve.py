@@ -106,7 +106,7 @@ class Curve:
         try:
             metrics = json.loads(line)
             (self.steps if "loss" in metrics else self.evaluations).add(self.n_lines, metrics)
-        except (ValueError, KeyError, TypeError, OverflowError):  # cut short by a crash
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):  # cut short by a crash
             return
         self.n_lines += 1
 

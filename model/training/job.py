@@ -22,6 +22,7 @@ from typing import Any
 from model.config import NetworkConfig
 from model.errors import CheckpointError, ParameterError
 from model.files import write_atomically
+from model.limits import MAX_NAME_CHARS
 from model.network.kinds import GPT_KIND, KINDS, count_parameters
 from model.training.curve import Curve
 from model.training.presets import PRETRAIN
@@ -32,7 +33,6 @@ from model.weights import CONFIG_FILE, WEIGHTS_FILES, snapshot
 RUNNING, STOPPING, STOPPED, FINISHED, FAILED, DIED = "running", "stopping", "stopped", "finished", "failed", "died"
 UNDER_WAY = (RUNNING, STOPPING)
 
-MAX_NAME_CHARS = 60
 LAST_LINES = 20  # of the log
 LAST_BYTES = 8_192
 PACE_STEPS = 200  # the speed is a mean over so many

@@ -29,10 +29,10 @@ from model.config import NetworkConfig, TrainConfig
 from model.data import TINY_SHAKESPEARE, Corpus, check_length
 from model.errors import CheckpointError, ParameterError, TrainingError
 from model.files import write_atomically
-from model.limits import MAX_EVALUATIONS, MAX_RUNS, MAX_STEPS
+from model.limits import MAX_EVALUATIONS, MAX_NAME_CHARS, MAX_RUNS, MAX_STEPS
 from model.network.kinds import kind_of
 from model.training.estimate import Pace, check_memory, pace_key, training_threads
-from model.training.job import FINISHED, MAX_NAME_CHARS, Job, check_name, flags
+from model.training.job import FINISHED, Job, check_name, flags
 from model.training.presets import PRETRAIN, pretraining_presets
 from model.training.process import Process
 
@@ -347,4 +347,5 @@ def _check_length_of_run(recipe: TrainConfig) -> None:
 
 
 def _created(job: Job) -> tuple[float, str]:
-    return float(job.asked().get("created") or job.folder.stat().st_mtime), job.id
+    created = job.asked().get("created")
+    return created if isinstance(created, float) else job.folder.stat().st_mtime, job.id

@@ -311,7 +311,7 @@ def test_a_model_that_is_deleted_meanwhile_is_named_and_the_others_go_on(browser
     shutil.rmtree(runs / "short-lived")
     set_up(page, prompt="abc", length=12, samples=1)
     page.get_by_role("button", name="Generate").click()
-    expect(page.get_by_test_id("notice")).to_contain_text("This model no longer exists.")
+    expect(page.get_by_test_id("notice")).to_contain_text("There is no such model, or no longer.")
     page.wait_for_function("document.querySelectorAll('.group-block').length === 1 && !document.querySelector('.group .running')")
     expect(page.locator("#model-opener")).to_have_text("shakespeare▾")
     page.close()

@@ -94,7 +94,11 @@ function followCaptures(look) {
     const others = look.models.list.filter((other) => other.shows("attention") && !other.trouble);
     const read = (other) => button("quiet", `Read it with ${other.name}`, () => void look.read(text, { model: other, headsOff: [] }));
     if (model.shows("attention")) nothing.replaceChildren("No text has been read yet. Choose one above, or ", again);
-    else nothing.replaceChildren(`The ${model.name} model has no attention heads. `, ...others.slice(0, 3).map(read));
+    else {
+      nothing.replaceChildren(`The ${model.name} model has no attention heads.`, ...others.slice(0, 3).flatMap((other) => [" ", read(other)]));
+      element.dataset.empty = ""; // what was read before is another model's
+      panels.hidden = true;
+    }
     nothing.hidden = Boolean(look.capture) && model.shows("attention");
   });
   look.addEventListener("capture", () => {

@@ -43,8 +43,8 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from model.config import GPTConfig, TrainConfig
 from model.data import TINY_SHAKESPEARE, TINY_SHAKESPEARE_ALPHABET, TINY_SHAKESPEARE_CHARS, load_corpus
 from model.errors import ParameterError, SoliloquyError, TrainingError
-from model.limits import MAX_CORPUS_BYTES
-from model.training.job import MAX_NAME_CHARS, Job
+from model.limits import MAX_CORPUS_BYTES, MAX_NAME_CHARS
+from model.training.job import Job
 from model.training.jobs import Jobs, read_settings
 from model.training.presets import DEFAULT_PRESET, FIXED, pretraining_presets
 from model.training.samples import SAMPLE_TEMPERATURE
@@ -182,7 +182,17 @@ class Training:
 
 
 async def _job_response(job: Job) -> Response:
-    return JSONResponse({"run": await asyncio.to_thread(job.about)} if job.folder.exists() else {})
+    known = await asyncio.to_thread(_about, job) if job.folder.exists() else None
+    return JSONResponse({"run": known} if known else {})
+
+
+def _about(job: Job) -> dict[str, Any] | None:
+    """What the list of runs says of one; None for one whose files are damaged, which is logged once."""
+    try:
+        return job.about()
+    except (AttributeError, KeyError, TypeError, ValueError, OSError, RecursionError, SoliloquyError) as error:
+        job.tell_once(log, f"the run {job.id!a} cannot be listed: {repr(error)!a}")
+        return None
 
 
 def presets_json() -> dict[str, Any]:
@@ -224,10 +234,8 @@ def runs_json(jobs: Jobs, models: Models) -> dict[str, Any]:
     """All runs. One whose files are damaged is left out, and logged."""
     runs = []
     for job in jobs.all():
-        try:
-            runs.append(job.about())
-        except (AttributeError, KeyError, TypeError, ValueError, OSError, SoliloquyError) as error:
-            job.tell_once(log, f"the run {job.id!a} cannot be listed: {repr(error)!a}")
+        if known := _about(job):
+            runs.append(known)
     default = models.default
     return {
         "runs": runs,
