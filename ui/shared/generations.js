@@ -211,7 +211,7 @@ export class Generations extends Emitter {
         abort.abort();
         if (generation) this.#take(generation, { state: "lost" });
         this.tell("trouble", error.message);
-        if (error instanceof ServerError && error.status === 404) void this.#models.refresh().catch(() => {}); // the model is gone
+        if (error instanceof ServerError && error.status === 404) this.#models.drop(model);
       }
     } finally {
       this.#asked.delete(abort);

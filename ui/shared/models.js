@@ -165,6 +165,14 @@ export class Models extends Emitter {
     this.tell("change");
   }
 
+  /** The server no longer has a model; its list, which may be a second old, can still name it. @param {Model} gone */
+  drop(gone) {
+    if (gone === this.defaultModel) return;
+    this.list = this.list.filter((model) => model !== gone);
+    this.chosen = this.chosen.filter((model) => model !== gone);
+    this.tell("change");
+  }
+
   /** Asks again if the server has named another default model since. What fails is tried again in CHECK_MS. */
   #follow() {
     if (this.#isStale) void this.refresh().catch(() => {});
