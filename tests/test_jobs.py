@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 
-from model.__main__ import main
 from model.data import Corpus
 from model.errors import CorpusError, ParameterError, TrainingError
 from model.training import jobs as jobs_module
@@ -23,7 +22,7 @@ from model.training import run as run_module
 from model.training.curve import MAX_COLUMNS, Curve
 from model.training.estimate import Pace, training_bytes
 from model.training.job import DIED, FAILED, FINISHED, RUNNING, STOPPED, STOPPING, Job
-from model.training.jobs import ROOT, Jobs, read_settings
+from model.training.jobs import ROOT, Jobs, read_settings, trainers_environment
 from model.training.presets import PRESETS
 from model.training.run import Run
 from tests.support.admin import runs_ended, wait_for
@@ -88,7 +87,6 @@ def test_a_run_trains_to_its_end_and_tells_all_about_it(jobs: Jobs) -> None:
         jobs.resume(job)
 
 
-@pytest.mark.usefixtures("one_thread")
 def test_a_stopped_run_is_resumed_to_the_numbers_of_one_that_was_not(jobs: Jobs) -> None:
     halted = start(jobs, steps=60, eval_interval=20)
     wait_for(lambda: lines(halted) > 5)
@@ -99,7 +97,8 @@ def test_a_stopped_run_is_resumed_to_the_numbers_of_one_that_was_not(jobs: Jobs)
         wait_for(lambda: halted.state() == FINISHED)
     precision = halted.about()["precision"]  # measured for each run; on a busy machine either may win
     settings = ["--steps", "60", "--eval-interval", "20", "--corpus", str(halted.corpus_path), "--precision", precision]
-    assert main(["train", "--preset", "tiny", *settings, "--run", "whole", "--runs", str(jobs.folder)]) == 0
+    command = [sys.executable, "-m", "model", "train", "--preset", "tiny", *settings, "--run", "whole", "--runs", str(jobs.folder)]
+    subprocess.run(command, cwd=ROOT, env=trainers_environment(1), check=True, capture_output=True)
     assert metrics_of(halted.folder) == metrics_of(jobs.folder / "whole")
     assert Run(halted.folder).samples() == Run(jobs.folder / "whole").samples()
 

@@ -258,7 +258,7 @@ def test_the_named_endpoint_takes_a_model(app: App) -> None:
     view = client.predict("12", length=20, seed=3, model=app.keys["digits"], api_name="/generate")
     assert (view["model"], view["state"]) == (app.keys["digits"], "done")
     assert view["texts"] == write(app.url, prompt="12", length=20, seed=3, model=app.keys["digits"])[1]
-    with pytest.raises(AppError, match="no longer exists"):
+    with pytest.raises(AppError, match="no such model"):
         client.predict("12", model="none", api_name="/generate")
 
 

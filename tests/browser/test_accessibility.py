@@ -206,6 +206,7 @@ def test_nothing_that_opens_has_barriers(page: Page) -> None:
         page.get_by_test_id("class-panel").get_by_role("button", name="Close").click()
 
 
+@pytest.mark.slow
 def test_tab_reaches_everything_and_its_ring_is_whole(page: Page) -> None:
     for view in VIEWS:
         show(page, view)
