@@ -1,4 +1,5 @@
-"""A rough crowd: viewers come, stop, reload, vanish and send nonsense at random moments, and after them the app must be as before.
+"""A rough crowd: viewers write, score, look at attention, stop, reload, vanish and send nonsense at random moments, and after them the app
+must be as before.
 
     python -m benchmarks.soak                    ten minutes
     python -m benchmarks.soak --minutes 1
@@ -41,7 +42,7 @@ SILENCE_S = 30.0  # nobody who is waiting may hear nothing for so long
 GRACE_S = 15.0  # for those who still read when the time is over; then they leave too
 IDLE_LIMIT_S = 30.0  # for the app to notice that all have gone
 GROWTH_SHARE, GROWTH_BYTES = 0.05, 30e6  # of memory, from the second quarter to the last, beside ...
-RECORD_BYTES = 4 * 65 + 16  # ... what is remembered of each character: its logits, and where the die fell
+RECORD_BYTES = 4 * 65 + 16 + 8  # ... what is remembered of each character: its logits, its throw and where it fell
 FAULTS_SHOWN = 20
 
 Body = dict[str, Any]
@@ -186,12 +187,15 @@ class Crowd:
     async def _come_and_go(self, until: float) -> None:
         """Keeps a crowd there, of a size that changes, until a moment; then waits for those who read to the end."""
         kinds: dict[Visit, int] = {
-            self._read_random: 35,
-            self._read_scene: 20,
+            self._read_random: 25,
+            self._read_scene: 15,
             self._stop: 15,
             self._reload: 10,
-            self._vanish: 10,
-            self._send_nonsense: 10,
+            self._vanish: 5,
+            self._send_nonsense: 5,
+            self._score: 10,
+            self._look: 10,
+            self._write_without: 5,
         }
         present: set[asyncio.Task[None]] = set()
         rng, number, wanted, change_at = random.Random(self._seed), 0, 0, 0.0
@@ -272,6 +276,51 @@ class Crowd:
         if answer.status != 400 or not answer.error:
             self._fault(f"status {answer.status} with {answer.error!r} for {body[:80]!r}")
 
+    async def _score(self, viewer: Viewer) -> None:
+        """Has a text scored, and hangs up in the middle now and then."""
+        text = prompt_of(viewer.rng.randrange(100)) * viewer.rng.randint(1, 100)
+        await self._read_or_hang_up(viewer, "/score", {"text": text})
+
+    async def _write_without(self, viewer: Viewer) -> None:
+        """Has a text written with a head off, and hangs up in the middle now and then."""
+        body = {
+            "prompt": prompt_of(viewer.rng.randrange(100)),
+            "heads_off": [[viewer.rng.randrange(6), viewer.rng.randrange(6)]],
+            "length": 60,
+        }
+        await self._read_or_hang_up(viewer, "/write_without", body)
+
+    async def _look(self, viewer: Viewer) -> None:
+        """Has the attention of a text read, and looks at a few of its parts."""
+        text = prompt_of(viewer.rng.randrange(1_000)) * viewer.rng.randint(1, 16)
+        answer = await self._post("/attention", {"text": text, "viewer": viewer.name})
+        if answer.status == 200 and answer.lines:
+            key = answer.lines[0][1]["key"]
+            for part in viewer.rng.sample(("weights", "head/0/1", "average/5", "lens", "cell/1/1/0/0"), 3):
+                stream = await self._hear(http_request(self._url, "GET", f"/attention/{key}/{part}"))
+                status = stream.arrivals[0][1].split()[1] if stream.arrivals else b""
+                if status not in (b"200", b"404") and not self._over:  # 404: forgotten already
+                    self._fault(f"status {status!r} for GET {part}")
+
+    async def _read_or_hang_up(self, viewer: Viewer, path: str, body: Body) -> None:
+        patience_s = viewer.rng.choice((None, None, viewer.rng.uniform(0, PATIENCE_S)))
+        try:
+            answer = await asyncio.wait_for(self._post(path, body | {"viewer": viewer.name}), patience_s)
+        except asyncio.TimeoutError:
+            self._tally.stopped += 1
+            return
+        if answer.status == 200 and answer.state != "done" and not self._over:
+            self._fault(f"{path} ends as {answer.state!r} with {answer.error!r}")
+
+    async def _post(self, path: str, body: Body) -> Answer:
+        """An answer that must be of status 200, or say that too much is asked at once."""
+        answer = await self._ask(http_request(self._url, "POST", path, json.dumps(body).encode()))
+        self._tally.done += answer.status == 200
+        self._tally.refused += answer.status == 503
+        if answer.status not in (200, 503) and not self._over:
+            self._fault(f"status {answer.status} with {answer.error!r} for {path}")
+        return answer
+
     async def _play_scenes(self) -> None:
         """Each scene whole, with nobody else there."""
         for scene in range(len(SCENES)):
@@ -307,6 +356,10 @@ class Crowd:
         return None
 
     async def _ask(self, request: bytes) -> Answer:
+        """Reads all that comes, line by line."""
+        return read_answer((await self._hear(request)).arrivals)
+
+    async def _hear(self, request: bytes) -> Stream:
         """Reads all that comes."""
         stream = await connect(self._url, request)
         self._reading.add(stream)
@@ -319,7 +372,7 @@ class Crowd:
         finally:
             self._reading.discard(stream)
             stream.close()
-        return read_answer(stream.arrivals)
+        return stream
 
     async def _read_a_while(self, viewer: Viewer) -> None:
         """Reads, and hangs up in the middle, or at once."""

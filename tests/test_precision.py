@@ -21,7 +21,7 @@ from torch.testing import assert_close
 from model import precision
 from model.errors import ParameterError
 from model.limits import MAX_STEP_ROWS
-from model.machine import choose_device, free_bytes
+from model.machine import MAX_THREADS, choose_device, free_bytes
 from model.network import kv_cache
 from model.network.gpt import GPT
 from model.network.kv_cache import KVCache
@@ -84,8 +84,18 @@ def test_one_slow_round_decides_nothing() -> None:
     assert faster_dtype(work, CPU, rounds=4) == torch.bfloat16
 
 
-def test_training_measures_a_network_of_any_width() -> None:
-    assert training_dtype(8, CPU) in DTYPES.values()
+def test_training_measures_a_network_of_any_width_once(cache_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    measured = {n_embd: training_dtype(n_embd, CPU) for n_embd in (8, 12)}
+    assert set(measured.values()) <= set(DTYPES.values())
+    assert len(remembered(cache_home)) == 2
+
+    def measures(*_: object) -> torch.dtype:
+        raise AssertionError("it was known")
+
+    monkeypatch.setattr(precision, "faster_dtype", measures)
+    assert {n_embd: training_dtype(n_embd, CPU) for n_embd in (8, 12)} == measured
+    with pytest.raises(AssertionError, match="it was known"):
+        training_dtype(16, CPU)
 
 
 Memory = dict[str, dict[str, Any]]
@@ -112,7 +122,7 @@ def test_the_choice_is_remembered_and_read_back(make_model: Callable[..., GPT], 
     assert choice.keys() == {"dtype", "in_blocks", "rows_agree"}
     assert model.dtype == DTYPES[choice["dtype"]]
     assert f"torch {torch.__version__}" in key
-    assert f"{torch.get_num_threads()} threads" in key
+    assert f"{MAX_THREADS} threads" in key
     for name, in_blocks in itertools.product(writable_dtypes(), (False, True)):  # whichever it was, the word on disk is followed
         choice = {"dtype": name, "in_blocks": in_blocks, "rows_agree": True}
         remember(cache_home, {key: choice})
@@ -149,13 +159,15 @@ def test_what_is_remembered_is_not_measured_again(
         ready_to_write(make_model(), "another")
 
 
-def test_other_networks_and_other_numbers_of_threads_are_measured_anew(make_model: Callable[..., GPT], cache_home: Path) -> None:
+def test_other_networks_and_other_numbers_of_threads_are_measured_anew(
+    make_model: Callable[..., GPT], cache_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ready_to_write(make_model(), "one")
     ready_to_write(make_model(), "two")
     ready_to_write(make_model(n_layer=1), "one")
     ready_to_write(make_model(seed=1), "one")  # trained on: as fast as before
     assert len(remembered(cache_home)) == 3
-    torch.set_num_threads(2)  # the fixture of this file puts it back
+    monkeypatch.setattr(precision, "MAX_THREADS", MAX_THREADS + 1)
     ready_to_write(make_model(), "one")
     assert len(remembered(cache_home)) == 4
     assert {choice["dtype"] for choice in remembered(cache_home).values()} <= set(DTYPES)

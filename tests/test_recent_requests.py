@@ -14,7 +14,7 @@ from model.serving.recent_requests import RecentRequests
 from model.serving.request import STOPPED, Request
 from tests.support.serving import params
 
-N_BYTES = 5 * (4 * 4 + 16)  # of one sample of five characters out of four
+N_BYTES = 5 * (4 * 4 + 16 + 8)  # of one sample of five characters out of four
 
 
 def new_request(begin: bool = True, **settings: Any) -> Request:

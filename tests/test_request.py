@@ -87,9 +87,11 @@ def test_each_request_has_a_number_that_grows_and_a_key_that_does_not_tell() -> 
 
 def test_the_throws_are_the_dice_of_the_samples() -> None:
     request = new_request(samples=3, first_sample=2, seed=9)
+    request.begin()
     assert_array_equal(request.throws, [dice(9, number, 5) for number in (2, 3, 4)])
     assert request.n_rows == 3
     later = new_request(samples=3, first_sample=2, first_step=2, seed=9)
+    later.begin()
     assert_array_equal(later.throws[:, :3], request.throws[:, 2:])
 
 
@@ -173,7 +175,7 @@ def test_logits_that_will_not_be_remembered_are_none_from_the_first() -> None:
 
 def test_before_it_begins_a_request_remembers_nothing_and_counts_what_it_will_take() -> None:
     request = new_request()
-    assert request.record_bytes == 2 * 5 * (4 * 4 + 16)
+    assert request.record_bytes == 2 * 5 * (4 * 4 + 16 + 8)
     assert request.character(0, 0) is None
     request.end(STOPPED)
     assert request.record_bytes == 0
@@ -185,9 +187,9 @@ def test_what_was_not_needed_of_a_record_is_given_back_at_the_end() -> None:
     for char in (1, 2, 3):
         request.append(1, char, logits(char), 0.0, 1.0)
     request.append(0, 1, logits(9), 0.25, 0.5)
-    assert request.record_bytes == 2 * 5 * (4 * 4 + 16)
+    assert request.record_bytes == 2 * 5 * (4 * 4 + 16 + 8)
     request.end(STOPPED)
-    assert request.record_bytes == 2 * 3 * (4 * 4 + 16)
+    assert request.record_bytes == 2 * 3 * (4 * 4 + 16 + 8)
     for index in range(3):
         character = request.character(1, index)
         assert character is not None
@@ -201,7 +203,7 @@ def test_what_was_not_needed_of_a_record_is_given_back_at_the_end() -> None:
         whole.append(sample, 1, logits(0), 0.0, 1.0)
     for ended in (whole, empty):
         ended.end(DONE)
-    assert whole.record_bytes == 2 * (4 * 4 + 16)
+    assert whole.record_bytes == 2 * (4 * 4 + 16 + 8)
     assert empty.record_bytes == 0
 
 
@@ -221,7 +223,7 @@ def test_a_request_there_is_no_memory_to_remember_is_written_all_the_same(monkey
 def test_what_is_forgotten_leaves_the_text_and_may_be_written_on() -> None:
     request = begun()
     request.append(0, 1, logits(0), 0.0, 1.0)
-    assert request.record_bytes == 2 * 5 * (4 * 4 + 16)
+    assert request.record_bytes == 2 * 5 * (4 * 4 + 16 + 8)
     request.forget()
     assert request.record_bytes == 0
     assert request.character(0, 0) is None
@@ -241,12 +243,30 @@ def test_what_is_forgotten_before_it_begins_stays_forgotten() -> None:
 
 
 def test_record_bytes_are_those_of_the_arrays() -> None:
-    record = request_module._Record(2, 5, 4)
-    assert record.n_bytes == record.logits.nbytes + record.edges.nbytes
+    request = begun()
+    record = request._record
+    assert record is not None
+    assert request.record_bytes == record.logits.nbytes + record.edges.nbytes + request.throws.nbytes
+
+
+def test_the_throws_are_kept_no_longer_than_the_record() -> None:
+    assert new_request().throws.nbytes == 0
+    whole, forgotten, small = begun(), begun(), begun()
+    for request in (whole, forgotten, small):
+        request.append(0, 1, logits(0), 0.0, 1.0)
+    small.forget()
+    assert small.throws.shape == (2, 5)  # still needed
+    for request in (whole, forgotten, small):
+        request.end(DONE)
+    assert whole.throws.shape == (2, 1)
+    assert whole.throws.base is None  # a copy, so that the rest is freed
+    assert small.throws.nbytes == 0
+    forgotten.forget()
+    assert forgotten.throws.nbytes == 0
 
 
 def test_a_request_too_large_to_remember_is_written_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    size = 2 * 5 * (4 * 4 + 16)
+    size = 2 * 5 * (4 * 4 + 16 + 8)
     for limit, remembered in ((size, True), (size - 1, False)):
         monkeypatch.setattr(request_module, "MAX_REQUEST_RECORD_BYTES", limit)
         request = begun()

@@ -20,6 +20,8 @@ class RecentRequests:
         """Adds a request."""
         with self._lock:
             self._requests[request.key] = (request, time.monotonic())
+            while len(self._requests) > MAX_RECENT_REQUESTS:
+                self._forget(next(iter(self._requests)))
 
     def find(self, key: str) -> Request | None:
         """The request with this key; None if it does not exist or has been forgotten."""
@@ -32,8 +34,11 @@ class RecentRequests:
             n_bytes = sum(request.record_bytes for request, _ in self._requests.values())
             long_ago = time.monotonic() - RECENT_REQUEST_LIFETIME_S
             for key, (request, came) in list(self._requests.items()):
-                if n_bytes <= MAX_RECORD_BYTES and len(self._requests) <= MAX_RECENT_REQUESTS and came >= long_ago:
+                if n_bytes <= MAX_RECORD_BYTES and came >= long_ago:
                     return
                 n_bytes -= request.record_bytes
-                request.forget()
-                del self._requests[key]
+                self._forget(key)
+
+    def _forget(self, key: str) -> None:
+        request, _ = self._requests.pop(key)
+        request.forget()

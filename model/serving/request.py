@@ -72,6 +72,7 @@ class Request:
         viewer: identifies the viewer; viewers take turns.
         model: key of the model that writes it.
         ahead: number of requests ahead of it in the queue.
+        throws: throws of each sample's dice, (samples, characters); empty before it is written and once its record is forgotten.
     """
 
     _numbers = itertools.count(time.time_ns() // 1_000_000)  # starts at the time, so that numbers also increase across restarts
@@ -88,11 +89,11 @@ class Request:
         self.number, self.key = next(self._numbers), secrets.token_urlsafe(12)
         self.prompt, self.left_out, self.params, self.viewer, self.model = prompt, left_out, params, viewer, model
         self.ahead = 0
-        self.throws = _throws(params)
+        self.throws = _NO_THROWS
         self._vocabulary = vocabulary
         self._lock = threading.Lock()
         self._state, self._error = WAITING, ""
-        self._texts: list[list[str]] = [[] for _ in range(params.samples)]
+        self._texts: list[list[str]] | list[str] = [[] for _ in range(params.samples)]  # lists of characters until the request ends
         self._record: _Record | None = None
         whole = _Record.size(params.samples, params.max_new_chars, len(vocabulary))
         self._whole_record_bytes = whole if whole <= MAX_REQUEST_RECORD_BYTES else 0
@@ -176,11 +177,14 @@ class Request:
         """Drops the record and keeps only the texts."""
         with self._lock:
             self._record, self._whole_record_bytes = None, 0
+            if self.finished:
+                self.throws = _NO_THROWS
 
     def begin(self) -> None:
         """Marks the request as running and allocates its record. Called by the engine."""
         with self._lock:
             self._state, self._began = RUNNING, time.monotonic()
+            self.throws = _throws(self.params)
             if self._whole_record_bytes:
                 with contextlib.suppress(MemoryError):  # then the text is written without a record
                     self._record = _Record(self.params.samples, self.params.max_new_chars, len(self._vocabulary))
@@ -192,7 +196,7 @@ class Request:
             if self._record is not None:
                 self._record.logits[sample, len(text)] = logits
                 self._record.edges[sample, len(text)] = low, high
-            text.append(self._vocabulary[char_id])
+            text.append(self._vocabulary[char_id])  # type: ignore[union-attr]
             if len(text) == 1 and sample == len(self._texts) - 1:
                 self._ring()
             return len(text)
@@ -201,8 +205,13 @@ class Request:
         """Marks the request as finished, in the given state. Called by the engine."""
         with self._lock:
             self._state, self._error, self._ended = state, error, time.monotonic()
-            if self._record is not None:
-                self._record.trim(max(map(len, self._texts)))
+            self._texts = ["".join(text) for text in self._texts]
+            if self._record is None:
+                self.throws = _NO_THROWS
+            else:
+                written = max(map(len, self._texts))
+                self._record.trim(written)
+                self.throws = self.throws[:, :written].copy()
             self._ring()
             self._listeners.clear()
 
@@ -227,7 +236,11 @@ class _Record:
 
     @staticmethod
     def size(samples: int, chars: int, vocab_size: int) -> int:
-        return samples * chars * (4 * vocab_size + 16)
+        """Memory in bytes, with the throws, which are kept as long."""
+        return samples * chars * (4 * vocab_size + 16 + 8)
+
+
+_NO_THROWS = np.empty((0, 0))
 
 
 def _throws(params: SamplingParams) -> Floats:

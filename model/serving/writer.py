@@ -14,10 +14,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from model.limits import MAX_SAMPLES, MAX_STEP_ROWS, MAX_VIEWER_ROWS, MAX_VIEWER_WAITING, MAX_WAITING_REQUESTS
+from model.machine import MAX_THREADS
 from model.sampling import distribution, draw
 from model.serving.decoder import make_decoder
 from model.serving.request import DONE, FAILED, STOPPED, Request
 from model.serving.scheduler import Scheduler
+from model.serving.threads import Threads
 from model.weights import Weights
 
 log = logging.getLogger(__name__)
@@ -74,6 +76,7 @@ class Writer:
         self.weights, self._lock = weights, lock
         self._config, self._vocabulary = model.config, weights.tokenizer.vocabulary
         self._decoder = make_decoder(model, seats)
+        self._threads = Threads(MAX_THREADS)
         viewer_seats = max(MAX_SAMPLES, min(MAX_VIEWER_ROWS, seats // 2))  # even with few seats there is room for two viewers
         self._scheduler: Scheduler[Request] = Scheduler(seats, viewer_seats, MAX_WAITING_REQUESTS, MAX_VIEWER_WAITING)
         self._rows: dict[Request, list[Row]] = {}
@@ -232,7 +235,8 @@ class Writer:
         """Computes logits for rows and returns them in one or more parts. If a step fails, its rows are split in half and tried again
         until the request that causes the failure is found."""
         try:
-            logits = self._decoder.step([row.seat for row in rows], [row.ids for row in rows])
+            seats, windows = [row.seat for row in rows], [row.ids for row in rows]
+            logits = self._threads.run(len(rows), lambda: self._decoder.step(seats, windows))
             self.failures = 0
             return [(rows, logits)]
         except Exception:

@@ -5,13 +5,12 @@ The time comes from how long its parts take on this machine, which `model.traini
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict, dataclass
 
 from model.config import GPTConfig, NetworkConfig, TrainConfig
 from model.data import TRAIN_SHARE
 from model.errors import ParameterError
-from model.machine import choose_device, free_bytes
+from model.machine import MAX_THREADS, choose_device, free_bytes
 from model.network.kinds import KINDS, count_parameters, kind_of
 
 PROGRAM_BYTES = 400 * 2**20  # Python and PyTorch
@@ -58,10 +57,9 @@ def training_threads(network: NetworkConfig) -> int:
     A small network on two threads beside other work took 0.07 s a step, on one thread 0.04 (two cores, 4 layers of 128 channels). On more
     than two processors one is left to the page.
     """
-    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if not isinstance(network, GPTConfig) or network.n_embd < SMALL_N_EMBD:
         return 1
-    return processors if processors <= 2 else processors - 1
+    return MAX_THREADS if MAX_THREADS <= 2 else MAX_THREADS - 1
 
 
 @dataclass(frozen=True)
