@@ -23,11 +23,11 @@ from typing import TypeVar
 import torch
 
 from model.limits import MAX_SAMPLES
-from model.machine import MAX_THREADS, in_fresh_thread
+from model.machine import MAX_THREADS, in_fresh_thread, thread_counts
 from model.precision import ready_to_write
 from model.sampling import SamplingParams
 from model.serving.engine import Engine, precision_name
-from model.serving.threads import Threads, candidates
+from model.serving.threads import Threads
 from model.weights import SHIPPED_WEIGHTS, load_weights
 
 Result = TypeVar("Result")
@@ -42,7 +42,7 @@ class Fixed(Threads):
 
     def run(self, rows: int, step: Callable[[], Result]) -> Result:
         """Runs a step."""
-        torch.set_num_threads(self._most)
+        torch.set_num_threads(self._counts[0])
         return step()
 
 
@@ -74,7 +74,7 @@ def write(engine: Engine, rows: int, seconds: float) -> float:
 def measure(engine: Engine, rows: int, seconds: float, rounds: int) -> dict[str, float]:
     """Characters per second for each fixed number of threads, and for what the engine finds: the mean over all rounds."""
     writer = engine._writers[engine.default_key]
-    ways: dict[str, Threads] = {str(n): Fixed(n) for n in candidates(MAX_THREADS)} | {FOUND: writer._threads}
+    ways: dict[str, Threads] = {str(n): Fixed([n]) for n in thread_counts(MAX_THREADS)} | {FOUND: writer._threads}
     speeds: Counter[str] = Counter()
     for _ in range(rounds):
         for name, way in ways.items():
@@ -93,7 +93,7 @@ def main() -> None:
     weights = replace(weights, model=in_fresh_thread(lambda: ready_to_write(weights.model, precision_name(weights))))
     engine = Engine(weights)
     print(f"torch {torch.__version__}, at most {MAX_THREADS} threads, {weights.model.dtype}; characters per second, all rows together\n")
-    names = [*map(str, candidates(MAX_THREADS)), FOUND]
+    names = [*map(str, thread_counts(MAX_THREADS)), FOUND]
     print(f"{'rows':>4} {'beside':>7} " + " ".join(f"{name:>8}" for name in names) + "   found / best fixed")
     for rows in options.rows:
         for load, loops in (("idle", 0), ("busy", MAX_THREADS)):

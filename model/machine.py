@@ -65,6 +65,12 @@ def _quota_of(group: Path) -> float:
 MAX_THREADS = max(1, int(min(torch.get_num_threads(), cpu_quota())))
 
 
+def thread_counts(most: int) -> list[int]:
+    """Numbers of threads worth trying, largest first: all, all but one, and halves down to one."""
+    halves = [most >> shift for shift in range(most.bit_length())]
+    return sorted({*halves, max(1, most - 1)}, reverse=True)
+
+
 def choose_device(wanted: str = "auto") -> torch.device:
     """Chooses the device to run on: auto, cpu or cuda.
 

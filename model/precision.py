@@ -18,12 +18,13 @@ import torch
 
 from model.errors import CheckpointError
 from model.files import cache_dir, write_atomically
-from model.machine import MAX_THREADS, free_bytes, machine_name
+from model.machine import MAX_THREADS, free_bytes, machine_name, thread_counts
 from model.network import Network
 
 log = logging.getLogger(__name__)
 
 CROWDS = (2, 13, 16, 33, 64, 100, 128)  # batch sizes that `rows_agree` tries
+THREAD_CROWDS = (1, 5, 16)  # ... and `threads_agree`
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -76,7 +77,9 @@ def ready_to_write(model: Network, name: str) -> Network:
     set_up_writing(dtype)
     if not choice["rows_agree"]:
         log.warning("On this machine a seed can give a different text while others are being written: products depend on the batch size.")
-    return model.to(dtype).pack(choice["in_blocks"])
+    ready = model.to(dtype).pack(choice["in_blocks"])
+    ready.threads_agree = choice["threads_agree"]
+    return ready
 
 
 def _measured_once(
@@ -98,7 +101,9 @@ def _has_dtype(remembered: Any) -> bool:
 
 
 def _is_choice(remembered: Any) -> bool:
-    return _has_dtype(remembered) and all(isinstance(remembered.get(answer), bool) for answer in ("in_blocks", "rows_agree"))
+    return _has_dtype(remembered) and all(
+        isinstance(remembered.get(answer), bool) for answer in ("in_blocks", "rows_agree", "threads_agree")
+    )
 
 
 def _name(dtype: torch.dtype) -> str:
@@ -108,9 +113,12 @@ def _name(dtype: torch.dtype) -> str:
 def _choose(model: Network) -> dict[str, Any]:
     dtype = _measure_writing(model)
     set_up_writing(dtype)
-    in_blocks = not rows_agree(copy.deepcopy(model).to(dtype).pack())
-    agree = not in_blocks or rows_agree(copy.deepcopy(model).to(dtype).pack(in_blocks))
-    return {"dtype": _name(dtype), "in_blocks": in_blocks, "rows_agree": agree}
+    packed = copy.deepcopy(model).to(dtype).pack()
+    agree, in_blocks = rows_agree(packed), False
+    if not agree:
+        packed, in_blocks = copy.deepcopy(model).to(dtype).pack(in_blocks=True), True
+        agree = rows_agree(packed)
+    return {"dtype": _name(dtype), "in_blocks": in_blocks, "rows_agree": agree, "threads_agree": threads_agree(packed)}
 
 
 @torch.inference_mode()
@@ -119,24 +127,51 @@ def rows_agree(model: Network) -> bool:
     if model.device.type == "cuda":  # every step has the same shape there (see model/network/step_graph.py)
         return True
     crowds = [n for n in CROWDS if n * model.cache_bytes_per_seat() <= free_bytes(model.device) // 8] or [2]
-    generator = torch.Generator().manual_seed(0)
-    cache = model.make_cache(crowds[-1])
-    cache.data[:] = torch.randn(cache.data[:, :, :1].shape, generator=generator)  # equal in every row; only the lengths matter
-    ids = torch.randint(model.config.vocab_size, (crowds[-1], 1), generator=generator)
-    lengths = torch.randint(model.config.block_size, (crowds[-1],), generator=generator).numpy()
-
-    def logits(rows: range) -> torch.Tensor:
-        cache.lengths[:] = lengths
-        return model(ids[rows.start : rows.stop], cache=cache.rows(rows))
-
+    step = _random_step(model, crowds[-1])
     # Rows at the beginning and at the end of a batch.
     compared = {row for row in {0, 1, 2, 3} | {crowd - back for crowd in crowds for back in (1, 2)} if row < crowds[-1]}
-    alone = {row: logits(range(row, row + 1))[0] for row in compared}
+    alone = {row: step(range(row, row + 1))[0] for row in compared}
     for crowd in crowds:
-        together = logits(range(crowd))
+        together = step(range(crowd))
         if any(not torch.equal(together[row], alone[row]) for row in compared if row < crowd):
             return False
     return True
+
+
+@torch.inference_mode()
+def threads_agree(model: Network) -> bool:
+    """Whether logits are bit-identical for any number of threads, when windows of several lengths are read and when rows are decoded."""
+    if model.device.type == "cuda":
+        return True
+    before, found = torch.get_num_threads(), []
+    generator = torch.Generator().manual_seed(0)
+    block = model.config.block_size
+    windows = [torch.randint(model.config.vocab_size, (1, n), generator=generator) for n in sorted({1, 2, block // 4, block - 1} - {0})]
+    step = _random_step(model, max(THREAD_CROWDS))
+    try:
+        for count in thread_counts(MAX_THREADS):
+            torch.set_num_threads(count)
+            found.append(
+                [model(ids, cache=model.make_cache(1), last_only=True) for ids in windows] + [step(range(n)) for n in THREAD_CROWDS]
+            )
+    finally:
+        torch.set_num_threads(before)
+    return all(torch.equal(one, other) for others in found[1:] for one, other in zip(found[0], others, strict=True))
+
+
+def _random_step(model: Network, rows: int) -> Callable[[range], torch.Tensor]:
+    """A function that decodes some of so many rows, which have random lengths, and returns their logits, (n, 1, V)."""
+    generator = torch.Generator().manual_seed(0)
+    cache = model.make_cache(rows)
+    cache.data[:] = torch.randn(cache.data[:, :, :1].shape, generator=generator)  # equal in every row; only the lengths matter
+    ids = torch.randint(model.config.vocab_size, (rows, 1), generator=generator)
+    lengths = torch.randint(model.config.block_size, (rows,), generator=generator).numpy()
+
+    def step(chosen: range) -> torch.Tensor:
+        cache.lengths[:] = lengths
+        return model(ids[chosen.start : chosen.stop], cache=cache.rows(chosen))
+
+    return step
 
 
 def set_up_writing(dtype: torch.dtype) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.testing import assert_close
 
+from model.config import GPTConfig
 from model.network import kv_cache
 from model.network.gpt import GPT
 from model.network.kv_cache import CALL_COST, KEY_BLOCK, KVCache, Rows, _cuts
@@ -271,8 +272,8 @@ def test_the_outcome_is_the_same_however_rows_are_cut(
         assert_close(data, outcomes[0][1], rtol=0, atol=1e-5)
 
 
-def test_keys_are_read_in_whole_blocks_up_to_the_end_of_the_block(model: GPT) -> None:
-    for length, n_keys in ((1, 16), (15, 16), (16, 32), (62, 64), (64, 72), (71, 72)):
+def test_keys_are_read_in_whole_blocks_and_two_more(model: GPT) -> None:
+    for length, n_keys in ((1, 18), (15, 18), (16, 34), (62, 66), (64, 82), (71, 82)):
         cache = KVCache(model.config, 3, torch.float32)
         for lengths in ([length] * 3, [length, 0, 0]):  # in step, and not
             cache.lengths[:] = lengths
@@ -287,6 +288,17 @@ def test_keys_are_read_in_whole_blocks_up_to_the_end_of_the_block(model: GPT) ->
 def test_empty_seats_take_no_memory_until_they_are_written_to(model: GPT) -> None:
     cache = KVCache(model.config, 512, torch.float32)
     assert not cache.data.any()
-    assert cache.data.shape == (2, 2, 512, 2, BLOCK, 16)
+    assert cache.data.shape == (2, 2, 512, 2, 82, 16)
     assert KVCache(model.config, 2, torch.bfloat16).data.dtype == torch.bfloat16
     assert np.array_equal(cache.lengths, np.zeros(512))
+
+
+@pytest.mark.parametrize("head_dim", [1, 4, 6, 15, 16, 64, 100])
+def test_each_thread_of_attention_has_an_aligned_buffer(head_dim: int) -> None:
+    config = GPTConfig(n_layer=1, n_head=2, n_embd=2 * head_dim, block_size=40, vocab_size=5)
+    cache = KVCache(config, 1, torch.float32)
+    for length in range(1, 41):
+        n_keys = cache.n_keys(length)
+        assert (n_keys + 2 + head_dim) % 4 == 0  # scores, the largest and their sum, the output
+        assert length <= 16 * (n_keys // 16)  # what is added to whole blocks is never attended to
+    assert KVCache(config, 1, torch.bfloat16).n_keys(40) == 48

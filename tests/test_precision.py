@@ -26,7 +26,7 @@ from model.network import kv_cache
 from model.network.gpt import GPT
 from model.network.kv_cache import KVCache
 from model.network.linear import InBlocks, Linear
-from model.precision import CROWDS, DTYPES, faster_dtype, ready_to_write, rows_agree, training_dtype
+from model.precision import CROWDS, DTYPES, faster_dtype, ready_to_write, rows_agree, threads_agree, training_dtype
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -119,12 +119,12 @@ def linears(model: GPT) -> list[Linear]:
 def test_the_choice_is_remembered_and_read_back(make_model: Callable[..., GPT], make_ids: Callable[..., Tensor], cache_home: Path) -> None:
     model = ready_to_write(make_model(), "tiny")
     ((key, choice),) = remembered(cache_home).items()
-    assert choice.keys() == {"dtype", "in_blocks", "rows_agree"}
+    assert choice.keys() == {"dtype", "in_blocks", "rows_agree", "threads_agree"}
     assert model.dtype == DTYPES[choice["dtype"]]
     assert f"torch {torch.__version__}" in key
     assert f"{MAX_THREADS} threads" in key
     for name, in_blocks in itertools.product(writable_dtypes(), (False, True)):  # whichever it was, the word on disk is followed
-        choice = {"dtype": name, "in_blocks": in_blocks, "rows_agree": True}
+        choice = {"dtype": name, "in_blocks": in_blocks, "rows_agree": True, "threads_agree": True}
         remember(cache_home, {key: choice})
         model = ready_to_write(make_model(), "tiny")
         assert model.dtype == DTYPES[name]
@@ -195,12 +195,14 @@ NO_ANSWERS = [None, 0, 1, "no", []]
     [
         *NO_WORDS,
         "float32",  # as it was kept before there was more to choose
-        *({"dtype": word, "in_blocks": False, "rows_agree": True} for word in NO_WORDS),
-        *({"dtype": "float32", "in_blocks": word, "rows_agree": True} for word in NO_ANSWERS),
-        *({"dtype": "float32", "in_blocks": False, "rows_agree": word} for word in NO_ANSWERS),
+        *({"dtype": word, "in_blocks": False, "rows_agree": True, "threads_agree": True} for word in NO_WORDS),
+        *({"dtype": "float32", "in_blocks": word, "rows_agree": True, "threads_agree": True} for word in NO_ANSWERS),
+        *({"dtype": "float32", "in_blocks": False, "rows_agree": word, "threads_agree": True} for word in NO_ANSWERS),
+        *({"dtype": "float32", "in_blocks": False, "rows_agree": True, "threads_agree": word} for word in NO_ANSWERS),
+        {"dtype": "float32", "in_blocks": False, "rows_agree": True},
         {"dtype": "float32", "in_blocks": False},
-        {"dtype": "float32", "rows_agree": True},
-        {"in_blocks": True, "rows_agree": True},
+        {"dtype": "float32", "rows_agree": True, "threads_agree": True},
+        {"in_blocks": True, "rows_agree": True, "threads_agree": True},
         {},
     ],
     ids=repr,
@@ -208,7 +210,7 @@ NO_ANSWERS = [None, 0, 1, "no", []]
 def test_a_remembered_word_that_means_nothing_is_measured_again(
     make_model: Callable[..., GPT], cache_home: Path, monkeypatch: pytest.MonkeyPatch, value: object
 ) -> None:
-    choice = {"dtype": "float32", "in_blocks": True, "rows_agree": True}
+    choice = {"dtype": "float32", "in_blocks": True, "rows_agree": True, "threads_agree": True}
     monkeypatch.setattr(precision, "_choose", lambda _: choice)
     ready_to_write(make_model(), "tiny")
     (key,) = remembered(cache_home)
@@ -372,3 +374,26 @@ def test_lengths_that_do_not_agree_are_found_out(make_model: Callable[..., GPT],
     monkeypatch.setattr(kv_cache, "KEY_BLOCK", 1)
     monkeypatch.setattr(kv_cache, "CALL_COST", 10**9)
     assert not rows_agree(model)
+
+
+def test_threads_that_do_not_agree_are_found_out_and_not_changed(
+    make_model: Callable[..., GPT], cache_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precision, "MAX_THREADS", 3)
+    threads = torch.get_num_threads()
+    model, forward, counts = make_model().pack(), GPT.forward, set()
+
+    def records(self: GPT, *args: Any, **settings: Any) -> Tensor:
+        counts.add(torch.get_num_threads())
+        return forward(self, *args, **settings)
+
+    def differs(self: GPT, *args: Any, **settings: Any) -> Tensor:
+        return forward(self, *args, **settings) + 1e-5 * (torch.get_num_threads() == 2)
+
+    monkeypatch.setattr(GPT, "forward", records)
+    threads_agree(model)
+    assert counts == {1, 2, 3}
+    monkeypatch.setattr(GPT, "forward", differs)
+    assert not threads_agree(model)
+    assert torch.get_num_threads() == threads
+    assert not ready_to_write(make_model(), "tiny").threads_agree

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from model.machine import cpu_quota
-from model.serving.threads import TRIAL_COST, StepThreads, Threads, candidates
+from model.machine import cpu_quota, thread_counts
+from model.serving.threads import TRIAL_COST, StepThreads, Threads
 
 
 def write(threads: StepThreads, seconds: float, cost: Callable[[int], float]) -> float:
@@ -36,7 +36,7 @@ def busy(n: int) -> float:
 
 @pytest.mark.parametrize("most", [1, 2, 3, 4, 8, 64])
 def test_the_fastest_number_is_found_and_kept(most: int) -> None:
-    threads = StepThreads(most, most)
+    threads = StepThreads(thread_counts(most), most)
     write(threads, 20, busy)
     assert threads.chosen == 1
     assert write(threads, 20, busy) * busy(1) > 1 - 1.5 * TRIAL_COST
@@ -46,13 +46,13 @@ def test_the_fastest_number_is_found_and_kept(most: int) -> None:
 
 
 def test_what_lies_between_is_found_too() -> None:
-    threads = StepThreads(8, 8)
+    threads = StepThreads(thread_counts(8), 8)
     write(threads, 20, lambda n: 0.003 if n == 4 else 0.004)
     assert threads.chosen == 4
 
 
 def test_numbers_that_are_equally_fast_do_not_alternate() -> None:
-    threads, chosen = StepThreads(4, 2), set()
+    threads, chosen = StepThreads(thread_counts(4), 2), set()
     for _ in range(2_000):
         threads.took(0.004)
         chosen.add(threads.chosen)
@@ -60,7 +60,7 @@ def test_numbers_that_are_equally_fast_do_not_alternate() -> None:
 
 
 def test_a_trial_that_takes_long_ends_after_one_step_and_puts_the_next_one_off() -> None:
-    threads = StepThreads(2, 1)
+    threads = StepThreads([2, 1], 1)
     slow = []
     for step in range(4_000):
         if threads.n == 2:
@@ -71,13 +71,13 @@ def test_a_trial_that_takes_long_ends_after_one_step_and_puts_the_next_one_off()
 
 
 def test_numbers_worth_trying() -> None:
-    assert [candidates(most) for most in (1, 2, 3, 6, 8)] == [[1], [2, 1], [3, 2, 1], [6, 5, 3, 1], [8, 7, 4, 2, 1]]
+    assert [thread_counts(most) for most in (1, 2, 3, 6, 8)] == [[1], [2, 1], [3, 2, 1], [6, 5, 3, 1], [8, 7, 4, 2, 1]]
 
 
 def test_a_step_runs_with_the_number_of_threads_that_is_timed() -> None:
     before = torch.get_num_threads()
     try:
-        threads, seen = Threads(2), set()
+        threads, seen = Threads([2, 1]), set()
         for _ in range(300):
             seen.add(threads.run(4, torch.get_num_threads))
         assert seen == {1, 2}

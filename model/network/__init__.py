@@ -49,12 +49,14 @@ class Network(nn.Module):
         keeps_cache: whether `forward` accepts a key/value cache. Without one, each new character costs a pass over the window.
         shows: the subset of ATTENTION, LENS and HEADS that the network can show.
         compute_dtype: the precision of matrix products; None for the parameters' dtype.
+        threads_agree: whether a row's logits are known to be bit-identical for any number of threads (see `model.precision`).
     """
 
     config: NetworkConfig
     keeps_cache: ClassVar[bool] = False
     shows: ClassVar[frozenset[str]] = frozenset()
     compute_dtype: torch.dtype | None = None
+    threads_agree: bool = False
 
     def forward(
         self,

@@ -27,6 +27,11 @@ Seats = NDArray[np.int64]
 # decoded, so that a seed always gives the same text. (With blocks of 8 it is not.)
 KEY_BLOCK = 16
 
+# PyTorch's attention gives each thread a buffer for scores, two sums and the output of one query, in float32, one buffer after the other.
+# Products round differently where a buffer is not aligned. On a CPU whose library of products does that (an AMD EPYC's), a row's text
+# would depend on the thread that computes it, so as many masked keys are added as align all buffers.
+ALIGNED_FLOATS = 4
+
 # Rows of different lengths either share one attention call, which reads as many keys for each row as the longest row has, or use
 # an additional call, which takes as long as reading this many keys (two cores, 6 heads of 64 channels in bfloat16: 15 us).
 CALL_COST = 160
@@ -52,25 +57,28 @@ class KVCache:
     """Keys and values of up to `seats` texts.
 
     Attributes:
+        data: keys and values, (n_layer, 2, seats, n_head, n_keys of a full block, head_dim).
+        visible: masks, (block_size, n_keys of a full block): row p is 0 for the keys that a query at position p attends to, -inf otherwise.
         lengths: number of cached characters in each seat, an int64 array, (seats,). Lowering an entry drops the last characters.
     """
 
     def __init__(self, config: GPTConfig, seats: int, dtype: torch.dtype, device: torch.device | str = "cpu"):
-        shape = (config.n_layer, 2, seats, config.n_head, config.block_size, config.n_embd // config.n_head)
+        self.block_size, self.surplus = config.block_size, surplus_keys(config, dtype)
+        room = self.n_keys(config.block_size)
+        shape = (config.n_layer, 2, seats, config.n_head, room, config.n_embd // config.n_head)
         self.data = _zeros(shape, dtype, torch.device(device))
-        # Row p is the mask of a query at position p.
-        self.visible = torch.full((config.block_size, config.block_size), -torch.inf, dtype=dtype, device=device).triu_(1)
+        self.visible = torch.full((config.block_size, room), -torch.inf, dtype=dtype, device=device).triu_(1)
         self.lengths = np.zeros(seats, dtype=np.int64)
         self._all = np.arange(seats)
 
     @staticmethod
     def bytes_per_seat(config: GPTConfig, dtype: torch.dtype) -> int:
         """Bytes that a row with a full block takes."""
-        return 2 * config.n_layer * config.block_size * config.n_embd * dtype.itemsize
+        return 2 * config.n_layer * _n_keys(config.block_size, surplus_keys(config, dtype)) * config.n_embd * dtype.itemsize
 
-    @property
-    def block_size(self) -> int:
-        return self.data.shape[4]
+    def n_keys(self, length: int) -> int:
+        """Number of keys that are read for a row of some length."""
+        return _n_keys(length, self.surplus)
 
     def rows(self, seats: Seats | Sequence[int]) -> Rows:
         """A view of the rows in some seats, in ascending order, that can be passed to the network as its cache."""
@@ -147,7 +155,7 @@ class Slots:
         starts = lengths[:1] if self._in_step else lengths
         self.positions = torch.from_numpy(starts[:, None] + np.arange(n_new)).to(cache.data.device)
         if self._in_step:
-            n_keys = _padded(longest + n_new, cache.block_size)
+            n_keys = cache.n_keys(longest + n_new)
             self._rooms = cache.data[:, :, first:last, :, longest : longest + n_new].unbind(0)
             mask = cache.visible[longest : longest + n_new, :n_keys]
             self._spans = [] if self._begins else [_span(cache, slice(0, len(seats)), first, n_keys, mask)]
@@ -155,7 +163,7 @@ class Slots:
             self._rooms = cache.data.unbind(0)
             self._seats = torch.from_numpy(seats).to(cache.data.device)[:, None]
             self._spans = []
-            all_keys = [_padded(length + n_new, cache.block_size) for length in lengths.tolist()]
+            all_keys = [cache.n_keys(length + n_new) for length in lengths.tolist()]
             for a, b in itertools.pairwise(_cuts(seats.tolist(), all_keys)):
                 n_keys = max(all_keys[a:b])
                 mask = cache.visible[self.positions[a:b], :n_keys].unsqueeze(1)
@@ -186,8 +194,14 @@ def _span(cache: KVCache, rows: slice, seat: int, n_keys: int, mask: Tensor) -> 
     return Span(rows, seen.select(1, 0).unbind(0), seen.select(1, 1).unbind(0), mask)
 
 
-def _padded(length: int, block_size: int) -> int:
-    return min(-(-length // KEY_BLOCK) * KEY_BLOCK, block_size)
+def surplus_keys(config: GPTConfig, dtype: torch.dtype) -> int:
+    """Number of keys that are read in addition to whole blocks, always masked out."""
+    buffer = 2 + config.n_embd // config.n_head  # beside the scores
+    return -buffer % ALIGNED_FLOATS if dtype == torch.float32 else 0
+
+
+def _n_keys(length: int, surplus: int) -> int:
+    return -(-length // KEY_BLOCK) * KEY_BLOCK + surplus
 
 
 def _cuts(seats: list[int], n_keys: list[int]) -> list[int]:

@@ -33,7 +33,7 @@ class AllSeats:
 
     def reserve(self, n_new: int) -> AllSeats:
         """Prepares the mask, for `Network.forward`. The caller must update the cache's lengths."""
-        self._mask = self._visible[self.positions].unsqueeze(1)  # (seats, 1, 1, block_size)
+        self._mask = self._visible[self.positions].unsqueeze(1)  # (seats, 1, 1, n_keys)
         return self
 
     def store(self, layer: int, keys_values: Tensor) -> None:

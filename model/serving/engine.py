@@ -19,7 +19,7 @@ from model.catalogue import NO_SUCH_MODEL, Catalogue, Entry
 from model.config import check_prompt
 from model.errors import BusyError, CheckpointError, UnknownModelError
 from model.limits import CACHE_MEMORY_SHARE, MAX_LOADED_MODELS, MAX_ROWS, MAX_SAMPLES, MAX_VIEWER_WAITING
-from model.machine import free_bytes, in_fresh_thread
+from model.machine import MAX_THREADS, free_bytes, in_fresh_thread
 from model.network import Network
 from model.precision import ready_to_write, set_up_writing
 from model.sampling import SamplingParams
@@ -364,9 +364,12 @@ class Engine:
             writer.end_running(FAILED, WENT_WRONG)
 
     def _set_up(self, weights: Weights) -> None:
-        """Sets PyTorch up for a model's precision if models of both precisions are loaded."""
+        """Sets PyTorch up for a model's precision if models of both precisions are loaded, and with all threads for a model whose logits
+        depend on their number."""
         if self._mixed:
             set_up_writing(weights.model.dtype)
+        if not weights.model.threads_agree:
+            torch.set_num_threads(MAX_THREADS)
 
     def _do_work(self) -> None:
         """Runs the next piece of work, unless earlier ones have used up work's share of the time while texts are written."""

@@ -93,7 +93,7 @@ class Request:
         self._vocabulary = vocabulary
         self._lock = threading.Lock()
         self._state, self._error = WAITING, ""
-        self._texts: list[list[str]] | list[str] = [[] for _ in range(params.samples)]  # lists of characters until the request ends
+        self._texts: list[list[str] | str] = [[] for _ in range(params.samples)]  # lists of characters until the request ends
         self._record: _Record | None = None
         whole = _Record.size(params.samples, params.max_new_chars, len(vocabulary))
         self._whole_record_bytes = whole if whole <= MAX_REQUEST_RECORD_BYTES else 0

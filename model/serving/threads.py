@@ -8,7 +8,7 @@ than two.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import torch
@@ -25,26 +25,29 @@ class Threads:
     """Runs the steps of one model, each with the number of threads that is fastest now. For the engine's thread.
 
     Args:
-        most: the maximum number of threads.
+        counts: the numbers of threads to choose from; the first one is taken at the beginning.
     """
 
-    def __init__(self, most: int):
-        self._most = self._last = most
+    def __init__(self, counts: Sequence[int]):
+        self._counts, self._last = counts, counts[0]
         self._sizes: dict[int, StepThreads] = {}  # one for each power of two of rows: a step of few rows gains less from more threads
 
     def run(self, rows: int, step: Callable[[], Result]) -> Result:
-        """Runs a step and records how long it took. After it, PyTorch is left with the number of threads that is now the fastest."""
+        """Runs a step of so many rows and records how long it took."""
         size = rows.bit_length()
         if size not in self._sizes:
-            self._sizes[size] = StepThreads(self._most, self._last)
+            self._sizes[size] = StepThreads(self._counts, self._last)
         threads = self._sizes[size]
         torch.set_num_threads(threads.n)
         began = time.perf_counter()
         result = step()
         threads.took(time.perf_counter() - began)
         self._last = threads.chosen
-        torch.set_num_threads(self._last)
         return result
+
+    def set_up(self) -> None:
+        """Sets PyTorch to the number of threads that was the fastest last, for work that is not a step."""
+        torch.set_num_threads(self._last)
 
 
 class StepThreads:
@@ -54,15 +57,15 @@ class StepThreads:
     as all its steps would have taken with the chosen number, and the more time it lost, the longer the next one is put off.
 
     Args:
-        most: the maximum number of threads.
+        counts: the numbers of threads to choose from.
 
     Attributes:
         chosen: the fastest number of threads, as far as is known.
     """
 
-    def __init__(self, most: int, chosen: int):
+    def __init__(self, counts: Sequence[int], chosen: int):
         self.chosen = chosen
-        self._others = [n for n in candidates(most) if n != chosen]
+        self._others = [n for n in counts if n != chosen]
         self._mean_s = 0.0  # of a step with the chosen number
         self._steps = 0  # that the mean stands for
         self._trial_s: list[float] = []
@@ -100,9 +103,3 @@ class StepThreads:
         else:
             self._others.append(tried)
         self._trial_s = []
-
-
-def candidates(most: int) -> list[int]:
-    """Numbers of threads worth trying, largest first: all, all but one, and halves down to one."""
-    halves = [most >> shift for shift in range(most.bit_length())]
-    return sorted({*halves, max(1, most - 1)}, reverse=True)

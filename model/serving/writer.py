@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from model.limits import MAX_SAMPLES, MAX_STEP_ROWS, MAX_VIEWER_ROWS, MAX_VIEWER_WAITING, MAX_WAITING_REQUESTS
-from model.machine import MAX_THREADS
+from model.machine import MAX_THREADS, thread_counts
 from model.sampling import distribution, draw
 from model.serving.decoder import make_decoder
 from model.serving.request import DONE, FAILED, STOPPED, Request
@@ -76,7 +76,7 @@ class Writer:
         self.weights, self._lock = weights, lock
         self._config, self._vocabulary = model.config, weights.tokenizer.vocabulary
         self._decoder = make_decoder(model, seats)
-        self._threads = Threads(MAX_THREADS)
+        self._threads = Threads(thread_counts(MAX_THREADS) if model.threads_agree else [MAX_THREADS])
         viewer_seats = max(MAX_SAMPLES, min(MAX_VIEWER_ROWS, seats // 2))  # even with few seats there is room for two viewers
         self._scheduler: Scheduler[Request] = Scheduler(seats, viewer_seats, MAX_WAITING_REQUESTS, MAX_VIEWER_WAITING)
         self._rows: dict[Request, list[Row]] = {}
@@ -220,6 +220,7 @@ class Writer:
         row.ids, row.offset, row.window = row.ids[start - row.offset :], start, start
         together = [row, *row.sharing]
         try:
+            self._threads.set_up()
             logits = self._decoder.read(row.seat, row.ids, [other.seat for other in row.sharing])
             self.failures = 0
         except Exception:  # no failure of one request may affect others
