@@ -530,11 +530,11 @@ def test_closing_finishes_what_an_earlier_model_has_to_write(tiny: Weights, gate
     assert_as_the_plain_forward_writes(old, tiny)
 
 
-@pytest.mark.parametrize(("free_bytes", "seats"), [(-1, 32), (0, 32), (1_500_000, 40), (10_000_000, 304)])
+@pytest.mark.parametrize(("free_bytes", "seats"), [(-1, 32), (0, 32), (1_500_000, 40), (10_000_000, 264)])
 def test_where_memory_is_scarce_there_are_fewer_seats_but_room_for_a_request(
     tiny: Weights, gate: Gate, monkeypatch: pytest.MonkeyPatch, free_bytes: int, seats: int
 ) -> None:
-    # A quarter of it, for rows of 2 layers x 2 x 16 characters x 32 channels x 4 bytes.
+    # A quarter of it, for rows of 2 layers x 2 x 18 keys x 32 channels x 4 bytes.
     monkeypatch.setattr(engine_module, "free_bytes", lambda _: free_bytes)
     engine, settings = Engine(tiny), params(samples=2, max_new_chars=3)
     requests = [engine.submit("A", params(samples=16, max_new_chars=3))]
@@ -586,7 +586,7 @@ def test_records_are_forgotten_while_the_engine_works_and_while_it_sleeps(
     assert {finished(request).state for request in requests} == {DONE}
     monkeypatch.setattr(records, "MAX_RECORD_BYTES", 200_000)
     wait_for(lambda: sum(request.record_bytes for request in requests) <= 200_000)
-    assert [request.record_bytes for request in requests] == [0] * 8 + [88_320] * 2  # the oldest were forgotten
+    assert [request.record_bytes for request in requests] == [0] * 8 + [90_880] * 2  # the oldest were forgotten
     assert [character(engine, request.key, 0, 0) is not None for request in requests] == [False] * 8 + [True] * 2
     monkeypatch.setattr(records, "RECENT_REQUEST_LIFETIME_S", 0.0)
     lasting = engine.submit("A", params(max_new_chars=2_000))

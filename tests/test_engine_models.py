@@ -179,12 +179,12 @@ def test_damaged_and_unknown_models_are_refused_and_the_rest_goes_on(engine: Eng
 
 
 def test_a_former_default_gives_its_large_cache_back(engine: Engine, folder: Path, monkeypatch: pytest.MonkeyPatch, tiny: Weights) -> None:
-    monkeypatch.setattr(engine, "_cache_bytes", 2**20)
+    monkeypatch.setattr(engine, "_cache_bytes", large := 128 * tiny.model.cache_bytes_per_seat())
     for key in [*keys(folder).values(), tiny.key, *keys(folder).values(), tiny.key]:
         engine.use(key)
     small = engine._writers[keys(folder)["small"]]
-    assert engine._writers[tiny.key].seats == 2**20 // tiny.model.cache_bytes_per_seat()
-    assert small.seats < 2**20 // small.weights.model.cache_bytes_per_seat() // 2
+    assert engine._writers[tiny.key].seats == 128
+    assert small.seats < large // small.weights.model.cache_bytes_per_seat() // 2
     assert finished(engine.submit("a", params())).state == DONE
 
 
