@@ -14,8 +14,10 @@ from tests.test_readme import BENCHMARKS
 
 CORPUS = "--corpus", "corpus.txt"
 SMALLEST = {
+    "attack": ("--seconds", "2"),
     "attention_view": ("--reads", "1", "--moves", "3"),
     "beside": ("--preset", "tiny", "--presses", "2", "--every", "0.5", "--alone", "1", *CORPUS),
+    "busy": ("--rows", "2", "--seconds", "0.3", "--rounds", "1"),
     "decode": ("--rows", "1", "--ragged", "16", "--chars", "20", "--rounds", "1"),
     "load": ("--rounds", "1"),
     "models": ("--viewers", "2", "--chars", "20", "--models", "3"),
@@ -31,7 +33,7 @@ SMALLEST = {
 @pytest.mark.slow
 @pytest.mark.parametrize("name", BENCHMARKS)
 def test_it_runs_at_its_smallest_size(name: str, tmp_path: Path) -> None:
-    if name in ("beside", "models", "soak", "viewers") and not sys.platform.startswith("linux"):
+    if name in ("attack", "beside", "models", "soak", "viewers") and not sys.platform.startswith("linux"):
         pytest.skip("memory and processor time are read from /proc")
     (tmp_path / "corpus.txt").write_text(synthetic_text())
     arguments = [str(tmp_path / word) if word == "corpus.txt" else word for word in SMALLEST[name]]
