@@ -34,8 +34,8 @@ LONGEST_FILES = ("test_train.py", "test_accessibility.py")  # of the browser tes
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Puts the browser tests last: Playwright keeps an event loop running in its thread, where no other test can start one then. The longest
-    of their files come first, so that two workers end at about the same time."""
+    """Puts the browser tests last: Playwright keeps an event loop running in its thread, where no other test can start one then. The
+    longest of their files come first, so that two workers end at about the same time."""
     items.sort(key=lambda item: ("browser" in item.path.parts, item.path.name not in LONGEST_FILES))
 
 
