@@ -39,7 +39,7 @@ def open_routes(page: gr.Blocks, gradio: ASGIApp, events: Events) -> list[Route]
         # The page.
         get("/", plain),
         get("/assets/{name:file}", plain),
-        get("/static/{name:file}", plain),
+        get("/static/js/{name:file}", plain),
         get("/theme.css", plain),
         get("/favicon.ico", plain),
         # gradio_client.
