@@ -24,8 +24,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from model.errors import ParameterError
+from model.limits import MAX_PROMPT_CHARS
 from ui.gradio_events import MAX_CLIENT_EVENTS, Events
-from ui.web.http import MAX_TEXT_BYTES, Body, Respond, Route, Word, get, post, refusal, takes_json
+from ui.web.http import Body, Respond, Route, Word, get, post, refusal, takes_json
+
+MAX_CALL_BYTES = 12 * MAX_PROMPT_CHARS + 2**13  # the longest prompt, with every character escaped as two surrogates, and all settings
 
 NO_ENDPOINT = "There is no such endpoint."
 NO_EVENT = "There is nothing to read here: no such request was made, or its answer was read already, or nobody read it in time."
@@ -45,12 +48,12 @@ def open_routes(page: gr.Blocks, gradio: ASGIApp, events: Events) -> list[Route]
         # gradio_client.
         get("/config", plain),
         get("/gradio_api/info", plain),
-        post("/gradio_api/queue/join", programs.join, max_bytes=MAX_TEXT_BYTES),
+        post("/gradio_api/queue/join", programs.join, max_bytes=MAX_CALL_BYTES),
         get("/gradio_api/queue/data", programs.session_stream, at_once=MAX_CLIENT_EVENTS),
         post("/gradio_api/cancel", programs.cancel),
         # Other programs.
-        post("/gradio_api/call/v2/{name:word}", programs.call_by_names, max_bytes=MAX_TEXT_BYTES),
-        post("/gradio_api/call/{name:word}", programs.call, max_bytes=MAX_TEXT_BYTES),
+        post("/gradio_api/call/v2/{name:word}", programs.call_by_names, max_bytes=MAX_CALL_BYTES),
+        post("/gradio_api/call/{name:word}", programs.call, max_bytes=MAX_CALL_BYTES),
         get("/gradio_api/call/{name:word}/{event:word}", programs.event_stream, at_once=MAX_CLIENT_EVENTS),
     ]
 

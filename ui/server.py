@@ -7,12 +7,14 @@ from pathlib import Path
 
 import gradio as gr
 from fastapi import FastAPI
+from gradio.routes import App
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HTTPRequest
 from starlette.responses import Response
+from starlette.routing import Mount
 from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 
 from model.catalogue import Catalogue
@@ -143,9 +145,8 @@ def make_app(routes: Iterable[Route], engine: Engine, lifespan: Lifespan[Starlet
     return app
 
 
-def create_server(engine: Engine, catalogue: Catalogue, jobs: Jobs, lock: Lock, class_address: str | None = None) -> Starlette:
-    """The whole application, ready for uvicorn. Gradio is reached through the table of routes alone."""
-    page = create_page(engine, class_address)
+def mount_page(page: gr.Blocks) -> tuple[App, Lifespan[Starlette]]:
+    """Gradio's server of a page, and what starts and stops it."""
     page.max_threads = MAX_EVENTS
     page._queue.max_thread_count = MAX_EVENTS  # which mounting, unlike launching, does not set
     mounted = gr.mount_gradio_app(
@@ -161,6 +162,12 @@ def create_server(engine: Engine, catalogue: Catalogue, jobs: Jobs, lock: Lock, 
         enable_monitoring=False,
         ssr_mode=False,
     )
-    gradio = mounted.routes[-1].app
-    routes = [*create_routes(engine, catalogue, jobs, lock), *open_routes(page, gradio, Events(page, gradio))]
-    return make_app(routes, engine, mounted.router.lifespan_context)
+    (gradio,) = [route.app for route in mounted.routes if isinstance(route, Mount)]
+    return gradio, mounted.router.lifespan_context
+
+
+def create_server(engine: Engine, catalogue: Catalogue, jobs: Jobs, lock: Lock, class_address: str | None = None) -> Starlette:
+    """The whole application, ready for uvicorn. Gradio is reached through the table of routes alone."""
+    page = create_page(engine, class_address)
+    gradio, lifespan = mount_page(page)
+    return make_app([*create_routes(engine, catalogue, jobs, lock), *open_routes(page, gradio, Events(page, gradio))], engine, lifespan)

@@ -20,13 +20,12 @@ from starlette.routing import Route as Address
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from model.errors import BusyError, ParameterError, SoliloquyError, UnknownModelError
-from model.limits import MAX_SCORE_CHARS
 from ui.web.client_log import log_refusal
 from ui.web.clients import client_of
 from ui.web.in_progress import InProgress
 
 MAX_DIGITS = 100  # of a number; Python is not made to parse more
-MAX_TEXT_BYTES = 12 * MAX_SCORE_CHARS + 2**16  # the longest text, with every character escaped as two surrogates, and all settings
+MAX_TEXT_BYTES = 2**20  # many times the longest text, so that most of what is too long is refused with its number of characters
 MAX_SETTINGS_BYTES = 2**14
 CLASS = 600  # requests of a kind that one client has in progress: a whole class may share an address
 RETRY_S = 5  # when to try again what the load does not admit
