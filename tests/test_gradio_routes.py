@@ -37,7 +37,7 @@ from ui.gradio_routes import MAX_CALL_BYTES, NO_ENDPOINT, NO_EVENT, open_routes
 from ui.page import create_page
 from ui.server import NOTHING_HERE, create_routes, make_app, mount_page
 from ui.web.admin import Lock
-from ui.web.http import Route, addresses
+from ui.web.http import CLASS, TOO_MANY, Route, addresses
 
 OPEN = {  # of Gradio's own, as its router calls them
     ("GET", "/"),
@@ -320,18 +320,16 @@ def test_odd_requests_are_refused_at_each_route(app: App, capfd: pytest.CaptureF
     assert "Traceback" not in "".join(capfd.readouterr())
 
 
-def test_a_client_has_so_many_requests_in_progress(app: App) -> None:
-    event = call(app.url, length=2_000, samples=16).json["event_id"]
-    app.pause_s = 0.01
-    route = next(route for route in app.table if route.path == "/gradio_api/call/{name:word}/{event:word}")
-    client = "127.0.0.1"
-    with contextlib.ExitStack() as all_of_them:
-        for _ in range(route.at_once):
-            assert all_of_them.enter_context(route._in_progress.one_more(client))
-        refused = fetch(app.url, f"/gradio_api/call/generate/{event}")
-        assert (refused.status, refused.headers["Retry-After"].isdigit(), "Try again" in refused.json["error"]) == (503, True, True)
-        assert fetch(app.url, f"/gradio_api/call/generate/{event}", "HEAD", source="127.0.0.2").status == 200
-    assert fetch(app.url, f"/gradio_api/call/generate/{event}", "HEAD").status == 200
+def test_a_client_has_so_many_requests_in_progress_at_each_route(app: App) -> None:
+    for route, path in samples(app.table):
+        assert 0 < route.at_once <= CLASS
+        with contextlib.ExitStack() as in_progress:
+            for _ in range(route.at_once):
+                assert in_progress.enter_context(route._in_progress.one_more("127.0.0.1"))
+            refused = fetch(app.url, path, route.method)
+            assert (refused.status, refused.headers["Retry-After"].isdigit(), refused.json) == (503, True, {"error": TOO_MANY}), path
+            assert fetch(app.url, path, route.method, source="127.0.0.2").status != 503, path
+        assert fetch(app.url, path, route.method).status != 503, path
 
 
 # What programs ask for.

@@ -162,7 +162,7 @@ def mount_page(page: gr.Blocks) -> tuple[App, Lifespan[Starlette]]:
         enable_monitoring=False,
         ssr_mode=False,
     )
-    (gradio,) = [route.app for route in mounted.routes if isinstance(route, Mount)]
+    (gradio,) = [route.app for route in mounted.routes if isinstance(route, Mount) and isinstance(route.app, App)]
     return gradio, mounted.router.lifespan_context
 
 
