@@ -65,7 +65,8 @@ def main() -> int:
     application = create_server(engine, catalogue, Jobs(options.runs), lock, for_the_class)
     # Without proxy headers: a client is the host that the connection comes from, whatever it claims to be (see ui/web/admin.py).
     server = Server(uvicorn.Config(application, log_level="warning", proxy_headers=False, timeout_graceful_shutdown=1))
-    logging.getLogger("uvicorn.error").addFilter(MinuteLimit())  # a line for each request that is not HTTP
+    for name in ("uvicorn.error", "asyncio"):  # a line for each request that is not HTTP, and for each connection that fails
+        logging.getLogger(name).addFilter(MinuteLimit())
     print(f"Soliloquy is at {own_address(host, port)}", flush=True)
     if for_the_class:
         print(f"For the class: {for_the_class}", flush=True)

@@ -486,6 +486,7 @@ def test_what_nobody_listens_to_is_given_up(app: App, monkeypatch: pytest.Monkey
         connection.request("GET", stream)
         assert connection.getresponse().readline()
         connection.close()
+        wait_for(lambda: fetch(app.url, stream, "HEAD").status == 404, SOON_S)
     monkeypatch.setattr(gradio_events, "UNHEARD_S", 0.3)
     app.wait_until_nothing_is_kept()
     assert app.passes < 2_000  # none of the texts was written to its end

@@ -95,6 +95,7 @@ class Events:
             yield
         finally:
             self._listeners[session] -= 1
+            self._unread(session).difference_update([key for key in self._unread(session) if self._is_dead(key, session)])
             self._forget_read()
             for event in self._events.values():
                 if event.session == session:
@@ -105,8 +106,8 @@ class Events:
         """Stops an event and tells its listener that it is over."""
         if session := self.session_of(key):
             await self._stop(key)
-            over = ProcessCompletedMessage(output={}, success=True, event_id=key)
-            self._queue.pending_messages_per_session[session].put_nowait(over)
+            if messages := self._queue.pending_messages_per_session.get(session):
+                messages.put_nowait(ProcessCompletedMessage(output={}, success=True, event_id=key))
 
     def _check_room(self, client: str) -> None:
         """
@@ -133,6 +134,11 @@ class Events:
     async def _stop(self, key: str) -> None:
         """Takes an event out of Gradio's queue, or lets it end with the next thing it writes."""
         await self._queue.clean_events(event_id=key)
+
+    def _is_dead(self, key: str, session: str) -> bool:
+        """Whether Gradio tells nobody of an event any more, because a listener has hung up."""
+        running = self._queue.event_ids_to_events.get(key)
+        return session not in self._queue.pending_messages_per_session or (running is not None and not running.alive)
 
     def _unread(self, session: str) -> set[str]:
         """The events of a session that Gradio keeps until they are read."""
