@@ -37,6 +37,7 @@ from model.weights import SHIPPED_WEIGHTS, WEIGHTS_FOLDER, load_weights
 from ui.class_address import class_address, own_address
 from ui.server import create_server
 from ui.web.admin import make_lock
+from ui.web.client_log import MinuteLimit
 
 ON_A_SPACE = "SPACE_ID" in os.environ
 BACKLOG = 2048  # a class that opens the page at once
@@ -64,6 +65,8 @@ def main() -> int:
     application = create_server(engine, catalogue, Jobs(options.runs), lock, for_the_class)
     # Without proxy headers: a client is the host that the connection comes from, whatever it claims to be (see ui/web/admin.py).
     server = Server(uvicorn.Config(application, log_level="warning", proxy_headers=False, timeout_graceful_shutdown=1))
+    for name in ("uvicorn.error", "asyncio"):  # a line for each request that is not HTTP, and for each connection that fails
+        logging.getLogger(name).addFilter(MinuteLimit())
     print(f"Soliloquy is at {own_address(host, port)}", flush=True)
     if for_the_class:
         print(f"For the class: {for_the_class}", flush=True)

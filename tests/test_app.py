@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -21,14 +23,11 @@ from gradio_client.exceptions import AppError
 import app
 from model.limits import MAX_PROMPT_CHARS
 from model.weights import SHIPPED_WEIGHTS, load_weights
+from tests.support.client import host_and_port
 from tests.support.server import ROOT, free_port, health, wait_until_healthy
+from tests.support.viewing import PATIENCE_S
 from ui.first_screen import PATH, first_screen, write_first_screen
-
-
-@pytest.fixture(scope="module")
-def url(app_url: str) -> str:
-    """The app, without a look at its stderr: Gradio reports there what it refuses."""
-    return app_url
+from ui.web.client_log import CLIENT_LINES
 
 
 @pytest.fixture
@@ -166,6 +165,34 @@ def test_a_request_larger_than_any_page_sends_is_refused(url: str) -> None:
         urllib.request.urlopen(request)
     if isinstance(refused.value, urllib.error.HTTPError):
         assert refused.value.code == 413
+    assert health(url)["healthy"]
+
+
+def test_whatever_strangers_send_the_log_stays_short_and_without_tracebacks(url: str, app_log: Path) -> None:
+    logged, begun = app_log.stat().st_size, time.monotonic()
+    requests = [
+        "GET / HTTP/9.9\r\nHost: x\r\n\r\n",
+        "\x16\x03\x01 no HTTP at all\r\n\r\n",
+        "GET /pwa_icon/999999999 HTTP/1.1\r\nHost: x\r\n\r\n",
+        "GET /static/js/x.js HTTP/1.1\r\nHost: [\r\nRange: bytes=0-1,2-3\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: [\r\n\r\n",
+        "GET /gradio_api/queue/data?session_hash=%00 HTTP/1.1\r\nHost: x\r\n\r\n",
+        "POST /train/start HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}",
+        "POST /write HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n",
+    ]
+    for path, body in (("call/nope", '{"data": []}'), ("queue/join", '{"data": ["A"], "fn_index": 77}'), ("run/predict", '{"data": []}')):
+        head = f"POST /gradio_api/{path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+        requests.append(f"{head}\r\n\r\n{body}")
+    for request in requests * 40:
+        with socket.create_connection(host_and_port(url), PATIENCE_S) as connection, contextlib.suppress(ConnectionError):
+            connection.sendall(request.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n", 1).encode("latin-1"))
+            while connection.recv(65_536):
+                pass
+    lines = app_log.read_text()[logged:].splitlines()
+    minutes = int((time.monotonic() - begun) // 60) + 2
+    assert 0 < len(lines) <= 2 * CLIENT_LINES * minutes  # of ours, and of the HTTP server's own
+    assert all(len(line) < 600 for line in lines)
+    assert not any("Traceback" in line or line.startswith(" ") for line in lines)
     assert health(url)["healthy"]
 
 

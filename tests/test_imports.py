@@ -85,8 +85,8 @@ def test_the_routes_know_nothing_of_gradio_and_of_the_page() -> None:
 
 
 def test_the_table_of_routes_alone_gives_routes_to_a_server() -> None:
-    assert importers("ui.web.http.add_routes") == {"ui.server"}
-    assert {name for name in importers("fastapi") if name.startswith("ui.")} == {"ui.server", "ui.web.http"}
+    assert importers("ui.web.http.addresses") == {"ui.server"}
+    assert {name for name in importers("fastapi") if name.startswith("ui.")} == {"ui.server"}  # which mounts Gradio
 
 
 def test_the_page_does_not_import_the_app() -> None:

@@ -17,6 +17,7 @@ from packaging.version import Version
 from model.__main__ import make_parser
 from model.training.presets import PRESETS
 from model.weights import SHIPPED_WEIGHTS
+from ui.gradio_events import MAX_CLIENT_EVENTS, UNHEARD_S
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -85,3 +86,8 @@ def test_shipped_weights_are_the_ones_described() -> None:
     assert file.stat().st_size <= 22e6
     about = json.loads((folder / "config.json").read_text(encoding="utf-8"))["about"]
     assert f"{about['best']['val_loss']:.4f}" in described
+
+
+def test_the_bounds_of_programs_are_those_of_the_app() -> None:
+    assert f"{MAX_CLIENT_EVENTS} such requests" in README
+    assert f"nobody reads for {UNHEARD_S:.0f} seconds" in README

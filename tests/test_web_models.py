@@ -17,7 +17,6 @@ import pytest
 import torch
 from gradio_client import Client
 from gradio_client.exceptions import AppError
-from starlette.routing import Mount, Route
 
 from model.catalogue import NO_SUCH_MODEL, Catalogue
 from model.config import NO_HEADS, BigramConfig, GPTConfig
@@ -404,16 +403,6 @@ def test_a_change_of_the_default_under_load_loses_nothing(app: App) -> None:
 # The table of routes.
 
 
-def test_the_server_has_the_routes_of_the_table_and_gradios_page(app: App) -> None:
-    catalogue, jobs, lock = Catalogue(app.folder / "weights"), Jobs(app.folder / "runs"), Lock(PASSWORD)
-    table = create_routes(app.engine, catalogue, jobs, lock)
-    server = create_server(app.engine, catalogue, jobs, lock)
-    ours = [route for route in server.routes if not isinstance(route, Mount)]
-    assert [route.path for route in ours if isinstance(route, Route)] == [route.path for route in table]
-    assert len(ours) == len(table) == len({(route.method, route.path) for route in table})
-    assert [type(route) for route in server.routes if route not in ours] == [Mount]
-
-
 def test_everyone_may_watch_and_the_admin_alone_may_act(app: App) -> None:
     lock = Lock(PASSWORD)
     table = create_routes(app.engine, Catalogue(app.folder / "weights"), Jobs(app.folder / "runs"), lock)
@@ -437,4 +426,3 @@ def test_another_method_is_refused_at_each_route(app: App) -> None:
             other = "GET" if route.method == "POST" else "POST"
             path = route.path.replace("{", "").replace("}", "").replace(":path", "")
             assert answer(app.url, other, path) == (405, {"error": f"Send a {route.method} request."}), path
-            assert fetch(app.url, path, "HEAD")[0] == (200 if route.head else 405)

@@ -122,8 +122,7 @@ def test_without_a_session_nothing_is_done(url: str, finished: str, folder: Path
     for path in ADMIN_GETS:
         assert leaving.get(path.replace("RUN", finished))[0] == 401, path
     lines = (folder / "stderr").read_text()[logged:].splitlines()
-    assert len(lines) == 2 * len(ADMIN_POSTS) + len(ADMIN_GETS)
-    assert all(line.startswith("refused ") for line in lines)
+    assert all(line.startswith("refused ") for line in lines)  # as many as a minute may have: tests/test_client_log.py
     assert Admin(url).run(finished)["state"] == "finished"
 
 
@@ -138,14 +137,14 @@ def test_a_session_that_has_ended_opens_nothing(tiny: Weights, tmp_path: Path) -
         assert {leaving.get(path.replace("RUN", "none"))[0] for path in ADMIN_GETS} == {401}
 
 
-def test_an_upload_over_the_limit_is_refused_and_without_a_session_a_far_smaller_one(url: str, admin: Admin) -> None:
-    for sender, size in ((Admin(url), 2 * 2**20), (admin, MAX_CORPUS_BYTES + 1)):
+def test_an_upload_over_the_limit_is_refused_and_without_a_session_any(url: str, admin: Admin) -> None:
+    for sender, size, status in ((Admin(url), 2, 401), (admin, MAX_CORPUS_BYTES + 1, 413)):
         connection = http.client.HTTPConnection(*host_and_port(url), timeout=PATIENCE_S)
         connection.putrequest("POST", "/train/corpus")
         for name, value in (sender.headers | {"Content-Length": str(size)}).items():
             connection.putheader(name, value)
         connection.endheaders()
-        assert connection.getresponse().status == 413
+        assert connection.getresponse().status == status
         connection.close()
     status, told = admin.send("/train/corpus?name=long", TEXT * 150)  # 3 MB
     assert (status, told["characters"]) == (200, 150 * len(TEXT))

@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import gradio as gr
 from fastapi import FastAPI
-from fastapi.responses import JSONResponse
+from gradio.routes import App
+from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HTTPRequest
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.responses import Response
+from starlette.routing import Mount
+from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 
 from model.catalogue import Catalogue
 from model.limits import MAX_CORPUS_BYTES
 from model.serving.engine import Engine
 from model.training.jobs import Jobs
 from ui.files import read, styles
+from ui.gradio_events import MAX_EVENTS, Events
+from ui.gradio_routes import open_routes
 from ui.page import create_page
 from ui.theme import make_theme
-from ui.web import corpora
 from ui.web.admin import Admin, Lock
 from ui.web.assets import VERSION, FirstLoad, script
 from ui.web.attention import Attention
 from ui.web.character import character
+from ui.web.client_log import log_fault
 from ui.web.health import health
-from ui.web.http import Route, add_routes, get, post
+from ui.web.http import MAX_TEXT_BYTES, HeadAsGet, Route, addresses, get, post, refusal
 from ui.web.limits import limits
 from ui.web.logits import logits
 from ui.web.models import Models
@@ -34,11 +42,11 @@ from ui.web.train import Training
 from ui.web.write import write
 from ui.web.write_without import write_without
 
-MAX_EVENTS = 400  # API calls at once; with Gradio's 40, programs would wait for each other
-MAX_BODY_BYTES = 2**20  # many times the longest prompt
-MAX_UPLOAD_BYTES = 1024  # nothing on the page takes a file, but Gradio's upload address is always there
+UPLOADS_AT_ONCE = 2  # each is in memory as a whole
+DOWNLOADS_AT_ONCE = 4
 
-TOO_LARGE = "larger than allowed"
+FAILED = "Something went wrong on the server. See its log; please try again."
+NOTHING_HERE = "There is nothing at this address."
 
 # The page sends no requests to other hosts; this makes browsers enforce it. Gradio's scripts need inline code and eval.
 CONTENT_SECURITY_POLICY = (
@@ -48,34 +56,34 @@ CONTENT_SECURITY_POLICY = (
 
 
 def create_routes(engine: Engine, catalogue: Catalogue, jobs: Jobs, lock: Lock) -> list[Route]:
-    """Every route of the app besides Gradio's own: method, path, handler, and who may use it (everyone, unless the lock stands there)."""
+    """The app's own routes: method, path, handler, who may use it (everyone, unless the lock stands there), and its bounds."""
     models, attention, admin = Models(engine, catalogue), Attention(engine), Admin(lock)
     train = Training(jobs, models)
     return [
-        get("/healthz", health(engine), head=True),
+        get("/healthz", health(engine)),
         get(f"/assets/{VERSION}/{{name:path}}", script),
         get("/limits", limits()),
         get("/models", models.get_all),
         get("/models/{key}", models.get_one),
-        post("/write", write(engine)),
-        post("/next", next_character(engine)),
-        post("/score", score(engine)),
+        post("/write", write(engine), max_bytes=MAX_TEXT_BYTES),
+        post("/next", next_character(engine), max_bytes=MAX_TEXT_BYTES),
+        post("/score", score(engine), max_bytes=MAX_TEXT_BYTES),
         get("/logits/{key}/{sample}", logits(engine)),
         get("/character/{key}/{sample}/{index}", character(engine)),
-        post("/attention", attention.read),
+        post("/attention", attention.read, max_bytes=MAX_TEXT_BYTES),
         get("/attention/{key}/weights", attention.weights),
         get("/attention/{key}/head/{layer}/{head}", attention.head),
         get("/attention/{key}/average/{layer}", attention.average),
         get("/attention/{key}/lens", attention.lens),
         get("/attention/{key}/cell/{layer}/{head}/{row}/{column}", attention.cell),
-        post("/write_without", write_without(engine)),
+        post("/write_without", write_without(engine), max_bytes=MAX_TEXT_BYTES),
         post("/admin/login", admin.login),
         post("/admin/logout", admin.logout),
         get("/admin/session", admin.session),
         get("/train/presets", train.presets),
         get("/train/runs", train.runs),
         get("/train/runs/{run}/metrics", train.metrics),
-        post(corpora.PATH, train.upload, lock),
+        post("/train/corpus", train.upload, lock, max_bytes=MAX_CORPUS_BYTES, at_once=UPLOADS_AT_ONCE),
         post("/train/start", train.start, lock),
         post("/train/pace", train.pace, lock),
         post("/train/runs/{run}/stop", train.stop, lock),
@@ -85,68 +93,64 @@ def create_routes(engine: Engine, catalogue: Catalogue, jobs: Jobs, lock: Lock) 
         post("/train/runs/{run}/use", train.use, lock),
         post("/train/shipped/use", train.use_shipped, lock),
         get("/train/runs/{run}/log", train.log, lock),
-        get("/train/runs/{run}/weights", train.weights, lock),
+        get("/train/runs/{run}/weights", train.weights, lock, at_once=DOWNLOADS_AT_ONCE),
     ]
 
 
 class Guard:
-    """Middleware around everything: adds the policy above and the name of the default model to every answer, and refuses bodies that are
-    larger than anything the page sends.
+    """Middleware around everything: adds the policy above and the name of the default model to every answer, and turns a bug that a request
+    meets into an answer and a line in the log.
 
     Written directly against ASGI: streams pass through untouched.
     """
 
-    def __init__(self, app: ASGIApp, lock: Lock, engine: Engine):
-        self.app, self.lock, self.engine = app, lock, engine
+    def __init__(self, app: ASGIApp, engine: Engine):
+        self.app, self.engine = app, engine
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles one request."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        received, most = 0, self._max_bytes(scope)
-
-        async def receive_bounded() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > most:
-                self.lock.log(HTTPRequest(scope), TOO_LARGE)
-                return {"type": "http.disconnect"}
-            return message
+        answered = False
 
         async def send_with_headers(message: Message) -> None:
+            nonlocal answered
+            answered = True
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
                 headers["X-Default-Model"] = self.engine.default_key
             await send(message)
 
-        announced = dict(scope["headers"]).get(b"content-length", b"0")
-        if announced.isdigit() and int(announced) > most:
-            self.lock.log(HTTPRequest(scope), TOO_LARGE)
-            refusal = JSONResponse({"error": f"A request may have at most {most:,} bytes. Shorten it and try again."}, 413)
-            await refusal(scope, receive, send_with_headers)
-            return
-        await self.app(scope, receive_bounded, send_with_headers)
-
-    def _max_bytes(self, scope: Scope) -> int:
-        """How large the body of a request may be."""
-        is_upload = scope["path"] == corpora.PATH and self.lock.admits(HTTPRequest(scope))
-        return MAX_CORPUS_BYTES if is_upload else MAX_BODY_BYTES
+        try:
+            await self.app(scope, receive, send_with_headers)
+        except ClientDisconnect:  # in the middle of a stream
+            pass
+        except Exception as error:
+            log_fault(HTTPRequest(scope), error)
+            if not answered:  # otherwise the connection is closed
+                await refusal(FAILED, 500)(scope, receive, send_with_headers)
 
 
-def create_server(engine: Engine, catalogue: Catalogue, jobs: Jobs, lock: Lock, class_address: str | None = None) -> FastAPI:
-    """The whole application, ready for uvicorn."""
-    server = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    add_routes(server, create_routes(engine, catalogue, jobs, lock))
-    page = create_page(engine, class_address)
+async def _nothing_here(http: HTTPRequest, error: Exception) -> Response:
+    return refusal(NOTHING_HERE, 404)
+
+
+def make_app(routes: Iterable[Route], engine: Engine, lifespan: Lifespan[Starlette] | None = None) -> Starlette:
+    """An app of a table of routes alone: whatever else is asked for is answered by 404."""
+    middleware = [Middleware(Guard, engine=engine), Middleware(HeadAsGet), Middleware(FirstLoad)]
+    app = Starlette(routes=addresses(routes), middleware=middleware, exception_handlers={404: _nothing_here}, lifespan=lifespan)
+    app.router.redirect_slashes = False
+    return app
+
+
+def mount_page(page: gr.Blocks) -> tuple[App, Lifespan[Starlette]]:
+    """Gradio's server of a page, and what starts and stops it."""
     page.max_threads = MAX_EVENTS
     page._queue.max_thread_count = MAX_EVENTS  # which mounting, unlike launching, does not set
-    server.add_middleware(FirstLoad)
-    server.add_middleware(Guard, lock=lock, engine=engine)
-    return gr.mount_gradio_app(
-        server,
+    mounted = gr.mount_gradio_app(
+        FastAPI(),
         page,
         path="/",
         theme=make_theme(),
@@ -157,5 +161,13 @@ def create_server(engine: Engine, catalogue: Catalogue, jobs: Jobs, lock: Lock, 
         run_history=False,
         enable_monitoring=False,
         ssr_mode=False,
-        max_file_size=MAX_UPLOAD_BYTES,
     )
+    (gradio,) = [route.app for route in mounted.routes if isinstance(route, Mount) and isinstance(route.app, App)]
+    return gradio, mounted.router.lifespan_context
+
+
+def create_server(engine: Engine, catalogue: Catalogue, jobs: Jobs, lock: Lock, class_address: str | None = None) -> Starlette:
+    """The whole application, ready for uvicorn. Gradio is reached through the table of routes alone."""
+    page = create_page(engine, class_address)
+    gradio, lifespan = mount_page(page)
+    return make_app([*create_routes(engine, catalogue, jobs, lock), *open_routes(page, gradio, Events(page, gradio))], engine, lifespan)

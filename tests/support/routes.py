@@ -6,16 +6,13 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from fastapi import FastAPI
-
 from model.catalogue import Catalogue
 from model.serving.engine import Engine
 from model.training.jobs import Jobs
 from tests.support.admin import PASSWORD
 from tests.support.viewing import serving
-from ui.server import Guard, create_routes
+from ui.server import create_routes, make_app
 from ui.web.admin import Lock
-from ui.web.http import add_routes
 
 NOWHERE = Path("no-such-folder")
 
@@ -23,11 +20,9 @@ NOWHERE = Path("no-such-folder")
 @contextlib.contextmanager
 def serving_routes(engine: Engine, catalogue: Catalogue | None = None, runs: Path = NOWHERE, lock: Lock | None = None) -> Iterator[str]:
     """The address of an app, until the end. The engine is stopped then."""
-    server, lock = FastAPI(), lock or Lock(PASSWORD)
-    add_routes(server, create_routes(engine, catalogue or Catalogue(NOWHERE), Jobs(runs), lock))
-    server.add_middleware(Guard, lock=lock, engine=engine)
+    table = create_routes(engine, catalogue or Catalogue(NOWHERE), Jobs(runs), lock or Lock(PASSWORD))
     try:
-        with serving(server) as url:
+        with serving(make_app(table, engine)) as url:
             yield url
     finally:
         engine.stop()

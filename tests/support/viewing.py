@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.applications import Starlette
 
 from tests.support.client import host_and_port
 from tests.support.server import health, running_app
@@ -41,7 +41,7 @@ def app_with_log(log: Path, *arguments: str) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def serving(server: FastAPI) -> Iterator[str]:
+def serving(server: Starlette) -> Iterator[str]:
     """Serves routes from a thread of this process and yields their address."""
     listener = socket.create_server(("127.0.0.1", 0))
     running = uvicorn.Server(uvicorn.Config(server, log_level="warning"))

@@ -20,7 +20,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
-import logging
 import os
 import secrets
 import time
@@ -31,9 +30,8 @@ from dataclasses import dataclass
 from starlette.requests import Request as HTTPRequest
 from starlette.responses import JSONResponse, Response
 
+from ui.web.client_log import log_refusal
 from ui.web.http import NO_STORE, Body, refusal, takes_json
-
-log = logging.getLogger(__name__)
 
 SESSION_S = 12 * 3600.0  # a day of lectures
 MAX_SESSIONS = 64  # the oldest ends first
@@ -157,8 +155,8 @@ class Lock:
         return host
 
     def log(self, http: HTTPRequest, why: str) -> None:
-        """Logs a refusal, on one line whatever the client sent."""
-        log.warning("refused %s %s to %s: %s", http.method, ascii(http.url.path[:SHOWN_CHARS]), ascii(self._host(http)), ascii(why))
+        """Logs a refusal."""
+        log_refusal(http, why)
 
 
 def make_lock(environment: Mapping[str, str] = os.environ) -> tuple[Lock, str]:

@@ -43,7 +43,6 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import logging
 import math
 from collections.abc import Callable
 
@@ -56,14 +55,13 @@ from model.config import Head, check_heads
 from model.errors import ParameterError, SoliloquyError
 from model.serving.engine import Engine
 from model.weights import Weights
+from ui.web.client_log import log_fault
 from ui.web.fields import read_index, read_model_key, read_text, read_viewer
 from ui.web.http import READING_FAILED, Body, Respond, model_header, refusal, takes_json
 from ui.web.loading import load
 from ui.web.numbers import bytes_response, floats_response
 from ui.web.readings import Kept, Question, Readings
 from ui.web.stream import while_connected
-
-log = logging.getLogger(__name__)
 
 EMPTY = "An empty text is read as a newline, as in the lecture."
 KEEP_S = 86_400  # how long browsers may keep an answer
@@ -91,8 +89,8 @@ class Attention:
             content = question_json(question, task.result().reading)
         except SoliloquyError:
             raise
-        except Exception:
-            log.exception("a text could not be read")
+        except Exception as error:
+            log_fault(http, error)
             return refusal(READING_FAILED, 500)
         return JSONResponse(content, headers=model_header(question.weights.key))
 

@@ -24,7 +24,6 @@ from model.limits import MAX_CORPUS_BYTES
 from model.training.job import check_name
 from ui.web.http import NO_STORE, refusal
 
-PATH = "/train/corpus"
 MAX_CORPORA = 3
 FORGOTTEN = "This text is no longer on the server. Send it again."
 

@@ -12,6 +12,7 @@ from model.errors import ParameterError
 from model.sampling import SamplingParams, draw_seed
 from model.tokenizer import name
 from model.weights import Weights
+from ui.web.clients import client_of
 from ui.web.http import MAX_DIGITS, Body
 
 MAX_NAME_CHARS = 64  # of a viewer's name
@@ -27,7 +28,7 @@ def read_viewer(body: Body, http: HTTPRequest) -> str:
     Raises:
         ParameterError: the name is not a string, or is too long.
     """
-    viewer = body.get("viewer", http.client.host if http.client else "")
+    viewer = body.get("viewer", client_of(http))
     if not isinstance(viewer, str) or len(viewer) > MAX_NAME_CHARS:
         raise ParameterError(f"The viewer must be a string of at most {MAX_NAME_CHARS} characters.")
     return viewer

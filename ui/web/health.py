@@ -2,7 +2,7 @@
 
     GET /healthz        {"healthy": true, "writing": 12, "waiting": 0}      rows being written, requests that wait; 503 if not healthy
 
-HEAD is answered too.
+Monitoring may send HEAD.
 """
 
 from __future__ import annotations

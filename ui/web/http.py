@@ -7,24 +7,60 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from fastapi import FastAPI
+import anyio
+from anyio.lowlevel import checkpoint
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HTTPRequest
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Route as Address
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from model.errors import BusyError, ParameterError, SoliloquyError, UnknownModelError
+from ui.web.client_log import log_refusal
+from ui.web.clients import client_of
+from ui.web.in_progress import InProgress
 
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")  # a route answers all of them: those it left out would reach Gradio's page
 MAX_DIGITS = 100  # of a number; Python is not made to parse more
+MAX_TEXT_BYTES = 2**20  # many times the longest text, so that most of what is too long is refused with its number of characters
+MAX_SETTINGS_BYTES = 2**14
+CLASS = 600  # requests of a kind that one client has in progress: a whole class may share an address
+RETRY_S = 5  # when to try again what the load does not admit
+
 TOO_LARGE = "The request is too large, or the connection closed before all of it arrived."
+TOO_MANY = "Too many of your requests are in progress. Try again when some of them are done."
 READING_FAILED = "Something went wrong while reading. See the server's log; please try again."
 NO_STORE = {"Cache-Control": "no-store"}
 
 Body = dict[str, Any]  # the JSON object that a request brings
-Respond = Callable[[HTTPRequest], Awaitable[Response]]
+Respond = Callable[[HTTPRequest], Awaitable[ASGIApp]]  # a Response, mostly; each is an ASGI app
+
+
+class Word(Convertor[str]):
+    """A key, an id or a name in an address: {session:word}."""
+
+    regex = "[A-Za-z0-9_-]{1,64}"
+
+    def convert(self, value: str) -> str:
+        """The word."""
+        return value
+
+
+class File(Convertor[str]):
+    """A file in a folder, none of them hidden: {name:file}."""
+
+    regex = r"(?=.{1,200}$)[A-Za-z0-9_-][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*"
+
+    def convert(self, value: str) -> str:
+        """The file's path."""
+        return value
+
+
+register_url_convertor("word", Word())
+register_url_convertor("file", File())
 
 
 class Access(Protocol):
@@ -53,25 +89,41 @@ EVERYONE = Everyone()
 
 @dataclass(frozen=True)
 class Route:
-    """One line of the route table.
+    """One line of the route table: an address, who may use it, and its bounds. As an ASGI app, it answers requests of any method.
 
     Attributes:
         respond: answers a request of that method. A SoliloquyError that it raises becomes a refusal in the error's words.
-        head: whether HEAD is answered too.
+        max_bytes: of a request's body.
+        at_once: requests of one client that may be in progress.
     """
 
     method: str
     path: str
     respond: Respond
     access: Access = EVERYONE
-    head: bool = False
+    max_bytes: int = 0
+    at_once: int = CLASS
+    _in_progress: InProgress = field(init=False, compare=False, repr=False)
 
-    async def answer(self, http: HTTPRequest) -> Response:
-        """Answers a request of any method. The access is checked before anything else."""
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_in_progress", InProgress(self.at_once))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers a request."""
+        http = HTTPRequest(scope, self._bounded(receive, scope), send)
+        with self._in_progress.one_more(client_of(http)) as admitted:
+            response = await self.answer(http) if admitted else refusal(TOO_MANY, 503)
+            await response(scope, http.receive, send)
+
+    async def answer(self, http: HTTPRequest) -> ASGIApp:
+        """The answer. The access is checked before anything else."""
         if refused := self.access.refuse(http):
             return refused
-        if http.method != self.method and not (self.head and http.method == "HEAD"):
-            return refusal(f"Send a {self.method} request.", 405, Allow=self.method)
+        if http.method != self.method:
+            return refusal(f"Send a {self.method} request.", 405, Allow="GET, HEAD" if self.method == "GET" else self.method)
+        if (announced := http.headers.get("content-length", "0")).isdigit() and int(announced) > self.max_bytes:
+            log_refusal(http, TOO_LARGE)
+            return refusal(f"A request to this address may have at most {self.max_bytes:,} bytes. Shorten it and try again.", 413)
         try:
             return await self.respond(http)
         except ClientDisconnect:  # also a body over the limit, which is cut off
@@ -80,42 +132,82 @@ class Route:
             self.access.log(http, str(error))
             return refusal(str(error), status_of(error))
 
+    def _bounded(self, receive: Receive, scope: Scope) -> Receive:
+        """What a client sends, as if it had hung up where its body becomes too large."""
+        received = 0
 
-def get(path: str, respond: Respond, access: Access = EVERYONE, head: bool = False) -> Route:
+        async def receive_bounded() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self.max_bytes:
+                log_refusal(HTTPRequest(scope), TOO_LARGE)
+                return {"type": "http.disconnect"}
+            return message
+
+        return receive_bounded
+
+
+def get(path: str, respond: Respond, access: Access = EVERYONE, at_once: int = CLASS) -> Route:
     """A route that is only read."""
-    return Route("GET", path, respond, access, head)
+    return Route("GET", path, respond, access, at_once=at_once)
 
 
-def post(path: str, respond: Respond, access: Access = EVERYONE) -> Route:
+def post(path: str, respond: Respond, access: Access = EVERYONE, max_bytes: int = MAX_SETTINGS_BYTES, at_once: int = CLASS) -> Route:
     """A route that takes a body."""
-    return Route("POST", path, respond, access)
+    return Route("POST", path, respond, access, max_bytes, at_once)
 
 
-def add_routes(server: FastAPI, routes: Iterable[Route]) -> None:
-    """Gives a table of routes to a server. The first that matches a path answers."""
-    for route in routes:
-        server.add_route(route.path, route.answer, methods=[*METHODS])
+def addresses(table: Iterable[Route]) -> list[Address]:
+    """A table of routes for a server. The first that matches a path answers."""
+    return [Address(route.path, endpoint=route) for route in table]
 
 
-def takes_json(names: Collection[str], respond: Callable[[Body, HTTPRequest], Awaitable[Response]]) -> Respond:
+class HeadAsGet:
+    """Middleware that answers HEAD as GET is answered, up to the headers. So each GET route has it, and a stream does no work."""
+
+    def __init__(self, app: ASGIApp):
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handles one request."""
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self.app(scope, receive, send)
+            return
+        with anyio.CancelScope() as unread:
+
+            async def send_headers(message: Message) -> None:
+                if not unread.cancel_called:
+                    await send(message)
+                    await send({"type": "http.response.body"})
+                    unread.cancel()
+                await checkpoint()  # ends whatever makes the body, as if the client had hung up
+
+            await self.app({**scope, "method": "GET"}, receive, send_headers)
+
+
+def takes_json(names: Collection[str] | None, respond: Callable[[Body, HTTPRequest], Awaitable[Response]]) -> Respond:
     """A handler for requests that bring a JSON object.
 
     Args:
-        names: what the object may have, apart from "viewer", which all of them may.
+        names: what the object may have, apart from "viewer", which all of them may; None: anything.
     """
 
     async def answer(http: HTTPRequest) -> Response:
         if http.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             # Any page may make a browser send other types to any host; for this type the browser has to ask the host first.
             return refusal("The content type must be application/json.", 415)
-        return await respond(_read_json(await http.body(), {"viewer", *names}), http)
+        body = _read_json(await http.body())
+        if names is not None and (unknown := body.keys() - {"viewer", *names}):
+            raise ParameterError(f"There is no setting {str(min(unknown))[:40]!r}.")
+        return await respond(body, http)
 
     return answer
 
 
 def refusal(error: str, status: int, **headers: str) -> Response:
-    """An answer that says what is wrong."""
-    return JSONResponse({"error": error}, status, headers)
+    """An answer that says what is wrong. One that is due to the load says when to try again."""
+    return JSONResponse({"error": error}, status, {"Retry-After": str(RETRY_S), **headers} if status == 503 else headers)
 
 
 def status_of(error: SoliloquyError) -> int:
@@ -130,10 +222,10 @@ def model_header(key: str) -> dict[str, str]:
     return {"X-Model": key}
 
 
-def _read_json(body: bytes, names: Collection[str]) -> Body:
+def _read_json(body: bytes) -> Body:
     """
     Raises:
-        ParameterError: the body is not a JSON object, or has a name that is not among those allowed.
+        ParameterError: the body is not a JSON object.
     """
     try:
         content = json.loads(body, parse_int=_read_int)
@@ -141,8 +233,6 @@ def _read_json(body: bytes, names: Collection[str]) -> Body:
         raise ParameterError("The body is not valid JSON.") from error
     if not isinstance(content, dict):
         raise ParameterError("The body must be a JSON object.")
-    if unknown := content.keys() - names:
-        raise ParameterError(f"There is no setting {str(min(unknown))[:40]!r}.")
     return content
 
 

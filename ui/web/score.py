@@ -18,7 +18,6 @@ have one row per character of the text; the last one predicts what would come af
 from __future__ import annotations
 
 import base64
-import logging
 from collections.abc import AsyncGenerator
 from functools import partial
 
@@ -34,13 +33,12 @@ from model.serving.admission import Admission, Ticket
 from model.serving.engine import Engine
 from model.serving.request import DONE, FAILED
 from model.weights import Weights
+from ui.web.client_log import log_fault
 from ui.web.fields import read_model_key, read_text, read_viewer
 from ui.web.http import READING_FAILED, Body, Respond, model_header, takes_json
 from ui.web.loading import load, run
 from ui.web.numbers import float_bytes
 from ui.web.stream import Line, LineStream
-
-log = logging.getLogger(__name__)
 
 WINDOWS_AT_ONCE = MAX_WAITING_WORK // 2  # of all texts that are scored; the rest of the engine's work queue is for others
 
@@ -53,12 +51,12 @@ def score(engine: Engine) -> Respond:
         weights = await load(engine, read_model_key(body))
         text, notice = read_text(body.get("text", ""), weights)
         ticket = admission.admit(read_viewer(body, http))
-        return LineStream(_lines(engine, weights, text, notice, ticket), ticket.leave, model_header(weights.key))
+        return LineStream(_lines(engine, weights, text, notice, ticket, http), ticket.leave, model_header(weights.key))
 
     return takes_json({"model", "text"}, answer)
 
 
-async def _lines(engine: Engine, weights: Weights, text: str, notice: str, ticket: Ticket) -> AsyncGenerator[Line]:
+async def _lines(engine: Engine, weights: Weights, text: str, notice: str, ticket: Ticket, http: HTTPRequest) -> AsyncGenerator[Line]:
     config = weights.model.config
     yield {"model": weights.key, "text": text, "notice": notice, "vocab_size": config.vocab_size}
     ids = weights.tokenizer.encode(text)
@@ -69,8 +67,8 @@ async def _lines(engine: Engine, weights: Weights, text: str, notice: str, ticke
             yield {"from": window.first, "logits": base64.b64encode(float_bytes(logits)).decode()}
     except SoliloquyError as error:
         yield {"state": FAILED, "error": str(error)}
-    except Exception:
-        log.exception("a text could not be scored")
+    except Exception as error:
+        log_fault(http, error)
         yield {"state": FAILED, "error": READING_FAILED}
     else:
         yield {"state": DONE}

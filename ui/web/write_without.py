@@ -19,7 +19,6 @@ connection stops it. "viewer" is optional, as in /write.
 from __future__ import annotations
 
 import itertools
-import logging
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
@@ -35,13 +34,12 @@ from model.serving.engine import Engine
 from model.serving.request import DONE, FAILED, RUNNING, WAITING
 from model.serving.writer import WENT_WRONG
 from model.weights import Weights
+from ui.web.client_log import log_fault
 from ui.web.fields import left_out_notice, read_model_key, read_params, read_viewer
 from ui.web.http import Body, Respond, model_header, takes_json
 from ui.web.loading import load, run
 from ui.web.progress import sampling_json
 from ui.web.stream import Line, LineStream
-
-log = logging.getLogger(__name__)
 
 TEXTS_AT_ONCE = 8  # of all viewers; each has a cache of its own
 CHARS_AT_ONCE = 8  # between two rounds of writing: takes about as long as one step of a full engine
@@ -70,7 +68,7 @@ def write_without(engine: Engine) -> Respond:
     async def answer(body: Body, http: HTTPRequest) -> Response:
         ablation = _read(body, await load(engine, read_model_key(body)))
         ticket = admission.admit(read_viewer(body, http))
-        return LineStream(_lines(engine, ablation, ticket), ticket.leave, model_header(ablation.weights.key))
+        return LineStream(_lines(engine, ablation, ticket, http), ticket.leave, model_header(ablation.weights.key))
 
     return takes_json({"model", "prompt", "heads_off", *SETTINGS}, answer)
 
@@ -88,7 +86,7 @@ def _read(body: Body, weights: Weights) -> Ablation:
     return Ablation(text, left_out_notice(left_out), params, heads_off, weights)
 
 
-async def _lines(engine: Engine, ablation: Ablation, ticket: Ticket) -> AsyncGenerator[Line]:
+async def _lines(engine: Engine, ablation: Ablation, ticket: Ticket, http: HTTPRequest) -> AsyncGenerator[Line]:
     yield _first_line(ablation)
     weights, tokenizer = ablation.weights, ablation.weights.tokenizer
     characters = generate_cached(weights.model, tokenizer.encode_prompt(ablation.prompt), ablation.params, ablation.heads_off)
@@ -98,8 +96,8 @@ async def _lines(engine: Engine, ablation: Ablation, ticket: Ticket) -> AsyncGen
                 yield {"state": RUNNING, "new": [tokenizer.decode(piece)]}
     except SoliloquyError as error:
         yield {"state": FAILED, "error": str(error)}
-    except Exception:
-        log.exception("a text could not be written")
+    except Exception as error:
+        log_fault(http, error)
         yield {"state": FAILED, "error": WENT_WRONG}
     else:
         yield {"state": DONE, "new": [""]}
