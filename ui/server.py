@@ -23,13 +23,17 @@ from ui.web.admin import Admin, Lock
 from ui.web.assets import VERSION, FirstLoad, script
 from ui.web.attention import Attention
 from ui.web.character import character
+from ui.web.clients import Forwarded
 from ui.web.health import health
-from ui.web.http import Route, add_routes, get, post
+from ui.web.hosts import Hosts
+from ui.web.http import Route, add_routes, get, post, route_path
 from ui.web.limits import limits
 from ui.web.logits import logits
 from ui.web.models import Models
 from ui.web.next import next_character
+from ui.web.origins import Origins
 from ui.web.score import score
+from ui.web.site import Site
 from ui.web.train import Training
 from ui.web.write import write
 from ui.web.write_without import write_without
@@ -90,7 +94,7 @@ def create_routes(engine: Engine, catalogue: Catalogue, jobs: Jobs, lock: Lock) 
 
 
 class Guard:
-    """Middleware around everything: adds the policy above and the name of the default model to every answer, and refuses bodies that are
+    """Middleware around every answer: adds the policy above and the name of the default model to every answer, and refuses bodies that are
     larger than anything the page sends.
 
     Written directly against ASGI: streams pass through untouched.
@@ -132,23 +136,35 @@ class Guard:
 
     def _max_bytes(self, scope: Scope) -> int:
         """How large the body of a request may be."""
-        is_upload = scope["path"] == corpora.PATH and self.lock.admits(HTTPRequest(scope))
+        is_upload = route_path(scope) == corpora.PATH and self.lock.admits(HTTPRequest(scope))
         return MAX_CORPUS_BYTES if is_upload else MAX_BODY_BYTES
 
 
-def create_server(engine: Engine, catalogue: Catalogue, jobs: Jobs, lock: Lock, class_address: str | None = None) -> FastAPI:
+def add_guards(server: FastAPI, engine: Engine, lock: Lock, site: Site) -> None:
+    """Puts the checks of every request around a server. The last one comes first."""
+    server.add_middleware(Origins, own=site.origin)
+    server.add_middleware(Hosts, names=site.names)
+    server.add_middleware(Guard, lock=lock, engine=engine)
+    server.add_middleware(Forwarded, proxies=site.proxies, prefix=site.prefix)
+
+
+def create_server(
+    engine: Engine, catalogue: Catalogue, jobs: Jobs, lock: Lock, site: Site | None = None, class_address: str | None = None
+) -> FastAPI:
     """The whole application, ready for uvicorn."""
+    site = site or Site()
     server = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     add_routes(server, create_routes(engine, catalogue, jobs, lock))
     page = create_page(engine, class_address)
     page.max_threads = MAX_EVENTS
     page._queue.max_thread_count = MAX_EVENTS  # which mounting, unlike launching, does not set
     server.add_middleware(FirstLoad)
-    server.add_middleware(Guard, lock=lock, engine=engine)
+    add_guards(server, engine, lock, site)
     return gr.mount_gradio_app(
         server,
         page,
         path="/",
+        root_path=site.address.rstrip("/"),
         theme=make_theme(),
         css=styles(),
         head=f"<script>{read('state.js')}</script>",

@@ -13,21 +13,30 @@ from model.serving.engine import Engine
 from model.training.jobs import Jobs
 from tests.support.admin import PASSWORD
 from tests.support.viewing import serving
-from ui.server import Guard, create_routes
+from ui.connections import Places
+from ui.server import add_guards, create_routes
 from ui.web.admin import Lock
 from ui.web.http import add_routes
+from ui.web.site import Site
 
 NOWHERE = Path("no-such-folder")
 
 
 @contextlib.contextmanager
-def serving_routes(engine: Engine, catalogue: Catalogue | None = None, runs: Path = NOWHERE, lock: Lock | None = None) -> Iterator[str]:
+def serving_routes(
+    engine: Engine,
+    catalogue: Catalogue | None = None,
+    runs: Path = NOWHERE,
+    lock: Lock | None = None,
+    site: Site | None = None,
+    places: Places | None = None,
+) -> Iterator[str]:
     """The address of an app, until the end. The engine is stopped then."""
     server, lock = FastAPI(), lock or Lock(PASSWORD)
     add_routes(server, create_routes(engine, catalogue or Catalogue(NOWHERE), Jobs(runs), lock))
-    server.add_middleware(Guard, lock=lock, engine=engine)
+    add_guards(server, engine, lock, site or Site())
     try:
-        with serving(server) as url:
+        with serving(server, places) as url:
             yield url
     finally:
         engine.stop()

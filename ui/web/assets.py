@@ -18,6 +18,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ui.web.bundle import bundles, folder_of, imported_bundles, is_module
+from ui.web.http import route_path
 
 HERE = Path(__file__).parent.parent  # ui/
 FIRST_SHOWN = ["header", "sample"]  # the header and the first tab
@@ -56,7 +57,7 @@ class FirstLoad:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
-        if scope["type"] != "http" or scope["path"].removeprefix(scope.get("root_path", "")) not in ("", "/"):
+        if scope["type"] != "http" or route_path(scope) not in ("", "/"):
             await self.app(scope, receive, send)
             return
 

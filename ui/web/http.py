@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HTTPRequest
 from starlette.responses import JSONResponse, Response
+from starlette.types import Scope
 
 from model.errors import BusyError, ParameterError, SoliloquyError, UnknownModelError
 
@@ -95,6 +96,12 @@ def add_routes(server: FastAPI, routes: Iterable[Route]) -> None:
     """Gives a table of routes to a server. The first that matches a path answers."""
     for route in routes:
         server.add_route(route.path, route.answer, methods=[*METHODS])
+
+
+def route_path(scope: Scope) -> str:
+    """The path of a request below the prefix that a proxy serves the app under."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))
 
 
 def takes_json(names: Collection[str], respond: Callable[[Body, HTTPRequest], Awaitable[Response]]) -> Respond:
