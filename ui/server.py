@@ -142,8 +142,8 @@ class Guard:
 
 def add_guards(server: FastAPI, engine: Engine, lock: Lock, site: Site) -> None:
     """Puts the checks of every request around a server. The last one comes first."""
-    server.add_middleware(Origins, own=site.origin)
-    server.add_middleware(Hosts, names=site.names)
+    server.add_middleware(Origins)
+    server.add_middleware(Hosts, names=site.names, origin=site.origin)
     server.add_middleware(Guard, lock=lock, engine=engine)
     server.add_middleware(Forwarded, proxies=site.proxies, prefix=site.prefix)
 
@@ -164,7 +164,7 @@ def create_server(
         server,
         page,
         path="/",
-        root_path=site.address.rstrip("/"),
+        root_path="",  # each request has its own
         theme=make_theme(),
         css=styles(),
         head=f"<script>{read('state.js')}</script>",

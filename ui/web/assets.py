@@ -49,11 +49,17 @@ FIRST_BUNDLES = sorted({*FIRST_SHOWN, *IMPORTED})
 PRELOAD = ", ".join(f"<{bundle_address(folder)}>; rel=modulepreload" for folder in FIRST_BUNDLES)
 
 
+# Gradio's page links a manifest at the root of the host, and leaves browsers to look for an icon there; but the root may be another app's.
+# Both links have one length, so that the answer's stays right.
+MANIFEST = b'<link rel="manifest" href="/manifest.json" />'
+ICON = b'<link rel="icon" href="favicon.ico" />'.ljust(len(MANIFEST))
+
+
 class FirstLoad:
-    """Compresses the page itself and names the first bundles in its headers. No other answer is touched."""
+    """Compresses the page itself, names its icon, and names the first bundles in its headers. No other answer is touched."""
 
     def __init__(self, app: ASGIApp):
-        self.app, self.compressing = app, GZipMiddleware(app)
+        self.app, self.compressing = app, GZipMiddleware(self._with_icon)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -67,6 +73,14 @@ class FirstLoad:
             await send(message)
 
         await self.compressing(scope, receive, send_with_link)
+
+    async def _with_icon(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_icon(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                message["body"] = message["body"].replace(MANIFEST, ICON)
+            await send(message)
+
+        await self.app(scope, receive, send_with_icon)
 
 
 async def script(http: HTTPRequest) -> Response:

@@ -19,6 +19,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from model.errors import ParameterError
+from ui.web.hosts import with_host
 
 IPV6_NETWORK = 64  # bits of a household's or a class's network
 SHOWN_CHARS = 100  # of a client that has no IP address
@@ -75,7 +76,7 @@ class Forwarded:
         said = Headers(scope=scope) if self.proxies.trust(peer) else Headers()
         headers = [(name, value) for name, value in scope["headers"] if not _describes_a_request(name)]
         if host := _last(said, "host"):
-            headers = [(name, value) for name, value in headers if name != b"host"] + [(b"host", host.encode("latin-1"))]
+            headers = with_host(headers, host)
         made = {**scope, "headers": headers}
         if client := self._client(said):
             made["client"] = (client, 0)

@@ -24,31 +24,29 @@ FOREIGN = (
 
 
 class Origins:
-    """Middleware: refuses what the pages of other origins ask for.
+    """Middleware: refuses what the pages of other origins ask for."""
 
-    Args:
-        own: the origin of the app's address in browsers, where the Host header may say another; or "".
-    """
-
-    def __init__(self, app: ASGIApp, own: str):
-        self.app, self.own = app, _host_and_port(own)
+    def __init__(self, app: ASGIApp):
+        self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles one request."""
-        foreign = scope["type"] == "http" and self._is_foreign(scope)
+        foreign = scope["type"] == "http" and _is_foreign(scope)
         await (refusal(FOREIGN, 403) if foreign else self.app)(scope, receive, send)
 
-    def _is_foreign(self, scope: Scope) -> bool:
-        headers = Headers(scope=scope)
-        origin, site = headers.get("origin"), headers.get("sec-fetch-site")
-        if site:
-            return site not in ("same-origin", "none") and not (origin is None and _opens_the_page(scope, headers))
-        return origin is not None and not self._is_own(origin, headers["host"])
 
-    def _is_own(self, origin: str, host: str) -> bool:
-        """Whether an origin has this host or is the app's own. The request's scheme does not count: a proxy may speak https for the app."""
-        at = _host_and_port(origin)
-        return at is not None and at in (_host_and_port(f"{origin.partition('://')[0]}://{host}"), self.own)
+def _is_foreign(scope: Scope) -> bool:
+    headers = Headers(scope=scope)
+    origin, site = headers.get("origin"), headers.get("sec-fetch-site")
+    if site:
+        return site not in ("same-origin", "none") and not (origin is None and _opens_the_page(scope, headers))
+    return origin is not None and not _is_at(origin, headers["host"])
+
+
+def _is_at(origin: str, host: str) -> bool:
+    """Whether an origin is at a host. The request's own scheme does not count: a proxy may speak https for the app."""
+    at = _host_and_port(origin)
+    return at is not None and at == _host_and_port(f"{origin.partition('://')[0]}://{host}")
 
 
 def _opens_the_page(scope: Scope, headers: Headers) -> bool:
