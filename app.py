@@ -35,20 +35,21 @@ from model.serving.engine import Engine, precision_name
 from model.training.jobs import Jobs
 from model.weights import SHIPPED_WEIGHTS, WEIGHTS_FOLDER, load_weights
 from ui.class_address import class_address, own_address
+from ui.connections import OPEN_FILES, Places, make_config
 from ui.server import create_server
 from ui.web.admin import make_lock
 from ui.web.client_log import MinuteLimit
+from ui.web.site import make_site
 
 ON_A_SPACE = "SPACE_ID" in os.environ
 BACKLOG = 2048  # a class that opens the page at once
-OPEN_FILES = 8192  # each viewer holds some connections open; systems begin with 256 or 1,024
 
 
 def main() -> int:
     """Serves until it is stopped; returns the exit status."""
     options = _parser().parse_args()
-    _allow_open_files()
     try:
+        site = make_site(options.host, options.root_path, options.allow_host, options.trusted_proxy)
         device = choose_device(options.device)
         weights = in_fresh_thread(lambda: load_weights(options.weights, device))
         listener = _listen(options.host, options.port)
@@ -60,18 +61,20 @@ def main() -> int:
     threading.Thread(target=catalogue.entries, name="catalogue", daemon=True).start()  # hashes all weights before somebody waits for it
     engine = Engine(weights, catalogue)
     host, port = listener.getsockname()[:2]
-    for_the_class = class_address(host, port)
+    for_the_class = site.address or class_address(host, port)
     lock, one_time_password = make_lock()
-    application = create_server(engine, catalogue, Jobs(options.runs), lock, for_the_class)
-    # Without proxy headers: a client is the host that the connection comes from, whatever it claims to be (see ui/web/admin.py).
-    server = Server(uvicorn.Config(application, log_level="warning", proxy_headers=False, timeout_graceful_shutdown=1))
+    application = create_server(engine, catalogue, Jobs(options.runs), lock, site, for_the_class)
+    places = Places(_open_files(), site.proxies)
+    server = Server(make_config(application, places))
     for name in ("uvicorn.error", "asyncio"):  # a line for each request that is not HTTP, and for each connection that fails
         logging.getLogger(name).addFilter(MinuteLimit())
-    print(f"Soliloquy is at {own_address(host, port)}", flush=True)
+    print(f"Soliloquy is at {site.address or own_address(host, port)}", flush=True)
     if for_the_class:
         print(f"For the class: {for_the_class}", flush=True)
     elif host in ("0.0.0.0", "::"):
         print("No address for the class was found. Start with --host and this machine's address to show one.", flush=True)
+    if for_the_class and (shortage := places.shortage()):
+        print(shortage, flush=True)
     if one_time_password:
         print(f"The password of the Train tab is {one_time_password} (set ADMIN_PASSWORD to choose your own).", flush=True)
     try:
@@ -94,6 +97,26 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--host", default="0.0.0.0" if ON_A_SPACE else "127.0.0.1", help="address to listen on; 0.0.0.0 lets others in")
     parser.add_argument("--port", type=int, default=7860, help="port to listen on (default: 7860)")
+    parser.add_argument(
+        "--root-path",
+        default=os.environ.get("GRADIO_ROOT_PATH", ""),
+        metavar="PATH",
+        help="path at which a proxy serves the app, such as /gpt, or its whole address, such as https://example.org/gpt",
+    )
+    parser.add_argument(
+        "--trusted-proxy",
+        action="append",
+        default=[],
+        metavar="ADDRESS",
+        help="address or network of a proxy whose X-Forwarded headers are true; may be repeated",
+    )
+    parser.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="another name of this machine, in addresses that browsers open; may be repeated",
+    )
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="the folder of all training runs (default: runs)")
     return parser
 
@@ -104,7 +127,13 @@ def _others(chosen: Path) -> tuple[Path, ...]:
 
 
 class Server(uvicorn.Server):
-    """A server that stops without complaints about open pages."""
+    """A server for a class that opens the page at once, which stops without complaints about open pages."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """uvicorn lets as many connections wait to be accepted as are accepted at once. Here more of them may wait."""
+        await super().startup(sockets)
+        for listener in sockets or ():
+            listener.listen(BACKLOG)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Open pages hold streams open. It is not an error that they are cut off here."""
@@ -112,17 +141,20 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def _allow_open_files() -> None:
-    """Raises the limit of open files as far as the user is allowed to."""
+def _open_files() -> int:
+    """How many files the app may open, after raising the limit as far as the user is allowed to."""
     try:
         import resource
-    except ImportError:  # Windows has none
-        return
+    except ImportError:  # Windows has no such limit
+        return OPEN_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        with contextlib.suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    for wanted in (OPEN_FILES, OPEN_FILES // 2):  # macOS refuses more than it has, whatever it says is allowed
+        wanted = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            with contextlib.suppress(OSError, ValueError):
+                resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return OPEN_FILES if soft == resource.RLIM_INFINITY else soft
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -31,13 +31,17 @@ from ui.web.assets import VERSION, FirstLoad, script
 from ui.web.attention import Attention
 from ui.web.character import character
 from ui.web.client_log import log_fault
+from ui.web.clients import Forwarded
 from ui.web.health import health
+from ui.web.hosts import Hosts
 from ui.web.http import MAX_TEXT_BYTES, HeadAsGet, Route, addresses, get, post, refusal
 from ui.web.limits import limits
 from ui.web.logits import logits
 from ui.web.models import Models
 from ui.web.next import next_character
+from ui.web.origins import Origins
 from ui.web.score import score
+from ui.web.site import Site
 from ui.web.train import Training
 from ui.web.write import write
 from ui.web.write_without import write_without
@@ -98,8 +102,8 @@ def create_routes(engine: Engine, catalogue: Catalogue, jobs: Jobs, lock: Lock) 
 
 
 class Guard:
-    """Middleware around everything: adds the policy above and the name of the default model to every answer, and turns a bug that a request
-    meets into an answer and a line in the log.
+    """Middleware around every answer: adds the policy above and the name of the default model to it, and turns a bug that a request meets
+    into an answer and a line in the log.
 
     Written directly against ASGI: streams pass through untouched.
     """
@@ -137,9 +141,17 @@ async def _nothing_here(http: HTTPRequest, error: Exception) -> Response:
     return refusal(NOTHING_HERE, 404)
 
 
-def make_app(routes: Iterable[Route], engine: Engine, lifespan: Lifespan[Starlette] | None = None) -> Starlette:
-    """An app of a table of routes alone: whatever else is asked for is answered by 404."""
-    middleware = [Middleware(Guard, engine=engine), Middleware(HeadAsGet), Middleware(FirstLoad)]
+def make_app(routes: Iterable[Route], engine: Engine, site: Site | None = None, lifespan: Lifespan[Starlette] | None = None) -> Starlette:
+    """An app of a table of routes alone; anything else is answered by 404. A request passes the middleware in this order."""
+    site = site or Site()
+    middleware = [
+        Middleware(Forwarded, proxies=site.proxies, prefix=site.prefix),
+        Middleware(Guard, engine=engine),
+        Middleware(Hosts, names=site.names, origin=site.origin),
+        Middleware(Origins),
+        Middleware(HeadAsGet),
+        Middleware(FirstLoad),
+    ]
     app = Starlette(routes=addresses(routes), middleware=middleware, exception_handlers={404: _nothing_here}, lifespan=lifespan)
     app.router.redirect_slashes = False
     return app
@@ -153,6 +165,7 @@ def mount_page(page: gr.Blocks) -> tuple[App, Lifespan[Starlette]]:
         FastAPI(),
         page,
         path="/",
+        root_path="",  # each request has its own
         theme=make_theme(),
         css=styles(),
         head=f"<script>{read('state.js')}</script>",
@@ -166,8 +179,11 @@ def mount_page(page: gr.Blocks) -> tuple[App, Lifespan[Starlette]]:
     return gradio, mounted.router.lifespan_context
 
 
-def create_server(engine: Engine, catalogue: Catalogue, jobs: Jobs, lock: Lock, class_address: str | None = None) -> Starlette:
+def create_server(
+    engine: Engine, catalogue: Catalogue, jobs: Jobs, lock: Lock, site: Site | None = None, class_address: str | None = None
+) -> Starlette:
     """The whole application, ready for uvicorn. Gradio is reached through the table of routes alone."""
     page = create_page(engine, class_address)
     gradio, lifespan = mount_page(page)
-    return make_app([*create_routes(engine, catalogue, jobs, lock), *open_routes(page, gradio, Events(page, gradio))], engine, lifespan)
+    table = [*create_routes(engine, catalogue, jobs, lock), *open_routes(page, gradio, Events(page, gradio))]
+    return make_app(table, engine, site, lifespan)

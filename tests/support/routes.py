@@ -11,18 +11,27 @@ from model.serving.engine import Engine
 from model.training.jobs import Jobs
 from tests.support.admin import PASSWORD
 from tests.support.viewing import serving
+from ui.connections import Places
 from ui.server import create_routes, make_app
 from ui.web.admin import Lock
+from ui.web.site import Site
 
 NOWHERE = Path("no-such-folder")
 
 
 @contextlib.contextmanager
-def serving_routes(engine: Engine, catalogue: Catalogue | None = None, runs: Path = NOWHERE, lock: Lock | None = None) -> Iterator[str]:
+def serving_routes(
+    engine: Engine,
+    catalogue: Catalogue | None = None,
+    runs: Path = NOWHERE,
+    lock: Lock | None = None,
+    site: Site | None = None,
+    places: Places | None = None,
+) -> Iterator[str]:
     """The address of an app, until the end. The engine is stopped then."""
     table = create_routes(engine, catalogue or Catalogue(NOWHERE), Jobs(runs), lock or Lock(PASSWORD))
     try:
-        with serving(make_app(table, engine)) as url:
+        with serving(make_app(table, engine, site), places) as url:
             yield url
     finally:
         engine.stop()

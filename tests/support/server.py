@@ -46,11 +46,11 @@ def running_app(*arguments: str) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def running_process(*arguments: str, stdout: IO[str] | int = subprocess.DEVNULL) -> Iterator[tuple[str, int]]:
-    """Yields the app's address and process id once it answers; kills the app at the end."""
+def running_process(*arguments: str, stdout: IO[str] | int = subprocess.DEVNULL, **settings: Any) -> Iterator[tuple[str, int]]:
+    """Yields the app's address and process id once it answers; kills the app at the end. Settings are those of Popen."""
     url = f"http://127.0.0.1:{(port := free_port())}"
     command = [sys.executable, "app.py", "--port", str(port), *arguments]
-    app = subprocess.Popen(command, cwd=ROOT, stdout=stdout)  # errors go to stderr
+    app = subprocess.Popen(command, cwd=ROOT, stdout=stdout, **settings)  # errors go to stderr
     try:
         wait_until_healthy(url, app)
         yield url, app.pid

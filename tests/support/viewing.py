@@ -19,6 +19,8 @@ from starlette.applications import Starlette
 
 from tests.support.client import host_and_port
 from tests.support.server import health, running_app
+from ui.connections import OPEN_FILES, Places, make_config
+from ui.web.clients import Proxies
 
 PATIENCE_S = 300.0  # how long to wait for what must happen, even on a busy machine
 SOON_S = 10.0  # for what happens at once if nothing blocks it; the longest texts take far longer
@@ -41,10 +43,10 @@ def app_with_log(log: Path, *arguments: str) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def serving(server: Starlette) -> Iterator[str]:
+def serving(server: Starlette, places: Places | None = None) -> Iterator[str]:
     """Serves routes from a thread of this process and yields their address."""
     listener = socket.create_server(("127.0.0.1", 0))
-    running = uvicorn.Server(uvicorn.Config(server, log_level="warning"))
+    running = uvicorn.Server(make_config(server, places or Places(OPEN_FILES, Proxies())))
     thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]})
     thread.start()
     try:

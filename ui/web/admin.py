@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 import os
 import secrets
 import time
@@ -31,6 +30,7 @@ from starlette.requests import Request as HTTPRequest
 from starlette.responses import JSONResponse, Response
 
 from ui.web.client_log import log_refusal
+from ui.web.clients import client_of
 from ui.web.http import NO_STORE, Body, refusal, takes_json
 
 SESSION_S = 12 * 3600.0  # a day of lectures
@@ -39,8 +39,6 @@ MAX_CLIENTS = 1_024  # with wrong passwords that are remembered
 FREE_TRIES = 3  # wrong passwords before a client has to wait
 LONGEST_WAIT_S = 60.0
 FORGIVEN_AFTER_S = 3_600.0  # without a wrong password
-SHOWN_CHARS = 100  # of an address, in the log
-IPV6_NETWORK = 64  # bits of a household's or a class's network
 
 WRONG = "This is not the password."
 LOCKED = "Unlock the Train tab first."
@@ -70,14 +68,13 @@ class Lock:
 
     Args:
         password: opens a session; with "" nobody can.
-        on_a_space: connections then come from the Space's own proxy, which names the client at the end of X-Forwarded-For.
         one_time: whether the password was made up for this start and printed in the terminal.
         clock: gives seconds, which must pass while a laptop sleeps, too.
     """
 
-    def __init__(self, password: str, on_a_space: bool = False, clock: Callable[[], float] = time.time, one_time: bool = False):
+    def __init__(self, password: str, clock: Callable[[], float] = time.time, one_time: bool = False):
         self._digest = _digest(password) if password else b""
-        self._on_a_space, self._clock, self.one_time = on_a_space, clock, one_time
+        self._clock, self.one_time = clock, one_time
         self._sessions: OrderedDict[bytes, float] = OrderedDict()  # hash of the token -> when it ends; ended ones are kept for a while
         self._tries: OrderedDict[str, Tries] = OrderedDict()  # per client; the one that tried last comes last
 
@@ -138,21 +135,7 @@ class Lock:
     def client(self, http: HTTPRequest) -> str:
         """Where a request comes from: a browser that once had a session, or a host."""
         digest = _digest(_token(http))
-        return digest.hex() if digest in self._sessions else self._host(http)
-
-    def _host(self, http: HTTPRequest) -> str:
-        host = http.client.host if http.client else ""
-        if self._on_a_space:  # everything before the last comma was sent by the client itself
-            host = ",".join(http.headers.getlist("x-forwarded-for")).rpartition(",")[2].strip() or host
-        try:
-            address = ipaddress.ip_address(host)
-        except ValueError:
-            return host[:SHOWN_CHARS]
-        if isinstance(address, ipaddress.IPv6Address):
-            if address.ipv4_mapped:  # where one socket listens for both
-                return str(address.ipv4_mapped)
-            return str(ipaddress.ip_network((address, IPV6_NETWORK), strict=False))
-        return host
+        return digest.hex() if digest in self._sessions else client_of(http)
 
     def log(self, http: HTTPRequest, why: str) -> None:
         """Logs a refusal."""
@@ -161,11 +144,10 @@ class Lock:
 
 def make_lock(environment: Mapping[str, str] = os.environ) -> tuple[Lock, str]:
     """The lock, and the one-time password to print in the terminal; "" if there is none."""
-    on_a_space = "SPACE_ID" in environment
     if password := environment.get("ADMIN_PASSWORD", ""):
-        return Lock(password, on_a_space), ""
-    if on_a_space:  # its terminal is a log that others may be able to read
-        return Lock("", on_a_space), ""
+        return Lock(password), ""
+    if "SPACE_ID" in environment:  # its terminal is a log that others may be able to read
+        return Lock(""), ""
     password = "-".join(secrets.token_hex(2) for _ in range(3))
     return Lock(password, one_time=True), password
 

@@ -18,6 +18,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ui.web.bundle import bundles, folder_of, imported_bundles, is_module
+from ui.web.http import route_path
 
 HERE = Path(__file__).parent.parent  # ui/
 FIRST_SHOWN = ["header", "sample"]  # the header and the first tab
@@ -48,15 +49,21 @@ FIRST_BUNDLES = sorted({*FIRST_SHOWN, *IMPORTED})
 PRELOAD = ", ".join(f"<{bundle_address(folder)}>; rel=modulepreload" for folder in FIRST_BUNDLES)
 
 
+# Gradio's page links a manifest at the root of the host, and leaves browsers to look for an icon there; but the root may be another app's.
+# Both links have one length, so that the answer's stays right.
+MANIFEST = b'<link rel="manifest" href="/manifest.json" />'
+ICON = b'<link rel="icon" href="favicon.ico" />'.ljust(len(MANIFEST))
+
+
 class FirstLoad:
-    """Compresses the page itself and names the first bundles in its headers. No other answer is touched."""
+    """Compresses the page itself, names its icon, and names the first bundles in its headers. No other answer is touched."""
 
     def __init__(self, app: ASGIApp):
-        self.app, self.compressing = app, GZipMiddleware(app)
+        self.app, self.compressing = app, GZipMiddleware(self._with_icon)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
-        if scope["type"] != "http" or scope["path"].removeprefix(scope.get("root_path", "")) not in ("", "/"):
+        if scope["type"] != "http" or route_path(scope) not in ("", "/"):
             await self.app(scope, receive, send)
             return
 
@@ -66,6 +73,14 @@ class FirstLoad:
             await send(message)
 
         await self.compressing(scope, receive, send_with_link)
+
+    async def _with_icon(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_icon(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                message["body"] = message["body"].replace(MANIFEST, ICON)
+            await send(message)
+
+        await self.app(scope, receive, send_with_icon)
 
 
 async def script(http: HTTPRequest) -> Response:

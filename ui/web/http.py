@@ -186,6 +186,12 @@ class HeadAsGet:
             await self.app({**scope, "method": "GET"}, receive, send_headers)
 
 
+def route_path(scope: Scope) -> str:
+    """The path of a request below the prefix that a proxy serves the app under."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))
+
+
 def takes_json(names: Collection[str] | None, respond: Callable[[Body, HTTPRequest], Awaitable[Response]]) -> Respond:
     """A handler for requests that bring a JSON object.
 

@@ -17,7 +17,6 @@ from ui.web.http import NO_STORE
 
 LOOK_S = 0.25  # how often readers are sent what is new
 HEARTBEAT_S = 1.0  # how often where nothing is new: only by sending does the server notice that a page was closed
-UNREAD_S = 30.0  # how long a client may leave a line unread
 
 Line = dict[str, Any]
 
@@ -58,8 +57,8 @@ async def while_connected(receive: Receive, work: Callable[[], Awaitable[object]
 class LineStream(Response):
     """A response of JSON objects, one per line, for as long as the client reads them.
 
-    Written directly against ASGI: a connection that is closed ends the work behind the lines at once, and one that stops reading ends it
-    after a while.
+    Written directly against ASGI: a connection that is closed ends the work behind the lines at once. One that is not read is closed after
+    a while (see ui/connections.py).
 
     Args:
         lines: what is sent; closed at the end.
@@ -85,8 +84,5 @@ class LineStream(Response):
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         async with contextlib.aclosing(self._lines) as lines:
             async for line in lines:
-                with anyio.move_on_after(UNREAD_S) as patience:
-                    await send({"type": "http.response.body", "body": json.dumps(line).encode() + b"\n", "more_body": True})
-                if patience.cancelled_caught:
-                    return
+                await send({"type": "http.response.body", "body": json.dumps(line).encode() + b"\n", "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
