@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from model.config import NetworkConfig, TrainConfig
+from model.data import read_raw
 from model.errors import CheckpointError, CorpusError
 from model.evaluation import EVAL_ROWS
 from model.network import Network
@@ -88,10 +89,7 @@ class FineTune(Task):
         path, weights = run.folder / PAIRS_FILE, None
         if not run.has_checkpoint():
             weights = _weights_of(known, parent, run)
-        try:
-            pairs = read_pairs(name, path.read_bytes(), str(path))
-        except OSError as error:
-            raise CorpusError(f"The pairs {path} cannot be read: {error.strerror}.") from error
+        pairs = read_pairs(name, read_raw(path, "pairs"), str(path))
         if pairs.sha256 != sha256:
             raise CorpusError(f"{path} was changed since the run was started. Restore it, or start a new run.")
         return cls(pairs, plan.network, plan.tokenizer, plan.recipe, known, weights)
