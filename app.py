@@ -61,7 +61,10 @@ def main() -> int:
     host, port = listener.getsockname()[:2]
     for_the_class = class_address(host, port)
     lock, one_time_password = make_lock()
-    application = create_server(engine, catalogue, Jobs(options.runs), lock, for_the_class)
+    jobs = Jobs(options.runs)
+    if trouble := jobs.trouble():
+        print(f"{options.runs}: {trouble}", file=sys.stderr)
+    application = create_server(engine, catalogue, jobs, lock, for_the_class)
     # Without proxy headers: a client is the host that the connection comes from, whatever it claims to be (see ui/web/admin.py).
     server = Server(uvicorn.Config(application, log_level="warning", proxy_headers=False, timeout_graceful_shutdown=1))
     print(f"Soliloquy is at {own_address(host, port)}", flush=True)

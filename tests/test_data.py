@@ -121,7 +121,7 @@ def test_a_text_that_was_learned_before_there_was_a_normal_form_is_known_by_its_
 
 
 def test_a_text_whose_normal_form_is_too_large_is_refused(tmp_path: Path) -> None:
-    path = write(tmp_path / "large.txt", "\u0958\n".encode() * (data.MAX_CORPUS_BYTES // 4))  # the letter becomes two of three bytes
+    path = write(tmp_path / "large.txt", "\u0958".encode() * (data.MAX_CORPUS_BYTES // 3))  # the letter becomes two of three bytes
     with pytest.raises(CorpusError, match="larger than 32 MiB"):
         load_corpus(path)
 

@@ -18,7 +18,7 @@ import pytest
 from model.data import Corpus
 from model.errors import CorpusError, ParameterError, TrainingError
 from model.training import jobs as jobs_module
-from model.training import run as run_module
+from model.training import record as record_module
 from model.training.curve import MAX_COLUMNS, Curve
 from model.training.estimate import Pace, training_bytes
 from model.training.job import DIED, FAILED, FINISHED, RUNNING, STOPPED, STOPPING, Job
@@ -266,7 +266,7 @@ def test_a_run_of_the_terminal_is_watched_named_and_stopped(jobs: Jobs, tmp_path
         jobs.stop(job)
         trainer.communicate(timeout=PATIENCE_S)
         assert job.state() == STOPPED
-        with pytest.raises(TrainingError, match="Resume it there"):
+        with pytest.raises(TrainingError, match="Resume it in a terminal, with --corpus"):
             jobs.resume(job)
     finally:
         trainer.kill()
@@ -362,8 +362,8 @@ def test_asking_again_reads_no_file_that_has_not_changed(jobs: Jobs, monkeypatch
     job = start(jobs, steps=5, eval_interval=5)
     wait_for(lambda: job.state() == FINISHED)
     read: list[Path] = []
-    read_json = run_module.read_json
-    monkeypatch.setattr(run_module, "read_json", lambda path: read.append(path) or read_json(path))
+    read_file = record_module.read_file
+    monkeypatch.setattr(record_module, "read_file", lambda path: read.append(path) or read_file(path))
     before = job.about()
     read.clear()
     assert job.about() == before
