@@ -17,12 +17,12 @@ from model.errors import CheckpointError
 MAX_JSON_BYTES = 2**23  # of a file with one JSON value; the longest that is written here, heads.json, has a tenth of that
 SNIFFED_BYTES = 512
 
-# What a file begins with that lies in another's place, and what to do about it.
+# What a file begins with, in lower case, that lies in another's place, and what to do about it.
 _IMPOSTORS = (
     ((b"version https://git-lfs.github.com/spec/",), "it is a Git LFS pointer, not the file itself; fetch that with: git lfs pull"),
     ((b"<!doctype html", b"<html"), "it is a web page; download the file itself"),
     (
-        (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x04"),
+        (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"pk\x03\x04"),
         "it is a pickle, as torch.save writes it, which is never loaded because it can run any code; "
         "save the model's state_dict() with safetensors.torch.save_file",
     ),

@@ -14,10 +14,11 @@ from model.training.job import DAMAGED, DIED, FAILED, FINISHED, STOPPED, Job
 from model.training.jobs import Jobs
 from model.training.run import Run
 from tests.support.admin import PASSWORD, Admin, runs_ended
-from tests.support.damage import FILES, NEEDED, STEPS, STOPPED_AT, WAYS, damaged_runs, make_run
+from tests.support.damage import NEEDED, STEPS, STOPPED_AT, WAYS, damaged_runs, make_run
 from tests.support.killing import metrics_of
 from tests.support.viewing import app_with_log
 
+UNREADABLE, CUT_OFF = "config.json-nested", "metrics.jsonl-not-utf8"
 STATES = {DAMAGED, DIED, FAILED, FINISHED, STOPPED}
 
 
@@ -57,17 +58,16 @@ def resume(folder: Path) -> int:
 def check_resumed(good: Path, whole: Path, runs: Path, n: int | None, capsys: pytest.CaptureFixture[str]) -> None:
     """Resumes damaged runs. All but those that lack what is needed reach the end, with the numbers of one that was not damaged."""
     end = metrics_of(whole)[-1]
-    for file, way in damaged_runs(good, runs, seed=1, n=n):
-        folder = runs / f"{file}-{way}"
-        if way == "pipe" and file in NEEDED:
+    for name in damaged_runs(good, runs, seed=1, n=n):
+        if name == "corpus.txt-pipe":
             continue  # a text may come through a pipe, which is waited for
-        status = resume(folder)
+        status, is_needed = resume(runs / name), name.startswith(NEEDED)
         said = capsys.readouterr()
         assert "Traceback" not in said.err
-        assert status == 0 or (file in NEEDED and "error: " in said.err), (folder.name, said.err)
+        assert status == 0 or (is_needed and "error: " in said.err), (name, said.err)
         if status == 0:
-            assert metrics_of(folder)[-1] == end, folder.name
-            assert Job(folder).state() == FINISHED, folder.name
+            assert metrics_of(runs / name)[-1] == end, name
+            assert Job(runs / name).state() == FINISHED, name
 
 
 def test_damaged_runs_are_resumed(good: Path, whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -83,9 +83,9 @@ def test_runs_with_every_file_damaged_in_every_way_are_resumed(
 
 @pytest.fixture(scope="module")
 def runs(good: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder of runs with every file damaged in every way, and one that is not damaged."""
+    """A folder of damaged runs, and one that is not damaged."""
     with runs_ended(tmp_path_factory.mktemp("damaged") / "runs") as runs:
-        assert len(list(damaged_runs(good, runs, seed=2))) == len(FILES) * len(WAYS) > 200
+        damaged_runs(good, runs, seed=2, n=60, always=(UNREADABLE, CUT_OFF))
         shutil.copytree(good, runs / "good")
         yield runs
 
@@ -109,11 +109,10 @@ def test_the_app_starts_and_lists_damaged_runs_and_no_route_breaks(runs: Path, t
             assert admin.get(f"/train/runs/{run}/log")[0] == 200, run
             assert admin.post(f"/train/runs/{run}/rename", name="renamed")[0] in (200, 400), run
             assert admin.post(f"/train/runs/{run}/stop")[0] == 400, run
-        resumed = "metrics.jsonl-not-utf8"
-        admin.do(f"/train/runs/{resumed}/resume")
-        assert "metrics.jsonl was damaged. 1 line could not be read" in admin.until(resumed, FINISHED)["notice"]
-        assert admin.post("/train/runs/config.json-nested/resume")[0] == 400
-        assert admin.post("/train/runs/config.json-nested/use")[0] == 400
+        admin.do(f"/train/runs/{CUT_OFF}/resume")
+        assert "metrics.jsonl was damaged. 1 line could not be read" in admin.until(CUT_OFF, FINISHED)["notice"]
+        assert admin.post(f"/train/runs/{UNREADABLE}/resume")[0] == 400
+        assert admin.post(f"/train/runs/{UNREADABLE}/use")[0] == 400
         for run in listed:
             assert admin.post(f"/train/runs/{run}/delete", id=run)[0] == 200, run
         assert anybody.get("/train/runs")[1]["runs"] == []

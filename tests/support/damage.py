@@ -5,12 +5,11 @@ Each folder has one file that is damaged in one way, as full disks, crashes, car
 
 from __future__ import annotations
 
-import itertools
 import os
 import random
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -37,7 +36,7 @@ FILES = (
     "log.txt",
     "lock",
 )
-NEEDED = {"config.json", "corpus.txt"}  # to resume
+NEEDED = ("config.json", "corpus.txt")  # to resume
 STEPS, STOPPED_AT = 12, 10
 
 Way = Callable[[Path, random.Random], None]
@@ -131,19 +130,21 @@ WAYS: dict[str, Way] = {
 }
 
 
-def damaged_runs(good: Path, runs: Path, seed: int, n: int | None = None) -> Iterator[tuple[str, str]]:
-    """Makes damaged copies of a run, and yields the file and the way of each. Its folder is named after both.
+def damaged_runs(good: Path, runs: Path, seed: int, n: int | None = None, always: tuple[str, ...] = ()) -> list[str]:
+    """Makes damaged copies of a run, and returns their names: the file and the way, as in "config.json-cut".
 
     Args:
         n: how many; None for each file in each way.
+        always: those that are among them.
     """
     rng = random.Random(seed)
-    pairs = list(itertools.product(FILES, WAYS))
-    for file, way in pairs if n is None else rng.sample(pairs, n):
-        folder = runs / f"{file}-{way}"
-        shutil.copytree(good, folder)
-        WAYS[way](folder / file, rng)
-        yield file, way
+    names = [f"{file}-{way}" for file in FILES for way in WAYS]
+    chosen = names if n is None else [*always, *rng.sample([name for name in names if name not in always], n - len(always))]
+    for name in chosen:
+        file, _, way = name.partition("-")
+        shutil.copytree(good, runs / name)
+        WAYS[way](runs / name / file, rng)
+    return chosen
 
 
 def make_run(folder: Path) -> None:

@@ -23,7 +23,7 @@ ROOT = Path(__file__).parent.parent.parent
 SETTINGS = ("--preset", "tiny", "--precision", "float32", "--eval-interval", "10", "--dropout", "0.2", "--input-noise", "0.05")
 STEPS = 120
 STOPPED_STATUS = 130
-PATIENCE_S = 300.0
+PATIENCE_S = 300.0  # far more than a stop takes, even on a busy machine
 
 
 def synthetic_text(characters: int = 20_000) -> str:
