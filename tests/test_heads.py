@@ -106,7 +106,7 @@ def test_an_interrupted_measurement_goes_on(folder: Path, ids: Tensor, monkeypat
 def test_what_is_left_of_another_measurement_is_not_used(folder: Path, ids: Tensor, left: str) -> None:
     weights = load_weights(folder)
     about = {"sha256": weights.sha256, "precision": "bfloat16", "characters": 100}
-    content = {"another": json.dumps({"about": about, "losses": {"all": 0.0, "0.0": 0.0}}), "damaged": "[{", "empty": "null"}[left]
+    content = {"another": json.dumps({"about": about, "losses": {"all": 0.0, "0.0": 0.0}}), "damaged": "[" * 100_000, "empty": "null"}[left]
     (folder / "heads.json.part").write_text(content)
     table = measure_heads(folder, weights, ids, {"precision": "float32"}, lambda: None)
     assert table["loss"] > 1

@@ -202,7 +202,7 @@ class Job:
             "best_loss": best[0] if best else None,
             "best_step": best[1] if best else None,
             "elapsed_s": curve.steps.last("elapsed_s") or 0.0,
-            "has_weights": self.has_weights,
+            "has_weights": self.has_weights and state != DAMAGED,
             "why": self._public(self.damage() if state == DAMAGED else str(self.run.process().get("error", ""))),
             "notice": self._notice(),
             **self._settings_json(state),

@@ -168,6 +168,8 @@ class Jobs:
                     raise TrainingError(f"{job.name} has no checkpoint yet. Resume it in a terminal, with --from.")
             elif not job.has_corpus and settings.corpus.get("name") != TINY_SHAKESPEARE:
                 raise TrainingError(f"The text of {job.name} is not in its folder. Resume it in a terminal, with --corpus.")
+            if job.run.is_locked():  # process.json, which says that nobody trains it, may be damaged
+                raise TrainingError(f"{job.name} is being trained.")
             self._launch(job, resume=job.run.exists())
 
     def known_pace(self, network: NetworkConfig, recipe: TrainConfig) -> Pace | None:
