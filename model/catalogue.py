@@ -149,7 +149,7 @@ class Catalogue:
             with snapshot(entry.folder) as folder:
                 weights = in_fresh_thread(lambda: load_weights(folder, self._device))
         except CheckpointError as error:
-            if not entry.folder.exists():
+            if not os.path.exists(entry.folder):
                 raise UnknownModelError(NO_SUCH_MODEL) from None
             raise CheckpointError(_without_place(str(error), entry)) from None
         if weights.key != key:

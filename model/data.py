@@ -66,7 +66,7 @@ def load_corpus(path: str | Path | None = None, sha256: str | None = None) -> Co
         return read_corpus(Path(path).stem, read_raw(Path(path), "corpus"), str(path), sha256)
     given = os.environ.get("SOLILOQUY_CORPUS")
     cached = Path(given) if given else cache_dir() / "tinyshakespeare.txt"
-    if not given and not cached.exists():
+    if not given and not os.path.exists(cached):
         _fetch(cached)
     raw = read_raw(cached, "corpus")
     remedy = "Point SOLILOQUY_CORPUS at the right file, or unset it." if given else "Delete the file; it will be downloaded again."

@@ -9,7 +9,6 @@ import re
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -35,7 +34,6 @@ from tests.support.viewing import PATIENCE_S
 
 CORPUS = Corpus("synthetic", synthetic_text())
 NOWHERE = Path("no-such-folder")
-NOBODY = 65534  # user id of a user without rights
 LONG = {"steps": 100_000, "eval_interval": 10}
 
 
@@ -405,25 +403,6 @@ def test_a_cut_line_waits_until_it_is_whole(tmp_path: Path) -> None:
     run.metrics_path.write_text(whole * 2)
     curve.read()
     assert curve.since(1)["steps"] == {"step": [1], "loss": [2.5], "elapsed_s": [0.1], "learning_rate": [0.1], "grad_norm": [1.0]}
-
-
-@pytest.fixture
-def without_rights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder to change the rights in, as a user whom rights bind; root they do not."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        folder.chmod(0o777)
-        is_root = hasattr(os, "geteuid") and os.geteuid() == 0
-        if is_root:
-            os.seteuid(NOBODY)
-        try:
-            yield folder
-        finally:
-            if is_root:
-                os.seteuid(0)
-            for path in folder.rglob("*"):
-                if path.is_dir():
-                    path.chmod(0o700)
 
 
 def test_a_run_that_belongs_to_somebody_else_is_listed_and_holds_up_no_other(without_rights: Path) -> None:
