@@ -152,6 +152,13 @@ def test_another_process_under_the_same_number_is_not_taken_for_it() -> None:
     assert not Process.find(child.pid).alive
 
 
+def test_a_process_of_another_user_is_not_stopped(without_rights: Path) -> None:
+    if Path("/proc/1").stat().st_uid == os.geteuid():
+        pytest.skip("the first process of this system is ours")
+    with pytest.raises(TrainingError, match="belongs to another user of this machine"):
+        Process.find(1).signal(signal.SIGCONT)
+
+
 def test_a_gentle_stop_writes_a_checkpoint_of_that_moment(tmp_path: Path) -> None:
     (tmp_path / "corpus.txt").write_text(synthetic_text())
     process = start_training(tmp_path, "stopped", *SETTINGS, "--steps", "100000")
@@ -354,6 +361,7 @@ def test_the_command_line_trains_exports_evaluates_and_samples(tmp_path: Path, c
     ("arguments", "message"),
     [
         (("train", "--run", "../elsewhere"), "A run's name"),
+        (("train", "--run=-x"), "does not begin with '.' or '-': not '-x'"),
         (("train", "--resume", "--run", "nowhere", "--corpus", "corpus.txt"), "There is no run"),
         (("train", "--corpus", "missing.txt"), "cannot be read"),
         (("train", "--corpus", "empty.txt"), "is empty"),
