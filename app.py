@@ -63,7 +63,10 @@ def main() -> int:
     host, port = listener.getsockname()[:2]
     for_the_class = site.address or class_address(host, port)
     lock, one_time_password = make_lock()
-    application = create_server(engine, catalogue, Jobs(options.runs), lock, site, for_the_class)
+    jobs = Jobs(options.runs)
+    if trouble := jobs.trouble():
+        print(f"{options.runs}: {trouble}", file=sys.stderr)
+    application = create_server(engine, catalogue, jobs, lock, site, for_the_class)
     places = Places(_open_files(), site.proxies)
     server = Server(make_config(application, places))
     for name in ("uvicorn.error", "asyncio"):  # a line for each request that is not HTTP, and for each connection that fails

@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import shlex
 import signal
 import sys
@@ -29,9 +30,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 from model.config import GPTConfig, Head, NetworkConfig, TrainConfig, check_heads, check_prompt
-from model.data import TINY_SHAKESPEARE_ALPHABET, TINY_SHAKESPEARE_CHARS, Corpus, load_corpus, split
+from model.data import TINY_SHAKESPEARE_ALPHABET, TINY_SHAKESPEARE_CHARS, TINY_SHAKESPEARE_SHA256, Corpus, load_corpus, split
 from model.decode import generate
-from model.errors import CorpusError, ParameterError, SoliloquyError
+from model.errors import CheckpointError, CorpusError, ParameterError, SoliloquyError
 from model.evaluation import mean_loss
 from model.heads import measure_heads, n_steps
 from model.machine import choose_device
@@ -40,13 +41,13 @@ from model.sampling import SamplingParams, draw_seed
 from model.tokenizer import name
 from model.training.measure import measure_pace
 from model.training.presets import DEFAULT_PRESETS, FIXED, PRESETS, PRETRAIN, SFT, Preset, pretraining_presets
-from model.training.run import Run
+from model.training.run import CORPUS_FILE, Run
 from model.training.tasks.pairs import load_pairs
 from model.training.tasks.pretrain import Pretrain
 from model.training.tasks.sft import FineTune
 from model.training.tasks.task import Task
 from model.training.trainer import EvaluationStoppedError, Trainer
-from model.weights import BEST_FILE, SHIPPED_WEIGHTS, Weights, load_tensors, load_weights, save_weights
+from model.weights import BEST_FILE, CONFIG_FILE, SHIPPED_WEIGHTS, Weights, load_tensors, load_weights, save_weights, val_loss
 
 SETTINGS = (*(f for f in fields(GPTConfig) if f.name not in FIXED), *fields(TrainConfig))  # of all kinds and tasks
 DEFAULT_RUNS = Path("runs")
@@ -103,7 +104,7 @@ def make_parser() -> argparse.ArgumentParser:
     heads = commands.add_parser("heads", help="measure each head on the validation text; continues an interrupted measurement")
     for command in (evaluate, heads):
         command.add_argument("--weights", type=Path, default=SHIPPED_WEIGHTS, help="a folder of weights or of a run")
-        command.add_argument("--corpus", type=Path, help="a UTF-8 text file (default: Tiny Shakespeare)")
+        command.add_argument("--corpus", type=Path, help="a UTF-8 text file (default: the text that the model was trained on)")
         command.add_argument("--precision", choices=DTYPES, default="float32", help="precision of matrix products")
 
     sample = commands.add_parser("sample", help="write a text")
@@ -179,7 +180,7 @@ def _resumed(run: Run, options: argparse.Namespace) -> Task:
         raise ParameterError(f"{run.folder} has the task {task}, not {options.task}. Leave out --task.")
     _check_inputs(options, task)
     if task == PRETRAIN:
-        return Pretrain.resume(run, load_corpus(options.corpus))
+        return Pretrain.resume(run, load_corpus(options.corpus, run.plan().about.get("corpus", {}).get("sha256")))
     parent = None if options.parent is None or run.has_checkpoint() else load_weights(options.parent)
     return FineTune.resume(run, parent)
 
@@ -222,9 +223,10 @@ def _train(run: Run, trainer: Trainer, options: argparse.Namespace) -> int:
         f"{run.folder}: {trainer.model.n_params() / 1e6:.2f} M parameters, {task.config.vocab_size} characters, "
         f"{trainer.device.type}, {trainer.about['precision']}. Ctrl-C stops; --resume continues."
     )
-    if trainer.notice:
-        print(trainer.notice)
-        run.note(notice=trainer.notice)
+    if run.notices:
+        notice = " ".join(run.notices)
+        print(notice)
+        run.note(notice=notice)
     if trainer.step == trainer.recipe.steps:
         print("The run has already finished.")
     finished = _train_to_the_end(trainer)
@@ -232,21 +234,28 @@ def _train(run: Run, trainer: Trainer, options: argparse.Namespace) -> int:
         trainer.save()
         print(f"Stopped after step {trainer.step:,}. Resume with: {_resume_command(run, options)}")
         return 130
-    export = shlex.join(["python", "-m", "model", "export", str(run.folder), f"weights/{run.folder.name}"])
+    export = _command("export", _path_argument(run.folder), f"weights/{run.folder.name}")
     print(f"Best validation loss {trainer.best:.4f}. Export the weights with: {export}")
     return 0
 
 
 def _resume_command(run: Run, options: argparse.Namespace) -> str:
-    """The command line that continues a run with a checkpoint."""
-    command = ["python", "-m", "model", "train", "--run", run.folder.name, "--resume"]
-    if options.runs != DEFAULT_RUNS:
-        command += ["--runs", str(options.runs)]
-    if options.corpus is not None:
-        command += ["--corpus", str(options.corpus)]
-    if options.device != "auto":
-        command += ["--device", options.device]
-    return shlex.join(command)
+    """The command line that continues a run from the same folder, with the same files."""
+    paths = {"--runs": options.runs, "--corpus": options.corpus, "--from": options.parent}
+    defaults = (None, DEFAULT_RUNS)
+    given = [part for flag, path in paths.items() if path not in defaults for part in (flag, _path_argument(path))]
+    device = ["--device", options.device] if options.device != "auto" else []
+    return _command("train", "--run", run.folder.name, "--resume", *given, *device)
+
+
+def _command(*arguments: str) -> str:
+    """A command line of this program, as it can be pasted into the shell that this one was typed in."""
+    return shlex.join([sys.orig_argv[0], "-m", "model", *arguments])
+
+
+def _path_argument(path: Path) -> str:
+    """A path that is not taken for an option, whatever it begins with."""
+    return f".{os.sep}{path}" if str(path).startswith("-") else str(path)
 
 
 def _train_to_the_end(trainer: Trainer) -> bool:
@@ -281,14 +290,14 @@ def _train_to_the_end(trainer: Trainer) -> bool:
 
 def run_eval(options: argparse.Namespace) -> int:
     """Prints a model's validation loss."""
-    weights, _, validation_ids = _load_to_evaluate(options)
+    weights, corpus, validation_ids = _load_to_evaluate(options)
     heads_off = check_heads([_read_head(typed) for typed in options.ablate], weights.model.config)
     without = f" without {', '.join(f'{layer}.{head}' for layer, head in heads_off)}" if heads_off else ""
     began = time.monotonic()
     loss = mean_loss(weights.model, validation_ids, heads_off)
     print(
         f"{options.weights}{without}: validation loss {loss:.4f} nats per character over {len(validation_ids) - 1:,} characters "
-        f"({options.precision}, {time.monotonic() - began:.1f} s)"
+        f"of {_text_in_words(corpus, weights)} ({options.precision}, {time.monotonic() - began:.1f} s)"
     )
     return 0
 
@@ -299,7 +308,8 @@ def run_heads(options: argparse.Namespace) -> int:
     about = {"corpus": corpus.name, "corpus_sha256": corpus.sha256, "precision": options.precision}
     with tqdm(total=n_steps(weights), unit="loss", dynamic_ncols=True) as bar:
         table = measure_heads(options.weights, weights, validation_ids, about, bar.update)
-    print(f"{options.weights}: validation loss {table['loss']:.4f} over {table['characters']:,} characters ({options.precision}).")
+    over = f"{table['characters']:,} characters of {_text_in_words(corpus, weights)}"
+    print(f"{options.weights}: validation loss {table['loss']:.4f} over {over} ({options.precision}).")
     for row in table["heads"]:
         share = f" {row[row['label']]:.2f}" if row["label"] in row else ""
         print(f"{row['layer']}.{row['head']}  loss without it {row['loss']:.4f}  {row['worth']:+.4f}  {row['label']}{share}")
@@ -310,12 +320,46 @@ def _load_to_evaluate(options: argparse.Namespace) -> tuple[Weights, Corpus, Ten
     """The weights in the chosen precision, the corpus, and its validation ids."""
     weights = load_weights(options.weights, choose_device(options.device))
     weights.model.compute_dtype = DTYPES[options.precision]
-    corpus = load_corpus(options.corpus)
+    corpus = _corpus_to_evaluate(options, weights)
     unknown = sorted(set(corpus.text) - set(weights.tokenizer.vocabulary))
     if unknown:
         raise CorpusError(f"The corpus has characters that the model does not know: {', '.join(map(name, unknown[:8]))}.")
     _, validation_ids = split(torch.tensor(weights.tokenizer.encode(corpus.text)), weights.model.config.block_size)
     return weights, corpus, validation_ids
+
+
+def _corpus_to_evaluate(options: argparse.Namespace, weights: Weights) -> Corpus:
+    """The text given with --corpus, or else the one that the model was trained on.
+
+    Raises:
+        CorpusError: the text cannot be read, or it is not known which one the model was trained on, or where that is.
+    """
+    name, sha256 = _trained_on(weights)
+    if options.corpus is not None:
+        return load_corpus(options.corpus, sha256)
+    if not sha256:
+        raise CorpusError(f"{options.weights / CONFIG_FILE} does not name the text that the model was trained on. Name one with --corpus.")
+    if sha256 == TINY_SHAKESPEARE_SHA256:
+        return load_corpus()
+    kept = options.weights / CORPUS_FILE
+    if os.path.isfile(kept) and (corpus := load_corpus(kept, sha256)).sha256 == sha256:
+        return replace(corpus, name=name)
+    raise CorpusError(f"{options.weights} was trained on another text than Tiny Shakespeare: {name}. Name its file with --corpus.")
+
+
+def _trained_on(weights: Weights) -> tuple[str, str]:
+    """Name and sha256 of the text that a model was trained on, from its config.json; "" if that does not say."""
+    about = weights.about.get("corpus")
+    name, sha256 = (about.get("name"), about.get("sha256")) if isinstance(about, dict) else (None, None)
+    return (str(name), sha256) if isinstance(sha256, str) else ("", "")
+
+
+def _text_in_words(corpus: Corpus, weights: Weights) -> str:
+    """The name of a text, and whether the model was trained on another."""
+    name, sha256 = _trained_on(weights)
+    if not sha256:
+        return f"{corpus.name}, which may not be the text that it was trained on"
+    return corpus.name if corpus.sha256 == sha256 else f"{corpus.name}, not of the text that it was trained on ({name})"
 
 
 def _read_head(typed: str) -> Head:
@@ -345,16 +389,22 @@ def run_sample(options: argparse.Namespace) -> int:
 def run_export(options: argparse.Namespace) -> int:
     """Copies a run's best weights to a folder of their own."""
     weights = load_weights(options.source)
-    _, best = load_tensors(options.source / BEST_FILE)
+    path = options.source / BEST_FILE
+    _, best = load_tensors(path)
+    if type(best.get("step")) is not int or val_loss({"best": best}) is None:
+        raise CheckpointError(f"{path} does not say at which step it was written and with which loss, so it is not that of a run.")
     save_weights(options.target, weights.model, weights.tokenizer, weights.about | {"best": best})
     print(f"{options.target}: step {best['step']:,}, validation loss {best['val_loss']:.4f} while training.")
     return 0
 
 
 def _plain_name(text: str) -> str:
-    """A run's name, which is also its folder's: letters, digits, dots, dashes and underscores, not beginning with a dot."""
-    if not text or text[0] == "." or not all(c.isascii() and (c.isalnum() or c in "._-") for c in text) or len(text) > 64:
-        raise ParameterError(f"A run's name consists of up to 64 letters, digits, '.', '_' and '-', not {text!r}.")
+    """A run's name, which is also its folder's: letters, digits, dots, dashes and underscores, not beginning with a dot or a
+    dash."""
+    if not text or text[0] in ".-" or not all(c.isascii() and (c.isalnum() or c in "._-") for c in text) or len(text) > 64:
+        raise ParameterError(
+            f"A run's name consists of up to 64 letters, digits, '.', '_' and '-', and begins with none of '.-', not {text!r}."
+        )
     return text
 
 

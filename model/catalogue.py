@@ -7,8 +7,8 @@ is a different model with a different key.
 
 from __future__ import annotations
 
-import json
 import logging
+import os
 import re
 import threading
 from collections.abc import Iterator
@@ -21,6 +21,7 @@ import torch
 
 from model.config import NetworkConfig
 from model.errors import CheckpointError, UnknownModelError
+from model.files import parse_json, printable, read_file
 from model.limits import MAX_NAME_CHARS
 from model.machine import in_fresh_thread
 from model.network.kinds import count_parameters, kind_of
@@ -36,7 +37,6 @@ from model.weights import (
     load_tensors_metadata,
     load_weights,
     read_config,
-    read_file,
     snapshot,
     val_loss,
     weights_path,
@@ -149,7 +149,7 @@ class Catalogue:
             with snapshot(entry.folder) as folder:
                 weights = in_fresh_thread(lambda: load_weights(folder, self._device))
         except CheckpointError as error:
-            if not entry.folder.exists():
+            if not os.path.exists(entry.folder):
                 raise UnknownModelError(NO_SUCH_MODEL) from None
             raise CheckpointError(_without_place(str(error), entry)) from None
         if weights.key != key:
@@ -160,13 +160,13 @@ class Catalogue:
         """(source, id, folder) of every folder that can contain a model."""
         ladder = self._shipped / LADDER
         ours = [(LADDER, f"{LADDER}/{rung.name}", rung) for rung in _subfolders(ladder)]
-        others = [folder for folder in _subfolders(self._shipped) if folder != ladder and (folder / CONFIG_FILE).exists()]
+        others = [folder for folder in _subfolders(self._shipped) if folder != ladder and os.path.exists(folder / CONFIG_FILE)]
         others.sort(key=lambda folder: (folder.name != SHIPPED_WEIGHTS.name, folder.name))
         yield from ((SHIPPED, folder.name, folder) for folder in others[:1])
         yield from ours  # before what somebody exported, which may be a copy of one
         yield from ((SHIPPED, folder.name, folder) for folder in others[1:])
         for folder in _subfolders(self._runs) if self._runs else ():
-            if any((folder / name).exists() for name in WEIGHTS_FILES):
+            if any(os.path.exists(folder / name) for name in WEIGHTS_FILES):
                 yield RUN, f"runs/{printable(folder.name)}", folder
         for folder in self._others:
             yield SHIPPED, folder.resolve().name, folder
@@ -192,8 +192,9 @@ def _read_entry(bare: Entry) -> Entry:
         path = weights_path(entry.folder)
         entry = replace(entry, key=hash_file(path)[:KEY_DIGITS])
         config, tokenizer, about = read_config(entry.folder)
+        metadata = load_tensors_metadata(path)
         if path.name == BEST_FILE:
-            about = about | {"best": load_tensors_metadata(path)}
+            about = about | {"best": metadata}
         return replace(entry, config=config, tokenizer=tokenizer, about=about)
     except CheckpointError as error:
         return replace(entry, trouble=_without_place(str(error), entry))
@@ -227,12 +228,7 @@ def _state(path: Path) -> tuple[int, int, int] | None:
 def _run_name(folder: Path) -> str:
     """Name of a run; its folder's name if the run has none."""
     try:
-        name = json.loads(read_file(folder / "job.json")).get("name")
-    except (CheckpointError, ValueError, AttributeError, RecursionError):
+        name = parse_json(read_file(folder / "job.json")).get("name")
+    except (CheckpointError, ValueError, AttributeError):
         name = None
     return printable(name if isinstance(name, str) and name.strip() else folder.name)[:MAX_NAME_CHARS]
-
-
-def printable(name: str) -> str:
-    """A name as every page can show it: a file system or a file may give what is no character."""
-    return name.encode("utf-8", "replace").decode()

@@ -50,7 +50,7 @@ def check_score_text(text: object) -> None:
 
 def _check_text(text: object, name: str, most: int) -> None:
     if not isinstance(text, str):
-        raise ParameterError(f"The {name} must be {_article(str)}.")
+        raise ParameterError(f"The {name} must be {type_in_words(str)}.")
     if len(text) > most:
         raise ParameterError(f"The {name} has {len(text):,} characters; the maximum is {most:,}. Shorten it and try again.")
 
@@ -72,24 +72,26 @@ class Checked:
             if type(value) is float and wanted is int and value.is_integer():
                 value = int(value)  # JSON and the page's number fields can give 4.0 for 4
             if type(value) is not wanted:
-                raise ParameterError(f"{label} must be {_article(wanted)}, not {_shown(value)}.")
+                raise ParameterError(f"{label} must be {type_in_words(wanted)}, not {shown(value)}.")
             low, high, choices = f.metadata["low"], f.metadata["high"], f.metadata["choices"]
             if choices and value not in choices:
-                raise ParameterError(f"{label} must be one of {', '.join(choices)}, not {_shown(value)}.")
+                raise ParameterError(f"{label} must be one of {', '.join(choices)}, not {shown(value)}.")
             if low is not None and not low <= value <= high:  # false for NaN as well
-                raise ParameterError(f"{label} must be between {_plain(low)} and {_plain(high)}, not {_shown(value)}.")
+                raise ParameterError(f"{label} must be between {_plain(low)} and {_plain(high)}, not {shown(value)}.")
             object.__setattr__(self, f.name, value)
 
 
-def _article(wanted: type) -> str:
-    return {int: "a whole number", float: "a number", str: "a string", bool: "true or false"}[wanted]
+def type_in_words(wanted: type) -> str:
+    """A type of a setting or a JSON value, for an error message."""
+    return {int: "a whole number", float: "a number", str: "a string", bool: "true or false", dict: "an object"}[wanted]
 
 
 def _plain(limit: float) -> str:
     return f"{limit:,}".removesuffix(".0")
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """A value that somebody gave, shortened for an error message."""
     try:
         text = repr(value)
     except ValueError:  # Python refuses to print integers of thousands of digits
@@ -188,7 +190,7 @@ def check_heads(heads: object, config: NetworkConfig) -> tuple[Head, ...]:
         ParameterError: names the value that is not a pair, or the layer or head that does not exist.
     """
     if not isinstance(heads, Collection) or isinstance(heads, (str, bytes, dict)):
-        raise ParameterError(f"The heads to switch off must be a list of pairs [layer, head], not {_shown(heads)}.")
+        raise ParameterError(f"The heads to switch off must be a list of pairs [layer, head], not {shown(heads)}.")
     if not heads:
         return ()
     if not isinstance(config, GPTConfig):
@@ -198,12 +200,12 @@ def check_heads(heads: object, config: NetworkConfig) -> tuple[Head, ...]:
 
 def _check_head(head: object, config: GPTConfig) -> Head:
     if not (isinstance(head, (tuple, list)) and len(head) == 2 and all(type(number) is int for number in head)):
-        raise ParameterError(f"A head to switch off must be a pair of whole numbers [layer, head], not {_shown(head)}.")
+        raise ParameterError(f"A head to switch off must be a pair of whole numbers [layer, head], not {shown(head)}.")
     layer, number = head
     if not 0 <= layer < config.n_layer:
-        raise ParameterError(f"There is no layer {_shown(layer)}. Valid layers: {_numbered(config.n_layer)}.")
+        raise ParameterError(f"There is no layer {shown(layer)}. Valid layers: {_numbered(config.n_layer)}.")
     if not 0 <= number < config.n_head:
-        raise ParameterError(f"There is no head {_shown(number)} in layer {layer}. Valid heads: {_numbered(config.n_head)}.")
+        raise ParameterError(f"There is no head {shown(number)} in layer {layer}. Valid heads: {_numbered(config.n_head)}.")
     return layer, number
 
 

@@ -2,7 +2,8 @@
 
 Tiny Shakespeare (A. Karpathy, char-rnn) is downloaded once into the user's cache and checked against its sha256; the environment
 variable SOLILOQUY_CORPUS can name a copy to use instead. As in the lecture, the first nine tenths are the training text and the last
-tenth is the validation text: 1,003,854 and 111,540 characters, 65 different ones.
+tenth is the validation text: 1,003,854 and 111,540 characters, 65 different ones. Any other text is brought to the normal form in which
+prompts are read (`model.tokenizer`).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from torch import Tensor
 from model.errors import CorpusError
 from model.files import cache_dir, write_atomically
 from model.limits import MAX_CORPUS_BYTES, MAX_VOCAB_SIZE
+from model.tokenizer import normal_form
 
 TINY_SHAKESPEARE_URL = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
 TINY_SHAKESPEARE_SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
@@ -42,7 +44,7 @@ class Corpus:
 
     @property
     def sha256(self) -> str:
-        return hashlib.sha256(self.text.encode()).hexdigest()
+        return _sha256(self.text.encode())
 
     @property
     def alphabet(self) -> list[str]:
@@ -50,36 +52,45 @@ class Corpus:
         return sorted(set().union(*(self.text[i : i + PIECE_CHARS] for i in range(0, len(self.text), PIECE_CHARS))))
 
 
-def load_corpus(path: str | Path | None = None) -> Corpus:
+def load_corpus(path: str | Path | None = None, sha256: str | None = None) -> Corpus:
     """Reads a corpus from a UTF-8 text file; without a path, Tiny Shakespeare.
+
+    Args:
+        sha256: of the text that a model was trained on. That may have been before texts were brought to the normal form: a file whose
+            text has this hash is taken as it is.
 
     Raises:
         CorpusError: the file is missing, empty, too large, not text, or not the expected Tiny Shakespeare.
     """
     if path is not None:
-        return read_corpus(Path(path).stem, _read(Path(path)), str(path))
+        return read_corpus(Path(path).stem, read_raw(Path(path), "corpus"), str(path), sha256)
     given = os.environ.get("SOLILOQUY_CORPUS")
     cached = Path(given) if given else cache_dir() / "tinyshakespeare.txt"
-    if not given and not cached.exists():
+    if not given and not os.path.exists(cached):
         _fetch(cached)
-    raw = _read(cached)
+    raw = read_raw(cached, "corpus")
     remedy = "Point SOLILOQUY_CORPUS at the right file, or unset it." if given else "Delete the file; it will be downloaded again."
     _check_sha256(raw, str(cached), remedy)
     return Corpus(TINY_SHAKESPEARE, _decode(raw, str(cached)))
 
 
-def read_corpus(name: str, raw: bytes, source: str) -> Corpus:
-    """Decodes a corpus from the bytes of a UTF-8 text and checks it.
+def read_corpus(name: str, raw: bytes, source: str, sha256: str | None = None) -> Corpus:
+    """Decodes a corpus from the bytes of a UTF-8 text, brings it to the normal form and checks it.
 
     Args:
         source: name of the text in error messages.
+        sha256: as in `load_corpus`.
 
     Raises:
         CorpusError: the text is empty, too large, not text, a single character repeated, or has more different characters than a
             vocabulary can have.
     """
     check_size(len(raw), source)
-    corpus = Corpus(name, _decode(raw, source))
+    text = _decode(raw, source)
+    corpus = Corpus(name, text if sha256 == _sha256(text.encode()) else normal_form(text))
+    if not corpus.text:
+        raise CorpusError(f"{source} is empty.")
+    check_size(len(corpus.text.encode()), source)  # a few characters become several
     alphabet = corpus.alphabet
     if "\0" in alphabet:
         raise CorpusError(f"{source} has NUL bytes, so it is not UTF-8 text. Save it as UTF-8 text and try again.")
@@ -103,10 +114,14 @@ def check_size(n_bytes: int, source: str) -> None:
 
 
 def _check_sha256(raw: bytes, source: str, remedy: str) -> None:
-    found = hashlib.sha256(raw).hexdigest()
+    found = _sha256(raw)
     if found != TINY_SHAKESPEARE_SHA256:
         wanted = TINY_SHAKESPEARE_SHA256
         raise CorpusError(f"{source} is not Tiny Shakespeare: its sha256 is {found[:12]}... instead of {wanted[:12]}.... {remedy}")
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _fetch(target: Path) -> None:
@@ -123,22 +138,30 @@ def _fetch(target: Path) -> None:
     write_atomically(target, raw)
 
 
-def _read(path: Path) -> bytes:
+def read_raw(path: Path, what: str) -> bytes:
+    """The bytes of a file to learn from.
+
+    Args:
+        what: what the file is, in error messages.
+
+    Raises:
+        CorpusError: the file cannot be read, or is too large.
+    """
     try:
         check_size(path.stat().st_size, str(path))
-        return path.read_bytes()
+        with path.open("rb") as file:
+            raw = file.read(MAX_CORPUS_BYTES + 1)  # the size of a pipe or a device is not known
     except OSError as error:
-        raise CorpusError(f"The corpus {path} cannot be read: {error.strerror}.") from error
+        raise CorpusError(f"The {what} {path} cannot be read: {error.strerror}.") from error
+    check_size(len(raw), str(path))
+    return raw
 
 
 def _decode(raw: bytes, source: str) -> str:
     try:
-        text = raw.decode("utf-8-sig").replace("\r\n", "\n")
+        return raw.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         raise CorpusError(f"{source} is not UTF-8 text (byte {error.start:,}). Save it as UTF-8 and try again.") from None
-    if not text:
-        raise CorpusError(f"{source} is empty.")
-    return text
 
 
 def split(ids: Tensor, block_size: int) -> tuple[Tensor, Tensor]:

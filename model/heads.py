@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from model.config import NO_HEADS, GPTConfig, Head
-from model.errors import ParameterError
+from model.errors import CheckpointError, ParameterError
 from model.evaluation import mean_loss
-from model.files import write_atomically
+from model.files import parse_json, read_file, write_atomically
 from model.head_measures import Description, Measured, describe, measure, rounded
 from model.network import Capture
 from model.weights import HEADS_FILE, Weights
@@ -97,9 +97,10 @@ def measure_text(weights: Weights, ids: Tensor) -> Measured:
 def _read_losses(path: Path, about: dict[str, Any]) -> dict[str, float]:
     """Losses from an interrupted measurement, if its `about` is equal."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return dict(content["losses"]) if content["about"] == about else {}
-    except (OSError, ValueError, KeyError, TypeError):
+        content = parse_json(read_file(path))
+        losses = content["losses"] if content["about"] == about else {}
+        return losses if all(type(loss) is float for loss in losses.values()) else {}
+    except (CheckpointError, AttributeError, ValueError, KeyError, TypeError):
         return {}
 
 

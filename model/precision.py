@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from model.errors import CheckpointError
-from model.files import cache_dir, write_atomically
+from model.files import cache_dir, parse_json, read_file, write_atomically
 from model.machine import MAX_THREADS, free_bytes, machine_name, thread_counts
 from model.network import Network
 
@@ -200,7 +200,7 @@ def _measure_writing(model: Network, rows: int = 32, chars: int = 4) -> torch.dt
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        content = parse_json(read_file(path))
+    except (CheckpointError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}

@@ -1,7 +1,8 @@
-"""The tokenizer: characters <-> ids, and replacements for characters that are not in the vocabulary.
+"""The tokenizer: characters <-> ids, the normal form of texts, and replacements for characters that are not in the vocabulary.
 
-One character is one token and one Unicode code point, as in the lecture. A prompt typed on a phone or pasted from a book contains curly
-quotes, dashes and accents; `normalise` replaces them with characters of the vocabulary and reports those that it has to leave out.
+One character is one token and one Unicode code point, as in the lecture. Corpora and prompts go through one `normal_form`, so that what a
+model learned can be typed. A prompt typed on a phone or pasted from a book also contains curly quotes, dashes and accents;
+`CharTokenizer.normalise` replaces them with characters of the vocabulary and reports those that it has to leave out.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ _PLAIN: dict[str, tuple[str, ...]] = {
     **dict.fromkeys("—―", ("--", "-")),
     "…": ("...",),
     "\t": ("    ", " "),
-    **dict.fromkeys("\r\v\f\u0085\u2028\u2029", ("\n", " ")),
+    "\n": ("\r", " "),  # "\r" is the newline in models of texts that were not brought to the normal form
     **dict.fromkeys("\u00a0\u2007\u202f", (" ",)),
-    **dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff\u00ad", ("",)),
+    **dict.fromkeys("\u200b\u200c\u200d\u2060\u00ad", ("",)),
     "Æ": ("AE",),
     "æ": ("ae",),
     "Œ": ("OE",),
@@ -32,8 +33,26 @@ _PLAIN: dict[str, tuple[str, ...]] = {
     "ø": ("o",),
 }
 
-# A character with the accents (or Hangul parts) that follow it: at most eight, because the time to compose them grows with the square.
-_CLUSTER = re.compile(r".[\u0300-\u036f\u1160-\u11ff]{0,8}", re.S)
+_CONTROLS = {"\n": "newline", "\r": "carriage return", "\t": "tab"}  # which Unicode leaves without a name
+
+_NEWLINE = re.compile("\r\n|[\n\r\v\f\u0085\u2028\u2029]")  # Unicode's newline functions (The Unicode Standard, section 5.8)
+
+# Marks that follow a letter, such as accents. Bringing them in order takes time that grows with the square of their number, so no more than
+# 30 in a row are kept: far more than any language needs (Unicode Standard Annex 15, Stream-Safe Text Format).
+_MARKS = "".join(char for char in map(chr, range(0x300, 0x20000)) if unicodedata.combining(char))
+_SURPLUS_MARKS = re.compile(f"(?<=[{_MARKS}]{{30}})[{_MARKS}]+")
+
+
+def normal_form(text: str) -> str:
+    """A text with its letters composed (Unicode's NFC), a newline for every line ending, and without byte order marks."""
+    return "\n".join(map(_composed, _NEWLINE.split(text.replace("\ufeff", ""))))
+
+
+def _composed(line: str) -> str:
+    """A line in NFC, without surplus marks. Composing may bring marks together that were apart."""
+    if line.isascii():
+        return line
+    return _SURPLUS_MARKS.sub("", unicodedata.normalize("NFC", _SURPLUS_MARKS.sub("", line)))
 
 
 class CharTokenizer:
@@ -75,34 +94,42 @@ class CharTokenizer:
         return "".join(self.vocabulary[i] for i in ids)
 
     def normalise(self, text: str) -> tuple[str, list[str]]:
-        """Replaces typographic characters with characters of the vocabulary.
+        """Brings a text to its normal form and replaces typographic characters with characters of the vocabulary.
 
         Returns:
             the text in the vocabulary, and the characters that were left out, each once, in order of appearance.
         """
         kept, left_out = [], {}
-        for cluster in _CLUSTER.findall(text.replace("\r\n", "\n")):
-            known = all(char in self._ids for char in cluster)
-            for char in cluster if known else unicodedata.normalize("NFC", cluster):
-                plain = self._plain(char)
-                if plain is None:
-                    left_out[char] = True
-                else:
-                    kept.append(plain)
-        return "".join(kept), list(left_out)
+        for char in self._spelled(text):
+            plain = self._plain(char)
+            if plain is None:
+                left_out[char] = True
+            else:
+                kept.append(plain)
+        return self._spelled("".join(kept)), list(left_out)
+
+    def _spelled(self, text: str) -> str:
+        """The normal form of a text; the text as it is, if the vocabulary has it and not its normal form. That is so in models of texts
+        that were not brought to the normal form."""
+        normal = normal_form(text)
+        return text if self._has(text) and not self._has(normal) else normal
 
     def _plain(self, char: str) -> str | None:
         """The replacement for a character in the vocabulary; None if there is none."""
         if char in self._ids:
             return char
+        decomposed = unicodedata.normalize("NFD", char)
         without_accents = "".join(c for c in unicodedata.normalize("NFKD", char) if not unicodedata.combining(c))
-        candidates = (*_PLAIN.get(char, ()), without_accents)
-        for candidate in candidates:
-            if all(c in self._ids for c in candidate):
-                return candidate
-        return None
+        candidates = (decomposed, *_PLAIN.get(char, ()), without_accents)
+        return next((candidate for candidate in candidates if self._has(candidate)), None)
+
+    def _has(self, text: str) -> bool:
+        """Whether the vocabulary has all characters of a text."""
+        return self._ids.keys() >= set(text)
 
 
 def name(char: str) -> str:
-    """A readable name of a character: the character in quotes, or its Unicode name if it is not printable."""
-    return f"‘{char}’" if char.isprintable() and not char.isspace() else unicodedata.name(char, f"U+{ord(char):04X}").lower()
+    """A readable name of a character: the character in quotes, or its Unicode name if it cannot be printed by itself."""
+    if char.isprintable() and not char.isspace() and not unicodedata.combining(char):
+        return f"‘{char}’"
+    return _CONTROLS.get(char) or unicodedata.name(char, f"U+{ord(char):04X}").lower()

@@ -12,6 +12,7 @@ import hashlib
 import json
 import logging
 import math
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -25,8 +26,8 @@ import torch
 from torch import Tensor
 
 from model.config import GPTConfig, NetworkConfig
-from model.errors import CheckpointError, ParameterError
-from model.files import write_atomically
+from model.errors import CheckpointError
+from model.files import SNIFFED_BYTES, check_is_file, parse_json, read_file, what_instead, write_atomically
 from model.network import Network
 from model.network.kinds import GPT_KIND, KINDS, kind_of, make_network
 from model.tokenizer import CharTokenizer
@@ -43,6 +44,7 @@ CONFIG_FILE = "config.json"
 HEADS_FILE = "heads.json"
 KEY_DIGITS = 8
 PIECE_BYTES = 2**20
+WRAPPERS = {"_orig_mod", "module"}  # parts of names, where torch.compile or DistributedDataParallel was around a network that was saved
 DTYPES_ON_DISK = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
@@ -96,10 +98,11 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Reads the tensors and metadata of a safetensors file.
+    """Reads the tensors and metadata of a safetensors file. Metadata are JSON values, as `save_tensors` writes them; what is not JSON is
+    the text itself, as other programs write it.
 
     Raises:
-        CheckpointError: the file is missing, truncated, or not safetensors.
+        CheckpointError: the file is missing, truncated, or not safetensors; says what it is instead, if that can be seen.
     """
     return _open_tensors(path, lambda file: ({key: file.get_tensor(key) for key in file.keys()}, _metadata(file)))  # noqa: SIM118
 
@@ -114,17 +117,41 @@ def load_tensors_metadata(path: Path) -> dict[str, Any]:
 
 
 def _open_tensors(path: Path, read: Callable[[Any], Result]) -> Result:
+    check_is_file(path)
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             return read(file)
     except FileNotFoundError:
         raise CheckpointError(f"{path} is missing.") from None
     except (OSError, ValueError, RecursionError, safetensors.SafetensorError) as error:
-        raise CheckpointError(f"{path} is damaged or not a safetensors file ({error}).") from error
+        words = what_instead(_beginning(path)) or str(error)
+        raise CheckpointError(f"{path} is damaged or not a safetensors file: {words}.") from error
+
+
+def _beginning(path: Path) -> bytes:
+    """The first bytes of a file; those of an unknown one, if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(SNIFFED_BYTES)
+    except OSError:
+        return b"?"
 
 
 def _metadata(file: Any) -> dict[str, Any]:
-    return {key: json.loads(text) for key, text in (file.metadata() or {}).items() if key != "format"}
+    return {key: _metadata_value(text) for key, text in (file.metadata() or {}).items() if key != "format"}
+
+
+def _metadata_value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def without_wrappers(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors under the names that a network gives them, also where another module was around it when it was saved."""
+    named = {".".join(part for part in name.split(".") if part not in WRAPPERS): tensor for name, tensor in tensors.items()}
+    return named if len(named) == len(tensors) else tensors  # both with and without a wrapper: which are meant?
 
 
 def check_tensors(path: Path, tensors: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
@@ -165,14 +192,14 @@ def read_config(folder: Path) -> tuple[NetworkConfig, CharTokenizer, dict[str, A
     """
     path = folder / CONFIG_FILE
     try:
-        content = json.loads(read_file(path))
+        content = parse_json(read_file(path))
         kind = content.get("kind", GPT_KIND)
         if not isinstance(kind, str) or kind not in KINDS:
             raise ValueError(f"unknown kind of network {str(kind)[:40]!r}; this version supports {', '.join(KINDS)}")
         config, tokenizer = KINDS[kind].config(**content["network"]), CharTokenizer(content["vocabulary"])
         "".join(tokenizer.vocabulary).encode()  # half a surrogate pair is no character, and cannot be sent to a page
         about = dict(content["about"])
-    except (AttributeError, KeyError, TypeError, ValueError, RecursionError, ParameterError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path} is not a valid config.json ({_reason(error)}).") from error
     if config.vocab_size != len(tokenizer):
         raise CheckpointError(f"{path}: vocab_size is {config.vocab_size}, but the vocabulary has {len(tokenizer)} characters.")
@@ -199,11 +226,12 @@ def load_weights(folder: str | Path, device: torch.device | str = "cpu") -> Weig
         CheckpointError: says which file is wrong, how, and what to do.
     """
     folder = Path(folder)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise CheckpointError(f"There is no folder {folder}. Use one with model.safetensors and config.json, such as weights/shakespeare.")
     config, tokenizer, about = read_config(folder)
     path = weights_path(folder)
     tensors, metadata = load_tensors(path)
+    tensors = without_wrappers(tensors)
     sha256 = hash_file(path)
     if path.name == BEST_FILE:
         about = about | {"best": metadata}
@@ -221,8 +249,8 @@ def weights_path(folder: Path) -> Path:
     Raises:
         CheckpointError: the folder has none.
     """
-    path = next((folder / name for name in WEIGHTS_FILES if (folder / name).exists()), None)
-    if path and not path.is_file():
+    path = next((folder / name for name in WEIGHTS_FILES if os.path.exists(folder / name)), None)
+    if path and not os.path.isfile(path):
         raise CheckpointError(f"{path} is not a file. Restore it, or train and export again.")
     if path is None:
         raise CheckpointError(f"{folder} has no {' or '.join(WEIGHTS_FILES)}. Restore it, or train and export again.")
@@ -245,20 +273,6 @@ def hash_file(path: Path) -> str:
     return digest.hexdigest()
 
 
-def read_file(path: Path) -> bytes:
-    """The content of a regular file; a pipe would be waited for.
-
-    Raises:
-        CheckpointError: the file is missing, or is something else, or cannot be read.
-    """
-    try:
-        if path.exists() and not path.is_file():
-            raise CheckpointError(f"{path} is not a file.")
-        return path.read_bytes()
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be read: {error.strerror}.") from error
-
-
 @contextlib.contextmanager
 def snapshot(folder: Path) -> Iterator[Path]:
     """A temporary copy of a weights folder, unaffected by a training run that writes to the folder meanwhile.
@@ -269,7 +283,7 @@ def snapshot(folder: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as name:
         for file in (CONFIG_FILE, HEADS_FILE, *WEIGHTS_FILES):
             try:
-                if (folder / file).is_file():
+                if os.path.isfile(folder / file):
                     shutil.copyfile(folder / file, Path(name) / file)
             except OSError as error:
                 raise CheckpointError(f"{folder / file} could not be read ({error.strerror}).") from error
@@ -284,12 +298,12 @@ def read_heads(folder: Path, sha256: str, config: NetworkConfig) -> dict[str, An
         sha256: hash of the weights on which the table must have been measured.
     """
     path = folder / HEADS_FILE
-    if not path.is_file():
+    if not os.path.isfile(path):
         return None
     try:
-        table = json.loads(path.read_text(encoding="utf-8"))
+        table = parse_json(read_file(path))
         _check_heads_table(table, sha256, config)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (CheckpointError, ValueError, KeyError, TypeError) as error:
         log.warning("%s is ignored: %s. Measure again with: python -m model heads --weights %s", path, _reason(error), folder)
         return None
     return table

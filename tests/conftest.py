@@ -6,6 +6,7 @@ import os
 import shutil
 import string
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from model.config import GPTConfig
 from model.network.gpt import GPT
 from model.tokenizer import CharTokenizer
 from model.weights import Weights, load_weights
+from tests.support.rights import ordinary_user
 from tests.support.viewing import app_with_log
 
 ROOT = Path(__file__).parent.parent
@@ -146,6 +148,13 @@ def mounted_disk(folder: Path, size: str) -> Iterator[Path]:
         pytest.skip(f"no small disk can be mounted here: {mounted.stderr.strip()}")
     yield folder
     subprocess.run(["umount", "--lazy", folder], check=True)  # a process that wrote there may still be exiting
+
+
+@pytest.fixture
+def without_rights() -> Iterator[Path]:
+    """An empty folder of a user whom rights bind, who runs the test."""
+    with tempfile.TemporaryDirectory() as name, ordinary_user(Path(name)):
+        yield Path(name)
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from model.limits import MAX_PROMPT_CHARS
 from model.weights import SHIPPED_WEIGHTS, load_weights
 from tests.support.client import host_and_port
 from tests.support.server import ROOT, free_port, health, wait_until_healthy
-from tests.support.viewing import PATIENCE_S
+from tests.support.viewing import PATIENCE_S, app_with_log, write
 from ui.first_screen import PATH, first_screen, write_first_screen
 from ui.web.client_log import CLIENT_LINES
 
@@ -137,6 +137,20 @@ def test_damaged_weights_are_named(tmp_path: Path, refusal: Callable[..., str]) 
     message = refusal("--port", port, "--weights", str(broken))
     assert str(file) in message
     assert "damaged" in message
+
+
+def test_without_a_folder_of_runs_the_app_starts_and_says_why(tmp_path: Path) -> None:
+    runs = tmp_path / "runs.txt"
+    runs.write_text("not a folder")
+    why = "The folder of training runs cannot be read (Not a directory). Start the app with another one (--runs)."
+    with app_with_log(tmp_path / "stderr", "--runs", str(runs)) as url:
+        with urllib.request.urlopen(f"{url}/train/runs") as response:
+            told = json.load(response)
+        assert (told["runs"], told["trouble"]) == ([], why)
+        assert write(url, prompt="ROMEO:", length=5)
+    said = (tmp_path / "stderr").read_text()
+    assert f"{runs}: {why}\n" in said
+    assert "Traceback" not in said
 
 
 def test_the_first_screen_is_what_the_shipped_weights_write() -> None:

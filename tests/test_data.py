@@ -17,7 +17,7 @@ from torch.testing import assert_close
 from model import data
 from model.data import TINY_SHAKESPEARE_ALPHABET, TINY_SHAKESPEARE_SHA256, Batches, Corpus, load_corpus, split
 from model.errors import CorpusError, SoliloquyError
-from model.tokenizer import CharTokenizer
+from model.tokenizer import CharTokenizer, normal_form
 from tests.conftest import VOCABULARY
 
 NOBODY_LISTENS = "http://127.0.0.1:9/"
@@ -94,6 +94,51 @@ def test_a_text_file_is_a_corpus_named_after_it(tmp_path: Path) -> None:
     assert corpus.sha256 == hashlib.sha256("one\ntwö\n".encode()).hexdigest()
 
 
+DECOMPOSED = "The gru\u0308\u00dfe cafe\u0301 nai\u0308ve fac\u0327ade\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "typed", "learned"),
+    [
+        (DECOMPOSED, "gr\u00fc\u00dfe caf\u00e9 na\u00efve fa\u00e7ade", "gr\u00fc\u00dfe caf\u00e9 na\u00efve fa\u00e7ade"),
+        ("alpha beta\rdelta epsilon\r\rzeta eta\r", "alpha\r\nbeta", "alpha\nbeta"),
+        ("one\u2028two\u2029three\u0085four\vfive\fsix\n", "one\ntwo", "one\ntwo"),
+        ("\ufeffone\r\n\ufefftwo\r\n", "\ufeffone\ntwo", "one\ntwo"),
+    ],
+)
+def test_what_a_corpus_teaches_can_be_typed(tmp_path: Path, text: str, typed: str, learned: str) -> None:
+    corpus = load_corpus(write(tmp_path / "text.txt", text.encode()))
+    assert CharTokenizer.from_text(corpus.text).normalise(typed) == (learned, [])
+    kept = write(tmp_path / "corpus.txt", corpus.text.encode())  # as a run keeps it
+    assert load_corpus(kept).sha256 == corpus.sha256
+
+
+def test_a_text_that_was_learned_before_there_was_a_normal_form_is_known_by_its_hash(tmp_path: Path) -> None:
+    path = write(tmp_path / "text.txt", f"\ufeff{DECOMPOSED}\rnew\r\n".encode())
+    before = f"{DECOMPOSED}\rnew\n"
+    assert load_corpus(path, hashlib.sha256(before.encode()).hexdigest()).text == before
+    assert load_corpus(path, "0" * 64) == load_corpus(path) != Corpus("text", before)
+
+
+def test_a_text_whose_normal_form_is_too_large_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "large.txt", "\u0958".encode() * (data.MAX_CORPUS_BYTES // 3))  # the letter becomes two of three bytes
+    with pytest.raises(CorpusError, match="larger than 32 MiB"):
+        load_corpus(path)
+
+
+def test_a_file_without_an_end_is_too_large() -> None:
+    if not Path("/dev/zero").is_char_device():
+        pytest.skip("this system has no /dev/zero")
+    with pytest.raises(CorpusError, match="larger than 32 MiB"):
+        load_corpus("/dev/zero")
+
+
+def test_shakespeare_is_in_the_normal_form_already(corpus_path: Path) -> None:
+    """So the hash that it is checked against, and the models that were trained on it, are what they were."""
+    text = corpus_path.read_text(encoding="utf-8")
+    assert normal_form(text) == text
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match=r"nowhere\.txt cannot be read: No such file"):
         load_corpus(tmp_path / "nowhere.txt")
@@ -109,7 +154,7 @@ def test_text_that_is_not_utf8_is_refused_with_its_place(tmp_path: Path) -> None
         load_corpus(write(tmp_path / "latin.txt", "caf\u00e9 noir".encode("latin-1")))
 
 
-@pytest.mark.parametrize("content", [b"", b"\xef\xbb\xbf"], ids=["nothing", "byte order mark"])
+@pytest.mark.parametrize("content", [b"", b"\xef\xbb\xbf", b"\xef\xbb\xbf" * 2], ids=["nothing", "byte order mark", "two marks"])
 def test_an_empty_file_is_refused(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(CorpusError, match=r"void\.txt is empty"):
         load_corpus(write(tmp_path / "void.txt", content))

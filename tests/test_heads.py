@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,12 @@ import torch
 from torch import Tensor
 
 from model.__main__ import main
+from model.data import Corpus
 from model.evaluation import mean_loss
 from model.head_measures import MEASURES, describe, measure
 from model.heads import heads_of, measure_heads, measure_text, n_steps
 from model.network.gpt import Capture
+from model.tokenizer import CharTokenizer
 from model.weights import SHIPPED_WEIGHTS, Weights, load_weights, save_weights
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -102,7 +106,7 @@ def test_an_interrupted_measurement_goes_on(folder: Path, ids: Tensor, monkeypat
 def test_what_is_left_of_another_measurement_is_not_used(folder: Path, ids: Tensor, left: str) -> None:
     weights = load_weights(folder)
     about = {"sha256": weights.sha256, "precision": "bfloat16", "characters": 100}
-    content = {"another": json.dumps({"about": about, "losses": {"all": 0.0, "0.0": 0.0}}), "damaged": "[{", "empty": "null"}[left]
+    content = {"another": json.dumps({"about": about, "losses": {"all": 0.0, "0.0": 0.0}}), "damaged": "[" * 100_000, "empty": "null"}[left]
     (folder / "heads.json.part").write_text(content)
     table = measure_heads(folder, weights, ids, {"precision": "float32"}, lambda: None)
     assert table["loss"] > 1
@@ -166,6 +170,78 @@ def test_the_commands_measure_heads_and_agree_with_each_other(
     weights = load_weights(folder)
     validation = torch.tensor(weights.tokenizer.encode(TEXT))[int(0.9 * len(TEXT)) - 1 :]
     assert loss_of(several) == pytest.approx(mean_loss(weights.model, validation, [(0, 0), (1, 1)]), abs=6e-5)
+
+
+TEXTS = {"corpus.txt": TEXT, "other.txt": TEXT.replace("light", "night")}
+
+
+@pytest.fixture
+def trained(tiny: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str | None], None]:
+    """Makes the folder `mine` of a model that was trained on one of TEXTS, on another, or does not say on which."""
+    monkeypatch.chdir(tmp_path)
+    for name, text in TEXTS.items():
+        Path(name).write_text(text)
+
+    def make(text: str | None) -> None:
+        about = {} if text is None else {"corpus": {"name": "Verona", "characters": len(text), "sha256": Corpus("", text).sha256}}
+        save_weights(Path("mine"), tiny.model, tiny.tokenizer, about)
+
+    return make
+
+
+def measured(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    """The exit status of both commands, and what they say."""
+    statuses = {main([command, "--weights", "mine", "--device", "cpu", *arguments]) for command in ("eval", "heads")}
+    assert len(statuses) == 1
+    captured = capsys.readouterr()
+    return statuses.pop(), "\n".join(line for line in (captured.out + captured.err).splitlines() if "loss without it" not in line)
+
+
+def test_a_model_is_measured_on_the_text_that_it_was_trained_on(
+    trained: Callable[[str | None], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained(TEXT)
+    status, said = measured(capsys, "--corpus", "corpus.txt")
+    assert (status, said.count("characters of corpus (float32"), "not of" in said) == (0, 2, False)
+    status, said = measured(capsys)
+    assert (status, said.count("mine was trained on another text than Tiny Shakespeare: Verona. Name its file with --corpus.")) == (2, 2)
+    shutil.copy("corpus.txt", "mine/corpus.txt")  # as in the folder of a run
+    status, said = measured(capsys)
+    assert (status, said.count("characters of Verona (float32")) == (0, 2)
+    assert json.loads(Path("mine/heads.json").read_text())["corpus"] == "Verona"
+    shutil.copy("other.txt", "mine/corpus.txt")
+    assert measured(capsys)[0] == 2
+
+
+def test_a_model_that_is_measured_on_another_text_says_so(
+    trained: Callable[[str | None], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained(TEXT)
+    status, said = measured(capsys, "--corpus", "other.txt")
+    assert (status, said.count("characters of other, not of the text that it was trained on (Verona) (float32")) == (0, 2)
+
+
+def test_a_model_that_does_not_name_its_text_is_asked_about(
+    trained: Callable[[str | None], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained(None)
+    status, said = measured(capsys)
+    assert (status, said.count("config.json does not name the text that the model was trained on. Name one with --corpus.")) == (2, 2)
+    status, said = measured(capsys, "--corpus", "corpus.txt")
+    assert (status, said.count("characters of corpus, which may not be the text that it was trained on (float32")) == (0, 2)
+
+
+def test_a_model_of_a_text_that_was_not_in_the_normal_form_is_measured_on_it(
+    make_model: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = "cafe\u0301\rand\r" * 50
+    tokenizer = CharTokenizer.from_text(text)
+    about = {"corpus": {"name": "old", "characters": len(text), "sha256": Corpus("", text).sha256}}
+    save_weights(Path("mine"), make_model(vocab_size=len(tokenizer)), tokenizer, about)
+    Path("mine/corpus.txt").write_bytes(text.encode())
+    status, said = measured(capsys)
+    assert (status, said.count("characters of old (float32")) == (0, 2)
 
 
 def loss_of(printed: str) -> float:

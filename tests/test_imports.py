@@ -20,7 +20,7 @@ LAYERS = {
     "lecture": 1,
     "tokenizer": 2,
     "sampling": 2,
-    "data": 2,
+    "data": 3,
     "network": 3,
     "decode": 4,
     "evaluation": 4,

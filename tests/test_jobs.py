@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,10 +16,12 @@ from typing import Any
 
 import pytest
 
+from model.__main__ import main
+from model.catalogue import Catalogue
 from model.data import Corpus
-from model.errors import CorpusError, ParameterError, TrainingError
+from model.errors import CheckpointError, CorpusError, ParameterError, TrainingError
 from model.training import jobs as jobs_module
-from model.training import run as run_module
+from model.training import record as record_module
 from model.training.curve import MAX_COLUMNS, Curve
 from model.training.estimate import Pace, training_bytes
 from model.training.job import DIED, FAILED, FINISHED, RUNNING, STOPPED, STOPPING, Job
@@ -30,6 +33,7 @@ from tests.support.killing import SETTINGS, metrics_of, start_training, syntheti
 from tests.support.viewing import PATIENCE_S
 
 CORPUS = Corpus("synthetic", synthetic_text())
+NOWHERE = Path("no-such-folder")
 LONG = {"steps": 100_000, "eval_interval": 10}
 
 
@@ -266,7 +270,7 @@ def test_a_run_of_the_terminal_is_watched_named_and_stopped(jobs: Jobs, tmp_path
         jobs.stop(job)
         trainer.communicate(timeout=PATIENCE_S)
         assert job.state() == STOPPED
-        with pytest.raises(TrainingError, match="Resume it there"):
+        with pytest.raises(TrainingError, match="Resume it in a terminal, with --corpus"):
             jobs.resume(job)
     finally:
         trainer.kill()
@@ -362,8 +366,8 @@ def test_asking_again_reads_no_file_that_has_not_changed(jobs: Jobs, monkeypatch
     job = start(jobs, steps=5, eval_interval=5)
     wait_for(lambda: job.state() == FINISHED)
     read: list[Path] = []
-    read_json = run_module.read_json
-    monkeypatch.setattr(run_module, "read_json", lambda path: read.append(path) or read_json(path))
+    read_file = record_module.read_file
+    monkeypatch.setattr(record_module, "read_file", lambda path: read.append(path) or read_file(path))
     before = job.about()
     read.clear()
     assert job.about() == before
@@ -399,6 +403,65 @@ def test_a_cut_line_waits_until_it_is_whole(tmp_path: Path) -> None:
     run.metrics_path.write_text(whole * 2)
     curve.read()
     assert curve.since(1)["steps"] == {"step": [1], "loss": [2.5], "elapsed_s": [0.1], "learning_rate": [0.1], "grad_norm": [1.0]}
+
+
+def test_a_run_that_belongs_to_somebody_else_is_listed_and_holds_up_no_other(without_rights: Path) -> None:
+    runs = without_rights / "runs"
+    for name in ("closed", "open"):
+        (runs / name).mkdir(parents=True)
+        (runs / name / "job.json").write_text("{}")
+    (runs / "open" / "job.json").chmod(0)
+    (runs / "closed").chmod(0)
+    jobs = Jobs(runs)
+    why = {job.id: job.about()["why"] for job in jobs.all()}
+    assert why == {
+        "closed": "The folder closed cannot be read. Its owner can change its rights.",
+        "open": "job.json cannot be read: Permission denied.",
+    }
+    assert jobs.running() is None
+    assert Catalogue(NOWHERE, runs).entries() == []
+    for job in jobs.all():
+        with pytest.raises(CheckpointError):
+            jobs.resume(job)
+
+
+@pytest.mark.parametrize("kind", ["file", "closed", "below a file"])
+def test_a_folder_of_runs_that_is_none_is_said(without_rights: Path, kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    runs = without_rights / "runs"
+    if kind == "closed":
+        runs.mkdir()
+        runs.chmod(0)
+    else:
+        runs.write_text("not a folder")
+    if kind == "below a file":
+        runs = runs / "below"
+    jobs = Jobs(runs)
+    why = "Permission denied" if kind == "closed" else "Not a directory"
+    trouble = f"The folder of training runs cannot be read ({why}). Start the app with another one (--runs)."
+    assert (jobs.all(), jobs.find("x"), jobs.trouble()) == ([], None, trouble)
+    with pytest.raises(TrainingError, match=re.escape(trouble)):
+        start(jobs)
+    text = without_rights / "text.txt"
+    text.write_text(CORPUS.text)
+    assert main(["train", "--preset", "tiny", "--corpus", str(text), "--runs", str(runs), "--run", "x"]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {runs / 'x'} cannot be written to: {why}")
+    assert main(["train", "--resume", "--runs", str(runs), "--run", "x"]) == 2
+    assert capsys.readouterr().err.startswith("error: There is no run")
+
+
+def test_a_run_that_is_being_trained_is_not_deleted_even_if_its_record_is_damaged(jobs: Jobs) -> None:
+    job = start(jobs, **LONG)
+    wait_for(lambda: lines(job) > 5)
+    process, record = job.process(), job.folder / "process.json"
+    assert process
+    record.write_text("{")
+    assert job.process() is None
+    with pytest.raises(TrainingError, match="is being trained"):
+        jobs.delete(job)
+    process.signal(signal.SIGKILL)
+    wait_for(lambda: not process.alive)
+    jobs.delete(job)
+    assert jobs.all() == []
 
 
 def test_the_estimate_of_memory_grows_with_what_is_asked_for() -> None:

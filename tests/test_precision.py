@@ -175,8 +175,8 @@ def test_other_networks_and_other_numbers_of_threads_are_measured_anew(
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"{", b"[]", b"7", b"\xff\xfe", b'{"other machine": {"dtype": "float32"}}'],
-    ids=["empty", "cut off", "a list", "a number", "not UTF-8", "of another machine"],
+    [b"", b"{", b"[]", b"7", b"\xff\xfe", b"[" * 100_000, b'{"other machine": {"dtype": "float32"}}'],
+    ids=["empty", "cut off", "a list", "a number", "not UTF-8", "nested", "of another machine"],
 )
 def test_an_unreadable_memory_is_measured_and_written_again(make_model: Callable[..., GPT], cache_home: Path, content: bytes) -> None:
     cache_home.mkdir(parents=True)

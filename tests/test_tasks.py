@@ -30,7 +30,7 @@ from model.training.tasks.pretrain import Pretrain
 from model.training.tasks.sft import FineTune
 from model.training.trainer import EvaluationStoppedError, Trainer
 from model.weights import WEIGHTS_FOLDER, Weights, load_weights, save_weights
-from tests.support.killing import kill_and_resume, metrics_of, synthetic_text
+from tests.support.killing import kill_and_resume, metrics_of, stop_and_paste, synthetic_text
 
 CPU = torch.device("cpu")
 WORDS = ["the", "king", "and", "of", "my", "lord", "is", "not", "what", "thou", "art", "shall"]
@@ -254,6 +254,14 @@ def test_changed_or_missing_pairs_are_said_when_a_run_is_resumed(tmp_path: Path,
         FineTune.resume(Run(tmp_path))
 
 
+def test_the_command_that_is_printed_to_resume_can_be_pasted(tmp_path: Path, parent: Weights) -> None:
+    (tmp_path / "pairs.jsonl").write_bytes(shouting())
+    save_weights(tmp_path / "my parent", parent.model, parent.tokenizer, {})
+    arguments = ("--task", "sft", "--from", "my parent", "--pairs", "pairs.jsonl", "--precision", "float32", "--batch-size", "4")
+    first, second = stop_and_paste(tmp_path, tmp_path / "elsewhere" / "obey", *arguments)
+    assert 0 < first < second
+
+
 @pytest.mark.slow
 def test_killed_at_random_moments_and_resumed_equals_uninterrupted(tmp_path: Path, parent: Weights) -> None:
     (tmp_path / "pairs.jsonl").write_bytes(shouting())
@@ -339,7 +347,7 @@ TINY_SFT = ("--steps", "4", "--eval-interval", "2", "--batch-size", "4", "--prec
 
 def test_the_command_line_fine_tunes_and_resumes(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", *SFT, "--run", "obey", *TINY_SFT]) == 0
-    assert "Export the weights with: python -m model export runs/obey weights/obey" in capsys.readouterr().out
+    assert capsys.readouterr().out.endswith(" -m model export runs/obey weights/obey\n")
     shutil.rmtree("parent")
     assert main(["train", "--run", "obey", "--resume"]) == 0
     assert "The run has already finished." in capsys.readouterr().out
@@ -370,6 +378,29 @@ def test_options_of_another_task_or_network_are_refused(
     assert main(["train", "--run", "wrong", *arguments]) == 2
     assert capsys.readouterr().err.startswith(f"error: {message}")
     assert not Path("runs/wrong").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((*SFT, "--pairs", "unknown.jsonl"), "unknown.jsonl, line 61: The model's vocabulary has no ‘é’."),
+        ((*SFT, "--from", "no-newline"), "no-newline does not know the newline"),
+        (("--preset", "tiny", "--corpus", "corpus.txt", "--block-size", "4096"), "needs at least"),
+    ],
+)
+def test_a_run_that_is_refused_leaves_no_folder_behind(
+    folder: Path, make_model: Callable[..., Any], capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], message: str
+) -> None:
+    Path("unknown.jsonl").write_bytes(shouting() + '{"request": "the", "answer": "é"}'.encode())
+    Path("corpus.txt").write_text(synthetic_text(5_000))
+    save_weights(Path("no-newline"), make_model(vocab_size=2), CharTokenizer("ab"), {})
+    assert main(["train", "--run", "wrong", *arguments]) == 2
+    assert message in capsys.readouterr().err
+    assert not Path("runs/wrong").exists()
+    earlier = Path("runs/earlier")  # made by the page, which keeps there what was asked for
+    earlier.mkdir()
+    assert main(["train", "--run", "earlier", *arguments]) == 2
+    assert message in json.loads((earlier / "process.json").read_text())["error"]
 
 
 def test_a_resumed_run_keeps_its_task_and_pairs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

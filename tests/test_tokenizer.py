@@ -1,4 +1,4 @@
-"""Characters <-> ids, and what happens to characters that the vocabulary lacks."""
+"""Characters <-> ids, the normal form of texts, and what happens to characters that the vocabulary lacks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from model.errors import UnknownCharacterError
-from model.tokenizer import CharTokenizer, name
+from model.tokenizer import CharTokenizer, name, normal_form
 from tests.conftest import VOCABULARY
 
 SHAKESPEARE = CharTokenizer(VOCABULARY)
@@ -63,6 +63,8 @@ def test_names_can_be_read_out() -> None:
     assert name("\u00a0") == "no-break space"
     assert name("\u200b") == "zero width space"
     assert name("\x07") == "u+0007"
+    assert name("\n") == "newline"
+    assert name("\u0301") == "combining acute accent"
 
 
 @pytest.mark.parametrize(
@@ -131,9 +133,8 @@ def test_a_normalised_text_can_always_be_encoded(text: str) -> None:
 @given(texts)
 def test_what_is_left_out_is_named_once_in_order_of_appearance(text: str) -> None:
     _, left_out = SHAKESPEARE.normalise(text)
-    composed = unicodedata.normalize("NFC", text)
     assert not set(left_out) & set(VOCABULARY)
-    assert left_out == sorted(set(left_out), key=composed.index)
+    assert left_out == sorted(set(left_out), key=normal_form(text).index)
 
 
 @given(st.text(VOCABULARY))
@@ -141,8 +142,63 @@ def test_a_text_in_shakespeares_vocabulary_is_unchanged(text: str) -> None:
     assert SHAKESPEARE.normalise(text) == (text, [])
 
 
-@given(st.text(characters.filter(lambda char: char != "\r"), max_size=40))
-@example("e\u0301")  # a corpus in decomposed Unicode, as macOS writes file names
-@example("\u212b \u0958")  # an angstrom sign, a Devanagari letter: characters that composing would take apart or replace
-def test_a_text_in_any_vocabulary_is_unchanged(text: str) -> None:
-    assert CharTokenizer.from_text(text).normalise(text) == (text, [])
+# The normal form
+
+
+@given(texts)
+@example("a" + "\u0301" * 100)
+@example("a" + "\u0344" * 40)  # a mark that becomes two
+@example("a" + "\u0316\u0301" * 40)  # marks in an order that is not the normal one
+@example("a" + "\u0301" * 20 + "\ufeff" + "\u0301" * 20)
+def test_the_normal_form_is_composed_has_newlines_alone_and_does_not_change_any_more(text: str) -> None:
+    normal = normal_form(text)
+    assert normal_form(normal) == normal
+    assert unicodedata.is_normalized("NFC", normal)
+    assert not set(normal) & set("\r\v\f\u0085\u2028\u2029\ufeff")
+
+
+def test_every_line_ending_is_one_newline() -> None:
+    for ending in ("\n", "\r\n", "\r", "\v", "\f", "\u0085", "\u2028", "\u2029"):
+        assert normal_form(f"one{ending}two{ending}{ending}three{ending}") == "one\ntwo\n\nthree\n"
+    assert normal_form("\ufeffone\ufeff") == "one"
+
+
+@given(texts)
+@example("cafe\u0301 q\u0303 \u1100\u1161 \u0627\u0654 \u304b\u3099 \u09c7\u09be \u212b \u0958")  # accents of many scripts
+@example("x\u0301 e\u0301 \u00e9")  # the accent is a character of its own too
+@example("one\rtwo\r\n")
+def test_what_was_learned_can_be_typed_in_any_form(text: str) -> None:
+    """A corpus goes through the normal form before it is learned."""
+    learned = normal_form(text)
+    tokenizer = CharTokenizer.from_text(learned)
+    for form in ("NFC", "NFD"):
+        typed = unicodedata.normalize(form, learned).replace("\n", "\r\n")
+        assert tokenizer.normalise(typed) == (learned, [])
+    assert tokenizer.normalise(text) == (learned, [])
+
+
+@given(texts)
+@example("ﬁ\u0301")
+def test_a_prompt_that_is_sent_again_stays_what_it_was(text: str) -> None:
+    tokenizer = CharTokenizer("\n abefiíé\u0301")
+    plain, _ = tokenizer.normalise(text)
+    assert tokenizer.normalise(plain) == (plain, [])
+
+
+@pytest.mark.parametrize(
+    ("alphabet", "written", "typed"),
+    [
+        ("ce\u0301", "ce\u0301", "c\u00e9"),  # a corpus in decomposed Unicode, as macOS writes file names
+        ("\rab", "a\rb", "a\nb"),  # a corpus with the line endings of an old Macintosh
+        (" \u212b\u0958", "\u212b \u0958", "\u212b \u0958"),  # characters that composing takes apart or replaces
+    ],
+)
+def test_models_of_texts_that_were_not_in_the_normal_form_are_still_read_and_typed(alphabet: str, written: str, typed: str) -> None:
+    tokenizer = CharTokenizer(alphabet)
+    assert tokenizer.normalise(written) == (written, [])  # so that "continue from here" goes on with the same text
+    assert tokenizer.normalise(typed) == (written, [])
+
+
+def test_marks_without_number_on_one_letter_are_not_brought_in_order() -> None:
+    """The time for that grows with the square of their number: for these it would be hours."""
+    assert len(normal_form("a" + "\u0316\u0301" * 5_000_000)) <= 31

@@ -32,7 +32,7 @@ from model.training.samples import SAMPLE_CHARS, SAMPLE_TEMPERATURE
 from model.training.tasks.pretrain import Pretrain
 from model.training.trainer import EvaluationStoppedError, Trainer
 from model.weights import load_tensors, load_weights, save_tensors
-from tests.support.killing import SETTINGS, metrics_of, start_training, synthetic_text, train_killing_at_random
+from tests.support.killing import SETTINGS, metrics_of, start_training, stop_and_paste, synthetic_text, train_killing_at_random
 
 CPU = torch.device("cpu")
 
@@ -152,6 +152,13 @@ def test_another_process_under_the_same_number_is_not_taken_for_it() -> None:
     assert not Process.find(child.pid).alive
 
 
+def test_a_process_of_another_user_is_not_stopped(without_rights: Path) -> None:
+    if Path("/proc/1").stat().st_uid == os.geteuid():
+        pytest.skip("the first process of this system is ours")
+    with pytest.raises(TrainingError, match="belongs to another user of this machine"):
+        Process.find(1).signal(signal.SIGCONT)
+
+
 def test_a_gentle_stop_writes_a_checkpoint_of_that_moment(tmp_path: Path) -> None:
     (tmp_path / "corpus.txt").write_text(synthetic_text())
     process = start_training(tmp_path, "stopped", *SETTINGS, "--steps", "100000")
@@ -163,9 +170,17 @@ def test_a_gentle_stop_writes_a_checkpoint_of_that_moment(tmp_path: Path) -> Non
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130
     last = Run(tmp_path / "runs" / "stopped").metrics()[-1]["step"]
-    assert f"Stopped after step {last:,}. Resume with: python -m model train --run stopped --resume --corpus corpus.txt" in output
-    _, metadata, _ = Run(tmp_path / "runs" / "stopped").load()
+    assert f"Stopped after step {last:,}. Resume with: " in output
+    assert output.endswith(" -m model train --run stopped --resume --corpus corpus.txt\n")
+    _, metadata = Run(tmp_path / "runs" / "stopped").load()
     assert metadata["step"] == last
+
+
+def test_the_command_that_is_printed_to_resume_can_be_pasted(tmp_path: Path) -> None:
+    (tmp_path / "my text's.txt").write_text(synthetic_text())
+    arguments = ("--corpus", "my text's.txt", "--preset", "tiny", "--precision", "float32", "--device", "cpu")
+    first, second = stop_and_paste(tmp_path, Path("my runs") / "first", *arguments)
+    assert 0 < first < second
 
 
 def test_a_damaged_checkpoint_falls_back_to_the_one_before_and_says_so(tmp_path: Path, corpus: Corpus) -> None:
@@ -179,8 +194,9 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before_and_says_so(tmp_path:
     last.write_bytes(last.read_bytes()[:-1000])
     resumed = resume(tmp_path / "damaged", corpus)
     assert resumed.step == 20
-    assert "damaged" in resumed.notice
-    assert "step 20" in resumed.notice
+    (notice,) = resumed.run.notices
+    assert notice.startswith("last.safetensors is damaged")
+    assert "Continuing from the checkpoint before it (step 20)" in notice
     list(resumed.steps())
     assert metrics_of(tmp_path / "damaged") == metrics_of(tmp_path / "whole")
 
@@ -215,7 +231,7 @@ def test_a_loss_that_is_no_number_is_noticed_and_the_last_good_checkpoint_stays(
 
     with pytest.raises(TrainingError, match=r"diverged.*lower learning rate"):
         train_and_blow_up_at_step_12()
-    _, metadata, _ = Run(tmp_path).load()
+    _, metadata = Run(tmp_path).load()
     assert metadata["step"] == 10
 
 
@@ -245,7 +261,7 @@ def test_a_config_that_is_not_a_runs_is_named(tmp_path: Path, corpus: Corpus) ->
 def test_a_checkpoint_without_its_optimizer_is_refused(tmp_path: Path, corpus: Corpus) -> None:
     list(make_trainer(tmp_path, corpus, steps=10).steps())
     tensors, metadata = load_tensors(tmp_path / "last.safetensors")
-    del metadata["checksum"]
+    del metadata["crc32"]
     save_tensors(tmp_path / "last.safetensors", {k: t for k, t in tensors.items() if "momentum" not in k}, metadata)
     with pytest.raises(CheckpointError, match="Part of the optimizer's state is missing"):
         resume(tmp_path, corpus)
@@ -345,6 +361,7 @@ def test_the_command_line_trains_exports_evaluates_and_samples(tmp_path: Path, c
     ("arguments", "message"),
     [
         (("train", "--run", "../elsewhere"), "A run's name"),
+        (("train", "--run=-x"), "does not begin with '.' or '-': not '-x'"),
         (("train", "--resume", "--run", "nowhere", "--corpus", "corpus.txt"), "There is no run"),
         (("train", "--corpus", "missing.txt"), "cannot be read"),
         (("train", "--corpus", "empty.txt"), "is empty"),

@@ -8,12 +8,14 @@ import json
 import os
 import pickle
 import random
+import unicodedata
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from gradio_client import Client
 
 from model.limits import MAX_CORPUS_BYTES
 from model.serving.engine import Engine
@@ -176,6 +178,32 @@ def test_a_corpus_is_told_before_it_is_trained_on(admin: Admin) -> None:
     assert admin.post("/train/start", preset="tiny", corpus="another")[0] == 400
     assert admin.post("/train/start", preset="tiny", settings={"n_head": 5})[0] == 400
     assert admin.post("/train/start", preset="tiny", device="cuda")[0] == 400
+
+
+def test_what_a_run_learned_can_be_typed_in_any_form(url: str, admin: Admin) -> None:
+    """A text in decomposed Unicode with the line endings of an old Macintosh; every keyboard gives composed letters and newlines."""
+    learned = "The gr\u00fc\u00dfe caf\u00e9,\nna\u00efve fa\u00e7ade.\n" * 40
+    typed = "caf\u00e9,\nna\u00efve"
+    corpus = admin.send("/train/corpus?name=old.txt", unicodedata.normalize("NFD", learned).replace("\n", "\r").encode())[1]
+    assert (corpus["characters"], corpus["alphabet"]) == (len(learned), sorted(set(learned)))
+    run = admin.do("/train/start", preset="tiny", corpus=corpus["corpus"], settings={"steps": 4, "eval_interval": 2})["run"]["id"]
+    admin.until(run, "finished")
+    entry = next(model for model in admin.get("/models")[1]["models"] if model["run"] == run)
+    for form in (typed, unicodedata.normalize("NFD", typed), typed.replace("\n", "\r\n")):
+        with Viewer(url) as viewer:
+            first = viewer.ask(prompt=form, length=1, model=entry["key"])
+        assert (first["prompt"], first["notice"]) == (typed, "")
+        for path in ("/score", "/write_without"):
+            with Viewer(url, path=path) as viewer:
+                first = viewer.ask(**{"text" if path == "/score" else "prompt": form}, model=entry["key"])
+            assert (first["text" if path == "/score" else "prompt"], first["notice"]) == (typed, "")
+        for path in ("/attention", "/next"):
+            asked = {"text" if path == "/attention" else "prompt": form, "model": entry["key"]}
+            status, told = answer(url, "POST", path, json.dumps(asked).encode(), Content_Type="application/json")
+            assert (status, told["notice"]) == (200, "")
+            assert told["text" if path == "/attention" else "prompt"] == typed
+    written = Client(url, verbose=False).predict(unicodedata.normalize("NFD", typed), length=1, model=entry["key"], api_name="/generate")
+    assert (written["prompt"], written["notice"]) == (typed, "")
 
 
 def test_ids_that_are_paths_are_unknown(admin: Admin, folder: Path) -> None:

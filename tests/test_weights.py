@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
+from model.catalogue import Catalogue
 from model.errors import CheckpointError
 from model.weights import Weights, load_tensors, load_weights, save_tensors, save_weights
 from tests.conftest import VOCABULARY
@@ -103,6 +104,97 @@ def test_tensors_and_metadata_come_back(tmp_path: Path) -> None:
         assert_close(loaded[key], tensor, rtol=0, atol=0)
 
 
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda name: f"_orig_mod.{name}",  # torch.compile
+        lambda name: f"module.{name}",  # DistributedDataParallel
+        lambda name: f"module._orig_mod.{name}",
+        lambda name: f"_orig_mod.module.{name}",
+        lambda name: name.replace("transformer.h.1.", "transformer.h.1._orig_mod."),  # one block that was compiled by itself
+    ],
+)
+def test_weights_that_were_saved_within_another_module_load(folder: Path, wrap: Callable[[str], str]) -> None:
+    expected = load_weights(folder)
+    tensors = safetensors.torch.load_file(folder / "model.safetensors")
+    safetensors.torch.save_file({wrap(name): tensor for name, tensor in tensors.items()}, folder / "model.safetensors")
+    loaded = load_weights(folder)
+    for key, tensor in expected.model.state_dict().items():
+        assert_close(loaded.model.state_dict()[key], tensor, rtol=0, atol=0)
+
+
+def test_a_tensor_with_and_without_a_wrapper_is_refused(folder: Path) -> None:
+    change_tensors(folder, lambda tensors: tensors.update({"module.transformer.wte.weight": tensors["transformer.wte.weight"].clone()}))
+    with pytest.raises(CheckpointError, match=r"has module\.transformer\.wte\.weight, which the network does not have"):
+        load_weights(folder)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "best.safetensors"])
+def test_metadata_of_other_programs_are_plain_texts(folder: Path, name: str) -> None:
+    metadata = {"format": "pt", "author": "A. N. Other", "step": "10", "notes": "[unfinished", "deep": "[" * 100_000, "empty": ""}
+    tensors = safetensors.torch.load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    safetensors.torch.save_file(tensors, folder / name, metadata)
+    load_weights(folder)
+    told = load_tensors(folder / name)[1]
+    assert told == {"author": "A. N. Other", "step": 10, "notes": "[unfinished", "deep": "[" * 100_000, "empty": ""}
+
+
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"ab" * 32 + b"\nsize 21509248\n"
+WEB_PAGE = b"\n<!DOCTYPE html>\n<html><body>Please log in.</body></html>"
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "best.safetensors", "config.json"])
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (POINTER, "it is a Git LFS pointer, not the file itself; fetch that with: git lfs pull"),
+        (WEB_PAGE, "it is a web page; download the file itself"),
+        (b"<HTML>", "it is a web page"),
+        (b"", "it is empty"),
+        (pickle.dumps({"a": 1}), "it is a pickle, as torch.save writes it, which is never loaded because it can run any code; save the"),
+    ],
+    ids=["pointer", "page", "old page", "nothing", "pickle"],
+)
+def test_what_lies_in_a_files_place_is_said_in_words(folder: Path, name: str, content: bytes, words: str) -> None:
+    if name == "best.safetensors":
+        (folder / "model.safetensors").rename(folder / name)
+    (folder / name).write_bytes(content)
+    with pytest.raises(CheckpointError, match=rf"{re.escape(name)} is (damaged or )?not .*{re.escape(words)}"):
+        load_weights(folder)
+    (entry,) = Catalogue(folder.parent).entries()  # the menu says so too, before anybody chooses the model
+    assert words in entry.trouble
+
+
+def test_a_pickle_of_torch_is_recognised(folder: Path) -> None:
+    torch.save({"weight": torch.ones(3)}, folder / "model.safetensors")
+    with pytest.raises(CheckpointError, match=r"it is a pickle, as torch\.save writes it"):
+        load_weights(folder)
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_numbers_that_no_page_can_be_sent_are_damage(folder: Path, caplog: pytest.LogCaptureFixture, number: str) -> None:
+    table = json.dumps(heads_table(load_weights(folder).sha256)).replace('"layer": 0', f'"entropy": {number}, "layer": 0')
+    (folder / "heads.json").write_text(table)
+    assert load_weights(folder).heads is None
+    assert "it has a number that is not finite" in caplog.text
+    (folder / "config.json").write_text((folder / "config.json").read_text().replace('"steps": 3', f'"steps": {number}'))
+    with pytest.raises(CheckpointError, match=r"config\.json is not a valid config\.json \(it has a number that is not finite\)"):
+        load_weights(folder)
+
+
+@pytest.mark.parametrize("name", ["config.json", "heads.json"])
+def test_a_huge_file_is_not_read(folder: Path, caplog: pytest.LogCaptureFixture, name: str) -> None:
+    with (folder / name).open("ab") as file:
+        file.truncate(2**40)  # a hole: takes no space
+    if name == "heads.json":
+        assert load_weights(folder).heads is None
+        assert "is larger than 8 MiB" in caplog.text
+        return
+    with pytest.raises(CheckpointError, match=r"config\.json is larger than 8 MiB"):
+        load_weights(folder)
+
+
 def heads_table(sha256: str) -> dict[str, Any]:
     """A table of the tiny network's heads."""
     rows = [{"layer": layer, "head": head, "loss": 2.5, "worth": 0.5, "label": "mixed"} for layer in (0, 1) for head in (0, 1)]
@@ -129,7 +221,7 @@ def test_weights_know_the_table_of_their_heads(folder: Path, caplog: pytest.LogC
         (lambda table: table["heads"].reverse(), "it does not list each head of the network once, in order"),
         (lambda table: table["heads"][2].pop("worth"), "it lacks 'worth'"),
         (lambda table: table["heads"][2].update(worth="0.5"), "it contains a loss that is not a finite number"),
-        (lambda table: table["heads"][2].update(loss=float("nan")), "it contains a loss that is not a finite number"),
+        (lambda table: table["heads"][2].update(loss=float("nan")), "it has a number that is not finite"),
         (lambda table: table.update(loss=None), "it contains a loss that is not a finite number"),
         (lambda table: table["heads"][0].update(label=None), "it contains a label that is not a string"),
     ],

@@ -5,16 +5,19 @@ The names of the columns come from the lines: each task has its own metrics.
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import secrets
+import sys
 import threading
 from array import array
 from bisect import bisect_left
-from typing import Any
+from typing import IO, Any
 
-from model.training.run import Run, read_lines
+from model.errors import CheckpointError
+from model.files import check_is_file
+from model.training.record import MAX_DAMAGED_LINES, MAX_LINE_BYTES, METRICS, SAMPLES, Line, parse_line, pieces, read_lines
+from model.training.run import Run
 
 MAX_LINES = 400_000  # of one run, in memory; later lines are not shown
 MAX_COLUMNS = 32  # of each kind of line; further names are ignored
@@ -36,15 +39,14 @@ class Columns:
     def __len__(self) -> int:
         return len(self.lines)
 
-    def add(self, number: int, line: dict[str, Any]) -> None:
+    def add(self, number: int, line: Line) -> None:
         """Adds a line. A name that no earlier line had begins a new column."""
-        step = int(line["step"])
-        values = {name: float(value) for name, value in line.items() if name != "step" and isinstance(value, (int, float))}
+        values = {name: float(value) for name, value in line.items() if name != "step" and _is_number(value)}
         for name in values:
             if name not in self.values and len(self.values) < MAX_COLUMNS:
                 self.values[name] = array("d", [math.nan]) * len(self)
         self.lines.append(number)
-        self.steps.append(step)
+        self.steps.append(line["step"])
         for name, column in self.values.items():
             column.append(values.get(name, math.nan))
 
@@ -60,6 +62,10 @@ class Columns:
         return {"step": list(self.steps[first:]), **columns}
 
 
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and abs(value) <= sys.float_info.max  # false for NaN as well
+
+
 class Curve:
     """All metrics of a run so far.
 
@@ -67,6 +73,7 @@ class Curve:
         edition: changes when lines disappear, as when a killed run is resumed from its checkpoint: viewers then have to read all lines
             again.
         n_lines: the number of lines, of both kinds.
+        damaged: how many lines are left out because they cannot be read.
     """
 
     def __init__(self, run: Run):
@@ -75,39 +82,44 @@ class Curve:
         self._forget()
 
     def _forget(self) -> None:
-        self.edition, self.n_lines = secrets.token_hex(4), 0
+        self.edition, self.n_lines, self.damaged = secrets.token_hex(4), 0, 0
         self.steps, self.evaluations = Columns("loss", "elapsed_s"), Columns("val_loss")
         self._read_bytes, self._file = 0, 0
 
     def read(self) -> None:
-        """Reads the new lines."""
+        """Reads the new lines. While the file cannot be read, what was read before stays."""
+        path = self._run.metrics_path
         with self._lock:
             try:
-                with self._run.metrics_path.open("rb") as file:
+                check_is_file(path)
+                with path.open("rb") as file:
                     self._read(file)
             except FileNotFoundError:
-                if self.n_lines:
+                if self._read_bytes:
                     self._forget()
+            except (OSError, CheckpointError):
+                return
 
-    def _read(self, file: Any) -> None:
+    def _read(self, file: IO[bytes]) -> None:
         stat = os.fstat(file.fileno())
         if stat.st_size < self._read_bytes or (self._file and stat.st_ino != self._file):
             self._forget()
         self._file = stat.st_ino
         file.seek(self._read_bytes)
-        new = file.read()
-        whole = new[: new.rfind(b"\n") + 1]
-        self._read_bytes += len(whole)
-        for line in whole.splitlines():
+        for piece in pieces(file):
+            is_whole = piece.endswith(b"\n") or len(piece) == MAX_LINE_BYTES
+            if not is_whole or self.damaged == MAX_DAMAGED_LINES:  # the last line may still be being written
+                return
+            self._read_bytes += len(piece)
             if self.n_lines < MAX_LINES:
-                self._add(line)
+                self._add(piece)
 
-    def _add(self, line: bytes) -> None:
-        try:
-            metrics = json.loads(line)
-            (self.steps if "loss" in metrics else self.evaluations).add(self.n_lines, metrics)
-        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):  # cut short by a crash
+    def _add(self, piece: bytes) -> None:
+        line = parse_line(piece, METRICS)
+        if line is None:
+            self.damaged += 1
             return
+        (self.steps if "loss" in line else self.evaluations).add(self.n_lines, line)
         self.n_lines += 1
 
     def since(self, number: int, edition: str | None = None) -> dict[str, Any]:
@@ -125,8 +137,15 @@ class Curve:
                 "evaluations": evaluations,
             }
         wanted = set(evaluations["step"])
-        samples = read_lines(self._run.samples_path) if wanted else []
-        return found | {"samples": [sample for sample in samples if sample.get("step") in wanted]}
+        samples = self._samples() if wanted else []
+        return found | {"samples": [sample for sample in samples if sample["step"] in wanted]}
+
+    def _samples(self) -> list[Line]:
+        """All samples so far; none while they cannot be read."""
+        try:
+            return read_lines(self._run.samples_path, SAMPLES)[0]
+        except CheckpointError:
+            return []
 
     @property
     def step(self) -> int:
@@ -145,6 +164,10 @@ class Curve:
         return min(pairs, default=None)
 
     def seconds_per_step(self, over: int) -> float | None:
-        """Mean time of the last steps, evaluations and checkpoints included; None before there are two steps."""
+        """Mean time of the last steps, evaluations and checkpoints included; None before there are two steps that say when they were
+        done."""
         elapsed, steps = self.steps.values["elapsed_s"][-over - 1 :], self.steps.steps[-over - 1 :]
-        return (elapsed[-1] - elapsed[0]) / (steps[-1] - steps[0]) if len(steps) > 1 else None
+        if len(steps) < 2 or steps[-1] <= steps[0]:
+            return None
+        pace = (elapsed[-1] - elapsed[0]) / (steps[-1] - steps[0])
+        return pace if math.isfinite(pace) and pace > 0 else None

@@ -3,34 +3,38 @@
 job.json      what the run was started with, and its name on the page; a run from the terminal has none
 corpus.txt    its text, if that came through the page
 log.txt       the output of the trainer
+
+Whatever is in the files of a run, it is listed: a run that says neither in config.json nor in job.json what it is, as damaged, with the
+reason.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import logging
+import os
 import shlex
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
-from functools import cached_property
+from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from model.config import NetworkConfig
+from model.config import NetworkConfig, TrainConfig
 from model.errors import CheckpointError, ParameterError
-from model.files import write_atomically
-from model.limits import MAX_NAME_CHARS
-from model.network.kinds import GPT_KIND, KINDS, count_parameters
+from model.files import check_is_file, printable, write_atomically
+from model.limits import MAX_NAME_CHARS, MAX_RUNS
+from model.network.kinds import GPT_KIND, KINDS, count_parameters, kind_of
 from model.training.curve import Curve
 from model.training.presets import PRETRAIN
 from model.training.process import Process
-from model.training.run import JsonFile, Run
-from model.weights import CONFIG_FILE, WEIGHTS_FILES, snapshot
+from model.training.record import JOB, Cached, read_record
+from model.training.run import CORPUS_FILE, LOG_FILE, Run
+from model.weights import WEIGHTS_FILES, snapshot
 
-RUNNING, STOPPING, STOPPED, FINISHED, FAILED, DIED = "running", "stopping", "stopped", "finished", "failed", "died"
+RUNNING, STOPPING, STOPPED, FINISHED, FAILED, DIED, DAMAGED = "running", "stopping", "stopped", "finished", "failed", "died", "damaged"
 UNDER_WAY = (RUNNING, STOPPING)
 
 LAST_LINES = 20  # of the log
@@ -38,26 +42,53 @@ LAST_BYTES = 8_192
 PACE_STEPS = 200  # the speed is a mean over so many
 
 
+n_parameters = lru_cache(maxsize=MAX_RUNS)(count_parameters)  # a poll asks for those of all runs
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run learns, and how.
+
+    Attributes:
+        corpus: "name", "characters" and "own"; in a fine-tuning run "name" and "pairs" of its pairs.
+        parent: "key", "sha256" and "name" of the model that it was started from; None for a run that began with random weights.
+        precision: None until the trainer has chosen one.
+    """
+
+    network: NetworkConfig
+    recipe: TrainConfig
+    corpus: dict[str, Any]
+    task: str = PRETRAIN
+    parent: dict[str, str] | None = None
+    precision: str | None = None
+
+
 class Job:
     """One folder of runs/."""
 
     def __init__(self, folder: Path):
-        self.id, self.folder, self.run = folder.name, folder, Run(folder)
-        self.job_path, self.log_path, self.corpus_path = (folder / name for name in ("job.json", "log.txt", "corpus.txt"))
+        self.id, self.folder, self.run = printable(folder.name), folder, Run(folder)
+        self.job_path, self.log_path, self.corpus_path = (folder / name for name in ("job.json", LOG_FILE, CORPUS_FILE))
         self.curve = Curve(self.run)
-        self._asked, self._written = JsonFile(self.job_path), JsonFile(folder / CONFIG_FILE)
+        self._asked = Cached(self.job_path, lambda: read_record(self.job_path, JOB))
         self._noting = threading.Lock()
-        self._told = ""
 
     def asked(self) -> dict[str, Any]:
         """What the run was started with: "name", "preset", "settings", "corpus", "kind", "network", "recipe", "threads", "created"; and
-        "asked_to_stop" once it is to end."""
-        return self._asked.read()
+        "asked_to_stop" once it is to end. Empty if job.json is damaged."""
+        try:
+            return self._asked.get()
+        except CheckpointError:
+            return {}
 
     def note(self, **facts: Any) -> None:
-        """Changes job.json; None removes a fact."""
+        """Changes job.json; None removes a fact.
+
+        Raises:
+            CheckpointError: job.json is damaged, or cannot be written.
+        """
         with self._noting:
-            kept = {key: value for key, value in (self.asked() | facts).items() if value is not None}
+            kept = {key: value for key, value in (self._asked.get() | facts).items() if value is not None}
             write_atomically(self.job_path, json.dumps(kept).encode())
 
     def note_stop(self, process: Process) -> None:
@@ -67,92 +98,70 @@ class Job:
     def asked_to_stop(self) -> float | None:
         """When the process that trains, or was the last to, was asked to stop; None if it was not. A stop of an earlier process of the same
         run does not count."""
-        asked, noted = self.asked().get("asked_to_stop"), self.run.process()
-        if not isinstance(asked, dict) or any(asked.get(name) != noted.get(name) for name in ("pid", "began")):
+        asked, noted = self.asked().get("asked_to_stop", {}), self.run.process()
+        if any(name not in asked or asked[name] != noted.get(name) for name in ("pid", "began")):
             return None
-        return float(asked["at"])
+        return asked.get("at")
 
     def process(self) -> Process | None:
         """The process that trains the run now, if any."""
         noted = self.run.process()
-        pid, began = noted.get("pid"), noted.get("began")
-        if not isinstance(pid, int) or not isinstance(began, str) or "ended" in noted:
+        if "pid" not in noted or "began" not in noted or "ended" in noted:
             return None
-        process = Process(pid, began)
+        process = Process(noted["pid"], noted["began"])
         return process if process.alive else None
 
     def state(self) -> str:
-        """running, stopping, stopped, finished, failed (with an error message) or died (without one)."""
+        """running, stopping, stopped, finished, failed (with an error message), died (without one) or damaged."""
         asked_to_stop = self.asked_to_stop() is not None
         if self.process():
             return STOPPING if asked_to_stop else RUNNING
+        try:
+            steps = self.settings().recipe.steps
+        except CheckpointError:
+            return DAMAGED
         self.curve.read()
-        noted, steps = self.run.process(), self.settings()["recipe"].get("steps")
-        evaluated = self.curve.evaluations.steps
+        noted, evaluated = self.run.process(), self.curve.evaluations.steps
         if evaluated and evaluated[-1] == steps:
             return FINISHED
         if "error" in noted:
             return FAILED
         return STOPPED if asked_to_stop or "ended" in noted or not noted else DIED
 
-    def settings(self) -> dict[str, dict[str, Any]]:
-        """Network, recipe and corpus, as the trainer recorded them or, before it did, as they were asked for. In a fine-tuning run the
-        pairs take the place of the corpus."""
-        asked, config, about = self.asked(), self._config, self._about
-        corpus = about.get("corpus", about.get("pairs", {})) | asked.get("corpus", {})
-        network, recipe = config.get("network") or asked.get("network", {}), about.get("recipe") or asked.get("recipe", {})
-        return {"network": network, "recipe": recipe, "corpus": corpus}
-
-    @property
-    def task(self) -> str:
-        """The name of its task."""
-        return str(self._about.get("task") or self.asked().get("task") or PRETRAIN)
-
-    @property
-    def parent(self) -> dict[str, str] | None:
-        """The "key", "sha256" and "name" of the model that it was started from; None for a run that began with random weights."""
-        return self._about.get("parent") or self.asked().get("parent")
-
-    @property
-    def kind(self) -> str:
-        """The kind of its network."""
-        return str(self._config.get("kind") or self.asked().get("kind") or GPT_KIND)
-
-    def network(self) -> NetworkConfig:
-        """The shape of its network.
+    def settings(self) -> Settings:
+        """What the run learns and how, as the trainer recorded it or, before it did, as it was asked for.
 
         Raises:
-            CheckpointError: what the run's files say is not valid.
+            CheckpointError: the run is damaged: its files do not say that.
         """
+        if not os.access(self.folder, os.R_OK | os.X_OK):
+            raise CheckpointError(f"The folder {self.folder} cannot be read. Its owner can change its rights.")
+        if self.run.exists():
+            plan, asked = self.run.plan(), self.asked()
+            corpus = (plan.about.get("corpus") or plan.about.get("pairs") or {}) | asked.get("corpus", {})
+            task, parent = plan.about.get("task", PRETRAIN), plan.about.get("parent")
+            return Settings(plan.network, plan.recipe, corpus, task, parent, plan.about["precision"])
+        asked = self._asked.get()
         try:
-            return KINDS[self.kind].config(**self.settings()["network"])
+            _, network, recipe, corpus = (asked[name] for name in ("preset", "network", "recipe", "corpus"))
+            return Settings(KINDS[asked.get("kind", GPT_KIND)].config(**network), TrainConfig(**recipe), corpus)
         except (KeyError, TypeError, ParameterError) as error:
-            raise CheckpointError(f"{self.id}: the network in its files is not valid ({error}).") from None
-
-    @property
-    def _config(self) -> dict[str, Any]:
-        """The content of config.json, once the trainer has written it."""
-        return self._written.read()
-
-    @property
-    def _about(self) -> dict[str, Any]:
-        return self._config.get("about", {})
-
-    def tell_once(self, log: logging.Logger, words: str) -> None:
-        """Logs a problem with its files once, not at each poll."""
-        if words != self._told:
-            self._told = words
-            log.warning(words)
+            raise CheckpointError(f"{self.job_path} does not say what the run learns ({error}).") from None
 
     @property
     def is_run(self) -> bool:
-        """Whether the folder holds a run. Other folders are left alone."""
-        return self.run.exists() or self.job_path.exists()
+        """Whether the folder holds a run, or cannot be looked into. Other folders are left alone."""
+        return self.run.exists() or os.path.lexists(self.job_path) or not os.access(self.folder, os.R_OK | os.X_OK)
+
+    @property
+    def has_corpus(self) -> bool:
+        """Whether its folder has its text."""
+        return os.path.isfile(self.corpus_path)
 
     @property
     def has_weights(self) -> bool:
         """Whether it has weights that can be used."""
-        return any((self.folder / name).exists() for name in WEIGHTS_FILES)
+        return any(os.path.isfile(self.folder / name) for name in WEIGHTS_FILES)
 
     def snapshot(self) -> contextlib.AbstractContextManager[Path]:
         """A copy of its weights and config.json as they are now, whatever the trainer writes meanwhile.
@@ -165,59 +174,93 @@ class Job:
     @property
     def name(self) -> str:
         """Its name on the page."""
-        return str(self.asked().get("name") or self.id)
+        name = self.asked().get("name", "")
+        return printable(name if name.strip() else self.id)[:MAX_NAME_CHARS]
+
+    @property
+    def created(self) -> float:
+        """When it was started, in seconds since 1970."""
+        try:
+            return self.asked().get("created") or round(self.folder.stat().st_mtime, 1)
+        except OSError:  # deleted just now
+            return 0.0
 
     def about(self) -> dict[str, Any]:
-        """What anyone may see of it, as JSON values."""
-        asked, settings, curve = self.asked(), self.settings(), self.curve
+        """What anyone may see of it, as JSON values. Of a damaged run some are None."""
+        curve = self.curve
         curve.read()
-        recipe, network = settings["recipe"], settings["network"]
-        steps, best = recipe.get("steps", 0), curve.best
-        state = self.state()
-        pace = curve.seconds_per_step(PACE_STEPS)
-        reads_windows = self.task == PRETRAIN  # of a known length; other tasks' rows have any length
+        best, state = curve.best, self.state()
         return {
             "id": self.id,
             "name": self.name,
             "state": state,
-            "task": self.task,
-            "parent": self.parent,
-            "kind": self.kind,
-            "preset": asked.get("preset"),
-            "created": asked.get("created") or round(self.folder.stat().st_mtime, 1),
-            **settings,
-            "n_params": self._n_params,
-            "precision": self._about.get("precision"),
+            "preset": self.asked().get("preset"),
+            "created": self.created,
             "command": self.command(),
             "step": curve.step,
-            "steps": steps,
             "loss": curve.steps.last("loss"),
             "best_loss": best[0] if best else None,
             "best_step": best[1] if best else None,
             "elapsed_s": curve.steps.last("elapsed_s") or 0.0,
-            "chars_per_s": round(recipe["batch_size"] * network["block_size"] / pace) if pace and reads_windows else None,
-            "left_s": round(pace * (steps - curve.step), 1) if pace and state in UNDER_WAY else None,
-            "has_weights": self.has_weights,
-            "why": self._public_error(),
-            "notice": str(self.run.process().get("notice", "")).replace(str(self.folder), f"runs/{self.id}"),
+            "has_weights": self.has_weights and state != DAMAGED,
+            "why": self._public(self.damage() if state == DAMAGED else str(self.run.process().get("error", ""))),
+            "notice": self._notice(),
+            **self._settings_json(state),
         }
 
-    def _public_error(self) -> str:
-        """Why it ended, unless that names a path on the machine."""
-        error = str(self.run.process().get("error", ""))
-        return "" if "/" in error or "\\" in error else error
+    def _settings_json(self, state: str) -> dict[str, Any]:
+        try:
+            settings = self.settings()
+        except CheckpointError:
+            unknown = ("network", "recipe", "corpus", "task", "parent", "precision", "kind", "n_params", "steps", "chars_per_s", "left_s")
+            return dict.fromkeys(unknown)
+        network, recipe, pace = settings.network, settings.recipe, self.curve.seconds_per_step(PACE_STEPS)
+        reads_windows = settings.task == PRETRAIN  # of a known length; other tasks' rows have any length
+        return asdict(settings) | {
+            "kind": kind_of(network),
+            "n_params": n_parameters(network),
+            "steps": recipe.steps,
+            "chars_per_s": round(recipe.batch_size * network.block_size / pace) if pace and reads_windows else None,
+            "left_s": round(pace * (recipe.steps - self.curve.step), 1) if pace and state in UNDER_WAY else None,
+        }
+
+    def damage(self) -> str:
+        """Why the run is damaged, with paths on the machine; "" if it is not."""
+        try:
+            self.settings()
+        except CheckpointError as error:
+            return str(error)
+        return ""
+
+    def _notice(self) -> str:
+        """What is worth knowing, although the run can be used: what the trainer said, and what is left out because it is damaged."""
+        notices = [str(self.run.process().get("notice", ""))]
+        if self.curve.damaged:
+            notices.append(f"{self.run.metrics_path.name} is damaged: {self.curve.damaged:,} of its lines are left out of the curve.")
+        if self.run.exists():  # before that, a damaged job.json makes a damaged run
+            try:
+                self._asked.get()
+            except CheckpointError as error:
+                notices.append(f"{error} The run can be used without that file.")
+        return " ".join(words for words in notices if words).replace(f"{self.folder}{os.sep}", "")
+
+    def _public(self, words: str) -> str:
+        """What went wrong, with files named as in the folder of the run; "" if that still names a path on the machine."""
+        words = words.replace(f"{self.folder}{os.sep}", "").replace(str(self.folder), self.id)
+        return "" if "/" in words or "\\" in words else words
 
     def trouble(self) -> dict[str, Any]:
         """What went wrong, with paths on the machine: the trainer's error and the last lines of its log."""
-        return {"error": self.run.process().get("error", ""), "last_lines": self.last_lines()}
+        return {"error": self.damage() or self.run.process().get("error", ""), "last_lines": self.last_lines()}
 
     def last_lines(self) -> list[str]:
         """The end of the log; of a progress bar only the last state."""
         try:
+            check_is_file(self.log_path)
             with self.log_path.open("rb") as file:
                 file.seek(max(0, self.log_path.stat().st_size - LAST_BYTES))
-                text = file.read().decode("utf-8", errors="replace")
-        except OSError:
+                text = file.read(LAST_BYTES).decode("utf-8", errors="replace")
+        except (OSError, CheckpointError):
             return []
         lines = (line.rstrip("\r").rpartition("\r")[2].rstrip() for line in text.split("\n"))
         return [line for line in lines if line][-LAST_LINES:]
@@ -225,7 +268,7 @@ class Job:
     def arguments(self, resume: bool) -> list[str]:
         """The arguments of `python -m model` that train the run."""
         asked = self.asked()
-        chosen = ["--run", self.id, *(("--corpus", str(self.corpus_path)) if self.corpus_path.exists() else ())]
+        chosen = ["--run", self.id, *(("--corpus", str(self.corpus_path)) if self.has_corpus else ())]
         if resume:
             return ["train", *chosen, "--resume"]
         return ["train", "--preset", asked["preset"], *chosen, *flags(asked.get("settings", {}))]
@@ -236,17 +279,6 @@ class Job:
             return ""
         arguments = [part if part != str(self.corpus_path) else f"runs/{self.id}/corpus.txt" for part in self.arguments(resume=False)]
         return shlex.join(["python", "-m", "model", *arguments])
-
-    @property
-    def _n_params(self) -> int | None:
-        try:
-            return self._counted
-        except CheckpointError:
-            return None
-
-    @cached_property
-    def _counted(self) -> int:
-        return count_parameters(self.network())
 
 
 def flags(settings: Mapping[str, Any]) -> list[str]:

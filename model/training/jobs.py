@@ -28,7 +28,7 @@ from filelock import FileLock, Timeout
 from model.config import NetworkConfig, TrainConfig
 from model.data import TINY_SHAKESPEARE, Corpus, check_length
 from model.errors import CheckpointError, ParameterError, TrainingError
-from model.files import write_atomically
+from model.files import clear_place, write_atomically
 from model.limits import MAX_EVALUATIONS, MAX_NAME_CHARS, MAX_RUNS, MAX_STEPS
 from model.network.kinds import kind_of
 from model.training.estimate import Pace, check_memory, pace_key, training_threads
@@ -44,6 +44,7 @@ LOCK_TIMEOUT_S = 20.0  # how long one start waits for another, which takes milli
 STOP_PATIENCE_S = 60.0  # for a step, or the current pass of an evaluation, and a checkpoint; after that a run is killed
 MEASURING_S = 120.0  # the longest that measuring a pace may take
 DELETED = ".deleted-"
+NO_FOLDER = "The folder of training runs cannot be read ({why}). Start the app with another one (--runs)."
 SECRETS = ("ADMIN_PASSWORD", "HF_TOKEN")  # not passed on to the trainer
 
 
@@ -55,32 +56,46 @@ class Jobs:
     """
 
     def __init__(self, folder: Path):
-        self.folder = folder.resolve()
+        self.folder = folder.absolute()
         self._jobs: dict[str, Job] = {}
         self._children: list[subprocess.Popen[bytes]] = []
         self._paces: dict[tuple[object, ...], Pace] = {}
         self._measuring = threading.Lock()
         self._measurer: subprocess.Popen[bytes] | None = None
         self._looking = threading.Lock()
-        for leftover in self.folder.glob(f"{DELETED}*"):
-            shutil.rmtree(leftover, ignore_errors=True)
+        for name in self._subfolders():
+            if name.startswith(DELETED):
+                shutil.rmtree(self.folder / name, ignore_errors=True)
         for job in self.all():
             if (process := job.process()) and (asked := job.asked_to_stop()):
-                self._kill_later(process, max(0.0, asked + STOP_PATIENCE_S - time.time()))
+                self._kill_later(process, min(STOP_PATIENCE_S, max(0.0, asked + STOP_PATIENCE_S - time.time())))
 
     def all(self) -> list[Job]:
         """All runs, newest first. Symbolic links are left out."""
         self._children = [child for child in self._children if child.poll() is None]  # reaps those that have ended
-        try:
-            with os.scandir(self.folder) as entries:
-                names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False) and not entry.name.startswith(".")]
-        except FileNotFoundError:
-            names = []
+        names = [name for name in self._subfolders() if not name.startswith(".")]
         with self._looking:
             found = {name: self._jobs.get(name) or Job(self.folder / name) for name in names}
             self._jobs = {name: job for name, job in found.items() if job.is_run}
             runs = [*self._jobs.values()]
-        return sorted(runs, key=_created, reverse=True)
+        return sorted(runs, key=lambda job: (job.created, job.id), reverse=True)
+
+    def trouble(self) -> str:
+        """Why there can be no runs; "" if there can. A folder that does not exist is made by the first start."""
+        try:
+            with os.scandir(self.folder):
+                return ""
+        except FileNotFoundError:
+            return ""
+        except OSError as error:
+            return NO_FOLDER.format(why=error.strerror)
+
+    def _subfolders(self) -> list[str]:
+        try:
+            with os.scandir(self.folder) as entries:
+                return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+        except OSError:
+            return []
 
     def find(self, run: str) -> Job | None:
         """A run by its id. The id is compared with the names of existing folders, and never made into a path."""
@@ -142,15 +157,19 @@ class Jobs:
 
         Raises:
             TrainingError: it has finished, only a terminal can resume it, or a run is being trained.
+            CheckpointError: it is damaged.
         """
         with self._starting():
+            settings = job.settings()
             if job.state() == FINISHED:
                 raise TrainingError(f"{job.name} has already finished. Start a new run with more steps.")
-            if job.task != PRETRAIN:
+            if settings.task != PRETRAIN:
                 if not job.run.has_checkpoint():
                     raise TrainingError(f"{job.name} has no checkpoint yet. Resume it in a terminal, with --from.")
-            elif "preset" not in job.asked() and job.settings()["corpus"].get("name") != TINY_SHAKESPEARE:
-                raise TrainingError(f"{job.name} was started in a terminal with its own text. Resume it there, with --corpus.")
+            elif not job.has_corpus and settings.corpus.get("name") != TINY_SHAKESPEARE:
+                raise TrainingError(f"The text of {job.name} is not in its folder. Resume it in a terminal, with --corpus.")
+            if job.run.is_locked():  # process.json, which says that nobody trains it, may be damaged
+                raise TrainingError(f"{job.name} is being trained.")
             self._launch(job, resume=job.run.exists())
 
     def known_pace(self, network: NetworkConfig, recipe: TrainConfig) -> Pace | None:
@@ -225,6 +244,7 @@ class Jobs:
 
         Raises:
             ParameterError: the name is not valid.
+            CheckpointError: job.json is damaged, or cannot be written.
         """
         job.note(name=check_name(name))
 
@@ -236,14 +256,19 @@ class Jobs:
             CheckpointError: it cannot be deleted.
         """
         with self._alone():
-            if job.process():
+            if job.process() or job.run.is_locked():
                 raise TrainingError(f"{job.name} is being trained. Stop it first.")
-            gone = self.folder / f"{DELETED}{job.id}-{secrets.token_hex(2)}"
+            gone = self.folder / f"{DELETED}{job.folder.name}-{secrets.token_hex(2)}"
             try:
                 job.folder.rename(gone)  # atomic: no half-deleted run is ever listed
-                shutil.rmtree(gone)
             except OSError as error:
                 raise CheckpointError(f"{job.name} could not be deleted: {error.strerror}.") from error
+            try:
+                shutil.rmtree(gone)
+            except OSError as error:
+                raise CheckpointError(
+                    f"{job.name} is no longer listed, but not all of its files could be deleted: {error.strerror}. Delete {gone} by hand."
+                ) from error
 
     @contextlib.contextmanager
     def _starting(self) -> Iterator[None]:
@@ -262,6 +287,8 @@ class Jobs:
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
         """Keeps other processes from starting, resuming or deleting a run."""
+        if trouble := self.trouble():
+            raise TrainingError(trouble)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             lock = FileLock(self.folder / ".lock")
@@ -279,7 +306,9 @@ class Jobs:
         if measurer := self._measurer:  # a start does not wait for a measurement
             measurer.kill()
         command = [sys.executable, "-m", "model", *job.arguments(resume), "--runs", str(self.folder)]
-        threads = job.asked().get("threads") or training_threads(job.network())
+        asked = job.asked().get("threads", 0)
+        threads = asked if 1 <= asked <= (os.cpu_count() or 1) else training_threads(job.settings().network)
+        clear_place(job.log_path)
         try:
             with job.log_path.open("ab") as output:
                 child = subprocess.Popen(
@@ -300,8 +329,13 @@ class Jobs:
         log.info("started %s as process %d", job.id, child.pid)
 
     def _kill_later(self, process: Process, after_s: float) -> None:
-        """Kills a process after some seconds, if it is still alive."""
-        timer = threading.Timer(after_s, process.signal, [signal.SIGKILL])
+        """Kills a process after some seconds, if it is still alive and ours."""
+
+        def kill() -> None:
+            with contextlib.suppress(TrainingError):
+                process.signal(signal.SIGKILL)
+
+        timer = threading.Timer(after_s, kill)
         timer.daemon = True
         timer.start()
 
@@ -344,8 +378,3 @@ def _check_length_of_run(recipe: TrainConfig) -> None:
         )
     if recipe.steps // recipe.eval_interval > MAX_EVALUATIONS:
         raise ParameterError(f"This run would have more than {MAX_EVALUATIONS:,} evaluations. Choose a larger eval_interval.")
-
-
-def _created(job: Job) -> tuple[float, str]:
-    created = job.asked().get("created")
-    return created if isinstance(created, float) else job.folder.stat().st_mtime, job.id

@@ -13,6 +13,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from model.errors import TrainingError
+
 LOWEST_PRIORITY = 19
 
 
@@ -38,10 +40,18 @@ class Process:
         return bool(self.began) and _began(self.pid) == self.began
 
     def signal(self, number: signal.Signals) -> None:
-        """Sends a signal, unless the process has ended."""
+        """Sends a signal, unless the process has ended.
+
+        Raises:
+            TrainingError: the process belongs to another user.
+        """
         if self.alive:
-            with contextlib.suppress(ProcessLookupError):
+            try:
                 os.kill(self.pid, number)
+            except ProcessLookupError:
+                pass
+            except PermissionError:
+                raise TrainingError("The training belongs to another user of this machine, who has to stop it.") from None
 
     def lower_priority(self) -> None:
         """Gives the process the lowest priority. To be called before it has threads.

@@ -11,13 +11,18 @@
 Batches, dropout and schedule are functions of the seed and the step, so a checkpoint holds weights, running average, optimizer
 state and the step, but no generator state. A resumed run drops the lines after its checkpoint and writes them again, with the same
 numbers.
+
+Any of these files may be damaged. Only config.json and one checkpoint are needed to resume: whatever else cannot be used is dropped or
+renamed, and said (`Run.notices`).
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
+import shutil
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -30,17 +35,21 @@ from filelock import FileLock, Timeout
 from torch import Tensor
 
 from model.config import NetworkConfig, TrainConfig
-from model.errors import CheckpointError, ParameterError, SoliloquyError, TrainingError
-from model.files import write_atomically
+from model.errors import CheckpointError, SoliloquyError, TrainingError
+from model.files import clear_place, set_aside, write_atomically
 from model.precision import DTYPES
 from model.tokenizer import CharTokenizer
 from model.training.process import Process
-from model.weights import load_tensors, read_config, save_tensors
+from model.training.record import ABOUT, METRICS, PROCESS, SAMPLES, Cached, Line, check_types, read_lines, read_record
+from model.weights import BEST_FILE, CONFIG_FILE, load_tensors, read_config, save_tensors
 
 Metrics = dict[str, float | int]
 Check = Callable[[Path, dict[str, Tensor]], None]
 
 CHECKPOINTS = ("last", "fresh", "previous")  # `fresh` exists for a moment, between being written and becoming `last`
+CHECKPOINT_FILES = tuple(f"{name}.safetensors" for name in CHECKPOINTS)
+METRICS_FILE, SAMPLES_FILE, PROCESS_FILE, LOCK_FILE, LOG_FILE = "metrics.jsonl", "samples.jsonl", "process.json", "lock", "log.txt"
+CORPUS_FILE = "corpus.txt"  # the run's own text, if it came through the page
 
 
 @dataclass(frozen=True)
@@ -54,47 +63,27 @@ class Plan:
     about: dict[str, Any]
 
 
-class JsonFile:
-    """A file with a JSON object, read again only after it has changed."""
-
-    def __init__(self, path: Path):
-        self.path = path
-        self._cached: tuple[object, dict[str, Any]] = (None, {})  # one tuple, since several threads read
-
-    def read(self) -> dict[str, Any]:
-        """The object, not to be changed; an empty one if there is no file, or no object in it.
-
-        Raises:
-            CheckpointError: the file exists but cannot be read now.
-        """
-        try:
-            stat = self.path.stat()
-            version = stat.st_ino, stat.st_mtime_ns, stat.st_size
-        except OSError:
-            version = 0, 0, 0
-        known, content = self._cached
-        if version != known:
-            content = read_json(self.path)
-            self._cached = (version, content)
-        return content
-
-
 class Run:
-    """The folder of one run."""
+    """The folder of one run.
+
+    Attributes:
+        notices: what was damaged, and what was done about it, for the user.
+    """
 
     def __init__(self, folder: Path):
         self.folder = folder
-        self.metrics_path = folder / "metrics.jsonl"
-        self.samples_path = folder / "samples.jsonl"
-        self._process = JsonFile(folder / "process.json")
+        self.metrics_path, self.samples_path = folder / METRICS_FILE, folder / SAMPLES_FILE
+        self.notices: list[str] = []
+        self._process = Cached(folder / PROCESS_FILE, lambda: read_record(folder / PROCESS_FILE, PROCESS))
+        self._plan = Cached(folder / CONFIG_FILE, self._read_plan)
 
     def exists(self) -> bool:
         """Whether a run was started here."""
-        return (self.folder / "config.json").exists()
+        return any(os.path.lexists(self.folder / name) for name in (CONFIG_FILE, METRICS_FILE, *CHECKPOINT_FILES))
 
     def has_checkpoint(self) -> bool:
         """Whether the run got as far as a checkpoint."""
-        return any((self.folder / f"{name}.safetensors").exists() for name in CHECKPOINTS)
+        return any(os.path.lexists(self.folder / name) for name in CHECKPOINT_FILES)
 
     def plan(self) -> Plan:
         """What the run was started with.
@@ -102,26 +91,29 @@ class Run:
         Raises:
             CheckpointError: config.json is missing, or is not that of a run that can be resumed.
         """
+        return self._plan.get()
+
+    def _read_plan(self) -> Plan:
         network, tokenizer, about = read_config(self.folder)
         try:
+            check_types(about, ABOUT)
             return Plan(network, tokenizer, TrainConfig(**about["recipe"]), DTYPES[about["precision"]], about)
-        except (KeyError, TypeError, ParameterError) as error:
-            raise CheckpointError(f"{self.folder / 'config.json'} is not that of a run that can be resumed ({error}).") from None
+        except (KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(f"{self.folder / CONFIG_FILE} is not that of a run that can be resumed ({error}).") from None
 
     @contextlib.contextmanager
     def claimed(self) -> Iterator[None]:
-        """Locks the run against other processes, and records which process trains it and how that ends.
+        """Locks the run against other processes, and records which process trains it and how that ends. A run that does not begin leaves
+        no folder behind.
 
         Raises:
             TrainingError: another process trains the run.
+            CheckpointError: the folder cannot be written to.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.folder / "lock")
+        is_new = not os.path.lexists(self.folder)
+        lock = self._lock()
         try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise TrainingError(f"{self.folder} is being trained by another process. Choose another name (--run).") from None
-        try:
+            self._make_way()
             self.note_process(Process.find(os.getpid()))
             yield
         except SoliloquyError as error:
@@ -132,9 +124,52 @@ class Run:
                 self.note(ended=round(time.time(), 1))
         finally:
             lock.release()
+            if is_new and not self.exists():
+                shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _lock(self) -> FileLock:
+        """
+        Raises:
+            TrainingError, CheckpointError: as `claimed`.
+        """
+        lock = FileLock(self.folder / LOCK_FILE)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            clear_place(self.folder / LOCK_FILE)
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise TrainingError(f"{self.folder} is being trained by another process. Choose another name (--run).") from None
+        except OSError as error:
+            raise CheckpointError(
+                f"{self.folder} cannot be written to: {error.strerror}. Choose another folder for runs (--runs), or free this one."
+            ) from error
+        return lock
+
+    def is_locked(self) -> bool:
+        """Whether a process trains the run, whatever process.json says."""
+        lock = FileLock(self.folder / LOCK_FILE)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return True
+        except OSError:  # what cannot be locked is not held
+            return False
+        lock.release()
+        return False
+
+    def _make_way(self) -> None:
+        """Renames what is in the place of a file that a trainer writes, but is no file or cannot be read.
+
+        Raises:
+            CheckpointError: it cannot be renamed.
+        """
+        for name in (METRICS_FILE, SAMPLES_FILE, PROCESS_FILE, BEST_FILE, *CHECKPOINT_FILES):
+            if os.path.lexists(path := self.folder / name) and not (os.path.isfile(path) and os.access(path, os.R_OK)):
+                self.notices.append(f"{name} could not be read. It was renamed to {set_aside(path).name}.")
 
     def note_process(self, process: Process) -> None:
         """Records which process trains from now on."""
+        clear_place(self._process.path)
         write_atomically(self._process.path, json.dumps({"pid": process.pid, "began": process.began}).encode())
 
     def note(self, **facts: str | float) -> None:
@@ -153,8 +188,11 @@ class Run:
                 file.write(json.dumps(self.process() | {"error": words}).encode())  # longer than the old record, by the error
 
     def process(self) -> dict[str, Any]:
-        """The record of the process that trains, or was the last to."""
-        return self._process.read()
+        """The record of the process that trains, or was the last to; empty if it cannot be read."""
+        try:
+            return self._process.get()
+        except CheckpointError:
+            return {}
 
     def log(self, metrics: Metrics) -> None:
         """Appends a line of metrics."""
@@ -173,24 +211,24 @@ class Run:
 
     def metrics(self) -> list[Metrics]:
         """All lines of metrics so far."""
-        return read_lines(self.metrics_path)
+        return read_lines(self.metrics_path, METRICS)[0]
 
-    def samples(self) -> list[dict[str, Any]]:
+    def samples(self) -> list[Line]:
         """All samples so far: step and text."""
-        return read_lines(self.samples_path)
+        return read_lines(self.samples_path, SAMPLES)[0]
 
     def save(self, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
         """Writes a checkpoint and keeps the previous one."""
-        last, fresh, previous = (self.folder / f"{name}.safetensors" for name in CHECKPOINTS)
-        save_tensors(fresh, tensors, metadata | {"checksum": _checksum(tensors)})
+        last, fresh, previous = (self.folder / name for name in CHECKPOINT_FILES)
+        save_tensors(fresh, tensors, metadata | {"crc32": _crc32(tensors, metadata)})
         if last.exists():
             os.replace(last, previous)
         os.replace(fresh, last)
 
-    def load(self, check: Check = lambda path, tensors: None) -> tuple[dict[str, Tensor], dict[str, Any], str]:
-        """The newest usable checkpoint, and a notice for the user where it is not the last one, otherwise "".
+    def load(self, check: Check = lambda path, tensors: None) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """The newest usable checkpoint, with "step", "best" and "elapsed_s".
 
-        A damaged file is moved aside, so that the next checkpoint does not replace the good one with it.
+        A damaged file is renamed, so that the next checkpoint does not replace the good one with it.
 
         Args:
             check: raises a CheckpointError for tensors that cannot be used.
@@ -198,10 +236,10 @@ class Run:
         Raises:
             CheckpointError: no checkpoint is usable.
         """
-        last, *others = (self.folder / f"{name}.safetensors" for name in CHECKPOINTS)
+        last, *others = (self.folder / name for name in CHECKPOINT_FILES)
         problems = []
         try:
-            return *_load_whole(last, check), ""
+            return _load_whole(last, check)
         except CheckpointError as error:
             problems.append(str(error))
         readable = []
@@ -212,60 +250,71 @@ class Run:
                 problems.append(str(error))
         if not readable:
             raise CheckpointError(f"No checkpoint is usable. {' '.join(problems)}")
-        if last.exists():
-            os.replace(last, self.folder / "damaged.safetensors")
+        if os.path.lexists(last):
+            set_aside(last)
         tensors, metadata = max(readable, key=lambda checkpoint: checkpoint[1]["step"])
-        return tensors, metadata, f"{problems[0]} Continuing from the checkpoint before it (step {metadata['step']})."
+        problem = problems[0].replace(f"{self.folder}{os.sep}", "")
+        self.notices.append(f"{problem} Continuing from the checkpoint before it (step {metadata['step']:,}).")
+        return tensors, metadata
 
-    def forget_after(self, step: int) -> None:
-        """Drops the metrics and samples after a step, and files that a kill left half written."""
+    def forget_after(self, step: int, with_evaluation: bool = True) -> None:
+        """Drops the metrics and samples after a step, lines that are damaged, and files that a kill left half written.
+
+        Args:
+            with_evaluation: whether the evaluation of that very step is kept.
+        """
         for name in ("*.safetensors.*.part", "*.jsonl.*.part"):
             for path in self.folder.glob(name):
-                path.unlink(missing_ok=True)
-        for path in (self.metrics_path, self.samples_path):
-            kept = [json.dumps(line) for line in read_lines(path) if line["step"] <= step]
-            write_atomically(path, "".join(line + "\n" for line in kept).encode())
+                with contextlib.suppress(OSError):
+                    path.unlink()
+
+        def is_kept(line: Line) -> bool:
+            return line["step"] < step or (line["step"] == step and (with_evaluation or "loss" in line))
+
+        kept = {}
+        for path, types in ((self.metrics_path, METRICS), (self.samples_path, SAMPLES)):
+            lines, damaged = read_lines(path, types)
+            kept[path] = [line for line in lines if is_kept(line)]
+            write_atomically(path, "".join(json.dumps(line) + "\n" for line in kept[path]).encode())
+            if damaged:
+                self.notices.append(f"{path.name} was damaged. {_counted(damaged, 'line')} could not be read and {_was(damaged)} dropped.")
+        metrics, sampled = kept[self.metrics_path], {line["step"] for line in kept[self.samples_path]}
+        if missing := max(0, step) - len({line["step"] for line in metrics if "loss" in line}):
+            self.notices.append(f"{_counted(missing, 'step')} of {step:,} {_was(missing)} lost from the curve.")
+        if missing := len({line["step"] for line in metrics if "val_loss" in line} - sampled):
+            self.notices.append(f"{_counted(missing, 'sample')} {_was(missing)} lost.")
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _was(number: int) -> str:
+    return "was" if number == 1 else "were"
 
 
 def _load_whole(path: Path, check: Check) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """
+    Raises:
+        CheckpointError: the checkpoint is damaged.
+    """
     tensors, metadata = load_tensors(path)
-    if metadata.get("checksum") not in (None, _checksum(tensors)):
+    known = metadata.pop("crc32", None)
+    if known not in (None, _crc32(tensors, metadata)):
         raise CheckpointError(f"{path} is damaged: its checksum does not match.")
+    step, best, elapsed_s = (metadata.get(name) for name in ("step", "best", "elapsed_s"))
+    if type(step) is not int or step < 0 or not isinstance(best, float) or not isinstance(elapsed_s, float | int):
+        raise CheckpointError(f"{path} is damaged: it does not say at which step it was written.")
+    if math.isnan(best) or not math.isfinite(elapsed_s):
+        raise CheckpointError(f"{path} is damaged: its loss or its time is not a number.")
     check(path, tensors)
     return tensors, metadata
 
 
-def _checksum(tensors: Mapping[str, Tensor]) -> int:
-    """A checksum that changes with any bit of any tensor."""
-    found = 0
+def _crc32(tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> int:
+    """A checksum that changes with any bit of any tensor, of its name and of the metadata."""
+    found = zlib.crc32(json.dumps(metadata, sort_keys=True).encode())
     for name in sorted(tensors):
+        found = zlib.crc32(name.encode(), found)
         found = zlib.crc32(tensors[name].detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data, found)
     return found
-
-
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The JSON objects of a file's whole lines; none if there is no file. A line that a crash cut short is skipped."""
-    if not path.exists():
-        return []
-    lines = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            lines.append(json.loads(line))
-        except (ValueError, RecursionError):
-            continue
-    return lines
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """The JSON object in a file; an empty one if there is none.
-
-    Raises:
-        CheckpointError: the file exists but cannot be read now.
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
-        return {}
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be read ({error.strerror}).") from error
-    return content if isinstance(content, dict) else {}

@@ -26,7 +26,7 @@ from model.precision import training_dtype
 from model.training.optim import flatten_state, make_optimizers, restore_state, schedule, set_learning_rate, update_average
 from model.training.run import Metrics, Run
 from model.training.tasks.task import Rows, Task
-from model.weights import BEST_FILE, check_tensors, config_json, save_tensors
+from model.weights import BEST_FILE, check_tensors, config_json, load_tensors, save_tensors
 
 DIVERGED = 3  # times the loss of uniform guessing
 
@@ -41,7 +41,6 @@ class Trainer:
     Attributes:
         step: optimizer steps done.
         best: the lowest validation loss so far, in nats per character.
-        notice: a notice for the user about how the run was resumed, or "".
     """
 
     def __init__(self, run: Run, task: Task, device: torch.device, dtype: torch.dtype):
@@ -51,7 +50,7 @@ class Trainer:
         self.optimizers = make_optimizers(self.model, self.recipe)
         self.average = {key: tensor.clone() for key, tensor in self.model.state_dict().items()} if self.recipe.average else {}
         self.dropout_dice = torch.Generator(device)
-        self.step, self.best, self.elapsed_s, self.notice = 0, math.inf, 0.0, ""
+        self.step, self.best, self.elapsed_s = 0, math.inf, 0.0
         self._is_interrupted = False
         self.about = {"recipe": asdict(self.recipe), **task.about(), "precision": str(dtype).removeprefix("torch.")}
 
@@ -86,7 +85,11 @@ class Trainer:
         trainer = cls(run, task, device, run.plan().dtype)
         if run.has_checkpoint():
             trainer._restore()
-            run.forget_after(trainer.step)
+            run.forget_after(trainer.step, with_evaluation=trainer._has_best())
+        elif reached := max((line["step"] for line in run.metrics()), default=0):
+            raise CheckpointError(
+                f"{run.folder} has no checkpoint, although it reached step {reached:,}. Restore last.safetensors, or start a new run."
+            )
         else:
             run.forget_after(-1)  # the evaluation of step 0 is repeated
         return trainer
@@ -142,15 +145,25 @@ class Trainer:
         def check(path: Path, tensors: dict[str, Tensor]) -> None:
             check_tensors(path, {key: tensor for key, tensor in tensors.items() if not key.startswith("optimizer.")}, expected)
 
-        tensors, metadata, self.notice = self.run.load(check)
-        try:
-            self.step, self.best, self.elapsed_s = metadata["step"], metadata["best"], metadata["elapsed_s"]
-        except KeyError as error:
-            raise CheckpointError(f"The checkpoint in {self.run.folder} has no {error}.") from None
+        tensors, metadata = self.run.load(check)
+        self.step, self.best, self.elapsed_s = metadata["step"], metadata["best"], metadata["elapsed_s"]
         for name, tensor in expected.items():  # these are the live tensors themselves
             tensor.copy_(tensors[name])
         if self.step:  # before the first step the optimizers have no state
             restore_state(self.optimizers, tensors)
+
+    def _has_best(self) -> bool:
+        """Whether the best weights so far are there. If they are lost, the next evaluation's take their place."""
+        if math.isinf(self.best):  # there are none yet
+            return True
+        path = self.run.folder / BEST_FILE
+        try:
+            check_tensors(path, load_tensors(path)[0], self.model.state_dict())
+        except CheckpointError:
+            self.best = math.inf
+            self.run.notices.append(f"{BEST_FILE} was missing or damaged. The weights of the next evaluation take its place.")
+            return False
+        return True
 
     def optimize(self) -> Metrics:
         """One optimizer step."""

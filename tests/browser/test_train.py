@@ -23,11 +23,17 @@ TEXT = "the quick brown fox jumps over the lazy dog, and the dog sleeps on.\n" *
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The app's folder of runs."""
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(scope="module")
+def url(runs: Path) -> Iterator[str]:
     """An app with runs of its own, and a password."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ADMIN_PASSWORD", PASSWORD)
-        with running_app("--device", "cpu", "--runs", str(tmp_path_factory.mktemp("runs"))) as url:
+        with running_app("--device", "cpu", "--runs", str(runs)) as url:
             yield url
 
 
@@ -188,3 +194,27 @@ def test_a_rate_far_too_high_is_seen_and_its_run_renamed_and_deleted(page: Page)
         expect(page.get_by_role("dialog")).to_have_count(0)
         expect(rows).to_have_count(left)
     expect(page.get_by_text("No runs yet.", exact=True)).to_be_visible()
+
+
+def test_a_damaged_run_is_shown_with_the_reason_and_can_be_deleted(page: Page, url: str, runs: Path) -> None:
+    folder = runs / "broken"
+    folder.mkdir()
+    (folder / "job.json").write_text('{"created": "y", "name": 7}')
+    (folder / "metrics.jsonl").write_text('{"step": 1, "loss": 4.1}\nnull\n')  # a step without its time or its gradient's norm
+    (folder / "config.json").write_text('{"network": "text", "about": null}')
+    show(page, url, run_shown="broken")
+    expect(page.locator(".watch-name")).to_have_text("broken")
+    expect(page.locator(".watch-state")).to_have_text("damaged")
+    expect(page.locator(".watch .train-trouble")).to_contain_text("This run cannot be used. config.json is not a valid config.json")
+    expect(page.locator(".watch-numbers")).to_contain_text("4.100")
+    unlock(page)
+    expect(page.locator(".watch .train-trouble")).to_contain_text("config.json is not a valid config.json")
+    page.get_by_role("tab", name="All runs").click()
+    row = page.get_by_role("row").filter(has_text="damaged")
+    expect(row).to_contain_text("broken")
+    actions = page.locator(".run-actions")
+    expect(actions.get_by_role("button", name="Resume")).to_have_count(0)
+    actions.get_by_role("button", name="Delete").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(row).to_have_count(0)
+    assert not folder.exists()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import shlex
 import signal
 import subprocess
 import sys
@@ -21,6 +22,8 @@ from model.training.run import Run
 ROOT = Path(__file__).parent.parent.parent
 SETTINGS = ("--preset", "tiny", "--precision", "float32", "--eval-interval", "10", "--dropout", "0.2", "--input-noise", "0.05")
 STEPS = 120
+STOPPED_STATUS = 130
+PATIENCE_S = 300.0  # far more than a stop takes, even on a busy machine
 
 
 def synthetic_text(characters: int = 20_000) -> str:
@@ -44,9 +47,37 @@ def start_training(folder: Path, run: str, *arguments: str) -> subprocess.Popen[
 
 
 def _start(folder: Path, run: str, *arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "model", "train", "--run", run, *arguments]
+    return _type(folder, shlex.join([sys.executable, "-m", "model", "train", "--run", run, *arguments]))
+
+
+def _type(folder: Path, command: str) -> subprocess.Popen[str]:
+    """Types a command line into a shell in a folder."""
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return subprocess.Popen(
+        f"exec {command}", shell=True, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def stop_and_paste(folder: Path, run: Path, *arguments: str) -> list[int]:
+    """Starts a long run and presses Ctrl-C; then pastes the command that it prints to resume, and presses Ctrl-C again. Returns the step of
+    the checkpoint after each. The files that the arguments name have to be in `folder`.
+
+    Args:
+        run: folder of the run, relative to `folder`.
+    """
+    stopped, metrics = [], folder / run / "metrics.jsonl"
+    options = ["--runs", str(run.parent), "--steps", "100000", "--eval-interval", "10"]
+    command = shlex.join([sys.executable, "-m", "model", "train", "--run", run.name, *arguments, *options])
+    for _ in range(2):
+        process = _type(folder, command)
+        _wait_for_more_lines(metrics, 15, process)
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=PATIENCE_S)
+        if process.returncode != STOPPED_STATUS:
+            raise RuntimeError(output)
+        stopped.append(Run(folder / run).load()[1]["step"])
+        command = output.split("Resume with: ")[1].splitlines()[0]
+    return stopped
 
 
 def train_killing_at_random(folder: Path, kills: int, rng: random.Random) -> int:

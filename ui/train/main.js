@@ -35,6 +35,7 @@ export class Train extends Emitter {
   /** @type {string | null} the run of the default model */
   inUse = null;
   sampleTemperature = 0;
+  trouble = ""; // why there can be no runs
   /** @type {Run | null} the one that is watched */
   run = null;
   /** @type {Curve | null} its metrics and samples so far */
@@ -77,8 +78,8 @@ export class Train extends Emitter {
   }
 
   async look() {
-    const { runs, in_use, step_in_use, sample_temperature } = await getRuns();
-    Object.assign(this, { runs, inUse: in_use, stepInUse: step_in_use, sampleTemperature: sample_temperature, hasLooked: true });
+    const { runs, trouble, in_use, step_in_use, sample_temperature } = await getRuns();
+    Object.assign(this, { runs, trouble, inUse: in_use, stepInUse: step_in_use, sampleTemperature: sample_temperature, hasLooked: true });
     if (this.#chosen && !this.find(this.#chosen)) {
       this.say("The run that was shown here has been deleted.");
       this.watch("");

@@ -1,24 +1,24 @@
 // A run of training, and how its state is put into words.
 
 /**
- * A run as the server describes it (ui/web/train.py).
+ * A run as the server describes it (ui/web/train.py). Of a damaged run it does not know everything.
  * @typedef {object} Run
  * @property {string} id
  * @property {string} name
- * @property {string} state "running", "stopping", "stopped", "done", "failed", "died"
+ * @property {string} state "running", "stopping", "stopped", "finished", "failed", "died", "damaged"
  * @property {string} why
  * @property {string} notice
  * @property {number} step
- * @property {number} steps
+ * @property {number | null} steps
  * @property {number | null} best_loss
  * @property {number | null} best_step
  * @property {boolean} has_weights
- * @property {number} n_params
+ * @property {number | null} n_params
  * @property {number} elapsed_s
  * @property {number} [left_s]
  * @property {number} [chars_per_s]
- * @property {{n_layer: number, n_head: number, n_embd: number}} network
- * @property {{name: string, own: boolean, characters: number}} corpus
+ * @property {{n_layer: number, n_head: number, n_embd: number} | null} network
+ * @property {{name: string, own: boolean, characters: number} | null} corpus
  */
 
 export const LECTURES = "tinyshakespeare"; // the corpus of the lecture: runs on others cannot be compared with its figures

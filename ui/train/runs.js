@@ -15,7 +15,7 @@ export function createRuns(panel, train) {
   head.append(...COLUMNS.map((name) => roled("th", "columnheader", "", name)));
   top.append(head);
   table.append(top, body);
-  const empty = make("p", "train-empty", "No runs yet.");
+  const empty = make("p", "train-empty");
   const frame = make("div", "runs-frame");
   frame.append(table);
   panel.append(empty, frame);
@@ -26,6 +26,7 @@ export function createRuns(panel, train) {
   function draw() {
     if (panel.hidden) return;
     empty.hidden = train.runs.length > 0 || !train.hasLooked;
+    empty.textContent = train.trouble || "No runs yet.";
     table.hidden = !train.runs.length;
     const before = [...rows.values()];
     rows = new Map(train.runs.map((run) => [run.id, keptRow(run)]));
@@ -62,9 +63,9 @@ export function createRuns(panel, train) {
       const told = [
         stateInWords(run),
         run.best_loss === null ? "–" : run.best_loss.toFixed(3),
-        `${number(run.step)} of ${number(run.steps)}`,
-        run.kind === "gpt" ? `${run.network.n_layer} x ${run.network.n_head} x ${run.network.n_embd}` : run.kind,
-        `${run.corpus.name}, ${number(run.corpus.characters ?? run.corpus.pairs)}`,
+        run.steps === null ? number(run.step) : `${number(run.step)} of ${number(run.steps)}`,
+        run.kind === "gpt" ? `${run.network.n_layer} x ${run.network.n_head} x ${run.network.n_embd}` : (run.kind ?? "–"),
+        run.corpus ? textInWords(run.corpus) : "–",
         run.elapsed_s ? duration(run.elapsed_s) : "–",
       ];
       told.forEach((words, place) => (cells[place + 1].textContent = words));
@@ -89,6 +90,11 @@ export function createRuns(panel, train) {
 
   for (const event of ["runs", "session", "compare"]) train.addEventListener(event, draw);
   return { show: draw, downloads: [["Runs (CSV)", () => download("runs.csv", new Blob([asCSV(train.runs)], { type: "text/csv" }))]] };
+}
+
+function textInWords({ name, characters, pairs }) {
+  const size = characters ?? pairs;
+  return size === undefined ? name : `${name}, ${number(size)}`;
 }
 
 function asCSV(runs) {

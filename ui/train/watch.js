@@ -50,6 +50,7 @@ export function createWatch(panel, train) {
   function draw() {
     const { run, curve } = train;
     page.empty.hidden = Boolean(run) || !train.hasLooked;
+    page.empty.textContent = train.trouble || "No runs yet. Unlock this tab to start one; anyone can watch.";
     page.filled.hidden = !run;
     if (!run) return;
     for (const [name, node] of switches) node.setAttribute("aria-pressed", String(name === scale));
@@ -59,7 +60,7 @@ export function createWatch(panel, train) {
     drawActions(run);
     void tellTrouble(run);
     page.figures.replaceChildren(...figures(run, curve));
-    const asSeries = (curve, run) => ({ name: run.name, train: curve.train, val: curve.val, steps: run.steps, isLectures: !run.corpus.own && run.corpus.name === LECTURES });
+    const asSeries = (curve, run) => ({ name: run.name, train: curve.train, val: curve.val, steps: run.steps ?? run.step, isLectures: run.corpus?.name === LECTURES && !run.corpus.own });
     const compared = others.filter(({ id }) => train.find(id)).map((curve) => asSeries(curve, train.find(curve.id)));
     const sample = curve.samples.find(({ step }) => step === at) ?? curve.samples.at(-1);
     chart.draw({ runs: [asSeries(curve, run), ...compared], scale, step: sample?.step ?? null });
@@ -82,10 +83,11 @@ export function createWatch(panel, train) {
     const key = `${id} ${state} ${train.isAdmin} ${notice}`;
     if (key === told) return;
     told = key;
-    page.trouble.textContent = notice;
+    page.trouble.textContent = state === "damaged" ? `This run cannot be used. ${why || "Unlock this tab to see the reason."}` : notice;
     page.log.hidden = true;
-    if (state !== "failed" && state !== "died") return;
+    if (!["failed", "died", "damaged"].includes(state)) return;
     if (!train.isAdmin) {
+      if (state === "damaged") return;
       page.trouble.textContent = why || "The run ended early. Unlock this tab to see the end of its log.";
       return;
     }
@@ -150,7 +152,7 @@ function figures(run, curve) {
   const all = [
     ["validation loss", val === undefined ? "–" : val.toFixed(3), ""],
     ["training loss", last ? last.loss.toFixed(3) : "–", ""],
-    ["step", number(last?.step ?? 0), `of ${number(run.steps)}`],
+    ["step", number(last?.step ?? 0), run.steps === null ? "" : `of ${number(run.steps)}`],
     ["characters/s", run.chars_per_s ? number(run.chars_per_s) : "–", ""],
     isUnderWay(run) ? ["left", run.left_s ? duration(run.left_s) : "–", ""] : ["took", run.elapsed_s ? duration(run.elapsed_s) : "–", ""],
     ["gradient norm", last ? short(last.grad_norm) : "–", ""],
@@ -163,7 +165,7 @@ function figures(run, curve) {
   });
 }
 
-const short = (value) => (value && (value < 0.001 || value >= 10_000) ? value.toExponential(1) : String(Number(value.toPrecision(2))));
+const short = (value) => (value === null || value === undefined ? "–" : value && (value < 0.001 || value >= 10_000) ? value.toExponential(1) : String(Number(value.toPrecision(2))));
 
 function asCSV({ steps, evaluations }) {
   const lines = [...steps, ...evaluations].toSorted((a, b) => a.step - b.step);
@@ -173,7 +175,7 @@ function asCSV({ steps, evaluations }) {
 }
 
 function build(panel) {
-  const empty = make("p", "train-empty", "No runs yet. Unlock this tab to start one; anyone can watch.");
+  const empty = make("p", "train-empty");
   const filled = make("div", "watch");
   const head = make("div", "watch-head");
   const [name, state, tools] = [make("h2", "watch-name"), make("span", "watch-state"), make("div", "watch-tools")];

@@ -3,7 +3,8 @@
     POST /train/corpus?name=Goethe.txt      the text's bytes, in UTF-8
     {"corpus": "Zm9v...", "name": "Goethe.txt", "characters": 2000000, "alphabet": ["\\n", " ", ...]}
 
-"corpus" is the key that POST /train/start takes. The latest texts are kept in memory, and a run keeps a copy of its own. A text that
+"corpus" is the key that POST /train/start takes. The text is brought to the normal form in which prompts are read (`model.tokenizer`),
+which is what "characters" and "alphabet" describe. The latest texts are kept in memory, and a run keeps a copy of its own. A text that
 cannot be trained on is answered by 400 and {"error": "..."}; one over the limit by 413.
 """
 

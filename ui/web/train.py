@@ -3,7 +3,8 @@
 Anyone:
 
     GET  /train/presets                                 presets, settings with range and help, limits, the default corpus
-    GET  /train/runs                                    all runs, newest first; the default model; how samples are drawn
+    GET  /train/runs                                    all runs, newest first; the default model; how samples are drawn; "trouble" says
+                                                        why there can be no runs, or is empty
     GET  /train/runs/{run}/metrics?from=N&edition=E     the curve from line N on, its samples, and the run
 
 The admin alone, with "Authorization: Bearer ..." (ui/web/admin.py):
@@ -20,7 +21,8 @@ The admin alone, with "Authorization: Bearer ..." (ui/web/admin.py):
     GET  /train/runs/{run}/log                          {"error": "...", "last_lines": [...]}
     GET  /train/runs/{run}/weights                      its best weights and config.json, zipped
 
-An action is answered by {"run": {...}}, the run as in the list, or {}; an unknown run by 404.
+An action is answered by {"run": {...}}, the run as in the list, or {}; an unknown run by 404. A run whose files do not say what it is has
+the state "damaged", the reason in "why", and null for what is not known.
 
 Pages poll for the curve and keep what they have. Everyone who asks for the same within a second is given the same bytes, made once, so a
 class costs little more than one viewer. A stream would save a request every few seconds, but would hold a connection per viewer and end
@@ -31,7 +33,6 @@ from its checkpoint): then all lines are sent again, from "from" 0.
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import Field, fields
@@ -42,7 +43,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from model.config import GPTConfig, TrainConfig
 from model.data import TINY_SHAKESPEARE, TINY_SHAKESPEARE_ALPHABET, TINY_SHAKESPEARE_CHARS, load_corpus
-from model.errors import ParameterError, SoliloquyError, TrainingError
+from model.errors import ParameterError, TrainingError
 from model.limits import MAX_CORPUS_BYTES, MAX_NAME_CHARS
 from model.training.job import Job
 from model.training.jobs import Jobs, read_settings
@@ -54,8 +55,6 @@ from ui.web.http import NO_STORE, Body, Respond, refusal, takes_json
 from ui.web.models import Models, run_of
 from ui.web.shared_answers import SharedAnswers
 from ui.web.weights_zip import zip_weights
-
-log = logging.getLogger(__name__)
 
 UNKNOWN_RUN = "There is no such run."
 NOT_CONFIRMED = "To delete a run, send its id again."
@@ -182,17 +181,7 @@ class Training:
 
 
 async def _job_response(job: Job) -> Response:
-    known = await asyncio.to_thread(_about, job) if job.folder.exists() else None
-    return JSONResponse({"run": known} if known else {})
-
-
-def _about(job: Job) -> dict[str, Any] | None:
-    """What the list of runs says of one; None for one whose files are damaged, which is logged once."""
-    try:
-        return job.about()
-    except (AttributeError, KeyError, TypeError, ValueError, OSError, RecursionError, SoliloquyError) as error:
-        job.tell_once(log, f"the run {job.id!a} cannot be listed: {repr(error)!a}")
-        return None
+    return JSONResponse({"run": await asyncio.to_thread(job.about)} if os.path.exists(job.folder) else {})
 
 
 def presets_json() -> dict[str, Any]:
@@ -231,14 +220,11 @@ def _setting_json(field: Field[Any], group: str) -> dict[str, Any]:
 
 
 def runs_json(jobs: Jobs, models: Models) -> dict[str, Any]:
-    """All runs. One whose files are damaged is left out, and logged."""
-    runs = []
-    for job in jobs.all():
-        if known := _about(job):
-            runs.append(known)
+    """All runs."""
     default = models.default
     return {
-        "runs": runs,
+        "runs": [job.about() for job in jobs.all()],
+        "trouble": jobs.trouble(),
         "model": models.default_key,
         "in_use": run_of(default),
         "step_in_use": default.step,

@@ -19,9 +19,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from model.data import TRAIN_SHARE, check_size
+from model.data import TRAIN_SHARE, read_raw
 from model.errors import CorpusError, UnknownCharacterError
-from model.tokenizer import CharTokenizer
+from model.tokenizer import CharTokenizer, normal_form
 
 STOP = "\n\n"
 IGNORE = -100  # the target of what is not learned: `torch.nn.functional.cross_entropy` leaves it out
@@ -77,16 +77,11 @@ def load_pairs(path: Path) -> Pairs:
     Raises:
         CorpusError: it cannot be read, is too large, is not in UTF-8, or has a line that is not a pair; empty lines are skipped.
     """
-    try:
-        check_size(path.stat().st_size, str(path))
-        content = path.read_bytes()
-    except OSError as error:
-        raise CorpusError(f"The pairs {path} cannot be read: {error.strerror}.") from error
-    return read_pairs(path.name, content, str(path))
+    return read_pairs(path.name, read_raw(path, "pairs"), str(path))
 
 
 def read_pairs(name: str, content: bytes, source: str) -> Pairs:
-    """Pairs from the bytes of a JSON Lines file.
+    """Pairs from the bytes of a JSON Lines file, in the normal form in which prompts are read.
 
     Args:
         source: the name of the file in error messages.
@@ -112,12 +107,13 @@ def _read_pair(line: str, number: int, source: str) -> Pair:
         raise CorpusError(f'{where} is not valid JSON. Each line must be an object like {{"request": "...", "answer": "..."}}.') from None
     if not isinstance(found, dict) or found.keys() != KEYS or not all(isinstance(text, str) for text in found.values()):
         raise CorpusError(f'{where} must be an object with the two texts "request" and "answer" and nothing else.')
+    texts = {key: normal_form(text) for key, text in found.items()}
     for key in ("request", "answer"):
-        if not found[key].strip():
+        if not texts[key].strip():
             raise CorpusError(f"{where}: the {key} is empty.")
-        if STOP in f"\n{found[key]}\n":
+        if STOP in f"\n{texts[key]}\n":
             raise CorpusError(f"{where}: the {key} begins or ends with a newline or has an empty line, which is the stop sign.")
-    return Pair(found["request"], found["answer"], number)
+    return Pair(texts["request"], texts["answer"], number)
 
 
 def make_rows(pairs: Sequence[Pair], tokenizer: CharTokenizer, block_size: int, source: str) -> list[Row]:

@@ -17,8 +17,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from model.config import NetworkConfig, TrainConfig
+from model.data import read_raw
 from model.errors import CheckpointError, CorpusError
 from model.evaluation import EVAL_ROWS
+from model.files import check_is_file
 from model.network import Network
 from model.tokenizer import CharTokenizer
 from model.training.presets import SFT, FromParent
@@ -77,7 +79,7 @@ class FineTune(Task):
 
         Raises:
             CheckpointError: config.json is not that of such a run; or there is no checkpoint, and `parent` is missing or not the run's.
-            CorpusError: the run's copy of the pairs is missing or was changed.
+            CorpusError: the run's copy of the pairs is missing, damaged or was changed.
         """
         plan = run.plan()
         try:
@@ -88,10 +90,8 @@ class FineTune(Task):
         path, weights = run.folder / PAIRS_FILE, None
         if not run.has_checkpoint():
             weights = _weights_of(known, parent, run)
-        try:
-            pairs = read_pairs(name, path.read_bytes(), str(path))
-        except OSError as error:
-            raise CorpusError(f"The pairs {path} cannot be read: {error.strerror}.") from error
+        check_is_file(path)
+        pairs = read_pairs(name, read_raw(path, "pairs"), str(path))
         if pairs.sha256 != sha256:
             raise CorpusError(f"{path} was changed since the run was started. Restore it, or start a new run.")
         return cls(pairs, plan.network, plan.tokenizer, plan.recipe, known, weights)
