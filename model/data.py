@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import logging
 import os
 import string
 import urllib.request
@@ -19,9 +20,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model.errors import CorpusError
+from model.errors import CheckpointError, CorpusError
 from model.files import cache_dir, write_atomically
 from model.limits import MAX_CORPUS_BYTES, MAX_VOCAB_SIZE
+
+log = logging.getLogger(__name__)
 
 TINY_SHAKESPEARE_URL = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
 TINY_SHAKESPEARE_SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
@@ -60,9 +63,7 @@ def load_corpus(path: str | Path | None = None) -> Corpus:
         return read_corpus(Path(path).stem, _read(Path(path)), str(path))
     given = os.environ.get("SOLILOQUY_CORPUS")
     cached = Path(given) if given else cache_dir() / "tinyshakespeare.txt"
-    if not given and not cached.exists():
-        _fetch(cached)
-    raw = _read(cached)
+    raw = _read(cached) if given or os.path.exists(cached) else _fetch(cached)
     remedy = "Point SOLILOQUY_CORPUS at the right file, or unset it." if given else "Delete the file; it will be downloaded again."
     _check_sha256(raw, str(cached), remedy)
     return Corpus(TINY_SHAKESPEARE, _decode(raw, str(cached)))
@@ -109,7 +110,8 @@ def _check_sha256(raw: bytes, source: str, remedy: str) -> None:
         raise CorpusError(f"{source} is not Tiny Shakespeare: its sha256 is {found[:12]}... instead of {wanted[:12]}.... {remedy}")
 
 
-def _fetch(target: Path) -> None:
+def _fetch(target: Path) -> bytes:
+    """Downloads Tiny Shakespeare, and keeps it in the cache if that can be written to."""
     by_hand = (
         f"Download {TINY_SHAKESPEARE_URL} on a machine with network access and save it as {target}, or set SOLILOQUY_CORPUS to "
         "its path. Sampling needs no corpus."
@@ -120,7 +122,11 @@ def _fetch(target: Path) -> None:
     except (OSError, http.client.HTTPException) as error:
         raise CorpusError(f"Tiny Shakespeare could not be downloaded ({error}). {by_hand}") from error
     _check_sha256(raw, "The downloaded file", by_hand)
-    write_atomically(target, raw)
+    try:
+        write_atomically(target, raw)
+    except CheckpointError as error:
+        log.warning("%s Tiny Shakespeare will be downloaded again next time.", error)
+    return raw
 
 
 def _read(path: Path) -> bytes:

@@ -5,7 +5,6 @@ bfloat16 is several times faster than float32 on a GPU and on CPUs with AMX, and
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import json
 import logging
@@ -72,8 +71,10 @@ def ready_to_write(model: Network, name: str) -> Network:
     choice: Any = known.get(key)
     if not _is_choice(choice):
         known[key] = choice = _choose(model)
-        with contextlib.suppress(CheckpointError):  # the cache is not writable: measured again next time
+        try:
             write_atomically(path, json.dumps(known, indent=2).encode())
+        except CheckpointError as error:
+            log.warning("%s The faster precision will be measured again next time.", error)
     dtype = DTYPES[choice["dtype"]]
     set_up_writing(dtype)
     if not choice["rows_agree"]:

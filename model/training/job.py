@@ -12,13 +12,13 @@ import json
 import logging
 import shlex
 import threading
-import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from model import clock
 from model.config import NetworkConfig
 from model.errors import CheckpointError, ParameterError
 from model.files import write_atomically
@@ -62,11 +62,11 @@ class Job:
 
     def note_stop(self, process: Process) -> None:
         """Records that a process was asked to stop just now."""
-        self.note(asked_to_stop=asdict(process) | {"at": round(time.time(), 1)})
+        self.note(asked_to_stop=asdict(process) | {"at": round(clock.seconds(), 1)})
 
     def asked_to_stop(self) -> float | None:
-        """When the process that trains, or was the last to, was asked to stop; None if it was not. A stop of an earlier process of the same
-        run does not count."""
+        """When the process that trains, or was the last to, was asked to stop, by `model.clock`; None if it was not. A stop of an earlier
+        process of the same run does not count."""
         asked, noted = self.asked().get("asked_to_stop"), self.run.process()
         if not isinstance(asked, dict) or any(asked.get(name) != noted.get(name) for name in ("pid", "began")):
             return None

@@ -25,6 +25,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from model import clock
+from model.attached import attached
 from model.config import NetworkConfig, TrainConfig
 from model.data import TINY_SHAKESPEARE, Corpus, check_length
 from model.errors import CheckpointError, ParameterError, TrainingError
@@ -66,7 +68,8 @@ class Jobs:
             shutil.rmtree(leftover, ignore_errors=True)
         for job in self.all():
             if (process := job.process()) and (asked := job.asked_to_stop()):
-                self._kill_later(process, max(0.0, asked + STOP_PATIENCE_S - time.time()))
+                left_s = asked + STOP_PATIENCE_S - clock.seconds()  # larger than the patience only where the file is not ours
+                self._kill_later(process, min(max(0.0, left_s), STOP_PATIENCE_S))
 
     def all(self) -> list[Job]:
         """All runs, newest first. Symbolic links are left out."""
@@ -182,12 +185,10 @@ class Jobs:
             return pace
 
     def _measure(self, arguments: list[str], threads: int) -> Pace:
-        command = [sys.executable, "-m", "model", "pace", *arguments]
-        with subprocess.Popen(
-            command,
+        with attached(
+            ["pace", *arguments],
             cwd=ROOT,
             env=trainers_environment(threads),
-            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             start_new_session=True,  # its whole session gets a low priority, so it must not be the app's
         ) as child:
@@ -277,7 +278,7 @@ class Jobs:
 
     def _launch(self, job: Job, resume: bool) -> None:
         if measurer := self._measurer:  # a start does not wait for a measurement
-            measurer.kill()
+            measurer.terminate()
         command = [sys.executable, "-m", "model", *job.arguments(resume), "--runs", str(self.folder)]
         threads = job.asked().get("threads") or training_threads(job.network())
         try:
@@ -312,6 +313,7 @@ def trainers_environment(threads: int) -> dict[str, str]:
         "OMP_NUM_THREADS": str(threads),
         "GOMP_SPINCOUNT": "0",  # waiting threads yield the processor: beside other work small steps took an eighth of the time
         "PYTHONUNBUFFERED": "1",
+        "PYTHONIOENCODING": "utf-8",  # of its log, whatever the terminal's is
         "TQDM_MININTERVAL": "60",  # a line of the log a minute, not ten a second
     }
 

@@ -23,7 +23,7 @@ import ipaddress
 import logging
 import os
 import secrets
-import time
+import unicodedata
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -31,6 +31,8 @@ from dataclasses import dataclass
 from starlette.requests import Request as HTTPRequest
 from starlette.responses import JSONResponse, Response
 
+from model.clock import seconds
+from model.errors import ParameterError
 from ui.web.http import NO_STORE, Body, refusal, takes_json
 
 log = logging.getLogger(__name__)
@@ -44,6 +46,7 @@ FORGIVEN_AFTER_S = 3_600.0  # without a wrong password
 SHOWN_CHARS = 100  # of an address, in the log
 IPV6_NETWORK = 64  # bits of a household's or a class's network
 
+BLANK = "ADMIN_PASSWORD consists of blanks. Set it to a password with other characters, or unset it."
 WRONG = "This is not the password."
 LOCKED = "Unlock the Train tab first."
 CLOSED_ON_A_SPACE = (
@@ -74,11 +77,11 @@ class Lock:
         password: opens a session; with "" nobody can.
         on_a_space: connections then come from the Space's own proxy, which names the client at the end of X-Forwarded-For.
         one_time: whether the password was made up for this start and printed in the terminal.
-        clock: gives seconds, which must pass while a laptop sleeps, too.
+        clock: gives seconds, which must pass while a laptop sleeps, too, and must not jump when its time is set.
     """
 
-    def __init__(self, password: str, on_a_space: bool = False, clock: Callable[[], float] = time.time, one_time: bool = False):
-        self._digest = _digest(password) if password else b""
+    def __init__(self, password: str, on_a_space: bool = False, clock: Callable[[], float] = seconds, one_time: bool = False):
+        self._digest = _digest(normal) if (normal := _normal_form(password)) else b""
         self._on_a_space, self._clock, self.one_time = on_a_space, clock, one_time
         self._sessions: OrderedDict[bytes, float] = OrderedDict()  # hash of the token -> when it ends; ended ones are kept for a while
         self._tries: OrderedDict[str, Tries] = OrderedDict()  # per client; the one that tried last comes last
@@ -90,7 +93,7 @@ class Lock:
 
     def log_in(self, password: str, client: str) -> str | None:
         """The token of a new session, or None for a wrong password."""
-        if not hmac.compare_digest(_digest(password), self._digest):
+        if not hmac.compare_digest(_digest(_normal_form(password)), self._digest):
             self._count_wrong(client)
             return None
         self._tries.pop(client, None)
@@ -162,9 +165,15 @@ class Lock:
 
 
 def make_lock(environment: Mapping[str, str] = os.environ) -> tuple[Lock, str]:
-    """The lock, and the one-time password to print in the terminal; "" if there is none."""
+    """The lock, and the one-time password to print in the terminal; "" if there is none.
+
+    Raises:
+        ParameterError: the password that was set is blank.
+    """
     on_a_space = "SPACE_ID" in environment
     if password := environment.get("ADMIN_PASSWORD", ""):
+        if not _normal_form(password):
+            raise ParameterError(BLANK)
         return Lock(password, on_a_space), ""
     if on_a_space:  # its terminal is a log that others may be able to read
         return Lock("", on_a_space), ""
@@ -215,6 +224,12 @@ def _token(http: HTTPRequest) -> str:
     """The token that a request brings; "" if it brings none."""
     scheme, _, token = http.headers.get("authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _normal_form(password: str) -> str:
+    """A password as it is compared: without blanks at its ends, such as the newline of a file; and in NFC, so that it does not matter how a
+    keyboard composes an accented letter. NFKC would also equate different characters, and so make guessing easier."""
+    return unicodedata.normalize("NFC", password.strip())
 
 
 def _digest(text: str) -> bytes:
