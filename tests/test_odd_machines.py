@@ -11,7 +11,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,11 +18,13 @@ from types import SimpleNamespace
 import pytest
 
 from model.__main__ import main
+from model.training.job import Job
 from model.training.jobs import MEASURING_S
 from model.training.process import Process
 from model.training.run import Run
 from tests.conftest import ROOT
-from tests.support.admin import Admin, wait_for
+from tests.support.admin import Admin, runs_ended, wait_for
+from tests.support.client import host_and_port
 from tests.support.killing import synthetic_text
 from tests.support.server import free_port, processes, wait_until_healthy
 from tests.support.viewing import PATIENCE_S, Viewer, answer
@@ -241,9 +242,11 @@ def test_a_training_on_an_odd_machine_says_where_it_cannot_write(odd: SimpleName
 
 def test_an_app_asks_no_other_host(odd: SimpleNamespace) -> None:
     """After its start and the tests above: they read the page, wrote, logged in and tried to train."""
-    body = json.dumps({"text": "To be, or not to be"}).encode()
-    for path in ("/score", "/attention"):
-        assert answer(odd.url, "POST", path, body, Content_Type="application/json")[0] == 200
+    text = {"text": "To be, or not to be"}
+    with Viewer(odd.url, path="/score") as viewer:
+        viewer.ask(**text)
+        assert viewer.rest()[-1] == {"state": "done"}
+    assert answer(odd.url, "POST", "/attention", json.dumps(text).encode(), Content_Type="application/json")[0] == 200
     assert odd.asked.read_text(encoding="utf-8") == ""
     seen = subprocess.run(
         [sys.executable, "-c", "import socket; socket.getaddrinfo('soliloquy.invalid', 80)"],
@@ -367,32 +370,48 @@ def test_an_app_whose_output_nobody_reads_ends_quietly() -> None:
     assert (process.returncode, err) == (141, b"")
 
 
-def ask_for_the_pace(admin: Admin) -> None:
-    """Without an answer, since the app ends before."""
-    with contextlib.suppress(OSError, http.client.HTTPException):
-        admin.post("/train/pace", preset="lesson")
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_measurement_ends_with_the_app_and_does_not_hold_it_up(number: signal.Signals, tmp_path: Path) -> None:
     """The measurement is frozen, so that it cannot end by itself: an app that waited for it would not end."""
     url = f"http://127.0.0.1:{(port := free_port())}"
     arguments = ["--device", "cpu", "--port", str(port), "--runs", str(tmp_path / "runs")]
-    app = start("app.py", *arguments, env=environment(ADMIN_PASSWORD=SECRET, TMPDIR=str(tmp_path)))
+    app = start("app.py", *arguments, env=environment(ADMIN_PASSWORD=SECRET))
     try:
         wait_until_healthy(url, app)
-        admin = Admin.logged_in(url, SECRET)
-        threading.Thread(target=ask_for_the_pace, args=(admin,), daemon=True).start()
-        wait_for(lambda: [*tmp_path.glob("tmp*/config.json")])  # it has begun
-        (child,) = [Process.find(pid) for pid in processes(app.pid) if pid != app.pid]
+        headers = Admin.logged_in(url, SECRET).headers | {"Content-Type": "application/json"}
+        asking = http.client.HTTPConnection(*host_and_port(url))
+        asking.request("POST", "/train/pace", '{"preset": "lesson"}', headers)
+        wait_for(lambda: len(processes(app.pid)) == 2)
+        child = Process.find(processes(app.pid)[1])
         os.kill(child.pid, signal.SIGSTOP)
         app.send_signal(number)
         app.wait(MEASURING_S / 2)
         assert child.alive
         os.kill(child.pid, signal.SIGCONT)
         wait_for(lambda: not child.alive)
-        assert not [*tmp_path.glob("tmp*/config.json")]
     finally:
-        status, out, err = end(app)
-    assert (status, err) == ((-signal.SIGKILL, "") if number == signal.SIGKILL else (0, ""))
-    assert out.endswith("Stopped.\n") or number == signal.SIGKILL
+        app.kill()
+    status, out, err = end(app)
+    if number == signal.SIGKILL:
+        assert (status, err) == (-signal.SIGKILL, "")
+    else:
+        assert (status, err) == (0, "")
+        assert out.endswith("Stopped.\n")
+
+
+def test_a_training_goes_on_without_the_app(tmp_path: Path) -> None:
+    url = f"http://127.0.0.1:{(port := free_port())}"
+    with runs_ended(tmp_path / "runs") as runs:
+        app = start("app.py", "--device", "cpu", "--port", str(port), "--runs", str(runs), env=environment(ADMIN_PASSWORD=SECRET))
+        try:
+            wait_until_healthy(url, app)
+            admin = Admin.logged_in(url, SECRET)
+            corpus = admin.upload(synthetic_text().encode())
+            run = admin.do("/train/start", preset="tiny", corpus=corpus, settings={"steps": 100_000})["run"]["id"]
+            app.terminate()
+            assert end(app)[0] == 0
+            process = Job(runs / run).process()
+            assert process
+            assert process.alive
+        finally:
+            app.kill()
