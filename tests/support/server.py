@@ -84,7 +84,7 @@ def cpu_seconds(pid: int) -> float:
     """Processor seconds that a process and its descendants have used so far."""
     ticks = 0
     for process in processes(pid):
-        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        fields = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
         ticks += int(fields[11]) + int(fields[12])
     return ticks / os.sysconf("SC_CLK_TCK")
 
@@ -93,6 +93,6 @@ def resident_bytes(pid: int, most: bool = False) -> int:
     """Memory that a process and its descendants hold now, or the sum of the most that each has ever held."""
     field, kilobytes = "VmHWM:" if most else "VmRSS:", 0
     for process in processes(pid):
-        lines = Path(f"/proc/{process}/status").read_text().splitlines()
+        lines = Path(f"/proc/{process}/status").read_text(encoding="utf-8").splitlines()
         kilobytes += sum(int(line.split()[1]) for line in lines if line.startswith(field))
     return kilobytes * 1024
