@@ -270,6 +270,17 @@ def test_an_odd_machine_is_left_as_it_was(odd: SimpleNamespace) -> None:
     assert not (ROOT / "~").exists()
 
 
+@pytest.mark.skipif(not shutil.which("ps"), reason="there is no ps")
+def test_a_process_is_found_again_by_an_app_in_another_time_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where ps says when a process began, in words."""
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setenv("TZ", "America/New_York")
+    ours = Process.find(os.getpid())
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    assert ours.began
+    assert ours.alive
+
+
 @pytest.mark.parametrize("command", [["app.py"], ["-m", "model", "sample"]])
 def test_an_interrupt_while_pytorch_is_imported_is_quiet(command: list[str]) -> None:
     process = start(*command)
