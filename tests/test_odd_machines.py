@@ -426,3 +426,12 @@ def test_a_training_goes_on_without_the_app(tmp_path: Path) -> None:
             assert process.alive
         finally:
             app.kill()
+
+
+def test_an_app_ends_with_the_benchmark_that_started_it() -> None:
+    benchmark = start("-m", "benchmarks.soak", "--minutes", "1")
+    wait_for(lambda: len(processes(benchmark.pid)) > 1)
+    app = Process.find(processes(benchmark.pid)[1])
+    benchmark.terminate()
+    assert end(benchmark)[0] == 143
+    assert not app.alive
