@@ -196,6 +196,12 @@ def test_another_password_stays_another(other: str) -> None:
     assert make_lock({"ADMIN_PASSWORD": "\ufb01"})[0].log_in("fi", "somebody") is None  # the same only in NFKC
 
 
+def test_a_password_that_would_take_minutes_to_normalise_is_just_wrong(lock: Lock) -> None:
+    hostile = "a" + "\u0301\u0316" * 100_000
+    assert lock.log_in(hostile, "somebody") is None
+    assert Lock(hostile).log_in(hostile + "\n", "somebody")
+
+
 @pytest.mark.parametrize("blank", [" ", "\n", "\t \r\n", "\u00a0\u3000"])
 @pytest.mark.parametrize("place", [{}, {"SPACE_ID": "a/b"}])
 def test_a_blank_password_is_refused(blank: str, place: dict[str, str]) -> None:

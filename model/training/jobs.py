@@ -67,7 +67,7 @@ class Jobs:
         for leftover in self.folder.glob(f"{DELETED}*"):
             shutil.rmtree(leftover, ignore_errors=True)
         for job in self.all():
-            if (process := job.process()) and (asked := job.asked_to_stop()):
+            if (process := job.process()) and (asked := job.asked_to_stop()) is not None:
                 left_s = asked + STOP_PATIENCE_S - clock.seconds()  # larger than the patience only where the file is not ours
                 self._kill_later(process, min(max(0.0, left_s), STOP_PATIENCE_S))
 

@@ -43,6 +43,7 @@ MAX_CLIENTS = 1_024  # with wrong passwords that are remembered
 FREE_TRIES = 3  # wrong passwords before a client has to wait
 LONGEST_WAIT_S = 60.0
 FORGIVEN_AFTER_S = 3_600.0  # without a wrong password
+MAX_NORMALISED_CHARS = 1_024  # of a password; the time grows with the square of the length, to minutes for the longest request
 SHOWN_CHARS = 100  # of an address, in the log
 IPV6_NETWORK = 64  # bits of a household's or a class's network
 
@@ -229,7 +230,8 @@ def _token(http: HTTPRequest) -> str:
 def _normal_form(password: str) -> str:
     """A password as it is compared: without blanks at its ends, such as the newline of a file; and in NFC, so that it does not matter how a
     keyboard composes an accented letter. NFKC would also equate different characters, and so make guessing easier."""
-    return unicodedata.normalize("NFC", password.strip())
+    password = password.strip()
+    return unicodedata.normalize("NFC", password) if len(password) <= MAX_NORMALISED_CHARS else password
 
 
 def _digest(text: str) -> bytes:
