@@ -17,6 +17,7 @@ from typing import IO, Any
 
 ROOT = Path(__file__).parent.parent.parent
 START_LIMIT_S = 300  # far more than a start takes, even on a busy machine
+STOP_LIMIT_S = 20
 FIRST_PORT, PORTS = 20_000, 1_000  # for each test worker; below the ports that the system hands out itself
 _ports = itertools.count()
 
@@ -40,14 +41,14 @@ def health(url: str) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def running_app(*arguments: str) -> Iterator[str]:
-    """Yields the app's address once it answers; kills the app at the end."""
+    """Yields the app's address once it answers; stops the app at the end."""
     with running_process(*arguments) as (url, _):
         yield url
 
 
 @contextlib.contextmanager
 def running_process(*arguments: str, stdout: IO[str] | int = subprocess.DEVNULL) -> Iterator[tuple[str, int]]:
-    """Yields the app's address and process id once it answers; kills the app at the end."""
+    """Yields the app's address and process id once it answers; stops the app at the end, and kills it where it does not stop."""
     url = f"http://127.0.0.1:{(port := free_port())}"
     command = [sys.executable, "app.py", "--port", str(port), *arguments]
     app = subprocess.Popen(command, cwd=ROOT, stdout=stdout)  # errors go to stderr
@@ -55,6 +56,9 @@ def running_process(*arguments: str, stdout: IO[str] | int = subprocess.DEVNULL)
         wait_until_healthy(url, app)
         yield url, app.pid
     finally:
+        app.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            app.wait(STOP_LIMIT_S)
         app.kill()
         app.wait()
 
