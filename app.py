@@ -5,16 +5,25 @@ python app.py --device cpu --port 7860
 
 from __future__ import annotations
 
+from model.program import run_program, stop_at_once
+
+if __name__ == "__main__":
+    stop_at_once()  # importing PyTorch takes seconds
+
 import argparse
+import asyncio
 import contextlib
 import errno
 import logging
 import os
 import socket
 import sys
+import tempfile
 import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import FrameType
 
 # Before gradio is imported: no statistics after every event, no telemetry.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -36,7 +45,6 @@ from model.training.jobs import Jobs
 from model.weights import SHIPPED_WEIGHTS, WEIGHTS_FOLDER, load_weights
 from ui.class_address import class_address, own_address
 from ui.connections import OPEN_FILES, Places, make_config
-from ui.server import create_server
 from ui.web.admin import make_lock
 from ui.web.client_log import MinuteLimit
 from ui.web.site import make_site
@@ -45,11 +53,25 @@ ON_A_SPACE = "SPACE_ID" in os.environ
 BACKLOG = 2048  # a class that opens the page at once
 
 
+@contextlib.contextmanager
+def folder_for_gradio() -> Iterator[None]:
+    """Gives Gradio a temporary folder of our own instead of /tmp/gradio, which may be another user's."""
+    if "GRADIO_TEMP_DIR" in os.environ:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="soliloquy-", ignore_cleanup_errors=True) as folder:
+        os.environ["GRADIO_TEMP_DIR"] = folder
+        yield
+    del os.environ["GRADIO_TEMP_DIR"]
+
+
+@folder_for_gradio()
 def main() -> int:
     """Serves until it is stopped; returns the exit status."""
     options = _parser().parse_args()
     try:
         site = make_site(options.host, options.root_path, options.allow_host, options.trusted_proxy)
+        lock, one_time_password = make_lock()
         device = choose_device(options.device)
         weights = in_fresh_thread(lambda: load_weights(options.weights, device))
         listener = _listen(options.host, options.port)
@@ -62,10 +84,11 @@ def main() -> int:
     engine = Engine(weights, catalogue)
     host, port = listener.getsockname()[:2]
     for_the_class = site.address or class_address(host, port)
-    lock, one_time_password = make_lock()
     jobs = Jobs(options.runs)
     if trouble := jobs.trouble():
         print(f"{options.runs}: {trouble}", file=sys.stderr)
+    from ui.server import create_server  # only now: Gradio looks for its folder when it is imported
+
     application = create_server(engine, catalogue, jobs, lock, site, for_the_class)
     places = Places(_open_files(), site.proxies)
     server = Server(make_config(application, places))
@@ -80,12 +103,7 @@ def main() -> int:
         print(shortage, flush=True)
     if one_time_password:
         print(f"The password of the Train tab is {one_time_password} (set ADMIN_PASSWORD to choose your own).", flush=True)
-    try:
-        server.run(sockets=[listener])
-    except KeyboardInterrupt:  # raised once the server is down
-        pass
-    finally:
-        engine.stop()
+    server.run(sockets=[listener])
     print("Stopped.")
     return 0
 
@@ -130,13 +148,23 @@ def _others(chosen: Path) -> tuple[Path, ...]:
 
 
 class Server(uvicorn.Server):
-    """A server for a class that opens the page at once, which stops without complaints about open pages."""
+    """A server for a class that opens the page at once. Ctrl-C and SIGTERM stop it, without complaints about open pages, and without
+    waiting for its threads."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """uvicorn lets as many connections wait to be accepted as are accepted at once. Here more of them may wait."""
         await super().startup(sockets)
         for listener in sockets or ():
             listener.listen(BACKLOG)
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serves until it is stopped. Its event loop stays open, because closing it would wait for a load, a download or a measurement
+        in one of its threads."""
+        asyncio.new_event_loop().run_until_complete(self.serve(sockets))
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stops; the second time without waiting for open connections. The signal is not raised again when the server is down."""
+        self.should_exit, self.force_exit = True, self.should_exit
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Open pages hold streams open. It is not an error that they are cut off here."""
@@ -185,7 +213,4 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:  # while loading
-        sys.exit(130)
+    run_program(main)

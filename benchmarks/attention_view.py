@@ -11,6 +11,7 @@ import argparse
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from benchmarks.page import FRAME_MS, MOVES, show
+from model.program import run_program
 from tests.support.chromium import launch
 from tests.support.server import running_app
 
@@ -91,4 +92,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.viewers import OURS, Visit, Work
+from model.program import run_program
 from model.training.presets import DEFAULT_PRESET, PRESETS
 from tests.support.admin import PASSWORD, Admin, runs_ended, wait_for
 from tests.support.client import read_answer
@@ -111,4 +112,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -25,6 +25,7 @@ from torch.profiler import ProfilerActivity, profile
 from model.limits import MAX_SAMPLES
 from model.network.gpt import GPT
 from model.precision import DTYPES, set_up_writing
+from model.program import run_program
 from model.sampling import SamplingParams, dice, distribution, draw
 from model.serving.request import DONE, Request
 from model.serving.writer import Writer
@@ -226,4 +227,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -17,6 +17,7 @@ from typing import Any
 from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
 from benchmarks.viewers import verdict
+from model.program import run_program
 from tests.support.chromium import launch
 from tests.support.server import ROOT, running_app
 
@@ -111,4 +112,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -30,6 +30,7 @@ from benchmarks.viewers import Work as Texts
 from model.config import GPTConfig
 from model.limits import MAX_LOADED_MODELS
 from model.network.gpt import GPT
+from model.program import run_program
 from model.tokenizer import CharTokenizer
 from model.weights import SHIPPED_WEIGHTS, load_weights, save_weights
 from tests.support.admin import PASSWORD, Admin
@@ -162,4 +163,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -12,6 +12,7 @@ import random
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from benchmarks.viewers import percentile, verdict
+from model.program import run_program
 from tests.support.chromium import launch
 from tests.support.server import running_app
 
@@ -175,4 +176,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

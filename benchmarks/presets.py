@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from model.program import run_program
 from tests.support.admin import PASSWORD, Admin, runs_ended
 from tests.support.server import running_app
 
@@ -76,4 +77,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

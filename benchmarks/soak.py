@@ -30,6 +30,7 @@ from typing import Any, NamedTuple
 
 from benchmarks.viewers import prompt_of
 from model.limits import MAX_NEW_CHARS, MAX_PROMPT_CHARS, MAX_RECORD_BYTES, MAX_ROWS, MAX_SAMPLES, MAX_SEED, MAX_TEMPERATURE
+from model.program import run_program
 from tests.support.client import Answer, Stream, connect, host_and_port, http_request, read_answer
 from tests.support.server import health, resident_bytes, running_process
 
@@ -465,4 +466,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program(main)

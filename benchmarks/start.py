@@ -12,6 +12,7 @@ import urllib.request
 
 from playwright.sync_api import sync_playwright
 
+from model.program import run_program
 from tests.support.chromium import launch
 from tests.support.server import running_app
 
@@ -58,4 +59,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

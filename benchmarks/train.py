@@ -24,6 +24,7 @@ from transformers import GPT2LMHeadModel
 from benchmarks.decode import machine_speed
 from model.data import Batches, load_corpus
 from model.evaluation import mean_loss
+from model.program import run_program
 from model.training.presets import PRESETS
 from model.training.run import Run
 from model.training.tasks.pretrain import Pretrain
@@ -128,4 +129,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -29,6 +29,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from model.program import run_program
+
 # What runs in a process of its own imports torch and gradio there: the viewers' process stays small.
 from tests.support.client import Answer, Stream, http_request, read_answer, to_the_end
 from tests.support.server import START_LIMIT_S, cpu_seconds, free_port, resident_bytes, running_process
@@ -408,4 +410,4 @@ def show_engine(device: str, ours: Load, work: Work) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -12,6 +12,11 @@ python -m model export runs/mine weights/mine              write a run's best we
 
 from __future__ import annotations
 
+from model.program import NOBODY_READS, run_program, stop_at_once
+
+if __name__ == "__main__":
+    stop_at_once()  # importing PyTorch takes seconds
+
 import argparse
 import contextlib
 import json
@@ -146,7 +151,11 @@ def run_train(options: argparse.Namespace) -> int:
             trainer = Trainer.resume(run, make_task(), device)
         else:
             trainer = Trainer.start(run, make_task(), device, DTYPES.get(options.precision))
-        return _train(run, trainer, options)
+        try:
+            return _train(run, trainer, options)
+        except BrokenPipeError:
+            trainer.save()
+            return NOBODY_READS
 
 
 def _starting(options: argparse.Namespace) -> Callable[[], Task]:
@@ -413,4 +422,4 @@ def _flag(setting: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program(main)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import logging
 import os
 import string
 import urllib.request
@@ -20,10 +21,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model.errors import CorpusError
+from model.errors import CheckpointError, CorpusError
 from model.files import cache_dir, write_atomically
 from model.limits import MAX_CORPUS_BYTES, MAX_VOCAB_SIZE
 from model.tokenizer import normal_form
+
+log = logging.getLogger(__name__)
 
 TINY_SHAKESPEARE_URL = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
 TINY_SHAKESPEARE_SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
@@ -66,9 +69,7 @@ def load_corpus(path: str | Path | None = None, sha256: str | None = None) -> Co
         return read_corpus(Path(path).stem, read_raw(Path(path), "corpus"), str(path), sha256)
     given = os.environ.get("SOLILOQUY_CORPUS")
     cached = Path(given) if given else cache_dir() / "tinyshakespeare.txt"
-    if not given and not os.path.exists(cached):
-        _fetch(cached)
-    raw = read_raw(cached, "corpus")
+    raw = read_raw(cached, "corpus") if given or os.path.exists(cached) else _fetch(cached)
     remedy = "Point SOLILOQUY_CORPUS at the right file, or unset it." if given else "Delete the file; it will be downloaded again."
     _check_sha256(raw, str(cached), remedy)
     return Corpus(TINY_SHAKESPEARE, _decode(raw, str(cached)))
@@ -124,7 +125,8 @@ def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _fetch(target: Path) -> None:
+def _fetch(target: Path) -> bytes:
+    """Downloads Tiny Shakespeare, and keeps it in the cache if that can be written to."""
     by_hand = (
         f"Download {TINY_SHAKESPEARE_URL} on a machine with network access and save it as {target}, or set SOLILOQUY_CORPUS to "
         "its path. Sampling needs no corpus."
@@ -135,7 +137,11 @@ def _fetch(target: Path) -> None:
     except (OSError, http.client.HTTPException) as error:
         raise CorpusError(f"Tiny Shakespeare could not be downloaded ({error}). {by_hand}") from error
     _check_sha256(raw, "The downloaded file", by_hand)
-    write_atomically(target, raw)
+    try:
+        write_atomically(target, raw)
+    except CheckpointError as error:
+        log.warning("%s Tiny Shakespeare will be downloaded again next time.", error)
+    return raw
 
 
 def read_raw(path: Path, what: str) -> bytes:

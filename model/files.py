@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import itertools
 import json
+import logging
 import math
 import os
+import secrets
+import tempfile
 import threading
 from pathlib import Path
 from typing import Any
 
 from model.errors import CheckpointError
+
+log = logging.getLogger(__name__)
 
 MAX_JSON_BYTES = 2**23  # of a file with one JSON value; the longest that is written here, heads.json, has a tenth of that
 SNIFFED_BYTES = 512
@@ -30,8 +36,26 @@ _IMPOSTORS = (
 
 
 def cache_dir() -> Path:
-    """The user's cache folder, for files that can be downloaded or measured again."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "soliloquy"
+    """The user's cache folder, for files that can be downloaded or measured again. It may be read-only."""
+    if given := os.environ.get("XDG_CACHE_HOME"):
+        return Path(given) / "soliloquy"
+    try:
+        folder = Path.home() / ".cache" / "soliloquy"
+        folder.mkdir(parents=True, exist_ok=True)
+    except (RuntimeError, OSError) as error:  # the user has no home folder, or one of somebody else's
+        return _temporary_cache(str(error))
+    return folder
+
+
+@functools.cache  # so that this is said once
+def _temporary_cache(reason: str) -> Path:
+    """A cache in the temporary folder: the same one each time, unless another user has taken its name."""
+    user = os.getuid() if hasattr(os, "getuid") else 0
+    folder = Path(tempfile.gettempdir()) / f"soliloquy-{user}"
+    if os.path.lexists(folder) and folder.lstat().st_uid != user:
+        folder = folder.with_name(f"soliloquy-{secrets.token_hex(8)}")
+    log.warning("The home folder cannot hold a cache (%s). It is in %s; XDG_CACHE_HOME names another place.", reason.rstrip("."), folder)
+    return folder
 
 
 def what_instead(beginning: bytes) -> str:

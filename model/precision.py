@@ -5,7 +5,6 @@ bfloat16 is several times faster than float32 on a GPU and on CPUs with AMX, and
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import json
 import logging
@@ -91,8 +90,10 @@ def _measured_once(
     known = _read_json(path)
     if not is_valid(known.get(key)):
         known[key] = measure()
-        with contextlib.suppress(CheckpointError):  # the cache is not writable: measured again next time
+        try:
             write_atomically(path, json.dumps(known, indent=2).encode())
+        except CheckpointError as error:
+            log.warning("%s The faster precision will be measured again next time.", error)
     return known[key]
 
 

@@ -202,7 +202,7 @@ def test_whatever_strangers_send_the_log_stays_short_and_without_tracebacks(url:
             connection.sendall(request.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n", 1).encode("latin-1"))
             while connection.recv(65_536):
                 pass
-    lines = app_log.read_text()[logged:].splitlines()
+    lines = app_log.read_text(encoding="utf-8")[logged:].splitlines()
     minutes = int((time.monotonic() - begun) // 60) + 2
     assert 0 < len(lines) <= 2 * CLIENT_LINES * minutes  # of ours, and of the HTTP server's own
     assert all(len(line) < 600 for line in lines)

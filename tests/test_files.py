@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from model.errors import CheckpointError
-from model.files import cache_dir, write_atomically
+from model.files import _temporary_cache, cache_dir, write_atomically
 from tests.conftest import ROOT
 
 
@@ -20,6 +22,34 @@ def test_the_cache_is_the_users(cache_home: Path, tmp_path: Path, monkeypatch: p
     assert cache_dir() == tmp_path / ".cache" / "soliloquy"
     monkeypatch.delenv("XDG_CACHE_HOME")
     assert cache_dir() == tmp_path / ".cache" / "soliloquy"
+
+
+def test_without_a_home_the_cache_is_in_the_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    (tmp_path / "home").write_text("a file where the folder should be", encoding="utf-8")
+    _temporary_cache.cache_clear()
+    ours = cache_dir()
+    assert ours.parent == tmp_path / "tmp"
+    write_atomically(ours / "x", b"kept")
+    _temporary_cache.cache_clear()
+    assert cache_dir() == ours  # also in the next process
+
+
+def test_a_cache_of_another_user_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a folder to another user")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (tmp_path / "home").write_text("a file where the folder should be", encoding="utf-8")
+    _temporary_cache.cache_clear()
+    theirs = cache_dir()
+    theirs.mkdir()
+    os.chown(theirs, 12345, 12345)
+    _temporary_cache.cache_clear()
+    assert cache_dir() != theirs
 
 
 def test_a_full_disk_leaves_the_old_file_whole(small_disk: Path) -> None:

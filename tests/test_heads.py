@@ -180,7 +180,7 @@ def trained(tiny: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> C
     """Makes the folder `mine` of a model that was trained on one of TEXTS, on another, or does not say on which."""
     monkeypatch.chdir(tmp_path)
     for name, text in TEXTS.items():
-        Path(name).write_text(text)
+        Path(name).write_text(text, encoding="utf-8")
 
     def make(text: str | None) -> None:
         about = {} if text is None else {"corpus": {"name": "Verona", "characters": len(text), "sha256": Corpus("", text).sha256}}
@@ -208,7 +208,7 @@ def test_a_model_is_measured_on_the_text_that_it_was_trained_on(
     shutil.copy("corpus.txt", "mine/corpus.txt")  # as in the folder of a run
     status, said = measured(capsys)
     assert (status, said.count("characters of Verona (float32")) == (0, 2)
-    assert json.loads(Path("mine/heads.json").read_text())["corpus"] == "Verona"
+    assert json.loads(Path("mine/heads.json").read_text(encoding="utf-8"))["corpus"] == "Verona"
     shutil.copy("other.txt", "mine/corpus.txt")
     assert measured(capsys)[0] == 2
 

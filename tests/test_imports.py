@@ -15,6 +15,9 @@ FILES = sorted([ROOT / "app.py", *(ROOT / "model").rglob("*.py"), *(ROOT / "ui")
 LAYERS = {
     "errors": 0,
     "limits": 0,
+    "clock": 0,
+    "program": 0,
+    "attached": 1,
     "files": 1,
     "config": 1,
     "lecture": 1,

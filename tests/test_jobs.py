@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -178,6 +179,44 @@ def test_a_run_that_does_not_listen_is_killed(jobs: Jobs, monkeypatch: pytest.Mo
     os.kill(process.pid, signal.SIGSTOP)
     jobs.stop(job)
     wait_for(lambda: job.state() == STOPPED)
+
+
+@pytest.mark.parametrize("set_the_clock_by_s", [-86_400.0, -3_600.0, 0.0])
+def test_a_later_app_kills_a_run_that_does_not_listen_whatever_the_time(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch, set_the_clock_by_s: float
+) -> None:
+    job = start(jobs, **LONG)
+    wait_for(lambda: lines(job) > 5)
+    process = job.process()
+    assert process
+    os.kill(process.pid, signal.SIGSTOP)
+    job.note_stop(process)
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + set_the_clock_by_s)
+    monkeypatch.setattr(jobs_module, "STOP_PATIENCE_S", 0.3)
+    Jobs(jobs.folder)
+    wait_for(lambda: job.state() == STOPPED)
+
+
+def test_no_later_app_waits_longer_than_the_patience(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = start(jobs, **LONG)
+    wait_for(lambda: lines(job) > 5)
+    process = job.process()
+    assert process
+    os.kill(process.pid, signal.SIGSTOP)
+    job.note_stop(process)
+    job.note(asked_to_stop=job.asked()["asked_to_stop"] | {"at": time.time() + 86_400})  # by a clock that is not ours
+    monkeypatch.setattr(jobs_module, "STOP_PATIENCE_S", 0.3)
+    Jobs(jobs.folder)
+    wait_for(lambda: job.state() == STOPPED)
+
+
+def test_the_log_is_utf8_whatever_the_terminal_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    jobs = Jobs(tmp_path / "L\u00e4ufe")
+    job = start(jobs, steps=5, eval_interval=5)
+    wait_for(lambda: job.state() == FINISHED)
+    assert "L\u00e4ufe" in job.log_path.read_text(encoding="utf-8")
 
 
 def test_a_trainer_that_says_why_it_ended_has_failed(jobs: Jobs) -> None:

@@ -336,7 +336,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parent: Weights) -> 
     """A working directory with a parent, pairs and a corpus."""
     monkeypatch.chdir(tmp_path)
     Path("pairs.jsonl").write_bytes(shouting())
-    Path("corpus.txt").write_text(synthetic_text())
+    Path("corpus.txt").write_text(synthetic_text(), encoding="utf-8")
     save_weights(Path("parent"), parent.model, parent.tokenizer, {})
     return tmp_path
 
@@ -392,7 +392,7 @@ def test_a_run_that_is_refused_leaves_no_folder_behind(
     folder: Path, make_model: Callable[..., Any], capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], message: str
 ) -> None:
     Path("unknown.jsonl").write_bytes(shouting() + '{"request": "the", "answer": "é"}'.encode())
-    Path("corpus.txt").write_text(synthetic_text(5_000))
+    Path("corpus.txt").write_text(synthetic_text(5_000), encoding="utf-8")
     save_weights(Path("no-newline"), make_model(vocab_size=2), CharTokenizer("ab"), {})
     assert main(["train", "--run", "wrong", *arguments]) == 2
     assert message in capsys.readouterr().err
@@ -414,7 +414,7 @@ def test_a_resumed_run_keeps_its_task_and_pairs(folder: Path, capsys: pytest.Cap
         assert main(["train", "--run", "obey", "--resume", *arguments]) == 2
         assert message in capsys.readouterr().err
     path = Path("runs/obey/config.json")
-    path.write_text(path.read_text().replace('"task": "sft"', '"task": "juggle"'))
+    path.write_text(path.read_text(encoding="utf-8").replace('"task": "sft"', '"task": "juggle"'), encoding="utf-8")
     assert main(["train", "--run", "obey", "--resume"]) == 2
     assert "has the task 'juggle'; this version knows pretrain, sft" in capsys.readouterr().err
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
+import unicodedata
 
 import pytest
 from starlette.requests import Request as HTTPRequest
@@ -26,6 +28,7 @@ from ui.web.admin import (
 from ui.web.http import post
 
 PASSWORD = "correct horse"
+COMPOSED = "caf\u00e9  cr\u00e8me"
 
 
 class Clock:
@@ -152,6 +155,50 @@ def test_refusals_are_logged_without_secrets_and_control_characters(lock: Lock, 
     assert text.isprintable()
     assert "a-token" not in text
     assert "a guess" not in text
+
+
+@pytest.mark.parametrize("set_the_clock_by_s", [-86_400.0, -3_600.0, 3_600.0, 86_400.0])
+def test_setting_the_time_changes_no_wait_and_no_session(monkeypatch: pytest.MonkeyPatch, set_the_clock_by_s: float) -> None:
+    lock = Lock(PASSWORD)
+    token = log_in(lock)
+    for _ in range(FREE_TRIES + 20):
+        lock.log_in("wrong", "student")
+    now, slept = time.time(), time.time_ns()
+    monkeypatch.setattr(time, "time", lambda: now + set_the_clock_by_s)
+    monkeypatch.setattr(time, "time_ns", lambda: slept + int(set_the_clock_by_s * 1e9))
+    assert 0 < lock.wait_s("student") <= LONGEST_WAIT_S
+    assert SESSION_S - 60 < lock.left_s(token) <= SESSION_S
+
+
+@pytest.mark.parametrize(
+    "typed", [COMPOSED, unicodedata.normalize("NFD", COMPOSED), f" {COMPOSED} ", f"{COMPOSED}\n", f"\u00a0{COMPOSED}\r\n"]
+)
+def test_a_password_is_compared_without_blanks_around_it_and_however_it_is_composed(typed: str) -> None:
+    for password in (COMPOSED, unicodedata.normalize("NFD", COMPOSED), f"{COMPOSED}\n", f" {COMPOSED}\r\n"):
+        assert make_lock({"ADMIN_PASSWORD": password})[0].log_in(typed, "somebody")
+    assert make_lock({"ADMIN_PASSWORD": typed})[0].log_in(COMPOSED, "somebody")
+
+
+@pytest.mark.parametrize("other", ["cafe\u0301  creme", "cafe  cr\u00e8me", "CAF\u00c9  CR\u00c8ME", "caf\u00e9 cr\u00e8me"])
+def test_another_password_stays_another(other: str) -> None:
+    assert make_lock({"ADMIN_PASSWORD": COMPOSED})[0].log_in(other, "somebody") is None
+    assert make_lock({"ADMIN_PASSWORD": "\ufb01"})[0].log_in("fi", "somebody") is None  # the same only in NFKC
+
+
+def test_a_password_that_would_take_minutes_to_normalise_is_just_wrong(lock: Lock) -> None:
+    hostile = "a" + "\u0301\u0316" * 100_000
+    assert lock.log_in(hostile, "somebody") is None
+    assert Lock(hostile).log_in(hostile + "\n", "somebody")
+
+
+@pytest.mark.parametrize("blank", [" ", "\n", "\t \r\n", "\u00a0\u3000"])
+@pytest.mark.parametrize("place", [{}, {"SPACE_ID": "a/b"}])
+def test_a_blank_password_is_refused(blank: str, place: dict[str, str]) -> None:
+    with pytest.raises(ParameterError, match="ADMIN_PASSWORD consists of blanks"):
+        make_lock(place | {"ADMIN_PASSWORD": blank})
+    closed = Lock(blank)
+    assert closed.closed
+    assert closed.log_in("", "somebody") is None
 
 
 def test_where_the_password_comes_from() -> None:

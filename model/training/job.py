@@ -15,13 +15,13 @@ import json
 import os
 import shlex
 import threading
-import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from model import clock
 from model.config import NetworkConfig, TrainConfig
 from model.errors import CheckpointError, ParameterError
 from model.files import check_is_file, printable, write_atomically
@@ -93,11 +93,11 @@ class Job:
 
     def note_stop(self, process: Process) -> None:
         """Records that a process was asked to stop just now."""
-        self.note(asked_to_stop=asdict(process) | {"at": round(time.time(), 1)})
+        self.note(asked_to_stop=asdict(process) | {"at": round(clock.seconds(), 1)})
 
     def asked_to_stop(self) -> float | None:
-        """When the process that trains, or was the last to, was asked to stop; None if it was not. A stop of an earlier process of the same
-        run does not count."""
+        """When the process that trains, or was the last to, was asked to stop, by `model.clock`; None if it was not. A stop of an earlier
+        process of the same run does not count."""
         asked, noted = self.asked().get("asked_to_stop", {}), self.run.process()
         if any(name not in asked or asked[name] != noted.get(name) for name in ("pid", "began")):
             return None

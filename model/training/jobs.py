@@ -25,6 +25,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from model import clock
+from model.attached import attached
 from model.config import NetworkConfig, TrainConfig
 from model.data import TINY_SHAKESPEARE, Corpus, check_length
 from model.errors import CheckpointError, ParameterError, TrainingError
@@ -67,8 +69,9 @@ class Jobs:
             if name.startswith(DELETED):
                 shutil.rmtree(self.folder / name, ignore_errors=True)
         for job in self.all():
-            if (process := job.process()) and (asked := job.asked_to_stop()):
-                self._kill_later(process, min(STOP_PATIENCE_S, max(0.0, asked + STOP_PATIENCE_S - time.time())))
+            if (process := job.process()) and (asked := job.asked_to_stop()) is not None:
+                left_s = asked + STOP_PATIENCE_S - clock.seconds()  # larger than the patience only where the file is not ours
+                self._kill_later(process, min(max(0.0, left_s), STOP_PATIENCE_S))
 
     def all(self) -> list[Job]:
         """All runs, newest first. Symbolic links are left out."""
@@ -201,12 +204,10 @@ class Jobs:
             return pace
 
     def _measure(self, arguments: list[str], threads: int) -> Pace:
-        command = [sys.executable, "-m", "model", "pace", *arguments]
-        with subprocess.Popen(
-            command,
+        with attached(
+            ["pace", *arguments],
             cwd=ROOT,
             env=trainers_environment(threads),
-            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             start_new_session=True,  # its whole session gets a low priority, so it must not be the app's
         ) as child:
@@ -304,7 +305,7 @@ class Jobs:
 
     def _launch(self, job: Job, resume: bool) -> None:
         if measurer := self._measurer:  # a start does not wait for a measurement
-            measurer.kill()
+            measurer.terminate()
         command = [sys.executable, "-m", "model", *job.arguments(resume), "--runs", str(self.folder)]
         asked = job.asked().get("threads", 0)
         threads = asked if 1 <= asked <= (os.cpu_count() or 1) else training_threads(job.settings().network)
@@ -346,6 +347,7 @@ def trainers_environment(threads: int) -> dict[str, str]:
         "OMP_NUM_THREADS": str(threads),
         "GOMP_SPINCOUNT": "0",  # waiting threads yield the processor: beside other work small steps took an eighth of the time
         "PYTHONUNBUFFERED": "1",
+        "PYTHONIOENCODING": "utf-8",  # of its log, whatever the terminal's is
         "TQDM_MININTERVAL": "60",  # a line of the log a minute, not ten a second
     }
 

@@ -75,8 +75,9 @@ def _began(pid: int) -> str:
             return ""
         return "" if state in "ZX" else fields[18]
     command = ["ps", "-o", "stat=,lstart=", "-p", str(pid)]
+    plain = os.environ | {"LC_ALL": "C", "TZ": "UTC"}  # so that every app is told the time in the same words
     try:
-        output = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False).stdout.strip()
+        output = subprocess.run(command, capture_output=True, encoding="utf-8", env=plain, timeout=10, check=False).stdout.strip()
     except (OSError, subprocess.TimeoutExpired):
         return ""
     state, _, began = output.partition(" ")

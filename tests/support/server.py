@@ -17,6 +17,7 @@ from typing import IO, Any
 
 ROOT = Path(__file__).parent.parent.parent
 START_LIMIT_S = 300  # far more than a start takes, even on a busy machine
+STOP_LIMIT_S = 20
 FIRST_PORT, PORTS = 20_000, 1_000  # for each test worker; below the ports that the system hands out itself
 _ports = itertools.count()
 
@@ -40,14 +41,15 @@ def health(url: str) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def running_app(*arguments: str) -> Iterator[str]:
-    """Yields the app's address once it answers; kills the app at the end."""
+    """Yields the app's address once it answers; stops the app at the end."""
     with running_process(*arguments) as (url, _):
         yield url
 
 
 @contextlib.contextmanager
 def running_process(*arguments: str, stdout: IO[str] | int = subprocess.DEVNULL, **settings: Any) -> Iterator[tuple[str, int]]:
-    """Yields the app's address and process id once it answers; kills the app at the end. Settings are those of Popen."""
+    """Yields the app's address and process id once it answers; stops the app at the end, and kills it where it does not stop. Settings are
+    those of Popen."""
     url = f"http://127.0.0.1:{(port := free_port())}"
     command = [sys.executable, "app.py", "--port", str(port), *arguments]
     app = subprocess.Popen(command, cwd=ROOT, stdout=stdout, **settings)  # errors go to stderr
@@ -55,6 +57,9 @@ def running_process(*arguments: str, stdout: IO[str] | int = subprocess.DEVNULL,
         wait_until_healthy(url, app)
         yield url, app.pid
     finally:
+        app.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            app.wait(STOP_LIMIT_S)
         app.kill()
         app.wait()
 
@@ -84,7 +89,7 @@ def cpu_seconds(pid: int) -> float:
     """Processor seconds that a process and its descendants have used so far."""
     ticks = 0
     for process in processes(pid):
-        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        fields = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
         ticks += int(fields[11]) + int(fields[12])
     return ticks / os.sysconf("SC_CLK_TCK")
 
@@ -93,6 +98,6 @@ def resident_bytes(pid: int, most: bool = False) -> int:
     """Memory that a process and its descendants hold now, or the sum of the most that each has ever held."""
     field, kilobytes = "VmHWM:" if most else "VmRSS:", 0
     for process in processes(pid):
-        lines = Path(f"/proc/{process}/status").read_text().splitlines()
+        lines = Path(f"/proc/{process}/status").read_text(encoding="utf-8").splitlines()
         kilobytes += sum(int(line.split()[1]) for line in lines if line.startswith(field))
     return kilobytes * 1024

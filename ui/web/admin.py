@@ -21,7 +21,7 @@ import hashlib
 import hmac
 import os
 import secrets
-import time
+import unicodedata
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -29,6 +29,8 @@ from dataclasses import dataclass
 from starlette.requests import Request as HTTPRequest
 from starlette.responses import JSONResponse, Response
 
+from model.clock import seconds
+from model.errors import ParameterError
 from ui.web.client_log import log_refusal
 from ui.web.clients import client_of
 from ui.web.http import NO_STORE, Body, refusal, takes_json
@@ -39,7 +41,9 @@ MAX_CLIENTS = 1_024  # with wrong passwords that are remembered
 FREE_TRIES = 3  # wrong passwords before a client has to wait
 LONGEST_WAIT_S = 60.0
 FORGIVEN_AFTER_S = 3_600.0  # without a wrong password
+MAX_NORMALISED_CHARS = 1_024  # of a password; the time grows with the square of the length, to minutes for the longest request
 
+BLANK = "ADMIN_PASSWORD consists of blanks. Set it to a password with other characters, or unset it."
 WRONG = "This is not the password."
 LOCKED = "Unlock the Train tab first."
 CLOSED_ON_A_SPACE = (
@@ -69,11 +73,11 @@ class Lock:
     Args:
         password: opens a session; with "" nobody can.
         one_time: whether the password was made up for this start and printed in the terminal.
-        clock: gives seconds, which must pass while a laptop sleeps, too.
+        clock: gives seconds, which must pass while a laptop sleeps, too, and must not jump when its time is set.
     """
 
-    def __init__(self, password: str, clock: Callable[[], float] = time.time, one_time: bool = False):
-        self._digest = _digest(password) if password else b""
+    def __init__(self, password: str, clock: Callable[[], float] = seconds, one_time: bool = False):
+        self._digest = _digest(normal) if (normal := _normal_form(password)) else b""
         self._clock, self.one_time = clock, one_time
         self._sessions: OrderedDict[bytes, float] = OrderedDict()  # hash of the token -> when it ends; ended ones are kept for a while
         self._tries: OrderedDict[str, Tries] = OrderedDict()  # per client; the one that tried last comes last
@@ -85,7 +89,7 @@ class Lock:
 
     def log_in(self, password: str, client: str) -> str | None:
         """The token of a new session, or None for a wrong password."""
-        if not hmac.compare_digest(_digest(password), self._digest):
+        if not hmac.compare_digest(_digest(_normal_form(password)), self._digest):
             self._count_wrong(client)
             return None
         self._tries.pop(client, None)
@@ -143,8 +147,14 @@ class Lock:
 
 
 def make_lock(environment: Mapping[str, str] = os.environ) -> tuple[Lock, str]:
-    """The lock, and the one-time password to print in the terminal; "" if there is none."""
+    """The lock, and the one-time password to print in the terminal; "" if there is none.
+
+    Raises:
+        ParameterError: the password that was set is blank.
+    """
     if password := environment.get("ADMIN_PASSWORD", ""):
+        if not _normal_form(password):
+            raise ParameterError(BLANK)
         return Lock(password), ""
     if "SPACE_ID" in environment:  # its terminal is a log that others may be able to read
         return Lock(""), ""
@@ -195,6 +205,13 @@ def _token(http: HTTPRequest) -> str:
     """The token that a request brings; "" if it brings none."""
     scheme, _, token = http.headers.get("authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _normal_form(password: str) -> str:
+    """A password as it is compared: without blanks at its ends, such as the newline of a file; and in NFC, so that it does not matter how a
+    keyboard composes an accented letter. NFKC would also equate different characters, and so make guessing easier."""
+    password = password.strip()
+    return unicodedata.normalize("NFC", password) if len(password) <= MAX_NORMALISED_CHARS else password
 
 
 def _digest(text: str) -> bytes:
