@@ -48,6 +48,7 @@ export function createRuns(panel, train) {
       train.watch(id);
       train.views.show("watch");
     });
+    open.dir = "auto";
     const inUse = make("span", "run-in-use");
     const cells = COLUMNS.map(cellOf);
     const compare = compareSwitch(id);
@@ -64,10 +65,10 @@ export function createRuns(panel, train) {
         run.best_loss === null ? "–" : run.best_loss.toFixed(3),
         `${number(run.step)} of ${number(run.steps)}`,
         run.kind === "gpt" ? `${run.network.n_layer} x ${run.network.n_head} x ${run.network.n_embd}` : run.kind,
-        `${run.corpus.name}, ${number(run.corpus.characters ?? run.corpus.pairs)}`,
+        [make("bdi", "", run.corpus.name), `, ${number(run.corpus.characters ?? run.corpus.pairs)}`],
         run.elapsed_s ? duration(run.elapsed_s) : "–",
       ];
-      told.forEach((words, place) => (cells[place + 1].textContent = words));
+      told.forEach((words, place) => cells[place + 1].replaceChildren(...[words].flat()));
     }
     if (!buttons.length) return { nodes: [row], tell };
     const [second, actions] = [roled("tr", "row", "run-second"), roled("td", "cell", "run-actions")];
