@@ -62,6 +62,7 @@ export function createHeadsOff(panel, look) {
       both = null;
       page.trouble.replaceChildren(`${error.message} `, button("quiet", "Try again", () => void look.readAgain()));
     }
+    loading.end(signal);
     for (const node of [page.middle, page.right]) node.hidden = !both;
     if (both) draw();
   }
@@ -94,6 +95,10 @@ export function createHeadsOff(panel, look) {
   look.addEventListener("at", move);
   return {
     show: () => stale && void load(),
+    hide() {
+      stale ||= loading.isBusy;
+      loading.cancel();
+    },
     keys: [
       ["o", "All heads on", () => look.capture && void change([])],
       ["x", "Switch the head chosen in “One head” off or on", toggleChosen],

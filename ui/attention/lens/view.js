@@ -64,6 +64,7 @@ export function createLens(panel, look) {
       lens = null;
       page.trouble.replaceChildren(`${error.message} `, button("quiet", "Try again", () => void look.readAgain()));
     }
+    loading.end(signal);
     page.filled.hidden = !lens;
     if (!lens) return;
     const off = capture.heads_off.map((head) => head.join(".")).join(", ");
@@ -134,6 +135,10 @@ export function createLens(panel, look) {
   new ResizeObserver(draw).observe(page.table);
   return {
     show: () => stale && void load(),
+    hide() {
+      stale ||= loading.isBusy;
+      loading.cancel();
+    },
     downloads: [
       ["Layer by layer (PNG)", () => lens && saveLensPicture(lens, bet, table.shown())],
       ["Layer by layer (CSV)", () => lens && saveLensTable(lens)],

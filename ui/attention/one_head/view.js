@@ -57,7 +57,7 @@ export function createOneHead(panel, look) {
 
   // Fetches what is chosen, and draws it.
   async function load() {
-    for (const each of Object.values(asking)) each.cancel();
+    leave();
     if (!look.capture || panel.hidden) return;
     if (!exists(look.capture, look.head)) return look.choose(0, 0);
     const { capture, head } = look;
@@ -74,6 +74,8 @@ export function createOneHead(panel, look) {
       draw();
     });
   }
+
+  const leave = () => Object.values(asking).forEach((each) => each.cancel());
 
   // Asks the server. A text that it has forgotten is sent again, once; then the new capture is asked.
   async function tryTo(what, ask, take) {
@@ -239,7 +241,10 @@ export function createOneHead(panel, look) {
       bar.node.hidden = false;
       void load();
     },
-    hide: () => (bar.node.hidden = true),
+    hide() {
+      bar.node.hidden = true;
+      leave();
+    },
     keys: [
       ["m", "Map, lines, all lines", next],
       [",", "Previous head", () => chooser.step(-1)],

@@ -119,6 +119,7 @@ class Next {
 
   hide() {
     this.#falling?.();
+    this.#walk.pause();
   }
 
   // The arrow belongs to sliders and tabs where they have the focus; keys.js would take it from them.

@@ -96,8 +96,13 @@ export class Walk {
     void this.#run();
   }
 
+  /** Goes on, after a pause or an error. */
   retry() {
     void this.#run();
+  }
+
+  pause() {
+    this.#reading.cancel();
   }
 
   #cut(length) {

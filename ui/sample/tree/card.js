@@ -58,7 +58,14 @@ export function createCard(tab) {
     }
   }
 
-  return { node, show };
+  // While the tree is not seen, nothing is asked for.
+  function hide() {
+    clearTimeout(waiting);
+    asking.cancel();
+    last = "";
+  }
+
+  return { node, show, hide };
 }
 
 // Of the samples that have a branch in common, the one of which most was drawn.

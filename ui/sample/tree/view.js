@@ -250,6 +250,7 @@ export function createTree(panel, tab) {
     },
     hide() {
       isShown = false;
+      card.hide();
     },
     downloads: [["Picture of the tree (PNG)", save]],
     keys: [["o", "Show all branches, or fold the small ones", () => !folded.hidden && toggle.click()]],
