@@ -285,7 +285,7 @@ def test_the_time_of_a_run_is_that_of_its_steps_and_evaluations() -> None:
 def test_nothing_is_measured_beside_a_run_and_no_run_waits_for_it(jobs: Jobs) -> None:
     with ThreadPoolExecutor() as threads:
         measured = threads.submit(jobs.measure_pace, "lesson", {}, 65)
-        wait_for(lambda: jobs._measurer)
+        wait_for(lambda: jobs._measurement)
         job = start(jobs, **LONG)
         with pytest.raises(TrainingError, match="could not be measured"):
             measured.result(timeout=PATIENCE_S)

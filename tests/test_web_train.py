@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from gradio_client import Client
@@ -174,7 +175,6 @@ def test_a_corpus_is_told_before_it_is_trained_on(admin: Admin) -> None:
     status, refused = admin.post("/train/start", preset="tiny", corpus=told["corpus"], settings={"block_size": 64})
     assert status == 400
     assert "needs at least" in refused["error"]
-    assert admin.send("/train/corpus?name=a%0Ab", b"abc")[0] == 400
     assert admin.post("/train/start", preset="tiny", corpus="another")[0] == 400
     assert admin.post("/train/start", preset="tiny", settings={"n_head": 5})[0] == 400
     assert admin.post("/train/start", preset="tiny", device="cuda")[0] == 400
@@ -206,6 +206,23 @@ def test_what_a_run_learned_can_be_typed_in_any_form(url: str, admin: Admin) -> 
     assert (written["prompt"], written["notice"]) == (typed, "")
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("a\u00adb\u200f.txt", "ab.txt"),
+        ("two\nlines\u2028and\u3000\u00a0spaces ", "two lines and spaces"),
+        ("\x1b[31mred\x7f", "[31mred"),
+        ("x" * 59 + "😀.txt", "x" * 59 + "😀"),
+        ("😀" * 61, "😀" * 60),
+        ("שיר השירים.txt", "שיר השירים.txt"),
+        ("\u202e\u200b", "pasted text"),
+        ("", "pasted text"),
+    ],
+)
+def test_a_texts_name_is_cleaned(admin: Admin, name: str, shown: str) -> None:
+    assert admin.send(f"/train/corpus?{urlencode({'name': name})}", b"abcab\n" * 10)[1]["name"] == shown
+
+
 def test_ids_that_are_paths_are_unknown(admin: Admin, folder: Path) -> None:
     victim = folder / "victim"
     victim.mkdir(exist_ok=True)
@@ -222,7 +239,10 @@ def test_names_are_text_and_deleting_wants_the_id_again(admin: Admin, folder: Pa
     admin.until(run, "finished")
     told = admin.do(f"/train/runs/{run}/rename", name="../../<b>x</b>")
     assert told["run"]["name"] == "../../<b>x</b>"
-    assert admin.post(f"/train/runs/{run}/rename", name="\x1b[31m")[0] == 400
+    assert admin.do(f"/train/runs/{run}/rename", name=" \x1b[31mred\u200f\n😀 ")["run"]["name"] == "[31mred 😀"
+    assert admin.do(f"/train/runs/{run}/rename", name="😀" * 60)["run"]["name"] == "😀" * 60
+    for name in ("", "\u00ad\n", "x" * 61, None, 7):
+        assert admin.post(f"/train/runs/{run}/rename", name=name)[0] == 400
     for asked in ({}, {"id": "another"}):
         assert admin.post(f"/train/runs/{run}/delete", **asked)[0] == 400
     assert admin.do(f"/train/runs/{run}/delete", id=run) == {}

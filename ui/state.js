@@ -31,10 +31,11 @@
       root.classList.toggle("dark", dark);
       document.body?.classList.toggle("dark", dark); // Gradio's own variables hang on the body
     };
-    const chosen = remembered("soliloquy-theme");
-    const wanted = chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+    // What the address asks for, as Gradio promises, else what was chosen here, else what the system prefers.
+    const asked = new URLSearchParams(location.search).get("__theme");
+    const wanted = ["dark", "light", "system"].includes(asked) ? asked : (remembered("soliloquy-theme") ?? "system");
     applySize();
-    applyDark(wanted);
+    applyDark(wanted === "system" ? matchMedia("(prefers-color-scheme: dark)").matches : wanted === "dark");
     // Gradio sets its class from the system's preference once it has started; ours stays.
     new MutationObserver(() => {
       if (document.body && document.body.classList.contains("dark") !== isDark()) applyDark(isDark());
@@ -45,6 +46,9 @@
       setDark(dark) {
         applyDark(dark);
         remember("soliloquy-theme", dark ? "dark" : "light");
+        const address = new URL(location.href);
+        address.searchParams.delete("__theme");
+        history.replaceState(history.state, "", address); // this choice is the later one
       },
       changeSize(by) {
         size = by === 0 ? NORMAL : Math.min(SIZES.length - 1, Math.max(0, size + by));

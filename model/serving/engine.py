@@ -8,7 +8,7 @@ import os
 import sys
 import threading
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -60,6 +60,7 @@ class Engine:
         self._retired: list[Writer] = []  # writers replaced by another one for the same model; they finish their requests
         self._loader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="loader")  # one model is loaded, or made the default, at a time
         self._loads: dict[str, Future[Weights]] = {}  # loads that wait or run, by key
+        self._load_waiters: Counter[Future[Weights]] = Counter()  # how many wait for each of them
         self._work = WorkQueue()
         self._requests = RecentRequests()
         self._closing = self._stopping = self._mixed = False
@@ -94,10 +95,16 @@ class Engine:
             CheckpointError: the model's files are damaged.
             BusyError: there is not enough memory, or too many models are in use.
         """
-        return self._touch(key) or self.load_later(str(key)).result()
+        if weights := self._touch(key):
+            return weights
+        loading = self.load_later(str(key))
+        try:
+            return loading.result()
+        finally:
+            self.leave(loading)
 
     def load_later(self, key: str) -> Future[Weights]:
-        """As `load`, without waiting for it. Everyone who asks for the same model shares one future: shield it from cancellation.
+        """As `load`, without waiting for it. Everyone who asks for the same model shares one future: do not cancel it, but `leave` it.
 
         Raises:
             UnknownModelError, CheckpointError, BusyError: as `load`; the future raises what comes up later.
@@ -117,7 +124,21 @@ class Engine:
                 if len(self._loads) >= MAX_LOADED_MODELS:
                     raise BusyError(f"{len(self._loads)} models are being loaded already. Try again in a minute.")
                 self._loads[key] = self._loader.submit(self._load, entry)
+            self._load_waiters[self._loads[key]] += 1
             return self._loads[key]
+
+    def leave(self, loading: Future[Weights]) -> None:
+        """Ends the wait of one who called `load_later`. What nobody waits for any more is not loaded, unless that has begun."""
+        with self._lock:
+            if loading not in self._load_waiters:  # it is over
+                return
+            self._load_waiters[loading] -= 1
+            if not self._load_waiters[loading] and loading.cancel():
+                self._end_load(next(key for key, other in self._loads.items() if other is loading))
+
+    def _end_load(self, key: str) -> None:
+        """Forgets a load that is over. The caller must hold the lock."""
+        del self._load_waiters[self._loads.pop(key)]
 
     def _load(self, entry: Entry) -> Weights:
         """Loads a model. Runs in the loader's thread."""
@@ -133,7 +154,7 @@ class Engine:
             return weights
         finally:
             with self._lock:
-                del self._loads[entry.key]
+                self._end_load(entry.key)
 
     def use(self, model: Weights | str) -> None:
         """Makes a model the default for new requests. Requests that were already accepted keep their model.

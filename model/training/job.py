@@ -286,12 +286,20 @@ def flags(settings: Mapping[str, Any]) -> list[str]:
     return [part for name, value in settings.items() for part in (f"--{name.replace('_', '-')}", str(value))]
 
 
+def clean_name(name: str) -> str:
+    """A name as it is shown, on one line: without characters that cannot be seen, and with single spaces for spaces and line ends of any
+    kind."""
+    seen = "".join(char if char.isprintable() else " " * char.isspace() for char in name)
+    return " ".join(seen.split())
+
+
 def check_name(name: object) -> str:
-    """A name for the page, without spaces around it.
+    """A name for the page, cleaned.
 
     Raises:
-        ParameterError: it is not text, empty, too long or not on one line.
+        ParameterError: it is not text, too long, or nothing of it can be seen.
     """
-    if not isinstance(name, str) or not name.strip() or len(name) > MAX_NAME_CHARS or not name.isprintable():
-        raise ParameterError(f"A name is 1 to {MAX_NAME_CHARS} characters on one line.")
-    return name.strip()
+    cleaned = clean_name(name) if isinstance(name, str) else ""
+    if not 0 < len(cleaned) <= MAX_NAME_CHARS:
+        raise ParameterError(f"A name is 1 to {MAX_NAME_CHARS} characters that can be seen.")
+    return cleaned

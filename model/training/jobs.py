@@ -50,6 +50,29 @@ NO_FOLDER = "The folder of training runs cannot be read ({why}). Start the app w
 SECRETS = ("ADMIN_PASSWORD", "HF_TOKEN")  # not passed on to the trainer
 
 
+class Measurement:
+    """A measurement of a pace. Any thread may cancel it at any time, also before its process has begun."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._child: subprocess.Popen[bytes] | None = None
+        self._cancelled = False
+
+    def begin(self, child: subprocess.Popen[bytes]) -> None:
+        """It is measured by this process."""
+        with self._lock:
+            self._child = child
+            if self._cancelled:
+                child.terminate()
+
+    def cancel(self) -> None:
+        """Nobody waits for it any more."""
+        with self._lock:
+            self._cancelled = True
+            if self._child:
+                self._child.terminate()
+
+
 class Jobs:
     """The runs of a folder.
 
@@ -63,7 +86,7 @@ class Jobs:
         self._children: list[subprocess.Popen[bytes]] = []
         self._paces: dict[tuple[object, ...], Pace] = {}
         self._measuring = threading.Lock()
-        self._measurer: subprocess.Popen[bytes] | None = None
+        self._measurement: Measurement | None = None  # the one that is under way
         self._looking = threading.Lock()
         for name in self._subfolders():
             if name.startswith(DELETED):
@@ -179,16 +202,18 @@ class Jobs:
         """The pace of such a training, if it was measured."""
         return self._paces.get(pace_key(network, recipe))
 
-    def measure_pace(self, preset: object, settings: object, vocab_size: int) -> Pace:
+    def measure_pace(self, preset: object, settings: object, vocab_size: int, measurement: Measurement | None = None) -> Pace:
         """The pace of such a training on this machine, measured in a process like a trainer's unless it is known. Takes some seconds.
 
         Args:
             vocab_size: different characters of the corpus.
+            measurement: with which another thread can cancel it.
 
         Raises:
             ParameterError: as `start`.
-            TrainingError: a run is being trained, which would slow the measurement; or the measurement failed.
+            TrainingError: a run is being trained, which would slow the measurement; or the measurement failed, or was cancelled.
         """
+        measurement = measurement or Measurement()
         network, recipe, typed = read_settings(preset, settings)
         network = replace(network, vocab_size=vocab_size)
         check_memory(network, recipe, 0)
@@ -197,13 +222,14 @@ class Jobs:
                 return known
             if busy := self.running():
                 raise TrainingError(f"{busy.name} is being trained. The time of another run can be measured once it has ended.")
-            pace = self._measure(["--preset", str(preset), "--vocab-size", str(vocab_size), *flags(typed)], training_threads(network))
+            arguments = ["--preset", str(preset), "--vocab-size", str(vocab_size), *flags(typed)]
+            pace = self._measure(arguments, training_threads(network), measurement)
             if self.running():  # started by another app or in a terminal: everything takes longer beside it
                 raise TrainingError("A run was started during the measurement.")
             self._paces[pace_key(network, recipe)] = pace
             return pace
 
-    def _measure(self, arguments: list[str], threads: int) -> Pace:
+    def _measure(self, arguments: list[str], threads: int, measurement: Measurement) -> Pace:
         with attached(
             ["pace", *arguments],
             cwd=ROOT,
@@ -211,7 +237,8 @@ class Jobs:
             stdout=subprocess.PIPE,
             start_new_session=True,  # its whole session gets a low priority, so it must not be the app's
         ) as child:
-            self._measurer = child
+            self._measurement = measurement
+            measurement.begin(child)
             Process.find(child.pid).lower_priority()
             try:
                 measured = json.loads(child.communicate(timeout=MEASURING_S)[0])
@@ -220,7 +247,7 @@ class Jobs:
                 raise TrainingError("The time could not be measured.") from error
             finally:
                 child.kill()
-                self._measurer = None
+                self._measurement = None
 
     def stop(self, job: Job, firmly: bool = False) -> None:
         """Asks a run to write a checkpoint and end, and kills it if it has not ended after a while. Returns at once.
@@ -304,8 +331,8 @@ class Jobs:
             lock.release()
 
     def _launch(self, job: Job, resume: bool) -> None:
-        if measurer := self._measurer:  # a start does not wait for a measurement
-            measurer.terminate()
+        if measurement := self._measurement:  # a start does not wait for a measurement
+            measurement.cancel()
         command = [sys.executable, "-m", "model", *job.arguments(resume), "--runs", str(self.folder)]
         asked = job.asked().get("threads", 0)
         threads = asked if 1 <= asked <= (os.cpu_count() or 1) else training_threads(job.settings().network)

@@ -127,6 +127,8 @@ def refused(message: ConsoleMessage) -> bool:
 
 def open_page(page: Page, url: str) -> None:
     """Loads the page and waits for the first screen."""
+    if "#" in url and page.url.partition("#")[0] == url.partition("#")[0]:
+        page.goto("about:blank")  # where only what follows the "#" differs, a browser loads nothing
     page.goto(url)
     page.locator("[data-ready]").wait_for(state="attached")
     page.get_by_role("button", name="Generate").wait_for()

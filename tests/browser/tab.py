@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import parse_qs, urlsplit
+
 from playwright.sync_api import Locator, Page, expect
 
 WRITING = ".group .running"
@@ -20,6 +22,11 @@ PLACE = """async (body, index) => {
 }"""
 
 
+def state_of(address: str) -> dict[str, list[str]]:
+    """What an address asks for."""
+    return parse_qs(urlsplit(address).fragment, keep_blank_values=True)
+
+
 def drawn(page: Page) -> None:
     """Waits until the page has drawn what it knows: two frames, and the tasks before them."""
     page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))")
@@ -35,6 +42,20 @@ def set_up(page: Page, *, prompt: str | None = None, seed: str | None = None, **
         field = page.get_by_label(f"number input for {label.capitalize()}")
         field.fill(str(value))
         field.blur()
+
+
+def choose(page: Page, *names: str) -> None:
+    """Ticks these models and no others in the menu."""
+    page.locator("#model-opener").click()
+    boxes = page.locator(".model-row")
+    for row in boxes.all():
+        if row.locator(".model-name").inner_text() in names:
+            row.get_by_role("checkbox").check()
+    for row in boxes.all():
+        if row.locator(".model-name").inner_text() not in names:
+            row.get_by_role("checkbox").uncheck()
+    page.keyboard.press("Escape")
+    expect(page.locator(".model-list")).to_be_hidden()
 
 
 def generate(page: Page, button: str = "Generate") -> list[str]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from urllib.parse import parse_qs, parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, Request, Route, expect
 
 from model.limits import MAX_PROMPT_CHARS
 from tests.browser.conftest import open_page
-from tests.browser.tab import drawn
+from tests.browser.tab import drawn, state_of
 from tests.support.viewing import write
 
 AWKWARD = 'He said, "100% & more"; a+b #1?\n\n  ‘x’—=,'
@@ -60,7 +60,7 @@ def press(page: Page, button: str) -> None:
 def wait_for_runs(page: Page, count: int) -> None:
     """Until this many runs are written to their ends, and the address tells of them."""
     page.wait_for_function(DONE, arg=count)
-    page.wait_for_function("count => new URLSearchParams(location.search).toString().match(/(run|beside)=/g)?.length === count", arg=count)
+    page.wait_for_function("count => location.hash.match(/\\b(run|beside)=/g)?.length === count", arg=count)
 
 
 def copied(page: Page) -> str:
@@ -127,7 +127,7 @@ def count_posts(page: Page) -> list[Request]:
 
 def words(page: Page, name: str = "run") -> list[str]:
     """The runs in the address."""
-    return parse_qs(urlsplit(page.evaluate("location.href")).query, keep_blank_values=True).get(name, [])
+    return state_of(page.evaluate("location.href")).get(name, [])
 
 
 def test_whatever_was_written_is_written_again_elsewhere(context: BrowserContext, page: Page) -> None:
@@ -315,8 +315,7 @@ def test_wrong_settings_are_named_and_the_rest_is_taken(context: BrowserContext,
     assert state["view"] == "Tree"
     assert page.locator("#sample script").count() == 0
     page.wait_for_timeout(400)
-    query = urlsplit(page.evaluate("location.href")).query
-    assert dict(parse_qsl(query, keep_blank_values=True)) == {"prompt": prompt, "samples": "3", "view": "tree"}
+    assert state_of(page.evaluate("location.href")) == {"prompt": [prompt], "samples": ["3"], "view": ["tree"]}
     assert not posts
 
 
@@ -329,6 +328,11 @@ def test_wrong_settings_are_named_and_the_rest_is_taken(context: BrowserContext,
         ("view=%3Cscript%3E", "There is no view “<script>”."),
         ("run=0.8,40,4&run=9,5,1,7,0,0,0,1&run=0.8,5,1,0.5,0,0,0,1", "asks for 3 generations that cannot be read: “0.8,40,4”."),
         ("view=texts" + "&run=x" * 1000, "The address asks for 1,000 generations; the first 32 are written."),
+        ("models=" + ",".join(["deadbeef"] * 1000), "The model deadbeef is not on this server."),
+        (
+            "models=" + ",".join(f"{n:08}" for n in range(1000)),
+            "00000002 is not on this server. The address names 997 more models that cannot be used.",
+        ),
         ("dice=9.9&sort=x&colours=x&steps=-1&chosen=1.1.1", ""),
     ],
 )
@@ -336,7 +340,9 @@ def test_what_cannot_be_read_is_said(context: BrowserContext, url: str, query: s
     page = context.new_page()
     posts = count_posts(page)
     open_page(page, f"{url}/?{query}")
-    expect(page.get_by_test_id("notice")).to_contain_text(said)
+    notice = page.get_by_test_id("notice")
+    expect(notice).to_contain_text(said)
+    assert notice.inner_text().count(said) == 1 or not said
     for name in ("Next character", "Tree", "Locked dice", "Score"):
         page.get_by_role("tab", name=name).click()
     assert page.get_by_test_id("card").count() > 1  # the stored ones
@@ -372,24 +378,56 @@ def paste(page: Page, prompt: str) -> None:
     field.evaluate("(field, text) => { field.value = text; field.dispatchEvent(new Event('input', { bubbles: true })); }", prompt)
 
 
-def test_a_long_prompt_is_in_the_link_or_said_not_to_be(context: BrowserContext, page: Page, url: str) -> None:
-    fits = "x" * 8100 + "\n" * 1900
-    assert len(fits) == MAX_PROMPT_CHARS
-    set_up(page, length=1, samples=1, seed="1")
-    paste(page, fits)
+@pytest.mark.parametrize("prompt", ["ROMEO: " + "Wherefore?\n" * 900, "שלום, " * 700, "春眠" * 2000], ids=["latin", "hebrew", "chinese"])
+def test_a_long_prompt_reloads_though_servers_take_short_addresses(context: BrowserContext, page: Page, url: str, prompt: str) -> None:
+    assert 4_000 <= len(prompt) <= MAX_PROMPT_CHARS
+    paste(page, prompt)
     address = copied(page)
-    assert len(address) > 13_000
-    other = at(context, address)
-    assert other.get_by_label("Prompt").input_value() == fits
-    other.close()
-    paste(page, "x\n" * 5000)
+    assert state_of(address)["prompt"] == [prompt]
+    page.wait_for_function("address => location.href === address", arg=address)
+    asked: list[Request] = []
+    for opened in (page, context.new_page()):
+        opened.on("request", lambda request: asked.append(request))
+        opened.goto(address)
+        opened.reload()
+        opened.locator("[data-ready]").wait_for(state="attached")
+        assert opened.get_by_label("Prompt").input_value() == prompt
+    assert asked
+    for request in asked:
+        assert len(request.url) < 2_000
+        assert len(request.headers.get("referer", "")) < 2_000
+
+
+def test_a_prompt_that_no_link_can_hold_is_said_to_be_missing(page: Page) -> None:
+    set_up(page, length=1, samples=1, seed="1")
+    paste(page, "😀" * (MAX_PROMPT_CHARS - 1) + "x")
     press(page, "Generate")
     page.wait_for_function(DONE, arg=1)
     address = copied(page)
-    said = "Link copied. The prompt is too long for a link. A link has no room for the texts."
-    expect(page.locator(".bar-said")).to_have_text(said)
-    assert parse_qs(urlsplit(address).query) == {"length": ["1"], "samples": ["1"], "seed": ["1"]}
+    expect(page.locator(".bar-said")).to_contain_text("Link copied. The prompt is too long for a link.")
+    assert {name: state_of(address)[name] for name in ("length", "samples", "seed")} == {"length": ["1"], "samples": ["1"], "seed": ["1"]}
+    assert "prompt" not in state_of(address)
     page.wait_for_function("address => location.href === address", arg=address)
+
+
+def test_older_links_have_the_state_in_the_query(context: BrowserContext, url: str) -> None:
+    page = at(context, f"{url}/?prompt=KING%3A&seed=11&run=0.8,20,2,11,0,0,0,1&view=tree&__sign=x&model=none#temperature=1.5", 1)
+    assert page.evaluate(STATE)["controls"][:3] == ["KING:", "11", "1.5"]
+    page.wait_for_url("**view=tree*")
+    address = page.evaluate("location.href")
+    assert urlsplit(address).query == "__sign=x"  # not the page's own
+    assert {"prompt", "seed", "run", "view", "temperature"} <= state_of(address).keys()
+    assert "__sign" not in state_of(address)
+
+
+def test_another_link_in_the_same_tab_is_opened(page: Page, url: str) -> None:
+    open_page(page, f"{url}/#prompt=KING%3A&view=tree")
+    with page.expect_event("load"):
+        page.evaluate("location.hash = '#prompt=QUEEN%3A&temperature=1.5'")
+    page.locator("[data-ready]").wait_for(state="attached")
+    state = page.evaluate(STATE)
+    assert (state["controls"][0], state["controls"][2], state["view"]) == ("QUEEN:", "1.5", "Texts")
+    assert state_of(page.evaluate("location.href")) == {"prompt": ["QUEEN:"], "temperature": ["1.5"]}
 
 
 def test_back_and_forward_do_no_harm(page: Page, url: str) -> None:

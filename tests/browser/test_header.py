@@ -1,4 +1,4 @@
-"""The header has room for seven tabs, on a laptop and on a phone."""
+"""The header has room for seven tabs, on a laptop and on a phone, and a theme that an address may set."""
 
 from __future__ import annotations
 
@@ -52,6 +52,50 @@ def test_seven_tabs_fit(browser: Browser, url: str, width: int, height: int, row
         assert abs(middle(tabs[0]) - middle(parts[0])) < 4  # in the line of the page's name
     if width == 360:
         assert not [tab["name"] for tab in tabs if tab["bottom"] - tab["top"] < THUMB or tab["right"] - tab["left"] < THUMB]
+    page.close()
+
+
+@pytest.mark.parametrize("system", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("asked", "chosen", "is_dark"),
+    [
+        ("dark", None, True),
+        ("light", None, False),
+        ("dark", "light", True),
+        ("light", "dark", False),
+        ("system", "dark", None),
+        ("system", "light", None),
+        ("purple", "dark", True),
+        ("purple", None, None),
+        (None, "light", False),
+        (None, None, None),
+    ],
+)
+def test_the_address_sets_the_theme(
+    browser: Browser, url: str, system: str, asked: str | None, chosen: str | None, is_dark: bool | None
+) -> None:
+    """None: as the system has it."""
+    page = browser.new_page(color_scheme=system)
+    if chosen:
+        page.add_init_script(f"localStorage.setItem('soliloquy-theme', '{chosen}')")
+    open_page(page, f"{url}/?__theme={asked}" if asked else url)
+    expected = system == "dark" if is_dark is None else is_dark
+    dark_paper = "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).every((part) => part < 100)"
+    assert page.evaluate(dark_paper) == expected
+    assert page.evaluate("[document.documentElement, document.body].map((node) => node.classList.contains('dark'))") == [expected] * 2
+    assert page.evaluate("localStorage.getItem('soliloquy-theme')") == chosen  # for this time alone
+    page.close()
+
+
+def test_a_press_on_the_theme_is_later_than_the_address(browser: Browser, url: str) -> None:
+    page = browser.new_page(color_scheme="light")
+    open_page(page, f"{url}/?__theme=dark&prompt=KING%3A")
+    page.get_by_role("button", name="Dark theme").click()
+    page.wait_for_url("**#prompt=KING*")
+    assert "__theme" not in page.url
+    page.reload()
+    page.locator("[data-ready]").wait_for(state="attached")
+    assert not page.evaluate("document.body.classList.contains('dark')")
     page.close()
 
 

@@ -7,7 +7,6 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import torch
@@ -20,7 +19,7 @@ from model.network.ladder import Bigram
 from model.tokenizer import CharTokenizer
 from model.weights import save_tensors, save_weights
 from tests.browser.conftest import new_page, open_page
-from tests.browser.tab import generate, set_up, texts
+from tests.browser.tab import choose, generate, set_up, state_of, texts
 from tests.conftest import TINY
 from tests.support.admin import PASSWORD, Admin
 from tests.support.server import running_app
@@ -82,20 +81,6 @@ def wait_for_list() -> None:
     time.sleep(FRESH_S)
 
 
-def choose(page: Page, *names: str) -> None:
-    """Ticks these models and no others in the menu."""
-    page.locator("#model-opener").click()
-    boxes = page.locator(".model-row")
-    for row in boxes.all():
-        if row.locator(".model-name").inner_text() in names:
-            row.get_by_role("checkbox").check()
-    for row in boxes.all():
-        if row.locator(".model-name").inner_text() not in names:
-            row.get_by_role("checkbox").uncheck()
-    page.keyboard.press("Escape")
-    expect(page.locator(".model-list")).to_be_hidden()
-
-
 def names(page: Page) -> list[str]:
     """Who wrote the newest group, from left to right."""
     return page.get_by_test_id("group").first.locator(".group-model").all_inner_texts()
@@ -122,7 +107,7 @@ def test_two_models_write_abreast_with_the_same_dice_and_a_link_brings_both_back
     seeds = page.get_by_test_id("group").first.locator(".seed").all_inner_texts()
     assert seeds == ["seed 7", "seed 7"]
     page.wait_for_url("**models=*beside=*")
-    page.goto(page.url)
+    open_page(page, page.url)
     wait_for(page, 2)
     assert (names(page), texts(page)) == (["letters", "pairs"], both)
     generate(page, "Again")
@@ -234,7 +219,7 @@ def test_a_link_keeps_its_models_while_its_texts_are_written_again(page: Page, u
     with page.expect_request("**/write"):
         page.goto(f"{url}/?prompt=abc&run={run},@{pairs}&run={run}&model={letters}")
     page.wait_for_timeout(600)  # the address has been written since
-    asked = parse_qs(urlsplit(page.url).query)
+    asked = state_of(page.url)
     assert (asked["model"], asked["run"]) == ([letters], [f"{run},@{pairs}", f"{run},"])
     held[0].continue_()
     wait_for(page, 2)

@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlparse
 
 import numpy as np
 import pytest
@@ -20,6 +19,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 from model.config import GPTConfig
 from model.sampling import dice, distribution, draw
 from tests.browser.conftest import open_page
+from tests.browser.tab import state_of
 
 VOCAB_SIZE = 65
 PROMPT = "The "  # much may follow
@@ -308,7 +308,7 @@ def test_an_address_writes_the_same_steps_again(page: Page, url: str) -> None:
     show(page, url)
     expect(page.get_by_label("Seed")).to_have_value("")
     page.keyboard.press(".")
-    drawn = parse_qs(urlparse(until_address(page, "dice_seed=")).query)["dice_seed"][0]
+    drawn = state_of(until_address(page, "dice_seed="))["dice_seed"][0]
     expect(page.get_by_test_id("next-said")).to_contain_text(f"seed {drawn}, throw 1")
     expect(page.get_by_label("Seed")).to_have_value("")
     page.get_by_test_id("next-bars").focus()
@@ -331,7 +331,7 @@ def test_an_address_writes_the_same_steps_again(page: Page, url: str) -> None:
     failure = page.get_by_test_id("next-failure")
     expect(failure).to_contain_text("The server cannot be reached.")
     page.wait_for_timeout(400)  # the address has had its time to forget
-    assert parse_qs(urlparse(page.url).query) == parse_qs(urlparse(address).query), "an unfinished text is not forgotten"
+    assert state_of(page.url) == state_of(address), "an unfinished text is not forgotten"
     page.unroute("**/next")
     failure.get_by_role("button", name="Try again").click()
     expect(page.get_by_test_id("next-text")).to_have_text(PROMPT + before)
@@ -344,7 +344,7 @@ def test_an_address_writes_the_same_steps_again(page: Page, url: str) -> None:
 
 
 def without_steps(address: str) -> bool:
-    return not {"steps", "chosen", "dice_seed"} & parse_qs(urlparse(address).query).keys()
+    return not {"steps", "chosen", "dice_seed"} & state_of(address).keys()
 
 
 def test_steps_belong_to_their_prompt(page: Page, url: str) -> None:

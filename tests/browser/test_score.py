@@ -16,6 +16,7 @@ from playwright.sync_api import BrowserContext, Locator, Page, Route, expect
 from model.limits import MAX_SCORE_CHARS
 from model.weights import SHIPPED_WEIGHTS, load_weights
 from tests.browser.conftest import open_page
+from tests.browser.tab import state_of
 
 TEXT = "ROMEO:\nWhat light is this that breaks upon the wall?\nI know it not; yet know that I am bound.\n" * 3  # past the first window
 READY = re.compile(r"scored.*; the first is only context$")
@@ -258,10 +259,10 @@ def test_the_address_keeps_what_is_typed_and_the_link_says_what_it_has_no_room_f
     text = (TEXT * 12)[:3000]
     panel.get_by_label("A text to score").fill(text)
     page.wait_for_url("**text=*")
-    assert page.evaluate("new URL(location).searchParams.get('text')") == text
+    assert state_of(page.url)["text"] == [text]
     page.get_by_role("button", name="Copy link").click()
     expect(page.locator(".bar-said")).to_have_text("Link copied")
-    panel.get_by_label("A text to score").fill("long " * 4000)
+    panel.get_by_label("A text to score").fill("long " * 14_000)
     page.get_by_role("button", name="Copy link").click()
     expect(page.locator(".bar-said")).to_have_text("Link copied. The text is too long for a link.")
 

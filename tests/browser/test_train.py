@@ -218,3 +218,29 @@ def test_a_damaged_run_is_shown_with_the_reason_and_can_be_deleted(page: Page, u
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     expect(row).to_have_count(0)
     assert not folder.exists()
+
+
+def test_a_file_of_any_name_is_taken_and_a_runs_name_is_used_once(page: Page) -> None:
+    unlock(page)
+    page.get_by_label("Preset").select_option("tiny")
+    page.get_by_label("Training text").select_option("file")
+    for name in ("a\u00adb\u200f.txt", "x" * 59 + "😀😀.txt", "שיר.txt"):
+        page.get_by_label("Text file").set_input_files({"name": name, "mimeType": "text/plain", "buffer": TEXT.encode()})
+        expect(page.locator(".train-corpus")).to_have_text(re.compile("^4,0[0-9]+ characters, 30 different"))
+        expect(page.locator(".train-corpus")).not_to_have_class(re.compile("error"))
+    field = page.get_by_label("Name", exact=True)
+    field.fill("שם " + "😀" * 57)  # 60 characters, 117 UTF-16 units
+    assert field.evaluate("node => getComputedStyle(node).direction") == "rtl"
+    page.get_by_role("button", name="Start", exact=True).click()
+    expect(page.locator(".watch-name")).to_have_text("שם " + "😀" * 57)
+    assert page.locator(".watch-name").evaluate("node => getComputedStyle(node).direction") == "rtl"
+    expect(field).to_have_value("")
+    page.reload()
+    page.get_by_role("tab", name="Train", exact=True).click()
+    expect(page.get_by_label("Preset")).to_have_value("tiny")
+    expect(field).to_have_value("")
+    page.get_by_role("tab", name="All runs").click()
+    row = page.locator(".runs tbody tr").first
+    expect(row.locator(".run-open")).to_have_text("שם " + "😀" * 57)
+    expect(row.locator("bdi")).to_have_text("שיר.txt")
+    page.locator(".new-run").get_by_role("button", name="Stop").click()

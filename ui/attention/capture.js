@@ -1,4 +1,5 @@
 // A pass over a text, captured (ui/web/attention.py): all attention weights as bytes for drawing, exact numbers on demand.
+import { Shared } from "../shared/requests.js";
 import { getBuffer, getJSON, postForJSON } from "../shared/server.js";
 
 const startOfRow = (row) => (row * (row + 1)) / 2;
@@ -8,7 +9,7 @@ export const shareOf = (byte) => (byte / 255) ** 2; // bytes are square roots, s
 /** @typedef {Object<string, any>} Stats the measures of a head, and its label */
 
 export class Capture {
-  /** @type {Map<string, Promise<Float32Array>>} what was fetched, by address */
+  /** @type {Map<string, Shared<Float32Array>>} what was asked for, by address */
   #exact = new Map();
 
   /** @param {any} answer the server's @param {Model} model @param {ArrayBuffer} weights */
@@ -76,29 +77,26 @@ export class Capture {
     return this.bytes.subarray(start, start + i + 1);
   }
 
-  /** Exact weights of a head, or of the mean over a layer's heads; `rowOf(exact, i)` is a row of i + 1 entries. @param {number} layer @param {number | "average"} head */
-  exact(layer, head) {
-    return this.#floats(head === "average" ? `average/${layer}` : `head/${layer}/${head}`);
+  /** Exact weights of a head, or of the mean over a layer's heads; `rowOf(exact, i)` is a row of i + 1 entries. @param {number} layer @param {number | "average"} head @param {AbortSignal} [signal] */
+  exact(layer, head, signal) {
+    return this.#floats(head === "average" ? `average/${layer}` : `head/${layer}/${head}`, signal);
   }
 
-  // Logits from the residual stream after the embeddings and after each block, (n_layer + 1, n, vocab_size).
-  lens() {
-    return this.#floats("lens");
+  /** Logits from the residual stream after the embeddings and after each block, (n_layer + 1, n, vocab_size). @param {AbortSignal} [signal] */
+  lens(signal) {
+    return this.#floats("lens", signal);
   }
 
-  // How the weight of one cell is computed.
-  cell(layer, head, row, column) {
-    return getJSON(`./attention/${this.key}/cell/${layer}/${head}/${row}/${column}`);
+  /** How the weight of one cell is computed. @param {number} layer @param {number} head @param {number} row @param {number} column @param {AbortSignal} [signal] */
+  cell(layer, head, row, column, signal) {
+    return getJSON(`./attention/${this.key}/cell/${layer}/${head}/${row}/${column}`, signal);
   }
 
-  /** @param {string} path */
-  #floats(path) {
-    if (!this.#exact.has(path)) {
-      const fetched = getBuffer(`./attention/${this.key}/${path}`).then((buffer) => new Float32Array(buffer));
-      fetched.catch(() => this.#exact.delete(path));
-      this.#exact.set(path, fetched);
-    }
-    return this.#exact.get(path);
+  /** @param {string} path @param {AbortSignal} [signal] */
+  #floats(path, signal) {
+    const ask = async (signal) => new Float32Array(await getBuffer(`./attention/${this.key}/${path}`, signal));
+    this.#exact.set(path, Shared.of(this.#exact.get(path), ask));
+    return this.#exact.get(path).wait(signal);
   }
 }
 

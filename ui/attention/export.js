@@ -1,5 +1,6 @@
 // The tools of the tab: the link to this state, pictures, and the exact numbers as files.
 import { copyLink, createMenu, sayer, toggleFullScreen, tool } from "../shared/bar.js";
+import { first } from "../shared/characters.js";
 import { toCSV } from "../shared/csv.js";
 import { download, palette, savePicture } from "../shared/paint.js";
 import { rowOf } from "./capture.js";
@@ -53,7 +54,7 @@ function saveGrid(look) {
     const colours = palette();
     context.fillStyle = colours.ink;
     context.font = `${GAP}px ${colours.serif}`;
-    context.fillText([...capture.text].slice(0, 80).join("").replaceAll("\n", " ↵ "), GAP, 1.5 * GAP);
+    context.fillText(first(capture.text, 80).replaceAll("\n", " ↵ "), GAP, 1.5 * GAP);
     context.imageSmoothingEnabled = false;
     for (let layer = 0; layer < n_layer; layer++) {
       for (let head = 0; head < n_head; head++) {

@@ -1,5 +1,6 @@
 // The text that the Attention tab looks at, and what was captured of it. Every view shows it from another side.
 import { Emitter } from "../shared/emitter.js";
+import { Latest } from "../shared/requests.js";
 import { ServerError } from "../shared/server.js";
 import { Views } from "../shared/views.js";
 import { Capture } from "./capture.js";
@@ -26,8 +27,7 @@ export class Look extends Emitter {
   /** What was sent last, whatever came of it. @type {{text: string, headsOff: number[][], model: Model}} */
   asked;
   wasRefused = false; // whether the server itself said no to that
-  /** @type {AbortController | null} */
-  #abort = null;
+  #reading = new Latest();
 
   /** @param {HTMLElement} element @param {import("../shared/page.js").Page} page */
   constructor(element, page) {
@@ -56,13 +56,12 @@ export class Look extends Emitter {
   async read(text, { model = this.model, headsOff = this.#headsOff(model), isGrowing = false } = {}) {
     this.tell("reading", isGrowing);
     this.asked = { text, headsOff, model };
-    this.#abort?.abort();
+    const signal = this.#reading.begin();
     if (!model.shows("attention")) return this.#refuse();
-    const abort = (this.#abort = new AbortController());
     this.element.setAttribute("aria-busy", "true");
     try {
-      const [capture] = await Promise.all([Capture.read(text, headsOff, model, abort.signal), model.load()]);
-      if (abort.signal.aborted) return null;
+      const [capture] = await Promise.all([Capture.read(text, headsOff, model, signal), model.load(signal)]);
+      if (signal.aborted) return null;
       this.say(capture.notice, false);
       Object.assign(this, { capture, whole: text, model });
       if (this.at !== null && this.at >= capture.n) this.at = capture.n - 1;
@@ -70,13 +69,13 @@ export class Look extends Emitter {
       this.tell("capture");
       return capture;
     } catch (error) {
-      if (abort.signal.aborted) return null;
+      if (signal.aborted) return null;
       this.say(error.message);
       this.wasRefused = error instanceof ServerError;
       if (!this.capture) this.tell("nothing");
       return null;
     } finally {
-      if (this.#abort === abort) this.element.removeAttribute("aria-busy");
+      if (!signal.aborted) this.element.removeAttribute("aria-busy");
     }
   }
 
@@ -125,6 +124,7 @@ export class Look extends Emitter {
   }
 
   #refuse() {
+    this.element.removeAttribute("aria-busy");
     this.say("", false);
     this.wasRefused = false;
     this.tell("nothing");

@@ -2,6 +2,7 @@
 import { createCandidates } from "../shared/candidates.js";
 import { AS_LEARNED } from "../shared/distribution.js";
 import { make, nameOf, signOf } from "../shared/dom.js";
+import { Latest } from "../shared/requests.js";
 
 const SHOWN = 4;
 
@@ -11,22 +12,24 @@ export function createNext(look) {
   const title = make("p", "look-next-title");
   const candidates = createCandidates();
   box.append(title, candidates.node);
+  const asking = new Latest();
 
   async function draw() {
     const { capture } = look;
+    const signal = asking.begin();
     if (!capture) return;
     const at = look.at ?? capture.n - 1;
     const came = capture.characters[at + 1];
     title.replaceChildren("After ", make("b", "", signOf(capture.characters[at])), came === undefined ? " comes" : ` came ${nameOf(came)}`);
     try {
-      const lens = await capture.lens();
-      if (look.capture !== capture || at !== (look.at ?? capture.n - 1)) return;
+      const lens = await capture.lens(signal);
+      if (signal.aborted) return;
       const V = capture.vocab_size;
       const start = (capture.n_layer * capture.n + at) * V;
       const id = came === undefined ? undefined : capture.model.idOf(came);
       candidates.show({ vocabulary: capture.model.vocabulary, logits: lens.subarray(start, start + V), settings: AS_LEARNED, id, count: SHOWN });
     } catch (error) {
-      if (look.capture === capture) look.say(error.message);
+      if (!signal.aborted) look.say(error.message);
     }
   }
 

@@ -1,5 +1,5 @@
 // The text: every character can be pointed at, and glows with the weight that the chosen one gives it.
-import { button, make, number, plural, signOf } from "../shared/dom.js";
+import { button, isRightToLeft, make, number, plural, signOf } from "../shared/dom.js";
 import { mark, range } from "../shared/marks.js";
 import { shareOf } from "./capture.js";
 
@@ -77,7 +77,8 @@ export function createText(look) {
     look.address.keep("at", pinned ? index : "");
   });
   box.addEventListener("keydown", (event) => {
-    const step = { ArrowRight: 1, ArrowLeft: -1, Home: -Infinity, End: Infinity }[event.key];
+    const forward = isRightToLeft(box) ? -1 : 1;
+    const step = { ArrowRight: forward, ArrowLeft: -forward, Home: -Infinity, End: Infinity }[event.key];
     if (!step || !look.capture) return;
     event.preventDefault();
     look.moveTo(look.at === null ? 0 : Math.min(look.capture.n - 1, Math.max(0, look.at + step)));

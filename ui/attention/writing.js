@@ -1,6 +1,7 @@
 // "Write on": the model continues the text, the heads are shown at every new character, and a slider leads back through all of them.
 import { drawSeed } from "../shared/dice.js";
 import { button, make, number, signOf } from "../shared/dom.js";
+import { Latest } from "../shared/requests.js";
 import { postForLines } from "../shared/server.js";
 
 const LENGTH = 200; // characters for a press
@@ -12,14 +13,12 @@ export function createWriting(look, sources) {
   Object.assign(slider, { type: "range", min: "0", step: "1" });
   slider.setAttribute("aria-label", "Chosen character");
   const said = make("span", "writing-said");
-  /** @type {AbortController | null} */
-  let abort = null;
+  const writing = new Latest();
   const stop = () => {
-    abort?.abort();
-    abort = null;
+    writing.cancel();
     press.textContent = "Write on";
   };
-  const toggle = () => (abort ? stop() : void write());
+  const toggle = () => (writing.isBusy ? stop() : void write());
   const press = button("quiet", "Write on", toggle);
   row.append(...sources, press, slider, said);
   look.element.querySelector(".look-text").append(row);
@@ -34,7 +33,7 @@ export function createWriting(look, sources) {
 
   // What the network writes with all its heads on is read as it comes; a reader at its end moves along.
   async function write() {
-    const writing = (abort = new AbortController());
+    const signal = writing.begin();
     press.textContent = "Stop";
     const { temperature, top_k, top_p, seed } = look.settings.get();
     const begun = look.whole;
@@ -44,7 +43,7 @@ export function createWriting(look, sources) {
     let [text, shown] = [begun, begun];
     let reading = null;
     const follow = async () => {
-      while (shown !== text && !writing.signal.aborted) {
+      while (shown !== text && !signal.aborted) {
         shown = text;
         const { at } = look;
         const wasAtEnd = at === null || at === look.capture.n - 1;
@@ -59,13 +58,13 @@ export function createWriting(look, sources) {
       if (shown !== text) reading ??= follow();
     };
     try {
-      await postForLines("./write", asked, take, writing.signal);
+      await postForLines("./write", asked, take, signal);
       await reading;
       await follow();
     } catch (error) {
-      if (!writing.signal.aborted) look.say(error.message);
+      if (!signal.aborted) look.say(error.message);
     } finally {
-      if (abort === writing) stop();
+      if (!signal.aborted) stop();
     }
   }
 

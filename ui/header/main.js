@@ -1,7 +1,8 @@
 // The header: the model in use, text size, light and dark; and, for the projector, the address of the class.
 import { createClassPanel } from "./class_panel.js";
-import { make, number } from "../shared/dom.js";
+import { make, makeText, number } from "../shared/dom.js";
 import { page } from "../shared/page.js";
+import { Latest } from "../shared/requests.js";
 
 /** @typedef {{isDark(): boolean, setDark(dark: boolean): void, changeSize(by: number): void}} Display see state.js */
 
@@ -35,14 +36,16 @@ function createFacts(element, { models, generations }) {
   const speed = make("li", "speed");
   /** @type {import("../shared/models.js").Model | null} */
   let shown = null;
+  const loading = new Latest();
 
   async function show() {
     const { primary } = models;
+    const signal = loading.begin();
     if (primary === shown) return;
-    const isLoaded = await primary.load().then(() => true, () => false); // its name is known without
-    if (primary !== models.primary) return;
+    const isLoaded = await primary.load(signal).then(() => true, () => false); // its name is known without
+    if (signal.aborted) return;
     shown = isLoaded ? primary : null; // what failed is tried again with the next change
-    facts.replaceChildren(...primary.facts.map((fact) => make("li", "", fact)));
+    facts.replaceChildren(...primary.facts.map((fact) => makeText("li", "", fact)));
   }
 
   models.addEventListener("change", show);
@@ -58,7 +61,8 @@ function createFacts(element, { models, generations }) {
 /** Says that the server has switched to another model; the page goes on. @param {HTMLElement} element @param {import("../shared/models.js").Model} model */
 function announce(element, model) {
   document.querySelector(".other-model")?.remove();
-  const words = make("p", "other-model", `The server has switched to the model “${model.name}”. Texts on this page keep their own.`);
+  const words = make("p", "other-model", "The server has switched to the model “");
+  words.append(make("bdi", "", model.name), "”. Texts on this page keep their own.");
   words.setAttribute("role", "status");
   element.querySelector(".masthead").after(words);
   setTimeout(() => words.remove(), READ_MS);

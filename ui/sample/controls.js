@@ -42,6 +42,7 @@ export async function attachFields(settings, models) {
   };
   followModels();
   models.addEventListener("change", followModels);
+  field("prompt").dir = "auto"; // Gradio knows one direction for all texts
   settings.attach({ get, set, focus: (name) => field(name).focus() });
   listen(settings);
 }

@@ -1,8 +1,10 @@
 // How a character was drawn, shown beside it: hover, tap, or move there with the arrow keys.
 import { createCandidates } from "../shared/candidates.js";
+import { after, charsIn, outside } from "../shared/characters.js";
 import { distribution, surprisal } from "../shared/distribution.js";
-import { button, charsIn, make, nameOf, percent } from "../shared/dom.js";
+import { button, isRightToLeft, make, nameOf, percent } from "../shared/dom.js";
 import { mark, measured, range, reveal } from "../shared/marks.js";
+import { Latest } from "../shared/requests.js";
 import { createStrip, inDigits, intervalOf } from "../shared/strip.js";
 
 const SHOWN = 10; // candidates
@@ -14,14 +16,14 @@ const LEAVE_MS = 250; // to get from a character to its popover
 /**
  * What explains the characters of a text.
  * @typedef {object} Source
- * @property {(index: number) => Facts | null | Promise<Facts | null>} at
+ * @property {(index: number, signal: AbortSignal) => Facts | null | Promise<Facts | null>} at
  * @property {(index: number) => void} [continueFrom]
  * @property {(index: number, id: number) => void} [force]
  *
  * @typedef {object} Here
  * @property {HTMLElement} body the element around the text, which takes the focus
  * @property {Text} text
- * @property {number} index
+ * @property {number} place where its character begins, in UTF-16 units
  * @property {Source} source
  */
 
@@ -34,6 +36,7 @@ export class Inspector {
   #pinned = false;
   #mark = mark("inspected");
   #leaving = 0;
+  #asking = new Latest();
 
   /** @param {import("./main.js").SampleTab} tab */
   constructor(tab) {
@@ -59,11 +62,11 @@ export class Inspector {
   /** Makes the characters of a text explain themselves. @param {HTMLElement} body @param {Text} text @param {Source} source */
   watch(body, text, source) {
     const look = (event, pin) => {
-      const index = charAt(text, event.clientX, event.clientY);
-      if (index === null) {
+      const place = placeAt(text, event.clientX, event.clientY);
+      if (place === null) {
         if (pin) this.close();
         else this.#leave();
-      } else this.#show({ body, text, index, source }, pin);
+      } else void this.#show({ body, text, place, source }, pin);
     };
     body.addEventListener("pointermove", (event) => event.pointerType === "mouse" && !event.buttons && !this.#pinned && look(event, false));
     body.addEventListener("pointerleave", () => this.#leave());
@@ -75,6 +78,7 @@ export class Inspector {
     if (!this.#here) return;
     const { body } = this.#here;
     const inside = this.#node.contains(document.activeElement);
+    this.#asking.cancel();
     this.#here = null;
     this.#pinned = false;
     this.#mark.clear();
@@ -113,21 +117,23 @@ export class Inspector {
 
   async #show(here, pin) {
     clearTimeout(this.#leaving);
-    const same = this.#here?.text === here.text && this.#here.index === here.index;
+    const same = this.#here?.text === here.text && this.#here.place === here.place;
     if (same && pin === this.#pinned) return;
     this.#here = here;
     this.#pinned = pin;
     this.#mark.clear();
-    this.#mark.add(range(here.text, here.index));
+    this.#mark.add(range(here.text, here.place));
+    const signal = this.#asking.begin();
     let facts;
     try {
-      facts = await here.source.at(codePoints(here.text.data, here.index));
+      facts = await here.source.at(indexOf(here.text.data, here.place), signal);
     } catch (error) {
-      if (this.#here === here) this.close();
+      if (signal.aborted) return;
+      this.close();
       this.#tab.page.say(error.message, true);
       return;
     }
-    if (this.#here !== here) return; // the reader has moved on
+    if (signal.aborted) return; // the reader has moved on
     if (!facts) {
       this.#pinned = false;
       this.#node.hidePopover(); // but the arrow keys go on from here
@@ -173,8 +179,8 @@ export class Inspector {
     const node = this.#node;
     node.style.removeProperty("left");
     node.style.removeProperty("top");
-    const { body, text, index } = this.#here;
-    const at = measured(text, index).getBoundingClientRect();
+    const { body, text, place } = this.#here;
+    const at = measured(text, place).getBoundingClientRect();
     const { width, height, top: edge } = node.getBoundingClientRect();
     if (innerWidth < 640) {
       const covered = at.bottom - edge + GAP; // what was tapped stays in sight
@@ -193,64 +199,72 @@ export class Inspector {
 
   #key(event, { body, text, source }) {
     if (event.target !== body || event.ctrlKey || event.metaKey || event.altKey) return;
-    const here = this.#here?.text === text ? this.#here.index : null;
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    const here = this.#here?.text === text ? this.#here.place : null;
+    const step = (isRightToLeft(body) ? { ArrowLeft: 1, ArrowRight: -1 } : { ArrowRight: 1, ArrowLeft: -1 })[event.key];
     const lines = here === null ? 0 : { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if ((step || lines) && text.length) {
       event.preventDefault();
-      const beside = Math.min(text.length - 1, Math.max(0, here + step));
-      const index = here === null ? firstVisible(body, text) : lines ? onNextLine(text, here, lines) : beside;
-      reveal(body, text, index);
-      requestAnimationFrame(() => this.#show({ body, text, index, source }, false));
+      const place = here === null ? firstVisible(body, text) : lines ? onNextLine(text, here, lines) : (beside(text.data, here, step) ?? here);
+      reveal(body, text, place);
+      requestAnimationFrame(() => this.#show({ body, text, place, source }, false));
     } else if (event.key === "Enter" && here !== null) {
       event.preventDefault();
-      void this.#show({ body, text, index: here, source }, true).then(() => /** @type {HTMLElement | null} */ (this.#node.querySelector("button:not([hidden])"))?.focus());
+      const pinned = this.#show({ body, text, place: here, source }, true);
+      void pinned.then(() => /** @type {HTMLElement | null} */ (this.#node.querySelector("button:not([hidden])"))?.focus());
     }
   }
 
   #continue() {
-    const { source, text, index } = this.#here;
+    const { source, text, place } = this.#here;
     this.close();
-    source.continueFrom(codePoints(text.data, index));
+    source.continueFrom(indexOf(text.data, place));
   }
 
   #force(id) {
-    const { source, text, index } = this.#here ?? {};
+    const { source, text, place } = this.#here ?? {};
     if (!source?.force || !this.#pinned) return;
     this.close();
-    source.force(codePoints(text.data, index), id);
+    source.force(indexOf(text.data, place), id);
   }
 }
 
-// Offsets in a text count UTF-16 units, characters of the model code points. They differ beyond the basic plane only.
-const codePoints = (data, offset) => (/[\ud800-\udfff]/.test(data) ? charsIn(data.slice(0, offset)) : offset);
+/** The number of the character that begins at a place. @param {string} data @param {number} place */
+const indexOf = (data, place) => charsIn(data.slice(0, place));
 
-// Index of the character that stands below another, or above it (`step` 1, -1); where there is no such line, its own.
-function onNextLine(text, index, step) {
-  const boxOf = (i) => measured(text, i).getBoundingClientRect();
-  const here = boxOf(index);
-  let [line, nearest, distance] = [null, index, Infinity];
-  for (let i = index + step; i >= 0 && i < text.length; i += step) {
-    const { top, left, height } = boxOf(i);
+/** Where the next character begins, or the one before (`step` 1, -1); null at the ends. @param {string} data @param {number} place @param {number} step */
+function beside(data, place, step) {
+  const next = step > 0 ? after(data, place) : outside(data, place - 1);
+  return next >= 0 && next < data.length ? next : null;
+}
+
+// Where the character begins that stands below another, or above it (`step` 1, -1); where there is no such line, its own place.
+function onNextLine(text, place, step) {
+  const boxOf = (at) => measured(text, at).getBoundingClientRect();
+  const here = boxOf(place);
+  let [line, nearest, distance] = [null, place, Infinity];
+  for (let at = beside(text.data, place, step); at !== null; at = beside(text.data, at, step)) {
+    const { top, left, height } = boxOf(at);
     if (Math.abs(top - here.top) < height / 2) continue;
     line ??= top;
     if (Math.abs(top - line) > height / 2) break;
-    if (Math.abs(left - here.left) < distance) [nearest, distance] = [i, Math.abs(left - here.left)];
+    if (Math.abs(left - here.left) < distance) [nearest, distance] = [at, Math.abs(left - here.left)];
   }
   return nearest;
 }
 
-// Index of the character under a point, or null. To the right of a line is the newline that ends it.
-function charAt(text, x, y) {
+// Where the character under a point begins, or null. Beyond the end of a line is the newline that ends it.
+function placeAt(text, x, y) {
   const caret = document.caretPositionFromPoint?.(x, y) ?? fromRange(document.caretRangeFromPoint?.(x, y));
-  const offset = caret?.offsetNode === text ? caret.offset : 0; // the newline that ends the prompt's line is a character of the text
-  const leading = parseFloat(getComputedStyle(text.parentElement).lineHeight);
-  for (const index of [offset - 1, offset]) {
-    if (index < 0 || index >= text.length) continue;
-    for (const { left, right, top, bottom } of measured(text, index).getClientRects()) {
+  const offset = caret?.offsetNode === text ? outside(text.data, caret.offset) : 0; // the newline that ends the prompt's line is a character of the text
+  const style = getComputedStyle(text.parentElement);
+  const leading = parseFloat(style.lineHeight);
+  for (const place of [beside(text.data, offset, -1), offset]) {
+    if (place === null || place >= text.length) continue;
+    for (const { left, right, top, bottom } of measured(text, place).getClientRects()) {
       const between = (leading - (bottom - top)) / 2; // half of it belongs to the line above
       const isOnLine = y >= top - between && y < bottom + between;
-      if (isOnLine && x >= left && (x < right || text.data[index] === "\n")) return index;
+      const isBeyond = text.data[place] === "\n" && (style.direction === "rtl" ? x < right : x >= left);
+      if (isOnLine && (isBeyond || (x >= left && x < right))) return place;
     }
   }
   return null;
@@ -261,5 +275,5 @@ const fromRange = (range) => range && { offsetNode: range.startContainer, offset
 function firstVisible(body, text) {
   const { top, left } = body.getBoundingClientRect();
   const caret = document.caretPositionFromPoint?.(left + 24, top + 24);
-  return caret?.offsetNode === text ? Math.min(caret.offset, text.length - 1) : 0;
+  return caret?.offsetNode === text ? outside(text.data, Math.min(caret.offset, text.length - 1)) : 0;
 }

@@ -1,6 +1,7 @@
 // The Sample tab: one prompt, many texts, and how each of their characters was drawn. The settings are Gradio's fields; the rest is drawn here.
 import { sayer } from "../shared/bar.js";
-import { bringIntoView } from "../shared/dom.js";
+import { first } from "../shared/characters.js";
+import { bringIntoView, shortened } from "../shared/dom.js";
 import { page } from "../shared/page.js";
 import { followTabs } from "../shared/tabs.js";
 import { Views } from "../shared/views.js";
@@ -47,7 +48,7 @@ export class SampleTab {
   open() {
     const asked = this.address.get("view") || VIEWS[0][0];
     this.views.create(this, VIEWS);
-    if (!this.views.names.includes(asked)) this.page.say([this.page.said.words, `There is no view “${asked.slice(0, 40)}”.`].filter(Boolean).join(" "), true);
+    if (!this.views.names.includes(asked)) this.page.say([this.page.said.words, `There is no view “${shortened(asked)}”.`].filter(Boolean).join(" "), true);
     this.views.show(asked);
   }
 
@@ -57,7 +58,7 @@ export class SampleTab {
 
   /** Writes on from a character of a text, with new dice. @param {Generation} generation @param {number} sample @param {number} index */
   continueFrom(generation, sample, index) {
-    const prompt = generation.start + [...generation.texts[sample]].slice(0, index + 1).join("");
+    const prompt = generation.start + first(generation.texts[sample], index + 1);
     this.#goOn(generation, { ...this.settings.get(), prompt, first_sample: 0 });
   }
 
@@ -70,7 +71,7 @@ export class SampleTab {
    */
   force(generation, sample, index, id) {
     const chosen = generation.model.vocabulary[id];
-    const prompt = generation.start + [...generation.texts[sample]].slice(0, index).join("") + chosen;
+    const prompt = generation.start + first(generation.texts[sample], index) + chosen;
     const { seed, first_sample, first_step = 0 } = generation.view;
     const dice = { seed, first_sample: first_sample + sample, first_step: first_step + index + 1, samples: 1 };
     this.#goOn(generation, { ...this.settings.get(), ...generation.settings, prompt, ...dice }, { chosen });

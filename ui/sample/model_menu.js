@@ -1,5 +1,5 @@
 // The Model menu: which of the server's models write. Several write abreast, with the same prompt and the same dice.
-import { make, number, plural } from "../shared/dom.js";
+import { make, makeText, number, plural } from "../shared/dom.js";
 
 /** @typedef {import("../shared/models.js").Model} Model */
 
@@ -7,7 +7,7 @@ import { make, number, plural } from "../shared/dom.js";
 export function createModelMenu({ models, page }) {
   const box = document.getElementById("model");
   const [label, opener, list] = [make("span", "model-label", "Model"), make("button", "model-opener"), make("div", "model-list")];
-  const names = make("span", "model-names");
+  const names = makeText("span", "model-names");
   const arrow = make("span", "model-arrow", "▾");
   arrow.setAttribute("aria-hidden", "true");
   opener.append(names, arrow);
@@ -62,7 +62,7 @@ export function createModelMenu({ models, page }) {
 function createRow(model, choose) {
   const [node, tick, words, facts] = [make("label", "model-row"), make("input"), make("span", "model-words"), make("span", "model-facts")];
   Object.assign(tick, { type: "checkbox", value: model.key });
-  words.append(make("span", "model-name", model.name), facts);
+  words.append(makeText("span", "model-name", model.name), facts);
   node.append(tick, words);
   tick.addEventListener("change", () => choose(model, tick.checked));
   /** @param {boolean} isChosen @param {boolean} isDefault */

@@ -1,5 +1,7 @@
 // Every state of the page has an address: settings, models, views, and the generations on the page, which are written again when it is
-// opened. A seed gives the same texts with the same weights in the same precision; the address names both.
+// opened. A seed gives the same texts with the same weights in the same precision; the address names both. The state follows a "#": browsers keep
+// that to themselves, so that it may be longer than servers and proxies take, and no log has it. Older links have it after a "?".
+import { charsIn } from "./characters.js";
 import { plural, shortened } from "./dom.js";
 import { NAMES } from "./settings.js";
 
@@ -10,7 +12,9 @@ const NUMBERS = ["temperature", "length", "samples", "seed", "first_sample", "fi
 const STORED = "stored"; // the samples of the first screen, where others stand beside them
 const NONE = "none"; // an empty page
 const MOST_GENERATIONS = 32;
-const MOST_CHARS = 14_000; // servers take 16 KiB, with everything that the browser says about itself
+const MOST_CHARS = 64_000; // browsers keep 80,000 and more
+const MOST_NAMED = 3; // models that are not here
+const NOT_OURS = /^__/; // Gradio's own words, and those of Spaces: they stay where they are
 const WAIT_MS = 300;
 
 /**
@@ -26,8 +30,8 @@ const WAIT_MS = 300;
 export class Address {
   /** @type {Page} */
   #page;
-  #extra = new URLSearchParams(location.search); // what views keep
-  #given = new URLSearchParams(location.search);
+  #given = asked();
+  #extra = new URLSearchParams(this.#given); // what views keep
   #waiting = 0;
   #opened = false;
   /** @type {(Asked | typeof STORED)[] | null} generations that the address asks for, until all are written */
@@ -37,6 +41,7 @@ export class Address {
   constructor(page) {
     this.#page = page;
     for (const name of [...NAMES, "run", "beside", "model", "models"]) this.#extra.delete(name);
+    addEventListener("hashchange", () => this.#leave());
     page.settings.onChange(() => this.update());
     page.generations.addEventListener("change", () => this.update());
     page.models.addEventListener("change", () => this.update());
@@ -45,6 +50,13 @@ export class Address {
   update() {
     clearTimeout(this.#waiting);
     this.#waiting = setTimeout(() => this.#opened && history.replaceState(history.state, "", this.write().address), WAIT_MS);
+  }
+
+  /** Another link was opened in this tab. */
+  #leave() {
+    clearTimeout(this.#waiting);
+    this.#opened = false; // the state that goes does not take its place
+    location.reload();
   }
 
   /** @param {string} name */
@@ -71,7 +83,7 @@ export class Address {
     for (const [name, value] of Object.entries(settings.get())) if (value !== defaults[name]) words.set(name, String(value));
     if (models.chosen.length) words.set("models", models.chosen.map(({ key }) => key).join());
     for (const [name, value] of this.#extra) words.set(name, value);
-    while (queryOf(words).length > MOST_CHARS) {
+    while (textOf(words).length > MOST_CHARS) {
       const [longest] = [...words].reduce((a, b) => (b[1].length > a[1].length ? b : a));
       words.delete(longest);
       missing.push(`The ${longest} is too long for a link.`);
@@ -80,7 +92,7 @@ export class Address {
     const prompt = words.get("prompt") ?? defaults.prompt;
     for (let count = Math.min(MOST_GENERATIONS, written.length); ; count--) {
       const all = withGenerations(words, written.slice(written.length - count), prompt, models.defaultModel.word);
-      if (count && queryOf(all).length > MOST_CHARS) continue;
+      if (count && textOf(all).length > MOST_CHARS) continue;
       if (count < written.length) missing.push(`A link has no room for ${count ? "the earlier" : "the"} texts.`);
       if (!generations.list.length && models.defaultModel.stored && !this.#opening) all.set("run", NONE);
       return { address: addressOf(all), missing };
@@ -98,7 +110,7 @@ export class Address {
       const { model, texts, view } = generation;
       const joins = Boolean(view.beside) && list[i - 1]?.view.beside === view.beside;
       // As far as it was written: that is what is on the page.
-      const length = view.state === "stopped" ? Math.max(1, ...texts.map((text) => [...text].length)) : view.length;
+      const length = view.state === "stopped" ? Math.max(1, ...texts.map(charsIn)) : view.length;
       return { settings: { ...view, length }, forced: view.forced, joins, model: model.word };
     });
   }
@@ -127,10 +139,12 @@ export class Address {
   /** @param {string[]} troubles */
   #chooseModels(troubles) {
     const { models } = this.#page;
-    const keys = (this.#given.get("models") ?? "").split(",").filter(Boolean);
-    const found = keys.map((key) => models.find(key));
-    troubles.push(...keys.map((key) => models.whyNot(key)).filter(Boolean));
-    if (found.some(Boolean)) models.choose(found.filter(Boolean));
+    const keys = [...new Set((this.#given.get("models") ?? "").split(",").filter(Boolean))];
+    const found = keys.map((key) => models.find(key)).filter(Boolean);
+    const missing = keys.map((key) => models.whyNot(key)).filter(Boolean);
+    troubles.push(...missing.slice(0, MOST_NAMED));
+    if (missing.length > MOST_NAMED) troubles.push(`The address names ${plural(missing.length - MOST_NAMED, "more model")} that cannot be used.`);
+    if (found.length) models.choose(found);
   }
 
   /** @param {(Asked | typeof STORED)[]} all @param {string[]} troubles */
@@ -247,12 +261,19 @@ export class Address {
 }
 
 /** @param {URLSearchParams} words */
-const queryOf = (words) => words.toString().replaceAll("%2C", ",").replaceAll("%40", "@"); // these need no disguise
+const textOf = (words) => words.toString().replaceAll("%2C", ",").replaceAll("%40", "@"); // these need no disguise
+
+/** What the address of the page asks for. */
+function asked() {
+  const [now, before] = [new URLSearchParams(location.hash.slice(1)), new URLSearchParams(location.search)];
+  return new URLSearchParams([...now, ...[...before].filter(([name]) => !now.has(name) && !NOT_OURS.test(name))]);
+}
 
 /** @param {URLSearchParams} words */
 function addressOf(words) {
-  const query = queryOf(words);
-  return `${location.origin}${location.pathname}${query && "?"}${query}${location.hash}`;
+  const others = new URLSearchParams([...new URLSearchParams(location.search)].filter(([name]) => NOT_OURS.test(name)));
+  const [query, state] = [others.toString(), textOf(words)];
+  return `${location.origin}${location.pathname}${query && "?"}${query}${state && "#"}${state}`;
 }
 
 /** @param {URLSearchParams} words @param {(Asked | typeof STORED)[]} asked @param {string} prompt @param {string} fallback */

@@ -1,4 +1,5 @@
 // Small helpers that every view needs. Text enters the page through text nodes only.
+import { charsIn, first, last } from "./characters.js";
 
 /**
  * @template {keyof HTMLElementTagNameMap} Tag
@@ -14,6 +15,22 @@ export function make(tag, className = "", text = "") {
   return node;
 }
 
+/**
+ * An element for what somebody or a model has written or named: it runs in its own direction, from the left or from the right.
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag
+ * @param {string} [className]
+ * @param {string} [text]
+ * @returns {HTMLElementTagNameMap[Tag]}
+ */
+export const makeText = (tag, className, text) => Object.assign(make(tag, className, text), { dir: "auto" });
+
+/** Lets no more characters than these be sent from a field of a form; `maxLength` would count UTF-16 units. @param {HTMLInputElement} field @param {number} most */
+export const limitChars = (field, most) => Object.assign(field, { pattern: `.{1,${most}}`, title: `1 to ${most} characters` });
+
+/** Whether the text in an element runs from the right: then the left arrow leads on. @param {Element} node */
+export const isRightToLeft = (node) => getComputedStyle(node).direction === "rtl";
+
 /** @param {string} className @param {string} text @param {() => unknown} onClick */
 export function button(className, text, onClick) {
   const node = make("button", className, text);
@@ -25,9 +42,6 @@ export function button(className, text, onClick) {
 export const number = (value) => Math.round(value).toLocaleString("en");
 
 export const plural = (count, noun) => `${number(count)} ${noun}${count === 1 ? "" : "s"}`;
-
-/** How many characters a text has, for the model: code points, not UTF-16 units. @param {string} text */
-export const charsIn = (text) => [...text].length;
 
 // Characters that cannot be seen, by name.
 const NAMES = { "\n": "newline", " ": "space", "\t": "tab", "\u00a0": "no-break space" };
@@ -42,8 +56,11 @@ export const signOf = (char) => SIGNS[char] ?? (isSeen(char) ? char : "□");
 export const quoted = (char) => (signOf(char) === char ? `‘${char}’` : nameOf(char));
 export const readable = (text) => [...text].map((char) => (char === " " ? " " : signOf(char))).join("");
 
-/** A word of an address, for a sentence. @param {string} word */
-export const shortened = (word) => (word.length > 40 ? `${word.slice(0, 40)}…` : word);
+/** The beginning of what somebody typed or sent, for a sentence. @param {string} text @param {number} [most] */
+export const shortened = (text, most = 40) => (charsIn(text) > most ? `${first(text, most)}…` : text);
+
+/** The end of a text, likewise. @param {string} text @param {number} most */
+export const endOf = (text, most) => (charsIn(text) > most ? `…${last(text, most)}` : text);
 
 /** What a distribution was made with. @param {{temperature: number, top_k: number, top_p: number}} settings */
 export function inFull({ temperature, top_k, top_p }) {

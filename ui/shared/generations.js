@@ -1,6 +1,8 @@
 // The texts on the page: generations, one for each press of Generate and each model, as ui/web/write.py sends them.
+import { charsIn } from "./characters.js";
 import { drawSeed } from "./dice.js";
 import { Emitter } from "./emitter.js";
+import { Turns } from "./requests.js";
 import { postForLines, ServerError, UNREACHABLE } from "./server.js";
 
 /** @typedef {import("./models.js").Model} Model */
@@ -8,6 +10,7 @@ import { postForLines, ServerError, UNREACHABLE } from "./server.js";
 /** @typedef {import("./settings.js").Values} Values */
 
 const MOST_UNDO = 30;
+const MOST_ABREAST = 4; // that are written at a time: of a browser's six connections Gradio holds one, and one is for the next press
 
 /**
  * What the server says of a generation, and what the page adds to it.
@@ -41,6 +44,8 @@ export class Generation {
   abort = new AbortController();
   /** @type {Float32Array[]} of each sample, as far as they were asked for (see logits.js) */
   logits = [];
+  /** @type {import("./requests.js").Shared<void>[]} of each sample, the latest request for logits */
+  asked = [];
   /** @type {boolean[]} of each sample: whether the logits are not the very ones that it was drawn from */
   recomputed = [];
 
@@ -68,7 +73,7 @@ export class Generation {
   }
 
   get n_chars() {
-    return this.texts.reduce((sum, text) => sum + [...text].length, 0);
+    return this.texts.reduce((sum, text) => sum + charsIn(text), 0);
   }
 
   /** Adds what the server has sent since. @param {{new?: string[]} & Partial<View>} news */
@@ -142,6 +147,8 @@ export class Generations extends Emitter {
   /** @type {Thrown | null} */
   #thrown = null;
   #presses = 0;
+  /** The latest press of which several stand abreast. */
+  #abreast = { name: "", turns: new Turns(MOST_ABREAST) };
   /** @type {Models} */
   #models;
 
@@ -205,7 +212,8 @@ export class Generations extends Emitter {
       return generation;
     };
     try {
-      await readGeneration(body, abort.signal, begin, (generation, news) => this.#take(generation, news));
+      const read = () => readGeneration(body, abort.signal, begin, (generation, news) => this.#take(generation, news));
+      await (beside ? this.#turnsOf(beside).take(read) : read());
     } catch (error) {
       if (!abort.signal.aborted) {
         abort.abort();
@@ -218,6 +226,12 @@ export class Generations extends Emitter {
       this.tell("change");
     }
     return generation;
+  }
+
+  /** @param {string} beside */
+  #turnsOf(beside) {
+    if (this.#abreast.name !== beside) this.#abreast = { name: beside, turns: new Turns(MOST_ABREAST) };
+    return this.#abreast.turns;
   }
 
   /** Shows texts that were written before the page was opened. @param {{texts: string[]} & View} stored @param {Model} model */

@@ -1,6 +1,7 @@
 // Colours the characters of text nodes by surprisal without an element for each: CSS highlights heat-1 to heat-7, one for each whole bit
 // (heat.css); below one bit the paper stays as it is. Chromium walks through all ranges whenever anything changes, so only elements in or near
 // the visible part of the page keep their ranges in the highlights.
+import { placesIn } from "./characters.js";
 import { make } from "./dom.js";
 import { range } from "./marks.js";
 
@@ -45,10 +46,10 @@ function paint(node, bits, from = 0) {
     if (before?.step === step) before.to++;
     else fresh.push({ from: from + i, to: from + i + 1, step });
   });
-  const offset = offsets(node.data);
+  const place = placesIn(node.data);
   for (const stretch of fresh) {
     if (stretch.step === 0) continue;
-    stretch.range = range(node, offset(stretch.from), offset(stretch.to));
+    stretch.range = range(node, place(stretch.from), place(stretch.to));
     if (known.seen) add(stretch);
     stretches.push(stretch);
   }
@@ -62,14 +63,6 @@ function begin(node) {
   sight.unobserve(element); // so that its state is reported again
   sight.observe(element);
   return known;
-}
-
-// Where a character begins in UTF-16 units: some characters are two units long.
-function offsets(text) {
-  if (!/[\ud800-\udfff]/.test(text)) return (index) => index;
-  const starts = [0];
-  for (const char of text) starts.push(starts.at(-1) + char.length);
-  return (index) => starts[index];
 }
 
 // Removes the colours. Call this before the text of a node is replaced.

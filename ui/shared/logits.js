@@ -1,6 +1,8 @@
 // The logits that each character of a text was drawn from, fetched when somebody asks for them.
+import { charsIn } from "./characters.js";
 import { die } from "./dice.js";
 import { distribution, land } from "./distribution.js";
+import { Shared } from "./requests.js";
 import { getBytes, postForJSON, postForLines, UNREACHABLE } from "./server.js";
 
 /** @typedef {import("./models.js").Model} Model */
@@ -11,23 +13,34 @@ import { getBytes, postForJSON, postForLines, UNREACHABLE } from "./server.js";
  * remembers them, or never did, they are computed again from the text, and `generation.recomputed[sample]` says so.
  * @param {Generation} generation
  * @param {number} sample
+ * @param {AbortSignal} [signal]
  * @returns {Promise<Float32Array>}
  */
-export async function logitsOf(generation, sample) {
+export async function logitsOf(generation, sample, signal) {
+  const { asked, logits, model, texts } = generation;
+  const wanted = charsIn(texts[sample]) * model.vocabulary.length;
+  // A request that is under way already may be older than the end of the text.
+  for (let tries = 0; tries < 2 && (logits[sample]?.length ?? 0) < wanted; tries++) {
+    signal?.throwIfAborted();
+    if (asked[sample]?.state !== "asked") asked[sample] = new Shared((signal) => readLogits(generation, sample, signal));
+    await asked[sample].wait(signal);
+  }
+  return logits[sample] ?? new Float32Array(0);
+}
+
+/** Asks for what is not known yet. @param {Generation} generation @param {number} sample @param {AbortSignal} signal */
+async function readLogits(generation, sample, signal) {
   const { model, view } = generation;
   const known = generation.logits[sample] ?? new Float32Array(0);
   const V = model.vocabulary.length;
-  const wanted = [...generation.texts[sample]].length * V;
-  if (known.length >= wanted) return known;
-  const fetched = view.key && !generation.recomputed[sample] && (await fetchSince(view.key, sample, known.length / V));
+  const fetched = view.key && !generation.recomputed[sample] && (await fetchSince(view.key, sample, known.length / V, signal));
   if (fetched) generation.logits[sample] = join(known, fetched);
   else {
-    const start = [...generation.start].length;
-    const { logits } = await score(generation.start + generation.texts[sample], model);
+    const start = charsIn(generation.start);
+    const { logits } = await score(generation.start + generation.texts[sample], model, undefined, signal);
     generation.recomputed[sample] = true;
     generation.logits[sample] = logits.slice((start - 1) * V, -V);
   }
-  return generation.logits[sample];
 }
 
 /**
@@ -48,12 +61,13 @@ export async function logitsOf(generation, sample) {
  * @param {Generation} generation
  * @param {number} sample
  * @param {number} index
+ * @param {AbortSignal} [signal]
  * @returns {Promise<Facts | null>}
  */
-export async function factsOf(generation, sample, index) {
+export async function factsOf(generation, sample, index, signal) {
   const { model, settings } = generation;
   const V = model.vocabulary.length;
-  const all = await logitsOf(generation, sample);
+  const all = await logitsOf(generation, sample, signal);
   if ((index + 1) * V > all.length) return null;
   const char = [...generation.texts[sample]][index];
   const logits = all.subarray(index * V, (index + 1) * V);
@@ -63,9 +77,9 @@ export async function factsOf(generation, sample, index) {
   return { model, char, logits, settings, die: hit ? thrown : null, recomputed: Boolean(generation.recomputed[sample]) };
 }
 
-/** @param {string} key @param {number} sample @param {number} since */
-async function fetchSince(key, sample, since) {
-  const bytes = await getBytes(`./logits/${key}/${sample}?since=${since}`);
+/** @param {string} key @param {number} sample @param {number} since @param {AbortSignal} signal */
+async function fetchSince(key, sample, since, signal) {
+  const bytes = await getBytes(`./logits/${key}/${sample}?since=${since}`, signal);
   return bytes && new Float32Array(bytes);
 }
 
@@ -100,7 +114,7 @@ export async function score(text, model, each = () => {}, signal = undefined) {
   const take = (line) => {
     if (line.text !== undefined) {
       known = line;
-      logits = new Float32Array([...line.text].length * line.vocab_size);
+      logits = new Float32Array(charsIn(line.text) * line.vocab_size);
       each(line);
     } else if (line.logits) {
       const bytes = Uint8Array.from(atob(line.logits), (char) => char.charCodeAt(0));

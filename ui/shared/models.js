@@ -1,6 +1,7 @@
 // The models that the server can use (GET /models, see ui/web/models.py), and which of them this page writes with.
 import { shortened } from "./dom.js";
 import { Emitter } from "./emitter.js";
+import { Shared } from "./requests.js";
 import { getJSON, heardDefault } from "./server.js";
 
 const CHECK_MS = 30_000; // between two looks for another default model, for a page that asks for nothing else
@@ -35,7 +36,7 @@ export class Model {
   #json;
   /** @type {Map<string, number>} */
   #ids;
-  /** @type {Promise<Model> | null} */
+  /** @type {Shared<Model> | null} */
   #loading = null;
 
   /** @param {ModelJSON} json */
@@ -86,17 +87,15 @@ export class Model {
 
   /**
    * Makes the server load it, and learns its precision, what its heads do and what it wrote for the first screen. Throws the server's words.
+   * @param {AbortSignal} [signal]
    * @returns {Promise<Model>}
    */
-  load() {
-    if (!this.#loading) {
-      this.#loading = getJSON(`./models/${this.key}`).then((json) => {
-        this.take(json);
-        return this;
-      });
-      this.#loading.catch(() => (this.#loading = null));
-    }
-    return this.#loading;
+  load(signal) {
+    this.#loading = Shared.of(this.#loading, async (signal) => {
+      this.take(await getJSON(`./models/${this.key}`, signal));
+      return this;
+    });
+    return this.#loading.wait(signal);
   }
 }
 

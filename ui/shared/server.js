@@ -66,10 +66,10 @@ export async function getJSON(address, signal) {
   return reached((await accepted(fetch(address, { signal }))).json());
 }
 
-/** The bytes at an address, or null where there is nothing. @param {string} address */
-export async function getBytes(address) {
+/** The bytes at an address, or null where there is nothing. @param {string} address @param {AbortSignal} [signal] */
+export async function getBytes(address, signal) {
   try {
-    return await getBuffer(address);
+    return await getBuffer(address, signal);
   } catch (error) {
     if (error.status === 404) return null;
     throw error;

@@ -1,5 +1,5 @@
 // A question in a dialog of the page. The browser's own dialogs are blocked in the frame of a Space.
-import { button, make } from "../shared/dom.js";
+import { button, limitChars, make } from "../shared/dom.js";
 
 /**
  * Resolves to the text that was typed, or to "" where there is no field; to null for "Cancel".
@@ -12,7 +12,8 @@ export function ask(element, { words, go, text, most }) {
   const question = make("p", "train-question", words);
   question.id = "train-question";
   dialog.setAttribute("aria-labelledby", question.id);
-  const field = Object.assign(make("input", "field"), { value: text ?? "", required: true, ...(most && { maxLength: most }) });
+  const field = Object.assign(make("input", "field"), { value: text ?? "", required: true, dir: "auto" });
+  if (most) limitChars(field, most);
   field.setAttribute("aria-labelledby", question.id);
   const sure = make("button", "button primary", go);
   sure.type = "submit";

@@ -1,10 +1,11 @@
 // The metrics and samples of a run: each request asks only for what is new.
+import { Latest } from "../shared/requests.js";
 import { getCurve } from "./server.js";
 
 export class Curve {
   #next = 0;
   #edition = "";
-  #reading = false;
+  #reading = new Latest();
   /** @type {import("./run.js").Run | null} as of the latest answer */
   run = null;
   /** @type {any[]} { step, loss, learning_rate, grad_norm, elapsed_s } */
@@ -25,10 +26,10 @@ export class Curve {
 
   // Whether there was anything new. When a killed run resumes, what it had beyond its checkpoint is taken back: then everything is sent again.
   async read() {
-    if (this.#reading) return false;
-    this.#reading = true;
+    if (this.#reading.isBusy) return false;
+    const signal = this.#reading.begin();
     try {
-      const { run, from, next, edition, steps, evaluations, samples } = await getCurve(this.id, this.#next, this.#edition);
+      const { run, from, next, edition, steps, evaluations, samples } = await getCurve(this.id, this.#next, this.#edition, signal);
       const isOther = edition !== this.#edition;
       if (isOther || from < this.#next) this.#forget();
       const grew = isOther || next > this.#next;
@@ -38,9 +39,17 @@ export class Curve {
       this.evaluations = this.evaluations.concat(rowsOf(evaluations));
       this.samples = this.samples.concat(samples);
       return grew;
+    } catch (error) {
+      if (signal.aborted) return false;
+      throw error;
     } finally {
-      this.#reading = false;
+      this.#reading.end(signal);
     }
+  }
+
+  /** Nobody waits for it any more. */
+  leave() {
+    this.#reading.cancel();
   }
 
   get train() {

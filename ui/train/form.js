@@ -1,5 +1,6 @@
 // The form for a new run: a preset, the training text, and everything else behind "More settings".
-import { button, make, number, signOf } from "../shared/dom.js";
+import { button, limitChars, make, number, signOf } from "../shared/dom.js";
+import { Latest } from "../shared/requests.js";
 import { duration, isUnderWay } from "./run.js";
 import { act, getPresets, measurePace, sendCorpus, startRun } from "./server.js";
 
@@ -16,7 +17,7 @@ export function createForm(train, node) {
   let corpus = null;
   /** @type {(name: string) => any} */
   const fieldOf = (name) => page.form.elements.namedItem(name);
-  let checking = 0;
+  const [measuring, checking] = [new Latest(), new Latest()];
 
   train.addEventListener("session", async () => {
     node.hidden = !train.isAdmin;
@@ -32,7 +33,7 @@ export function createForm(train, node) {
 
   function fill() {
     train.limits = known.limits;
-    page.name.maxLength = known.limits.name_chars;
+    limitChars(page.name, known.limits.name_chars);
     page.preset.replaceChildren(...known.presets.map(({ id }) => new Option(id, id)));
     page.preset.value = known.default;
     page.settings.replaceChildren(...known.settings.map(settingNode));
@@ -110,23 +111,22 @@ export function createForm(train, node) {
   }
 
   // How long it takes here: the server trains for a few seconds to see. It also says at once which settings do not go together.
-  let asking = 0;
   async function tellTime() {
-    const count = ++asking;
+    const signal = measuring.begin();
     page.time.textContent = "";
     await new Promise((rested) => setTimeout(rested, CHECK_MS));
-    if (count !== asking || !known) return;
     const tell = (words, isError = false) => {
-      if (count !== asking) return;
       page.time.textContent = words;
       page.time.classList.toggle("error", isError);
     };
+    if (signal.aborted || !known) return;
     if (train.runs.some(isUnderWay)) return tell("The time on this machine is measured after the current run.");
     tell("Measuring the time on this machine …");
     try {
-      const { takes_s } = await measurePace({ preset: preset().id, settings: changed(), corpus: corpus?.key ?? null });
+      const { takes_s } = await measurePace({ preset: preset().id, settings: changed(), corpus: corpus?.key ?? null }, signal);
       tell(takes_s === null ? "" : `${duration(takes_s)} on this machine, measured.`);
     } catch (error) {
+      if (signal.aborted) return;
       tell(error.message, true);
       train.checkSession();
     }
@@ -149,15 +149,15 @@ export function createForm(train, node) {
   }
 
   // A text over the limit is not sent: the server would close the connection in the middle.
-  function send({ text, name }) {
+  function send({ text, name }, signal = undefined) {
     const most = known.limits.corpus_bytes;
     if (new Blob([text]).size > most) throw new Error(`The text is larger than ${most / 2 ** 20} MiB, the limit for training texts here.`);
-    return sendCorpus(text, name);
+    return sendCorpus(text, name, signal);
   }
 
   // What the text is, as the server sees it: its size and alphabet, or what is wrong with it.
   async function look() {
-    const count = ++checking;
+    const signal = checking.begin();
     page.about.textContent = "";
     page.about.classList.remove("error");
     if (!corpus) {
@@ -166,13 +166,13 @@ export function createForm(train, node) {
     }
     page.about.textContent = "…";
     try {
-      const told = await send(corpus);
-      if (count !== checking) return;
+      const told = await send(corpus, signal);
+      if (signal.aborted) return;
       corpus.key = told.corpus;
       tellText(told);
       void tellTime();
     } catch (error) {
-      if (count !== checking) return;
+      if (signal.aborted) return;
       page.about.textContent = error.message;
       page.about.classList.add("error");
       train.checkSession();
@@ -202,7 +202,7 @@ export function createForm(train, node) {
   function chosen() {
     if (page.source.value === "paste") return page.paste.value ? { text: page.paste.value, name: "pasted text" } : null;
     const [file] = page.source.value === "file" ? page.file.files : [];
-    return file ? { text: file, name: file.name.slice(0, known.limits.name_chars) } : null;
+    return file ? { text: file, name: file.name } : null;
   }
 
   function take() {
@@ -232,7 +232,7 @@ export function createForm(train, node) {
     event.preventDefault();
     void train.act(async () => {
       page.go.disabled = true;
-      asking += 1; // a measurement under way is no longer of interest
+      measuring.cancel();
       page.time.textContent = "";
       try {
         corpus = chosen(); // also what was pasted just now
@@ -240,6 +240,8 @@ export function createForm(train, node) {
         if (corpus) corpus.key = (await send(corpus)).corpus; // the server keeps only the latest texts
         const name = page.name.value.trim() || `${preset().id}, ${new Date().toLocaleTimeString("en-GB")}`;
         const { run } = await startRun({ preset: preset().id, settings: changed(), corpus: corpus?.key ?? null, name });
+        page.name.value = ""; // another run has another name
+        keep();
         train.views.show("watch");
         await train.look();
         train.watch(run.id);
@@ -278,11 +280,11 @@ function build(node) {
   source.append(new Option("Tiny Shakespeare", ""), new Option("A text file", "file"), new Option("A pasted text", "paste"));
   const file = Object.assign(make("input", "train-file"), { type: "file", accept: ".txt,.md,text/*", hidden: true });
   file.setAttribute("aria-label", "Text file");
-  const paste = Object.assign(make("textarea", "field"), { rows: 4, hidden: true, spellcheck: false, placeholder: "Paste a text" });
+  const paste = Object.assign(make("textarea", "field"), { rows: 4, hidden: true, spellcheck: false, placeholder: "Paste a text", dir: "auto" });
   paste.setAttribute("aria-label", "Text to train on");
   const about = make("p", "train-hint train-corpus");
   about.setAttribute("role", "status");
-  const name = Object.assign(make("input", "field"), { id: "train-name", placeholder: "preset and time" });
+  const name = Object.assign(make("input", "field"), { id: "train-name", placeholder: "preset and time", dir: "auto" });
   const more = button("disclosure", "More settings", () => {});
   more.setAttribute("aria-expanded", "false");
   const settings = Object.assign(make("div", "settings"), { hidden: true });

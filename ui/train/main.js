@@ -64,6 +64,7 @@ export class Train extends Emitter {
     this.address.keep("run_shown", id);
     const run = this.find(id) ?? this.runs.find(isUnderWay) ?? this.find(this.run?.id) ?? this.runs[0] ?? null;
     if (run?.id !== this.run?.id) {
+      this.curve?.leave();
       this.curve = run && new Curve(run.id);
       this.run = run;
       this.tell("run");

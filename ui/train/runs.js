@@ -49,6 +49,7 @@ export function createRuns(panel, train) {
       train.watch(id);
       train.views.show("watch");
     });
+    open.dir = "auto";
     const inUse = make("span", "run-in-use");
     const cells = COLUMNS.map(cellOf);
     const compare = compareSwitch(id);
@@ -65,10 +66,10 @@ export function createRuns(panel, train) {
         run.best_loss === null ? "–" : run.best_loss.toFixed(3),
         run.steps === null ? number(run.step) : `${number(run.step)} of ${number(run.steps)}`,
         run.kind === "gpt" ? `${run.network.n_layer} x ${run.network.n_head} x ${run.network.n_embd}` : (run.kind ?? "–"),
-        run.corpus ? textInWords(run.corpus) : "–",
+        run.corpus ? describeText(run.corpus) : "–",
         run.elapsed_s ? duration(run.elapsed_s) : "–",
       ];
-      told.forEach((words, place) => (cells[place + 1].textContent = words));
+      told.forEach((words, place) => cells[place + 1].replaceChildren(...[words].flat()));
     }
     if (!buttons.length) return { nodes: [row], tell };
     const [second, actions] = [roled("tr", "row", "run-second"), roled("td", "cell", "run-actions")];
@@ -92,9 +93,9 @@ export function createRuns(panel, train) {
   return { show: draw, downloads: [["Runs (CSV)", () => download("runs.csv", new Blob([asCSV(train.runs)], { type: "text/csv" }))]] };
 }
 
-function textInWords({ name, characters, pairs }) {
-  const size = characters ?? pairs;
-  return size === undefined ? name : `${name}, ${number(size)}`;
+function describeText({ name, characters, pairs }) {
+  const [shown, size] = [make("bdi", "", name), characters ?? pairs];
+  return size === undefined ? [shown] : [shown, `, ${number(size)}`];
 }
 
 function asCSV(runs) {

@@ -3,6 +3,8 @@
 import { download } from "../shared/paint.js";
 import { accepted, reached } from "../shared/server.js";
 
+/** @typedef {{method?: string, json?: object, body?: BodyInit, signal?: AbortSignal}} Options */
+
 const KEY = "soliloquy-session"; // the token
 const ENDED = "soliloquy-session-ended"; // whether it is over; an old token, sent at the next login, distinguishes this browser from a class behind the same address
 
@@ -31,27 +33,27 @@ export const hasSession = () => Boolean(token) && !ended;
 /**
  * An answer that is no refusal. Throws an Error in words for the reader; a session that is over (401) is forgotten.
  * @param {string} path
- * @param {{method?: string, json?: object, body?: BodyInit}} [options]
+ * @param {Options} [options]
  */
-async function ask(path, { method, json, body = json && JSON.stringify(json) } = {}) {
+async function ask(path, { method, json, body = json && JSON.stringify(json), signal } = {}) {
   const headers = { ...(token && { Authorization: `Bearer ${token}` }), ...(json && { "Content-Type": "application/json" }) };
   try {
-    return await accepted(fetch(path, { method, headers, ...(body && { body }) }));
+    return await accepted(fetch(path, { method, headers, signal, ...(body && { body }) }));
   } catch (error) {
     if (error.status === 401 && hasSession()) end();
     throw error;
   }
 }
 
-/** @param {string} path @param {{method?: string, json?: object, body?: BodyInit}} [options] @returns {Promise<any>} */
+/** @param {string} path @param {Options} [options] @returns {Promise<any>} */
 const asJSON = async (path, options) => reached((await ask(path, options)).json());
 
 export const getPresets = () => asJSON("./train/presets");
 export const getRuns = () => asJSON("./train/runs");
-export const getCurve = (id, from, edition) => asJSON(`./train/runs/${id}/metrics?from=${from}&edition=${edition}`);
-export const getLog = (id) => asJSON(`./train/runs/${id}/log`);
-export const sendCorpus = (text, name) => asJSON(`./train/corpus?name=${encodeURIComponent(name)}`, { method: "POST", body: text });
-export const measurePace = (asked) => asJSON("./train/pace", { method: "POST", json: asked });
+export const getCurve = (id, from, edition, signal) => asJSON(`./train/runs/${id}/metrics?from=${from}&edition=${edition}`, { signal });
+export const getLog = (id, signal) => asJSON(`./train/runs/${id}/log`, { signal });
+export const sendCorpus = (text, name, signal) => asJSON(`./train/corpus?${new URLSearchParams({ name })}`, { method: "POST", body: text, signal });
+export const measurePace = (asked, signal) => asJSON("./train/pace", { method: "POST", json: asked, signal });
 export const startRun = (asked) => asJSON("./train/start", { method: "POST", json: asked });
 export const act = (id, action, json = {}) => asJSON(`./train/runs/${id}/${action}`, { method: "POST", json });
 export const useShipped = () => asJSON("./train/shipped/use", { method: "POST", json: {} });

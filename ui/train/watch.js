@@ -1,7 +1,8 @@
 // The view "Watch": the progress of a run, its loss, and what it writes with the same dice at each evaluation.
 import { toCSV } from "../shared/csv.js";
-import { button, make, number, plural } from "../shared/dom.js";
+import { button, make, makeText, number, plural } from "../shared/dom.js";
 import { download, savePicture } from "../shared/paint.js";
+import { Latest } from "../shared/requests.js";
 import { actionsFor } from "./actions.js";
 import { createChart } from "./chart.js";
 import { Curve } from "./curve.js";
@@ -42,8 +43,9 @@ export function createWatch(panel, train) {
     const ids = train.address.get("compared").split("_").filter((id) => id && id !== train.run?.id && train.find(id));
     others = ids.slice(0, MOST_COMPARED).map((id) => others.find((curve) => curve.id === id) ?? new Curve(id));
     const unread = others.filter(({ id, run }) => !run || isUnderWay(train.find(id)) || isUnderWay(run));
-    const grew = await Promise.all(unread.map((curve) => curve.read().catch(() => false))); // asked again in a moment
-    if (grew.some(Boolean) || drawnBeside !== others.length) redraw();
+    let grew = false;
+    for (const curve of unread) grew = (await curve.read().catch(() => false)) || grew; // what fails is asked again in a moment
+    if (grew || drawnBeside !== others.length) redraw();
     drawnBeside = others.length;
   }
 
@@ -79,10 +81,12 @@ export function createWatch(panel, train) {
 
   // What went wrong, and the end of the log: for the admin alone, because it may reveal details of the machine.
   let told = "";
+  const asking = new Latest();
   async function tellTrouble({ id, state, notice, why }) {
     const key = `${id} ${state} ${train.isAdmin} ${notice}`;
     if (key === told) return;
     told = key;
+    const signal = asking.begin();
     page.trouble.textContent = state === "damaged" ? `This run cannot be used. ${why || "Unlock this tab to see the reason."}` : notice;
     page.log.hidden = true;
     if (!["failed", "died", "damaged"].includes(state)) return;
@@ -92,13 +96,13 @@ export function createWatch(panel, train) {
       return;
     }
     try {
-      const { error, last_lines } = await getLog(id);
-      if (told !== key) return;
+      const { error, last_lines } = await getLog(id, signal);
+      if (signal.aborted) return;
       page.trouble.textContent = error || "The run crashed, or something else on the machine ended it. Resume continues from its last checkpoint.";
       page.log.hidden = !last_lines.length;
       page.log.textContent = last_lines.join("\n");
     } catch (error) {
-      page.trouble.textContent = error.message;
+      if (!signal.aborted) page.trouble.textContent = error.message;
     }
   }
 
@@ -178,7 +182,7 @@ function build(panel) {
   const empty = make("p", "train-empty");
   const filled = make("div", "watch");
   const head = make("div", "watch-head");
-  const [name, state, tools] = [make("h2", "watch-name"), make("span", "watch-state"), make("div", "watch-tools")];
+  const [name, state, tools] = [makeText("h2", "watch-name"), make("span", "watch-state"), make("div", "watch-tools")];
   state.setAttribute("role", "status");
   head.append(name, state, tools);
   const actions = make("div", "watch-actions");
@@ -194,7 +198,7 @@ function build(panel) {
   slider.setAttribute("aria-label", "Evaluation");
   const newest = button("quiet", "Newest", () => {});
   bar.append(when, slider, newest);
-  const text = make("p", "watch-text");
+  const text = makeText("p", "watch-text");
   text.dataset.testid = "train-sample";
   text.tabIndex = 0; // to be scrolled
   sample.append(bar, text);

@@ -61,7 +61,7 @@ from ui.web.http import READING_FAILED, Body, Respond, model_header, refusal, ta
 from ui.web.loading import load
 from ui.web.numbers import bytes_response, floats_response
 from ui.web.readings import Kept, Question, Readings
-from ui.web.stream import while_connected
+from ui.web.stream import for_its_client
 
 EMPTY = "An empty text is read as a newline, as in the lecture."
 KEEP_S = 86_400  # how long browsers may keep an answer
@@ -79,20 +79,17 @@ class Attention:
         self.weights, self.head, self.average = self._part(weights_part), self._part(head_part), self._part(average_part)
         self.lens, self.cell = self._part(lens_part), self._part(cell_part)
 
+    @for_its_client
     async def _read(self, body: Body, http: HTTPRequest) -> Response:
         question = read_question(body, await load(self._engine, read_model_key(body)))
-        with self._readings.asked(question, read_viewer(body, http)) as task:
-            await while_connected(http.receive, lambda: asyncio.wait([task]))
-        if not task.done():  # the client is gone: nobody reads this answer
-            return Response(status_code=408)
         try:
-            content = question_json(question, task.result().reading)
+            kept = await self._readings.read(question, read_viewer(body, http))
         except SoliloquyError:
             raise
         except Exception as error:
             log_fault(http, error)
             return refusal(READING_FAILED, 500)
-        return JSONResponse(content, headers=model_header(question.weights.key))
+        return JSONResponse(question_json(question, kept.reading), headers=model_header(question.weights.key))
 
     def _part(self, part: Part) -> Respond:
         """The handler for one part of a reading."""

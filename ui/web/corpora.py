@@ -3,16 +3,16 @@
     POST /train/corpus?name=Goethe.txt      the text's bytes, in UTF-8
     {"corpus": "Zm9v...", "name": "Goethe.txt", "characters": 2000000, "alphabet": ["\\n", " ", ...]}
 
-"corpus" is the key that POST /train/start takes. The text is brought to the normal form in which prompts are read (`model.tokenizer`),
-which is what "characters" and "alphabet" describe. The latest texts are kept in memory, and a run keeps a copy of its own. A text that
-cannot be trained on is answered by 400 and {"error": "..."}; one over the limit by 413.
+"corpus" is the key that POST /train/start takes. Of the name, characters that cannot be seen are left out, and so is what is too long. The
+text is brought to the normal form in which prompts are read (`model.tokenizer`), which is what "characters" and "alphabet" describe. The
+latest texts are kept in memory, and a run keeps a copy of its own. A text that cannot be trained on is answered by 400 and
+{"error": "..."}; one over the limit by 413.
 """
 
 from __future__ import annotations
 
 import asyncio
 import secrets
-import unicodedata
 from collections import OrderedDict
 
 from starlette.requests import ClientDisconnect
@@ -21,11 +21,12 @@ from starlette.responses import JSONResponse, Response
 
 from model.data import Corpus, read_corpus
 from model.errors import ParameterError
-from model.limits import MAX_CORPUS_BYTES
-from model.training.job import check_name
+from model.limits import MAX_CORPUS_BYTES, MAX_NAME_CHARS
+from model.training.job import clean_name
 from ui.web.http import NO_STORE, refusal
 
 MAX_CORPORA = 3
+UNNAMED = "pasted text"
 FORGOTTEN = "This text is no longer on the server. Send it again."
 
 
@@ -50,9 +51,8 @@ class Corpora:
 
         Raises:
             CorpusError: it cannot be trained on.
-            ParameterError: its name is not valid.
         """
-        name = check_name(_with_plain_spaces(http.query_params.get("name", "pasted text")))
+        name = clean_name(http.query_params.get("name", ""))[:MAX_NAME_CHARS].rstrip() or UNNAMED
         try:
             raw = await http.body()
         except ClientDisconnect:  # also a body over the limit, which is cut off
@@ -68,8 +68,3 @@ class Corpora:
         while len(self._kept) > MAX_CORPORA:
             self._kept.popitem(last=False)
         return key
-
-
-def _with_plain_spaces(name: str) -> str:
-    """A file's name as it can be shown, with plain spaces for those of any other width."""
-    return "".join(" " if unicodedata.category(char) == "Zs" else char for char in name)

@@ -9,6 +9,7 @@ from typing import TypeVar
 from model.errors import UnknownModelError
 from model.serving.engine import Engine
 from model.weights import Weights
+from ui.web.stream import result_of
 
 Result = TypeVar("Result")
 
@@ -26,7 +27,10 @@ async def load(engine: Engine, key: str | None) -> Weights:
     weights = engine.loaded(key)
     if weights is None:
         loading = await asyncio.to_thread(engine.load_later, str(key))
-        weights = await asyncio.shield(asyncio.wrap_future(loading))
+        try:
+            weights = await result_of(asyncio.wrap_future(loading))
+        finally:
+            engine.leave(loading)
     return weights
 
 

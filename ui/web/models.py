@@ -41,6 +41,7 @@ from ui.first_screen import first_screen
 from ui.web.http import NO_STORE, model_header
 from ui.web.loading import load, precision_of
 from ui.web.shared_answers import SharedAnswers
+from ui.web.stream import for_its_client
 
 CAPABILITIES = (ATTENTION, LENS, HEADS)  # in the order in which they are listed
 NO_WEIGHTS = "This run has no weights yet: they are saved with the first evaluation."
@@ -65,10 +66,12 @@ class Models:
         """The key of the default model."""
         return self._engine.default_key
 
+    @for_its_client
     async def get_all(self, http: HTTPRequest) -> Response:
         """Answers GET /models."""
         return await self._answers.give(http, ("models", self.default_key), self._list_json)
 
+    @for_its_client
     async def get_one(self, http: HTTPRequest) -> Response:
         """Answers GET /models/{key}.
 

@@ -20,7 +20,7 @@ from model.serving.request import FAILED, Request
 from ui.web.fields import left_out_notice, read_model_key, read_viewer
 from ui.web.http import Body, Respond, model_header, refusal, takes_json
 from ui.web.loading import start
-from ui.web.stream import Bell, while_connected
+from ui.web.stream import Bell, for_its_client
 
 ONE_CHARACTER = SamplingParams(max_new_chars=1)
 
@@ -28,6 +28,7 @@ ONE_CHARACTER = SamplingParams(max_new_chars=1)
 def next_character(engine: Engine) -> Respond:
     """The handler."""
 
+    @for_its_client
     async def answer(body: Body, http: HTTPRequest) -> Response:
         prompt, viewer = body.get("prompt", ""), read_viewer(body, http)
         request = await start(
@@ -36,7 +37,7 @@ def next_character(engine: Engine) -> Respond:
             lambda weights: engine.submit(prompt, ONE_CHARACTER, viewer, remember=False, model=weights.key),
         )
         try:
-            await while_connected(http.receive, lambda: _drawn(request))
+            await _drawn(request)
         finally:
             request.cancel()
         return _answer(request)

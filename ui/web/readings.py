@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gzip
 import hashlib
 import json
-from collections import Counter, OrderedDict
-from collections.abc import Iterator
+from collections import OrderedDict
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +19,7 @@ from model.serving.admission import Admission, Ticket
 from model.serving.engine import Engine
 from model.weights import Weights
 from ui.web.loading import precision_of, run
+from ui.web.shared_work import SharedWork
 
 READINGS_AT_ONCE = MAX_WAITING_WORK // 4  # of all texts; the rest of the engine's work queue is for others
 GZIP_LEVEL = 1  # halves the weights of 256 characters in 18 ms; level 6 takes 60 ms for 4 % more, level 9 380 ms
@@ -75,8 +74,7 @@ class Readings:
     def __init__(self, engine: Engine):
         self._engine, self._admission = engine, Admission(READINGS_AT_ONCE, "read")
         self._kept: OrderedDict[str, Kept] = OrderedDict()  # the one that was asked for last comes last
-        self._tasks: dict[str, asyncio.Task[Kept]] = {}
-        self._waiting: Counter[str] = Counter()  # how many wait for each key
+        self._reading: SharedWork[str, Kept] = SharedWork()
 
     def find(self, key: str) -> Kept | None:
         """What is remembered under a key."""
@@ -84,27 +82,14 @@ class Readings:
             self._kept.move_to_end(key)
         return self._kept.get(key)
 
-    @contextlib.contextmanager
-    def asked(self, question: Question, viewer: str) -> Iterator[asyncio.Task[Kept]]:
-        """The task that reads a text. What nobody waits for any more is not read.
+    async def read(self, question: Question, viewer: str) -> Kept:
+        """Reads a text. What nobody waits for any more is not read.
 
         Raises:
             BusyError: too many texts are being read already.
         """
         with self._admission.admit(viewer) as ticket:
-            self._waiting[key := question.key] += 1
-            if key not in self._tasks:
-                self._tasks[key] = asyncio.create_task(self._find_or_read(question, ticket))
-            try:
-                yield self._tasks[key]
-            finally:
-                self._leave(key)
-
-    def _leave(self, key: str) -> None:
-        self._waiting[key] -= 1
-        if not self._waiting[key]:
-            del self._waiting[key]
-            self._tasks.pop(key).cancel()  # has no effect on one that is done
+            return await self._reading.result(question.key, lambda: self._find_or_read(question, ticket))
 
     async def _find_or_read(self, question: Question, ticket: Ticket) -> Kept:
         if kept := self.find(question.key):

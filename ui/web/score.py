@@ -38,7 +38,7 @@ from ui.web.fields import read_model_key, read_text, read_viewer
 from ui.web.http import READING_FAILED, Body, Respond, model_header, takes_json
 from ui.web.loading import load, run
 from ui.web.numbers import float_bytes
-from ui.web.stream import Line, LineStream
+from ui.web.stream import Line, LineStream, for_its_client
 
 WINDOWS_AT_ONCE = MAX_WAITING_WORK // 2  # of all texts that are scored; the rest of the engine's work queue is for others
 
@@ -47,6 +47,7 @@ def score(engine: Engine) -> Respond:
     """The handler."""
     admission = Admission(WINDOWS_AT_ONCE, "read")
 
+    @for_its_client
     async def answer(body: Body, http: HTTPRequest) -> Response:
         weights = await load(engine, read_model_key(body))
         text, notice = read_text(body.get("text", ""), weights)

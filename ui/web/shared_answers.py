@@ -14,6 +14,7 @@ from starlette.requests import Request as HTTPRequest
 from starlette.responses import Response
 
 from ui.web.http import NO_STORE
+from ui.web.shared_work import SharedWork
 
 FRESH_S = 1.0  # how long an answer is given to everyone who asks for the same
 MAX_ANSWERS_BYTES = 64 * 2**20  # kept that long
@@ -31,18 +32,17 @@ class SharedAnswers:
 
     def __init__(self) -> None:
         self._kept: OrderedDict[Key, Kept] = OrderedDict()  # the newest comes last
-        self._making: dict[Key, asyncio.Task[Kept]] = {}
+        self._making: SharedWork[Key, Kept] = SharedWork()
         self._few = asyncio.Semaphore(MAKERS)
         self._age = 0  # grows each time that everything is forgotten
 
     async def give(self, http: HTTPRequest, key: Key, make: Make) -> Response:
-        """An answer. It is made beside the event loop, unless there is a fresh one or it is being made already."""
+        """An answer. It is made beside the event loop, unless there is a fresh one or it is being made already. What nobody waits for any
+        more is not made."""
         key = (self._age, *key)
         self._drop_old()
         if (kept := self._kept.get(key)) is None:
-            if key not in self._making:
-                self._making[key] = asyncio.create_task(self._make(key, make))
-            kept = await asyncio.shield(self._making[key])
+            kept = await self._making.result(key, lambda: self._make(key, make))
         _, plain, gzipped = kept
         headers = NO_STORE | {"Vary": "Accept-Encoding"}
         if gzipped and "gzip" in http.headers.get("accept-encoding", ""):
@@ -55,15 +55,12 @@ class SharedAnswers:
         self._age += 1
 
     async def _make(self, key: Key, make: Make) -> Kept:
-        try:
-            async with self._few:
-                plain, gzipped = await asyncio.to_thread(_encode, make)
-            kept = time.monotonic(), plain, gzipped
-            if key[0] == self._age:
-                self._kept[key] = kept
-            return kept
-        finally:
-            del self._making[key]
+        async with self._few:
+            plain, gzipped = await asyncio.to_thread(_encode, make)
+        kept = time.monotonic(), plain, gzipped
+        if key[0] == self._age:
+            self._kept[key] = kept
+        return kept
 
     def _drop_old(self) -> None:
         oldest = time.monotonic() - FRESH_S

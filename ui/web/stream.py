@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
-import anyio
+from starlette.requests import ClientDisconnect
+from starlette.requests import Request as HTTPRequest
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -19,6 +21,8 @@ LOOK_S = 0.25  # how often readers are sent what is new
 HEARTBEAT_S = 1.0  # how often where nothing is new: only by sending does the server notice that a page was closed
 
 Line = dict[str, Any]
+Asked = ParamSpec("Asked")
+Result = TypeVar("Result")
 
 
 class Bell:
@@ -36,22 +40,54 @@ class Bell:
         self._rung.clear()
 
 
-async def while_connected(receive: Receive, work: Callable[[], Awaitable[object]]) -> None:
-    """Works for a client, until the work is done or the client hangs up.
+async def while_connected(receive: Receive, work: Awaitable[Result]) -> Result:
+    """Waits for work that is done for a client, and cancels it if the client hangs up before.
 
     Args:
         receive: the connection's; the body of the request has already been read from it.
+
+    Raises:
+        ClientDisconnect: the client hung up.
+    """
+    working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(_disconnected(receive))
+    try:
+        await asyncio.wait([working, leaving], return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise ClientDisconnect
+        return working.result()
+    finally:
+        working.cancel()
+        leaving.cancel()
+        await asyncio.gather(working, leaving, return_exceptions=True)
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def for_its_client(respond: Callable[Asked, Awaitable[Response]]) -> Callable[Asked, Awaitable[Response]]:
+    """A handler that ends when its client hangs up, whatever it waits for: a model, its turn, a result. Not for one that changes something:
+    what was begun there has to be finished.
+
+    Args:
+        respond: takes the request as its last argument; the body has already been read.
     """
 
-    async def watch() -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        tasks.cancel_scope.cancel()
+    @functools.wraps(respond)
+    async def answer(*args: Asked.args, **kwargs: Asked.kwargs) -> Response:
+        http = args[-1]
+        assert isinstance(http, HTTPRequest)
+        return await while_connected(http.receive, respond(*args, **kwargs))
 
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(watch)
-        await work()
-        tasks.cancel_scope.cancel()
+    return answer
+
+
+async def result_of(shared: asyncio.Future[Result]) -> Result:
+    """The result of work that others may wait for too. Who stops waiting leaves the work alone; if it fails later, that is not logged."""
+    shared.add_done_callback(lambda done: done.cancelled() or done.exception())
+    await asyncio.wait([shared])
+    return shared.result()
 
 
 class LineStream(Response):
@@ -76,7 +112,8 @@ class LineStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Sends lines until there are no more or the client is gone."""
         try:
-            await while_connected(receive, lambda: self._send(send))
+            with contextlib.suppress(ClientDisconnect):
+                await while_connected(receive, self._send(send))
         finally:
             self._end()
 

@@ -46,7 +46,7 @@ from model.data import TINY_SHAKESPEARE, TINY_SHAKESPEARE_ALPHABET, TINY_SHAKESP
 from model.errors import ParameterError, TrainingError
 from model.limits import MAX_CORPUS_BYTES, MAX_NAME_CHARS
 from model.training.job import Job
-from model.training.jobs import Jobs, read_settings
+from model.training.jobs import Jobs, Measurement, read_settings
 from model.training.presets import DEFAULT_PRESET, FIXED, pretraining_presets
 from model.training.samples import SAMPLE_TEMPERATURE
 from ui.web.corpora import Corpora
@@ -54,6 +54,7 @@ from ui.web.fields import read_index
 from ui.web.http import NO_STORE, Body, Respond, refusal, takes_json
 from ui.web.models import Models, run_of
 from ui.web.shared_answers import SharedAnswers
+from ui.web.stream import for_its_client, result_of
 from ui.web.weights_zip import zip_weights
 
 UNKNOWN_RUN = "There is no such run."
@@ -79,14 +80,17 @@ class Training:
         self.delete = self._action({"id"}, self._delete)
         self.use = self._action((), lambda job, _: models.use_run(job.id))
 
+    @for_its_client
     async def presets(self, http: HTTPRequest) -> Response:
         """What can be chosen for a run."""
         return await self._answers.give(http, ("presets",), presets_json)
 
+    @for_its_client
     async def runs(self, http: HTTPRequest) -> Response:
         """All runs."""
         return await self._answers.give(http, ("runs", self._models.default_key), lambda: runs_json(self._jobs, self._models))
 
+    @for_its_client
     async def metrics(self, http: HTTPRequest) -> Response:
         """A run's curve.
 
@@ -135,6 +139,7 @@ class Training:
         self._answers.forget()
         return await _job_response(job)
 
+    @for_its_client
     async def _pace(self, body: Body, http: HTTPRequest) -> Response:
         self._newest_measurement = mine = self._newest_measurement + 1
         corpus = None if body.get("corpus") is None else self._corpora.find(body["corpus"])
@@ -145,11 +150,15 @@ class Training:
         async with self._measuring:  # waits here, not in one of the threads that everyone shares
             if mine != self._newest_measurement:  # the settings were changed since
                 return JSONResponse({"takes_s": None})
+            measurement = Measurement()
+            measuring = asyncio.to_thread(self._jobs.measure_pace, preset, settings, vocab_size, measurement)
             try:
-                measured = await asyncio.to_thread(self._jobs.measure_pace, preset, settings, vocab_size)
+                pace = await result_of(asyncio.ensure_future(measuring))
             except TrainingError:  # a run is in progress, or was started just now
                 return JSONResponse({"takes_s": None})
-        return JSONResponse({"takes_s": round(measured.takes_s(recipe, n_chars), 1)})
+            finally:
+                measurement.cancel()  # the client hung up; has no effect on one that is over
+        return JSONResponse({"takes_s": round(pace.takes_s(recipe, n_chars), 1)})
 
     async def _use_shipped(self, body: Body, http: HTTPRequest) -> Response:
         await self._models.use_first()

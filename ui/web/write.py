@@ -35,12 +35,13 @@ from ui.web.fields import SAMPLING, read_model_key, read_params, read_viewer
 from ui.web.http import Body, Respond, model_header, takes_json
 from ui.web.loading import precision_of, start
 from ui.web.progress import View, generation_json
-from ui.web.stream import Bell, LineStream
+from ui.web.stream import Bell, LineStream, for_its_client
 
 
 def write(engine: Engine) -> Respond:
     """The handler."""
 
+    @for_its_client
     async def answer(body: Body, http: HTTPRequest) -> Response:
         params, viewer = read_params(body), read_viewer(body, http)
 

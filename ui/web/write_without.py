@@ -39,7 +39,7 @@ from ui.web.fields import left_out_notice, read_model_key, read_params, read_vie
 from ui.web.http import Body, Respond, model_header, takes_json
 from ui.web.loading import load, run
 from ui.web.progress import sampling_json
-from ui.web.stream import Line, LineStream
+from ui.web.stream import Line, LineStream, for_its_client
 
 TEXTS_AT_ONCE = 8  # of all viewers; each has a cache of its own
 CHARS_AT_ONCE = 8  # between two rounds of writing: takes about as long as one step of a full engine
@@ -65,6 +65,7 @@ def write_without(engine: Engine) -> Respond:
     """The handler."""
     admission = Admission(TEXTS_AT_ONCE, "written")
 
+    @for_its_client
     async def answer(body: Body, http: HTTPRequest) -> Response:
         ablation = _read(body, await load(engine, read_model_key(body)))
         ticket = admission.admit(read_viewer(body, http))

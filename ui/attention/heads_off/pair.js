@@ -1,8 +1,10 @@
 // Two continuations of the text in view with the same dice, side by side: one with all heads, one without those that are off. Both are written the
 // same way (ui/web/write_without.py), so that only the heads differ.
+import { charAt, charsIn, commonLength } from "../../shared/characters.js";
 import { drawSeed } from "../../shared/dice.js";
-import { button, charsIn, inFull, make, number, quoted } from "../../shared/dom.js";
-import { charAt, commonLength, mark, range } from "../../shared/marks.js";
+import { button, endOf, inFull, make, makeText, number, quoted } from "../../shared/dom.js";
+import { mark, range } from "../../shared/marks.js";
+import { Latest } from "../../shared/requests.js";
 import { postForLines, UNREACHABLE } from "../../shared/server.js";
 
 const LENGTH = 120;
@@ -24,8 +26,7 @@ export function createPair(look) {
   const sides = [createSide(), createSide()];
   columns.append(...sides.map((side) => side.node));
   columns.hidden = true;
-  /** @type {AbortController | null} */
-  let abort = null;
+  const writing = new Latest();
   let opened = false;
   /** @type {any} the request for the two texts */
   let written = null;
@@ -33,11 +34,11 @@ export function createPair(look) {
   look.addEventListener("capture", () => written && look.address.keep("pair", isCurrent() ? written.seed : ""));
 
   function label() {
-    start.textContent = abort ? "Stop" : "Write on with the same dice";
+    start.textContent = writing.isBusy ? "Stop" : "Write on with the same dice";
   }
 
   function press() {
-    if (abort) abort.abort();
+    if (writing.isBusy) stop();
     else if (look.capture) void ask((trouble.textContent && isCurrent() && written.seed) || String(look.settings.get().seed).trim() || drawSeed());
   }
 
@@ -49,7 +50,7 @@ export function createPair(look) {
 
   async function ask(seed, isPressed = true) {
     const { capture } = look;
-    const asked = (abort = new AbortController());
+    const signal = writing.begin();
     const { temperature, top_k, top_p } = look.settings.get();
     const length = Math.min(LENGTH, look.page.limits.heads_off_chars);
     const settings = { prompt: capture.text, temperature, top_k, top_p, seed, length, model: capture.model.key };
@@ -58,25 +59,27 @@ export function createPair(look) {
     label();
     begin(isPressed);
     try {
-      await Promise.all([[], capture.heads_off].map((heads_off, i) => write(sides[i], { ...settings, heads_off }, asked.signal)));
+      await Promise.all([[], capture.heads_off].map((heads_off, i) => write(sides[i], { ...settings, heads_off }, signal)));
     } catch (error) {
-      if (!asked.signal.aborted) {
-        asked.abort(); // the other one, too
-        trouble.textContent = error.message;
-      }
-    } finally {
-      abort = null;
-      label();
-      compare();
+      if (signal.aborted) return;
+      writing.cancel(); // the other one, too
+      trouble.textContent = error.message;
     }
+    stop();
+  }
+
+  // Also when both are at their ends.
+  function stop() {
+    writing.cancel();
+    label();
+    compare();
   }
 
   function begin(isPressed) {
     trouble.textContent = "";
     columns.hidden = false;
     columns.classList.remove("stale");
-    const prompt = [...written.prompt];
-    const shown = (prompt.length > SHOWN ? "…" : "") + prompt.slice(-SHOWN).join("");
+    const shown = endOf(written.prompt, SHOWN);
     sides[0].begin("All heads", shown);
     const off = written.heads_off;
     sides[1].begin(off.length ? `Without ${off.map((head) => head.join(".")).join(", ")}` : "All heads, again", shown);
@@ -98,7 +101,7 @@ export function createPair(look) {
 
   function compare() {
     const [before, after] = sides.map(({ text }) => text.data);
-    const { at, words } = difference(before, after, Boolean(abort));
+    const { at, words } = difference(before, after, writing.isBusy);
     SHARED.clear();
     PARTING.clear();
     for (const { text } of sides) {
@@ -124,7 +127,7 @@ export function createPair(look) {
 
 function createSide() {
   const node = make("article", "off-side");
-  const [title, body, prompt] = [make("h3", "off-side-title"), make("p", "off-side-text"), make("span", "off-prompt")];
+  const [title, body, prompt] = [make("h3", "off-side-title"), makeText("p", "off-side-text"), make("span", "off-prompt")];
   const text = document.createTextNode("");
   body.append(prompt, text);
   node.append(title, body);

@@ -1,5 +1,5 @@
 // The text, each character coloured by how much harder or easier it became to predict: the change of its surprisal in bits.
-import { button, make, number, percent, quoted } from "../../shared/dom.js";
+import { button, make, makeText, number, percent, quoted } from "../../shared/dom.js";
 
 const STEPS = [0.5, 1, 2, 4]; // bits; below the first the paper stays as it is
 const LEAST = 0.05; // bits that are worth a word
@@ -15,7 +15,7 @@ export function changes(both) {
 /** @param {import("../look.js").Look} look */
 export function createHarder(look) {
   const node = make("div", "off-harder");
-  const text = make("p", "off-text");
+  const text = makeText("p", "off-text");
   const facts = make("p", "off-facts");
   const hardest = button("quiet off-hardest", "", () => look.moveTo(worst - 1));
   node.append(text, legend(), facts, hardest);

@@ -1,6 +1,7 @@
 // The view "Heads off": switch heads off and see how the text's loss, the next character, every character of the text and a continuation with the
 // same dice change. A head that is off adds nothing: its output is replaced by zero. Everything else stays.
 import { button, make } from "../../shared/dom.js";
+import { Latest } from "../../shared/requests.js";
 import { Capture } from "../capture.js";
 import { createBars } from "./bars.js";
 import { createPair } from "./pair.js";
@@ -29,6 +30,7 @@ export function createHeadsOff(panel, look) {
   /** @type {number[][]} heads, as they are switched; the answer comes later */
   let wanted = [];
   let stale = true;
+  const loading = new Latest();
 
   // Reads the text without the given heads.
   async function change(heads) {
@@ -42,6 +44,7 @@ export function createHeadsOff(panel, look) {
 
   async function load() {
     const { capture } = look;
+    const signal = loading.begin();
     stale = !capture || Boolean(panel.hidden);
     page.filled.hidden = !capture;
     if (stale) return;
@@ -49,23 +52,24 @@ export function createHeadsOff(panel, look) {
     toggles.show(wanted);
     page.trouble.replaceChildren();
     try {
-      const before = await withAllHeads(capture);
-      const [all, some] = await Promise.all([Lens.of(before), Lens.of(capture)]);
-      if (capture !== look.capture) return;
+      const before = await withAllHeads(capture, signal);
+      const [all, some] = await Promise.all([Lens.of(before, signal), Lens.of(capture, signal)]);
+      if (signal.aborted) return;
       both = { before: all, after: some };
     } catch (error) {
-      if (capture !== look.capture) return;
+      if (signal.aborted) return;
       kept = null;
       both = null;
       page.trouble.replaceChildren(`${error.message} `, button("quiet", "Try again", () => void look.readAgain()));
     }
+    loading.end(signal);
     for (const node of [page.middle, page.right]) node.hidden = !both;
     if (both) draw();
   }
 
-  async function withAllHeads(capture) {
+  async function withAllHeads(capture, signal) {
     if (!capture.heads_off.length) kept = capture;
-    else if (kept?.text !== capture.text || kept.model !== capture.model) kept = await Capture.read(capture.text, [], capture.model);
+    else if (kept?.text !== capture.text || kept.model !== capture.model) kept = await Capture.read(capture.text, [], capture.model, signal);
     return kept;
   }
 
@@ -91,6 +95,10 @@ export function createHeadsOff(panel, look) {
   look.addEventListener("at", move);
   return {
     show: () => stale && void load(),
+    hide() {
+      stale ||= loading.isBusy;
+      loading.cancel();
+    },
     keys: [
       ["o", "All heads on", () => look.capture && void change([])],
       ["x", "Switch the head chosen in “One head” off or on", toggleChosen],

@@ -5,9 +5,9 @@ import { distribution, ranking } from "../../shared/distribution.js";
 export class Lens {
   #logits;
 
-  /** Throws an Error in words for the reader. @param {import("../capture.js").Capture} capture */
-  static async of(capture) {
-    return new Lens(capture, await capture.lens());
+  /** Throws an Error in words for the reader. @param {import("../capture.js").Capture} capture @param {AbortSignal} signal */
+  static async of(capture, signal) {
+    return new Lens(capture, await capture.lens(signal));
   }
 
   /** @param {import("../capture.js").Capture} capture @param {Float32Array} logits */

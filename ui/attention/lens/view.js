@@ -3,6 +3,7 @@ import { createCandidates } from "../../shared/candidates.js";
 import { AS_LEARNED } from "../../shared/distribution.js";
 import { button, make, nameOf, number, percent, quoted, signOf } from "../../shared/dom.js";
 import { onLook } from "../../shared/paint.js";
+import { Latest } from "../../shared/requests.js";
 import { colourOf } from "../heat_map.js";
 import { createLensChart } from "./chart.js";
 import { Lens, nameOfRow } from "./data.js";
@@ -28,6 +29,7 @@ export function createLens(panel, look) {
   /** @type {number | null} */
   let chosen = null; // the row pointed at; null for the last
   let stale = true;
+  const loading = new Latest();
 
   const at = () => look.at ?? look.capture.n - 1;
   const row = () => Math.min(chosen ?? Infinity, lens.n_rows - 1);
@@ -49,18 +51,20 @@ export function createLens(panel, look) {
 
   async function load() {
     const { capture } = look;
+    const signal = loading.begin();
     stale = !capture || Boolean(panel.hidden);
     if (stale) return;
     page.trouble.replaceChildren();
     try {
-      const loaded = await Lens.of(capture);
-      if (capture !== look.capture) return;
+      const loaded = await Lens.of(capture, signal);
+      if (signal.aborted) return;
       lens = loaded;
     } catch (error) {
-      if (capture !== look.capture) return;
+      if (signal.aborted) return;
       lens = null;
       page.trouble.replaceChildren(`${error.message} `, button("quiet", "Try again", () => void look.readAgain()));
     }
+    loading.end(signal);
     page.filled.hidden = !lens;
     if (!lens) return;
     const off = capture.heads_off.map((head) => head.join(".")).join(", ");
@@ -131,6 +135,10 @@ export function createLens(panel, look) {
   new ResizeObserver(draw).observe(page.table);
   return {
     show: () => stale && void load(),
+    hide() {
+      stale ||= loading.isBusy;
+      loading.cancel();
+    },
     downloads: [
       ["Layer by layer (PNG)", () => lens && saveLensPicture(lens, bet, table.shown())],
       ["Layer by layer (CSV)", () => lens && saveLensTable(lens)],

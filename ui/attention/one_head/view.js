@@ -1,6 +1,7 @@
 // The view "One head": its weights as a map or as lines, what it does, and how each weight is computed.
 import { bringIntoView, button, make } from "../../shared/dom.js";
 import { onLook, palette } from "../../shared/paint.js";
+import { Latest } from "../../shared/requests.js";
 import { colourOf, paintMap } from "../heat_map.js";
 import { createAbout } from "./about.js";
 import { createCell } from "./cell.js";
@@ -51,10 +52,12 @@ export function createOneHead(panel, look) {
   let text = null; // the one that the cell belongs to
   const mended = new Set(); // what the server had forgotten, until it is there again
   let mending = null;
+  const asking = { weights: new Latest(), cell: new Latest() };
   const room = { width: 0, height: 0, colours: null }; // for the map; it keeps still while another character is chosen
 
   // Fetches what is chosen, and draws it.
   async function load() {
+    leave();
     if (!look.capture || panel.hidden) return;
     if (!exists(look.capture, look.head)) return look.choose(0, 0);
     const { capture, head } = look;
@@ -65,25 +68,26 @@ export function createOneHead(panel, look) {
     paintMap(state.picture, state.bytes, capture.n);
     measure();
     void openCell();
-    await tryTo("weights", () => capture.exact(head.layer, head.head), (exact) => {
+    await tryTo("weights", (signal) => capture.exact(head.layer, head.head, signal), (exact) => {
       state.exact = exact;
       takeMost();
       draw();
     });
   }
 
+  const leave = () => Object.values(asking).forEach((each) => each.cancel());
+
   // Asks the server. A text that it has forgotten is sent again, once; then the new capture is asked.
   async function tryTo(what, ask, take) {
-    const { capture, head } = look;
-    const isStale = () => look.capture !== capture || look.head !== head;
+    const signal = asking[what].begin();
     try {
-      const answer = await ask();
-      if (isStale()) return;
+      const answer = await ask(signal);
+      if (signal.aborted) return;
       mended.delete(what);
       if (trouble.dataset.of === what) trouble.replaceChildren();
       take(answer);
     } catch (error) {
-      if (isStale()) return;
+      if (signal.aborted) return;
       const isFirst = error.status === 404 && !mended.has(what);
       mended.add(what);
       if (isFirst && (await (mending ??= look.readAgain().finally(() => (mending = null))))) return;
@@ -150,17 +154,16 @@ export function createOneHead(panel, look) {
     if (state.open && look.address.get("at")) look.address.keep("at", state.cell.row);
   }
 
-  let asked = 0;
   async function openCell() {
-    const number = ++asked;
+    asking.cell.cancel();
     if (!state.open || state.mode !== "map") return;
     const { layer, head } = look.head;
     const { row, column } = state.cell;
     if (column > row) behind.tell("No character attends to a later one: there is no weight here.");
     else if (head === AVERAGE) behind.tell(NO_QUERIES);
     else {
-      const ask = () => look.capture.cell(layer, head, row, column);
-      await tryTo("cell", ask, (answer) => number === asked && behind.show(answer, { row, column }));
+      const ask = (signal) => look.capture.cell(layer, head, row, column, signal);
+      await tryTo("cell", ask, (answer) => behind.show(answer, { row, column }));
     }
   }
 
@@ -238,7 +241,10 @@ export function createOneHead(panel, look) {
       bar.node.hidden = false;
       void load();
     },
-    hide: () => (bar.node.hidden = true),
+    hide() {
+      bar.node.hidden = true;
+      leave();
+    },
     keys: [
       ["m", "Map, lines, all lines", next],
       [",", "Previous head", () => chooser.step(-1)],

@@ -1,4 +1,5 @@
 // Whose dice: those of the sample that was chosen here, pressed in another view or named in the address; else the newest generation's first.
+import { first } from "../../shared/characters.js";
 import { make } from "../../shared/dom.js";
 
 /** @typedef {import("../../shared/generations.js").Generation} Generation */
@@ -70,7 +71,7 @@ export function fillSelect(select, generations, choice) {
 }
 
 function option(value, name, text) {
-  const beginning = text.replace(/\s+/g, " ").trim().slice(0, 28);
+  const beginning = first(text.replace(/\s+/g, " ").trim(), 28);
   const node = make("option", "", `Sample ${name}: ${beginning}`);
   node.value = value;
   return node;

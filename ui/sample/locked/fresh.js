@@ -1,9 +1,11 @@
 // What the dice of a sample write from the start with other settings: a text of its own, compared with the original and not kept.
-import { charAt, commonLength, mark, range } from "../../shared/marks.js";
+import { commonLength } from "../../shared/characters.js";
+import { mark, range } from "../../shared/marks.js";
 import { complain } from "./parts.js";
 import { comparison } from "./words.js";
 import { factsOf } from "../../shared/logits.js";
 import { readGeneration, Generation } from "../../shared/generations.js";
+import { Latest } from "../../shared/requests.js";
 
 const PAUSE_MS = 300; // after the last move, before the server is asked
 const SHARED = mark("locked-shared"); // what both texts begin with
@@ -18,8 +20,7 @@ export class Fresh {
   #asked = ""; // the request for it
   #original = ""; // what it is compared with
   #pause = 0;
-  /** @type {AbortController | null} */
-  #abort = null;
+  #asking = new Latest();
 
   /** @param {import("../main.js").SampleTab} tab @param {import("./parts.js").Column} column */
   constructor(tab, column) {
@@ -45,8 +46,7 @@ export class Fresh {
 
   drop() {
     clearTimeout(this.#pause);
-    this.#abort?.abort();
-    this.#abort = null;
+    this.#asking.cancel();
   }
 
   // Asks the server once the settings are at rest, unless the text for them is there.
@@ -59,20 +59,17 @@ export class Fresh {
   }
 
   async #write(throws, settings) {
-    const abort = new AbortController();
-    this.#abort = abort;
+    const signal = this.#asking.begin();
     const body = bodyOf(throws, settings);
     const begin = (view) => {
       [this.#asked, this.#original] = [JSON.stringify(body), throws.chars.join("")];
       return this.#begin(view, throws.generation.model);
     };
     try {
-      await readGeneration(body, abort.signal, begin, (generation, news) => this.#grow(generation, news));
+      await readGeneration(body, signal, begin, (generation, news) => this.#grow(generation, news));
       if (this.#generation.view.error) throw new Error(this.#generation.view.error);
     } catch (error) {
-      if (!abort.signal.aborted) complain(this.#column.trouble, error.message, () => this.ask(throws, settings));
-    } finally {
-      if (this.#abort === abort) this.#abort = null;
+      if (!signal.aborted) complain(this.#column.trouble, error.message, () => this.ask(throws, settings));
     }
   }
 
@@ -100,7 +97,7 @@ export class Fresh {
     PARTING.clear();
     if (at) SHARED.add(range(text, 0, at));
     const parts = at < original.length && at < text.length;
-    if (parts) PARTING.add(range(text, at, at + charAt(text.data, at).length));
+    if (parts) PARTING.add(range(text, at));
     status.textContent = comparison(original, text.data, at, this.#generation.live);
   }
 }

@@ -1,5 +1,5 @@
 // The words and buttons of the view "Locked dice".
-import { button, make } from "../../shared/dom.js";
+import { button, make, makeText } from "../../shared/dom.js";
 
 const EMPTY = "No text yet. Press Generate, then keep its dice and move the temperature.";
 
@@ -66,7 +66,7 @@ function createColumn(title, explanation) {
   status.setAttribute("role", "status");
   const trouble = createTrouble();
   const card = make("article", "card");
-  const body = make("p", "card-text locked-text");
+  const body = makeText("p", "card-text locked-text");
   body.tabIndex = 0;
   body.setAttribute("aria-label", title);
   const start = make("span", "prompt");

@@ -42,8 +42,9 @@ export class Throws {
     return { seed, first_sample: first_sample + this.sample, first_step };
   }
 
-  async read() {
-    this.#logits = await logitsOf(this.generation, this.sample);
+  /** @param {AbortSignal} signal */
+  async read(signal) {
+    this.#logits = await logitsOf(this.generation, this.sample, signal);
     this.chars = [...this.text].slice(0, this.#logits.length / this.model.vocabulary.length);
     const { seed, first_sample, first_step } = this.dice;
     for (let i = this.#dice.length; i < this.chars.length; i++) this.#dice.push(die(seed, first_sample, first_step + i));

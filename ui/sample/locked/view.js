@@ -1,6 +1,7 @@
 // The view "Locked dice": the dice of a text stay as they fell while the settings at the left move. One side shows which of them would now land
 // elsewhere in the text; the other, what the same dice write from the start.
 import { mark, range, reveal } from "../../shared/marks.js";
+import { Latest } from "../../shared/requests.js";
 import { chosenIn, Choice, fillSelect } from "./choice.js";
 import { Fresh } from "./fresh.js";
 import { complain, createParts } from "./parts.js";
@@ -29,6 +30,7 @@ class Locked {
   #isShown = false;
   #frame = 0;
   #following = 0;
+  #loading = new Latest();
 
   /** @param {HTMLElement} panel @param {import("../main.js").SampleTab} tab */
   constructor(panel, tab) {
@@ -68,6 +70,7 @@ class Locked {
 
   hide() {
     this.#isShown = false;
+    this.#loading.cancel();
     this.#fresh.drop();
   }
 
@@ -87,6 +90,7 @@ class Locked {
   #open(choice) {
     const { original, headline, first } = this.#page;
     this.#throws = choice && new Throws(choice);
+    this.#loading.cancel();
     this.#tab.inspector.forget(original.text);
     original.start.textContent = choice?.generation.view.prompt;
     original.text.data = "";
@@ -100,15 +104,16 @@ class Locked {
   async #load() {
     const throws = this.#throws;
     const { original, trouble } = this.#page;
+    const signal = this.#loading.begin();
     complain(trouble);
     if (original.text.data !== throws.text) original.text.data = throws.text;
     try {
-      await throws.read();
+      await throws.read(signal);
     } catch (error) {
-      if (throws === this.#throws) complain(trouble, error.message, () => this.#load());
+      if (!signal.aborted) complain(trouble, error.message, () => this.#load());
       return;
     }
-    if (throws !== this.#throws) return;
+    if (signal.aborted) return;
     this.#land();
     this.#ask();
   }

@@ -1,6 +1,6 @@
 // The sentences of the view "Locked dice".
-import { charsIn, inFull, make, number, quoted } from "../../shared/dom.js";
-import { charAt } from "../../shared/marks.js";
+import { charAt, charsIn } from "../../shared/characters.js";
+import { inFull, make, number, quoted } from "../../shared/dom.js";
 
 export function* headline(changed, all, same, settings) {
   const where = same ? "at the original’s own settings" : `at ${inFull(settings)}`;

@@ -1,5 +1,5 @@
 // The settings that a character is drawn with, its dice among them.
-import { number } from "../../shared/dom.js";
+import { number, shortened } from "../../shared/dom.js";
 import { drawSeed } from "../../shared/dice.js";
 
 const SHAPING = ["temperature", "top_k", "top_p"];
@@ -30,7 +30,7 @@ export class Dice {
     if (!typed) return (this.#drawn ??= drawSeed());
     if (/^\d+$/.test(typed) && Number.isSafeInteger(Number(typed))) return Number(typed);
     const most = number(Number.MAX_SAFE_INTEGER);
-    throw new Error(`The seed must be a whole number from 0 to ${most}, or empty, not “${typed.slice(0, 40)}”.`);
+    throw new Error(`The seed must be a whole number from 0 to ${most}, or empty, not “${shortened(typed)}”.`);
   }
 
   // The seed that was drawn, not typed; null if there is none.

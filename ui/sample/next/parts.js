@@ -1,7 +1,7 @@
 // The words and buttons of the view "Next character".
 import { button, make } from "../../shared/dom.js";
 import { ENOUGH } from "./draws.js";
-import { endOf, tellCut } from "./words.js";
+import { lineEnd, tellCut } from "./words.js";
 
 const SHOWN_CHARS = 10; // of the text that the bars follow
 
@@ -78,7 +78,7 @@ function* tell(story, fix) {
 
 function createText() {
   const node = part("p", "text", "group");
-  node.tabIndex = 0;
+  Object.assign(node, { tabIndex: 0, dir: "auto" });
   node.setAttribute("aria-label", "The text so far");
   const fill = (start, steps) => {
     const runs = [make("span", "next-prompt", start)];
@@ -121,7 +121,7 @@ function createHeading(sort) {
   const who = part("span", "by");
   node.append(title, who, order);
   const fill = ({ text, byAlphabet, by }) => {
-    title.textContent = `Next, after “${endOf(text, SHOWN_CHARS)}”`;
+    title.replaceChildren("Next, after “", make("bdi", "", lineEnd(text, SHOWN_CHARS)), "”");
     who.textContent = by && `by ${by}`;
     orders.forEach((other, i) => other.setAttribute("aria-pressed", String(Boolean(i) === byAlphabet)));
   };

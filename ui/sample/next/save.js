@@ -3,7 +3,7 @@ import { download, palette, savePicture } from "../../shared/paint.js";
 import { toCSV } from "../../shared/csv.js";
 import { inFull, nameOf } from "../../shared/dom.js";
 import { paintBars } from "./bars.js";
-import { endOf } from "./words.js";
+import { lineEnd } from "./words.js";
 
 const SIZE = [66, 26]; // rem
 const HEAD = 4.5; // rem
@@ -16,7 +16,7 @@ export function saveBars(state) {
     const margin = look.rem;
     context.fillStyle = look.ink;
     context.font = `600 ${1.25 * look.rem}px ${look.serif}`;
-    context.fillText(`After “${endOf(state.text, SHOWN_CHARS)}”`, margin, 1.9 * look.rem);
+    context.fillText(`After “${lineEnd(state.text, SHOWN_CHARS)}”`, margin, 1.9 * look.rem);
     context.fillStyle = look.inkSoft;
     context.font = `${look.rem}px ${look.sans}`;
     context.fillText(about(state), margin, 3.4 * look.rem);

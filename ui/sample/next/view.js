@@ -1,4 +1,5 @@
 // The view "Next character": the model's distribution at the end of the text, the die that picks from it, and the text that grows step by step.
+import { charsIn } from "../../shared/characters.js";
 import { calm, quoted, signOf } from "../../shared/dom.js";
 import { die } from "../../shared/dice.js";
 import { distribution, entropy, land, ranking } from "../../shared/distribution.js";
@@ -118,6 +119,7 @@ class Next {
 
   hide() {
     this.#falling?.();
+    this.#walk.pause();
   }
 
   // The arrow belongs to sliders and tabs where they have the focus; keys.js would take it from them.
@@ -212,7 +214,7 @@ class Next {
     const seen = this.#stepFalls ? steps.slice(0, -1) : steps;
     const notes = [this.#missing, notice];
     if (isEmpty && logits) notes.push(`The prompt is empty: the text starts from ${start === "\n" ? "a newline" : quoted(start)}.`);
-    notes.push(tellWindow([...start].length + seen.length, this.#walk.model.blockSize));
+    notes.push(tellWindow(charsIn(start) + seen.length, this.#walk.model.blockSize));
     this.#parts.text(start === "\n" ? `${signOf(start)}\n` : start, seen);
     this.#parts.notes(notes.filter(Boolean));
     this.#parts.fail(error, !logits);

@@ -1,5 +1,6 @@
 // A text that grows character by character, and the logits at each of its places.
 import { next } from "../../shared/logits.js";
+import { Latest } from "../../shared/requests.js";
 
 const MOST_QUEUED = 100; // presses that came faster than the server's answers
 const SLOW_MS = 1000; // longer than anybody waits without asking why
@@ -32,8 +33,7 @@ export class Walk {
   #known = [];
   /** @type {Choice[]} what is still to be written */
   #queue = [];
-  /** @type {AbortController | null} */
-  #reading = null;
+  #reading = new Latest();
   #choose;
   #changed;
 
@@ -82,13 +82,13 @@ export class Walk {
   /** @param {Choice} choice */
   step(choice = null) {
     if (this.#queue.length < MOST_QUEUED) this.#queue.push(choice);
-    if (!this.#reading) void this.#run();
+    if (!this.#reading.isBusy) void this.#run();
   }
 
   /** Writes what was written before. @param {Choice[]} choices */
   replay(choices) {
     this.#queue = choices;
-    if (!this.#reading) void this.#run();
+    if (!this.#reading.isBusy) void this.#run();
   }
 
   back() {
@@ -96,8 +96,13 @@ export class Walk {
     void this.#run();
   }
 
+  /** Goes on, after a pause or an error. */
   retry() {
     void this.#run();
+  }
+
+  pause() {
+    this.#reading.cancel();
   }
 
   #cut(length) {
@@ -107,28 +112,26 @@ export class Walk {
   }
 
   async #run(pause = 0) {
-    this.#reading?.abort();
-    const reading = new AbortController();
-    this.#reading = reading;
+    const signal = this.#reading.begin();
     this.error = "";
     this.slow = false;
     this.#changed();
     try {
       if (pause) await new Promise((resolve) => setTimeout(resolve, pause));
-      while (!reading.signal.aborted) {
-        if (!this.logits) await this.#ask(reading.signal);
-        if (reading.signal.aborted || !this.#queue.length) break;
+      while (!signal.aborted) {
+        if (!this.logits) await this.#ask(signal);
+        if (signal.aborted || !this.#queue.length) break;
         const step = this.#choose(this.#queue.shift(), this.logits, this.steps.length);
         this.steps.push(step);
         this.#changed(step);
       }
     } catch (error) {
-      if (reading.signal.aborted) return;
+      if (signal.aborted) return;
       if (this.logits) this.#queue = []; // the die cannot be thrown; what the server did not answer can be asked for again
       this.error = error.message;
     }
-    if (reading.signal.aborted) return;
-    this.#reading = null;
+    if (signal.aborted) return;
+    this.#reading.end(signal);
     this.#changed();
   }
 

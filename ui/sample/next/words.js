@@ -1,17 +1,13 @@
 // The sentences of the view "Next character".
-import { nameOf, number, percent, plural, quoted, signOf } from "../../shared/dom.js";
+import { endOf, nameOf, number, percent, plural, quoted, signOf } from "../../shared/dom.js";
 import { land, ranking } from "../../shared/distribution.js";
 import { inDigits } from "../../shared/strip.js";
 import { ENOUGH, EXPECTED } from "./draws.js";
 
 const SURE = 0.1; // bits
 
-// The last characters of a text, on one line.
-export function endOf(text, most) {
-  const chars = [...text];
-  const end = chars.slice(-most).map((char) => (char === "\n" ? signOf(char) : char));
-  return `${chars.length > most ? "…" : ""}${end.join("")}`;
-}
+/** The last characters of a text, on one line. @param {string} text @param {number} most */
+export const lineEnd = (text, most) => endOf(text, most).replaceAll("\n", signOf("\n"));
 
 export function tellHint({ bits }) {
   if (bits.raw < SURE) return "The model is almost certain here. Take another step, or try a prompt that ends in the middle of a line.";

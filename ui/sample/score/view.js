@@ -1,10 +1,12 @@
 // The view "Score": any text as the model reads it. Each character is coloured by its surprisal, and their mean is the loss.
 import { AS_LEARNED, distribution, surprisal } from "../../shared/distribution.js";
+import { charsIn } from "../../shared/characters.js";
 import { toCSV } from "../../shared/csv.js";
-import { button, make, number, plural } from "../../shared/dom.js";
+import { button, make, makeText, number, plural } from "../../shared/dom.js";
 import { heat } from "../../shared/heat.js";
 import { download } from "../../shared/paint.js";
 import { score } from "../../shared/logits.js";
+import { Latest } from "../../shared/requests.js";
 
 const MANNER = `HORTENSIO:
 Good madam, keep thy candle from the door;
@@ -26,8 +28,8 @@ export function createScore(panel, tab) {
   const { field, notice } = page;
   const most = tab.page.limits.score_chars;
   const given = tab.address.get("text"); // scored when the view is shown
-  /** @type {AbortController | null} of the text that is being scored */
-  let asked = null;
+  const reading = new Latest();
+  let begun = false; // whether what is shown belongs to the text that is, or was, read last
   /** @type {{model: Model, text: string, chars: string[], logits: Float32Array, bits: number[], total: number, state: string} | null} */
   let scored = null;
 
@@ -35,35 +37,37 @@ export function createScore(panel, tab) {
     const all = field.value;
     const text = beginning(all, most);
     if (!text.trim()) return tell("Nothing to score yet. Type or paste a text.", true);
-    asked?.abort();
-    const abort = new AbortController();
-    asked = abort;
+    const signal = reading.begin();
+    begun = false;
     page.stop.disabled = false;
-    const cut = text.length < all.length ? `Only the first ${number(countOf(text))} characters are scored. ` : "";
+    const cut = text.length < all.length ? `Only the first ${number(charsIn(text))} characters are scored. ` : "";
     tell("");
     const model = tab.models.primary;
-    let begun = false; // what is shown belongs to this text
-    const take = (piece) => {
-      begun ||= piece.text !== undefined;
-      read(piece, cut, model);
-    };
     try {
-      await score(text, model, (piece) => asked === abort && take(piece), abort.signal);
-      if (asked === abort) settle("done");
+      await score(text, model, (piece) => read(piece, cut, model), signal);
+      if (!signal.aborted) end("done");
     } catch (error) {
-      if (asked !== abort) return; // another text took its place
-      settle("stopped");
-      page.result.classList.toggle("stale", !begun);
-      if (error.name !== "AbortError") tell(error.message, true);
-    } finally {
-      if (asked === abort) asked = null;
-      page.stop.disabled = !asked;
+      if (signal.aborted) return;
+      stop();
+      tell(error.message, true);
     }
+  }
+
+  function stop() {
+    end("stopped");
+    page.result.classList.toggle("stale", !begun);
+  }
+
+  function end(state) {
+    reading.cancel();
+    page.stop.disabled = true;
+    settle(state);
   }
 
   // What was there before stays until there is something to put in its place.
   function read(piece, cut, model) {
     if (piece.text !== undefined) {
+      begun = true;
       begin(piece.text, model);
       tell(cut + piece.notice);
       return;
@@ -142,7 +146,7 @@ export function createScore(panel, tab) {
   }
 
   const take = () => {
-    const count = countOf(field.value);
+    const count = charsIn(field.value);
     page.count.textContent = `${number(count)} of ${number(most)} characters${count > most ? ": its beginning is scored" : ""}`;
     tab.address.keep("text", field.value);
   };
@@ -151,9 +155,9 @@ export function createScore(panel, tab) {
     event.preventDefault();
     void go();
   });
-  page.stop.addEventListener("click", () => asked?.abort());
+  page.stop.addEventListener("click", stop);
   panel.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && asked) asked.abort();
+    if (event.key === "Escape" && reading.isBusy) stop();
     if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || event.target !== field) return;
     event.preventDefault();
     void go();
@@ -174,7 +178,7 @@ export function createScore(panel, tab) {
   take();
 
   return {
-    show: () => void (given && !scored && !asked && field.value === given && go()),
+    show: () => void (given && !scored && !reading.isBusy && field.value === given && go()),
     keys: [
       ["n", "Use the newest sample", useSample],
       ["Ctrl Enter", "Score, while typing a text"],
@@ -198,7 +202,7 @@ function build(panel) {
   const head = make("div", "score-head");
   const label = make("label", "score-label", "A text to score");
   const field = make("textarea", "field score-field");
-  Object.assign(field, { id: "score-field", rows: 4, spellcheck: false });
+  Object.assign(field, { id: "score-field", rows: 4, spellcheck: false, dir: "auto" });
   label.htmlFor = field.id;
   const hint = make("span", "score-hint", "Ctrl Enter scores it");
   const count = make("span", "score-count");
@@ -220,7 +224,7 @@ function build(panel) {
   status.setAttribute("role", "status");
   line.append(heat.legend(), status);
   const card = make("article", "card");
-  const body = make("p", "card-text score-text");
+  const body = makeText("p", "card-text score-text");
   body.tabIndex = 0;
   body.setAttribute("aria-label", "The scored text");
   const text = document.createTextNode("");
@@ -257,9 +261,7 @@ function scale(loss, own, choices) {
   return node;
 }
 
-const countOf = (text) => text.length - (text.match(/[\ud800-\udbff][\udc00-\udfff]/g)?.length ?? 0);
-
-const lengthOf = (char) => LONGER[char] ?? char.normalize("NFKD").replace(/\p{M}/gu, "").length;
+const lengthOf = (char) => LONGER[char] ?? charsIn(char.normalize("NFKD").replace(/\p{M}/gu, ""));
 
 // As much of a text as may be scored, also where the server writes one character as several.
 function beginning(text, most) {

@@ -1,10 +1,12 @@
 // The view "Texts": cards side by side, a group of them for each press of Generate or Again.
-import { bringIntoView, button, make, nameOf, number, plural } from "../../shared/dom.js";
+import { charsIn, commonLength } from "../../shared/characters.js";
+import { bringIntoView, button, make, makeText, nameOf, number, plural } from "../../shared/dom.js";
 import { drawSeed } from "../../shared/dice.js";
 import { heat } from "../../shared/heat.js";
 import { distribution, surprisal } from "../../shared/distribution.js";
-import { commonLength, mark, range } from "../../shared/marks.js";
+import { mark, range } from "../../shared/marks.js";
 import { factsOf, logitsOf } from "../../shared/logits.js";
+import { Latest, Turns } from "../../shared/requests.js";
 
 const EMPTY = "Type a prompt and press Generate. Each sample has its own dice.";
 const NEAR = 24; // pixels from its end within which a card follows the writing
@@ -30,6 +32,9 @@ export function createTexts(panel, tab) {
   /** @type {Map<Generation, Drawn>} */
   const shown = new Map();
   let coloured = false;
+  const [latest, turns] = [new Latest(), new Turns(1)]; // the logits of all texts are asked for one after the other
+  /** @type {AbortSignal} */
+  let asking;
 
   function update() {
     for (const [generation, drawn] of shown) if (!tab.generations.list.includes(generation)) forget(generation, drawn);
@@ -105,6 +110,8 @@ export function createTexts(panel, tab) {
       else CSS.highlights.set(name, highlight);
     }
     tab.address.keep("colours", on ? "1" : "");
+    if (on) asking = latest.begin();
+    else latest.cancel();
     if (on) tab.generations.list.forEach(colourGeneration);
     else shown.forEach(({ cards }) => cards.forEach((card) => uncolour(card)));
   }
@@ -121,10 +128,11 @@ export function createTexts(panel, tab) {
     drawn.colouring = true;
     const { model } = generation;
     const V = model.vocabulary.length;
+    const signal = asking;
     try {
       for (const [sample, card] of drawn.cards.entries()) {
-        const logits = await logitsOf(generation, sample);
-        if (!coloured) return;
+        const logits = await turns.take(() => logitsOf(generation, sample, signal));
+        if (!coloured || !shown.has(generation)) return;
         const ids = [...generation.texts[sample]].map((char) => model.idOf(char));
         const bits = [];
         const until = Math.min(logits.length / V, ids.length);
@@ -133,12 +141,12 @@ export function createTexts(panel, tab) {
         card.coloured = until;
       }
     } catch (error) {
-      tab.page.say(error.message, true);
+      if (!signal.aborted) tab.page.say(error.message, true);
       return; // the next change tries again
     } finally {
       drawn.colouring = false;
     }
-    if (coloured && !generation.live && drawn.cards.some((card, sample) => card.coloured < [...generation.texts[sample]].length)) colourGeneration(generation);
+    if (coloured && !generation.live && drawn.cards.some((card, sample) => card.coloured < charsIn(generation.texts[sample]))) colourGeneration(generation);
   }
 
   tab.generations.addEventListener("change", update);
@@ -177,7 +185,7 @@ function drawGeneration(tab, generation) {
   status.dataset.testid = "status";
   status.setAttribute("role", "status");
   const others = tab.generations.list.some((other) => other.model !== model);
-  const who = make("span", "setting group-model", model.name);
+  const who = makeText("span", "setting group-model", model.name);
   who.hidden = tab.models.list.length < 2 && !others;
   line.append(who, make("span", "setting", `temperature ${view.temperature}`), seedOf(tab, generation), ...settingsOf(view), status);
   const sheet = make("div", "sheet");
@@ -216,14 +224,14 @@ function drawCard(tab, generation, sample) {
   const name = view.first_sample + sample + 1;
   const heading = make("h2", "card-number", `${name}`);
   heading.setAttribute("aria-label", `Sample ${name}`);
-  const body = make("p", "card-text");
+  const body = makeText("p", "card-text");
   body.tabIndex = 0; // a long text scrolls, by keys too
   const text = document.createTextNode("");
   body.append(make("span", "prompt", view.prompt), text);
   card.append(heading, body);
   body.addEventListener("pointerdown", () => (tab.generations.selected = { generation, sample }));
   tab.inspector.watch(body, text, {
-    at: (index) => factsOf(generation, sample, index),
+    at: (index, signal) => factsOf(generation, sample, index, signal),
     continueFrom: (index) => tab.continueFrom(generation, sample, index),
     force: (index, id) => tab.force(generation, sample, index, id),
   });
@@ -275,14 +283,14 @@ function unmark(text) {
   marks.delete(text);
 }
 
-function addMark(highlight, text, from, to) {
+function addMark(highlight, text, from, to = undefined) {
   const marked = range(text, from, to);
   highlight.add(marked);
   marks.set(text, [...(marks.get(text) ?? []), [highlight, marked]]);
 }
 
 const shade = (text, length) => addMark(SHADED, text, 0, length);
-const part = (text, at) => addMark(PARTING, text, at, at + 1);
+const part = (text, at) => addMark(PARTING, text, at);
 
 // One prompt and one seed at three temperatures, side by side.
 function createComparison(tab) {

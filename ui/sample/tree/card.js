@@ -1,8 +1,10 @@
 // The card of a branch: the text up to it, how many samples went that way, and how likely that was.
+import { charsIn } from "../../shared/characters.js";
 import { distribution } from "../../shared/distribution.js";
-import { button, charsIn, inFull, make, number, percent, plural, quoted, readable, signOf } from "../../shared/dom.js";
+import { button, endOf, inFull, make, makeText, number, percent, plural, quoted, readable, shortened, signOf } from "../../shared/dom.js";
 import { firstChar, wentOn } from "./prefix_tree.js";
 import { logitsOf } from "../../shared/logits.js";
+import { Latest } from "../../shared/requests.js";
 
 const BEFORE = 56; // characters shown before the one at which the branch parts
 const AFTER = 28;
@@ -25,6 +27,7 @@ export function createCard(tab) {
   node.append(goOn, said, alert);
   let waiting = 0;
   let last = "";
+  const asking = new Latest();
 
   // Counts are there at once, probabilities when they have come. Without a branch: what is to be said of the whole tree.
   function show(next, root) {
@@ -38,22 +41,31 @@ export function createCard(tab) {
     alert.removeAttribute("role");
     alert.textContent = "";
     clearTimeout(waiting);
-    if (item?.parent && !item.hidden) waiting = setTimeout(() => void addChances(key), isKnown(item.node) ? 0 : WAIT_MS);
+    asking.cancel();
+    if (item?.parent && !item.hidden) waiting = setTimeout(() => void addChances(), isKnown(item.node) ? 0 : WAIT_MS);
   }
 
-  async function addChances(key) {
+  async function addChances() {
     const { node: branch } = item;
+    const signal = asking.begin();
     try {
-      const chances = await chancesOf(branch);
-      if (key === last && chances) said.append(...chanceLines(branch, chances));
+      const chances = await chancesOf(branch, signal);
+      if (!signal.aborted && chances) said.append(...chanceLines(branch, chances));
     } catch (error) {
-      if (key !== last) return;
+      if (signal.aborted) return;
       alert.setAttribute("role", "alert");
       alert.textContent = error.message;
     }
   }
 
-  return { node, show };
+  // While the tree is not seen, nothing is asked for.
+  function hide() {
+    clearTimeout(waiting);
+    asking.cancel();
+    last = "";
+  }
+
+  return { node, show, hide };
 }
 
 // Of the samples that have a branch in common, the one of which most was drawn.
@@ -73,11 +85,11 @@ export function continueFrom(tab, node) {
 
 function describe(item) {
   const { node, parent, hidden } = item;
-  const path = make("p", "tree-path");
+  const path = makeText("p", "tree-path");
   const facts = make("p", "tree-facts");
   const sample = node.samples[0];
   const whole = sample.start + sample.text;
-  const upTo = (place) => (place > BEFORE ? "…" : "") + readable(whole.slice(Math.max(0, place - BEFORE), place));
+  const upTo = (place) => readable(endOf(whole.slice(0, place), BEFORE));
   if (hidden) {
     path.append(make("span", "tree-before", upTo(node.to)));
     const ways = hidden.slice(0, NAMED).map((child) => `${quoted(firstChar(child))} ${number(child.count)}`);
@@ -89,9 +101,8 @@ function describe(item) {
     facts.append(beginning(node));
   } else {
     const first = firstChar(node);
-    const after = readable(node.text.slice(first.length));
     path.append(make("span", "tree-before", upTo(node.from)), make("b", "tree-first", signOf(first)));
-    path.append(make("span", "tree-before", after.length > AFTER ? `${after.slice(0, AFTER)}…` : after));
+    path.append(make("span", "tree-before", readable(shortened(node.text.slice(first.length), AFTER))));
     facts.append(make("b", "", `${number(node.count)} of ${number(wentOn(node))}`), ` continued with ${quoted(first)}${notDrawn(node)}.`);
   }
   return [path, facts];
@@ -133,7 +144,7 @@ const basis = (node) => [rootOf(node).to, mostDrawn(node).start.length, ...setti
 
 // The probability of the branch's first character, raw and with each of the settings that it was drawn with here, and of everything drawn from
 // the first fork up to it. Null where it was not drawn. What the prompt gave is left out of the product.
-async function chancesOf(node) {
+async function chancesOf(node, signal) {
   const drawn = drawnBy(node);
   if (!drawn.length) return null;
   const teller = mostDrawn(node);
@@ -142,7 +153,7 @@ async function chancesOf(node) {
   const V = model.vocabulary.length;
   const skipped = charsIn(teller.text.slice(0, from - teller.start.length));
   const ids = [...teller.text.slice(from - teller.start.length, node.from - teller.start.length), firstChar(node)].map((char) => model.idOf(char));
-  const known = isKnown(node) ? teller.generation.logits[teller.index] : await logitsOf(teller.generation, teller.index);
+  const known = isKnown(node) ? teller.generation.logits[teller.index] : await logitsOf(teller.generation, teller.index, signal);
   if (known.length < (skipped + ids.length) * V) throw new Error("Its probability is not known yet. Point at it again.");
   const rows = ids.map((_, i) => known.subarray((skipped + i) * V, (skipped + i + 1) * V));
   const chances = [...settingsOf(drawn)].map(([words, setting]) => {

@@ -1,5 +1,6 @@
 // Where the branches of a prefix tree are, and how they are painted. From left to right; the first branch of a fork continues its row, the
 // others go below it, one row for each leaf. A ribbon generations under the words, as wide as the square root of its count.
+import { charsIn, first, last } from "../../shared/characters.js";
 import { signOf } from "../../shared/dom.js";
 import { wentOn } from "./prefix_tree.js";
 
@@ -156,7 +157,8 @@ function write(item, pen, forks, room) {
   const writing = node.ends.some(({ live }) => live);
   const tip = writing ? (TIP + GAP) * rem : 0;
   const dots = pen.widthOf("…");
-  const given = Math.min(...node.samples.map(({ start }) => start.length)) - node.from; // how many of its characters were not drawn
+  const own = Math.min(...node.samples.map(({ start }) => start.length)) - node.from;
+  const given = charsIn(node.text.slice(0, Math.max(0, own))); // how many of its characters were not drawn
   let parts;
   if (!parent && forks) parts = end(node.text, given, Math.min(MIDDLE * rem, room * 0.4));
   else if (forks) parts = middle(node.text, given, MIDDLE * rem);
@@ -173,27 +175,26 @@ function write(item, pen, forks, room) {
   item.to = Math.max(x, textX + rem * 0.3) + tip;
 
   function start(text, given, most) {
-    const chars = signs(text.slice(0, MOST_READ));
-    const all = chars.length === text.length && pen.fitting(chars, most) === chars.length;
+    const chars = signs(first(text, MOST_READ));
+    const all = chars.length === charsIn(text) && pen.fitting(chars, most) === chars.length;
     const n = all ? chars.length : pen.fitting(chars, most - dots);
     return [...coloured(chars.slice(0, n), given), ...(all ? [] : [{ chars: ["…"], soft: true }])];
   }
 
   function end(text, given, most) {
-    const cut = Math.max(0, text.length - MOST_READ);
-    const chars = signs(text.slice(cut));
-    const n = pen.fitting(chars.toReversed(), most);
-    if (n === chars.length && !cut) return coloured(chars, given);
+    const [chars, count] = [signs(last(text, MOST_READ)), charsIn(text)];
+    if (pen.fitting(chars.toReversed(), most) === count) return coloured(chars, given);
     const kept = pen.fitting(chars.toReversed(), most - dots);
-    return [{ chars: ["…"], soft: true }, ...coloured(chars.slice(chars.length - kept), given - (text.length - kept))];
+    return [{ chars: ["…"], soft: true }, ...coloured(chars.slice(chars.length - kept), given - (count - kept))];
   }
 
   function middle(text, given, most) {
-    const chars = signs(text.length > 2 * MOST_READ ? text.slice(0, MOST_READ) + text.slice(-MOST_READ) : text);
+    const count = charsIn(text);
+    const chars = signs(count > 2 * MOST_READ ? first(text, MOST_READ) + last(text, MOST_READ) : text);
     if (pen.fitting(chars, most) === chars.length) return coloured(chars, given);
     const head = pen.fitting(chars, (most - dots) / 2);
     const tail = pen.fitting(chars.toReversed(), (most - dots) / 2);
-    const rest = coloured(chars.slice(chars.length - tail), given - (text.length - tail));
+    const rest = coloured(chars.slice(chars.length - tail), given - (count - tail));
     return [...coloured(chars.slice(0, head), given), { chars: ["…"], soft: true }, ...rest];
   }
 }

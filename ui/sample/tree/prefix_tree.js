@@ -6,6 +6,7 @@
 //   ends      those of them whose text ends with it
 //   children  one for each character that comes next: the more samples the earlier, then as `rank` orders the characters
 // Places count UTF-16 units; no character of two units is torn apart.
+import { charAt, outside } from "../../shared/characters.js";
 
 export function prefixTree(samples, rank) {
   const whole = samples.map((sample) => ({ sample, start: sample.start, text: sample.start + sample.text }));
@@ -40,11 +41,10 @@ function sharedUntil([first, ...others], from) {
     while (at < to && text.charCodeAt(at) === first.text.charCodeAt(at)) at++;
     to = at;
   }
-  const tearsApart = to < first.text.length && (first.text.charCodeAt(to - 1) & 0xfc00) === 0xd800;
-  return tearsApart ? to - 1 : to;
+  return outside(first.text, to);
 }
 
-export const firstChar = ({ text }) => String.fromCodePoint(text.codePointAt(0));
+export const firstChar = ({ text }) => charAt(text, 0);
 
 // How many samples went on where this branch begins.
 export const wentOn = ({ parent }) => parent.count - parent.ends.length;

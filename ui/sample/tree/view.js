@@ -1,5 +1,5 @@
 // The view "Tree": the samples of one model, merged where they begin alike. What is far down a long tree is painted when it is scrolled to.
-import { button, make, number, plural, quoted, readable } from "../../shared/dom.js";
+import { button, endOf, make, number, plural, quoted, readable } from "../../shared/dom.js";
 import { fit, onLook, palette, savePicture } from "../../shared/paint.js";
 import { find, firstChar, pathTo, prefixTree, unfold } from "./prefix_tree.js";
 import { continueFrom, createCard } from "./card.js";
@@ -9,6 +9,7 @@ const MOST_ROWS = 60; // before small branches are folded
 const PICTURE_ROWS = 150; // in a picture; browsers draw none higher than 16,384 pixels
 const PICTURE_WIDTH = 1120;
 const NAMED = 8; // branches in the description for screen readers
+const SHOWN = 40; // characters of a text in a sentence
 const EMPTY = "No samples yet. Press Generate: the tree grows as they are written.";
 const KEYS = "Arrow keys move through the tree. Enter continues from a branch, or opens folded ones.";
 
@@ -249,6 +250,7 @@ export function createTree(panel, tab) {
     },
     hide() {
       isShown = false;
+      card.hide();
     },
     downloads: [["Picture of the tree (PNG)", save]],
     keys: [["o", "Show all branches, or fold the small ones", () => !folded.hidden && toggle.click()]],
@@ -274,14 +276,12 @@ function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-const shortened = (text, most) => (text.length > most ? `…${text.slice(-most)}` : text);
-
 /** @param {Generation[]} generations @param {boolean} isOne whether there is no other model */
 function titleOf(generations, isOne) {
   const samples = generations.reduce((sum, { texts }) => sum + texts.length, 0);
   const prompts = [...new Set(generations.map(({ view }) => view.prompt))];
   const temperatures = [...new Set(generations.map(({ view }) => view.temperature))].toSorted((a, b) => a - b);
-  const one = prompts[0] ? `‘${readable(shortened(prompts[0], 40))}’` : "an empty prompt";
+  const one = prompts[0] ? `‘${readable(endOf(prompts[0], SHOWN))}’` : "an empty prompt";
   const after = prompts.length > 1 ? `${number(prompts.length)} prompts` : one;
   return `${plural(samples, "sample")}${isOne ? "" : ` by ${generations[0].model.name}`} after ${after}, temperature ${temperatures.join(", ")}`;
 }
@@ -306,10 +306,10 @@ function drawLegend(legend, count) {
 // The description for screen readers.
 function inWords(root) {
   const { count, children } = root;
-  const begin = root.to ? `begin ‘${readable(shortened(root.text, 40))}’` : "begin differently: the prompts have nothing in common";
+  const begin = root.to ? `begin ‘${readable(endOf(root.text, SHOWN))}’` : "begin differently: the prompts have nothing in common";
   const named = children.slice(0, NAMED).map((child) => `${number(child.count)} continue with ${quoted(firstChar(child))}`);
   const others = children.length > NAMED ? `, the others in ${children.length - NAMED} more ways` : "";
   const forks = children.length ? `; after that ${named.join(", ")}${others}.` : ", and none has parted from it.";
-  if (count === 1) return `Tree of 1 sample: ‘${readable(shortened(root.text, 40))}’.`;
+  if (count === 1) return `Tree of 1 sample: ‘${readable(endOf(root.text, SHOWN))}’.`;
   return `Tree of ${number(count)} samples: all ${begin}${forks}`;
 }

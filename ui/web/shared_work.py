@@ -1,0 +1,34 @@
+"""Work that several clients wait for: done once for all of them, and cancelled when the last of them has gone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from typing import Any, Generic, TypeVar
+
+from ui.web.stream import result_of
+
+Key = TypeVar("Key")
+Result = TypeVar("Result")
+
+
+class SharedWork(Generic[Key, Result]):
+    """Pieces of work by their keys. For the event loop's thread."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[Key, asyncio.Task[Result]] = {}
+        self._waiting: Counter[Key] = Counter()
+
+    async def result(self, key: Key, work: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
+        """The result of the work of this key, which is begun unless it is under way. Raises what the work raises."""
+        if key not in self._tasks:
+            self._tasks[key] = asyncio.create_task(work())
+        self._waiting[key] += 1
+        try:
+            return await result_of(self._tasks[key])
+        finally:
+            self._waiting[key] -= 1
+            if not self._waiting[key]:
+                del self._waiting[key]
+                self._tasks.pop(key).cancel()  # has no effect on one that is done
