@@ -19,12 +19,12 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from model.errors import ParameterError
-from ui.web.hosts import with_host
 
 IPV6_NETWORK = 64  # bits of a household's or a class's network
 SHOWN_CHARS = 100  # of a client that has no IP address
 PREFIX = re.compile(r"(/[\w~-][\w.~-]*)*", re.ASCII)  # the path of a reverse proxy, as /gpt
 
+Header = tuple[bytes, bytes]
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -104,6 +104,11 @@ def client_at(host: str) -> str:
     if isinstance(address, ipaddress.IPv6Address):
         return str(ipaddress.ip_network((address, IPV6_NETWORK), strict=False))
     return str(address) if address else host[:SHOWN_CHARS]
+
+
+def with_host(headers: Iterable[Header], host: str) -> list[Header]:
+    """A request's headers with another Host."""
+    return [*((name, value) for name, value in headers if name != b"host"), (b"host", host.encode("latin-1"))]
 
 
 def as_prefix(path: str) -> str:

@@ -13,16 +13,15 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ui.web.clients import with_host
 from ui.web.http import refusal
 
 HOST = re.compile(r"([\w.-]+|\[[\da-f:.]+\])(?::(\d{1,5}))?", re.ASCII | re.IGNORECASE)
-
-Header = tuple[bytes, bytes]
 
 NO_HOST = "The request must have one Host header and a path that begins with /."
 UNKNOWN_HOST = "The app does not answer to the name in this address. If the name is right, start the app with --allow-host and the name."
@@ -58,11 +57,6 @@ def split_host(text: str) -> tuple[str, str] | None:
     """The name in small letters and the port, "" if there is none; None for what is no host."""
     match = HOST.fullmatch(text)
     return (match[1].lower().rstrip("."), match[2] or "") if match else None
-
-
-def with_host(headers: Iterable[Header], host: str) -> list[Header]:
-    """A request's headers with another Host."""
-    return [*((name, value) for name, value in headers if name != b"host"), (b"host", host.encode("latin-1"))]
 
 
 def is_address(name: str) -> bool:
