@@ -73,7 +73,6 @@ CLOSED = [
     "/assets/..%2f..%2findex.html",
     "/assets/%00",
     "/assets/" + "x" * 5_000,
-    "/theme.css/",
     "/gradio_api/upload",
     "/gradio_api/upload_progress?upload_id=1",
     "/gradio_api/component_server",

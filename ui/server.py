@@ -140,9 +140,7 @@ async def _nothing_here(http: HTTPRequest, error: Exception) -> Response:
 def make_app(routes: Iterable[Route], engine: Engine, lifespan: Lifespan[Starlette] | None = None) -> Starlette:
     """An app of a table of routes alone: whatever else is asked for is answered by 404."""
     middleware = [Middleware(Guard, engine=engine), Middleware(HeadAsGet), Middleware(FirstLoad)]
-    app = Starlette(routes=addresses(routes), middleware=middleware, exception_handlers={404: _nothing_here}, lifespan=lifespan)
-    app.router.redirect_slashes = False
-    return app
+    return Starlette(routes=addresses(routes), middleware=middleware, exception_handlers={404: _nothing_here}, lifespan=lifespan)
 
 
 def mount_page(page: gr.Blocks) -> tuple[App, Lifespan[Starlette]]:
