@@ -185,17 +185,17 @@ def test_a_request_larger_than_any_page_sends_is_refused(url: str) -> None:
 def test_whatever_strangers_send_the_log_stays_short_and_without_tracebacks(url: str, app_log: Path) -> None:
     logged, begun = app_log.stat().st_size, time.monotonic()
     requests = [
-        "GET / HTTP/9.9\r\nHost: x\r\n\r\n",
+        "GET / HTTP/9.9\r\nHost: localhost\r\n\r\n",
         "\x16\x03\x01 no HTTP at all\r\n\r\n",
-        "GET /pwa_icon/999999999 HTTP/1.1\r\nHost: x\r\n\r\n",
+        "GET /pwa_icon/999999999 HTTP/1.1\r\nHost: localhost\r\n\r\n",
         "GET /static/js/x.js HTTP/1.1\r\nHost: [\r\nRange: bytes=0-1,2-3\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: [\r\n\r\n",
-        "GET /gradio_api/queue/data?session_hash=%00 HTTP/1.1\r\nHost: x\r\n\r\n",
-        "POST /train/start HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}",
-        "POST /write HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n",
+        "GET /gradio_api/queue/data?session_hash=%00 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "POST /train/start HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}",
+        "POST /write HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999\r\n\r\n",
     ]
     for path, body in (("call/nope", '{"data": []}'), ("queue/join", '{"data": ["A"], "fn_index": 77}'), ("run/predict", '{"data": []}')):
-        head = f"POST /gradio_api/{path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+        head = f"POST /gradio_api/{path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
         requests.append(f"{head}\r\n\r\n{body}")
     for request in requests * 40:
         with socket.create_connection(host_and_port(url), PATIENCE_S) as connection, contextlib.suppress(ConnectionError):

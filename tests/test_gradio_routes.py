@@ -73,14 +73,13 @@ CLOSED = [
     "/assets/..%2f..%2findex.html",
     "/assets/%00",
     "/assets/" + "x" * 5_000,
-    "/theme.css/",
     "/gradio_api/upload",
     "/gradio_api/upload_progress?upload_id=1",
     "/gradio_api/component_server",
     "/gradio_api/run/generate",
     "/gradio_api/run/predict",
     "/gradio_api/api/generate",
-    "/gradio_api/api/predict/",
+    "/gradio_api/api/predict",
     "/gradio_api/openapi.json",
     "/gradio_api/deep_link?session_hash=1",
     "/gradio_api/heartbeat/abc",
@@ -244,9 +243,11 @@ def test_each_address_of_gradio_is_in_the_table_or_does_not_exist(app: App) -> N
             found.add(("GET" if method == "HEAD" else method, pattern))
             continue
         answer = fetch(app.url, path, method)
-        if method != "HEAD":
-            assert (answer.status, answer.json) == (404, {"error": NOTHING_HERE}), (method, pattern)
-        assert answer.status == 404, (method, pattern)
+        if answer.status == 307:  # as any address with a slash too many
+            assert answer.headers["Location"] == app.url + path.rstrip("/")
+        else:
+            assert answer.status == 404, (method, pattern)
+            assert method == "HEAD" or answer.json == {"error": NOTHING_HERE}, (method, pattern)
     assert found == OPEN
 
 

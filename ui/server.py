@@ -152,9 +152,7 @@ def make_app(routes: Iterable[Route], engine: Engine, site: Site | None = None, 
         Middleware(HeadAsGet),
         Middleware(FirstLoad),
     ]
-    app = Starlette(routes=addresses(routes), middleware=middleware, exception_handlers={404: _nothing_here}, lifespan=lifespan)
-    app.router.redirect_slashes = False
-    return app
+    return Starlette(routes=addresses(routes), middleware=middleware, exception_handlers={404: _nothing_here}, lifespan=lifespan)
 
 
 def mount_page(page: gr.Blocks) -> tuple[App, Lifespan[Starlette]]:
