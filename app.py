@@ -51,6 +51,7 @@ from ui.web.site import make_site
 
 ON_A_SPACE = "SPACE_ID" in os.environ
 BACKLOG = 2048  # a class that opens the page at once
+GONE_S = 120  # after which a client that acknowledges nothing is given up: phones leave the network without a word
 
 
 @contextlib.contextmanager
@@ -199,6 +200,8 @@ def _listen(host: str, port: int) -> socket.socket:
     # asyncio sends small answers at once only if the protocol is named. Otherwise each one on a kept connection came 40 ms late.
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; its connections inherit it. Others give up by themselves after some minutes
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, GONE_S * 1000)
     if listener.family == socket.AF_INET6:
         listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # "::" lets in IPv4 too, on every system
     try:

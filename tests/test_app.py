@@ -57,6 +57,20 @@ def test_small_answers_on_kept_connections_are_sent_at_once() -> None:
     listener.close()
 
 
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="only Linux lets an app say when a client is given up")
+def test_a_client_that_left_the_network_is_given_up_after_minutes() -> None:
+    with app._listen("127.0.0.1", free_port()) as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == app.GONE_S * 1000
+
+
+def test_options_that_cannot_be_are_named(refusal: Callable[..., str]) -> None:
+    assert "--root-path must be a path such as /gpt" in refusal("--root-path", "gpt")
+    assert "--allow-host must be a name" in refusal("--allow-host", "https://example.org")
+    assert "A trusted proxy is an IP address" in refusal("--trusted-proxy", "nginx")
+
+
 def test_pages_may_ask_this_host_only(url: str) -> None:
     with urllib.request.urlopen(url) as response:
         assert "default-src 'self'" in response.headers["Content-Security-Policy"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import re
@@ -10,11 +11,19 @@ from collections.abc import Iterator
 
 import pytest
 
+from model.catalogue import Catalogue
+from model.serving.engine import Engine
+from model.training.jobs import Jobs
+from model.weights import Weights
+from tests.support.admin import PASSWORD
 from tests.support.client import host_and_port
-from tests.support.server import running_app
-from tests.support.viewing import PATIENCE_S
+from tests.support.routes import NOWHERE
+from tests.support.viewing import PATIENCE_S, serving
+from ui.server import create_server
+from ui.web.admin import Lock
 from ui.web.hosts import NO_HOST, UNKNOWN_HOST
 from ui.web.origins import FOREIGN
+from ui.web.site import Site, make_site
 
 EVIL = "http://evil.example"
 WRITE = json.dumps({"length": 1}).encode()
@@ -40,17 +49,28 @@ NAVIGATION = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec
 SITE = "gpt.example.org"
 
 
-@pytest.fixture(scope="module")
-def proxied_url() -> Iterator[str]:
-    """An app behind a proxy on this machine that is trusted, and one more name."""
-    with running_app("--device", "cpu", "--trusted-proxy", "127.0.0.1", "--allow-host", SITE, "--allow-host", "other.example") as url:
+@contextlib.contextmanager
+def serving_page(weights: Weights, site: Site) -> Iterator[str]:
+    """The whole app, Gradio's page included, at this site."""
+    engine = Engine(weights)
+    try:
+        with serving(create_server(engine, Catalogue(NOWHERE), Jobs(NOWHERE), Lock(PASSWORD), site)) as url:
+            yield url
+    finally:
+        engine.stop()
+
+
+@pytest.fixture
+def proxied_url(tiny: Weights) -> Iterator[str]:
+    """An app behind a proxy on this machine that is trusted, with two more names."""
+    with serving_page(tiny, make_site("127.0.0.1", allow_hosts=[SITE, "other.example"], trusted_proxies=["127.0.0.1"])) as url:
         yield url
 
 
-@pytest.fixture(scope="module")
-def addressed_url() -> Iterator[str]:
+@pytest.fixture
+def addressed_url(tiny: Weights) -> Iterator[str]:
     """An app that was given its whole address."""
-    with running_app("--device", "cpu", "--root-path", f"https://{SITE}/gpt") as url:
+    with serving_page(tiny, make_site("127.0.0.1", f"https://{SITE}/gpt")) as url:
         yield url
 
 
@@ -71,11 +91,13 @@ def allowed(headers: http.client.HTTPMessage) -> list[str]:
     return [value for name, value in headers.items() if name.lower() == "access-control-allow-origin"]
 
 
-def raw(url: str, request: str) -> bytes:
-    """The answer to a request as it is written."""
+def raw(url: str, request: str) -> tuple[int, bytes]:
+    """Status and content of the answer to a request as it is written."""
     with socket.create_connection(host_and_port(url), PATIENCE_S) as connection:
         connection.sendall(request.encode("latin-1"))
-        return connection.recv(2**16)
+        response = http.client.HTTPResponse(connection)
+        response.begin()
+        return response.status, response.read()
 
 
 @pytest.mark.parametrize("request_", REQUESTS, ids=" ".join)
@@ -176,13 +198,13 @@ def test_this_machine_is_answered_by_all_its_names(url: str) -> None:
     ],
 )
 def test_a_request_without_a_proper_host_is_refused(url: str, request_: str) -> None:
-    answer = raw(url, request_)
-    assert answer.startswith(b"HTTP/1.1 400")
-    assert b"evil" not in answer
+    status, content = raw(url, request_)
+    assert status == 400
+    assert b"evil" not in content
 
 
 def test_the_refusal_of_a_host_is_in_words(url: str) -> None:
-    assert NO_HOST.encode() in raw(url, "GET / HTTP/1.0\r\n\r\n")
+    assert NO_HOST.encode() in raw(url, "GET / HTTP/1.0\r\n\r\n")[1]
 
 
 @pytest.mark.parametrize(
