@@ -408,12 +408,9 @@ def run_export(options: argparse.Namespace) -> int:
 
 
 def _plain_name(text: str) -> str:
-    """A run's name, which is also its folder's: letters, digits, dots, dashes and underscores, not beginning with a dot or a
-    dash."""
+    """A run's name, which is also its folder's, and is not taken for an option."""
     if not text or text[0] in ".-" or not all(c.isascii() and (c.isalnum() or c in "._-") for c in text) or len(text) > 64:
-        raise ParameterError(
-            f"A run's name consists of up to 64 letters, digits, '.', '_' and '-', and begins with none of '.-', not {text!r}."
-        )
+        raise ParameterError(f"A run's name is up to 64 letters, digits, '.', '_' and '-', not beginning with '.' or '-': not {text!r}.")
     return text
 
 

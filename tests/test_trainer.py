@@ -361,7 +361,7 @@ def test_the_command_line_trains_exports_evaluates_and_samples(tmp_path: Path, c
     ("arguments", "message"),
     [
         (("train", "--run", "../elsewhere"), "A run's name"),
-        (("train", "--run=-x"), "does not begin with '.' or '-': not '-x'"),
+        (("train", "--run=-x"), "not beginning with '.' or '-': not '-x'"),
         (("train", "--resume", "--run", "nowhere", "--corpus", "corpus.txt"), "There is no run"),
         (("train", "--corpus", "missing.txt"), "cannot be read"),
         (("train", "--corpus", "empty.txt"), "is empty"),
