@@ -46,6 +46,7 @@ from model.weights import BEST_FILE, CONFIG_FILE, load_tensors, read_config, sav
 Metrics = dict[str, float | int]
 Check = Callable[[Path, dict[str, Tensor]], None]
 
+ENDING_S = 5.0  # a process that was killed holds its lock until the system has cleared it away
 CHECKPOINTS = ("last", "fresh", "previous")  # `fresh` exists for a moment, between being written and becoming `last`
 CHECKPOINT_FILES = tuple(f"{name}.safetensors" for name in CHECKPOINTS)
 METRICS_FILE, SAMPLES_FILE, PROCESS_FILE, LOCK_FILE, LOG_FILE = "metrics.jsonl", "samples.jsonl", "process.json", "lock", "log.txt"
@@ -146,10 +147,10 @@ class Run:
         return lock
 
     def is_locked(self) -> bool:
-        """Whether a process trains the run, whatever process.json says."""
+        """Whether a process trains the run, whatever process.json says. Waits for one that is ending."""
         lock = FileLock(self.folder / LOCK_FILE)
         try:
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=ENDING_S)
         except Timeout:
             return True
         except OSError:  # what cannot be locked is not held
