@@ -60,14 +60,14 @@ class Measurement:
         with self._lock:
             self._child = child
             if self._cancelled:
-                child.kill()
+                child.terminate()
 
     def cancel(self) -> None:
         """Nobody waits for it any more."""
         with self._lock:
             self._cancelled = True
             if self._child:
-                self._child.kill()
+                self._child.terminate()
 
 
 class Jobs:
