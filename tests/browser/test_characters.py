@@ -145,7 +145,9 @@ def test_the_tree_cuts_no_character(page: Page) -> None:
     fork = min(branch["from"] for branch in branches if not branch["isRoot"])
     assert fork == 2 * 230 + 1  # in UTF-16 units: after the prompt
     page.get_by_test_id("tree").focus()
-    for _ in range(4):
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".tree-path")).to_have_text("…" + "😀" * 55 + "a")
+    for _ in range(3):
         page.keyboard.press("ArrowRight")
         drawn(page)
         assert is_whole(page.get_by_test_id("tree-card").inner_text())
