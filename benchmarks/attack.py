@@ -32,6 +32,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.viewers import prompt_of
+from model.program import run_program
 from tests.support.client import connect, host_and_port, http_request, read_answer
 from tests.support.server import resident_bytes, running_process
 
@@ -256,4 +257,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program(main)

@@ -25,6 +25,7 @@ import torch
 from model.limits import MAX_SAMPLES
 from model.machine import MAX_THREADS, in_fresh_thread, thread_counts
 from model.precision import ready_to_write
+from model.program import run_program
 from model.sampling import SamplingParams
 from model.serving.engine import Engine, precision_name
 from model.serving.threads import Threads
@@ -107,4 +108,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -166,7 +166,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 
         network.register_forward_pre_hook(slow_down)
         stack.callback(app.engine.stop)
-        app.url = stack.enter_context(serving(make_app(app.table, app.engine, lifespan)))
+        app.url = stack.enter_context(serving(make_app(app.table, app.engine, lifespan=lifespan)))
         yield app
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
 
 from model.catalogue import Catalogue
 from model.errors import CheckpointError, TrainingError
@@ -28,9 +27,8 @@ from tests.conftest import VOCABULARY
 from tests.support.admin import PASSWORD, Admin, wait_for
 from tests.support.client import host_and_port
 from tests.support.viewing import PATIENCE_S, answer, serving
-from ui.server import create_routes
+from ui.server import create_routes, make_app
 from ui.web.admin import Lock
-from ui.web.http import add_routes
 from ui.web.shared_work import SharedWork
 
 NAMES = ("one", "two", "three")
@@ -91,8 +89,8 @@ def served(tiny: Weights, make_model: Any, one_thread: None, tmp_path: Path, mon
 
     monkeypatch.setattr(Catalogue, "load", slow)
     catalogue, jobs, lock = Catalogue(tmp_path / "weights"), Jobs(tmp_path / "runs"), Lock(PASSWORD)
-    engine, server = Engine(tiny, catalogue), FastAPI()
-    add_routes(server, create_routes(engine, catalogue, jobs, lock))
+    engine = Engine(tiny, catalogue)
+    server = make_app(create_routes(engine, catalogue, jobs, lock), engine)
     keys = {entry.name: entry.key for entry in catalogue.entries()}
     try:
         with serving(server) as url:
