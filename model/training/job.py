@@ -134,7 +134,7 @@ class Job:
         Raises:
             CheckpointError: the run is damaged: its files do not say that.
         """
-        if not os.access(self.folder, os.R_OK | os.X_OK):
+        if self._is_closed:
             raise CheckpointError(f"The folder {self.folder} cannot be read. Its owner can change its rights.")
         if self.run.exists():
             plan, asked = self.run.plan(), self.asked()
@@ -151,7 +151,12 @@ class Job:
     @property
     def is_run(self) -> bool:
         """Whether the folder holds a run, or cannot be looked into. Other folders are left alone."""
-        return self.run.exists() or os.path.lexists(self.job_path) or not os.access(self.folder, os.R_OK | os.X_OK)
+        return self.run.exists() or os.path.lexists(self.job_path) or self._is_closed
+
+    @property
+    def _is_closed(self) -> bool:
+        """Whether its folder cannot be looked into."""
+        return os.path.exists(self.folder) and not os.access(self.folder, os.R_OK | os.X_OK)
 
     @property
     def has_corpus(self) -> bool:
