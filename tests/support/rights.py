@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ def ordinary_user(folder: Path) -> Iterator[None]:
     """Gives a folder to a user whom rights bind, and goes on as that user. In the end all folders in it can be entered again."""
     is_root = hasattr(os, "geteuid") and os.geteuid() == 0
     if is_root:
+        importlib.import_module("torch._dynamo")  # which PyTorch imports late, from files that may be closed to that user
         for path in (folder, *folder.rglob("*")):
             os.chown(path, NOBODY, NOBODY)
         os.setresuid(NOBODY, NOBODY, 0)
