@@ -24,7 +24,7 @@ from typing import Any
 
 from model.config import NetworkConfig, TrainConfig
 from model.errors import CheckpointError, ParameterError
-from model.files import check_is_file, printable, write_atomically
+from model.files import check_is_file, is_readable, printable, write_atomically
 from model.limits import MAX_NAME_CHARS, MAX_RUNS
 from model.network.kinds import GPT_KIND, KINDS, count_parameters, kind_of
 from model.training.curve import Curve
@@ -156,7 +156,7 @@ class Job:
     @property
     def _is_closed(self) -> bool:
         """Whether its folder cannot be looked into."""
-        return os.path.exists(self.folder) and not os.access(self.folder, os.R_OK | os.X_OK)
+        return os.path.isdir(self.folder) and not is_readable(self.folder)
 
     @property
     def has_corpus(self) -> bool:
