@@ -80,6 +80,19 @@ def check_is_file(path: Path) -> None:
         raise CheckpointError(f"{path} is not a file.")
 
 
+def is_readable(path: Path) -> bool:
+    """Whether a file can be read, or a folder looked into. Asked by trying: rights are not all that decides."""
+    try:
+        if os.path.isdir(path):
+            os.stat(f"{path}{os.sep}.")
+            with os.scandir(path):
+                return True
+        with path.open("rb"):
+            return True
+    except OSError:
+        return False
+
+
 def read_file(path: Path, most: int = MAX_JSON_BYTES) -> bytes:
     """The content of a file.
 

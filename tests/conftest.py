@@ -6,7 +6,6 @@ import os
 import shutil
 import string
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +19,7 @@ from model.config import GPTConfig
 from model.network.gpt import GPT
 from model.tokenizer import CharTokenizer
 from model.weights import Weights, load_weights
-from tests.support.rights import ordinary_user
+from tests.support.rights import bound_by_rights
 from tests.support.viewing import app_with_log
 
 ROOT = Path(__file__).parent.parent
@@ -151,10 +150,13 @@ def mounted_disk(folder: Path, size: str) -> Iterator[Path]:
 
 
 @pytest.fixture
-def without_rights() -> Iterator[Path]:
-    """An empty folder of a user whom rights bind, who runs the test."""
-    with tempfile.TemporaryDirectory() as name, ordinary_user(Path(name)):
-        yield Path(name)
+def with_rights(tmp_path: Path) -> Iterator[None]:
+    """Rights bind whoever runs the test. Afterwards all folders can be entered again."""
+    with bound_by_rights():
+        yield
+    for path in tmp_path.rglob("*"):
+        if path.is_dir():
+            path.chmod(0o700)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from model.training.run import Run
 from tests.support.admin import PASSWORD, Admin, runs_ended
 from tests.support.damage import NEEDED, STEPS, STOPPED_AT, WAYS, damaged_runs, make_run
 from tests.support.killing import metrics_of
-from tests.support.rights import ordinary_user
 from tests.support.viewing import app_with_log
 
 UNREADABLE, CUT_OFF = "config.json-nested", "metrics.jsonl-not-utf8"
@@ -171,37 +169,29 @@ def test_what_was_cut_off_is_said(run: Run, damage: Callable[[Run], object], not
     assert (run.folder / "best.safetensors").is_file()
 
 
-@pytest.fixture
-def copied(good: Path) -> Iterator[Run]:
-    """A copy of the good run that belongs to a user whom rights bind, who runs the test."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name) / "runs" / "mine"
-        shutil.copytree(good, folder)
-        with ordinary_user(Path(name)):
-            yield Run(folder)
-
-
-def test_files_that_may_not_be_read_are_renamed_and_said(copied: Run) -> None:
+@pytest.mark.usefixtures("with_rights")
+def test_files_that_may_not_be_read_are_renamed_and_said(run: Run) -> None:
     names = ("metrics.jsonl", "last.safetensors", "process.json")
     for name in names:
-        (copied.folder / name).chmod(0)
-    assert Job(copied.folder).state() == STOPPED
-    assert resume(copied.folder) == 0
-    about = Job(copied.folder).about()
+        (run.folder / name).chmod(0)
+    assert Job(run.folder).state() == STOPPED
+    assert resume(run.folder) == 0
+    about = Job(run.folder).about()
     assert about["state"] == FINISHED
     for name in names:
         assert f"{name} could not be read. It was renamed to damaged-{name}." in about["notice"]
     assert "last.safetensors is missing. Continuing from the checkpoint before it (step 8)." in about["notice"]
 
 
-def test_a_run_whose_folder_or_lock_may_not_be_written_to_is_refused_in_words(copied: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    (copied.folder / "lock").chmod(0)
-    assert resume(copied.folder) == 2
-    assert f"error: {copied.folder} cannot be written to: Permission denied." in capsys.readouterr().err
-    (copied.folder / "lock").unlink()
-    copied.folder.chmod(0o500)
-    assert resume(copied.folder) == 2
-    assert f"error: {copied.folder} cannot be written to: Permission denied." in capsys.readouterr().err
+@pytest.mark.usefixtures("with_rights")
+def test_a_run_whose_folder_or_lock_may_not_be_written_to_is_refused_in_words(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    (run.folder / "lock").chmod(0)
+    assert resume(run.folder) == 2
+    assert f"error: {run.folder} cannot be written to: Permission denied." in capsys.readouterr().err
+    (run.folder / "lock").unlink()
+    run.folder.chmod(0o500)
+    assert resume(run.folder) == 2
+    assert f"error: {run.folder} cannot be written to: Permission denied." in capsys.readouterr().err
 
 
 def test_the_best_weights_of_a_finished_run_are_made_again(run: Run, whole: Path) -> None:

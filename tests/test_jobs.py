@@ -444,8 +444,9 @@ def test_a_cut_line_waits_until_it_is_whole(tmp_path: Path) -> None:
     assert curve.since(1)["steps"] == {"step": [1], "loss": [2.5], "elapsed_s": [0.1], "learning_rate": [0.1], "grad_norm": [1.0]}
 
 
-def test_a_run_that_belongs_to_somebody_else_is_listed_and_holds_up_no_other(without_rights: Path) -> None:
-    runs = without_rights / "runs"
+@pytest.mark.usefixtures("with_rights")
+def test_a_run_that_belongs_to_somebody_else_is_listed_and_holds_up_no_other(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
     for name in ("closed", "open"):
         (runs / name).mkdir(parents=True)
         (runs / name / "job.json").write_text("{}")
@@ -465,8 +466,9 @@ def test_a_run_that_belongs_to_somebody_else_is_listed_and_holds_up_no_other(wit
 
 
 @pytest.mark.parametrize("kind", ["file", "closed", "below a file"])
-def test_a_folder_of_runs_that_is_none_is_said(without_rights: Path, kind: str, capsys: pytest.CaptureFixture[str]) -> None:
-    runs = without_rights / "runs"
+@pytest.mark.usefixtures("with_rights")
+def test_a_folder_of_runs_that_is_none_is_said(tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    runs = tmp_path / "runs"
     if kind == "closed":
         runs.mkdir()
         runs.chmod(0)
@@ -480,7 +482,7 @@ def test_a_folder_of_runs_that_is_none_is_said(without_rights: Path, kind: str, 
     assert (jobs.all(), jobs.find("x"), jobs.trouble()) == ([], None, trouble)
     with pytest.raises(TrainingError, match=re.escape(trouble)):
         start(jobs)
-    text = without_rights / "text.txt"
+    text = tmp_path / "text.txt"
     text.write_text(CORPUS.text)
     assert main(["train", "--preset", "tiny", "--corpus", str(text), "--runs", str(runs), "--run", "x"]) == 2
     assert capsys.readouterr().err.startswith(f"error: {runs / 'x'} cannot be written to: {why}")

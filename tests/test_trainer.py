@@ -33,6 +33,7 @@ from model.training.tasks.pretrain import Pretrain
 from model.training.trainer import EvaluationStoppedError, Trainer
 from model.weights import load_tensors, load_weights, save_tensors
 from tests.support.killing import SETTINGS, metrics_of, start_training, stop_and_paste, synthetic_text, train_killing_at_random
+from tests.support.rights import another_user
 
 CPU = torch.device("cpu")
 
@@ -152,11 +153,10 @@ def test_another_process_under_the_same_number_is_not_taken_for_it() -> None:
     assert not Process.find(child.pid).alive
 
 
-def test_a_process_of_another_user_is_not_stopped(without_rights: Path) -> None:
-    if Path("/proc/1").stat().st_uid == os.geteuid():
-        pytest.skip("the first process of this system is ours")
-    with pytest.raises(TrainingError, match="belongs to another user of this machine"):
-        Process.find(1).signal(signal.SIGCONT)
+def test_a_process_of_another_user_is_not_stopped() -> None:
+    first = Process.find(1)
+    with another_user(), pytest.raises(TrainingError, match="belongs to another user of this machine"):
+        first.signal(signal.SIGCONT)
 
 
 def test_a_gentle_stop_writes_a_checkpoint_of_that_moment(tmp_path: Path) -> None:

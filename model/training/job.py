@@ -24,7 +24,7 @@ from typing import Any
 from model import clock
 from model.config import NetworkConfig, TrainConfig
 from model.errors import CheckpointError, ParameterError
-from model.files import check_is_file, printable, write_atomically
+from model.files import check_is_file, is_readable, printable, write_atomically
 from model.limits import MAX_NAME_CHARS, MAX_RUNS
 from model.network.kinds import GPT_KIND, KINDS, count_parameters, kind_of
 from model.training.curve import Curve
@@ -134,7 +134,7 @@ class Job:
         Raises:
             CheckpointError: the run is damaged: its files do not say that.
         """
-        if not os.access(self.folder, os.R_OK | os.X_OK):
+        if self._is_closed:
             raise CheckpointError(f"The folder {self.folder} cannot be read. Its owner can change its rights.")
         if self.run.exists():
             plan, asked = self.run.plan(), self.asked()
@@ -151,7 +151,12 @@ class Job:
     @property
     def is_run(self) -> bool:
         """Whether the folder holds a run, or cannot be looked into. Other folders are left alone."""
-        return self.run.exists() or os.path.lexists(self.job_path) or not os.access(self.folder, os.R_OK | os.X_OK)
+        return self.run.exists() or os.path.lexists(self.job_path) or self._is_closed
+
+    @property
+    def _is_closed(self) -> bool:
+        """Whether its folder cannot be looked into."""
+        return os.path.isdir(self.folder) and not is_readable(self.folder)
 
     @property
     def has_corpus(self) -> bool:

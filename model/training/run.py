@@ -36,7 +36,7 @@ from torch import Tensor
 
 from model.config import NetworkConfig, TrainConfig
 from model.errors import CheckpointError, SoliloquyError, TrainingError
-from model.files import clear_place, set_aside, write_atomically
+from model.files import clear_place, is_readable, set_aside, write_atomically
 from model.precision import DTYPES
 from model.tokenizer import CharTokenizer
 from model.training.process import Process
@@ -165,7 +165,7 @@ class Run:
             CheckpointError: it cannot be renamed.
         """
         for name in (METRICS_FILE, SAMPLES_FILE, PROCESS_FILE, BEST_FILE, *CHECKPOINT_FILES):
-            if os.path.lexists(path := self.folder / name) and not (os.path.isfile(path) and os.access(path, os.R_OK)):
+            if os.path.lexists(path := self.folder / name) and not (os.path.isfile(path) and is_readable(path)):
                 self.notices.append(f"{name} could not be read. It was renamed to {set_aside(path).name}.")
 
     def note_process(self, process: Process) -> None:
