@@ -193,13 +193,18 @@ def read_config(folder: Path) -> tuple[NetworkConfig, CharTokenizer, dict[str, A
     path = folder / CONFIG_FILE
     try:
         content = parse_json(read_file(path))
+        if not isinstance(content, dict):
+            raise ValueError("it is not a JSON object")
         kind = content.get("kind", GPT_KIND)
         if not isinstance(kind, str) or kind not in KINDS:
             raise ValueError(f"unknown kind of network {str(kind)[:40]!r}; this version supports {', '.join(KINDS)}")
+        for name in ("network", "about"):
+            if not isinstance(content[name], dict):
+                raise ValueError(f"its {name} is not a JSON object")
         config, tokenizer = KINDS[kind].config(**content["network"]), CharTokenizer(content["vocabulary"])
         "".join(tokenizer.vocabulary).encode()  # half a surrogate pair is no character, and cannot be sent to a page
-        about = dict(content["about"])
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        about = content["about"]
+    except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path} is not a valid config.json ({_reason(error)}).") from error
     if config.vocab_size != len(tokenizer):
         raise CheckpointError(f"{path}: vocab_size is {config.vocab_size}, but the vocabulary has {len(tokenizer)} characters.")

@@ -205,7 +205,7 @@ def test_what_is_typed_and_walked_by_holds_one_connection(page: Page) -> None:
     page.get_by_role("tab", name="Tree").click()
     page.get_by_test_id("tree").focus()
     page.keyboard.press("ArrowRight")  # the trunk
-    for key in ("ArrowRight", "ArrowDown", "ArrowDown"):  # branches of other samples
+    for key in ("ArrowRight", "ArrowDown"):  # two branches, of different samples
         with page.expect_request("**/logits/**"):
             page.keyboard.press(key)
         settled(page, lambda: traffic.open["logits"] <= 1)

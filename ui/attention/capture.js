@@ -77,17 +77,32 @@ export class Capture {
     return this.bytes.subarray(start, start + i + 1);
   }
 
-  /** Exact weights of a head, or of the mean over a layer's heads; `rowOf(exact, i)` is a row of i + 1 entries. @param {number} layer @param {number | "average"} head @param {AbortSignal} [signal] */
+  /**
+   * Exact weights of a head, or of the mean over a layer's heads; `rowOf(exact, i)` is a row of i + 1 entries.
+   * @param {number} layer
+   * @param {number | "average"} head
+   * @param {AbortSignal} [signal]
+   */
   exact(layer, head, signal) {
     return this.#floats(head === "average" ? `average/${layer}` : `head/${layer}/${head}`, signal);
   }
 
-  /** Logits from the residual stream after the embeddings and after each block, (n_layer + 1, n, vocab_size). @param {AbortSignal} [signal] */
+  /**
+   * Logits from the residual stream after the embeddings and after each block, (n_layer + 1, n, vocab_size).
+   * @param {AbortSignal} [signal]
+   */
   lens(signal) {
     return this.#floats("lens", signal);
   }
 
-  /** How the weight of one cell is computed. @param {number} layer @param {number} head @param {number} row @param {number} column @param {AbortSignal} [signal] */
+  /**
+   * How the weight of one cell is computed.
+   * @param {number} layer
+   * @param {number} head
+   * @param {number} row
+   * @param {number} column
+   * @param {AbortSignal} [signal]
+   */
   cell(layer, head, row, column, signal) {
     return getJSON(`./attention/${this.key}/cell/${layer}/${head}/${row}/${column}`, signal);
   }

@@ -204,7 +204,8 @@ export class Inspector {
     const lines = here === null ? 0 : { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if ((step || lines) && text.length) {
       event.preventDefault();
-      const place = here === null ? firstVisible(body, text) : lines ? onNextLine(text, here, lines) : (beside(text.data, here, step) ?? here);
+      const moved = () => (lines ? onNextLine(text, here, lines) : (beside(text.data, here, step) ?? here));
+      const place = here === null ? firstVisible(body, text) : moved();
       reveal(body, text, place);
       requestAnimationFrame(() => this.#show({ body, text, place, source }, false));
     } else if (event.key === "Enter" && here !== null) {
@@ -231,7 +232,12 @@ export class Inspector {
 /** The number of the character that begins at a place. @param {string} data @param {number} place */
 const indexOf = (data, place) => charsIn(data.slice(0, place));
 
-/** Where the next character begins, or the one before (`step` 1, -1); null at the ends. @param {string} data @param {number} place @param {number} step */
+/**
+ * Where the next character begins, or the one before (`step` 1, -1); null at the ends.
+ * @param {string} data
+ * @param {number} place
+ * @param {number} step
+ */
 function beside(data, place, step) {
   const next = step > 0 ? after(data, place) : outside(data, place - 1);
   return next >= 0 && next < data.length ? next : null;
@@ -255,7 +261,8 @@ function onNextLine(text, place, step) {
 // Where the character under a point begins, or null. Beyond the end of a line is the newline that ends it.
 function placeAt(text, x, y) {
   const caret = document.caretPositionFromPoint?.(x, y) ?? fromRange(document.caretRangeFromPoint?.(x, y));
-  const offset = caret?.offsetNode === text ? outside(text.data, caret.offset) : 0; // the newline that ends the prompt's line is a character of the text
+  // Without a caret in the text: the newline that ends the prompt's line is a character of it.
+  const offset = caret?.offsetNode === text ? outside(text.data, caret.offset) : 0;
   const style = getComputedStyle(text.parentElement);
   const leading = parseFloat(style.lineHeight);
   for (const place of [beside(text.data, offset, -1), offset]) {

@@ -1,6 +1,6 @@
 // Every state of the page has an address: settings, models, views, and the generations on the page, which are written again when it is
-// opened. A seed gives the same texts with the same weights in the same precision; the address names both. The state follows a "#": browsers keep
-// that to themselves, so that it may be longer than servers and proxies take, and no log has it. Older links have it after a "?".
+// opened. A seed gives the same texts with the same weights in the same precision; the address names both. The state follows a "#": browsers
+// keep that to themselves, so that it may be longer than servers and proxies take, and no log has it. Older links have it after a "?".
 import { charsIn } from "./characters.js";
 import { plural, shortened } from "./dom.js";
 import { NAMES } from "./settings.js";
@@ -143,7 +143,8 @@ export class Address {
     const found = keys.map((key) => models.find(key)).filter(Boolean);
     const missing = keys.map((key) => models.whyNot(key)).filter(Boolean);
     troubles.push(...missing.slice(0, MOST_NAMED));
-    if (missing.length > MOST_NAMED) troubles.push(`The address names ${plural(missing.length - MOST_NAMED, "more model")} that cannot be used.`);
+    const others = missing.length - MOST_NAMED;
+    if (others > 0) troubles.push(`The address names ${plural(others, "more model")} that cannot be used.`);
     if (found.length) models.choose(found);
   }
 

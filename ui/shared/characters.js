@@ -1,5 +1,5 @@
-// Characters are Unicode code points, here as in the model. JavaScript counts UTF-16 units, and some characters take two: places in a text (offsets,
-// ranges, how much of a growing text is shown) are counted in units, and none may lie inside a character.
+// Characters are Unicode code points, here as in the model. JavaScript counts UTF-16 units, and some characters take two: places in a text
+// (offsets, ranges, how much of a growing text is shown) are counted in units, and none may lie inside a character.
 const PAIRS = /[\ud800-\udbff][\udc00-\udfff]/g;
 
 const isLong = (text, place) => text.codePointAt(place) > 0xffff;
@@ -16,7 +16,11 @@ export const after = (text, place) => Math.min(text.length, place + (isLong(text
 /** The place itself or, inside a character, the place of that. @param {string} text @param {number} place */
 export const outside = (text, place) => (isLong(text, place - 1) ? place - 1 : place);
 
-/** Where a character begins, counted from 0; the text's end for the one after the last. @param {string} text @returns {(index: number) => number} */
+/**
+ * Where a character begins, counted from 0; the text's end for the one after the last.
+ * @param {string} text
+ * @returns {(index: number) => number}
+ */
 export function placesIn(text) {
   if (charsIn(text) === text.length) return (index) => index;
   const places = [0];

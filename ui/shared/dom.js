@@ -25,7 +25,11 @@ export function make(tag, className = "", text = "") {
  */
 export const makeText = (tag, className, text) => Object.assign(make(tag, className, text), { dir: "auto" });
 
-/** Lets no more characters than these be sent from a field of a form; `maxLength` would count UTF-16 units. @param {HTMLInputElement} field @param {number} most */
+/**
+ * Lets no more characters than these be sent from a field of a form; `maxLength` would count UTF-16 units.
+ * @param {HTMLInputElement} field
+ * @param {number} most
+ */
 export const limitChars = (field, most) => Object.assign(field, { pattern: `.{1,${most}}`, title: `1 to ${most} characters` });
 
 /** Whether the text in an element runs from the right: then the left arrow leads on. @param {Element} node */

@@ -8,7 +8,8 @@ export function mark(name) {
   return highlight;
 }
 
-// Places in a text, from one on and before another: without that, one character. Static: a live range would have to be moved with every change of the page.
+// Places in a text, from one on and before another: without that, one character. Static: a live range would have to be moved with every
+// change of the page.
 export const range = (text, from, to = after(text.data, from)) =>
   new StaticRange({ startContainer: text, startOffset: from, endContainer: text, endOffset: to });
 

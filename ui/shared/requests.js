@@ -1,5 +1,5 @@
-// A browser has six connections to a server, and a request holds one until it is answered. So what nobody waits for any more is cancelled, what several
-// wait for is asked for once, and what is many takes turns.
+// A browser has six connections to a server, and a request holds one until it is answered. So what nobody waits for any more is cancelled,
+// what several wait for is asked for once, and what is many takes turns.
 
 /** Requests of which the latest alone is of interest: each takes the place of the one before. */
 export class Latest {
@@ -47,7 +47,12 @@ export class Shared {
     this.#answer.then(() => (this.state = "answered"), () => (this.state = "lost"));
   }
 
-  /** The request that there is; another one in place of a lost one. @template T @param {Shared<T> | null | undefined} before @param {(signal: AbortSignal) => Promise<T>} ask */
+  /**
+   * The request that there is; another one in place of a lost one.
+   * @template T
+   * @param {Shared<T> | null | undefined} before
+   * @param {(signal: AbortSignal) => Promise<T>} ask
+   */
   static of(before, ask) {
     return before && before.state !== "lost" ? before : new Shared(ask);
   }

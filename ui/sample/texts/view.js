@@ -146,7 +146,8 @@ export function createTexts(panel, tab) {
     } finally {
       drawn.colouring = false;
     }
-    if (coloured && !generation.live && drawn.cards.some((card, sample) => card.coloured < charsIn(generation.texts[sample]))) colourGeneration(generation);
+    const isBehind = (card, sample) => card.coloured < charsIn(generation.texts[sample]);
+    if (coloured && !generation.live && drawn.cards.some(isBehind)) colourGeneration(generation);
   }
 
   tab.generations.addEventListener("change", update);
