@@ -321,7 +321,10 @@ def test_a_name_is_for_the_page_alone(jobs: Jobs, tmp_path: Path) -> None:
     for name in ("../../elsewhere", "<b>bold</b>", "a/b"):
         jobs.rename(job, name)
         assert (job.name, job.folder) == (name, folder)
-    for name in ("", "  ", "x" * 61, "two\nlines", "\x1b[31m", None, 5):
+    for name, cleaned in (("two\nlines", "two lines"), ("\x1b[31mred", "[31mred"), (" a\u00adb\u200f ", "ab")):
+        jobs.rename(job, name)
+        assert job.name == cleaned
+    for name in ("", "  ", "\u200f", "x" * 61, None, 5):
         with pytest.raises(ParameterError, match="A name is"):
             jobs.rename(job, name)
     assert not (tmp_path / "elsewhere").exists()

@@ -300,7 +300,7 @@ def test_a_pickle_posing_as_safetensors_is_refused_and_not_run(admin: Admin, fin
         def __reduce__(self) -> tuple[Any, ...]:
             return os.mkdir, (str(folder / "sprung"),)
 
-    path, logged = folder / "runs" / finished / "best.safetensors", (folder / "stderr").stat().st_size
+    path = folder / "runs" / finished / "best.safetensors"
     good = path.read_bytes()
     path.write_bytes(pickle.dumps(Trap()))
     try:
@@ -311,7 +311,6 @@ def test_a_pickle_posing_as_safetensors_is_refused_and_not_run(admin: Admin, fin
     finally:
         path.write_bytes(good)
     assert not (folder / "sprung").exists()
-    assert (folder / "stderr").read_text()[logged:].count("not a safetensors file") == 2
 
 
 def test_the_best_weights_come_as_a_folder_that_can_be_loaded(url: str, admin: Admin, finished: str, tmp_path: Path) -> None:
