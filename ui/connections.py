@@ -56,7 +56,7 @@ class Places:
     def __init__(self, open_files: int, proxies: Proxies):
         self.most = max(2, (min(open_files, OPEN_FILES) - OWN_FILES - ACCEPTED_AT_ONCE) // 2)
         self.most_per_client = self.most // 2
-        self._proxies = proxies
+        self.proxies = proxies
         self._all, self._of_client = Group(), defaultdict[str, Group](Group)
 
     @property
@@ -67,7 +67,7 @@ class Places:
     def take(self, connection: Connection) -> bool:
         """Gives a connection a place; False if there is none."""
         everybody, client = self._groups(connection)
-        within_bound = self._proxies.trust(connection.host) or self._make_room(client, self.most_per_client)
+        within_bound = connection.is_proxy or self._make_room(client, self.most_per_client)
         if not (within_bound and self._make_room(everybody, self.most)):
             return False
         for group in self._groups(connection):  # made anew, if the one that made room was the client's last
@@ -87,9 +87,8 @@ class Places:
         for group in self._groups(connection):
             group.members.discard(connection)
             group.awaited.pop(connection, None)
-        client = client_at(connection.host)
-        if not self._of_client[client].members:
-            del self._of_client[client]
+        if not self._of_client[connection.peer].members:
+            del self._of_client[connection.peer]
 
     def mark(self, connection: Connection, awaited: bool) -> None:
         """Notes whether a connection's client has to send something. It goes to the end of those who have."""
@@ -99,7 +98,7 @@ class Places:
                 group.awaited[connection] = None
 
     def _groups(self, connection: Connection) -> tuple[Group, Group]:
-        return self._all, self._of_client[client_at(connection.host)]
+        return self._all, self._of_client[connection.peer]
 
     def shortage(self) -> str:
         """What a lecturer should know if a class behind one address does not fit; "" if it does."""
@@ -113,24 +112,27 @@ class Places:
 
 
 class Connection(H11Protocol):
-    """A connection, which is closed when its client leaves it waiting for too long."""
+    """A connection, which is closed when its client leaves it waiting for too long.
+
+    Attributes:
+        peer: the client that it comes from, as `client_at` names it.
+        is_proxy: whether that is a trusted proxy.
+    """
 
     def __init__(self, places: Places, **settings: object):
         super().__init__(**settings)  # type: ignore[arg-type]
+        self.peer, self.is_proxy = "", False
         self._places = places
         self._awaited = ""  # what the client has to send: "head", "body" or nothing
         self._until = 0.0  # when it has to be there
         self._due: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
 
-    @property
-    def host(self) -> str:
-        """Where it comes from."""
-        return self.client[0] if self.client else ""
-
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A new connection."""
         super().connection_made(transport)
+        host = self.client[0] if self.client else ""
+        self.peer, self.is_proxy = client_at(host), self._places.proxies.trust(host)
         transport.set_write_buffer_limits(high=0)  # so that `pause_writing` says whenever something is left unread
         if self._places.take(self):
             self._look()

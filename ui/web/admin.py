@@ -8,9 +8,9 @@ The page keeps the token in its local storage and sends it as "Authorization: Be
 frame of a Space, where browsers block cookies; and no other site can send the token. The server keeps only a hash of it.
 
 A wrong password is answered by 401. After a few of them the client has to wait, longer each time: it is answered by 429 with
-"Retry-After", and its passwords are not checked until then. A client is the host that the connection comes from. A whole class may share
-one address; so a browser that once had a session, and sends its old token when it logs in again, counts as a client of its own, and no
-student can lock the lecturer out.
+"Retry-After", and its passwords are not checked until then. A client is a host, as ui/web/clients.py names it. A whole class may share one
+address; so a browser that once had a session, and sends its old token when it logs in again, counts as a client of its own, and no student
+can lock the lecturer out.
 
 "closed" says why nobody can log in, and what to do; "one_time" that the password was printed in the terminal.
 """
