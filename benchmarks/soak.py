@@ -28,6 +28,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from benchmarks.viewers import prompt_of
 from model.limits import MAX_NEW_CHARS, MAX_PROMPT_CHARS, MAX_RECORD_BYTES, MAX_ROWS, MAX_SAMPLES, MAX_SEED, MAX_TEMPERATURE
 from model.program import run_program
@@ -42,7 +44,7 @@ PATIENCE_S = 6.0  # the longest that somebody stays who does not read to the end
 SILENCE_S = 30.0  # nobody who is waiting may hear nothing for so long
 GRACE_S = 15.0  # for those who still read when the time is over; then they leave too
 IDLE_LIMIT_S = 30.0  # for the app to notice that all have gone
-GROWTH_SHARE, GROWTH_BYTES = 0.05, 30e6  # of memory, from the second quarter to the last, beside ...
+GROWTH_MB, GROWTH_MB_PER_MINUTE = 20, 2  # of memory in the second half, whose first part is for caches, besides ...
 RECORD_BYTES = 4 * 65 + 16 + 8  # ... what is remembered of each character: its logits, its throw and where it fell
 FAULTS_SHOWN = 20
 
@@ -435,18 +437,19 @@ class Crowd:
         self._fault(f"{IDLE_LIMIT_S:g} s after all have gone the app says {state}")
 
     def _check_memory(self, began: float, ended: float) -> None:
-        """The last quarter may hold little more than the second, but for what is remembered of the texts, which is bounded."""
-        quarter = (ended - began) / 4
-        second, last = ([look for look in self._memory if n <= (look[0] - began) / quarter <= n + 1] for n in (1, 3))
-        if not second or not last:
+        """The memory may grow by what is remembered of the texts, which is bounded, and otherwise by little: a straight line is laid through
+        the second half."""
+        minutes = (ended - began) / 60
+        half = [look for look in self._memory if look[0] >= (began + ended) / 2]
+        if len(half) < 2:
             self._fault("too short to see how the memory goes")
             return
-        before, after = (sum(held for _, held, _ in looks) / len(looks) for looks in (second, last))
-        known, knows = (min(MAX_RECORD_BYTES, RECORD_BYTES * looks[len(looks) // 2][2]) for looks in (second, last))
-        grew = f"from {before / 1e6:,.0f} MB in the second quarter to {after / 1e6:,.0f} MB in the last"
-        print(f"memory: {grew}, of which {(knows - known) / 1e6:,.0f} MB for what it remembers")
-        if after - before > GROWTH_SHARE * before + GROWTH_BYTES + (knows - known):
-            self._fault(f"the memory grew {grew}")
+        unknown = [held - min(MAX_RECORD_BYTES, RECORD_BYTES * chars) for _, held, chars in half]
+        slope = np.polyfit([(at - began) / 60 for at, _, _ in half], np.array(unknown) / 1e6, 1)[0]
+        grew = f"{slope:+.1f} MB a minute in the last {minutes / 2:.1f} minutes, besides what it remembers of the texts"
+        print(f"memory: {grew}")
+        if slope * minutes / 2 > GROWTH_MB + GROWTH_MB_PER_MINUTE * minutes / 2:
+            self._fault(f"the memory grew by {grew}")
 
 
 def main() -> int:
