@@ -437,8 +437,8 @@ class Crowd:
         self._fault(f"{IDLE_LIMIT_S:g} s after all have gone the app says {state}")
 
     def _check_memory(self, began: float, ended: float) -> None:
-        """The memory may grow by what is remembered of the texts, which is bounded, and otherwise by little: a straight line is laid through
-        the second half."""
+        """The memory may grow by what is remembered of the texts, which is bounded, and otherwise by little. A straight line through the
+        second half shows by how much."""
         minutes = (ended - began) / 60
         half = [look for look in self._memory if look[0] >= (began + ended) / 2]
         if len(half) < 2:

@@ -468,6 +468,18 @@ def test_a_run_that_belongs_to_somebody_else_is_listed_and_holds_up_no_other(tmp
             jobs.resume(job)
 
 
+@pytest.mark.parametrize("runs", ["", "not/there/yet"])
+@pytest.mark.usefixtures("with_rights")
+def test_a_folder_of_runs_that_cannot_be_written_to_is_said_before_a_start(tmp_path: Path, runs: str) -> None:
+    tmp_path.chmod(0o500)
+    trouble = f"{tmp_path / runs} cannot be written to: Permission denied. Choose another folder for runs (--runs), or free this one."
+    try:
+        assert Jobs(tmp_path / runs).trouble() == trouble
+    finally:
+        tmp_path.chmod(0o700)
+    assert Jobs(tmp_path / runs).trouble() == ""
+
+
 @pytest.mark.parametrize("kind", ["file", "closed", "below a file"])
 @pytest.mark.usefixtures("with_rights")
 def test_a_folder_of_runs_that_is_none_is_said(tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]) -> None:

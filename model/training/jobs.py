@@ -8,6 +8,7 @@ goes to a file: a pipe would fill up and block it, or break.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import logging
 import os
@@ -37,6 +38,7 @@ from model.training.estimate import Pace, check_memory, pace_key, training_threa
 from model.training.job import FINISHED, Job, check_name, flags
 from model.training.presets import PRETRAIN, pretraining_presets
 from model.training.process import Process
+from model.training.run import NOT_WRITABLE
 
 log = logging.getLogger(__name__)
 
@@ -107,14 +109,16 @@ class Jobs:
         return sorted(runs, key=lambda job: (job.created, job.id), reverse=True)
 
     def trouble(self) -> str:
-        """Why there can be no runs; "" if there can. A folder that does not exist is made by the first start."""
+        """Why no run can be started; "" if one can. A folder that does not exist is made by the first start."""
         try:
             with os.scandir(self.folder):
-                return ""
+                pass
         except FileNotFoundError:
-            return ""
+            pass
         except OSError as error:
             return NO_FOLDER.format(why=error.strerror)
+        there = next(folder for folder in (self.folder, *self.folder.parents) if os.path.lexists(folder))
+        return "" if os.access(there, os.W_OK | os.X_OK) else NOT_WRITABLE.format(folder=self.folder, why=os.strerror(errno.EACCES))
 
     def _subfolders(self) -> list[str]:
         try:
@@ -324,7 +328,7 @@ class Jobs:
         except Timeout:
             raise TrainingError("Another run is being started. Try again in a moment.") from None
         except OSError as error:
-            raise CheckpointError(f"{self.folder} cannot be written to: {error.strerror}.") from error
+            raise CheckpointError(NOT_WRITABLE.format(folder=self.folder, why=error.strerror)) from error
         try:
             yield
         finally:

@@ -43,6 +43,8 @@ from model.training.process import Process
 from model.training.record import ABOUT, METRICS, PROCESS, SAMPLES, Cached, Line, check_types, read_lines, read_record
 from model.weights import BEST_FILE, CONFIG_FILE, load_tensors, read_config, save_tensors
 
+NOT_WRITABLE = "{folder} cannot be written to: {why}. Choose another folder for runs (--runs), or free this one."
+
 Metrics = dict[str, float | int]
 Check = Callable[[Path, dict[str, Tensor]], None]
 
@@ -141,9 +143,7 @@ class Run:
         except Timeout:
             raise TrainingError(f"{self.folder} is being trained by another process. Choose another name (--run).") from None
         except OSError as error:
-            raise CheckpointError(
-                f"{self.folder} cannot be written to: {error.strerror}. Choose another folder for runs (--runs), or free this one."
-            ) from error
+            raise CheckpointError(NOT_WRITABLE.format(folder=self.folder, why=error.strerror)) from error
         return lock
 
     def is_locked(self) -> bool:

@@ -52,7 +52,7 @@ export function createWatch(panel, train) {
   function draw() {
     const { run, curve } = train;
     page.empty.hidden = Boolean(run) || !train.hasLooked;
-    page.empty.textContent = train.trouble || "No runs yet. Unlock this tab to start one; anyone can watch.";
+    page.empty.textContent = train.trouble || (train.isAdmin ? "No runs yet." : "No runs yet. Unlock this tab to start one; anyone can watch.");
     page.filled.hidden = !run;
     if (!run) return;
     for (const [name, node] of switches) node.setAttribute("aria-pressed", String(name === scale));
