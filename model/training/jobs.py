@@ -118,7 +118,8 @@ class Jobs:
         except OSError as error:
             return NO_FOLDER.format(why=error.strerror)
         there = next(folder for folder in (self.folder, *self.folder.parents) if os.path.lexists(folder))
-        return "" if os.access(there, os.W_OK | os.X_OK) else NOT_WRITABLE.format(folder=self.folder, why=os.strerror(errno.EACCES))
+        may = os.access(there, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids)
+        return "" if may else NOT_WRITABLE.format(folder=self.folder, why=os.strerror(errno.EACCES))
 
     def _subfolders(self) -> list[str]:
         try:

@@ -85,7 +85,7 @@ def test_the_page_works_at_the_path_that_the_app_was_told(empty_page: Page, pref
         empty_page.goto(f"{address}/?seed=5")
         use(empty_page)
         assert is_styled(empty_page)
-        assert empty_page.url.startswith(f"{address}/#")
+        assert empty_page.url.startswith(f"{address}/")
 
 
 def test_the_page_works_at_the_path_that_a_trusted_proxy_names(empty_page: Page, trusting_url: str) -> None:
