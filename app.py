@@ -44,7 +44,7 @@ from model.serving.engine import Engine, precision_name
 from model.training.jobs import Jobs
 from model.weights import SHIPPED_WEIGHTS, WEIGHTS_FOLDER, load_weights
 from ui.class_address import class_address, own_address
-from ui.connections import OPEN_FILES, Places, make_config
+from ui.connections import OPEN_FILES, ConnectionLimits, make_config
 from ui.web.admin import make_lock
 from ui.web.client_log import MinuteLimit
 from ui.web.site import make_site
@@ -91,8 +91,8 @@ def main() -> int:
     from ui.server import create_server  # only now: Gradio looks for its folder when it is imported
 
     application = create_server(engine, catalogue, jobs, lock, site, for_the_class)
-    places = Places(_open_files(), site.proxies)
-    server = Server(make_config(application, places))
+    connection_limits = ConnectionLimits(_open_files(), site.proxies)
+    server = Server(make_config(application, connection_limits))
     for name in ("uvicorn.error", "asyncio"):  # a line for each request that is not HTTP, and for each connection that fails
         logging.getLogger(name).addFilter(MinuteLimit())
     print(f"Soliloquy is at {site.address or own_address(host, port)}", flush=True)
@@ -100,7 +100,7 @@ def main() -> int:
         print(f"For the class: {for_the_class}", flush=True)
     elif host in ("0.0.0.0", "::"):
         print("No address for the class was found. Start with --host and this machine's address to show one.", flush=True)
-    if for_the_class and (shortage := places.shortage()):
+    if for_the_class and (shortage := connection_limits.shortage()):
         print(shortage, flush=True)
     if one_time_password:
         print(f"The password of the Train tab is {one_time_password} (set ADMIN_PASSWORD to choose your own).", flush=True)

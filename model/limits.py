@@ -1,5 +1,7 @@
 """Public limits of requests, the engine, networks and training. Each limit has its own error message where it is enforced."""
 
+CLASS_SIZE = 600  # phones, which may share one address
+
 # Limits of a request. They apply to the page, the command line and the API alike.
 MAX_PROMPT_CHARS = 10_000
 MAX_NEW_CHARS = 2_000

@@ -15,7 +15,7 @@ import pytest
 from fastapi import FastAPI
 from starlette.responses import Response
 
-from model.limits import MAX_NEW_CHARS, MAX_SAMPLES
+from model.limits import CLASS_SIZE, MAX_NEW_CHARS, MAX_SAMPLES
 from model.serving.engine import Engine
 from model.weights import Weights
 from tests.support.admin import wait_for
@@ -25,7 +25,7 @@ from tests.support.server import health, running_process
 from tests.support.viewing import IDLE, PATIENCE_S, Viewer, serving, wait_until, write
 from ui import connections
 from ui.class_address import class_address
-from ui.connections import ACCEPTED_AT_ONCE, CLASS, OPEN_FILES, OWN_FILES, PHONE, Places
+from ui.connections import ACCEPTED_AT_ONCE, CONNECTIONS_PER_BROWSER, OPEN_FILES, OWN_FILES, ConnectionLimits
 from ui.web.clients import Proxies
 from ui.web.stream import Line, LineStream
 
@@ -40,22 +40,22 @@ LONG = {"samples": MAX_SAMPLES, "length": MAX_NEW_CHARS}
 
 
 @pytest.fixture
-def small() -> Places:
+def small() -> ConnectionLimits:
     """Eight connections, four for each client."""
-    return Places(OWN_FILES + ACCEPTED_AT_ONCE + 16, Proxies())
+    return ConnectionLimits(OWN_FILES + ACCEPTED_AT_ONCE + 16, Proxies())
 
 
 @pytest.fixture
-def impatient(tiny: Weights, small: Places, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def impatient(tiny: Weights, small: ConnectionLimits, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The address of an app that waits for its clients for a moment only."""
     for limit in ("HEAD_S", "BODY_S", "UNREAD_S"):
         monkeypatch.setattr(connections, limit, 0.2)
-    with serving_routes(Engine(tiny), places=small) as url:
+    with serving_routes(Engine(tiny), limits=small) as url:
         yield url
 
 
 @pytest.fixture
-def large(small: Places, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def large(small: ConnectionLimits, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The address of a server whose only answer is more than the system keeps for a connection."""
     monkeypatch.setattr(connections, "UNREAD_S", 0.5)
     server = FastAPI()
@@ -65,9 +65,9 @@ def large(small: Places, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 @pytest.fixture
-def bounded(tiny: Weights, small: Places) -> Iterator[str]:
-    """The address of an app with few places."""
-    with serving_routes(Engine(tiny), places=small) as url:
+def bounded(tiny: Weights, small: ConnectionLimits) -> Iterator[str]:
+    """The address of an app with room for few connections."""
+    with serving_routes(Engine(tiny), limits=small) as url:
         yield url
 
 
@@ -109,14 +109,14 @@ def is_open(connection: socket.socket) -> bool:
         HEAD.replace(b"Content-Length: %d", b"Transfer-Encoding: chunked"),
     ],
 )
-def test_a_client_that_does_not_finish_its_request_is_let_go(impatient: str, small: Places, sent: bytes) -> None:
+def test_a_client_that_does_not_finish_its_request_is_let_go(impatient: str, small: ConnectionLimits, sent: bytes) -> None:
     assert read_to_the_end(connect(impatient, sent=sent)) == b""
-    wait_for(lambda: small.taken == 0)
+    wait_for(lambda: small.n_connections == 0)
     assert health(impatient) == IDLE
 
 
 @pytest.mark.parametrize("sent", [b"GET /healthz HTTP/1.1\r\nX-Drip: ", HEAD % 1_000_000])
-def test_single_bytes_now_and_then_do_not_keep_a_connection(impatient: str, small: Places, sent: bytes) -> None:
+def test_single_bytes_now_and_then_do_not_keep_a_connection(impatient: str, small: ConnectionLimits, sent: bytes) -> None:
     with connect(impatient, sent=sent) as dripping, contextlib.suppress(ConnectionError):
         dripping.settimeout(0.02)
         deadline = time.monotonic() + PATIENCE_S
@@ -125,7 +125,13 @@ def test_single_bytes_now_and_then_do_not_keep_a_connection(impatient: str, smal
                 dripping.sendall(b"x")
                 assert dripping.recv(1) == b""
                 break
-    wait_for(lambda: small.taken == 0)
+    wait_for(lambda: small.n_connections == 0)
+
+
+def test_a_body_that_comes_at_once_but_for_its_last_byte_is_not_waited_for(impatient: str, small: ConnectionLimits) -> None:
+    """At the minimum rate alone, what was sent would do for 100 s."""
+    assert read_to_the_end(connect(impatient, sent=HEAD % 100_000 + bytes(99_999))) == b""
+    wait_for(lambda: small.n_connections == 0)
 
 
 def test_a_kept_connection_is_let_go_after_its_answer(impatient: str) -> None:
@@ -136,7 +142,7 @@ def test_a_kept_connection_is_let_go_after_its_answer(impatient: str) -> None:
 
 
 def test_a_body_that_comes_slowly_and_steadily_is_read(impatient: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "BODY_BYTES_PER_S", 5)  # so that each byte gives 0.2 s
+    monkeypatch.setattr(connections, "MIN_BYTES_PER_S", 5)  # so that each byte gives 0.2 s
     body = b'{"length": 1, "prompt": "%s"}' % (b"x" * 100)
     with connect(impatient, sent=HEAD % len(body)) as slow:
         for byte in body:
@@ -146,10 +152,29 @@ def test_a_body_that_comes_slowly_and_steadily_is_read(impatient: str, monkeypat
 
 
 @pytest.mark.parametrize("kept", ["keep-alive", "close"])
-def test_a_client_that_takes_nothing_of_its_answer_is_let_go(large: str, small: Places, kept: str) -> None:
+def test_a_client_that_takes_nothing_of_its_answer_is_let_go(large: str, small: ConnectionLimits, kept: str) -> None:
     with connect(large, sent=LARGE % kept.encode()) as deaf:
         assert deaf.recv(1)
-        wait_for(lambda: small.taken == 0)
+        wait_for(lambda: small.n_connections == 0)
+
+
+def test_a_client_that_takes_single_bytes_of_its_answer_is_let_go(large: str, small: ConnectionLimits) -> None:
+    with connect(large, sent=LARGE % b"close") as dripping:
+        deadline = time.monotonic() + PATIENCE_S
+        while small.n_connections and time.monotonic() < deadline:
+            dripping.recv(1)
+            time.sleep(0.02)
+        assert not small.n_connections
+
+
+def test_clients_that_do_not_read_their_answers_make_room(large: str, small: ConnectionLimits, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "UNREAD_S", 100 * PATIENCE_S)
+    with contextlib.ExitStack() as held:
+        for client in ("127.0.0.1", OTHER_CLIENT) * small.maximum_per_client:
+            assert held.enter_context(connect(large, client, LARGE % b"keep-alive")).recv(1)
+        for client in ("127.0.0.1", "127.0.0.3"):
+            assert held.enter_context(connect(large, client, LARGE % b"close")).recv(1)
+        assert small.n_connections == small.maximum
 
 
 def test_a_client_that_reads_slowly_gets_everything(large: str) -> None:
@@ -161,7 +186,7 @@ def test_a_client_that_reads_slowly_gets_everything(large: str) -> None:
     assert received > LARGE_BYTES
 
 
-def test_a_stream_that_is_not_read_ends_the_work_behind_it(small: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stream_that_is_not_read_ends_the_work_behind_it(small: ConnectionLimits, monkeypatch: pytest.MonkeyPatch) -> None:
     """The system's buffers take the longest text whole. These lines have no end."""
     monkeypatch.setattr(connections, "UNREAD_S", 0.2)
     ended = threading.Event()
@@ -207,11 +232,11 @@ def test_web_sockets_are_not_spoken(impatient: str, caplog: pytest.LogCaptureFix
     assert not caplog.records
 
 
-def test_one_client_has_half_of_the_places_and_its_idle_ones_make_room(bounded: str, small: Places) -> None:
-    assert (small.most, small.most_per_client) == (8, 4)
+def test_one_client_has_half_of_the_places_and_its_idle_ones_make_room(bounded: str, small: ConnectionLimits) -> None:
+    assert (small.maximum, small.maximum_per_client) == (8, 4)
     with contextlib.ExitStack() as held:
         idle = [held.enter_context(connect(bounded, OTHER_CLIENT)) for _ in range(4)]
-        wait_for(lambda: small.taken == 4)
+        wait_for(lambda: small.n_connections == 4)
         fifth = held.enter_context(connect(bounded, OTHER_CLIENT, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"))
         assert fifth.recv(12) == b"HTTP/1.1 200"
         assert [is_open(connection) for connection in idle] == [False, True, True, True]
@@ -230,23 +255,23 @@ def test_where_all_of_a_clients_connections_are_in_use_a_new_one_is_closed(bound
 
 
 def test_a_trusted_proxy_may_have_all_places(tiny: Weights) -> None:
-    places = Places(OWN_FILES + ACCEPTED_AT_ONCE + 16, Proxies.named([OTHER_CLIENT]))
-    with serving_routes(Engine(tiny), places=places) as url, contextlib.ExitStack() as held:
+    limits = ConnectionLimits(OWN_FILES + ACCEPTED_AT_ONCE + 16, Proxies.named([OTHER_CLIENT]))
+    with serving_routes(Engine(tiny), limits=limits) as url, contextlib.ExitStack() as held:
         idle = [held.enter_context(connect(url, OTHER_CLIENT)) for _ in range(8)]
-        wait_for(lambda: places.taken == 8)
+        wait_for(lambda: limits.n_connections == 8)
         assert all(map(is_open, idle))
         assert health(url) == IDLE  # in the place of the first
         wait_for(lambda: not is_open(idle[0]))
 
 
 def test_a_class_behind_one_router_fits_and_is_told_where_it_does_not() -> None:
-    assert Places(OPEN_FILES, Proxies()).most_per_client >= CLASS * PHONE
-    assert Places(OPEN_FILES, Proxies()).shortage() == ""
-    shortage = Places(FEW_FILES, Proxies()).shortage()
+    assert ConnectionLimits(OPEN_FILES, Proxies()).maximum_per_client >= CLASS_SIZE * CONNECTIONS_PER_BROWSER
+    assert ConnectionLimits(OPEN_FILES, Proxies()).shortage() == ""
+    shortage = ConnectionLimits(FEW_FILES, Proxies()).shortage()
     assert "380 connections at once and 190 from one address: about 31 phones" in shortage
     needed = int(shortage.split(" to ")[1].split()[0].replace(",", ""))
-    assert Places(needed, Proxies()).shortage() == ""
-    assert Places(needed - 4 * PHONE, Proxies()).shortage()
+    assert ConnectionLimits(needed, Proxies()).shortage() == ""
+    assert ConnectionLimits(needed - 4 * CONNECTIONS_PER_BROWSER, Proxies()).shortage()
 
 
 @pytest.mark.parametrize("sent", [b"", HEAD % 1_000], ids=["idle", "without a body"])

@@ -21,7 +21,7 @@ from starlette.routing import Match
 
 from model.catalogue import Catalogue
 from model.config import GPTConfig
-from model.limits import MAX_PROMPT_CHARS, MAX_VIEWER_ROWS, MAX_VIEWER_WAITING
+from model.limits import CLASS_SIZE, MAX_PROMPT_CHARS, MAX_VIEWER_ROWS, MAX_VIEWER_WAITING
 from model.network.gpt import GPT
 from model.serving.engine import Engine
 from model.tokenizer import CharTokenizer
@@ -37,7 +37,7 @@ from ui.gradio_routes import MAX_CALL_BYTES, NO_ENDPOINT, NO_EVENT, open_routes
 from ui.page import create_page
 from ui.server import NOTHING_HERE, create_routes, make_app, mount_page
 from ui.web.admin import Lock
-from ui.web.http import CLASS, TOO_MANY, Route, addresses
+from ui.web.http import TOO_MANY, Route, addresses
 
 OPEN = {  # of Gradio's own, as its router calls them
     ("GET", "/"),
@@ -322,7 +322,7 @@ def test_odd_requests_are_refused_at_each_route(app: App) -> None:
 
 def test_a_client_has_so_many_requests_in_progress_at_each_route(app: App) -> None:
     for route, path in samples(app.table):
-        assert 0 < route.at_once <= CLASS
+        assert 0 < route.at_once <= CLASS_SIZE
         with contextlib.ExitStack() as in_progress:
             wait_for(lambda route=route: not route._in_progress._counts, SOON_S)  # an earlier request has ended for the server too
             for _ in range(route.at_once):

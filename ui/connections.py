@@ -1,12 +1,13 @@
-"""Connections: how long a client may leave one waiting, and how many there may be.
+"""Connections: how long each may wait for its client, and how many there may be.
 
-uvicorn closes a connection that sends nothing between two requests, and no other. Here each wait for the client has a limit: for the head
-of a request, for its body, and for the client to take the answer. While the app works on a request there is no limit, and a stream lasts
-as long as it is read.
+uvicorn closes idle connections between two requests, and no others. Here every wait for a client has a timeout: for the head of a request,
+for its body, and for the client to read the answer. Bodies must arrive, and answers must be read, at a minimum rate. There is no timeout
+while the app works on a request, and a stream may last as long as the client reads it.
 
-The number of connections is bounded by the files that the process may open (`Places`), and half of it is for one client at most. When no
-place is left, the connection whose client has been awaited longest makes room; if the app works for all of them, the new one is closed. So
-connections that are only held open keep nobody out, and the system never refuses to open a file, which would make asyncio's listener spin.
+The number of connections is limited by the files that the process may open (`ConnectionLimits`), and one client may have half of them. At
+the limit, a new connection replaces the one that has been waiting for its client the longest. If the app is working for all of them, the
+new connection is closed. So connections that are merely held open keep nobody out. The process never runs out of file descriptors, which
+would make asyncio's listener spin.
 """
 
 from __future__ import annotations
@@ -20,210 +21,213 @@ import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from model.limits import CLASS_SIZE
 from ui.web.clients import Proxies, client_at
 
-HEAD_S = 20  # from the connection, or the last answer, to the end of a request's head
-BODY_S = 20.0  # for a body, and a second more for each
-BODY_BYTES_PER_S = 1_000
-UNREAD_S = 30.0  # without taking a byte of an answer
+HEAD_S = 20  # from the start of the connection, or the end of the last answer, to the end of a request's head
+BODY_S = 20.0  # without any of a body
+UNREAD_S = 30.0  # without reading any of an answer
+MIN_BYTES_PER_S = 1_000  # of a body or an answer, over these times
 
-OPEN_FILES = 16_384  # at most; systems begin with 256 or 1,024
+OPEN_FILES = 16_384  # at most; the usual defaults are 256 and 1,024
 OWN_FILES = 200  # models, runs, pipes
-ACCEPTED_AT_ONCE = 64  # before the first of them can be closed; asyncio accepts as many as Config's backlog says
-PHONE = 6  # connections that a browser opens to one host
-CLASS = 600  # phones behind one address
+ACCEPTED_AT_ONCE = 64  # asyncio accepts as many as the backlog in uvicorn's settings, before any of them can be closed
+CONNECTIONS_PER_BROWSER = 6  # to one host
 
 
-class Group:
-    """Connections that share a bound.
+class Pool:
+    """Connections that share a limit.
 
     Attributes:
-        awaited: those whose client has to send something, beginning with the one that has been awaited longest.
+        waiting: those that wait for their clients, the longest wait first.
     """
 
     def __init__(self) -> None:
-        self.members: set[Connection] = set()
-        self.awaited: dict[Connection, None] = {}
+        self.connections: set[Connection] = set()
+        self.waiting: dict[Connection, None] = {}
 
 
-class Places:
-    """Who is connected: bounded in all, and per client unless it is a trusted proxy, which connects for many.
+class ConnectionLimits:
+    """Limits the number of connections, in total and per client. A trusted proxy connects for many clients and has only the total limit.
 
     Args:
-        open_files: how many files the process may open. Each connection may be sent one.
+        open_files: how many files the process may open. Each connection may need one for its answer.
     """
 
     def __init__(self, open_files: int, proxies: Proxies):
-        self.most = max(2, (min(open_files, OPEN_FILES) - OWN_FILES - ACCEPTED_AT_ONCE) // 2)
-        self.most_per_client = self.most // 2
+        self.maximum = max(2, (min(open_files, OPEN_FILES) - OWN_FILES - ACCEPTED_AT_ONCE) // 2)
+        self.maximum_per_client = self.maximum // 2
         self.proxies = proxies
-        self._all, self._of_client = Group(), defaultdict[str, Group](Group)
+        self._all, self._by_client = Pool(), defaultdict[str, Pool](Pool)
 
     @property
-    def taken(self) -> int:
-        """How many connections there are."""
-        return len(self._all.members)
+    def n_connections(self) -> int:
+        """Number of open connections."""
+        return len(self._all.connections)
 
-    def take(self, connection: Connection) -> bool:
-        """Gives a connection a place; False if there is none."""
-        everybody, client = self._groups(connection)
-        within_bound = connection.is_proxy or self._make_room(client, self.most_per_client)
-        if not (within_bound and self._make_room(everybody, self.most)):
+    def add(self, connection: Connection) -> bool:
+        """Counts a new connection; False if it exceeds a limit."""
+        everyone, client = self._pools_of(connection)
+        within_limit = connection.is_proxy or self._make_room(client, self.maximum_per_client)
+        if not (within_limit and self._make_room(everyone, self.maximum)):
             return False
-        for group in self._groups(connection):  # made anew, if the one that made room was the client's last
-            group.members.add(connection)
+        for pool in self._pools_of(connection):  # the client's is new if its last connection was closed to make room
+            pool.connections.add(connection)
         return True
 
-    def _make_room(self, group: Group, most: int) -> bool:
-        """Whether one more fits, if need be instead of the one that has been awaited longest."""
-        if len(group.members) >= most and group.awaited:
-            oldest = next(iter(group.awaited))
-            self.leave(oldest)
+    def _make_room(self, pool: Pool, maximum: int) -> bool:
+        """Whether the pool has room for one more, after closing the connection with the longest wait if necessary."""
+        if len(pool.connections) >= maximum and pool.waiting:
+            oldest = next(iter(pool.waiting))
+            self.remove(oldest)
             oldest.transport.abort()
-        return len(group.members) < most
+        return len(pool.connections) < maximum
 
-    def leave(self, connection: Connection) -> None:
-        """Takes a connection's place back."""
-        for group in self._groups(connection):
-            group.members.discard(connection)
-            group.awaited.pop(connection, None)
-        if not self._of_client[connection.peer].members:
-            del self._of_client[connection.peer]
+    def remove(self, connection: Connection) -> None:
+        """Stops counting a connection."""
+        for pool in self._pools_of(connection):
+            pool.connections.discard(connection)
+            pool.waiting.pop(connection, None)
+        if not self._by_client[connection.peer].connections:
+            del self._by_client[connection.peer]
 
-    def mark(self, connection: Connection, awaited: bool) -> None:
-        """Notes whether a connection's client has to send something. It goes to the end of those who have."""
-        for group in self._groups(connection):
-            group.awaited.pop(connection, None)
-            if awaited and connection in group.members:
-                group.awaited[connection] = None
+    def set_waiting(self, connection: Connection, waiting: bool) -> None:
+        """Sets whether a connection waits for its client. Its wait starts now."""
+        if connection not in self._all.connections:
+            return
+        for pool in self._pools_of(connection):
+            pool.waiting.pop(connection, None)
+            if waiting:
+                pool.waiting[connection] = None
 
-    def _groups(self, connection: Connection) -> tuple[Group, Group]:
-        return self._all, self._of_client[connection.peer]
+    def _pools_of(self, connection: Connection) -> tuple[Pool, Pool]:
+        return self._all, self._by_client[connection.peer]
 
     def shortage(self) -> str:
-        """What a lecturer should know if a class behind one address does not fit; "" if it does."""
-        if self.most_per_client >= CLASS * PHONE:
+        """A message for the lecturer if a class behind one address exceeds the limit; otherwise ""."""
+        if self.maximum_per_client >= CLASS_SIZE * CONNECTIONS_PER_BROWSER:
             return ""
-        needed = 4 * CLASS * PHONE + OWN_FILES + ACCEPTED_AT_ONCE
+        needed = 4 * CLASS_SIZE * CONNECTIONS_PER_BROWSER + OWN_FILES + ACCEPTED_AT_ONCE
         return (
-            f"This system allows {self.most:,} connections at once and {self.most_per_client:,} from one address: about "
-            f"{self.most_per_client // PHONE:,} phones behind a router. For more, raise the limit of open files to {needed:,} (ulimit -n)."
+            f"This system allows {self.maximum:,} connections at once and {self.maximum_per_client:,} from one address: about "
+            f"{self.maximum_per_client // CONNECTIONS_PER_BROWSER:,} phones behind a router. For more, raise the limit of open files to "
+            f"{needed:,} (ulimit -n)."
         )
 
 
 class Connection(H11Protocol):
-    """A connection, which is closed when its client leaves it waiting for too long.
+    """A connection that is closed when it has waited too long for its client.
 
     Attributes:
-        peer: the client that it comes from, as `client_at` names it.
+        peer: the client at the other end, as `client_at` names it.
         is_proxy: whether that is a trusted proxy.
     """
 
-    def __init__(self, places: Places, **settings: object):
+    def __init__(self, limits: ConnectionLimits, **settings: object):
         super().__init__(**settings)  # type: ignore[arg-type]
         self.peer, self.is_proxy = "", False
-        self._places = places
-        self._awaited = ""  # what the client has to send: "head", "body" or nothing
-        self._until = 0.0  # when it has to be there
-        self._due: asyncio.TimerHandle | None = None
-        self._unread: asyncio.TimerHandle | None = None
+        self._limits = limits
+        self._waits_for = ""  # "head", "body", "reading", or "" while the app is working
+        self._deadline = 0.0
+        self._n_unread = 0  # bytes, when the deadline was set
+        self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """A new connection."""
+        """Starts the first timeout, or closes a connection that exceeds the limits."""
         super().connection_made(transport)
         host = self.client[0] if self.client else ""
-        self.peer, self.is_proxy = client_at(host), self._places.proxies.trust(host)
-        transport.set_write_buffer_limits(high=0)  # so that `pause_writing` says whenever something is left unread
-        if self._places.take(self):
-            self._look()
+        self.peer, self.is_proxy = client_at(host), self._limits.proxies.trust(host)
+        transport.set_write_buffer_limits(high=0)  # so that `pause_writing` is called whenever something is left unread
+        if self._limits.add(self):
+            self._update_timer()
         else:
             transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The end of the connection."""
-        self._places.leave(self)
-        for timer in (self._due, self._unread):
-            if timer:
-                timer.cancel()
+        """Stops the timer and the counting."""
+        self._limits.remove(self)
+        if self._timer:
+            self._timer.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """The client has sent something."""
+        """Handles data. Data of a body postpones the deadline, so that the minimum rate cannot be met in advance."""
         super().data_received(data)
-        self._until += len(data) / BODY_BYTES_PER_S if self._awaited == "body" else 0
-        self._look()
+        if self._waits_for == "body":
+            self._deadline = min(self._deadline + len(data) / MIN_BYTES_PER_S, self.loop.time() + BODY_S)
+        self._update_timer()
 
     def on_response_complete(self) -> None:
-        """An answer has been written."""
-        self._awaited = ""
+        """Starts a new timeout for the next request."""
         super().on_response_complete()
-        self._look()
+        self._waits_for = ""
+        self._update_timer()
 
     def send_400_response(self, msg: str) -> None:
-        """Says that the client does not speak HTTP, unless it does so after or within an answer."""
+        """Reports invalid HTTP to the client, unless an answer has been sent or begun."""
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             super().send_400_response(msg)
         else:
             self.transport.abort()
 
     def pause_writing(self) -> None:
-        """Something is left to be read."""
+        """Starts the timeout for reading: the system's buffers are full."""
         super().pause_writing()
-        self._wait_for_reading()
+        self._update_timer()
 
     def resume_writing(self) -> None:
-        """Everything has been read, or is on the way."""
+        """Ends the timeout for reading: everything has been sent."""
         super().resume_writing()
-        if self._unread:
-            self._unread.cancel()
+        self._update_timer()
 
-    def _look(self) -> None:
-        """Starts the clock when the client has to send something else than before."""
-        awaited = self._what_is_awaited()
-        if awaited == self._awaited:
+    def _update_timer(self) -> None:
+        """Restarts the timer if the connection now waits for something else."""
+        waits_for = self._what_it_waits_for()
+        if waits_for == self._waits_for:
             return
-        self._awaited = awaited
-        self._places.mark(self, bool(awaited))
-        if self._due:
-            self._due.cancel()
-        if awaited:
-            self._until = self.loop.time() + (HEAD_S if awaited == "head" else BODY_S)
-            self._due = self.loop.call_at(self._until, self._overdue)
+        self._waits_for = waits_for
+        self._limits.set_waiting(self, bool(waits_for))
+        if self._timer:
+            self._timer.cancel()
+        if waits_for:
+            self._restart({"head": HEAD_S, "body": BODY_S, "reading": UNREAD_S}[waits_for])
 
-    def _what_is_awaited(self) -> str:
+    def _what_it_waits_for(self) -> str:
+        if self.flow.write_paused:
+            return "reading"
         if self.cycle is None or self.cycle.response_complete:
             return "head"
         return "body" if self.conn.their_state is h11.SEND_BODY else ""
 
-    def _overdue(self) -> None:
-        """Closes the connection, unless more of a body has come, or the app was slow to take it."""
-        if self.flow.read_paused:
-            self._until = self.loop.time() + BODY_S
-        if self.loop.time() < self._until:
-            self._due = self.loop.call_at(self._until, self._overdue)
+    def _restart(self, seconds: float) -> None:
+        self._n_unread = self.transport.get_write_buffer_size()
+        self._deadline = self.loop.time() + seconds
+        self._timer = self.loop.call_at(self._deadline, self._check_deadline)
+
+    def _check_deadline(self) -> None:
+        """Closes the connection if the client is too slow. The app's own delay in reading a body does not count."""
+        if self._waits_for == "reading":
+            if self._n_unread - self.transport.get_write_buffer_size() < UNREAD_S * MIN_BYTES_PER_S:
+                self.transport.abort()
+            else:
+                self._restart(UNREAD_S)
+        elif self.flow.read_paused:
+            self._restart(BODY_S)
+        elif self.loop.time() < self._deadline:
+            self._timer = self.loop.call_at(self._deadline, self._check_deadline)
         else:
             self.transport.close()
 
-    def _wait_for_reading(self) -> None:
-        left = self.transport.get_write_buffer_size()
-        self._unread = self.loop.call_later(UNREAD_S, self._check_reading, left)
 
-    def _check_reading(self, left_before: int) -> None:
-        if self.transport.get_write_buffer_size() < left_before:
-            self._wait_for_reading()
-        else:
-            self.transport.abort()
+def make_config(application: Callable[..., object], limits: ConnectionLimits) -> uvicorn.Config:
+    """The settings with which uvicorn serves the application over these connections, on asyncio whatever else is installed.
 
-
-def make_config(application: Callable[..., object], places: Places) -> uvicorn.Config:
-    """How uvicorn serves the application: over these connections, on asyncio, whatever else is installed.
-
-    Without its proxy headers, which ui/web/clients.py reads; without web sockets, which nothing here uses; and without its warnings, which
-    anybody could write into the log.
+    Proxy headers are off because ui/web/clients.py reads them, web sockets because nothing here uses them, and warnings because clients
+    could fill the log with them.
     """
     return uvicorn.Config(
         application,
-        http=functools.partial(Connection, places),  # type: ignore[arg-type]
+        http=functools.partial(Connection, limits),  # type: ignore[arg-type]
         loop="asyncio",
         ws="none",
         log_level="error",

@@ -11,7 +11,7 @@ from model.serving.engine import Engine
 from model.training.jobs import Jobs
 from tests.support.admin import PASSWORD
 from tests.support.viewing import serving
-from ui.connections import Places
+from ui.connections import ConnectionLimits
 from ui.server import create_routes, make_app
 from ui.web.admin import Lock
 from ui.web.site import Site
@@ -26,12 +26,12 @@ def serving_routes(
     runs: Path = NOWHERE,
     lock: Lock | None = None,
     site: Site | None = None,
-    places: Places | None = None,
+    limits: ConnectionLimits | None = None,
 ) -> Iterator[str]:
     """The address of an app, until the end. The engine is stopped then."""
     table = create_routes(engine, catalogue or Catalogue(NOWHERE), Jobs(runs), lock or Lock(PASSWORD))
     try:
-        with serving(make_app(table, engine, site), places) as url:
+        with serving(make_app(table, engine, site), limits) as url:
             yield url
     finally:
         engine.stop()

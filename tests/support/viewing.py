@@ -19,7 +19,7 @@ from starlette.applications import Starlette
 
 from tests.support.client import host_and_port
 from tests.support.server import health, running_app
-from ui.connections import OPEN_FILES, Places, make_config
+from ui.connections import OPEN_FILES, ConnectionLimits, make_config
 from ui.web.clients import Proxies
 
 PATIENCE_S = 300.0  # how long to wait for what must happen, even on a busy machine
@@ -43,10 +43,10 @@ def app_with_log(log: Path, *arguments: str) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def serving(server: Starlette, places: Places | None = None) -> Iterator[str]:
+def serving(server: Starlette, limits: ConnectionLimits | None = None) -> Iterator[str]:
     """Serves routes from a thread of this process and yields their address."""
     listener = socket.create_server(("127.0.0.1", 0))
-    running = uvicorn.Server(make_config(server, places or Places(OPEN_FILES, Proxies())))
+    running = uvicorn.Server(make_config(server, limits or ConnectionLimits(OPEN_FILES, Proxies())))
     thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]})
     thread.start()
     try:

@@ -20,6 +20,7 @@ from starlette.routing import Route as Address
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from model.errors import BusyError, ParameterError, SoliloquyError, UnknownModelError
+from model.limits import CLASS_SIZE
 from ui.web.client_log import log_refusal
 from ui.web.clients import client_of
 from ui.web.in_progress import InProgress
@@ -27,7 +28,6 @@ from ui.web.in_progress import InProgress
 MAX_DIGITS = 100  # of a number; Python is not made to parse more
 MAX_TEXT_BYTES = 2**20  # many times the longest text, so that most of what is too long is refused with its number of characters
 MAX_SETTINGS_BYTES = 2**14
-CLASS = 600  # requests of a kind that one client has in progress: a whole class may share an address
 RETRY_S = 5  # when to try again what the load does not admit
 
 TOO_LARGE = "The request is too large, or the connection closed before all of it arrived."
@@ -102,7 +102,7 @@ class Route:
     respond: Respond
     access: Access = EVERYONE
     max_bytes: int = 0
-    at_once: int = CLASS
+    at_once: int = CLASS_SIZE
     _in_progress: InProgress = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -148,12 +148,12 @@ class Route:
         return receive_bounded
 
 
-def get(path: str, respond: Respond, access: Access = EVERYONE, at_once: int = CLASS) -> Route:
+def get(path: str, respond: Respond, access: Access = EVERYONE, at_once: int = CLASS_SIZE) -> Route:
     """A route that is only read."""
     return Route("GET", path, respond, access, at_once=at_once)
 
 
-def post(path: str, respond: Respond, access: Access = EVERYONE, max_bytes: int = MAX_SETTINGS_BYTES, at_once: int = CLASS) -> Route:
+def post(path: str, respond: Respond, access: Access = EVERYONE, max_bytes: int = MAX_SETTINGS_BYTES, at_once: int = CLASS_SIZE) -> Route:
     """A route that takes a body."""
     return Route("POST", path, respond, access, max_bytes, at_once)
 
