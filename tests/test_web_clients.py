@@ -93,14 +93,28 @@ def test_before_the_last_comma_speaks_the_client_itself() -> None:
         ("10.0.0.1", "10.0.0.1"),
         ("203.0.113.5:4711", "203.0.113.5"),
         ("[2001:db8:1:2::5]:4711", "2001:db8:1:2::/64"),
+        ("garbage17, 203.0.113.5", "203.0.113.5"),
+        ("garbage17, 203.0.113.5, 10.0.0.1", "203.0.113.5"),
+        ("1.1.1.1, garbage17, 10.0.0.1", "10.0.0.1"),
+        ("2001:db8:9::1, 10.0.0.1", "2001:db8:9::/64"),  # a client in the proxies' network
+        (", 203.0.113.5", "203.0.113.5"),
+        (", 10.0.0.1", "10.0.0.1"),
+        ("1.2.3.4%x, 203.0.113.5", "203.0.113.5"),
+        ("1.2.3.4%x, 10.0.0.1", "10.0.0.1"),
         ("1.1.1.1,", PROXY),
         ("", PROXY),
-        ("unknown", "unknown"),
-        ("x" * 1000, "x" * 100),
+        ("unknown", PROXY),
+        ("x" * 1000, PROXY),
     ],
 )
-def test_a_client_behind_a_trusted_proxy_is_the_last_host_that_is_none(forwarded: str, expected: str) -> None:
+def test_a_client_behind_a_trusted_proxy_is_the_last_address_that_is_none(forwarded: str, expected: str) -> None:
     assert client(PROXY, forwarded) == expected
+
+
+@pytest.mark.parametrize("proxies", [EVERY_PROXY, Proxies.named(["0.0.0.0/0"])], ids=["all", "all of IPv4"])
+@pytest.mark.parametrize("lie", ["garbage17", "", "1.2.3.4%x", "fe80::1%x", "1.1.1.1", "1.1.1.1, 10.0.0.1", "1.1.1.1, garbage17, 10.0.0.1"])
+def test_where_everybody_is_trusted_nobody_chooses_a_name(proxies: Proxies, lie: str) -> None:
+    assert client("10.9.8.7", f"{lie}, 203.0.113.9", proxies) == "203.0.113.9"
 
 
 def test_on_a_space_every_connection_is_its_proxys() -> None:

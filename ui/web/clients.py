@@ -4,7 +4,8 @@ A client is the host that the connection comes from, whatever it claims to be. A
 and at which address, in the headers X-Forwarded-For, -Host, -Proto and -Prefix. Anybody can send these. So they are read in one place, and
 only from trusted proxies: what they say becomes part of the request, and nothing behind this place sees the headers themselves.
 
-A proxy adds what it knows at the end of a header. What stands before the last comma may come from the client.
+A proxy adds what it knows at the end of a header. What stands before that may come from the client, so X-Forwarded-For is read from its
+end, as far as each part is the address of a trusted proxy.
 """
 
 from __future__ import annotations
@@ -51,6 +52,24 @@ class Proxies:
         address = _address(host)
         return address is not None and any(address in network for network in self.networks)
 
+    def client(self, hops: Iterable[str]) -> str:
+        """The client behind trusted proxies: the last hop that is not one of them, or else the first; "" if there is no address.
+
+        Where every address is trusted, no hop is known to be a proxy, so it is the last one.
+
+        Args:
+            hops: hosts, each as the next one names it. Those before anything that is not an address are not believed.
+        """
+        client = ""
+        known = Proxies(tuple(network for network in self.networks if network.prefixlen))
+        for hop in reversed(list(hops)):
+            if _address(hop) is None:
+                break
+            client = hop
+            if not known.trust(hop):
+                break
+        return client
+
 
 EVERY_PROXY = Proxies.named(["0.0.0.0/0", "::/0"])  # where the app can be reached through a proxy alone, as in a Space
 
@@ -78,7 +97,7 @@ class Forwarded:
         if host := _last(said, "host"):
             headers = with_host(headers, host)
         made = {**scope, "headers": headers}
-        if client := self._client(said):
+        if client := self.proxies.client(_without_port(hop.strip()) for hop in _all(said, "for").split(",")):
             made["client"] = (client, 0)
         if (scheme := _last(said, "proto")) in ("http", "https"):
             made["scheme"] = scheme
@@ -86,11 +105,6 @@ class Forwarded:
         if scope["path"] != prefix and not scope["path"].startswith(f"{prefix}/"):  # the proxy strips it
             made |= {"path": prefix + scope["path"], "raw_path": prefix.encode() + scope["raw_path"]}
         return made
-
-    def _client(self, said: Headers) -> str:
-        """The last host that is no trusted proxy; if all are, the last one."""
-        hosts = [_without_port(host.strip()) for host in _all(said, "for").split(",")]
-        return next((host for host in reversed(hosts) if not self.proxies.trust(host)), hosts[-1])
 
 
 def client_of(http: HTTPConnection) -> str:
