@@ -47,6 +47,13 @@ REQUESTS = {
 }
 NAVIGATION = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
 SITE = "gpt.example.org"
+REFERERS = [
+    f"{EVIL}/",
+    f"{EVIL}/127.0.0.1",
+    "http://127.0.0.1:1/",
+    "android-app://evil.example/",
+    "nowhere",
+]  # of a picture, over plain http
 
 
 @contextlib.contextmanager
@@ -113,6 +120,7 @@ def test_a_page_of_another_origin_is_refused_everywhere(url: str, request_: tupl
         {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"},
         {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "cors", "Origin": "http://127.0.0.1:1"},
         {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Origin": EVIL},
+        *({"Referer": address} for address in REFERERS if method != "GET" or path != "/"),
     ):
         status, headers, content = ask(url, method, path, REQUESTS[request_], **said)
         assert (status, json.loads(content)) == (403, {"error": FOREIGN}), said
@@ -132,6 +140,10 @@ def test_the_apps_own_page_and_programs_are_answered(url: str, request_: tuple[s
         {"Origin": url, "Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors"},
         {"Origin": "https://the-proxy-changed-the-host.example", "Sec-Fetch-Site": "same-origin"},
         {"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate"},
+        {"Referer": f"{url}/?seed=5"},
+        {"Referer": url},
+        {"Referer": ""},
+        {"Referer": f"{EVIL}/", "Origin": url},
     ):
         assert ask(url, method, path, REQUESTS[request_], **said)[0] in (200, 401, 404, 429)  # as if nobody had said anything
 
@@ -146,6 +158,10 @@ def test_a_link_and_a_frame_on_another_site_open_the_page_and_nothing_else(url: 
         for path in ("/models", "/config", "/healthz", "/gradio_api/info"):
             assert ask(url, "GET", path, **opened)[0] == 403
         assert ask(url, "POST", "/", b"x=1", **opened)[0] == 403
+    for address in REFERERS:
+        assert ask(url, "GET", "/?prompt=JULIET", Referer=address)[0] == 200
+        assert ask(url, "GET", "/models", Referer=address)[0] == 403
+        assert ask(url, "POST", "/", b"x=1", Referer=address)[0] == 403
 
 
 @pytest.mark.parametrize(
@@ -255,6 +271,29 @@ def test_an_address_that_was_given_is_where_the_page_is(addressed_url: str) -> N
         assert ask(addressed_url, "POST", "/write", WRITE, Origin=f"https://{SITE}", **headers)[0] == 200
         assert ask(addressed_url, "POST", "/gpt/write", WRITE, Origin=f"https://{SITE}", **headers)[0] == 200
         assert ask(addressed_url, "POST", "/write", WRITE, Origin=EVIL, **headers)[0] == 403
+
+
+def test_an_address_that_was_given_is_not_the_only_one(addressed_url: str) -> None:
+    """The lecturer may open the page at the machine's own address too."""
+    for host in ("192.168.1.20:7860", "localhost:7860"):
+        own = {"Host": host, "Origin": f"http://{host}", "Referer": f"http://{host}/"}
+        assert ask(addressed_url, "GET", "/", Host=host)[0] == 200
+        assert ask(addressed_url, "POST", "/write", WRITE, **own)[0] == 200
+        assert ask(addressed_url, "GET", "/models", Host=host, Referer=f"http://{host}/")[0] == 200
+        assert ask(addressed_url, "GET", "/models", Host=host, Referer=f"https://{SITE}/gpt/")[0] == 200
+        assert ask(addressed_url, "POST", "/write", WRITE, **own | {"Origin": "http://192.168.1.21:7860"})[0] == 403
+
+
+@pytest.mark.parametrize("name", ["example.org", "lectern.local"])
+def test_behind_a_proxy_that_passes_on_its_name_the_app_has_to_know_it(tiny: Weights, name: str) -> None:
+    said = {"Host": name, "Origin": f"https://{name}"}
+    with serving_page(tiny, make_site("127.0.0.1", "/gpt")) as url:
+        assert ask(url, "POST", "/gpt/write", WRITE, **said)[0] == 421
+    with serving_page(tiny, make_site("127.0.0.1", "/gpt", allow_hosts=[name])) as url:
+        for path in ("/write", "/gpt/write"):
+            assert ask(url, "POST", path, WRITE, **said)[0] == 200
+            assert ask(url, "POST", path, WRITE, **said | {"Origin": EVIL})[0] == 403
+        assert root_of(url, "/gpt/config", Host=name) == f"http://{name}/gpt"
 
 
 def test_the_prefix_alone_leads_to_the_page(addressed_url: str) -> None:

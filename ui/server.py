@@ -147,8 +147,8 @@ def make_app(routes: Iterable[Route], engine: Engine, site: Site | None = None, 
     middleware = [
         Middleware(Forwarded, proxies=site.proxies, prefix=site.prefix),
         Middleware(Guard, engine=engine),
+        Middleware(Origins, own=site.origin),
         Middleware(Hosts, names=site.names, origin=site.origin),
-        Middleware(Origins),
         Middleware(HeadAsGet),
         Middleware(FirstLoad),
     ]

@@ -24,33 +24,45 @@ FOREIGN = (
 
 
 class Origins:
-    """Middleware: refuses what the pages of other origins ask for."""
+    """Middleware: refuses what the pages of other origins ask for.
 
-    def __init__(self, app: ASGIApp):
-        self.app = app
+    Args:
+        own: the origin at which browsers reach the app besides the request's Host, as https://example.org; or "".
+    """
+
+    def __init__(self, app: ASGIApp, own: str):
+        self.app, self.own = app, own
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles one request."""
-        foreign = scope["type"] == "http" and _is_foreign(scope)
+        foreign = scope["type"] == "http" and self._is_foreign(scope)
         await (refusal(FOREIGN, 403) if foreign else self.app)(scope, receive, send)
 
+    def _is_foreign(self, scope: Scope) -> bool:
+        headers = Headers(scope=scope)
+        origin, site, referer = headers.get("origin"), headers.get("sec-fetch-site"), headers.get("referer")
+        if site:
+            return site not in ("same-origin", "none") and not (origin is None and _opens_the_page(scope, headers))
+        if origin is not None:
+            return not self._is_ours(origin, headers)
+        return bool(referer) and not self._is_ours(_origin_of(referer), headers) and not _opens_the_page(scope, headers)
 
-def _is_foreign(scope: Scope) -> bool:
-    headers = Headers(scope=scope)
-    origin, site = headers.get("origin"), headers.get("sec-fetch-site")
-    if site:
-        return site not in ("same-origin", "none") and not (origin is None and _opens_the_page(scope, headers))
-    return origin is not None and not _is_at(origin, headers["host"])
-
-
-def _is_at(origin: str, host: str) -> bool:
-    """Whether an origin is at a host. The request's own scheme does not count: a proxy may speak https for the app."""
-    at = _host_and_port(origin)
-    return at is not None and at == _host_and_port(f"{origin.partition('://')[0]}://{host}")
+    def _is_ours(self, origin: str, headers: Headers) -> bool:
+        """Whether an origin is the app's. The request's own scheme does not count: a proxy may speak https for the app."""
+        asked = f"{origin.partition('://')[0]}://{headers.get('host', '')}"
+        at = _host_and_port(origin)
+        return at is not None and at in (_host_and_port(asked), _host_and_port(self.own))
 
 
 def _opens_the_page(scope: Scope, headers: Headers) -> bool:
-    return scope["method"] == "GET" and headers.get("sec-fetch-mode") == "navigate" and route_path(scope) in ("", "/")
+    """Whether a request opens the page, as far as its headers say what it is for."""
+    navigates = headers.get("sec-fetch-mode", "navigate") == "navigate"
+    return scope["method"] == "GET" and navigates and route_path(scope) in ("", "/")
+
+
+def _origin_of(address: str) -> str:
+    scheme, _, rest = address.partition("://")
+    return f"{scheme}://{rest.partition('/')[0]}"
 
 
 def _host_and_port(origin: str) -> tuple[str, str] | None:
