@@ -16,11 +16,14 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
 from model.serving.engine import Engine
 from model.weights import Weights
+from tests.support.admin import wait_for
 from tests.support.client import host_and_port
 from tests.support.viewing import PATIENCE_S, answer, serving
 from ui.server import FAILED, NOTHING_HERE, make_app
+from ui.web import http as web_http
 from ui.web.client_log import MinuteLimit, log
-from ui.web.http import TOO_LARGE, TOO_MANY, get, post
+from ui.web.http import NO_ROOM, TOO_LARGE, TOO_MANY, get, post
+from ui.web.in_progress import ByteLimit
 
 
 @dataclass
@@ -119,6 +122,56 @@ def test_a_body_is_bounded_whether_its_size_is_announced_or_not(table: Table, ch
             assert response.status == status
             text = response.read().decode()
             assert len(text) == 100 if status == 200 else (TOO_LARGE if chunked else "at most 100 bytes") in text
+
+
+@pytest.fixture
+def room(monkeypatch: pytest.MonkeyPatch) -> ByteLimit:
+    """Room for 300 bytes of bodies, 150 of one client."""
+    room = ByteLimit(300)
+    monkeypatch.setattr(web_http, "bodies", room)
+    return room
+
+
+def upload(stack: contextlib.ExitStack, url: str, source: str, *parts: bytes) -> http.client.HTTPConnection:
+    """Begins a request with a body in chunks."""
+    client = stack.enter_context(contextlib.closing(connection(url, source)))
+    client.putrequest("POST", "/echo")
+    client.putheader("Transfer-Encoding", "chunked")
+    client.endheaders()
+    for part in parts:
+        client.send(b"%x\r\n%b\r\n" % (len(part), part))
+    return client
+
+
+def finish(client: http.client.HTTPConnection) -> tuple[int, bytes]:
+    """Ends such a request. Returns status and content of its answer."""
+    client.send(b"0\r\n\r\n")
+    return read(client)
+
+
+def read(client: http.client.HTTPConnection) -> tuple[int, bytes]:
+    # http.client answers only to requests that it has sent by itself
+    response = http.client.HTTPResponse(client.sock)
+    response.begin()
+    return response.status, response.read()
+
+
+def test_bodies_share_room_half_of_it_for_one_client(table: Table, room: ByteLimit) -> None:
+    with contextlib.ExitStack() as stack:
+        first = upload(stack, table.url, "127.0.0.1", b"x" * 90)
+        wait_for(lambda: room.n_bytes == 90)
+        status, content = read(upload(stack, table.url, "127.0.0.1", b"x" * 61))
+        assert (status, NO_ROOM in content.decode()) == (503, True)
+        others = [upload(stack, table.url, f"127.0.0.{number}", b"x" * 80) for number in (2, 3)]
+        wait_for(lambda: room.n_bytes == 250)
+        assert read(upload(stack, table.url, "127.0.0.4", b"x" * 51))[0] == 503
+        assert finish(upload(stack, table.url, "127.0.0.4", b"x" * 50)) == (200, b"x" * 50)
+        assert finish(first) == (200, b"x" * 90)
+        others[0].close()  # in the middle
+        wait_for(lambda: room.n_bytes == 80)
+        assert finish(upload(stack, table.url, "127.0.0.1", b"x" * 61)) == (200, b"x" * 61)
+        assert finish(others[1]) == (200, b"x" * 80)
+    wait_for(lambda: room.n_bytes == 0)
 
 
 def test_a_bug_is_an_answer_and_a_line_in_the_log(

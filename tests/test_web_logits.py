@@ -35,8 +35,8 @@ from tests.support.routes import serving_routes
 from tests.support.serving import finished, params, plain_logits
 from tests.support.viewing import IDLE, PATIENCE_S, SOON_S, Viewer, answer, texts_of, wait_until
 from ui.web import score as score_module
-from ui.web.fields import MAX_NAME_CHARS
-from ui.web.http import READING_FAILED
+from ui.web.fields import MAX_VIEWER_CHARS
+from ui.web.http import MAX_TEXT_BYTES, READING_FAILED
 from ui.web.score import WINDOWS_AT_ONCE
 
 V = 65
@@ -494,7 +494,7 @@ def bodies(path: str) -> dict[str, tuple[bytes, str]]:
     }
     too_long = {
         f"{name} of {chars:,} {char}": (json.dumps({name: char * chars}, ensure_ascii=False).encode(), f"The {name} has {chars:,} char")
-        for chars, char in ((most + 1, "x"), (most + 1, "中"), (1_000_000, "x"), (300_000, "中"))
+        for chars, char in ((most + 1, "x"), (most + 1, "中"), (100_000, "x"), (300_000, "中"))
     }
     return wrong | {
         **too_long,
@@ -506,7 +506,7 @@ def bodies(path: str) -> dict[str, tuple[bytes, str]]:
         "no object": (b'"A"', "The body must be a JSON object."),
         "a setting of another route": (f'{{"{name}": "A", "length": 1}}'.encode(), "There is no setting 'length'."),
         "a viewer's number": (f'{{"{name}": "A", "viewer": 5}}'.encode(), "The viewer must be a string of at most 64"),
-        "a viewer's long name": (json.dumps({name: "A", "viewer": "v" * (MAX_NAME_CHARS + 1)}).encode(), "The viewer must be a string"),
+        "a viewer's long name": (json.dumps({name: "A", "viewer": "v" * (MAX_VIEWER_CHARS + 1)}).encode(), "The viewer must be a string"),
     }
 
 
@@ -548,8 +548,16 @@ def test_logits_are_only_read(url: str, written: tuple[str, list[str]]) -> None:
 
 
 @pytest.mark.parametrize("path", NAMES)
+def test_the_longest_text_is_taken_however_it_is_written(url: str, path: str) -> None:
+    longest = "A" + "\N{GRINNING FACE}" * ((MAX_SCORE_CHARS if NAMES[path] == "text" else MAX_PROMPT_CHARS) - 1)
+    body = json.dumps({NAMES[path]: longest, "viewer": "v" * MAX_VIEWER_CHARS}).encode()  # each emoji as two escapes
+    assert len(body) > 12 * (len(longest) - 1)
+    assert post(url, path, body)[0] == 200
+
+
+@pytest.mark.parametrize("path", NAMES)
 def test_a_body_over_the_limit_is_refused(url: str, path: str) -> None:
-    assert post(url, path, b"x" * (2**20 + 1))[0] == 413
+    assert post(url, path, b"x" * (MAX_TEXT_BYTES + 1))[0] == 413
     with socket.create_connection(host_and_port(url), PATIENCE_S) as raw:
         raw.sendall(
             f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n".encode()

@@ -27,8 +27,8 @@ from model.weights import SHIPPED_WEIGHTS, Weights, load_weights
 from tests.support.client import host_and_port
 from tests.support.server import health
 from tests.support.viewing import IDLE, PATIENCE_S, SOON_S, Viewer, answer, texts_of, wait_until, write
-from ui.web.fields import MAX_NAME_CHARS
-from ui.web.http import TOO_MANY
+from ui.web.fields import MAX_VIEWER_CHARS
+from ui.web.http import MAX_TEXT_BYTES, TOO_MANY
 from ui.web.stream import LOOK_S
 from ui.web.write import lines
 
@@ -300,7 +300,7 @@ WRONG_VALUES = {
     "first_step": ("-1", "1000001", "1e30"),
     "top_k": ("-1", "4097", "1e30"),
     "top_p": ("-0.001", "1.001", "NaN", "Infinity", "1e400"),
-    "viewer": (f'"{"v" * (MAX_NAME_CHARS + 1)}"',),
+    "viewer": (f'"{"v" * (MAX_VIEWER_CHARS + 1)}"',),
     "prompt": (f'"{"x" * (MAX_PROMPT_CHARS + 1)}"', f'"{"中" * (MAX_PROMPT_CHARS + 1)}"', f'"{"x" * 1_000_000}"'),
 }
 # What is sent, and a pattern of what the refusal says.
@@ -376,7 +376,7 @@ def test_a_body_that_is_announced_too_large_is_refused_unread(url: str) -> None:
         response = http.client.HTTPResponse(raw)
         response.begin()
         assert response.status == 413
-        assert "1,048,576" in json.loads(response.read())["error"]
+        assert f"{MAX_TEXT_BYTES:,}" in json.loads(response.read())["error"]
 
 
 @pytest.mark.parametrize("announced", [True, False], ids=["with a length", "in chunks"])
@@ -432,7 +432,7 @@ def test_a_lone_surrogate_is_left_out_of_a_prompt_and_may_be_a_viewers_name(url:
 
 
 def test_the_longest_prompt_and_name_are_taken(url: str) -> None:
-    assert [len(text) for text in write(url, prompt="x" * MAX_PROMPT_CHARS, viewer="v" * MAX_NAME_CHARS, length=3)] == [3]
+    assert [len(text) for text in write(url, prompt="x" * MAX_PROMPT_CHARS, viewer="v" * MAX_VIEWER_CHARS, length=3)] == [3]
 
 
 HANG_UPS = ["close", "reset", "close unread", "half-close", "close with another request behind", "close before the answer"]

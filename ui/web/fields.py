@@ -15,7 +15,7 @@ from model.weights import Weights
 from ui.web.clients import client_of
 from ui.web.http import MAX_DIGITS, Body
 
-MAX_NAME_CHARS = 64  # of a viewer's name
+MAX_VIEWER_CHARS = 64
 NAMED_AT_MOST = 8  # characters that a notice names
 
 # What a request calls a sampling setting -> the field of SamplingParams.
@@ -29,8 +29,8 @@ def read_viewer(body: Body, http: HTTPRequest) -> str:
         ParameterError: the name is not a string, or is too long.
     """
     viewer = body.get("viewer", client_of(http))
-    if not isinstance(viewer, str) or len(viewer) > MAX_NAME_CHARS:
-        raise ParameterError(f"The viewer must be a string of at most {MAX_NAME_CHARS} characters.")
+    if not isinstance(viewer, str) or len(viewer) > MAX_VIEWER_CHARS:
+        raise ParameterError(f"The viewer must be a string of at most {MAX_VIEWER_CHARS} characters.")
     return viewer
 
 

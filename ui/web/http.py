@@ -20,17 +20,19 @@ from starlette.routing import Route as Address
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from model.errors import BusyError, ParameterError, SoliloquyError, UnknownModelError
-from model.limits import CLASS_SIZE
+from model.limits import CLASS_SIZE, MAX_SCORE_CHARS
 from ui.web.client_log import log_refusal
 from ui.web.clients import client_of
-from ui.web.in_progress import InProgress
+from ui.web.in_progress import ByteLimit, InProgress
 
 MAX_DIGITS = 100  # of a number; Python is not made to parse more
-MAX_TEXT_BYTES = 2**20  # many times the longest text, so that most of what is too long is refused with its number of characters
 MAX_SETTINGS_BYTES = 2**14
+MAX_TEXT_BYTES = 12 * MAX_SCORE_CHARS + MAX_SETTINGS_BYTES  # the longest text, with every character escaped as two surrogates
+MAX_BODY_BYTES = 2**28  # of all requests in progress, half of it for one client: a class with the longest texts, or two uploads
 RETRY_S = 5  # when to try again what the load does not admit
 
 TOO_LARGE = "The request is too large, or the connection closed before all of it arrived."
+NO_ROOM = "The app is receiving as much as it can hold. Try again in a minute."
 TOO_MANY = "Too many of your requests are in progress. Try again when some of them are done."
 READING_FAILED = "Something went wrong while reading. See the server's log; please try again."
 NO_STORE = {"Cache-Control": "no-store"}
@@ -85,6 +87,37 @@ class Everyone:
 
 
 EVERYONE = Everyone()
+bodies = ByteLimit(MAX_BODY_BYTES)  # of all routes
+
+
+class Received:
+    """The body of a request, as its handler receives it: bounded in size, and counted while the request is in progress."""
+
+    def __init__(self, receive: Receive, scope: Scope, max_bytes: int):
+        self._receive, self._http, self._max_bytes = receive, HTTPRequest(scope), max_bytes
+        self._client, self._n_bytes = client_of(self._http), 0
+
+    async def __call__(self) -> Message:
+        """The next part. A body that becomes too large ends as if the client had hung up.
+
+        Raises:
+            BusyError: there is no room for it.
+        """
+        message = await self._receive()
+        n_bytes = len(message.get("body", b""))
+        if self._n_bytes + n_bytes > self._max_bytes:
+            log_refusal(self._http, TOO_LARGE)
+            return {"type": "http.disconnect"}
+        if not bodies.take(self._client, n_bytes):
+            raise BusyError(NO_ROOM)
+        self._n_bytes += n_bytes
+        return message
+
+    def __enter__(self) -> Received:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        bodies.give_back(self._client, self._n_bytes)
 
 
 @dataclass(frozen=True)
@@ -110,8 +143,9 @@ class Route:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers a request."""
-        http = HTTPRequest(scope, self._bounded(receive, scope), send)
-        with self._in_progress.one_more(client_of(http)) as admitted:
+        received = Received(receive, scope, self.max_bytes)
+        http = HTTPRequest(scope, received, send)
+        with received, self._in_progress.one_more(client_of(http)) as admitted:
             response = await self.answer(http) if admitted else refusal(TOO_MANY, 503)
             await response(scope, http.receive, send)
 
@@ -131,21 +165,6 @@ class Route:
         except SoliloquyError as error:
             self.access.log(http, str(error))
             return refusal(str(error), status_of(error))
-
-    def _bounded(self, receive: Receive, scope: Scope) -> Receive:
-        """What a client sends, as if it had hung up where its body becomes too large."""
-        received = 0
-
-        async def receive_bounded() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > self.max_bytes:
-                log_refusal(HTTPRequest(scope), TOO_LARGE)
-                return {"type": "http.disconnect"}
-            return message
-
-        return receive_bounded
 
 
 def get(path: str, respond: Respond, access: Access = EVERYONE, at_once: int = CLASS_SIZE) -> Route:

@@ -26,3 +26,28 @@ class InProgress:
             self._counts[client] -= 1
             if not self._counts[client]:
                 del self._counts[client]
+
+
+class ByteLimit:
+    """Counts the bytes that the requests of each client hold, up to a maximum, half of it for one client. For the event loop's thread."""
+
+    def __init__(self, maximum: int):
+        self._maximum, self._held = maximum, Counter[str]()
+
+    @property
+    def n_bytes(self) -> int:
+        """How many bytes all of them hold."""
+        return self._held.total()
+
+    def take(self, client: str, n_bytes: int) -> bool:
+        """Counts more bytes; False, counting nothing, if there is no room for them."""
+        if self.n_bytes + n_bytes > self._maximum or self._held[client] + n_bytes > self._maximum // 2:
+            return False
+        self._held[client] += n_bytes
+        return True
+
+    def give_back(self, client: str, n_bytes: int) -> None:
+        """Ends the counting of bytes that were taken."""
+        self._held[client] -= n_bytes
+        if not self._held[client]:
+            del self._held[client]
