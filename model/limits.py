@@ -10,7 +10,8 @@ MAX_SAMPLES = 16
 MAX_ABLATION_CHARS = 300  # of a text written with heads off, which is not batched with other texts
 MAX_TEMPERATURE = 2.0
 MAX_SEED = 2**53 - 1  # the largest whole number that a browser's JavaScript holds exactly
-MAX_WAITING_REQUESTS = 256
+MAX_WAITING_REQUESTS = 512
+MAX_CLIENT_WAITING = MAX_WAITING_REQUESTS // 2  # per client: a class behind one address keeps nobody else out
 MAX_VIEWER_WAITING = 16  # per viewer
 MAX_WAITING_WORK = 64  # short pieces of work with the model other than writing
 

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from model.errors import BusyError
-from model.limits import MAX_VIEWER_WAITING, MAX_WAITING_REQUESTS
+from model.limits import MAX_CLIENT_WAITING, MAX_VIEWER_WAITING, MAX_WAITING_REQUESTS
 from model.serving.admission import Admission, Ticket
+from model.serving.viewer import Viewer
 
 PATIENCE_S = 10.0
 
@@ -57,12 +58,31 @@ class Work:
 def test_too_many_texts_are_refused_in_words_and_admitted_once_others_leave(viewers: list[str]) -> None:
     admission = Admission(4, "read")
     tickets = [admission.admit(viewer) for viewer in viewers]
-    with pytest.raises(BusyError, match=r"^16 of your texts are already being read\.|^256 texts are already being read\."):
+    with pytest.raises(BusyError, match=r"^16 of your texts are already being read\.|^512 texts are already being read\."):
         admission.admit(viewers[0])
     tickets[0].leave()
     admission.admit(viewers[0])
     with pytest.raises(BusyError):
         admission.admit(viewers[0])
+
+
+def test_one_client_has_half_of_the_places_whatever_its_viewers_are_called() -> None:
+    admission = Admission(4, "read")
+    tickets = [admission.admit(Viewer("203.0.113.5", f"{n // MAX_VIEWER_WAITING}")) for n in range(MAX_CLIENT_WAITING)]
+    with pytest.raises(BusyError, match=r"^256 texts from your network are already being read\. Try again in a minute\.$"):
+        admission.admit(Viewer("203.0.113.5", "one more"))
+    others = [admission.admit(Viewer("203.0.113.6", f"{n // MAX_VIEWER_WAITING}")) for n in range(MAX_CLIENT_WAITING)]
+    tickets[0].leave()
+    with admission.admit(Viewer("203.0.113.5", "one more")):
+        assert len(others) == MAX_WAITING_REQUESTS - MAX_CLIENT_WAITING
+
+
+def test_a_name_belongs_to_its_client() -> None:
+    admission = Admission(4, "read", per_viewer=1)
+    admission.admit(Viewer("203.0.113.5", "alice"))
+    admission.admit(Viewer("203.0.113.6", "alice"))
+    with pytest.raises(BusyError, match="1 of your texts"):
+        admission.admit(Viewer("203.0.113.5", "alice"))
 
 
 def test_one_viewers_texts_do_not_count_for_another() -> None:

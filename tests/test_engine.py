@@ -21,13 +21,14 @@ from torch import Tensor
 from model.decode import generate
 from model.errors import BusyError, ParameterError
 from model.evaluation import window_logits, windows
-from model.limits import MAX_PROMPT_CHARS, MAX_SAMPLES, MAX_VIEWER_WAITING, MAX_WAITING_REQUESTS, MAX_WAITING_WORK
+from model.limits import MAX_CLIENT_WAITING, MAX_PROMPT_CHARS, MAX_SAMPLES, MAX_VIEWER_WAITING, MAX_WAITING_REQUESTS, MAX_WAITING_WORK
 from model.network.gpt import GPT
 from model.serving import engine as engine_module
 from model.serving import recent_requests as records
 from model.serving.engine import FAILING_AFTER, WORK_SHARE, Engine
 from model.serving.request import DONE, FAILED, RUNNING, STOPPED, WAITING, Character, Progress, Request
 from model.serving.scheduler import SeatMap
+from model.serving.viewer import Viewer
 from model.serving.writer import WENT_WRONG, Writer
 from model.tokenizer import CharTokenizer
 from model.weights import Weights
@@ -408,7 +409,7 @@ def test_a_full_queue_is_refused_and_has_room_again_once_it_was_served(engine: E
     assert gate.reached.wait(PATIENCE_S)
     waiting = [engine.submit("B", params(max_new_chars=1), str(i // MAX_VIEWER_WAITING)) for i in range(MAX_WAITING_REQUESTS)]
     assert [request.progress().ahead for request in waiting] == [*range(MAX_WAITING_REQUESTS)]
-    with pytest.raises(BusyError, match=r"256 requests are already waiting\. Try again"):
+    with pytest.raises(BusyError, match=r"512 requests are already waiting\. Try again"):
         engine.submit("C", params())
     for request in waiting[1:]:
         request.cancel()
@@ -416,6 +417,22 @@ def test_a_full_queue_is_refused_and_has_room_again_once_it_was_served(engine: E
     assert finished(running).state == finished(waiting[0]).state == DONE
     assert {finished(request).state for request in waiting[1:]} == {STOPPED}
     assert finished(engine.submit("C", params())).state == DONE
+
+
+def test_one_client_fills_half_of_the_queue_whatever_its_viewers_are_called(engine: Engine, gate: Gate) -> None:
+    def submit(client: str, name: str) -> Request:
+        return engine.submit("A", params(max_new_chars=1), Viewer(client, name))
+
+    running = submit("203.0.113.5", "first")
+    assert gate.reached.wait(PATIENCE_S)
+    waiting = [submit("203.0.113.5", str(i // MAX_VIEWER_WAITING)) for i in range(MAX_CLIENT_WAITING)]
+    with pytest.raises(BusyError, match=r"256 requests from your network are already waiting\. Try again in a minute\."):
+        submit("203.0.113.5", "one more")
+    others = [submit("203.0.113.6", str(i // MAX_VIEWER_WAITING)) for i in range(MAX_CLIENT_WAITING)]  # the names are the same
+    for request in waiting[1:] + others[1:]:
+        request.cancel()
+    gate.opened.set()
+    assert finished(running).state == finished(waiting[0]).state == finished(others[0]).state == DONE
 
 
 def test_a_viewer_with_too_many_requests_is_refused_and_nobody_else(engine: Engine, gate: Gate) -> None:

@@ -17,6 +17,7 @@ from packaging.version import Version
 from model.__main__ import make_parser
 from model.training.presets import PRESETS
 from model.weights import SHIPPED_WEIGHTS
+from ui.connections import BODY_S, HEAD_S, UNREAD_S
 from ui.gradio_events import MAX_CLIENT_EVENTS, UNHEARD_S
 
 ROOT = Path(__file__).parent.parent
@@ -91,3 +92,9 @@ def test_shipped_weights_are_the_ones_described() -> None:
 def test_the_bounds_of_programs_are_those_of_the_app() -> None:
     assert f"{MAX_CLIENT_EVENTS} such requests" in README
     assert f"nobody reads for {UNHEARD_S:.0f} seconds" in README
+
+
+def test_the_times_after_which_connections_are_closed_are_those_of_the_app() -> None:
+    assert f"send nothing of a request for {HEAD_S:.0f} seconds" in README
+    assert f"read nothing of an answer for {UNREAD_S:.0f}." in README
+    assert HEAD_S == BODY_S

@@ -10,6 +10,7 @@ from model.errors import SoliloquyError
 from model.sampling import SamplingParams, draw_seed
 from model.serving.engine import Engine
 from model.serving.request import Request
+from model.serving.viewer import Viewer
 from model.serving.writer import WENT_WRONG
 from model.weights import Weights
 from ui.web.client_log import log_fault
@@ -41,7 +42,7 @@ def create_api(engine: Engine) -> None:
         try:
             used = draw_seed() if seed is None else seed
             params = SamplingParams(temperature=temperature, max_new_chars=length, samples=samples, seed=used, top_k=top_k, top_p=top_p)
-            viewer = client_of(http)  # not the session, which programs name as they like
+            viewer = Viewer(client_of(http), "")  # not the session, which programs name as they like
 
             def begin(weights: Weights) -> tuple[Request, str]:
                 return engine.submit(prompt, params, viewer, model=weights.key), precision_of(weights)

@@ -13,7 +13,8 @@ from collections.abc import AsyncIterator
 from types import TracebackType
 
 from model.errors import BusyError
-from model.limits import MAX_VIEWER_WAITING, MAX_WAITING_REQUESTS
+from model.limits import MAX_CLIENT_WAITING, MAX_VIEWER_WAITING, MAX_WAITING_REQUESTS
+from model.serving.viewer import Viewer, client_of
 
 
 class Admission:
@@ -23,34 +24,45 @@ class Admission:
         places: number of texts in progress at once, for all viewers together.
         doing: past participle of the work for error messages: "read", "written".
         per_viewer: maximum number of a viewer's texts that wait or are in progress.
+        per_client: the same maximum for all viewers of a client.
         total: the same maximum for all viewers together.
     """
 
-    def __init__(self, places: int, doing: str, per_viewer: int = MAX_VIEWER_WAITING, total: int = MAX_WAITING_REQUESTS):
+    def __init__(
+        self,
+        places: int,
+        doing: str,
+        per_viewer: int = MAX_VIEWER_WAITING,
+        per_client: int = MAX_CLIENT_WAITING,
+        total: int = MAX_WAITING_REQUESTS,
+    ):
         self._places = asyncio.Semaphore(places)
-        self._doing, self._per_viewer, self._total = doing, per_viewer, total
-        self._admitted: Counter[str] = Counter()  # per viewer
-        self._queues: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)  # per viewer; a viewer has one turn at a time
+        self._doing, self._per_viewer, self._per_client, self._total = doing, per_viewer, per_client, total
+        self._admitted: Counter[Viewer | str] = Counter()  # per viewer
+        self._queues: defaultdict[Viewer | str, asyncio.Lock] = defaultdict(asyncio.Lock)  # per viewer; a viewer has one turn at a time
 
-    def admit(self, viewer: str) -> Ticket:
+    def admit(self, viewer: Viewer | str) -> Ticket:
         """Admits a viewer's text. The caller must leave the ticket when the work is done.
 
         Raises:
-            BusyError: the viewer, or all viewers together, already have too many texts here.
+            BusyError: the viewer, its client, or all viewers together, already have too many texts here.
         """
         if (own := self._admitted[viewer]) >= self._per_viewer:
             raise BusyError(f"{own} of your texts are already being {self._doing}. Try again when they are done.")
+        near = sum(number for other, number in self._admitted.items() if client_of(other) == client_of(viewer))
+        if near >= self._per_client:
+            raise BusyError(f"{near} texts from your network are already being {self._doing}. Try again in a minute.")
         if (all_of_them := self._admitted.total()) >= self._total:
             raise BusyError(f"{all_of_them} texts are already being {self._doing}. Try again in a minute.")
         self._admitted[viewer] += 1
         return Ticket(self, viewer)
 
     @contextlib.asynccontextmanager
-    async def _turn(self, viewer: str) -> AsyncIterator[None]:
+    async def _turn(self, viewer: Viewer | str) -> AsyncIterator[None]:
         async with self._queues[viewer], self._places:
             yield
 
-    def _leave(self, viewer: str) -> None:
+    def _leave(self, viewer: Viewer | str) -> None:
         self._admitted[viewer] -= 1
         if not self._admitted[viewer]:
             del self._admitted[viewer]
@@ -60,7 +72,7 @@ class Admission:
 class Ticket:
     """An admitted text of a viewer. As a context manager, it leaves on exit."""
 
-    def __init__(self, admission: Admission, viewer: str):
+    def __init__(self, admission: Admission, viewer: Viewer | str):
         self._admission, self._viewer, self._left = admission, viewer, False
 
     def turn(self) -> contextlib.AbstractAsyncContextManager[None]:

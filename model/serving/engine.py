@@ -18,7 +18,7 @@ import torch
 from model.catalogue import NO_SUCH_MODEL, Catalogue, Entry
 from model.config import check_prompt
 from model.errors import BusyError, CheckpointError, UnknownModelError
-from model.limits import CACHE_MEMORY_SHARE, MAX_LOADED_MODELS, MAX_ROWS, MAX_SAMPLES, MAX_VIEWER_WAITING
+from model.limits import CACHE_MEMORY_SHARE, MAX_CLIENT_WAITING, MAX_LOADED_MODELS, MAX_ROWS, MAX_SAMPLES, MAX_VIEWER_WAITING
 from model.machine import MAX_THREADS, free_bytes, in_fresh_thread
 from model.network import Network
 from model.precision import ready_to_write, set_up_writing
@@ -26,6 +26,7 @@ from model.sampling import SamplingParams
 from model.serving.recent_requests import RecentRequests
 from model.serving.request import FAILED, STOPPED, Request
 from model.serving.scheduler import SeatMap
+from model.serving.viewer import Viewer, client_of
 from model.serving.work_queue import Result, Work, WorkQueue
 from model.serving.writer import WENT_WRONG, Writer
 from model.weights import Weights
@@ -183,11 +184,13 @@ class Engine:
             self._default = weights.key
             self._trim()
 
-    def submit(self, prompt: str, params: SamplingParams, viewer: str = "", remember: bool = True, model: str | None = None) -> Request:
+    def submit(
+        self, prompt: str, params: SamplingParams, viewer: Viewer | str = "", remember: bool = True, model: str | None = None
+    ) -> Request:
         """Queues a request and returns immediately. Characters outside the vocabulary are left out and listed in the request.
 
         Args:
-            viewer: identifies the viewer; viewers take turns.
+            viewer: viewers take turns, and the viewers of one client may fill half of the queue.
             remember: whether the request can be looked up by its key later.
             model: key of a loaded model; None for the default.
 
@@ -212,6 +215,8 @@ class Engine:
                 self._writers.move_to_end(weights.key)
                 if (own := sum(each.n_waiting_of(viewer) for each in self._all_writers())) >= MAX_VIEWER_WAITING:
                     raise BusyError(f"{own} of your requests are already waiting. Try again when they are done.")
+                if (near := writer.n_waiting_of_client(client_of(viewer))) >= MAX_CLIENT_WAITING:
+                    raise BusyError(f"{near} requests from your network are already waiting. Try again in a minute.")
                 writer.submit(request)
                 self._lock.notify()
             if remember:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from model.limits import MAX_REQUEST_RECORD_BYTES
 from model.sampling import Floats, SamplingParams, dice
+from model.serving.viewer import Viewer
 
 WAITING, RUNNING, DONE, STOPPED, FAILED = "waiting", "running", "done", "stopped", "failed"
 FINISHED = (DONE, STOPPED, FAILED)
@@ -83,7 +84,7 @@ class Request:
         left_out: tuple[str, ...],
         params: SamplingParams,
         vocabulary: Sequence[str],
-        viewer: str = "",
+        viewer: Viewer | str = "",
         model: str = "",
     ):
         self.number, self.key = next(self._numbers), secrets.token_urlsafe(12)

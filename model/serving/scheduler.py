@@ -8,17 +8,18 @@ first, so that sixteen long texts of one viewer do not delay two short texts of 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from model.errors import BusyError
+from model.serving.viewer import Viewer, client_of
 
 
 class Asking(Protocol):
     """What the scheduler needs to know about a request."""
 
-    viewer: str
+    viewer: Viewer | str
 
     @property
     def n_rows(self) -> int:
@@ -30,7 +31,7 @@ class Owned(Protocol):
     """Something that belongs to a viewer."""
 
     @property
-    def viewer(self) -> str:
+    def viewer(self) -> Viewer | str:
         """The viewer that it belongs to."""
         ...
 
@@ -67,7 +68,7 @@ class Scheduler(Generic[R]):
 
     def __init__(self, seats: int, viewer_seats: int, waiting: int, viewer_waiting: int):
         self._seats, self._viewer_seats, self._max_waiting, self._viewer_waiting = seats, viewer_seats, waiting, viewer_waiting
-        self._viewers: dict[Hashable, _Viewer[R]] = {}
+        self._viewers: dict[Viewer | str, _Viewer[R]] = {}
         self._arrivals = self._level = 0
         self.n_waiting = self.n_seated = 0
 
@@ -85,10 +86,14 @@ class Scheduler(Generic[R]):
         self._arrivals += 1
         self.n_waiting += 1
 
-    def n_waiting_of(self, viewer: str) -> int:
+    def n_waiting_of(self, viewer: Viewer | str) -> int:
         """Requests of one viewer that are waiting."""
         known = self._viewers.get(viewer)
         return len(known.waiting) if known else 0
+
+    def n_waiting_of_client(self, client: str) -> int:
+        """Requests of all viewers of one client that are waiting."""
+        return sum(len(known.waiting) for viewer, known in self._viewers.items() if client_of(viewer) == client)
 
     def admit(self) -> R | None:
         """Seats the next request and returns it; None if there is no request that can be seated.
@@ -142,7 +147,7 @@ class Scheduler(Generic[R]):
         self._level = max(self._level, viewer.served)
         viewer.served += cost
 
-    def _viewer(self, name: str) -> _Viewer[R]:
+    def _viewer(self, name: Viewer | str) -> _Viewer[R]:
         """The state of a viewer. A new viewer starts at the service level of the viewers last served, without credit for the time
         before. (Start-time fair queueing: Goyal, Vin and Cheng, 1996.)"""
         if name not in self._viewers:
@@ -153,7 +158,7 @@ class Scheduler(Generic[R]):
         able = [v for v in self._viewers.values() if v.waiting and v.seated + v.waiting[0][1].n_rows <= self._viewer_seats]
         return min(able, key=lambda v: (v.seated, v.waiting[0][0]), default=None)
 
-    def _forget_if_gone(self, name: Hashable) -> None:
+    def _forget_if_gone(self, name: Viewer | str) -> None:
         if not (self._viewers[name].seated or self._viewers[name].waiting):
             del self._viewers[name]
 

@@ -20,6 +20,7 @@ from model.serving.decoder import make_decoder
 from model.serving.request import DONE, FAILED, STOPPED, Request
 from model.serving.scheduler import Scheduler
 from model.serving.threads import Threads
+from model.serving.viewer import Viewer
 from model.weights import Weights
 
 log = logging.getLogger(__name__)
@@ -51,7 +52,7 @@ class Row:
     sharing: list[Row] = field(default_factory=list)
 
     @property
-    def viewer(self) -> str:
+    def viewer(self) -> Viewer | str:
         return self.request.viewer
 
     @property
@@ -94,9 +95,13 @@ class Writer:
         """Number of requests waiting for seats."""
         return self._scheduler.n_waiting
 
-    def n_waiting_of(self, viewer: str) -> int:
+    def n_waiting_of(self, viewer: Viewer | str) -> int:
         """Requests of one viewer that are waiting for seats."""
         return self._scheduler.n_waiting_of(viewer)
+
+    def n_waiting_of_client(self, client: str) -> int:
+        """Requests of one client that are waiting for seats."""
+        return self._scheduler.n_waiting_of_client(client)
 
     @property
     def idle(self) -> bool:

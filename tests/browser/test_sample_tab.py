@@ -9,12 +9,13 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page, Request, Route, expect
 
-from model.limits import MAX_PROMPT_CHARS, MAX_WAITING_REQUESTS
+from model.limits import MAX_CLIENT_WAITING, MAX_PROMPT_CHARS
 from tests.browser.conftest import open_page
 from tests.browser.tab import WRITING, drawn, generate, seed_shown, set_up, start_long, texts
 from tests.support.client import host_and_port
 from tests.support.server import health, running_app
 from tests.test_web_write import IDLE, LONGEST, Viewer, fill_engine, wait_until
+from ui.web.http import MAX_TEXT_BYTES
 
 PATIENCE_MS = 60_000  # for what must come, however busy the machine is
 # Counts every change of every card while the page writes: the lengths of all cards at that moment.
@@ -273,12 +274,12 @@ def test_a_refusal_is_shown_in_the_servers_words_and_loses_nothing(calm_page: Pa
     page, shown = calm_page, texts(calm_page)
     with contextlib.ExitStack() as stack:
         seated, waiting = fill_engine(url, stack)
-        for number in range(MAX_WAITING_REQUESTS - len(waiting)):
+        for number in range(MAX_CLIENT_WAITING - len(waiting)):
             stack.enter_context(Viewer(url)).ask(**LONGEST, viewer=f"waiting {number}")
-        wait_until(IDLE | {"writing": len(seated) * LONGEST["samples"], "waiting": MAX_WAITING_REQUESTS}, url)
+        wait_until(IDLE | {"writing": len(seated) * LONGEST["samples"], "waiting": MAX_CLIENT_WAITING}, url)
         set_up(page, length=20)
         page.get_by_role("button", name="Generate").click()
-        expect(page.get_by_test_id("notice")).to_have_text("256 requests are already waiting. Try again in a minute.")
+        expect(page.get_by_test_id("notice")).to_have_text("256 requests from your network are already waiting. Try again in a minute.")
         assert page.get_by_role("alert").get_attribute("data-testid") == "notice"
         assert page.get_by_role("button", name="Stop").is_disabled()
         assert texts(page) == shown
@@ -291,7 +292,7 @@ def test_a_prompt_that_is_too_large_to_be_sent_is_refused_in_words(calm_page: Pa
     shown = texts(calm_page)
     set_up(calm_page, prompt="x" * 1_100_000)
     calm_page.get_by_role("button", name="Generate").click()
-    expect(calm_page.get_by_test_id("notice")).to_have_text(re.compile(r"1,048,576|10,000"))
+    expect(calm_page.get_by_test_id("notice")).to_have_text(re.compile(rf"{MAX_TEXT_BYTES:,}|10,000"))
     assert texts(calm_page) == shown
 
 

@@ -10,7 +10,8 @@ from starlette.requests import Request as HTTPRequest
 from model.config import check_score_text
 from model.errors import ParameterError
 from model.sampling import SamplingParams, draw_seed
-from model.tokenizer import name
+from model.serving.viewer import Viewer
+from model.tokenizer import name as name_of
 from model.weights import Weights
 from ui.web.clients import client_of
 from ui.web.http import MAX_DIGITS, Body
@@ -22,16 +23,16 @@ NAMED_AT_MOST = 8  # characters that a notice names
 SAMPLING = {field.metadata["label"] or field.name: field.name for field in fields(SamplingParams)}
 
 
-def read_viewer(body: Body, http: HTTPRequest) -> str:
-    """The name that the viewer gave, or else the host.
+def read_viewer(body: Body, http: HTTPRequest) -> Viewer:
+    """The viewer: the client, and the name that it gave, if any.
 
     Raises:
         ParameterError: the name is not a string, or is too long.
     """
-    viewer = body.get("viewer", client_of(http))
-    if not isinstance(viewer, str) or len(viewer) > MAX_VIEWER_CHARS:
+    name = body.get("viewer", "")
+    if not isinstance(name, str) or len(name) > MAX_VIEWER_CHARS:
         raise ParameterError(f"The viewer must be a string of at most {MAX_VIEWER_CHARS} characters.")
-    return viewer
+    return Viewer(client_of(http), name)
 
 
 def read_model_key(body: Body) -> str | None:
@@ -104,4 +105,4 @@ def left_out_notice(chars: Sequence[str]) -> str:
     if not chars:
         return ""
     more = f" and {len(chars) - NAMED_AT_MOST} more" if len(chars) > NAMED_AT_MOST else ""
-    return f"Left out, because the model does not know them: {', '.join(map(name, chars[:NAMED_AT_MOST]))}{more}."
+    return f"Left out, because the model does not know them: {', '.join(map(name_of, chars[:NAMED_AT_MOST]))}{more}."

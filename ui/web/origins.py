@@ -45,7 +45,9 @@ class Origins:
             return site not in ("same-origin", "none") and not (origin is None and _opens_the_page(scope, headers))
         if origin is not None:
             return not self._is_ours(origin, headers)
-        return bool(referer) and not self._is_ours(_origin_of(referer), headers) and not _opens_the_page(scope, headers)
+        if not referer:
+            return False
+        return not (self._is_ours(_origin_of(referer), headers) or _opens_the_page(scope, headers))
 
     def _is_ours(self, origin: str, headers: Headers) -> bool:
         """Whether an origin is the app's. The request's own scheme does not count: a proxy may speak https for the app."""

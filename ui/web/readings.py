@@ -17,6 +17,7 @@ from model.config import Head
 from model.limits import MAX_CAPTURE_BYTES, MAX_CAPTURES, MAX_WAITING_WORK
 from model.serving.admission import Admission, Ticket
 from model.serving.engine import Engine
+from model.serving.viewer import Viewer
 from model.weights import Weights
 from ui.web.loading import precision_of, run
 from ui.web.shared_work import SharedWork
@@ -82,7 +83,7 @@ class Readings:
             self._kept.move_to_end(key)
         return self._kept.get(key)
 
-    async def read(self, question: Question, viewer: str) -> Kept:
+    async def read(self, question: Question, viewer: Viewer) -> Kept:
         """Reads a text. What nobody waits for any more is not read.
 
         Raises:
