@@ -560,7 +560,7 @@ def test_a_crowd_that_asks_at_once_is_served_or_refused_for_now(url: str) -> Non
         if status == 200:
             assert told.keys() == INTRODUCTION
         else:
-            assert told["error"] in ("256 requests are already waiting. Try again in a minute.", TOO_MANY)
+            assert told["error"] in ("256 requests from your network are already waiting. Try again in a minute.", TOO_MANY)
     wait_until(IDLE, url)
     assert [len(text) for text in write(url, length=5)] == [5]
 
