@@ -14,11 +14,12 @@ import pytest
 from starlette.requests import Request as HTTPRequest
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
+from model.errors import WENT_WRONG
 from model.serving.engine import Engine
 from model.weights import Weights
 from tests.support.client import host_and_port
 from tests.support.viewing import PATIENCE_S, answer, serving
-from ui.server import FAILED, NOTHING_HERE, make_app
+from ui.server import NOTHING_HERE, make_app
 from ui.web.client_log import MinuteLimit, log
 from ui.web.http import TOO_LARGE, TOO_MANY, get, post
 
@@ -124,7 +125,7 @@ def test_a_body_is_bounded_whether_its_size_is_announced_or_not(table: Table, ch
 def test_a_bug_is_an_answer_and_a_line_in_the_log(
     table: Table, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert answer(table.url, "GET", "/bug") == (500, {"error": FAILED})
+    assert answer(table.url, "GET", "/bug") == (500, {"error": WENT_WRONG})
     (line,) = [record.getMessage() for record in caplog.records]
     assert line.startswith("failed GET '/bug' to '127.0.0.1': \"KeyError at tests/test_web_http.py:")
     assert line.isprintable()
