@@ -31,7 +31,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.viewers import prompt_of
-from model.limits import MAX_NEW_CHARS, MAX_PROMPT_CHARS, MAX_RECORD_BYTES, MAX_ROWS, MAX_SAMPLES, MAX_SEED, MAX_TEMPERATURE
+from model.limits import (
+    MAX_CAPTURE_BYTES,
+    MAX_NEW_CHARS,
+    MAX_PROMPT_CHARS,
+    MAX_RECORD_BYTES,
+    MAX_ROWS,
+    MAX_SAMPLES,
+    MAX_SEED,
+    MAX_TEMPERATURE,
+)
 from model.program import run_program
 from tests.support.client import Answer, Stream, connect, host_and_port, http_request, read_answer
 from tests.support.server import health, resident_bytes, running_process
@@ -151,6 +160,12 @@ def random_body(viewer: Viewer) -> Body:
     }
 
 
+def capture_bytes(text: str) -> int:
+    """What is kept of the attention of the shipped model: weights of 36 heads, also as gzipped bytes, queries, keys, the logit lens."""
+    chars = min(256, len(text))
+    return round(36 * chars * (chars + 1) / 2 * 4.6 + chars * (2 * 6 * 384 * 4 + 7 * 65 * 4))
+
+
 def shown(body: Body) -> Body:
     """A request as a message names it: of a long prompt only the beginning."""
     return body | {"prompt": body["prompt"][:40]}
@@ -163,7 +178,8 @@ class Crowd:
         self._url, self._pid, self._seed = url, pid, seed
         self._tally, self._over = Tally(), False
         self._reading: set[Stream] = set()
-        self._memory: list[tuple[float, int, int]] = []  # time, bytes, characters of those who have left
+        self._memory: list[tuple[float, int, int]] = []  # time, bytes, and how many of them are for what is remembered
+        self._looked_at: set[str] = set()  # texts whose attention was read
         self._texts: dict[tuple[int, int], str] = {}  # by scene and number of the sample
 
     async def stay(self, seconds: float) -> list[str]:
@@ -298,6 +314,7 @@ class Crowd:
         text = prompt_of(viewer.rng.randrange(1_000)) * viewer.rng.randint(1, 16)
         answer = await self._post("/attention", {"text": text, "viewer": viewer.name})
         if answer.status == 200 and answer.lines:
+            self._looked_at.add(text)
             key = answer.lines[0][1]["key"]
             for part in viewer.rng.sample(("weights", "head/0/1", "average/5", "lens", "cell/1/1/0/0"), 3):
                 stream = await self._hear(http_request(self._url, "GET", f"/attention/{key}/{part}"))
@@ -405,7 +422,7 @@ class Crowd:
         began, told, chars_before = time.monotonic(), 0, self._tally.chars
         while True:
             with suppress(OSError):  # the app has ended: every viewer says so
-                self._memory.append((time.monotonic(), resident_bytes(self._pid), self._tally.chars))
+                self._memory.append((time.monotonic(), resident_bytes(self._pid), self._remembered()))
             minute = int((time.monotonic() - began) / 60)
             if minute > told:
                 chars = self._tally.chars + sum(sum(map(len, read_answer(stream.arrivals).texts)) for stream in self._reading)
@@ -436,6 +453,10 @@ class Crowd:
             await asyncio.sleep(0.2)
         self._fault(f"{IDLE_LIMIT_S:g} s after all have gone the app says {state}")
 
+    def _remembered(self) -> int:
+        """Bytes that the app keeps for looking up: of characters written, and of texts whose attention was read. Both are bounded."""
+        return min(MAX_RECORD_BYTES, RECORD_BYTES * self._tally.chars) + min(MAX_CAPTURE_BYTES, sum(map(capture_bytes, self._looked_at)))
+
     def _check_memory(self, began: float, ended: float) -> None:
         """The memory may grow by what is remembered of the texts, which is bounded, and otherwise by little. A straight line through the
         second half shows by how much."""
@@ -444,9 +465,11 @@ class Crowd:
         if len(half) < 2:
             self._fault("too short to see how the memory goes")
             return
-        unknown = [held - min(MAX_RECORD_BYTES, RECORD_BYTES * chars) for _, held, chars in half]
-        slope = np.polyfit([(at - began) / 60 for at, _, _ in half], np.array(unknown) / 1e6, 1)[0]
-        grew = f"{slope:+.1f} MB a minute in the last {minutes / 2:.1f} minutes, besides what it remembers of the texts"
+        slope, known = (
+            np.polyfit([(at - began) / 60 for at, _, _ in half], np.array(values) / 1e6, 1)[0]
+            for values in ([held - remembered for _, held, remembered in half], [remembered for _, _, remembered in half])
+        )
+        grew = f"{slope:+.1f} MB a minute in the last {minutes / 2:.1f} minutes, besides {known:+.1f} MB for what it remembers of texts"
         print(f"memory: {grew}")
         if slope * minutes / 2 > GROWTH_MB + GROWTH_MB_PER_MINUTE * minutes / 2:
             self._fault(f"the memory grew by {grew}")

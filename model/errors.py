@@ -12,6 +12,8 @@
 Every message states the value received, the values allowed and a remedy.
 """
 
+WENT_WRONG = "Something went wrong. Please try again. The server's log has details."  # said of a bug; where it is, is for the log
+
 
 class SoliloquyError(Exception):
     """Base of all errors that are shown to users as a plain sentence instead of a traceback."""

@@ -51,7 +51,7 @@ def test_all_clients_together_have_so_many_lines_a_minute(clock: Clock, caplog: 
     for number in range(10 * ALL_LINES):
         log_refusal(request(f"client {number}"), "no session")
     assert len(caplog.records) == ALL_LINES
-    assert caplog.records[-1].getMessage().endswith("(nothing more is logged this minute)")
+    assert caplog.records[-1].getMessage().endswith("(nothing more but faults is logged this minute)")
 
 
 def test_a_limit_holds_for_the_records_of_any_logger(caplog: pytest.LogCaptureFixture) -> None:
@@ -78,4 +78,31 @@ def test_a_fault_is_one_printable_line_with_its_place(clock: Clock, caplog: pyte
     assert line.isprintable()
     assert len(line) < 600
     assert "ValueError at tests/test_client_log.py:" in line
+    assert "Traceback" not in caplog.text
+
+
+def test_refusals_hide_no_fault(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    for number in range(2 * ALL_LINES):
+        log_refusal(request(f"client {number}"), "no session")
+    log_fault(request("client 1"), ValueError("a bug"))
+    assert caplog.records[-1].getMessage() == "failed POST '/train/start' to 'client 1': 'ValueError at ?: a bug'"
+
+
+def test_records_of_servers_are_one_line_and_counted_by_their_wording(caplog: pytest.LogCaptureFixture) -> None:
+    logger = logging.getLogger("tests.of.a.server")
+    logger.addFilter(MinuteLimit(Clock()))
+    for _ in range(2 * CLIENT_LINES):
+        try:
+            raise ValueError("no\nsuch \x1b[31mthing" + "x" * 10_000)
+        except ValueError:
+            logger.exception("Exception in ASGI application\n")
+    logger.error("100 %% of %s\nobject: %s", "them", "z" * 10_000)
+    lines = [record.getMessage() for record in caplog.records]
+    assert len(lines) == CLIENT_LINES + 1
+    assert all(line.isprintable() and len(line) < 600 for line in lines)
+    assert lines[0].startswith('Exception in ASGI application: "ValueError at tests/test_client_log.py:') or lines[0].startswith(
+        "Exception in ASGI application: 'ValueError at tests/test_client_log.py:"
+    )
+    assert lines[-2].endswith("(nothing more of this kind is logged this minute)")
+    assert lines[-1] == "100 % of them"
     assert "Traceback" not in caplog.text

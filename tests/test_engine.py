@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from model.decode import generate
-from model.errors import BusyError, ParameterError
+from model.errors import WENT_WRONG, BusyError, ParameterError
 from model.evaluation import window_logits, windows
 from model.limits import MAX_CLIENT_WAITING, MAX_PROMPT_CHARS, MAX_SAMPLES, MAX_VIEWER_WAITING, MAX_WAITING_REQUESTS, MAX_WAITING_WORK
 from model.network.gpt import GPT
@@ -29,7 +29,7 @@ from model.serving.engine import FAILING_AFTER, WORK_SHARE, Engine
 from model.serving.request import DONE, FAILED, RUNNING, STOPPED, WAITING, Character, Progress, Request
 from model.serving.scheduler import SeatMap
 from model.serving.viewer import Viewer
-from model.serving.writer import WENT_WRONG, Writer
+from model.serving.writer import Writer
 from model.tokenizer import CharTokenizer
 from model.weights import Weights
 from tests.conftest import VOCABULARY

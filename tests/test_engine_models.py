@@ -208,7 +208,9 @@ def test_everyone_who_asks_for_a_model_waits_for_one_load(engine: Engine, folder
 
     monkeypatch.setattr(Catalogue, "load", slow)
     key = keys(folder)["small"]
-    futures = [engine.load_later(key) for _ in range(20)]
+    futures = [engine.load_later(engine.find_model(key)) for _ in range(MAX_LOADED_MODELS)]
+    with pytest.raises(BusyError, match="models are being loaded already"):
+        engine.load_later(engine.find_model(key))
     assert finished(engine.submit("abc", params())).state == DONE  # meanwhile
     opened.set()
     assert {future.result(PATIENCE_S).key for future in futures} == {key}

@@ -304,16 +304,30 @@ def test_a_route_takes_so_many_bytes(app: App) -> None:
     assert fetch(app.url, "/gradio_api/call/generate", "POST", longest).status == 200
 
 
+def patient(url: str, path: str, body: bytes) -> Answer:
+    """The answer to a body, asked for again as long as the load does not admit it."""
+    answers = list[Answer]()
+
+    def is_admitted() -> bool:
+        answers.append(fetch(url, path, "POST", body))
+        return answers[-1].status != 503
+
+    wait_for(is_admitted, SOON_S)
+    return answers[-1]
+
+
 def test_odd_requests_are_refused_at_each_route(app: App) -> None:
-    bodies = [b"", b"null", b"[]", b'"x"', b"\xff\x00", b"[" * 5_000, b'{"data": ' * 500, b'{"x": NaN}', b"9" * 9_000]
+    malformed = [b"", b"null", b"[]", b'"x"', b"\xff\x00", b"[" * 5_000, b'{"data": ' * 500, b'{"x": NaN}', b"9" * 9_000]
     fields = ("data", "prompt", "text", "fn_index", "session_hash", "event_id", "seed", "model", "password", "heads_off", "viewer")
     values = (None, -1, 1e999, [], {}, "\ud800", "\0", [[[]]], {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}})
-    bodies += [json.dumps({name: value}).encode() for name in fields for value in values]
+    bodies = [(body, False) for body in malformed]
+    for name in fields:  # a few are right: any name of a viewer, for instance
+        bodies += [(json.dumps({name: value}).encode(), name in ("data", "prompt", "viewer") or value in (None, [])) for value in values]
     for route, path in samples(app.table):
         if route.method == "POST" and not isinstance(route.access, Lock):
-            for body in bodies:
-                answer = fetch(app.url, path, "POST", body)
-                assert answer.status < 500 or answer.headers["Retry-After"], (path, body, answer.body)
+            for body, may_be_right in bodies:
+                answer = patient(app.url, path, body)
+                assert answer.status in range(400, 500) or (answer.status == 200 and may_be_right), (path, body, answer.body)
         elif route.method == "GET":
             for odd in (f"{path}?session_hash=%00&from=-1&edition=%ff", path.replace("0123abc", "%00"), path.replace("/0", "/-1")):
                 answer = fetch(app.url, odd, Range="bytes=5-1,-9,99999999999999999999-", If_None_Match="\x7f", Accept_Encoding="x" * 99)

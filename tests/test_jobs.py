@@ -21,6 +21,7 @@ from model.__main__ import main
 from model.catalogue import Catalogue
 from model.data import Corpus
 from model.errors import CheckpointError, CorpusError, ParameterError, TrainingError
+from model.machine import MAX_THREADS
 from model.training import jobs as jobs_module
 from model.training import record as record_module
 from model.training.curve import MAX_COLUMNS, Curve
@@ -106,6 +107,20 @@ def test_a_stopped_run_is_resumed_to_the_numbers_of_one_that_was_not(jobs: Jobs)
     subprocess.run(command, cwd=ROOT, env=trainers_environment(1), check=True, capture_output=True)
     assert metrics_of(halted.folder) == metrics_of(jobs.folder / "whole")
     assert Run(halted.folder).samples() == Run(jobs.folder / "whole").samples()
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="only Linux shows the environment of a process")
+def test_a_run_takes_no_more_threads_than_the_process_may_have(jobs: Jobs) -> None:
+    job = start(jobs, **LONG)
+    for asked in (1, 1_000):
+        jobs.stop(job, firmly=True)
+        wait_for(lambda: job.process() is None)
+        job.note(threads=asked)
+        jobs.resume(job)
+        process = job.process()
+        assert process
+        environment = Path(f"/proc/{process.pid}/environ").read_text(encoding="utf-8").split("\0")
+        assert f"OMP_NUM_THREADS={min(asked, MAX_THREADS)}" in environment
 
 
 def test_a_killed_trainer_is_told_as_died_and_resumes_with_nothing_missing(jobs: Jobs) -> None:

@@ -24,7 +24,7 @@ from model.decode import generate
 from model.errors import CheckpointError, CorpusError, TrainingError
 from model.evaluation import mean_loss
 from model.sampling import SamplingParams
-from model.training.optim import make_optimizers, schedule
+from model.training.optim import flatten_state, make_optimizers, schedule, state_like
 from model.training.presets import PRESETS
 from model.training.process import Process
 from model.training.run import Run
@@ -258,13 +258,48 @@ def test_a_config_that_is_not_a_runs_is_named(tmp_path: Path, corpus: Corpus) ->
         resume(tmp_path, corpus)
 
 
-def test_a_checkpoint_without_its_optimizer_is_refused(tmp_path: Path, corpus: Corpus) -> None:
-    list(make_trainer(tmp_path, corpus, steps=10).steps())
+@pytest.mark.parametrize("damage", ["missing", "surplus", "shape", "type", "not finite"])
+@pytest.mark.parametrize("name", ["optimizer.0.1.momentum_buffer", "optimizer.1.0.step", "optimizer.1.0.exp_avg"])
+def test_a_checkpoint_with_a_damaged_optimizer_falls_back_to_the_one_before(tmp_path: Path, corpus: Corpus, name: str, damage: str) -> None:
+    list(make_trainer(tmp_path, corpus, steps=20).steps())
+    whole = metrics_of(tmp_path)
     tensors, metadata = load_tensors(tmp_path / "last.safetensors")
-    del metadata["crc32"]
-    save_tensors(tmp_path / "last.safetensors", {k: t for k, t in tensors.items() if "momentum" not in k}, metadata)
-    with pytest.raises(CheckpointError, match="Part of the optimizer's state is missing"):
-        resume(tmp_path, corpus)
+    del metadata["crc32"]  # as checkpoints of earlier versions
+    tensor = tensors.pop(name)
+    match damage:
+        case "surplus":
+            tensors |= {name: tensor, f"{name}.x": tensor.clone()}
+        case "shape":
+            tensors[name] = torch.zeros(3)
+        case "type":
+            tensors[name] = tensor.to(torch.int32)
+        case "not finite":
+            tensors[name] = torch.full_like(tensor, torch.nan)
+    save_tensors(tmp_path / "last.safetensors", tensors, metadata)
+    resumed = resume(tmp_path, corpus)
+    assert resumed.step == 10
+    (notice,) = resumed.run.notices
+    assert name in notice
+    list(resumed.steps())
+    assert metrics_of(tmp_path) == whole
+
+
+@pytest.mark.parametrize("optimizer", ["muon", "adamw"])
+def test_what_is_expected_of_an_optimizer_is_what_it_has(tmp_path: Path, corpus: Corpus, optimizer: str) -> None:
+    trainer = make_trainer(tmp_path, corpus, optimizer=optimizer)
+    trainer.optimize()
+    state, expected = flatten_state(trainer.optimizers), state_like(trainer.optimizers)
+    assert {name: tensor.shape for name, tensor in state.items()} == {name: tensor.shape for name, tensor in expected.items()}
+
+
+def test_a_kill_between_two_names_of_a_checkpoint_loses_nothing(tmp_path: Path, corpus: Corpus) -> None:
+    list(make_trainer(tmp_path, corpus, steps=20).steps())
+    last, fresh = (tmp_path / f"{name}.safetensors" for name in ("last", "fresh"))
+    last.rename(fresh)  # the checkpoint before it is `previous` already
+    resumed = resume(tmp_path, corpus)
+    assert (resumed.step, resumed.run.notices) == (20, [])
+    assert last.exists()
+    assert not fresh.exists()
 
 
 def test_resuming_on_another_text_is_refused(tmp_path: Path, corpus: Corpus) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gzip
 import http.client
@@ -22,7 +23,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 
 from model.attention import Reading, read
-from model.limits import MAX_SCORE_CHARS, MAX_VIEWER_WAITING
+from model.errors import WENT_WRONG
+from model.limits import MAX_SCORE_CHARS, MAX_VIEWER_WAITING, MAX_WAITING_REQUESTS
 from model.network.gpt import GPT
 from model.serving.admission import Admission
 from model.serving.engine import Engine
@@ -33,8 +35,7 @@ from tests.support.serving import finished, params
 from tests.support.viewing import PATIENCE_S, Viewer, answer
 from ui.web import readings
 from ui.web.attention import EMPTY, FORGOTTEN
-from ui.web.http import READING_FAILED
-from ui.web.readings import READINGS_AT_ONCE
+from ui.web.readings import READINGS_AT_ONCE, Kept, Question, Readings
 
 TEXT = "ROMEO:\nBut, soft"  # as many characters as the small network's block has
 SCENE = ("First Citizen:\nBefore we proceed any further, hear me speak.\n\nAll:\nSpeak, speak.\n\n" * 200)[:MAX_SCORE_CHARS]
@@ -354,6 +355,38 @@ def test_a_text_is_not_read_once_every_client_has_hung_up(served: Served) -> Non
     assert served.passes == 2
 
 
+def test_a_reading_stays_its_viewers_when_the_viewer_leaves_it_to_others(served: Served, tiny: Weights) -> None:
+    async def until(condition: Callable[[], object]) -> None:
+        while not condition():
+            await asyncio.sleep(0.005)
+
+    async def act() -> None:
+        kept = Readings(served.engine)
+
+        def ask(text: str, viewer: str) -> asyncio.Task[Kept]:
+            return asyncio.create_task(kept.read(Question(text, 0, len(text), "", (), tiny), viewer))
+
+        served.held.clear()
+        first = ask("a", "one")
+        await until(lambda: served.passes)
+        joined = [ask("a", f"other {n}") for n in range(MAX_WAITING_REQUESTS)]  # they wait, but nothing is done for them
+        await asyncio.sleep(0)
+        first.cancel()
+        await asyncio.wait([first])
+        second = ask("b", "one")
+        await until(lambda: kept._admission._admitted["one"] == 2)
+        await asyncio.sleep(0.05)
+        assert not len(served.engine._work)  # the viewer has one turn at a time
+        served.held.set()
+        assert len({id(reading) for reading in await asyncio.gather(*joined)}) == 1
+        await second
+        assert not kept._admission._admitted
+        assert not kept._admission._queues
+
+    asyncio.run(asyncio.wait_for(act(), PATIENCE_S))
+    assert served.passes == 2
+
+
 @pytest.fixture
 def few_places(monkeypatch: pytest.MonkeyPatch) -> None:
     """An app that admits one text more than one viewer may have."""
@@ -373,7 +406,7 @@ def test_a_viewer_with_too_many_texts_is_refused_and_nobody_else(few_places: Non
         )
         stack.enter_context(Viewer(served.url, path="/attention")).send(text="y", viewer="other")
         time.sleep(0.3)
-        status, refusal = post(served.url, {"text": "y", "viewer": "third"})
+        status, refusal = post(served.url, {"text": "z", "viewer": "third"})
         assert (status, refusal) == (503, {"error": f"{MAX_VIEWER_WAITING + 1} texts are already being read. Try again in a minute."})
         served.held.set()
     wait_for(lambda: post(served.url, {"text": "y", "viewer": "hog"})[0] == 200)
@@ -387,7 +420,7 @@ def test_a_model_that_fails_is_reported(served: Served, caplog: pytest.LogCaptur
         return logits * torch.nan
 
     handle = served.engine.weights.model.register_forward_hook(trouble)
-    assert post(served.url, {"text": TEXT}) == (500, {"error": READING_FAILED})
+    assert post(served.url, {"text": TEXT}) == (500, {"error": WENT_WRONG})
     assert ("out of memory" if kind == "raises" else "not finite") in caplog.text
     handle.remove()
     assert post(served.url, {"text": TEXT})[0] == 200

@@ -7,12 +7,15 @@ import gc
 import http.client
 import json
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.requests import Request as HTTPRequest
+from starlette.responses import Response
 
 from model.catalogue import Catalogue
 from model.errors import CheckpointError, TrainingError
@@ -29,6 +32,8 @@ from tests.support.client import host_and_port
 from tests.support.viewing import PATIENCE_S, answer, serving
 from ui.server import create_routes, make_app
 from ui.web.admin import Lock
+from ui.web.loading import LOADS
+from ui.web.shared_answers import MAKERS, SharedAnswers
 from ui.web.shared_work import SharedWork
 
 NAMES = ("one", "two", "three")
@@ -71,7 +76,7 @@ class Served:
 
     def loads(self, name: str) -> bool:
         """Whether the model is being loaded, or waits to be."""
-        return self.keys[name] in self.engine._loads
+        return (self.engine, self.keys[name]) in LOADS._tasks
 
 
 @pytest.fixture
@@ -138,15 +143,15 @@ def test_a_model_that_somebody_still_waits_for_is_loaded(served: Served) -> None
     first = served.get("one")
     wait_for(lambda: served.loaded)
     gone, staying = served.ask("/write", "two"), served.ask("/next", "two")
-    loading = served.engine._load_waiters
-    wait_for(lambda: sorted(loading.values()) == [1, 2])
+    waiting = LOADS._waiting
+    wait_for(lambda: sorted(waiting.values()) == [1, 2])
     gone.close()
-    wait_for(lambda: sorted(loading.values()) == [1, 1])
+    wait_for(lambda: sorted(waiting.values()) == [1, 1])
     served.may_load.set()
     assert (status_of(first), status_of(staying)) == (200, 200)
     assert served.loaded == [served.keys["one"], served.keys["two"]]
     assert not served.engine._loads
-    assert not loading
+    assert not waiting
 
 
 def test_a_load_that_fails_after_its_client_has_gone_is_not_logged(
@@ -163,9 +168,9 @@ def test_a_load_that_fails_after_its_client_has_gone_is_not_logged(
         gone = served.ask(route, "one")
         wait_for(lambda: served.loads("one"))
         gone.close()
-        wait_for(lambda: not served.engine._load_waiters.total())
-        served.may_load.set()
         wait_for(lambda: not served.loads("one"))
+        served.may_load.set()
+        wait_for(lambda: not served.engine._loads)
     assert answer(served.url, "GET", f"/models/{served.keys['one']}")[0] == 400  # whoever waits is told
     gc.collect()
     assert answer(served.url, "GET", "/healthz")[0] == 200
@@ -204,6 +209,17 @@ def test_a_measurement_ends_with_its_client_and_one_that_waits_never_begins(serv
     assert not is_known(jobs, "quick")
 
 
+def test_measurements_whose_clients_have_gone_hold_no_threads_of_others(served: Served) -> None:
+    admin = Admin.logged_in(served.url)
+    with served.jobs._measuring:  # as while a measurement ends
+        for _ in range(20):  # more than there are threads
+            gone = pace(admin, "lesson")
+            time.sleep(0.05)
+            gone.close()
+        assert admin.get("/train/runs/none/log")[0] == 404
+    assert not is_known(served.jobs, "lesson")
+
+
 def test_a_measurement_that_was_cancelled_before_it_began_is_none(tmp_path: Path) -> None:
     jobs, measurement = Jobs(tmp_path), Measurement()
     measurement.cancel()
@@ -213,6 +229,36 @@ def test_a_measurement_that_was_cancelled_before_it_began_is_none(tmp_path: Path
 
 
 # Work that is shared.
+
+
+def test_few_answers_are_made_at_a_time_however_many_clients_hang_up() -> None:
+    begun, opened = list[int](), threading.Event()
+
+    def make(number: int) -> dict[str, Any]:
+        begun.append(number)
+        assert opened.wait(PATIENCE_S)
+        return {}
+
+    async def act() -> None:
+        answers = SharedAnswers()
+
+        def ask(number: int) -> asyncio.Task[Response]:
+            http = HTTPRequest({"type": "http", "headers": []})
+            return asyncio.create_task(answers.give(http, (number,), lambda: make(number)))
+
+        for number in range(5 * MAKERS):
+            gone = ask(number)
+            await asyncio.sleep(0.02)
+            gone.cancel()
+            await asyncio.wait([gone])
+        assert begun == [*range(MAKERS)]
+        last = ask(100)
+        await asyncio.sleep(0)
+        opened.set()
+        assert (await last).status_code == 200
+
+    asyncio.run(act())
+    assert begun == [*range(MAKERS), 100]
 
 
 def test_shared_work_is_done_once_and_ends_with_the_last_who_waits(caplog: pytest.LogCaptureFixture) -> None:

@@ -14,12 +14,13 @@ import pytest
 from starlette.requests import Request as HTTPRequest
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
+from model.errors import WENT_WRONG
 from model.serving.engine import Engine
 from model.weights import Weights
 from tests.support.admin import wait_for
 from tests.support.client import host_and_port
 from tests.support.viewing import PATIENCE_S, answer, serving
-from ui.server import FAILED, NOTHING_HERE, make_app
+from ui.server import NOTHING_HERE, make_app
 from ui.web import http as web_http
 from ui.web.client_log import MinuteLimit, log
 from ui.web.http import NO_ROOM, TOO_LARGE, TOO_MANY, get, post
@@ -177,7 +178,7 @@ def test_bodies_share_room_half_of_it_for_one_client(table: Table, room: ByteLim
 def test_a_bug_is_an_answer_and_a_line_in_the_log(
     table: Table, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert answer(table.url, "GET", "/bug") == (500, {"error": FAILED})
+    assert answer(table.url, "GET", "/bug") == (500, {"error": WENT_WRONG})
     (line,) = [record.getMessage() for record in caplog.records]
     assert line.startswith("failed GET '/bug' to '127.0.0.1': \"KeyError at tests/test_web_http.py:")
     assert line.isprintable()

@@ -22,13 +22,13 @@ from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 from torch import Tensor
 
+from model.errors import WENT_WRONG
 from model.limits import MAX_NEW_CHARS, MAX_PROMPT_CHARS, MAX_SCORE_CHARS, MAX_VIEWER_WAITING
 from model.network.gpt import GPT
 from model.serving import recent_requests
 from model.serving.admission import Admission
 from model.serving.engine import Engine
 from model.serving.request import DONE, RUNNING
-from model.serving.writer import WENT_WRONG
 from model.weights import SHIPPED_WEIGHTS, Weights, load_weights
 from tests.support.client import host_and_port
 from tests.support.routes import serving_routes
@@ -36,7 +36,7 @@ from tests.support.serving import finished, params, plain_logits
 from tests.support.viewing import IDLE, PATIENCE_S, SOON_S, Viewer, answer, texts_of, wait_until
 from ui.web import score as score_module
 from ui.web.fields import MAX_VIEWER_CHARS
-from ui.web.http import MAX_TEXT_BYTES, READING_FAILED
+from ui.web.http import MAX_TEXT_BYTES
 from ui.web.score import WINDOWS_AT_ONCE
 
 V = 65
@@ -435,7 +435,7 @@ def test_a_score_reports_a_model_that_fails(served: Served, caplog: pytest.LogCa
         lines = score(served.url, LONGEST[:100])
     assert len(lines) == 4
     assert [line["from"] for line in lines[1:3]] == [0, 16]
-    assert lines[3] == {"state": "failed", "error": READING_FAILED}
+    assert lines[3] == {"state": "failed", "error": WENT_WRONG}
     assert ("0xdeadbeef" if kind == "raises" else "not finite") in caplog.text
     handle.remove()
     assert score(served.url, LONGEST[:100])[-1] == {"state": "done"}

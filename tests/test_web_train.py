@@ -8,12 +8,13 @@ import json
 import os
 import pickle
 import random
+import shutil
 import unicodedata
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import pytest
 from gradio_client import Client
@@ -320,6 +321,26 @@ def test_the_best_weights_come_as_a_folder_that_can_be_loaded(url: str, admin: A
     connection.close()
     weights = load_weights(tmp_path / finished)
     assert weights.val_loss == admin.run(finished)["best_loss"]
+
+
+@pytest.mark.parametrize(
+    ("run", "header"),
+    [
+        ("кот", "attachment; filename=\"soliloquy-___.zip\"; filename*=UTF-8''soliloquy-%D0%BA%D0%BE%D1%82.zip"),
+        ('a"; b\\', "attachment; filename=\"soliloquy-a__ b_.zip\"; filename*=UTF-8''soliloquy-a%22%3B%20b%5C.zip"),
+    ],
+)
+def test_weights_of_a_run_of_any_name_can_be_saved(url: str, admin: Admin, finished: str, folder: Path, run: str, header: str) -> None:
+    shutil.copytree(folder / "runs" / finished, folder / "runs" / run)
+    try:
+        connection = http.client.HTTPConnection(*host_and_port(url), timeout=PATIENCE_S)
+        connection.request("GET", f"/train/runs/{quote(run)}/weights", headers=admin.headers)
+        response = connection.getresponse()
+        assert (response.status, response.headers["Content-Disposition"]) == (200, header)
+        assert f"{run}/config.json" in zipfile.ZipFile(io.BytesIO(response.read())).namelist()
+        connection.close()
+    finally:
+        shutil.rmtree(folder / "runs" / run)
 
 
 def test_wrong_passwords_hold_up_their_client_alone(url: str, folder: Path) -> None:

@@ -16,11 +16,11 @@ from torch import Tensor
 
 from model.config import Head
 from model.decode import generate_cached
+from model.errors import WENT_WRONG
 from model.limits import MAX_ABLATION_CHARS, MAX_PROMPT_CHARS, MAX_VIEWER_WAITING
 from model.network.gpt import GPT
 from model.sampling import SamplingParams, dice, distribution, draw
 from model.serving.engine import Engine
-from model.serving.writer import WENT_WRONG
 from model.weights import Weights
 from tests.support.routes import serving_routes
 from tests.support.serving import finished, params

@@ -18,6 +18,7 @@ from numpy.testing import assert_array_equal
 from torch import Tensor
 
 from model.decode import generate
+from model.errors import WENT_WRONG
 from model.limits import MAX_ROWS, MAX_SAMPLES, MAX_STEP_ROWS, MAX_VIEWER_ROWS
 from model.network import kv_cache
 from model.network.gpt import GPT
@@ -28,7 +29,7 @@ from model.sampling import SamplingParams, dice
 from model.serving import writer as writer_module
 from model.serving.request import DONE, FAILED, RUNNING, STOPPED, WAITING, Request
 from model.serving.scheduler import SeatMap
-from model.serving.writer import WENT_WRONG, Row, Writer
+from model.serving.writer import Row, Writer
 from model.weights import Weights
 from tests.conftest import VOCABULARY
 from tests.support.serving import (

@@ -6,12 +6,11 @@ from collections.abc import AsyncIterator
 
 import gradio as gr
 
-from model.errors import SoliloquyError
+from model.errors import WENT_WRONG, SoliloquyError
 from model.sampling import SamplingParams, draw_seed
 from model.serving.engine import Engine
 from model.serving.request import Request
 from model.serving.viewer import Viewer
-from model.serving.writer import WENT_WRONG
 from model.weights import Weights
 from ui.web.client_log import log_fault
 from ui.web.clients import client_of

@@ -18,6 +18,7 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 
 from model.catalogue import Catalogue
+from model.errors import WENT_WRONG
 from model.limits import MAX_CORPUS_BYTES
 from model.serving.engine import Engine
 from model.training.jobs import Jobs
@@ -49,7 +50,6 @@ from ui.web.write_without import write_without
 UPLOADS_AT_ONCE = 2  # each is in memory as a whole
 DOWNLOADS_AT_ONCE = 4
 
-FAILED = "Something went wrong on the server. See its log; please try again."
 NOTHING_HERE = "There is nothing at this address."
 
 # The page sends no requests to other hosts; this makes browsers enforce it. Gradio's scripts need inline code and eval.
@@ -134,7 +134,7 @@ class Guard:
         except Exception as error:
             log_fault(HTTPRequest(scope), error)
             if not answered:  # otherwise the connection is closed
-                await refusal(FAILED, 500)(scope, receive, send_with_headers)
+                await refusal(WENT_WRONG, 500)(scope, receive, send_with_headers)
 
 
 async def _nothing_here(http: HTTPRequest, error: Exception) -> Response:

@@ -8,7 +8,7 @@ import os
 import sys
 import threading
 import time
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -17,7 +17,7 @@ import torch
 
 from model.catalogue import NO_SUCH_MODEL, Catalogue, Entry
 from model.config import check_prompt
-from model.errors import BusyError, CheckpointError, UnknownModelError
+from model.errors import WENT_WRONG, BusyError, CheckpointError, UnknownModelError
 from model.limits import CACHE_MEMORY_SHARE, MAX_CLIENT_WAITING, MAX_LOADED_MODELS, MAX_ROWS, MAX_SAMPLES, MAX_VIEWER_WAITING
 from model.machine import MAX_THREADS, free_bytes, in_fresh_thread
 from model.network import Network
@@ -28,7 +28,7 @@ from model.serving.request import FAILED, STOPPED, Request
 from model.serving.scheduler import SeatMap
 from model.serving.viewer import Viewer, client_of
 from model.serving.work_queue import Result, Work, WorkQueue
-from model.serving.writer import WENT_WRONG, Writer
+from model.serving.writer import Writer
 from model.weights import Weights
 
 log = logging.getLogger(__name__)
@@ -60,8 +60,7 @@ class Engine:
         self._writers = OrderedDict({weights.key: self._make_writer(weights, is_default=True)})  # least recently used first
         self._retired: list[Writer] = []  # writers replaced by another one for the same model; they finish their requests
         self._loader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="loader")  # one model is loaded, or made the default, at a time
-        self._loads: dict[str, Future[Weights]] = {}  # loads that wait or run, by key
-        self._load_waiters: Counter[Future[Weights]] = Counter()  # how many wait for each of them
+        self._loads: set[Future[Weights]] = set()  # those that wait or run
         self._work = WorkQueue()
         self._requests = RecentRequests()
         self._closing = self._stopping = self._mixed = False
@@ -96,66 +95,50 @@ class Engine:
             CheckpointError: the model's files are damaged.
             BusyError: there is not enough memory, or too many models are in use.
         """
-        if weights := self._touch(key):
-            return weights
-        loading = self.load_later(str(key))
-        try:
-            return loading.result()
-        finally:
-            self.leave(loading)
+        return self._touch(key) or self.load_later(self.find_model(str(key))).result()
 
-    def load_later(self, key: str) -> Future[Weights]:
-        """As `load`, without waiting for it. Everyone who asks for the same model shares one future: do not cancel it, but `leave` it.
+    def find_model(self, key: str) -> Entry:
+        """What is known of a model that can be loaded. May read files.
 
         Raises:
-            UnknownModelError, CheckpointError, BusyError: as `load`; the future raises what comes up later.
+            UnknownModelError: no model has this key.
+            CheckpointError: the model's files are damaged.
         """
-        entry = self._catalogue.find(key) if self._catalogue and key not in self._writers else None
+        if self._catalogue is None:
+            raise UnknownModelError(NO_SUCH_MODEL)
+        entry = self._catalogue.find(key)
+        if entry.trouble:
+            raise CheckpointError(entry.trouble)
+        return entry
+
+    def load_later(self, entry: Entry) -> Future[Weights]:
+        """As `load`, without waiting. A future that is cancelled before its load begins loads nothing.
+
+        Raises:
+            BusyError: too many models are being loaded already; the future raises what else comes up.
+        """
         with self._lock:
-            if weights := self._touch(key):
-                done: Future[Weights] = Future()
-                done.set_result(weights)
-                return done
-            if entry is None:
-                raise UnknownModelError(NO_SUCH_MODEL)
-            if entry.trouble:
-                raise CheckpointError(entry.trouble)
             self._check_open()
-            if key not in self._loads:
-                if len(self._loads) >= MAX_LOADED_MODELS:
-                    raise BusyError(f"{len(self._loads)} models are being loaded already. Try again in a minute.")
-                self._loads[key] = self._loader.submit(self._load, entry)
-            self._load_waiters[self._loads[key]] += 1
-            return self._loads[key]
-
-    def leave(self, loading: Future[Weights]) -> None:
-        """Ends the wait of one who called `load_later`. What nobody waits for any more is not loaded, unless that has begun."""
-        with self._lock:
-            if loading not in self._load_waiters:  # it is over
-                return
-            self._load_waiters[loading] -= 1
-            if not self._load_waiters[loading] and loading.cancel():
-                self._end_load(next(key for key, other in self._loads.items() if other is loading))
-
-    def _end_load(self, key: str) -> None:
-        """Forgets a load that is over. The caller must hold the lock."""
-        del self._load_waiters[self._loads.pop(key)]
+            if len(self._loads) >= MAX_LOADED_MODELS:
+                raise BusyError(f"{len(self._loads)} models are being loaded already. Try again in a minute.")
+            loading = self._loader.submit(self._load, entry)
+            self._loads.add(loading)
+        loading.add_done_callback(self._loads.discard)
+        return loading
 
     def _load(self, entry: Entry) -> Weights:
-        """Loads a model. Runs in the loader's thread."""
+        """Loads a model, unless that was done meanwhile. Runs in the loader's thread."""
         assert self._catalogue
-        try:
-            with _memory_for(entry.key):
-                self._make_room(entry.n_params or 0)
-                loaded = self._catalogue.load(entry.key)
-                weights = self._queue(Work(lambda current: _make_ready(loaded, current), self.weights, is_owed=False)).result()
-                writer = self._make_writer(weights, is_default=False)
-            with self._lock:
-                self._add(writer)
-            return weights
-        finally:
-            with self._lock:
-                self._end_load(entry.key)
+        if known := self._touch(entry.key):
+            return known
+        with _memory_for(entry.key):
+            self._make_room(entry.n_params or 0)
+            loaded = self._catalogue.load(entry.key)
+            weights = self._queue(Work(lambda current: _make_ready(loaded, current), self.weights, is_owed=False)).result()
+            writer = self._make_writer(weights, is_default=False)
+        with self._lock:
+            self._add(writer)
+        return weights
 
     def use(self, model: Weights | str) -> None:
         """Makes a model the default for new requests. Requests that were already accepted keep their model.

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from model.errors import WENT_WRONG
 from model.limits import MAX_SAMPLES, MAX_STEP_ROWS, MAX_VIEWER_ROWS, MAX_VIEWER_WAITING, MAX_WAITING_REQUESTS
 from model.machine import MAX_THREADS, thread_counts
 from model.sampling import distribution, draw
@@ -28,7 +29,6 @@ log = logging.getLogger(__name__)
 READ_CHARS = 640  # window characters read per round if several windows wait; takes about as long as a step with all seats taken
 READ_OVERHEAD = 64  # the fixed cost of reading a window, in characters of a window
 CHARS_PER_READ = 2  # reading this many characters of a window costs as much as writing one
-WENT_WRONG = "Something went wrong while writing. Please try again. The server's log has details."
 
 
 @dataclass(eq=False)

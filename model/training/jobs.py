@@ -33,6 +33,7 @@ from model.data import TINY_SHAKESPEARE, Corpus, check_length
 from model.errors import CheckpointError, ParameterError, TrainingError
 from model.files import clear_place, write_atomically
 from model.limits import MAX_EVALUATIONS, MAX_NAME_CHARS, MAX_RUNS, MAX_STEPS
+from model.machine import MAX_THREADS
 from model.network.kinds import kind_of
 from model.training.estimate import Pace, check_memory, pace_key, training_threads
 from model.training.job import FINISHED, Job, check_name, flags
@@ -340,7 +341,7 @@ class Jobs:
             measurement.cancel()
         command = [sys.executable, "-m", "model", *job.arguments(resume), "--runs", str(self.folder)]
         asked = job.asked().get("threads", 0)
-        threads = asked if 1 <= asked <= (os.cpu_count() or 1) else training_threads(job.settings().network)
+        threads = min(asked, MAX_THREADS) if asked >= 1 else training_threads(job.settings().network)
         clear_place(job.log_path)
         try:
             with job.log_path.open("ab") as output:

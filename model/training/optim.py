@@ -11,8 +11,13 @@ import torch
 from torch import Tensor
 
 from model.config import TrainConfig
-from model.errors import CheckpointError
 from model.network import Network
+
+# What each optimizer keeps of a parameter.
+STATE: dict[type[torch.optim.Optimizer], tuple[str, ...]] = {
+    torch.optim.Muon: ("momentum_buffer",),
+    torch.optim.AdamW: ("step", "exp_avg", "exp_avg_sq"),
+}
 
 
 def make_optimizers(model: Network, config: TrainConfig) -> list[torch.optim.Optimizer]:
@@ -73,11 +78,21 @@ def flatten_state(optimizers: list[torch.optim.Optimizer]) -> dict[str, Tensor]:
     }
 
 
+def state_like(optimizers: list[torch.optim.Optimizer]) -> dict[str, Tensor]:
+    """Tensors with the names and the shapes that `flatten_state` gives once a step is done."""
+    return {
+        f"optimizer.{n}.{index}.{key}": torch.zeros(()) if key == "step" else parameter
+        for n, optimizer in enumerate(optimizers)
+        for index, parameter in enumerate(parameter for group in optimizer.param_groups for parameter in group["params"])
+        for key in STATE[type(optimizer)]
+    }
+
+
 def restore_state(optimizers: list[torch.optim.Optimizer], tensors: dict[str, Tensor]) -> None:
     """The reverse of `flatten_state`.
 
-    Raises:
-        CheckpointError: the state of a parameter is missing.
+    Args:
+        tensors: at least those of `state_like`.
     """
     for n, optimizer in enumerate(optimizers):
         state: dict[int, dict[str, Tensor]] = {}
@@ -85,6 +100,4 @@ def restore_state(optimizers: list[torch.optim.Optimizer], tensors: dict[str, Te
             if name.startswith(f"optimizer.{n}."):
                 index, key = name.split(".", 3)[2:]
                 state.setdefault(int(index), {})[key] = tensor
-        if len(state) != sum(len(group["params"]) for group in optimizer.param_groups):
-            raise CheckpointError("Part of the optimizer's state is missing from the checkpoint.")
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

@@ -46,7 +46,7 @@ from model.weights import BEST_FILE, CONFIG_FILE, load_tensors, read_config, sav
 NOT_WRITABLE = "{folder} cannot be written to: {why}. Choose another folder for runs (--runs), or free this one."
 
 Metrics = dict[str, float | int]
-Check = Callable[[Path, dict[str, Tensor]], None]
+Check = Callable[[Path, dict[str, Tensor], int], None]
 
 ENDING_S = 5.0  # a process that was killed holds its lock until the system has cleared it away
 CHECKPOINTS = ("last", "fresh", "previous")  # `fresh` exists for a moment, between being written and becoming `last`
@@ -226,36 +226,41 @@ class Run:
             os.replace(last, previous)
         os.replace(fresh, last)
 
-    def load(self, check: Check = lambda path, tensors: None) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    def load(self, check: Check = lambda path, tensors, step: None) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """The newest usable checkpoint, with "step", "best" and "elapsed_s".
 
         A damaged file is renamed, so that the next checkpoint does not replace the good one with it.
 
         Args:
-            check: raises a CheckpointError for tensors that cannot be used.
+            check: raises a CheckpointError for tensors that cannot be used at the step of the checkpoint.
 
         Raises:
             CheckpointError: no checkpoint is usable.
         """
-        last, *others = (self.folder / name for name in CHECKPOINT_FILES)
+        last, fresh, previous = (self.folder / name for name in CHECKPOINT_FILES)
         problems = []
         try:
             return _load_whole(last, check)
         except CheckpointError as error:
             problems.append(str(error))
-        readable = []
-        for path in others:
+        readable = {}
+        for path in (fresh, previous):
             try:
-                readable.append(_load_whole(path, check))
+                readable[path] = _load_whole(path, check)
             except CheckpointError as error:
                 problems.append(str(error))
         if not readable:
             raise CheckpointError(f"No checkpoint is usable. {' '.join(problems)}")
         if os.path.lexists(last):
             set_aside(last)
-        tensors, metadata = max(readable, key=lambda checkpoint: checkpoint[1]["step"])
-        problem = problems[0].replace(f"{self.folder}{os.sep}", "")
-        self.notices.append(f"{problem} Continuing from the checkpoint before it (step {metadata['step']:,}).")
+        newest = max(readable, key=lambda path: readable[path][1]["step"])
+        tensors, metadata = readable[newest]
+        if newest == fresh:  # a kill came before it became `last`; nothing is lost
+            with contextlib.suppress(OSError):  # it can be read under this name, too
+                os.replace(fresh, last)
+        else:
+            problem = problems[0].replace(f"{self.folder}{os.sep}", "")
+            self.notices.append(f"{problem} Continuing from the checkpoint before it (step {metadata['step']:,}).")
         return tensors, metadata
 
     def forget_after(self, step: int, with_evaluation: bool = True) -> None:
@@ -308,7 +313,7 @@ def _load_whole(path: Path, check: Check) -> tuple[dict[str, Tensor], dict[str, 
         raise CheckpointError(f"{path} is damaged: it does not say at which step it was written.")
     if math.isnan(best) or not math.isfinite(elapsed_s):
         raise CheckpointError(f"{path} is damaged: its loss or its time is not a number.")
-    check(path, tensors)
+    check(path, tensors, step)
     return tensors, metadata
 
 

@@ -23,7 +23,7 @@ from model.config import GPTConfig, NetworkConfig
 from model.errors import CheckpointError, TrainingError
 from model.files import write_atomically
 from model.precision import training_dtype
-from model.training.optim import flatten_state, make_optimizers, restore_state, schedule, set_learning_rate, update_average
+from model.training.optim import flatten_state, make_optimizers, restore_state, schedule, set_learning_rate, state_like, update_average
 from model.training.run import Metrics, Run
 from model.training.tasks.task import Rows, Task
 from model.weights import BEST_FILE, check_tensors, config_json, load_tensors, save_tensors
@@ -142,8 +142,8 @@ class Trainer:
         expected = {f"model.{key}": tensor for key, tensor in self.model.state_dict().items()}
         expected |= {f"average.{key}": tensor for key, tensor in self.average.items()}
 
-        def check(path: Path, tensors: dict[str, Tensor]) -> None:
-            check_tensors(path, {key: tensor for key, tensor in tensors.items() if not key.startswith("optimizer.")}, expected)
+        def check(path: Path, tensors: dict[str, Tensor], step: int) -> None:
+            check_tensors(path, tensors, expected | (state_like(self.optimizers) if step else {}))
 
         tensors, metadata = self.run.load(check)
         self.step, self.best, self.elapsed_s = metadata["step"], metadata["best"], metadata["elapsed_s"]

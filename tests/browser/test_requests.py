@@ -243,3 +243,23 @@ def test_heads_and_cells_that_are_passed_by_hold_two_connections(page: Page, url
         with page.expect_request("**/cell/**"):
             page.keyboard.press(key)
         settled(page, lambda: traffic.open["attention"] <= 2)
+
+
+def test_whoever_waits_for_many_requests_leaves_no_listeners(page: Page) -> None:
+    left = page.evaluate(
+        """async () => {
+          const loaded = performance.getEntriesByType("resource").map((entry) => entry.name);
+          const { load } = await import(loaded.find((address) => address.endsWith("/bundles/shared.js")));
+          const { Shared } = load("shared/requests.js");
+          const { signal } = new AbortController();
+          let listeners = 0;
+          for (const [name, change] of [["addEventListener", 1], ["removeEventListener", -1]]) {
+            const native = signal[name];
+            signal[name] = (...args) => (listeners += change, native.apply(signal, args));
+          }
+          for (let n = 0; n < 20; n++) await new Shared(async () => n).wait(signal);
+          await new Shared(async () => Promise.reject(new Error("no"))).wait(signal).catch(() => {});
+          return listeners;
+        }"""
+    )
+    assert left == 0

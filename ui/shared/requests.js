@@ -61,10 +61,13 @@ export class Shared {
   async wait(signal) {
     signal?.throwIfAborted();
     this.#waiting++;
-    const left = new Promise((_, leave) => signal?.addEventListener("abort", () => leave(signal.reason), { once: true }));
+    let leave = () => {};
+    const left = new Promise((_, reject) => (leave = () => reject(signal?.reason)));
+    signal?.addEventListener("abort", leave, { once: true });
     try {
       return await Promise.race([this.#answer, left]);
     } finally {
+      signal?.removeEventListener("abort", leave);
       this.#waiting--;
       if (!this.#waiting && this.state === "asked") {
         this.state = "lost"; // at once: nobody joins a request that is about to fail

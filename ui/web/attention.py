@@ -52,12 +52,12 @@ from starlette.responses import JSONResponse, Response
 
 from model.attention import Reading, most_shown
 from model.config import Head, check_heads
-from model.errors import ParameterError, SoliloquyError
+from model.errors import WENT_WRONG, ParameterError, SoliloquyError
 from model.serving.engine import Engine
 from model.weights import Weights
 from ui.web.client_log import log_fault
 from ui.web.fields import read_index, read_model_key, read_text, read_viewer
-from ui.web.http import READING_FAILED, Body, Respond, model_header, refusal, takes_json
+from ui.web.http import Body, Respond, model_header, refusal, takes_json
 from ui.web.loading import load
 from ui.web.numbers import bytes_response, floats_response
 from ui.web.readings import Kept, Question, Readings
@@ -88,7 +88,7 @@ class Attention:
             raise
         except Exception as error:
             log_fault(http, error)
-            return refusal(READING_FAILED, 500)
+            return refusal(WENT_WRONG, 500)
         return JSONResponse(question_json(question, kept.reading), headers=model_header(question.weights.key))
 
     def _part(self, part: Part) -> Respond:

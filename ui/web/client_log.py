@@ -17,33 +17,39 @@ from starlette.requests import HTTPConnection
 
 from ui.web.clients import client_of
 
-CLIENT_LINES = 20  # of one client in a minute
-ALL_LINES = 200  # of all clients in a minute
+CLIENT_LINES = 20  # of one client in a minute, for refusals and for faults each
+ALL_LINES = 200  # of all clients in a minute, likewise
 SHOWN_CHARS = 200  # of a path or a message
 HERE = Path(__file__).parent.parent.parent
 
 
 class MinuteLimit(logging.Filter):
-    """Lets so many records of each client pass in a minute, and so many of all. Records without a client share one count."""
+    """Makes each record one line, and lets so many of each client pass in a minute, and so many of all. Records without a client are
+    counted by their wording. Faults are counted apart from everything else, so that nobody can hide them behind refusals."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic):
         super().__init__()
-        self._clock, self._minute, self._lines = clock, 0, Counter[str]()
+        self._clock, self._minute = clock, 0
+        self._faults, self._others = Counter[str](), Counter[str]()
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether a record is logged. The last one that is says so."""
         minute = int(self._clock() // 60)
         if minute != self._minute:
             self._minute = minute
-            self._lines.clear()
-        client, n_lines = getattr(record, "client", ""), self._lines.total()
-        if n_lines >= ALL_LINES or self._lines[client] >= CLIENT_LINES:
+            self._faults.clear()
+            self._others.clear()
+        lines = self._faults if record.levelno >= logging.ERROR else self._others
+        client = getattr(record, "client", None)
+        source = client or str(record.msg)
+        if lines.total() >= ALL_LINES or lines[source] >= CLIENT_LINES:
             return False
-        self._lines[client] += 1
-        if n_lines + 1 == ALL_LINES:
-            record.msg = f"{record.msg} (nothing more is logged this minute)"
-        elif self._lines[client] == CLIENT_LINES:
-            record.msg = f"{record.msg} (nothing more of this client is logged this minute)"
+        lines[source] += 1
+        _shorten(record)
+        if lines.total() == ALL_LINES:
+            record.msg = f"{record.msg} (nothing more{'' if lines is self._faults else ' but faults'} is logged this minute)"
+        elif lines[source] == CLIENT_LINES:
+            record.msg = f"{record.msg} (nothing more {'of this client' if client else 'of this kind'} is logged this minute)"
         return True
 
 
@@ -58,14 +64,29 @@ def log_refusal(http: HTTPConnection, why: str) -> None:
 
 def log_fault(http: HTTPConnection, error: BaseException) -> None:
     """Logs that a request met a bug: what was raised, and where."""
-    while isinstance(grouped := getattr(error, "exceptions", None), tuple):  # of an ExceptionGroup
-        error = grouped[0]
-    _log(logging.ERROR, "failed", http, f"{type(error).__name__} at {_place(error)}: {error}")
+    _log(logging.ERROR, "failed", http, _fault(error))
 
 
 def _log(level: int, what: str, http: HTTPConnection, why: str) -> None:
     client, path = client_of(http), http.scope["path"][:SHOWN_CHARS]
     log.log(level, "%s %.10s %a to %a: %a", what, http.scope["method"], path, client, why[:SHOWN_CHARS], extra={"client": client})
+
+
+def _shorten(record: logging.LogRecord) -> None:
+    """Makes one line of a record of several, and of one with a traceback."""
+    error = record.exc_info[1] if record.exc_info else None
+    first, *others = record.getMessage().splitlines() or [""]
+    if error or others:
+        why = f": {_fault(error)[:SHOWN_CHARS]!a}" if error else ""
+        record.msg, record.args = f"{first[:SHOWN_CHARS]}{why}", None
+        record.exc_info = record.exc_text = record.stack_info = None
+
+
+def _fault(error: BaseException) -> str:
+    """What was raised, and where."""
+    while isinstance(grouped := getattr(error, "exceptions", None), tuple):  # of an ExceptionGroup
+        error = grouped[0]
+    return f"{type(error).__name__} at {_place(error)}: {error}"
 
 
 def _place(error: BaseException) -> str:

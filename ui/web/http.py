@@ -9,6 +9,7 @@ import json
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+from urllib.parse import quote
 
 import anyio
 from anyio.lowlevel import checkpoint
@@ -34,7 +35,6 @@ RETRY_S = 5  # when to try again what the load does not admit
 TOO_LARGE = "The request is too large, or the connection closed before all of it arrived."
 NO_ROOM = "The app is receiving as much as it can hold. Try again in a minute."
 TOO_MANY = "Too many of your requests are in progress. Try again when some of them are done."
-READING_FAILED = "Something went wrong while reading. See the server's log; please try again."
 NO_STORE = {"Cache-Control": "no-store"}
 
 Body = dict[str, Any]  # the JSON object that a request brings
@@ -245,6 +245,13 @@ def status_of(error: SoliloquyError) -> int:
 def model_header(key: str) -> dict[str, str]:
     """The header that names the model whose numbers or texts an answer has."""
     return {"X-Model": key}
+
+
+def download_header(name: str) -> dict[str, str]:
+    """The header of an answer that browsers save as a file of this name. A header has only ASCII, so the name comes twice: in a form that
+    every browser reads, and as it is."""
+    ascii_name = "".join(char if char.isascii() and (char.isalnum() or char in "-_. ") else "_" for char in name)
+    return {"Content-Disposition": f"attachment; filename=\"{ascii_name}\"; filename*=UTF-8''{quote(name, safe='', errors='replace')}"}
 
 
 def _read_json(body: bytes) -> Body:

@@ -9,29 +9,29 @@ from typing import TypeVar
 from model.errors import UnknownModelError
 from model.serving.engine import Engine
 from model.weights import Weights
-from ui.web.stream import result_of
+from ui.web.shared_work import SharedWork
 
 Result = TypeVar("Result")
 
+LOADS: SharedWork[tuple[Engine, str], Weights] = SharedWork()  # those that somebody waits for
 TRIES = 3  # an idle model may be dropped, where memory is short, between loading and use
 
 
 async def load(engine: Engine, key: str | None) -> Weights:
-    """A model, ready to use; the default one if the key is None. Loading happens beside the event loop.
+    """A model, ready to use; the default one if the key is None. It is loaded beside the event loop, once for all who
+    wait for it, and not at all if they hang up before that begins.
 
     Raises:
         UnknownModelError: there is no model of that key.
         CheckpointError: its files are damaged.
         BusyError: there is no memory for it now.
     """
-    weights = engine.loaded(key)
-    if weights is None:
-        loading = await asyncio.to_thread(engine.load_later, str(key))
-        try:
-            weights = await result_of(asyncio.wrap_future(loading))
-        finally:
-            engine.leave(loading)
-    return weights
+    return engine.loaded(key) or await LOADS.result((engine, str(key)), lambda: _load(engine, str(key)))
+
+
+async def _load(engine: Engine, key: str) -> Weights:
+    entry = await asyncio.to_thread(engine.find_model, key)
+    return await asyncio.wrap_future(engine.load_later(entry))
 
 
 async def start(engine: Engine, key: str | None, begin: Callable[[Weights], Result]) -> Result:

@@ -89,12 +89,16 @@ class Readings:
         Raises:
             BusyError: too many texts are being read already.
         """
-        with self._admission.admit(viewer) as ticket:
-            return await self._reading.result(question.key, lambda: self._find_or_read(question, ticket))
+        return self.find(question.key) or await self._reading.result(question.key, lambda: self._begin(question, viewer))
 
-    async def _find_or_read(self, question: Question, ticket: Ticket) -> Kept:
-        if kept := self.find(question.key):
-            return kept
+    def _begin(self, question: Question, viewer: Viewer) -> asyncio.Task[Kept]:
+        """Begins to read a text. The reading counts as this viewer's until it ends, also after the viewer has left it to others."""
+        ticket = self._admission.admit(viewer)
+        reading = asyncio.create_task(self._read(question, ticket))
+        reading.add_done_callback(lambda _: ticket.leave())
+        return reading
+
+    async def _read(self, question: Question, ticket: Ticket) -> Kept:
         ids = question.weights.tokenizer.encode(question.text)
         async with ticket.turn():
             reading = await run(self._engine, question.weights, lambda weights: read(weights.model, ids, question.text, question.heads_off))

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from starlette.requests import Request as HTTPRequest
 from starlette.responses import Response
 
-from model.errors import SoliloquyError
+from model.errors import WENT_WRONG, SoliloquyError
 from model.evaluation import Window, window_logits, windows
 from model.limits import MAX_WAITING_WORK
 from model.serving.admission import Admission, Ticket
@@ -35,7 +35,7 @@ from model.serving.request import DONE, FAILED
 from model.weights import Weights
 from ui.web.client_log import log_fault
 from ui.web.fields import read_model_key, read_text, read_viewer
-from ui.web.http import READING_FAILED, Body, Respond, model_header, takes_json
+from ui.web.http import Body, Respond, model_header, takes_json
 from ui.web.loading import load, run
 from ui.web.numbers import float_bytes
 from ui.web.stream import Line, LineStream, for_its_client
@@ -70,7 +70,7 @@ async def _lines(engine: Engine, weights: Weights, text: str, notice: str, ticke
         yield {"state": FAILED, "error": str(error)}
     except Exception as error:
         log_fault(http, error)
-        yield {"state": FAILED, "error": READING_FAILED}
+        yield {"state": FAILED, "error": WENT_WRONG}
     else:
         yield {"state": DONE}
 

@@ -8,6 +8,7 @@ import json
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from starlette.requests import Request as HTTPRequest
@@ -18,7 +19,7 @@ from ui.web.shared_work import SharedWork
 
 FRESH_S = 1.0  # how long an answer is given to everyone who asks for the same
 MAX_ANSWERS_BYTES = 64 * 2**20  # kept that long
-MAKERS = 2  # answers that are made at a time; the threads are there for others too
+MAKERS = 2  # threads that make answers
 GZIP_FROM_BYTES = 1_024
 GZIP_LEVEL = 5
 
@@ -33,7 +34,7 @@ class SharedAnswers:
     def __init__(self) -> None:
         self._kept: OrderedDict[Key, Kept] = OrderedDict()  # the newest comes last
         self._making: SharedWork[Key, Kept] = SharedWork()
-        self._few = asyncio.Semaphore(MAKERS)
+        self._makers = ThreadPoolExecutor(MAKERS, thread_name_prefix="answers")
         self._age = 0  # grows each time that everything is forgotten
 
     async def give(self, http: HTTPRequest, key: Key, make: Make) -> Response:
@@ -55,8 +56,7 @@ class SharedAnswers:
         self._age += 1
 
     async def _make(self, key: Key, make: Make) -> Kept:
-        async with self._few:
-            plain, gzipped = await asyncio.to_thread(_encode, make)
+        plain, gzipped = await asyncio.get_running_loop().run_in_executor(self._makers, _encode, make)
         kept = time.monotonic(), plain, gzipped
         if key[0] == self._age:
             self._kept[key] = kept

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine
-from typing import Any, Generic, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
 
 from ui.web.stream import result_of
 
@@ -17,13 +17,13 @@ class SharedWork(Generic[Key, Result]):
     """Pieces of work by their keys. For the event loop's thread."""
 
     def __init__(self) -> None:
-        self._tasks: dict[Key, asyncio.Task[Result]] = {}
+        self._tasks: dict[Key, asyncio.Future[Result]] = {}
         self._waiting: Counter[Key] = Counter()
 
-    async def result(self, key: Key, work: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
+    async def result(self, key: Key, work: Callable[[], Awaitable[Result]]) -> Result:
         """The result of the work of this key, which is begun unless it is under way. Raises what the work raises."""
         if key not in self._tasks:
-            self._tasks[key] = asyncio.create_task(work())
+            self._tasks[key] = asyncio.ensure_future(work())
         self._waiting[key] += 1
         try:
             return await result_of(self._tasks[key])

@@ -35,6 +35,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import Field, fields
 from typing import Any
 
@@ -45,16 +46,17 @@ from model.config import GPTConfig, TrainConfig
 from model.data import TINY_SHAKESPEARE, TINY_SHAKESPEARE_ALPHABET, TINY_SHAKESPEARE_CHARS, load_corpus
 from model.errors import ParameterError, TrainingError
 from model.limits import MAX_CORPUS_BYTES, MAX_NAME_CHARS
+from model.training.estimate import Pace
 from model.training.job import Job
 from model.training.jobs import Jobs, Measurement, read_settings
 from model.training.presets import DEFAULT_PRESET, FIXED, pretraining_presets
 from model.training.samples import SAMPLE_TEMPERATURE
 from ui.web.corpora import Corpora
 from ui.web.fields import read_index
-from ui.web.http import NO_STORE, Body, Respond, refusal, takes_json
+from ui.web.http import NO_STORE, Body, Respond, download_header, refusal, takes_json
 from ui.web.models import Models, run_of
 from ui.web.shared_answers import SharedAnswers
-from ui.web.stream import for_its_client, result_of
+from ui.web.stream import for_its_client
 from ui.web.weights_zip import zip_weights
 
 UNKNOWN_RUN = "There is no such run."
@@ -68,7 +70,7 @@ class Training:
 
     def __init__(self, jobs: Jobs, models: Models):
         self._jobs, self._models, self._corpora, self._answers = jobs, models, Corpora(), SharedAnswers()
-        self._measuring = asyncio.Lock()
+        self._measurer = ThreadPoolExecutor(1, thread_name_prefix="pace")  # one measurement at a time
         self._newest_measurement = 0
         self.upload = self._corpora.upload
         self.start = takes_json({"preset", "settings", "corpus", "name"}, self._start)
@@ -125,7 +127,7 @@ class Training:
         if job is None:
             return refusal(UNKNOWN_RUN, 404)
         pieces = await asyncio.to_thread(zip_weights, job)
-        headers = NO_STORE | {"Content-Disposition": f'attachment; filename="soliloquy-{job.id}.zip"'}
+        headers = NO_STORE | download_header(f"soliloquy-{job.id}.zip")
         return StreamingResponse(pieces, headers=headers, media_type="application/zip")
 
     async def _find(self, http: HTTPRequest) -> Job | None:
@@ -147,18 +149,19 @@ class Training:
         vocab_size = await asyncio.to_thread(lambda: len(corpus.alphabet if corpus else TINY_SHAKESPEARE_ALPHABET))
         preset, settings = body.get("preset", DEFAULT_PRESET), body.get("settings", {})
         _, recipe, _ = read_settings(preset, settings)
-        async with self._measuring:  # waits here, not in one of the threads that everyone shares
-            if mine != self._newest_measurement:  # the settings were changed since
-                return JSONResponse({"takes_s": None})
-            measurement = Measurement()
-            measuring = asyncio.to_thread(self._jobs.measure_pace, preset, settings, vocab_size, measurement)
-            try:
-                pace = await result_of(asyncio.ensure_future(measuring))
-            except TrainingError:  # a run is in progress, or was started just now
-                return JSONResponse({"takes_s": None})
-            finally:
-                measurement.cancel()  # the client hung up; has no effect on one that is over
-        return JSONResponse({"takes_s": round(pace.takes_s(recipe, n_chars), 1)})
+        measurement = Measurement()
+
+        def measure() -> Pace | None:
+            is_newest = mine == self._newest_measurement  # otherwise the settings were changed since
+            return self._jobs.measure_pace(preset, settings, vocab_size, measurement) if is_newest else None
+
+        try:
+            pace = await asyncio.get_running_loop().run_in_executor(self._measurer, measure)
+        except TrainingError:  # a run is in progress, or was started just now
+            pace = None
+        finally:
+            measurement.cancel()  # the client hung up; has no effect on one that is over
+        return JSONResponse({"takes_s": round(pace.takes_s(recipe, n_chars), 1) if pace else None})
 
     async def _use_shipped(self, body: Body, http: HTTPRequest) -> Response:
         await self._models.use_first()

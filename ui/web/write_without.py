@@ -27,12 +27,11 @@ from starlette.responses import Response
 
 from model.config import Head, check_heads, check_prompt
 from model.decode import generate_cached
-from model.errors import SoliloquyError
+from model.errors import WENT_WRONG, SoliloquyError
 from model.sampling import SamplingParams, check_ablation_length
 from model.serving.admission import Admission, Ticket
 from model.serving.engine import Engine
 from model.serving.request import DONE, FAILED, RUNNING, WAITING
-from model.serving.writer import WENT_WRONG
 from model.weights import Weights
 from ui.web.client_log import log_fault
 from ui.web.fields import left_out_notice, read_model_key, read_params, read_viewer
