@@ -9,6 +9,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -133,6 +134,7 @@ class App:
             "times": states.time_last_used,
             "ours": self.events._events,
             "listeners": self.events._listeners,
+            "turns": self.events._turns,
         }
         return {name: place for name, place in places.items() if place}
 
@@ -524,3 +526,17 @@ def test_an_answer_that_is_ready_waits_for_its_reader_for_a_while(app: App, monk
     monkeypatch.setattr(gradio_events, "UNHEARD_S", 0.0)
     app.wait_until_nothing_is_kept()
     assert fetch(app.url, f"/gradio_api/call/generate/{unread}").json == {"error": NO_EVENT}
+
+
+def test_an_event_is_read_by_one_listener_at_a_time_and_by_its_client_alone(app: App) -> None:
+    app.pause_s = 0.02
+    event = call(app.url, length=60).json["event_id"]
+    path = f"/gradio_api/call/generate/{event}"
+    with ThreadPoolExecutor() as threads:
+        readers = [threads.submit(fetch, app.url, path) for _ in range(3)]
+        assert fetch(app.url, path, source="127.0.0.9").status == 404
+        answers = [reader.result() for reader in readers]
+    assert sorted(answer.status for answer in answers) == [200, 404, 404]
+    assert [answer.json for answer in answers if answer.status == 404] == [{"error": NO_EVENT}] * 2
+    assert next(answer for answer in answers if answer.status == 200).body.count(b"event: complete") == 1
+    app.wait_until_nothing_is_kept()

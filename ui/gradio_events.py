@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,7 +52,8 @@ class Events:
         self._page, self._gradio, self._queue = page, gradio, page._queue
         self._queue.set_server_app(gradio)
         self._events: dict[str, Event] = {}
-        self._listeners = Counter[str]()  # per session
+        self._listeners = Counter[str]()  # per session: the one who listens and those who wait
+        self._turns: dict[str, asyncio.Lock] = {}
         self._joining = asyncio.Lock()
         self._watch: asyncio.Task[None] | None = None
 
@@ -82,17 +83,19 @@ class Events:
         self._forget_read()
         return self._events[key].session if key in self._events else None
 
-    def has_session(self, session: str) -> bool:
-        """Whether there is an event to listen to in a session."""
+    def has_session(self, session: str, client: str) -> bool:
+        """Whether there is an event of this client to listen to in a session."""
         self._forget_read()
-        return any(event.session == session for event in self._events.values())
+        return any(event.session == session and event.client == client for event in self._events.values())
 
-    @contextlib.contextmanager
-    def listening(self, session: str) -> Iterator[None]:
-        """Somebody listens to a session until the end."""
+    @contextlib.asynccontextmanager
+    async def listening(self, session: str) -> AsyncIterator[None]:
+        """Somebody listens to a session until the end, and nobody else meanwhile."""
         self._listeners[session] += 1
+        turn = self._turns.setdefault(session, asyncio.Lock())
         try:
-            yield
+            async with turn:
+                yield
         finally:
             self._listeners[session] -= 1
             self._unread(session).difference_update([key for key in self._unread(session) if self._is_dead(key, session)])
@@ -155,6 +158,7 @@ class Events:
         if self._listeners[session] or any(event.session == session for event in self._events.values()):
             return
         del self._listeners[session]
+        self._turns.pop(session, None)
         states = self._gradio.state_holder
         for kept in (
             self._queue.pending_messages_per_session,

@@ -26,6 +26,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from model.errors import ParameterError
 from model.limits import MAX_PROMPT_CHARS
 from ui.gradio_events import MAX_CLIENT_EVENTS, Events
+from ui.web.clients import client_of
 from ui.web.http import Body, Respond, Route, Word, get, post, refusal, takes_json
 
 MAX_CALL_BYTES = 12 * MAX_PROMPT_CHARS + 2**13  # the longest prompt, with every character escaped as two surrogates, and all settings
@@ -126,18 +127,23 @@ class Programs:
 
     async def session_stream(self, http: HTTPRequest) -> ASGIApp:
         """What happens in a session."""
-        session = http.query_params.get("session_hash", "")
-        return self._stream(session) if self._events.has_session(session) else refusal(NO_EVENT, 404)
+        return self._stream(http.query_params.get("session_hash", ""), client_of(http))
 
     async def event_stream(self, http: HTTPRequest) -> ASGIApp:
         """What happens to an event."""
-        session = self._events.session_of(http.path_params["event"])
-        return self._stream(session) if session else refusal(NO_EVENT, 404)
+        return self._stream(self._events.session_of(http.path_params["event"]) or "", client_of(http))
 
-    def _stream(self, session: str) -> ASGIApp:
+    def _stream(self, session: str, client: str) -> ASGIApp:
+        """The stream of a session of this client. A second listener waits until the first one is gone, because Gradio would give each
+        message to one of them only."""
+
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
-            with self._events.listening(session):
-                await self._gradio({**scope, "query_string": urlencode({"session_hash": session}).encode()}, receive, send)
+            if not self._events.has_session(session, client):
+                await refusal(NO_EVENT, 404)(scope, receive, send)
+                return
+            async with self._events.listening(session):
+                answer = self._gradio if self._events.has_session(session, client) else refusal(NO_EVENT, 404)
+                await answer({**scope, "query_string": urlencode({"session_hash": session}).encode()}, receive, send)
 
         return app
 
