@@ -1,8 +1,8 @@
-"""What programs ask the named endpoint for through Gradio's queue: so much per client, and only while somebody listens.
+"""Requests of programs to the named endpoint, through Gradio's queue: a limited number per client, and only while somebody listens.
 
-Gradio takes every event, runs it to its end whether or not anybody reads what it writes, and keeps all of that. Here each client has a
-bounded number of events. An event that nobody has listened to for a while is given up: the endpoint stops writing, which frees its rows in
-the engine, and what Gradio kept for it is dropped.
+Gradio accepts every event, runs it to its end whether or not anybody reads the output, and keeps all of the output. Here each client has a
+limited number of events. An event that nobody has listened to for a while is given up: the endpoint stops writing, which frees its rows in
+the engine, and what Gradio kept for the event is dropped.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ui.web.clients import client_of
 
 MAX_EVENTS = 400  # of all clients together
 MAX_CLIENT_EVENTS = MAX_VIEWER_ROWS + MAX_VIEWER_WAITING  # the engine takes no more requests of a viewer, even of one row each
-UNHEARD_S = 15.0  # the stream of an event has to be opened within this time, by hand too
+UNHEARD_S = 15.0  # within this time the stream of an event has to be opened, even by somebody who types the request
 LOOK_S = 1.0  # how often events that nobody listens to are looked for
 
 
@@ -46,7 +46,7 @@ class Event:
 
 
 class Events:
-    """The events that Gradio holds, by their ids. For the event loop's thread."""
+    """The events that Gradio holds, by id. Use it only in the event loop's thread."""
 
     def __init__(self, page: gr.Blocks, gradio: App):
         self._page, self._gradio, self._queue = page, gradio, page._queue
@@ -90,7 +90,7 @@ class Events:
 
     @contextlib.asynccontextmanager
     async def listening(self, session: str) -> AsyncIterator[None]:
-        """Somebody listens to a session until the end, and nobody else meanwhile."""
+        """Marks a session as listened to while the context lasts. Listeners of the same session take turns."""
         self._listeners[session] += 1
         turn = self._turns.setdefault(session, asyncio.Lock())
         try:
@@ -115,7 +115,7 @@ class Events:
     def _check_room(self, client: str) -> None:
         """
         Raises:
-            BusyError: there is none for another event of the client.
+            BusyError: there is no room for another event of the client.
         """
         self._forget_read()
         if (own := sum(event.client == client for event in self._events.values())) >= MAX_CLIENT_EVENTS:
@@ -124,7 +124,7 @@ class Events:
             raise BusyError(f"{len(self._events)} requests are in progress already. Try again in a minute.")
 
     async def _give_up_unheard(self) -> None:
-        """Gives up events that nobody listens to, for as long as there are any events."""
+        """Gives up events that nobody listens to. Ends when there are no events any more."""
         while self._events:
             await asyncio.sleep(LOOK_S)
             self._forget_read()
@@ -139,7 +139,7 @@ class Events:
         await self._queue.clean_events(event_id=key)
 
     def _is_dead(self, key: str, session: str) -> bool:
-        """Whether Gradio tells nobody of an event any more, because a listener has hung up."""
+        """Whether Gradio no longer reports an event to anybody, because a listener has hung up."""
         running = self._queue.event_ids_to_events.get(key)
         return session not in self._queue.pending_messages_per_session or (running is not None and not running.alive)
 

@@ -1,7 +1,7 @@
-"""The log of what clients cause: one short line each, and only so many in a minute, whatever they send.
+"""The log of what clients cause: one short line per event and a limited number of lines per minute, whatever clients send.
 
-A bug that a request meets is logged the same way, with the place where it happened instead of a traceback: a stranger who finds it could
-otherwise fill the disk.
+A bug that a request runs into is logged the same way, with the place of the error instead of a traceback. Otherwise a stranger who finds
+such a request could fill the disk.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ HERE = Path(__file__).parent.parent.parent
 
 
 class MinuteLimit(logging.Filter):
-    """Makes each record one line, and lets so many of each client pass in a minute, and so many of all. Records without a client are
-    counted by their wording. Faults are counted apart from everything else, so that nobody can hide them behind refusals."""
+    """Shortens each record to one line and limits the number of records per minute: those of each client, and those of all clients. Records
+    without a client are counted by their wording. Faults have limits of their own, so that nobody can hide them behind refusals."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic):
         super().__init__()
@@ -33,7 +33,7 @@ class MinuteLimit(logging.Filter):
         self._faults, self._others = Counter[str](), Counter[str]()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether a record is logged. The last one that is says so."""
+        """Whether a record is logged. The last one within a limit says so."""
         minute = int(self._clock() // 60)
         if minute != self._minute:
             self._minute = minute
@@ -63,7 +63,7 @@ def log_refusal(http: HTTPConnection, why: str) -> None:
 
 
 def log_fault(http: HTTPConnection, error: BaseException) -> None:
-    """Logs that a request met a bug: what was raised, and where."""
+    """Logs that a request ran into a bug: what was raised, and where."""
     _log(logging.ERROR, "failed", http, _fault(error))
 
 
@@ -73,7 +73,7 @@ def _log(level: int, what: str, http: HTTPConnection, why: str) -> None:
 
 
 def _shorten(record: logging.LogRecord) -> None:
-    """Makes one line of a record of several, and of one with a traceback."""
+    """Reduces a record with a traceback, or with several lines, to one line."""
     error = record.exc_info[1] if record.exc_info else None
     first, *others = record.getMessage().splitlines() or [""]
     if error or others:
@@ -90,7 +90,7 @@ def _fault(error: BaseException) -> str:
 
 
 def _place(error: BaseException) -> str:
-    """The last line of ours that an error came through, or the last of all: "ui/web/score.py:71"."""
+    """Where an error was raised: "ui/web/score.py:71". This is the innermost line of this project's code, or else the innermost of all."""
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if Path(frame.filename).is_relative_to(HERE) and "site-packages" not in frame.filename]
     if not frames:

@@ -1,4 +1,4 @@
-"""Bounds on what one client has in progress."""
+"""Limits what each client has in progress: requests, and the bytes that they hold."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Iterator
 
 
 class InProgress:
-    """Counts what each client has in progress, up to a maximum. For the event loop's thread."""
+    """Counts what each client has in progress, up to a maximum. Use it only in the event loop's thread."""
 
     def __init__(self, maximum: int):
         self._maximum, self._counts = maximum, Counter[str]()
 
     @contextlib.contextmanager
     def one_more(self, client: str) -> Iterator[bool]:
-        """Counts one more until the end; yields False, and counts nothing, if the client has the maximum already."""
+        """Counts one more while the context lasts. If the client already has the maximum, it yields False and counts nothing."""
         if self._counts[client] >= self._maximum:
             yield False
             return
@@ -29,7 +29,7 @@ class InProgress:
 
 
 class ByteLimit:
-    """Counts the bytes that the requests of each client hold, up to a maximum, half of it for one client. For the event loop's thread."""
+    """Counts the bytes that clients' requests hold, up to a maximum, half of it for one client. Use it only in the event loop's thread."""
 
     def __init__(self, maximum: int):
         self._maximum, self._held = maximum, Counter[str]()

@@ -1,4 +1,4 @@
-"""Texts whose attention was read: each read once, however many ask for it, and the latest remembered."""
+"""Texts whose attention was read. Each is read once, however many clients ask for it, and the latest are kept."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from model.weights import Weights
 from ui.web.loading import precision_of, run
 from ui.web.shared_work import SharedWork
 
-READINGS_AT_ONCE = MAX_WAITING_WORK // 4  # of all texts; the rest of the engine's work queue is for others
+READINGS_AT_ONCE = MAX_WAITING_WORK // 4  # the rest of the engine's work queue is for other work
 GZIP_LEVEL = 1  # halves the weights of 256 characters in 18 ms; level 6 takes 60 ms for 4 % more, level 9 380 ms
 FORMAT = 2  # of the answers: browsers keep them, and another format makes other keys
 
@@ -46,14 +46,14 @@ class Question:
 
     @property
     def key(self) -> str:
-        """The same for everyone who asks the same of the same model."""
+        """Identifies the question. It is the same whenever the same model is asked for the same text and heads."""
         asked = [FORMAT, self.weights.sha256, precision_of(self.weights), self.text, self.heads_off]
         return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True)
 class Kept:
-    """What is remembered of a text.
+    """What is kept of a text.
 
     Attributes:
         model: key of the model that read it.
@@ -70,7 +70,7 @@ class Kept:
 
 
 class Readings:
-    """Reads texts between two rounds of the engine's writing, and keeps the latest. For the event loop's thread."""
+    """Reads texts between two rounds of the engine's writing, and keeps the latest. Use it only in the event loop's thread."""
 
     def __init__(self, engine: Engine):
         self._engine, self._admission = engine, Admission(READINGS_AT_ONCE, "read")
@@ -78,13 +78,13 @@ class Readings:
         self._reading: SharedWork[str, Kept] = SharedWork()
 
     def find(self, key: str) -> Kept | None:
-        """What is remembered under a key."""
+        """What is kept under a key."""
         if key in self._kept:
             self._kept.move_to_end(key)
         return self._kept.get(key)
 
     async def read(self, question: Question, viewer: Viewer) -> Kept:
-        """Reads a text. What nobody waits for any more is not read.
+        """Reads a text, unless it is kept or is being read already. A text that nobody waits for any more is not read.
 
         Raises:
             BusyError: too many texts are being read already.
@@ -92,7 +92,7 @@ class Readings:
         return self.find(question.key) or await self._reading.result(question.key, lambda: self._begin(question, viewer))
 
     def _begin(self, question: Question, viewer: Viewer) -> asyncio.Task[Kept]:
-        """Begins to read a text. The reading counts as this viewer's until it ends, also after the viewer has left it to others."""
+        """Starts to read a text. The reading counts as this viewer's until it ends, even if only others are still waiting for it."""
         ticket = self._admission.admit(viewer)
         reading = asyncio.create_task(self._read(question, ticket))
         reading.add_done_callback(lambda _: ticket.leave())

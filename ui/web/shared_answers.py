@@ -1,4 +1,4 @@
-"""JSON answers that many ask for at once: each is made once a second and given to all of them."""
+"""JSON answers that many clients ask for at once: each is made at most once a second and given to all of them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Make = Callable[[], dict[str, Any]]
 
 
 class SharedAnswers:
-    """The answers of the last second. For the event loop's thread."""
+    """The answers of the last second. Use it only in the event loop's thread."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[Key, Kept] = OrderedDict()  # the newest comes last
@@ -38,8 +38,8 @@ class SharedAnswers:
         self._age = 0  # grows each time that everything is forgotten
 
     async def give(self, http: HTTPRequest, key: Key, make: Make) -> Response:
-        """An answer. It is made beside the event loop, unless there is a fresh one or it is being made already. What nobody waits for any
-        more is not made."""
+        """An answer: a fresh one if there is any, or else one that is made in another thread for everyone who is asking for it. An answer
+        that nobody waits for any more is not made."""
         key = (self._age, *key)
         self._drop_old()
         if (kept := self._kept.get(key)) is None:
@@ -51,7 +51,7 @@ class SharedAnswers:
         return Response(plain, headers=headers, media_type="application/json")
 
     def forget(self) -> None:
-        """To be called when something was changed: the answers made so far are out of date."""
+        """Forgets all answers. Call this when something has changed."""
         self._kept.clear()
         self._age += 1
 

@@ -1,4 +1,4 @@
-"""Work that several clients wait for: done once for all of them, and cancelled when the last of them has gone."""
+"""Work that several clients wait for: done once for all of them, and cancelled when the last of them leaves."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ Result = TypeVar("Result")
 
 
 class SharedWork(Generic[Key, Result]):
-    """Pieces of work by their keys. For the event loop's thread."""
+    """Pieces of work, by key. Use it only in the event loop's thread."""
 
     def __init__(self) -> None:
         self._tasks: dict[Key, asyncio.Future[Result]] = {}
         self._waiting: Counter[Key] = Counter()
 
     async def result(self, key: Key, work: Callable[[], Awaitable[Result]]) -> Result:
-        """The result of the work of this key, which is begun unless it is under way. Raises what the work raises."""
+        """The result of the work with this key, which is started unless it is already under way. Raises what the work raises."""
         if key not in self._tasks:
             self._tasks[key] = asyncio.ensure_future(work())
         self._waiting[key] += 1

@@ -18,7 +18,7 @@ from model.serving.request import Request
 from ui.web.http import NO_STORE
 
 LOOK_S = 0.25  # how often readers are sent what is new
-HEARTBEAT_S = 1.0  # how often where nothing is new: only by sending does the server notice that a page was closed
+HEARTBEAT_S = 1.0  # how often when nothing is new: the server notices only by sending that a page was closed
 
 Line = dict[str, Any]
 Asked = ParamSpec("Asked")
@@ -67,8 +67,8 @@ async def _disconnected(receive: Receive) -> None:
 
 
 def for_its_client(respond: Callable[Asked, Awaitable[Response]]) -> Callable[Asked, Awaitable[Response]]:
-    """A handler that ends when its client hangs up, whatever it waits for: a model, its turn, a result. Not for one that changes something:
-    what was begun there has to be finished.
+    """Makes a handler end when its client hangs up, whatever it is waiting for: a model, its turn, a result. Do not use it for a handler
+    that changes something, which must finish what it has begun.
 
     Args:
         respond: takes the request as its last argument; the body has already been read.
@@ -84,7 +84,8 @@ def for_its_client(respond: Callable[Asked, Awaitable[Response]]) -> Callable[As
 
 
 async def result_of(shared: asyncio.Future[Result]) -> Result:
-    """The result of work that others may wait for too. Who stops waiting leaves the work alone; if it fails later, that is not logged."""
+    """The result of work that others may wait for too. A caller that stops waiting does not cancel the work. If nobody is waiting when it
+    fails, the failure is not logged."""
     shared.add_done_callback(lambda done: done.cancelled() or done.exception())
     await asyncio.wait([shared])
     return shared.result()
@@ -93,8 +94,8 @@ async def result_of(shared: asyncio.Future[Result]) -> Result:
 class LineStream(Response):
     """A response of JSON objects, one per line, for as long as the client reads them.
 
-    Written directly against ASGI: a connection that is closed ends the work behind the lines at once. One that is not read is closed after
-    a while (see ui/connections.py).
+    Written directly against ASGI: the work behind the lines ends as soon as the connection is closed. A connection whose client does not
+    read is closed after a while (see ui/connections.py).
 
     Args:
         lines: what is sent; closed at the end.
