@@ -15,8 +15,10 @@ import torch
 from hypothesis import settings
 from torch import Tensor
 
+from model import machine
 from model.config import GPTConfig
 from model.network.gpt import GPT
+from model.serving import engine, writer
 from model.tokenizer import CharTokenizer
 from model.weights import Weights, load_weights
 from tests.support.rights import bound_by_rights
@@ -41,8 +43,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture
-def one_thread() -> Iterator[None]:
-    """PyTorch on one thread: for networks this small, a second thread only helps on an idle machine."""
+def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """PyTorch on one thread, the engine's too: for networks this small, a second thread only helps on an idle machine."""
+    for module in (machine, engine, writer):
+        monkeypatch.setattr(module, "MAX_THREADS", 1)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
