@@ -343,6 +343,23 @@ def test_weights_of_a_run_of_any_name_can_be_saved(url: str, admin: Admin, finis
         shutil.rmtree(folder / "runs" / run)
 
 
+@pytest.mark.parametrize("name", ["config.json", "best.safetensors"])
+def test_weights_of_a_damaged_run_are_refused_with_the_name_of_the_file_alone(admin: Admin, finished: str, folder: Path, name: str) -> None:
+    damaged = folder / "runs" / "damaged"
+    shutil.copytree(folder / "runs" / finished, damaged)
+    try:
+        (damaged / name).write_text("")
+        status, told = admin.get("/train/runs/damaged/weights")
+        assert status == 400
+        assert told["error"].startswith(f"{name} is")
+        assert str(folder) not in told["error"]
+        (damaged / "config.json").unlink()
+        assert admin.get("/train/runs/damaged/weights")[0] == 400
+        assert "/" not in admin.get("/train/runs/damaged/weights")[1]["error"]
+    finally:
+        shutil.rmtree(damaged)
+
+
 def test_wrong_passwords_hold_up_their_client_alone(url: str, folder: Path) -> None:
     def log_in_from(host: str, password: str, spoofed: str) -> int:
         connection = http.client.HTTPConnection(*host_and_port(url), timeout=PATIENCE_S, source_address=(host, 0))
