@@ -358,7 +358,12 @@ class Jobs:
             raise CheckpointError(f"{job.name} could not be started: {error.strerror}.") from error
         process = Process.find(child.pid)
         process.lower_priority()
-        job.run.note_process(process)
+        try:
+            job.run.note_process(process)
+        except CheckpointError:
+            child.kill()  # nobody would find it
+            child.wait()
+            raise
         self._children.append(child)
         log.info("started %s as process %d", job.id, child.pid)
 
