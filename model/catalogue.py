@@ -21,8 +21,7 @@ import torch
 
 from model.config import NetworkConfig
 from model.errors import CheckpointError, UnknownModelError
-from model.files import parse_json, printable, read_file
-from model.limits import MAX_NAME_CHARS
+from model.files import parse_json, printable, read_file, shown_name
 from model.machine import in_fresh_thread
 from model.network.kinds import count_parameters, kind_of
 from model.tokenizer import CharTokenizer
@@ -231,4 +230,4 @@ def _run_name(folder: Path) -> str:
         name = parse_json(read_file(folder / "job.json")).get("name")
     except (CheckpointError, ValueError, AttributeError):
         name = None
-    return printable(name if isinstance(name, str) and name.strip() else folder.name)[:MAX_NAME_CHARS]
+    return shown_name(name, printable(folder.name))

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from model.errors import CheckpointError
+from model.limits import MAX_NAME_CHARS
 
 log = logging.getLogger(__name__)
 
@@ -161,6 +162,19 @@ def clear_place(path: Path) -> None:
 def printable(name: str) -> str:
     """A name as every page can show it: a file system or a file may give what is no character."""
     return name.encode("utf-8", "replace").decode()
+
+
+def clean_name(name: str) -> str:
+    """A name as it is shown, on one line: without characters that cannot be seen, and with single spaces for spaces and line ends of any
+    kind."""
+    seen = "".join(char if char.isprintable() else " " * char.isspace() for char in name)
+    return " ".join(seen.split())
+
+
+def shown_name(name: object, folder: str) -> str:
+    """The name of a run as it is shown, whatever its file says; that of its folder if it has none."""
+    cleaned = clean_name(name) if isinstance(name, str) else ""
+    return (cleaned or clean_name(folder) or folder)[:MAX_NAME_CHARS]
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -280,7 +280,8 @@ def hash_file(path: Path) -> str:
 
 @contextlib.contextmanager
 def snapshot(folder: Path) -> Iterator[Path]:
-    """A temporary copy of a weights folder, unaffected by a training run that writes to the folder meanwhile.
+    """A temporary copy of a weights folder, unaffected by a training run that writes to the folder meanwhile. An error that
+    names a file of the copy names that of the folder instead.
 
     Raises:
         CheckpointError: a file cannot be read.
@@ -292,7 +293,10 @@ def snapshot(folder: Path) -> Iterator[Path]:
                     shutil.copyfile(folder / file, Path(name) / file)
             except OSError as error:
                 raise CheckpointError(f"{folder / file} could not be read ({error.strerror}).") from error
-        yield Path(name)
+        try:
+            yield Path(name)
+        except CheckpointError as error:
+            raise CheckpointError(str(error).replace(name, str(folder))) from None
 
 
 def read_heads(folder: Path, sha256: str, config: NetworkConfig) -> dict[str, Any] | None:

@@ -16,6 +16,7 @@ from model.config import BigramConfig, GPTConfig
 from model.errors import CheckpointError, UnknownModelError
 from model.network.kinds import make_network
 from model.tokenizer import CharTokenizer
+from model.training.job import Job
 from model.weights import config_json, load_weights, save_tensors, save_weights
 
 LETTERS = CharTokenizer("\nabcd")
@@ -208,3 +209,18 @@ def test_names_are_short_and_can_be_shown(house: Path) -> None:
     name = catalogue(house).entries()[-1].name
     assert name.encode()
     assert len(name) == 60
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("a\u202eb\0c\x1b", "abc"),
+        ("two\n lines ", "two lines"),
+        ("\u202e\0\n", "one"),
+        ("", "one"),
+    ],
+)
+def test_a_name_that_somebody_wrote_into_the_file_is_cleaned(house: Path, given: str, shown: str) -> None:
+    folder = house / "runs" / "one"
+    (folder / "job.json").write_text(json.dumps({"name": given}))
+    assert (catalogue(house).entries()[-1].name, Job(folder).name) == (shown, shown)

@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -140,6 +141,17 @@ def test_a_killed_trainer_is_told_as_died_and_resumes_with_nothing_missing(jobs:
     job.curve.read()
     check_nothing_is_missing(job)
     assert job.curve.edition != edition
+
+
+def test_a_trainer_that_cannot_be_noted_is_not_left_running(jobs: Jobs) -> None:
+    job = start(jobs, **LONG)
+    wait_for(lambda: lines(job) > 5)
+    jobs.stop(job, firmly=True)
+    wait_for(lambda: job.process() is None)
+    (job.folder / f"process.json.{os.getpid()}-{threading.get_ident()}.part").mkdir()  # where the app would write it
+    with pytest.raises(CheckpointError, match="could not be written"):
+        jobs.resume(job)
+    assert job.id not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
 
 
 def test_an_app_that_starts_later_finds_the_run_and_can_stop_it(jobs: Jobs) -> None:

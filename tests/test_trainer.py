@@ -6,6 +6,7 @@ import json
 import math
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -248,6 +249,53 @@ def test_a_run_that_is_under_way_is_refused_to_others(tmp_path: Path) -> None:
         result = run_cli("train", "--preset", "tiny", "--run", "busy", "--corpus", "corpus.txt", folder=tmp_path)
     assert result.returncode == 2
     assert "is being trained by another process" in result.stderr
+
+
+def replace_with_another(folder: Path) -> None:
+    shutil.rmtree(folder)
+    folder.mkdir()
+    (folder / "lock").touch()
+
+
+@pytest.mark.parametrize(
+    "take_away",
+    [shutil.rmtree, lambda folder: folder.rename(folder.parent / "elsewhere"), replace_with_another],
+    ids=["rm", "mv", "replace"],
+)
+@pytest.mark.parametrize("when", [7, 10, 20])  # between two lines, after a checkpoint, at the end
+def test_a_run_whose_folder_is_taken_away_ends_and_does_not_make_it_again(
+    tmp_path: Path, corpus: Corpus, take_away: Callable[[Path], object], when: int
+) -> None:
+    folder = tmp_path / "run"
+
+    def train() -> None:
+        run = Run(folder)
+        with run.claimed():
+            trainer = make_trainer(folder, corpus, steps=20, eval_interval=10)
+            trainer.run = run
+            for metrics in trainer.steps():
+                if metrics["step"] == when and "loss" in metrics:
+                    take_away(folder)
+
+    with pytest.raises(TrainingError, match="was deleted, moved or replaced during the training"):
+        train()
+    assert not folder.exists() or [path.name for path in folder.iterdir()] == ["lock"]
+    with Run(folder).claimed():  # the lock is not held any more
+        pass
+
+
+def test_a_trainer_whose_folder_is_deleted_says_so_and_ends(tmp_path: Path) -> None:
+    (tmp_path / "corpus.txt").write_text(synthetic_text())
+    process = start_training(tmp_path, "gone", *SETTINGS, "--steps", "100000")
+    folder = tmp_path / "runs" / "gone"
+    while not ((folder / "metrics.jsonl").exists() and len((folder / "metrics.jsonl").read_text().splitlines()) > 30):
+        assert process.poll() is None
+        time.sleep(0.05)
+    folder.rename(tmp_path / "gone")  # at once, as no deletion file by file is
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "error: runs/gone, or the file lock in it, was deleted, moved or replaced during the training." in output
+    assert not folder.exists()
 
 
 def test_a_config_that_is_not_a_runs_is_named(tmp_path: Path, corpus: Corpus) -> None:

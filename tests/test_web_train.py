@@ -142,6 +142,25 @@ def test_a_session_that_has_ended_opens_nothing(tiny: Weights, tmp_path: Path) -
         assert {leaving.get(path.replace("RUN", "none"))[0] for path in ADMIN_GETS} == {401}
 
 
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"preset": "none"}, "There is no preset 'none'"),
+        ({"settings": {"steps": 0}}, "steps must be between 1"),
+        ({"settings": {"steps": 1_000_000}}, "up to 200,000 steps"),
+        ({"name": "\u200f"}, "A name is 1 to 60 characters"),
+        ({"name": "good"}, "nowhere.txt"),
+    ],
+)
+def test_what_is_asked_is_checked_before_a_text_is_loaded(
+    tiny: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: dict[str, Any], message: str
+) -> None:
+    monkeypatch.setenv("SOLILOQUY_CORPUS", str(tmp_path / "nowhere.txt"))
+    with serving_routes(Engine(tiny), runs=tmp_path / "runs") as url:
+        status, told = Admin.logged_in(url).post("/train/start", **{"preset": "tiny"} | asked)
+    assert (status, message in told["error"]) == (400, True), told
+
+
 def test_an_upload_over_the_limit_is_refused_and_without_a_session_any(url: str, admin: Admin) -> None:
     for sender, size, status in ((Admin(url), 2, 401), (admin, MAX_CORPUS_BYTES + 1, 413)):
         connection = http.client.HTTPConnection(*host_and_port(url), timeout=PATIENCE_S)
@@ -341,6 +360,23 @@ def test_weights_of_a_run_of_any_name_can_be_saved(url: str, admin: Admin, finis
         connection.close()
     finally:
         shutil.rmtree(folder / "runs" / run)
+
+
+@pytest.mark.parametrize("name", ["config.json", "best.safetensors"])
+def test_weights_of_a_damaged_run_are_refused_with_the_name_of_the_file_alone(admin: Admin, finished: str, folder: Path, name: str) -> None:
+    damaged = folder / "runs" / "damaged"
+    shutil.copytree(folder / "runs" / finished, damaged)
+    try:
+        (damaged / name).write_text("")
+        status, told = admin.get("/train/runs/damaged/weights")
+        assert status == 400
+        assert told["error"].startswith(f"{name} is")
+        assert str(folder) not in told["error"]
+        (damaged / "config.json").unlink()
+        assert admin.get("/train/runs/damaged/weights")[0] == 400
+        assert "/" not in admin.get("/train/runs/damaged/weights")[1]["error"]
+    finally:
+        shutil.rmtree(damaged)
 
 
 def test_wrong_passwords_hold_up_their_client_alone(url: str, folder: Path) -> None:

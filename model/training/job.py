@@ -24,7 +24,7 @@ from typing import Any
 from model import clock
 from model.config import NetworkConfig, TrainConfig
 from model.errors import CheckpointError, ParameterError
-from model.files import check_is_file, is_readable, printable, write_atomically
+from model.files import check_is_file, clean_name, is_readable, printable, shown_name, write_atomically
 from model.limits import MAX_NAME_CHARS, MAX_RUNS
 from model.network.kinds import GPT_KIND, KINDS, count_parameters, kind_of
 from model.training.curve import Curve
@@ -179,8 +179,7 @@ class Job:
     @property
     def name(self) -> str:
         """Its name on the page."""
-        name = self.asked().get("name", "")
-        return printable(name if name.strip() else self.id)[:MAX_NAME_CHARS]
+        return shown_name(self.asked().get("name"), self.id)
 
     @property
     def created(self) -> float:
@@ -289,13 +288,6 @@ class Job:
 def flags(settings: Mapping[str, Any]) -> list[str]:
     """Settings as command-line arguments."""
     return [part for name, value in settings.items() for part in (f"--{name.replace('_', '-')}", str(value))]
-
-
-def clean_name(name: str) -> str:
-    """A name as it is shown, on one line: without characters that cannot be seen, and with single spaces for spaces and line ends of any
-    kind."""
-    seen = "".join(char if char.isprintable() else " " * char.isspace() for char in name)
-    return " ".join(seen.split())
 
 
 def check_name(name: object) -> str:

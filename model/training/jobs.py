@@ -154,10 +154,10 @@ class Jobs:
             TrainingError: another run, which is named, is being trained.
             CheckpointError: the disk cannot be written to.
         """
+        check_asked(preset, settings, name)
         network, recipe, typed = read_settings(preset, settings)
         network = replace(network, vocab_size=len(corpus.alphabet))
         check_length(len(corpus.text), network.block_size)
-        _check_length_of_run(recipe)
         check_memory(network, recipe, len(corpus.text))
         shown = check_name(name) if name is not None else f"{preset}, {corpus.name}"[:MAX_NAME_CHARS]
         with self._starting():
@@ -358,7 +358,12 @@ class Jobs:
             raise CheckpointError(f"{job.name} could not be started: {error.strerror}.") from error
         process = Process.find(child.pid)
         process.lower_priority()
-        job.run.note_process(process)
+        try:
+            job.run.note_process(process)
+        except CheckpointError:
+            child.kill()  # nobody would find it
+            child.wait()
+            raise
         self._children.append(child)
         log.info("started %s as process %d", job.id, child.pid)
 
@@ -400,6 +405,17 @@ def read_settings(preset: object, settings: object) -> tuple[NetworkConfig, Trai
     assert isinstance(after.network, NetworkConfig)
     old, new = (asdict(each.network) | asdict(each.recipe) for each in (before, after))
     return after.network, after.recipe, {key: value for key, value in new.items() if value != old[key]}
+
+
+def check_asked(preset: object, settings: object, name: object) -> None:
+    """Checks what is asked for a new run, as far as that can be done without its text.
+
+    Raises:
+        ParameterError: as `Jobs.start`.
+    """
+    _check_length_of_run(read_settings(preset, settings)[1])
+    if name is not None:
+        check_name(name)
 
 
 def _check_length_of_run(recipe: TrainConfig) -> None:

@@ -45,6 +45,10 @@ from model.weights import BEST_FILE, CONFIG_FILE, load_tensors, read_config, sav
 
 NOT_WRITABLE = "{folder} cannot be written to: {why}. Choose another folder for runs (--runs), or free this one."
 
+TAKEN_AWAY = (
+    "{folder}, or the file lock in it, was deleted, moved or replaced during the training. That has ended, and nothing more was written."
+)
+
 Metrics = dict[str, float | int]
 Check = Callable[[Path, dict[str, Tensor], int], None]
 
@@ -77,6 +81,7 @@ class Run:
         self.folder = folder
         self.metrics_path, self.samples_path = folder / METRICS_FILE, folder / SAMPLES_FILE
         self.notices: list[str] = []
+        self._held: os.stat_result | None = None  # the lock, while this process holds it
         self._process = Cached(folder / PROCESS_FILE, lambda: read_record(folder / PROCESS_FILE, PROCESS))
         self._plan = Cached(folder / CONFIG_FILE, self._read_plan)
 
@@ -107,10 +112,10 @@ class Run:
     @contextlib.contextmanager
     def claimed(self) -> Iterator[None]:
         """Locks the run against other processes, and records which process trains it and how that ends. A run that does not begin leaves
-        no folder behind.
+        no folder behind, and one whose folder was taken away writes nothing more.
 
         Raises:
-            TrainingError: another process trains the run.
+            TrainingError: another process trains the run, or its folder was taken away.
             CheckpointError: the folder cannot be written to.
         """
         is_new = not os.path.lexists(self.folder)
@@ -120,15 +125,36 @@ class Run:
             self.note_process(Process.find(os.getpid()))
             yield
         except SoliloquyError as error:
-            self._note_error(str(error))
+            if self._is_there():
+                self._note_error(str(error))
             raise
         else:
             with contextlib.suppress(CheckpointError):  # everything that matters is already on disk
                 self.note(ended=round(time.time(), 1))
         finally:
+            is_there = self._is_there()
+            self._held = None
             lock.release()
-            if is_new and not self.exists():
+            if is_new and is_there and not self.exists():
                 shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _is_there(self) -> bool:
+        """Whether the folder still has the lock that this process holds, if it holds one. No other file can have its number until then."""
+        if self._held is None:
+            return True
+        try:
+            return os.path.samestat((self.folder / LOCK_FILE).stat(), self._held)
+        except OSError:
+            return False
+
+    def check_is_there(self) -> None:
+        """To be called before something is written, which would make the folder again.
+
+        Raises:
+            TrainingError: the folder was taken away from the process that trains the run.
+        """
+        if not self._is_there():
+            raise TrainingError(TAKEN_AWAY.format(folder=self.folder))
 
     def _lock(self) -> FileLock:
         """
@@ -140,6 +166,7 @@ class Run:
             self.folder.mkdir(parents=True, exist_ok=True)
             clear_place(self.folder / LOCK_FILE)
             lock.acquire(timeout=0)
+            self._held = (self.folder / LOCK_FILE).stat()
         except Timeout:
             raise TrainingError(f"{self.folder} is being trained by another process. Choose another name (--run).") from None
         except OSError as error:
@@ -175,6 +202,7 @@ class Run:
 
     def note(self, **facts: str | float) -> None:
         """Adds to the record of the process: "notice", "error" or, once it is done, "ended"."""
+        self.check_is_there()
         write_atomically(self._process.path, json.dumps(self.process() | facts).encode())
 
     def _note_error(self, words: str) -> None:
@@ -204,6 +232,7 @@ class Run:
         self._add(self.samples_path, {"step": step, "text": text})
 
     def _add(self, path: Path, line: dict[str, Any]) -> None:
+        self.check_is_there()
         try:
             with path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
@@ -220,6 +249,7 @@ class Run:
 
     def save(self, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
         """Writes a checkpoint and keeps the previous one."""
+        self.check_is_there()
         last, fresh, previous = (self.folder / name for name in CHECKPOINT_FILES)
         save_tensors(fresh, tensors, metadata | {"crc32": _crc32(tensors, metadata)})
         if last.exists():

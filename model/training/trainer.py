@@ -67,6 +67,7 @@ class Trainer:
         if run.exists():
             raise TrainingError(f"{run.folder} already holds a run. Resume it (--resume) or choose another name (--run).")
         trainer = cls(run, task, device, dtype or _faster_dtype(task.config, device))
+        run.check_is_there()
         for name, content in task.files().items():
             write_atomically(run.folder / name, content)
         write_atomically(run.folder / "config.json", config_json(task.config, task.tokenizer, trainer.about))
@@ -99,7 +100,7 @@ class Trainer:
         step 0, before the network has learned anything.
 
         Raises:
-            TrainingError: the run has diverged.
+            TrainingError: the run has diverged, or its folder was taken away.
             CheckpointError: a checkpoint cannot be written.
             EvaluationStoppedError: `interrupt` was called during an evaluation.
         """

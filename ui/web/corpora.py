@@ -21,8 +21,8 @@ from starlette.responses import JSONResponse, Response
 
 from model.data import Corpus, read_corpus
 from model.errors import ParameterError
+from model.files import clean_name
 from model.limits import MAX_CORPUS_BYTES, MAX_NAME_CHARS
-from model.training.job import clean_name
 from ui.web.http import NO_STORE, refusal
 
 MAX_CORPORA = 3

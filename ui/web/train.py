@@ -48,7 +48,7 @@ from model.errors import ParameterError, TrainingError
 from model.limits import MAX_CORPUS_BYTES, MAX_NAME_CHARS
 from model.training.estimate import Pace
 from model.training.job import Job
-from model.training.jobs import Jobs, Measurement, read_settings
+from model.training.jobs import Jobs, Measurement, check_asked, read_settings
 from model.training.presets import DEFAULT_PRESET, FIXED, pretraining_presets
 from model.training.samples import SAMPLE_TEMPERATURE
 from ui.web.corpora import Corpora
@@ -134,10 +134,10 @@ class Training:
         return await asyncio.to_thread(self._jobs.find, http.path_params["run"])
 
     async def _start(self, body: Body, http: HTTPRequest) -> Response:
-        key = body.get("corpus")
+        preset, settings, key, name = body.get("preset", DEFAULT_PRESET), body.get("settings", {}), body.get("corpus"), body.get("name")
+        check_asked(preset, settings, name)  # before a text is loaded
         corpus = await asyncio.to_thread(load_corpus) if key is None else self._corpora.find(key)
-        asked = body.get("preset", DEFAULT_PRESET), body.get("settings", {}), corpus, key is not None, body.get("name")
-        job = await asyncio.to_thread(self._jobs.start, *asked)
+        job = await asyncio.to_thread(self._jobs.start, preset, settings, corpus, key is not None, name)
         self._answers.forget()
         return await _job_response(job)
 

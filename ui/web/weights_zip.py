@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import zipfile
 from collections.abc import Iterator
 
@@ -37,17 +38,20 @@ def zip_weights(job: Job) -> Iterator[bytes]:
     """Pieces of a zip archive with model.safetensors and config.json.
 
     Raises:
-        CheckpointError: there are no best weights yet.
+        CheckpointError: there are no best weights yet, or a file is damaged, which is named as in the folder of the run.
     """
     stack = contextlib.ExitStack()
-    with stack:
-        folder = stack.enter_context(job.snapshot())
-        best_path = folder / "best.safetensors"
-        if not best_path.exists():
-            raise CheckpointError(f"{job.name} has no weights yet: they are saved with the first evaluation.")
-        best, (config, tokenizer, about) = load_tensors(best_path)[1], read_config(folder)
-        weights = stack.enter_context(best_path.open("rb"))
-        opened = stack.pop_all()
+    try:
+        with stack:
+            folder = stack.enter_context(job.snapshot())
+            best_path = folder / "best.safetensors"
+            if not best_path.exists():
+                raise CheckpointError(f"{job.name} has no weights yet: they are saved with the first evaluation.")
+            best, (config, tokenizer, about) = load_tensors(best_path)[1], read_config(folder)
+            weights = stack.enter_context(best_path.open("rb"))
+            opened = stack.pop_all()
+    except CheckpointError as error:
+        raise CheckpointError(str(error).replace(f"{job.folder}{os.sep}", "")) from None
 
     def pieces() -> Iterator[bytes]:
         pipe = Pipe()
