@@ -204,7 +204,8 @@ def _read_entry(bare: Entry) -> Entry:
 
 def _without_place(words: str, entry: Entry) -> str:
     """A message that names a model's files and not where they lie on the machine."""
-    return re.sub(r"(?<!\S)(?:Path )?/\S*/(?=[\w.-]+\.(?:json|safetensors))", f"{entry.id}/", words.replace(str(entry.folder), entry.id))
+    named = words.replace(str(entry.folder), entry.id)
+    return re.sub(r"(?<!\S)(?:Path )?/\S*/(?=[\w.-]+\.(?:json|safetensors))", lambda _: f"{entry.id}/", named)
 
 
 def _subfolders(folder: Path) -> list[Path]:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 from fastapi import FastAPI
 from starlette.responses import HTMLResponse, PlainTextResponse
 from starlette.testclient import TestClient
 
+from tests.conftest import ROOT
 from ui.web.assets import FIRST_BUNDLES, FOLDER, SCRIPTS, FirstLoad, script, start_script
 from ui.web.bundle import BASE64, bundles, is_module
 
@@ -150,3 +154,10 @@ def test_the_page_is_compressed_and_names_its_first_bundles(client: TestClient, 
 def test_a_start_script_loads_its_own_tab() -> None:
     assert start_script("sample/main.js").startswith(f'import(new URL("{FOLDER}/bundles/sample.js", document.baseURI))')
     assert 'load("sample/main.js").start(element, props)' in start_script("sample/main.js")
+
+
+def test_scripts_have_the_same_version_at_each_start() -> None:
+    """Otherwise every phone would load all of them again after a restart."""
+    asked = [sys.executable, "-c", "from ui.web.assets import VERSION; print(VERSION)"]
+    told = {subprocess.check_output(asked, cwd=ROOT, env=os.environ | {"PYTHONHASHSEED": str(seed)}) for seed in (1, 2, 3)}
+    assert len(told) == 1

@@ -47,7 +47,10 @@ def bundles(modules: dict[str, str], sources: str) -> dict[str, str]:
     for path, targets in imports.items():
         if missing := targets - modules.keys():
             raise ValueError(f"{path} imports {', '.join(sorted(missing))}, which does not exist")
-    order = list(TopologicalSorter(imports).static_order())  # raises CycleError, a ValueError that names the modules
+    graph = {
+        path: sorted(imports[path]) for path in sorted(imports)
+    }  # in the same order at each start: browsers keep scripts by their hash
+    order = list(TopologicalSorter(graph).static_order())  # raises CycleError, a ValueError that names the modules
     joined: dict[str, str] = {}
     for folder in sorted({folder_of(path) for path in modules}):
         own = {path: modules[path] for path in order if folder_of(path) == folder}
