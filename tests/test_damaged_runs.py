@@ -71,7 +71,7 @@ def check_resumed(good: Path, whole: Path, runs: Path, n: int | None, capsys: py
 
 
 def test_damaged_runs_are_resumed(good: Path, whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    check_resumed(good, whole, tmp_path, 40, capsys)
+    check_resumed(good, whole, tmp_path, 20, capsys)
 
 
 @pytest.mark.slow

@@ -143,6 +143,7 @@ def statuses(out: str) -> list[int]:
     return [int(line.split()[1]) for line in out.splitlines() if line.startswith("status ")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("locale", [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}])
 def test_every_command_runs_on_an_ascii_terminal(tiny: Path, tmp_path: Path, locale: dict[str, str]) -> None:
     commands = every_command(tiny, tmp_path)
