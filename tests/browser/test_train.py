@@ -193,7 +193,7 @@ def test_a_rate_far_too_high_is_seen_and_its_run_renamed_and_deleted(page: Page)
         page.get_by_role("dialog").get_by_role("button", name=answer).click()
         expect(page.get_by_role("dialog")).to_have_count(0)
         expect(rows).to_have_count(left)
-    expect(page.get_by_text("No runs yet.", exact=True)).to_be_visible()
+    expect(page.get_by_role("tabpanel", name="All runs").get_by_text("No runs yet.", exact=True)).to_be_visible()
 
 
 def test_a_damaged_run_is_shown_with_the_reason_and_can_be_deleted(page: Page, url: str, runs: Path) -> None:
