@@ -46,7 +46,7 @@ ANSWER_LIMIT_S = 20.0
 REFUSED = frozenset({400, 403, 404, 405, 413, 415, 421, 422})
 PAUSE_S = 0.25  # of the viewer, from a text's end to the next press
 TARGET_S = 1.0  # to the viewer's first character, at the 95th percentile
-MEMORY_LIMIT = 400 * 2**20  # beside what the app takes with one viewer
+MEMORY_LIMIT = 2**30  # beside what the app takes with one viewer: mostly for keys and values of a client's 64 rows, in whichever seats
 
 Attack = Callable[["Target"], Awaitable[None]]
 
