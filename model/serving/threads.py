@@ -15,6 +15,7 @@ import torch
 
 Result = TypeVar("Result")
 
+FIRST_STEPS = 3  # with all threads before the first trial: on busy processors each can take a second
 TRIAL_STEPS = 6  # of another number of threads
 TRIAL_COST = 1 / 60  # share of the time that trials may lose
 BETTER = 0.95  # of the time of a step: another number is taken only if it is clearly faster
@@ -78,7 +79,7 @@ class StepThreads:
 
     @property
     def _in_trial(self) -> bool:
-        return bool(self._others) and self._rest_s <= 0 and self._steps >= TRIAL_STEPS
+        return bool(self._others) and self._rest_s <= 0 and self._steps >= FIRST_STEPS
 
     def took(self, seconds: float) -> None:
         """Records how long a step with `n` threads took."""
