@@ -20,6 +20,7 @@ from model.head_measures import Description, describe, measure, rounded
 from model.limits import MAX_CAPTURE_NUMBERS
 from model.network import Capture, Network
 from model.network.gpt import GPT
+from model.precision import name_of
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def read(model: Network, ids: Sequence[int], text: str, heads_off: Collection[He
     described = describe(measured)
     row, column = torch.tril_indices(len(ids), len(ids), device=model.device)
     return Reading(
-        precision=str(model.dtype).removeprefix("torch."),
+        precision=name_of(model.dtype),
         weights=attention.flatten(-2).index_select(-1, row * len(ids) + column).cpu().numpy(),
         queries=torch.cat(capture.queries).float().cpu().numpy(),
         keys=torch.cat(capture.keys).float().cpu().numpy(),

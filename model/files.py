@@ -159,6 +159,11 @@ def clear_place(path: Path) -> None:
         set_aside(path)
 
 
+def without_folder(words: str, folder: Path) -> str:
+    """A message that names the files of a folder and not where the folder is."""
+    return words.replace(f"{folder}{os.sep}", "")
+
+
 def printable(name: str) -> str:
     """A name as every page can show it: a file system or a file may give what is no character."""
     return name.encode("utf-8", "replace").decode()

@@ -64,7 +64,7 @@ def _quota_of(group: Path) -> float:
 # Threads that a matrix product may take at most: as many as PyTorch takes by itself, which is one for each core that the process may run
 # on, or OMP_NUM_THREADS; fewer in a container with a quota of processor time, where more threads would only wait for each other.
 MAX_THREADS = max(1, int(min(torch.get_num_threads(), cpu_quota())))
-torch.set_num_threads(MAX_THREADS)  # now, because the library of products may round differently before this was first called
+torch.set_num_threads(MAX_THREADS)  # the quota holds for every program
 
 
 def thread_counts(most: int) -> list[int]:

@@ -52,7 +52,7 @@ def training_dtype(n_embd: int, device: torch.device) -> torch.dtype:
         (x @ w.to(dtype)).sum().backward()
 
     def measure() -> dict[str, Any]:
-        return {"dtype": _name(faster_dtype(work, device))}
+        return {"dtype": name_of(faster_dtype(work, device))}
 
     return DTYPES[_measured_once(device, f"training with {n_embd} channels", measure, _has_dtype)["dtype"]]
 
@@ -107,7 +107,8 @@ def _is_choice(remembered: Any) -> bool:
     )
 
 
-def _name(dtype: torch.dtype) -> str:
+def name_of(dtype: torch.dtype) -> str:
+    """The name of a precision, as in DTYPES."""
     return str(dtype).removeprefix("torch.")
 
 
@@ -119,7 +120,7 @@ def _choose(model: Network) -> dict[str, Any]:
     if not agree:
         packed, in_blocks = copy.deepcopy(model).to(dtype).pack(in_blocks=True), True
         agree = rows_agree(packed)
-    return {"dtype": _name(dtype), "in_blocks": in_blocks, "rows_agree": agree, "threads_agree": threads_agree(packed)}
+    return {"dtype": name_of(dtype), "in_blocks": in_blocks, "rows_agree": agree, "threads_agree": threads_agree(packed)}
 
 
 @torch.inference_mode()

@@ -8,17 +8,8 @@ import anyio
 import pytest
 from starlette.requests import Request as HTTPRequest
 
+from tests.support.clock import Clock
 from ui.web.client_log import ALL_LINES, CLIENT_LINES, MinuteLimit, log, log_fault, log_refusal
-
-
-class Clock:
-    """Seconds that a test lets pass."""
-
-    def __init__(self) -> None:
-        self.now = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ from model.training.estimate import Pace, training_bytes
 from model.training.job import DIED, FAILED, FINISHED, RUNNING, STOPPED, STOPPING, Job
 from model.training.jobs import ROOT, Jobs, read_settings, trainers_environment
 from model.training.presets import PRESETS
+from model.training.process import Process
 from model.training.run import Run
 from tests.support.admin import runs_ended, wait_for
 from tests.support.killing import SETTINGS, metrics_of, start_training, synthetic_text
@@ -120,8 +121,9 @@ def test_a_run_takes_no_more_threads_than_the_process_may_have(jobs: Jobs) -> No
         jobs.resume(job)
         process = job.process()
         assert process
-        environment = Path(f"/proc/{process.pid}/environ").read_text(encoding="utf-8").split("\0")
-        assert f"OMP_NUM_THREADS={min(asked, MAX_THREADS)}" in environment
+        environ = Path(f"/proc/{process.pid}/environ")
+        wait_for(lambda: environ.read_bytes())  # empty for the moment in which the system starts the program
+        assert f"OMP_NUM_THREADS={min(asked, MAX_THREADS)}" in environ.read_text(encoding="utf-8").split("\0")
 
 
 def test_a_killed_trainer_is_told_as_died_and_resumes_with_nothing_missing(jobs: Jobs) -> None:
@@ -197,13 +199,19 @@ def test_what_runs_is_neither_deleted_nor_resumed(jobs: Jobs) -> None:
     assert [path.name for path in jobs.folder.iterdir()] == [".lock"]
 
 
-def test_a_run_that_does_not_listen_is_killed(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs_module, "STOP_PATIENCE_S", 0.3)
+def frozen(jobs: Jobs) -> tuple[Job, Process]:
+    """A run whose process listens to nothing."""
     job = start(jobs, **LONG)
     wait_for(lambda: lines(job) > 5)
     process = job.process()
     assert process
     os.kill(process.pid, signal.SIGSTOP)
+    return job, process
+
+
+def test_a_run_that_does_not_listen_is_killed(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs_module, "STOP_PATIENCE_S", 0.3)
+    job, _ = frozen(jobs)
     jobs.stop(job)
     wait_for(lambda: job.state() == STOPPED)
 
@@ -212,11 +220,7 @@ def test_a_run_that_does_not_listen_is_killed(jobs: Jobs, monkeypatch: pytest.Mo
 def test_a_later_app_kills_a_run_that_does_not_listen_whatever_the_time(
     jobs: Jobs, monkeypatch: pytest.MonkeyPatch, set_the_clock_by_s: float
 ) -> None:
-    job = start(jobs, **LONG)
-    wait_for(lambda: lines(job) > 5)
-    process = job.process()
-    assert process
-    os.kill(process.pid, signal.SIGSTOP)
+    job, process = frozen(jobs)
     job.note_stop(process)
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + set_the_clock_by_s)
@@ -226,11 +230,7 @@ def test_a_later_app_kills_a_run_that_does_not_listen_whatever_the_time(
 
 
 def test_no_later_app_waits_longer_than_the_patience(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
-    job = start(jobs, **LONG)
-    wait_for(lambda: lines(job) > 5)
-    process = job.process()
-    assert process
-    os.kill(process.pid, signal.SIGSTOP)
+    job, process = frozen(jobs)
     job.note_stop(process)
     job.note(asked_to_stop=job.asked()["asked_to_stop"] | {"at": time.time() + 86_400})  # by a clock that is not ours
     monkeypatch.setattr(jobs_module, "STOP_PATIENCE_S", 0.3)

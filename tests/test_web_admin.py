@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.types import Message
 
 from model.errors import ParameterError
+from tests.support.clock import Clock
 from ui.web.admin import (
     CLOSED_ON_A_SPACE,
     FORGIVEN_AFTER_S,
@@ -29,16 +30,6 @@ from ui.web.http import post
 
 PASSWORD = "correct horse"
 COMPOSED = "caf\u00e9  cr\u00e8me"
-
-
-class Clock:
-    """Seconds that a test lets pass."""
-
-    def __init__(self) -> None:
-        self.now = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

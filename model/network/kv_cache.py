@@ -63,7 +63,8 @@ class KVCache:
     """
 
     def __init__(self, config: GPTConfig, seats: int, dtype: torch.dtype, device: torch.device | str = "cpu"):
-        self.block_size, self.surplus = config.block_size, surplus_keys(config, dtype)
+        self.block_size = config.block_size
+        self.surplus = surplus_keys(config, dtype) if torch.device(device).type == "cpu" else 0
         room = self.n_keys(config.block_size)
         shape = (config.n_layer, 2, seats, config.n_head, room, config.n_embd // config.n_head)
         self.data = _zeros(shape, dtype, torch.device(device))
@@ -73,7 +74,7 @@ class KVCache:
 
     @staticmethod
     def bytes_per_seat(config: GPTConfig, dtype: torch.dtype) -> int:
-        """Bytes that a row with a full block takes."""
+        """Bytes that a row with a full block takes on a CPU; on a GPU, not more."""
         return 2 * config.n_layer * _n_keys(config.block_size, surplus_keys(config, dtype)) * config.n_embd * dtype.itemsize
 
     def n_keys(self, length: int) -> int:
@@ -195,7 +196,7 @@ def _span(cache: KVCache, rows: slice, seat: int, n_keys: int, mask: Tensor) -> 
 
 
 def surplus_keys(config: GPTConfig, dtype: torch.dtype) -> int:
-    """Number of keys that are read in addition to whole blocks, always masked out."""
+    """Number of keys that are read on a CPU in addition to whole blocks, always masked out."""
     buffer = 2 + config.n_embd // config.n_head  # beside the scores
     return -buffer % ALIGNED_FLOATS if dtype == torch.float32 else 0
 

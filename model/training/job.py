@@ -24,7 +24,7 @@ from typing import Any
 from model import clock
 from model.config import NetworkConfig, TrainConfig
 from model.errors import CheckpointError, ParameterError
-from model.files import check_is_file, clean_name, is_readable, printable, shown_name, write_atomically
+from model.files import check_is_file, clean_name, is_readable, printable, shown_name, without_folder, write_atomically
 from model.limits import MAX_NAME_CHARS, MAX_RUNS
 from model.network.kinds import GPT_KIND, KINDS, count_parameters, kind_of
 from model.training.curve import Curve
@@ -246,11 +246,11 @@ class Job:
                 self._asked.get()
             except CheckpointError as error:
                 notices.append(f"{error} The run can be used without that file.")
-        return " ".join(words for words in notices if words).replace(f"{self.folder}{os.sep}", "")
+        return without_folder(" ".join(words for words in notices if words), self.folder)
 
     def _public(self, words: str) -> str:
         """What went wrong, with files named as in the folder of the run; "" if that still names a path on the machine."""
-        words = words.replace(f"{self.folder}{os.sep}", "").replace(str(self.folder), self.id)
+        words = without_folder(words, self.folder).replace(str(self.folder), self.id)
         return "" if "/" in words or "\\" in words else words
 
     def trouble(self) -> dict[str, Any]:

@@ -154,12 +154,11 @@ class Jobs:
             TrainingError: another run, which is named, is being trained.
             CheckpointError: the disk cannot be written to.
         """
-        check_asked(preset, settings, name)
-        network, recipe, typed = read_settings(preset, settings)
+        network, recipe, typed, shown = read_asked(preset, settings, name)
         network = replace(network, vocab_size=len(corpus.alphabet))
         check_length(len(corpus.text), network.block_size)
         check_memory(network, recipe, len(corpus.text))
-        shown = check_name(name) if name is not None else f"{preset}, {corpus.name}"[:MAX_NAME_CHARS]
+        shown = shown or f"{preset}, {corpus.name}"[:MAX_NAME_CHARS]
         with self._starting():
             if len(self.all()) >= MAX_RUNS:
                 raise TrainingError(f"There are {MAX_RUNS} runs already, and no more are kept. Delete some, then start again.")
@@ -407,15 +406,15 @@ def read_settings(preset: object, settings: object) -> tuple[NetworkConfig, Trai
     return after.network, after.recipe, {key: value for key, value in new.items() if value != old[key]}
 
 
-def check_asked(preset: object, settings: object, name: object) -> None:
-    """Checks what is asked for a new run, as far as that can be done without its text.
+def read_asked(preset: object, settings: object, name: object) -> tuple[NetworkConfig, TrainConfig, dict[str, Any], str | None]:
+    """What is asked for a new run, as far as that is known without its text: as `read_settings`, and its name, None if it was given none.
 
     Raises:
         ParameterError: as `Jobs.start`.
     """
-    _check_length_of_run(read_settings(preset, settings)[1])
-    if name is not None:
-        check_name(name)
+    network, recipe, typed = read_settings(preset, settings)
+    _check_length_of_run(recipe)
+    return network, recipe, typed, None if name is None else check_name(name)
 
 
 def _check_length_of_run(recipe: TrainConfig) -> None:

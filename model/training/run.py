@@ -36,7 +36,7 @@ from torch import Tensor
 
 from model.config import NetworkConfig, TrainConfig
 from model.errors import CheckpointError, SoliloquyError, TrainingError
-from model.files import clear_place, is_readable, set_aside, write_atomically
+from model.files import clear_place, is_readable, set_aside, without_folder, write_atomically
 from model.precision import DTYPES
 from model.tokenizer import CharTokenizer
 from model.training.process import Process
@@ -289,7 +289,7 @@ class Run:
             with contextlib.suppress(OSError):  # it can be read under this name, too
                 os.replace(fresh, last)
         else:
-            problem = problems[0].replace(f"{self.folder}{os.sep}", "")
+            problem = without_folder(problems[0], self.folder)
             self.notices.append(f"{problem} Continuing from the checkpoint before it (step {metadata['step']:,}).")
         return tensors, metadata
 

@@ -22,7 +22,7 @@ from torch import Tensor
 from model.config import GPTConfig, NetworkConfig
 from model.errors import CheckpointError, TrainingError
 from model.files import write_atomically
-from model.precision import training_dtype
+from model.precision import name_of, training_dtype
 from model.training.optim import flatten_state, make_optimizers, restore_state, schedule, set_learning_rate, state_like, update_average
 from model.training.run import Metrics, Run
 from model.training.tasks.task import Rows, Task
@@ -52,7 +52,7 @@ class Trainer:
         self.dropout_dice = torch.Generator(device)
         self.step, self.best, self.elapsed_s = 0, math.inf, 0.0
         self._is_interrupted = False
-        self.about = {"recipe": asdict(self.recipe), **task.about(), "precision": str(dtype).removeprefix("torch.")}
+        self.about = {"recipe": asdict(self.recipe), **task.about(), "precision": name_of(dtype)}
 
     @classmethod
     def start(cls, run: Run, task: Task, device: torch.device, dtype: torch.dtype | None = None) -> Trainer:

@@ -21,8 +21,7 @@ from model.weights import save_tensors, save_weights
 from tests.browser.conftest import new_page, open_page
 from tests.browser.tab import choose, generate, set_up, state_of, texts
 from tests.conftest import TINY
-from tests.support.admin import PASSWORD, Admin
-from tests.support.server import running_app
+from tests.support.admin import Admin, app_with_password
 from ui.web.shared_answers import FRESH_S
 
 LETTERS = "\n abcdefghij"
@@ -60,10 +59,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def url(runs: Path) -> Iterator[str]:
     """An app with these models."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ADMIN_PASSWORD", PASSWORD)
-        with running_app("--device", "cpu", "--runs", str(runs)) as url:
-            yield url
+    with app_with_password(runs) as url:
+        yield url
 
 
 @pytest.fixture

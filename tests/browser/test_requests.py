@@ -19,8 +19,7 @@ from model.weights import save_tensors, save_weights
 from tests.browser.conftest import new_page, open_page
 from tests.browser.tab import choose, drawn, generate, set_up
 from tests.conftest import TINY
-from tests.support.admin import PASSWORD, wait_for
-from tests.support.server import running_app
+from tests.support.admin import PASSWORD, app_with_password, wait_for
 
 LETTERS = "\n abcdefghij"
 NAMES = [f"letters-{number}" for number in range(6)]
@@ -71,10 +70,8 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         save_weights(folder, network, CharTokenizer(LETTERS), {})
         (folder / "model.safetensors").unlink()
         save_tensors(folder / "best.safetensors", network.state_dict(), {"step": 100, "val_loss": 2.5})
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ADMIN_PASSWORD", PASSWORD)
-        with running_app("--device", "cpu", "--runs", str(runs)) as url:
-            yield url
+    with app_with_password(runs) as url:
+        yield url
 
 
 @pytest.fixture
@@ -122,12 +119,18 @@ def test_eight_quick_changes_of_a_training_leave_room_to_generate(page: Page) ->
     assert sum(traffic.open.values()) <= 3
 
 
-def test_several_models_leave_a_connection_for_the_next_press(page: Page) -> None:
+def write_with_all_models(page: Page) -> Traffic:
+    """Presses Generate, and waits until four models are writing."""
     choose(page, *NAMES)
     traffic = Traffic(page)
     set_up(page, prompt="abc", samples=4, length=2000)
     page.get_by_role("button", name="Generate").click()
     page.wait_for_function("document.querySelectorAll('.group .running').length >= 4")
+    return traffic
+
+
+def test_several_models_leave_a_connection_for_the_next_press(page: Page) -> None:
+    traffic = write_with_all_models(page)
     assert traffic.open["write"] == 4
     set_up(page, samples=1, length=10)
     page.get_by_role("button", name="Generate").click()
@@ -141,11 +144,7 @@ def test_several_models_leave_a_connection_for_the_next_press(page: Page) -> Non
 
 
 def test_a_stop_ends_also_those_that_wait_for_their_turn(page: Page) -> None:
-    choose(page, *NAMES)
-    traffic = Traffic(page)
-    set_up(page, prompt="abc", samples=4, length=2000)
-    page.get_by_role("button", name="Generate").click()
-    page.wait_for_function("document.querySelectorAll('.group .running').length >= 4")
+    traffic = write_with_all_models(page)
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_role("button", name="Stop")).to_be_disabled()
     settled(page, lambda: not traffic.open["write"])

@@ -14,11 +14,10 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from model.limits import MAX_CORPUS_BYTES
 from tests.browser.conftest import new_page, open_page
 from tests.browser.tab import generate, set_up
-from tests.support.admin import Admin, runs_ended
+from tests.support.admin import PASSWORD, Admin, app_with_password, runs_ended
 from tests.support.client import host_and_port
-from tests.support.server import running_app, running_process
+from tests.support.server import running_process
 
-PASSWORD = "the lecturer's own"
 TEXT = "the quick brown fox jumps over the lazy dog, and the dog sleeps on.\n" * 60
 
 
@@ -31,10 +30,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def url(runs: Path) -> Iterator[str]:
     """An app with runs of its own, and a password."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ADMIN_PASSWORD", PASSWORD)
-        with running_app("--device", "cpu", "--runs", str(runs)) as url:
-            yield url
+    with app_with_password(runs) as url:
+        yield url
 
 
 @pytest.fixture

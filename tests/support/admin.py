@@ -10,10 +10,22 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from model.training.jobs import Jobs
+from tests.support.server import running_app
 from tests.support.viewing import PATIENCE_S, answer
 
 PASSWORD = "correct horse battery"
+
+
+@contextlib.contextmanager
+def app_with_password(runs: Path) -> Iterator[str]:
+    """The address of a real app with a folder of runs, which PASSWORD unlocks."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ADMIN_PASSWORD", PASSWORD)
+        with running_app("--device", "cpu", "--runs", str(runs)) as url:
+            yield url
 
 
 class Admin:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from model.errors import UnknownModelError
+from model.precision import name_of
 from model.serving.engine import Engine
 from model.weights import Weights
 from ui.web.shared_work import SharedWork
@@ -60,4 +61,4 @@ async def run(engine: Engine, weights: Weights, work: Callable[[Weights], Result
 
 def precision_of(weights: Weights) -> str:
     """The precision that a loaded model multiplies matrices in: "float32"."""
-    return str(weights.model.dtype).removeprefix("torch.")
+    return name_of(weights.model.dtype)

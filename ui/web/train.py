@@ -4,7 +4,7 @@ Anyone:
 
     GET  /train/presets                                 presets, settings with range and help, limits, the default corpus
     GET  /train/runs                                    all runs, newest first; the default model; how samples are drawn; "trouble" says
-                                                        why there can be no runs, or is empty
+                                                        why no run can be started, or is empty
     GET  /train/runs/{run}/metrics?from=N&edition=E     the curve from line N on, its samples, and the run
 
 The admin alone, with "Authorization: Bearer ..." (ui/web/admin.py):
@@ -48,7 +48,7 @@ from model.errors import ParameterError, TrainingError
 from model.limits import MAX_CORPUS_BYTES, MAX_NAME_CHARS
 from model.training.estimate import Pace
 from model.training.job import Job
-from model.training.jobs import Jobs, Measurement, check_asked, read_settings
+from model.training.jobs import Jobs, Measurement, read_asked, read_settings
 from model.training.presets import DEFAULT_PRESET, FIXED, pretraining_presets
 from model.training.samples import SAMPLE_TEMPERATURE
 from ui.web.corpora import Corpora
@@ -135,7 +135,7 @@ class Training:
 
     async def _start(self, body: Body, http: HTTPRequest) -> Response:
         preset, settings, key, name = body.get("preset", DEFAULT_PRESET), body.get("settings", {}), body.get("corpus"), body.get("name")
-        check_asked(preset, settings, name)  # before a text is loaded
+        read_asked(preset, settings, name)  # says what is wrong before a text is loaded
         corpus = await asyncio.to_thread(load_corpus) if key is None else self._corpora.find(key)
         job = await asyncio.to_thread(self._jobs.start, preset, settings, corpus, key is not None, name)
         self._answers.forget()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import zipfile
 from collections.abc import Iterator
 
 from model.errors import CheckpointError
+from model.files import without_folder
 from model.training.job import Job
 from model.weights import config_json, load_tensors, read_config
 
@@ -51,7 +51,7 @@ def zip_weights(job: Job) -> Iterator[bytes]:
             weights = stack.enter_context(best_path.open("rb"))
             opened = stack.pop_all()
     except CheckpointError as error:
-        raise CheckpointError(str(error).replace(f"{job.folder}{os.sep}", "")) from None
+        raise CheckpointError(without_folder(str(error), job.folder)) from None
 
     def pieces() -> Iterator[bytes]:
         pipe = Pipe()
