@@ -122,7 +122,7 @@ def test_a_run_takes_no_more_threads_than_the_process_may_have(jobs: Jobs) -> No
         process = job.process()
         assert process
         environ = Path(f"/proc/{process.pid}/environ")
-        wait_for(lambda: environ.read_bytes())  # empty for the moment in which the system starts the program
+        wait_for(environ.read_bytes)  # empty for the moment in which the system starts the program
         assert f"OMP_NUM_THREADS={min(asked, MAX_THREADS)}" in environ.read_text(encoding="utf-8").split("\0")
 
 
