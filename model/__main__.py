@@ -12,7 +12,7 @@ python -m model export runs/mine weights/mine              write a run's best we
 
 from __future__ import annotations
 
-from model.program import NOBODY_READS, run_program, stop_at_once
+from model.program import NOBODY_READS, on_stop, run_program, stop_at_once
 
 if __name__ == "__main__":
     stop_at_once()  # importing PyTorch takes seconds
@@ -22,7 +22,6 @@ import contextlib
 import json
 import os
 import shlex
-import signal
 import sys
 import time
 from collections.abc import Callable
@@ -142,7 +141,7 @@ def _given(options: argparse.Namespace, settings: tuple) -> dict[str, Any]:
 
 
 def run_train(options: argparse.Namespace) -> int:
-    """Trains with a progress bar. Ctrl-C or SIGTERM writes a checkpoint first."""
+    """Trains with a progress bar. Ctrl-C, SIGTERM or a closed terminal writes a checkpoint first."""
     run = Run(options.runs / _plain_name(options.run))
     device = choose_device(options.device)
     make_task = _resuming(run, options) if options.resume else _starting(options)
@@ -275,8 +274,7 @@ def _train_to_the_end(trainer: Trainer) -> bool:
         asked_to_stop.append(True)
         trainer.interrupt()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
+    on_stop(stop)
     chars_per_step = trainer.recipe.batch_size * trainer.task.config.block_size
     shown: dict[str, str] = {}
     bar = tqdm(total=trainer.recipe.steps, initial=trainer.step, unit="step", dynamic_ncols=True)
@@ -402,8 +400,9 @@ def run_export(options: argparse.Namespace) -> int:
     _, best = load_tensors(path)
     if type(best.get("step")) is not int or val_loss({"best": best}) is None:
         raise CheckpointError(f"{path} does not say at which step it was written and with which loss, so it is not that of a run.")
+    wrote = "Replaced" if (options.target / CONFIG_FILE).exists() else "Wrote"
     save_weights(options.target, weights.model, weights.tokenizer, weights.about | {"best": best})
-    print(f"{options.target}: step {best['step']:,}, validation loss {best['val_loss']:.4f} while training.")
+    print(f"{wrote} {options.target}: step {best['step']:,}, validation loss {best['val_loss']:.4f} while training.")
     return 0
 
 

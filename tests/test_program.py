@@ -39,7 +39,7 @@ def end(process: subprocess.Popen[bytes]) -> tuple[int, bytes, bytes]:
     return process.returncode, out, err
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_ends_a_program_quietly_after_its_cleaning_up(number: signal.Signals, status: int) -> None:
     process = start("""
         def main():
@@ -56,7 +56,7 @@ def test_a_signal_ends_a_program_quietly_after_its_cleaning_up(number: signal.Si
     assert end(process) == (status, b"put away\n", b"")
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_during_the_imports_ends_a_program_at_once(number: signal.Signals, status: int) -> None:
     process = start("""
         stop_at_once()

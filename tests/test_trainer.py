@@ -439,7 +439,11 @@ def test_the_command_line_trains_exports_evaluates_and_samples(tmp_path: Path, c
     assert trained.returncode == 0, trained.stderr
     assert "loss=" in trained.stderr
     assert "chars/s=" in trained.stderr
-    assert command("export", "runs/mine", "weights/mine")[0] == 0
+    exports = [command("export", "runs/mine", "weights/mine") for _ in range(2)]
+    assert [(status, out.split()[:2]) for status, out, _ in exports] == [
+        (0, ["Wrote", "weights/mine:"]),
+        (0, ["Replaced", "weights/mine:"]),
+    ]
     assert json.loads((tmp_path / "weights/mine/config.json").read_text())["about"]["recipe"]["steps"] == 20
     best = min(v for line in Run(tmp_path / "runs/mine").metrics() for k, v in line.items() if k.startswith("val"))
     _, evaluated, _ = command("eval", "--weights", "weights/mine", "--corpus", "corpus.txt")
