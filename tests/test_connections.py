@@ -274,6 +274,7 @@ def test_a_class_behind_one_router_fits_and_is_told_where_it_does_not() -> None:
     assert ConnectionLimits(needed - 4 * CONNECTIONS_PER_BROWSER, Proxies()).shortage()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sent", [b"", HEAD % 1_000], ids=["idle", "without a body"])
 def test_an_app_with_few_files_answers_while_one_client_holds_thousands_of_connections(tmp_path: Path, sent: bytes) -> None:
     if resource.getrlimit(resource.RLIMIT_NOFILE)[0] < FLOOD + 500:

@@ -90,6 +90,7 @@ def runs(good: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]
         yield runs
 
 
+@pytest.mark.slow
 def test_the_app_starts_and_lists_damaged_runs_and_no_route_breaks(runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ADMIN_PASSWORD", PASSWORD)
     with app_with_log(tmp_path / "stderr", "--runs", str(runs)) as url:

@@ -120,6 +120,7 @@ def test_a_text_that_was_learned_before_there_was_a_normal_form_is_known_by_its_
     assert load_corpus(path, "0" * 64) == load_corpus(path) != Corpus("text", before)
 
 
+@pytest.mark.slow
 def test_a_text_whose_normal_form_is_too_large_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "large.txt", "\u0958".encode() * (data.MAX_CORPUS_BYTES // 3))  # the letter becomes two of three bytes
     with pytest.raises(CorpusError, match="larger than 32 MiB"):

@@ -29,7 +29,7 @@ from tests.support.killing import synthetic_text
 from tests.support.server import free_port, processes, wait_until_healthy
 from tests.support.viewing import PATIENCE_S, Viewer, answer
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc")]  # an app for each
 
 NAMELESS = 12_345  # a user id that no user has
 ALPHABET = "café 日本 🎭\n"  # in no terminal's ASCII

@@ -302,6 +302,7 @@ def test_the_app_scores_in_the_windows_that_it_writes_in(url: str) -> None:
     assert (rows[5:-1].argmax(axis=1) == drawn_from.argmax(axis=1)).mean() > 0.95
 
 
+@pytest.mark.slow
 def test_the_longest_text_is_scored_to_its_end_and_begins_as_a_shorter_one(url: str) -> None:
     assert load_weights(SHIPPED_WEIGHTS).model.config.block_size == 256
     with Viewer(url, path="/score") as viewer:
@@ -469,6 +470,7 @@ def test_a_text_is_read_to_its_end_by_the_model_that_began(served: Served, tiny:
     assert_allclose(others, reference(served.engine.weights, LONGEST[:100]), rtol=0, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_writing_is_under_way_while_the_longest_text_is_scored(url: str) -> None:
     with Viewer(url) as writing, Viewer(url, path="/score") as reading:
         writing.ask(prompt="ROMEO:", samples=4, length=MAX_NEW_CHARS, viewer="one")

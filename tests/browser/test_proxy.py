@@ -17,6 +17,8 @@ from tests.support.proxy import reverse_proxy
 from tests.support.server import running_app
 from tests.support.viewing import serving
 
+pytestmark = pytest.mark.slow  # an app and a proxy for each way
+
 PREFIX = "/gpt"
 
 
