@@ -10,13 +10,17 @@ import subprocess
 import sys
 
 import pytest
-from fastapi import FastAPI
-from starlette.responses import HTMLResponse, PlainTextResponse
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.testclient import TestClient
 
 from tests.conftest import ROOT
-from ui.web.assets import FIRST_BUNDLES, FOLDER, SCRIPTS, FirstLoad, script, start_script
-from ui.web.bundle import BASE64, bundles, is_module
+from ui.web.assets import FIRST_BUNDLE, FOLDER, SCRIPTS, bundle_address, script, start_script
+from ui.web.bundle import BASE64, bundles, is_module, needed_bundles
+from ui.web.document import MANIFEST, Document
+from ui.web.gradio_files import GradioFiles
+from ui.web.http import addresses, get
 
 MODULES = {
     "shared/dom.js": "export const make = () => 1;\nexport async function later() {}\nexport class Box {}\nconst own = 2;\n",
@@ -28,26 +32,52 @@ MODULES = {
 
 @pytest.fixture
 def client() -> TestClient:
-    """A server with the page's scripts and, in the page's place, a page."""
-    server = FastAPI()
-    server.add_route(f"/{FOLDER}/{{name:path}}", script)
-    server.add_middleware(FirstLoad)
-    server.get("/")(lambda: HTMLResponse("page " * 1000))
-    server.get("/other")(lambda: PlainTextResponse("other " * 1000))
-    return TestClient(server)
+    """A server with the page's scripts, Gradio's, and a document in place of Gradio's."""
+
+    async def answer(http: Request) -> Response:
+        return JSONResponse({"default": "<key>"})
+
+    async def other_files(http: Request) -> Response:
+        return PlainTextResponse("other")
+
+    files = GradioFiles({"button", "slider", "of a later version"})
+    page = Document(HTMLResponse(f"<head>{MANIFEST}</head><gradio-app></gradio-app>{'page ' * 1000}"), files, [get("/models", answer)])
+
+    async def document(http: Request) -> Document:
+        return page
+
+    table = [get("/", document), get(f"/{FOLDER}/{{name:path}}", script), get("/assets/{name:file}", files.or_else(other_files))]
+    return TestClient(Starlette(routes=addresses(table)))
 
 
-def test_a_bundle_holds_a_folder_and_imports_the_others() -> None:
+def test_a_bundle_holds_a_folder_and_finds_the_others_in_the_register() -> None:
     joined = bundles(MODULES, sources="../")
     assert set(joined) == {"shared.js", "shared.js.map", "tab.js", "tab.js.map"}
     assert 'modules["shared/dom.js"]' in joined["shared.js"]
     assert "return { make, later, Box };" in joined["shared.js"]
     tab = joined["tab.js"]
-    assert tab.startswith('import { load as load_shared } from "./shared.js";\n')
-    assert 'const { later } = load_shared("shared/dom.js");' in tab
-    assert 'make: create,\n  Box,\n} = load_shared("shared/dom.js");' in tab
+    assert "import" not in tab  # one that failed could not be loaded again
+    assert 'const { later } = load("shared/dom.js");' in tab
+    assert 'make: create,\n  Box,\n} = load("shared/dom.js");' in tab
     assert 'const { bars } = load("tab/bars.js");' in tab
     assert "return { bars: bars, after: later };" in tab
+
+
+def test_folders_that_are_shown_first_share_a_bundle() -> None:
+    assert {"first.js", "tab.js"} < set(bundles(MODULES, "../", ["shared"]))
+    assert needed_bundles("tab/main.js", MODULES, ["shared"]) == ["first", "tab"]
+    assert needed_bundles("tab/main.js", MODULES, ["shared", "tab"]) == ["first"]
+    assert needed_bundles("shared/dom.js", MODULES, []) == ["shared"]
+
+
+def test_comments_are_left_out_and_texts_are_not() -> None:
+    source = "/**\n * Said. */\nexport const a = `\n// b\n/** c */`; // d\n  // e\n/** f */\n/** @type {*} */ (a).b = `/**`;\n"
+    assert bundles({"a.js": source}, sources="../")["a.js.js"].split("\n")[3:-4] == [
+        "const a = `",
+        "// b",
+        "/** c */`; // d",
+        "/** @type {*} */ (a).b = `/**`;",
+    ]
 
 
 def test_a_source_map_leads_every_line_back_to_its_module() -> None:
@@ -59,7 +89,12 @@ def test_a_source_map_leads_every_line_back_to_its_module() -> None:
         before = MODULES[path].split("\n")[number]
         found.add((path, number))
         assert lines[line] == before or before.startswith(("import", "export", "}", "  make"))
-    assert found == {(path, number) for path in ("tab/main.js", "tab/bars.js") for number in range(MODULES[path].count("\n"))}
+    assert found == {
+        (path, number)
+        for path in ("tab/main.js", "tab/bars.js")
+        for number, line in enumerate(MODULES[path].split("\n")[:-1])
+        if not line.startswith("//")
+    }
 
 
 def positions(mappings: str) -> dict[int, tuple[int, int]]:
@@ -110,8 +145,12 @@ def test_missing_and_circular_imports_are_named() -> None:
 
 def test_every_module_is_reached_from_a_tab() -> None:
     sources = {path: content.decode() for path, content in SCRIPTS.items() if "bundles/" not in path}
-    loads = r'load\w*\("([^"]+)"\)'
-    reached = {path for name, content in SCRIPTS.items() if name.startswith("bundles/") for path in re.findall(loads, content.decode())}
+    reached = {
+        path
+        for name, content in SCRIPTS.items()
+        if name.startswith("bundles/")
+        for path in re.findall(r'load\("([^"]+)"\)', content.decode())
+    }
     starts = {path for path, source in sources.items() if re.search(r"^export (async )?function start\b", source, re.MULTILINE)}
     assert {path for path, source in sources.items() if is_module(source)} == reached | starts
 
@@ -138,22 +177,42 @@ def test_a_script_that_does_not_exist_is_not_found(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize("root_path", ["", "/soliloquy"])
-def test_the_page_is_compressed_and_names_its_first_bundles(client: TestClient, root_path: str) -> None:
+def test_the_document_names_all_that_the_page_needs_and_brings_its_first_answers(client: TestClient, root_path: str) -> None:
     behind_a_path = TestClient(client.app, root_path=root_path)
     response = behind_a_path.get("/", headers={"Accept-Encoding": "gzip"})
     assert response.headers["Content-Encoding"] == "gzip"
-    links = re.findall(r"<([^>]+)>; rel=modulepreload", response.headers["Link"])
-    assert links == [f"{FOLDER}/bundles/{folder}.js" for folder in FIRST_BUNDLES]  # relative, so that they work under a path
-    for link in links:
-        assert client.get(f"/{link}").status_code == 200
-    other = behind_a_path.get("/other", headers={"Accept-Encoding": "gzip"})
-    assert "Link" not in other.headers
-    assert "Content-Encoding" not in other.headers
+    assert response.text == behind_a_path.get("/", headers={"Accept-Encoding": "identity"}).text
+    head, _, body = response.text.partition("</head>")
+    assert MANIFEST not in head
+    assert "--paper:" in head  # before any style sheet has come
+    assert body.index('id="opening"') < body.index("<gradio-app>")
+    assert 'soliloquy.answers = {"./models": {"default": "\\u003ckey>"}}' in head  # no text of a model ends the script
+    scripts = re.findall(r'<link rel="modulepreload" crossorigin href="([^"]+)">', head)
+    assert scripts[-1] == FIRST_BUNDLE  # relative, so that it works under a path
+    assert len(scripts) > 10
+    for address in scripts:
+        answer = client.get(f"/{address.removeprefix('./')}", headers={"Accept-Encoding": "gzip"})
+        assert answer.status_code == 200
+        assert answer.headers["Content-Encoding"] == "gzip"
+        assert "immutable" in answer.headers["Cache-Control"]
+        assert answer.text != "other"
+    assert client.get("/assets/unknown.js").text == "other"
 
 
-def test_a_start_script_loads_its_own_tab() -> None:
-    assert start_script("sample/main.js").startswith(f'import(new URL("{FOLDER}/bundles/sample.js", document.baseURI))')
-    assert 'load("sample/main.js").start(element, props)' in start_script("sample/main.js")
+def test_gradios_style_sheets_come_as_one() -> None:
+    files = GradioFiles({"button", "slider"})
+    joined = files._files[files.all_styles].decode()
+    assert len(files.styles) > 5
+    for name in files.styles:
+        assert files._files[name].decode() in joined
+    assert "url(." not in joined  # no address would be right in another folder
+
+
+def test_a_start_script_names_its_own_bundle_last() -> None:
+    assert start_script("attention/main.js") == (
+        f'soliloquy.start("attention/main.js", ["{FIRST_BUNDLE}", "{bundle_address("attention")}"], element, props);'
+    )
+    assert start_script("sample/main.js") == f'soliloquy.start("sample/main.js", ["{FIRST_BUNDLE}"], element, props);'
 
 
 def test_scripts_have_the_same_version_at_each_start() -> None:

@@ -13,7 +13,7 @@ is stopped and forgotten (ui/gradio_events.py).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -27,6 +27,8 @@ from model.errors import ParameterError
 from model.limits import MAX_PROMPT_CHARS
 from ui.gradio_events import MAX_CLIENT_EVENTS, Events
 from ui.web.clients import client_of
+from ui.web.document import Document
+from ui.web.gradio_files import GradioFiles
 from ui.web.http import Body, Respond, Route, Word, get, post, refusal, takes_json
 
 MAX_CALL_BYTES = 12 * MAX_PROMPT_CHARS + 2**13  # the longest prompt, with every character escaped as two surrogates, and all settings
@@ -36,13 +38,18 @@ NO_EVENT = "There is nothing to read here: no such request was made, or its answ
 RANGES = {b"range", b"if-range"}
 
 
-def open_routes(page: gr.Blocks, gradio: ASGIApp, events: Events) -> list[Route]:
-    """Gradio's addresses that are open, to everyone."""
+def open_routes(page: gr.Blocks, gradio: ASGIApp, events: Events, own: Sequence[Route] = ()) -> list[Route]:
+    """Gradio's addresses that are open, to everyone.
+
+    Args:
+        own: the app's routes.
+    """
     plain, programs = pass_on(gradio), Programs(page, gradio, events)
+    files = GradioFiles({component["type"] for component in page.config["components"]})
     return [
         # The page.
-        get("/", plain),
-        get("/assets/{name:file}", plain),
+        get("/", pass_on(Document(gradio, files, own))),
+        get("/assets/{name:file}", files.or_else(plain)),
         get("/static/js/{name:file}", plain),
         get("/theme.css", plain),
         get("/favicon.ico", plain),

@@ -22,13 +22,13 @@ from model.errors import WENT_WRONG
 from model.limits import MAX_CORPUS_BYTES
 from model.serving.engine import Engine
 from model.training.jobs import Jobs
-from ui.files import read, styles
+from ui.files import styles
 from ui.gradio_events import MAX_EVENTS, Events
 from ui.gradio_routes import open_routes
 from ui.page import create_page
 from ui.theme import make_theme
 from ui.web.admin import Admin, Lock
-from ui.web.assets import VERSION, FirstLoad, script
+from ui.web.assets import FOLDER, script
 from ui.web.attention import Attention
 from ui.web.character import character
 from ui.web.client_log import log_fault
@@ -65,7 +65,7 @@ def create_routes(engine: Engine, catalogue: Catalogue, jobs: Jobs, lock: Lock) 
     train = Training(jobs, models)
     return [
         get("/healthz", health(engine)),
-        get(f"/assets/{VERSION}/{{name:path}}", script),
+        get(f"/{FOLDER}/{{name:path}}", script),
         get("/limits", limits()),
         get("/models", models.get_all),
         get("/models/{key}", models.get_one),
@@ -150,7 +150,6 @@ def make_app(routes: Iterable[Route], engine: Engine, site: Site | None = None, 
         Middleware(Origins, own=site.origin),
         Middleware(Hosts, names=site.names, origin=site.origin),
         Middleware(HeadAsGet),
-        Middleware(FirstLoad),
     ]
     return Starlette(routes=addresses(routes), middleware=middleware, exception_handlers={404: _nothing_here}, lifespan=lifespan)
 
@@ -166,7 +165,6 @@ def mount_page(page: gr.Blocks) -> tuple[App, Lifespan[Starlette]]:
         root_path="",  # each request has its own
         theme=make_theme(),
         css=styles(),
-        head=f"<script>{read('state.js')}</script>",
         favicon_path=str(Path(__file__).with_name("favicon.png")),
         footer_links=[],
         run_history=False,
@@ -183,5 +181,5 @@ def create_server(
     """The whole application, ready for uvicorn. Gradio is reached through the table of routes alone."""
     page = create_page(engine, class_address)
     gradio, lifespan = mount_page(page)
-    table = [*create_routes(engine, catalogue, jobs, lock), *open_routes(page, gradio, Events(page, gradio))]
-    return make_app(table, engine, site, lifespan)
+    own = create_routes(engine, catalogue, jobs, lock)
+    return make_app([*own, *open_routes(page, gradio, Events(page, gradio), own)], engine, site, lifespan)

@@ -152,6 +152,7 @@ def test_another_text_is_read_and_bad_ones_are_told(context: BrowserContext, url
 
     look_at("中文")
     expect(tab.locator(".look-said")).to_contain_text("‘中’")
+    expect(tab.get_by_role("button", name="Try again")).to_have_count(0)  # it would be refused again
     assert tab.locator(".look-char").count() == len(TEXT), "what was there stays"
     tab.get_by_role("button", name="Cancel").click()
     look_at("<img src=x onerror=alert(1)>")
@@ -159,6 +160,11 @@ def test_another_text_is_read_and_bad_ones_are_told(context: BrowserContext, url
     assert not tab.locator(".look img").count()
     look_at("x" * 12_001)
     expect(tab.locator(".look-said")).to_contain_text("The text has 12,001 characters; the maximum is 12,000.")
+    tab.get_by_role("button", name="Cancel").click()
+    tab.route("**/attention", lambda route: route.abort(), times=1)
+    look_at("Again")
+    tab.locator(".look-said").get_by_role("button", name="Try again").click()
+    expect(tab.locator(".look-char")).to_have_count(5)
     tab.get_by_role("button", name="Cancel").click()
     look_at("x" * 10_000)
     expect(tab.locator(".look-line")).to_contain_text("Characters 9,745 to 10,000 of 10,000")

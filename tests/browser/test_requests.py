@@ -248,7 +248,7 @@ def test_whoever_waits_for_many_requests_leaves_no_listeners(page: Page) -> None
     left = page.evaluate(
         """async () => {
           const loaded = performance.getEntriesByType("resource").map((entry) => entry.name);
-          const { load } = await import(loaded.find((address) => address.endsWith("/bundles/shared.js")));
+          const { load } = await import(loaded.find((address) => address.endsWith("/bundles/first.js")));
           const { Shared } = load("shared/requests.js");
           const { signal } = new AbortController();
           let listeners = 0;

@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page, Request, Route, expect
 
+from benchmarks.load import MOST_REQUESTS
 from model.limits import MAX_CLIENT_WAITING, MAX_PROMPT_CHARS
+from model.weights import Weights, save_weights
 from tests.browser.conftest import open_page
 from tests.browser.tab import WRITING, drawn, generate, seed_shown, set_up, start_long, texts
 from tests.support.client import host_and_port
@@ -366,7 +369,10 @@ def test_presses_in_one_breath_leave_one_group(page: Page, url: str) -> None:
     wait_until(IDLE, url)
 
 
-def test_a_server_that_goes_away_is_told_and_a_new_one_goes_on(context: BrowserContext, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_goes_away_is_told_and_a_new_one_with_another_model_is_followed(
+    context: BrowserContext, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny: Weights
+) -> None:
+    save_weights(tmp_path / "another", tiny.model, tiny.tokenizer, {})
     page = context.new_page()
     with running_app("--device", "cpu") as url:
         open_page(page, url)
@@ -381,18 +387,56 @@ def test_a_server_that_goes_away_is_told_and_a_new_one_goes_on(context: BrowserC
     told = sum(len(text) - len("ROMEO:") for text in written)
     expect(status).to_have_text(f"cut off after {told} characters")
     assert page.get_by_role("button", name="Stop").is_disabled()
-    set_up(page, samples=2, length=40)
+    set_up(page, prompt="What is ", samples=2, length=40)
     with page.expect_event("requestfailed"):
         page.get_by_role("button", name="Generate").click()
     expect(page.get_by_test_id("notice")).to_contain_text("The server cannot be reached.")
     assert texts(page) == written
+    page.get_by_role("tab", name="Attention", exact=True).click()
+    expect(page.locator("#attention-views").get_by_role("button", name="Try again")).to_be_visible()
     monkeypatch.setattr("tests.support.server.free_port", lambda: host_and_port(url)[1])
-    with running_app("--device", "cpu") as again:
+    with running_app("--device", "cpu", "--weights", str(tmp_path / "another")) as again:
         assert again == url
-        assert [len(text) for text in generate(page, "Again")] == [len("ROMEO:") + 40] * 2
+        expect(page.locator(".look-char").first).to_be_visible()  # by itself
+        expect(page.get_by_test_id("facts")).to_contain_text("another")
+        expect(page.get_by_text("The server cannot be reached.")).to_have_count(0)
+        page.get_by_role("tab", name="Sample", exact=True).click()
+        assert [len(text) for text in generate(page, "Again")] == [len("What is ") + 40] * 2
         expect(page.get_by_test_id("notice")).to_have_text("")
         expect(page.get_by_test_id("group")).to_have_count(2)
         assert page.get_by_test_id("group").last.locator(".card-text").all_text_contents() == written
+    page.close()
+
+
+def test_tabs_that_could_not_be_loaded_say_so_and_come_once_the_network_is_back(context: BrowserContext, url: str) -> None:
+    page = context.new_page()
+    open_page(page, url)
+    context.set_offline(True)
+    for name in ("Attention", "Train"):
+        page.get_by_role("tab", name=name, exact=True).click()
+        alert = page.get_by_role("tabpanel").filter(visible=True).get_by_role("alert").filter(has_text="The server cannot be reached.")
+        alert.get_by_role("button", name="Try again").click()
+        expect(alert).to_be_visible()  # still offline
+    context.set_offline(False)
+    expect(page.get_by_label("Password")).to_be_visible()
+    page.get_by_role("tab", name="Attention", exact=True).click()
+    expect(page.locator(".look-char").first).to_be_visible()
+    expect(page.get_by_text("The server cannot be reached.")).to_have_count(0)
+    page.close()
+
+
+def test_without_gradios_scripts_there_is_an_opening_in_the_pages_colours_and_a_way_on(browser: Browser, url: str) -> None:
+    page = browser.new_page(color_scheme="dark")
+    page.route("**/assets/Blocks-*.js", lambda route: route.abort())
+    page.goto(url)
+    opening = page.locator("#opening")
+    expect(opening).to_contain_text("The server cannot be reached.")
+    red, green, blue = map(int, re.findall(r"\d+", opening.evaluate("node => getComputedStyle(node).backgroundColor")))
+    assert max(red, green, blue) < 64
+    page.unroute_all()
+    opening.get_by_role("button", name="Try again").click()
+    page.locator("[data-ready]").wait_for(state="attached")
+    expect(opening).to_have_count(0)
     page.close()
 
 
@@ -442,6 +486,22 @@ def test_no_request_leaves_for_another_host(context: BrowserContext, url: str) -
     elsewhere = [address for address in asked if not address.startswith((url, "data:", "blob:"))]
     assert len(asked) > 10
     assert not elsewhere
+    page.close()
+
+
+def test_a_page_asks_for_little_and_finds_nothing_late(browser: Browser, url: str) -> None:
+    """Each request costs a phone a round trip, and one that the document does not name comes a round trip later."""
+    page = browser.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url.partition("?")[0]))
+    open_page(page, url)
+    named = [
+        page.url.partition("?")[0],
+        *page.locator("link:not([disabled]), script[src]").evaluate_all("all => all.map((each) => (each.href || each.src).split('?')[0])"),
+    ]
+    assert len(asked) <= MOST_REQUESTS
+    assert not {address for address in asked if not address.endswith(".woff2")} - {*named}
+    assert not {*named} - {*asked, f"{url}/favicon.ico"}, "named, but not needed"
     page.close()
 
 

@@ -2,6 +2,7 @@
 import { Emitter } from "../shared/emitter.js";
 import { Latest } from "../shared/requests.js";
 import { ServerError } from "../shared/server.js";
+import { tellTrouble } from "../shared/trouble.js";
 import { Views } from "../shared/views.js";
 import { Capture } from "./capture.js";
 
@@ -73,6 +74,7 @@ export class Look extends Emitter {
       this.say(error.message);
       this.wasRefused = error instanceof ServerError;
       if (!this.capture) this.tell("nothing");
+      else tellTrouble(this.element.querySelector(".look-said"), error, () => this.read(text, { model, headsOff, isGrowing }));
       return null;
     } finally {
       if (!signal.aborted) this.element.removeAttribute("aria-busy");

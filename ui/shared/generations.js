@@ -3,7 +3,7 @@ import { charsIn } from "./characters.js";
 import { drawSeed } from "./dice.js";
 import { Emitter } from "./emitter.js";
 import { Turns } from "./requests.js";
-import { postForLines, ServerError, UNREACHABLE } from "./server.js";
+import { postForLines, ServerError, UnreachableError } from "./server.js";
 
 /** @typedef {import("./models.js").Model} Model */
 /** @typedef {import("./models.js").Models} Models */
@@ -117,7 +117,7 @@ export async function readGeneration(body, signal, begin, grow) {
     else generation = begin(line);
   };
   await postForLines("./write", body, read, signal);
-  if (!generation || generation.live) throw new Error(UNREACHABLE);
+  if (!generation || generation.live) throw new UnreachableError();
 }
 
 /**

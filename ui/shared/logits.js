@@ -3,7 +3,7 @@ import { charsIn } from "./characters.js";
 import { die } from "./dice.js";
 import { distribution, land } from "./distribution.js";
 import { Shared } from "./requests.js";
-import { getBytes, postForJSON, postForLines, UNREACHABLE } from "./server.js";
+import { getBytes, postForJSON, postForLines, UnreachableError } from "./server.js";
 
 /** @typedef {import("./models.js").Model} Model */
 /** @typedef {import("./generations.js").Generation} Generation */
@@ -125,6 +125,6 @@ export async function score(text, model, each = () => {}, signal = undefined) {
     else done = line.state === "done";
   };
   await postForLines("./score", { text, model: model.key }, take, signal);
-  if (!done) throw new Error(UNREACHABLE);
+  if (!done) throw new UnreachableError();
   return { ...known, logits };
 }

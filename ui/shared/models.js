@@ -2,9 +2,9 @@
 import { shortened } from "./dom.js";
 import { Emitter } from "./emitter.js";
 import { Shared } from "./requests.js";
-import { getJSON, heardDefault } from "./server.js";
+import { connection, getJSON, heardDefault } from "./server.js";
 
-const CHECK_MS = 30_000; // between two looks for another default model, for a page that asks for nothing else
+const CHECK_MS = 5_000; // between two questions of a page that is seen: in a hall of 200, the server answers 40 a second
 
 /**
  * What the server says about a model.
@@ -119,13 +119,20 @@ export class Models extends Emitter {
   static async read() {
     const models = new Models();
     await models.refresh();
-    heardDefault.addEventListener("default", () => models.#follow());
-    setInterval(async () => {
-      if (document.hidden) return;
-      await getJSON("./healthz").catch(() => {}); // each answer names the default model
-      models.#follow(); // also if the request after the event failed
-    }, CHECK_MS);
     return models;
+  }
+
+  /** Follows the server's default model from now on, also on a page that nobody touches: each answer of the server names it. */
+  watch() {
+    heardDefault.addEventListener("default", () => this.#follow());
+    connection.addEventListener("back", () => void this.refresh().catch(() => {})); // it may have been restarted, with other models
+    const look = async () => {
+      if (document.hidden) return;
+      await getJSON("./healthz").catch(() => {});
+      this.#follow(); // also if the request after the event failed
+    };
+    setInterval(look, CHECK_MS);
+    document.addEventListener("visibilitychange", look);
   }
 
   /** Asks the server again. @returns {Promise<void>} */

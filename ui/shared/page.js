@@ -4,9 +4,9 @@ import { Emitter } from "./emitter.js";
 import { Generations } from "./generations.js";
 import { readLimits } from "./limits.js";
 import { Models } from "./models.js";
+import { connection, UnreachableError } from "./server.js";
 import { Settings } from "./settings.js";
-
-const RETRY_MS = 2000;
+import { tellTrouble } from "./trouble.js";
 
 /** Event "said": there are words for the reader, `said`. */
 export class Page extends Emitter {
@@ -24,6 +24,7 @@ export class Page extends Emitter {
     this.generations.addEventListener("trouble", ({ detail }) => this.say(detail, true));
     this.generations.addEventListener("notice", ({ detail }) => this.say(detail, false));
     models.addEventListener("change", () => this.#cutTopK());
+    connection.addEventListener("back", () => this.said.words === UnreachableError.words && this.say("", false));
   }
 
   /** @param {string} words @param {boolean} isError */
@@ -47,8 +48,7 @@ export class Page extends Emitter {
 }
 
 /**
- * Asks for what the page cannot do without until it comes. Meanwhile the page says why nothing happens; the words go with the first ones of the
- * Sample tab.
+ * Asks for what the page cannot do without until it comes. Meanwhile the page says why nothing happens.
  * @template T
  * @param {() => Promise<T>} ask
  * @returns {Promise<T>}
@@ -58,15 +58,19 @@ async function patiently(ask) {
     try {
       return await ask();
     } catch (error) {
-      const notice = document.getElementById("notice");
-      if (notice) notice.textContent = error.message;
-      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      const places = document.querySelectorAll("#notice, .bar-said"); // one of them is seen
+      await new Promise((/** @type {(_: void) => void} */ again) => {
+        for (const place of places) tellTrouble(place, error, again);
+        void window.soliloquy.reachable().then(again); // also after a refusal, which may be due to the load
+      });
+      for (const place of places) place.replaceChildren();
     }
   }
 }
 
 /** @type {Promise<Page>} */
-export const page = Promise.all([patiently(Models.read), patiently(readLimits)]).then(([models, limits]) => {
+export const page = patiently(() => Promise.all([Models.read(), readLimits()])).then(([models, limits]) => {
+  models.watch();
   const made = new Page(models, limits);
   made.address.open();
   return made;

@@ -3,7 +3,33 @@ import { Emitter } from "./emitter.js";
 
 const viewer = [...crypto.getRandomValues(new Uint32Array(4))].map((n) => n.toString(36)).join("");
 
-export const UNREACHABLE = "The server cannot be reached. Nothing is lost; try again.";
+/** No answer, or not the whole of it. */
+export class UnreachableError extends Error {
+  static get words() {
+    return window.soliloquy.UNREACHABLE; // load.js needs them before any module is there
+  }
+
+  constructor() {
+    super(UnreachableError.words);
+    connection.lose();
+  }
+}
+
+/** Event "back": the server, which could not be reached, answers again. */
+class Connection extends Emitter {
+  #isLost = false;
+
+  lose() {
+    if (this.#isLost) return;
+    this.#isLost = true;
+    void window.soliloquy.reachable().then(() => {
+      this.#isLost = false;
+      this.tell("back");
+    });
+  }
+}
+
+export const connection = new Connection();
 
 /** An error that the server answered with, and its status. */
 export class ServerError extends Error {
@@ -39,7 +65,7 @@ export async function reached(asked) {
   try {
     return await asked;
   } catch (error) {
-    throw error instanceof TypeError ? new Error(UNREACHABLE) : error;
+    throw error instanceof TypeError ? new UnreachableError() : error;
   }
 }
 
@@ -61,8 +87,14 @@ export async function getBuffer(address, signal) {
   return reached((await accepted(fetch(address, { signal }))).arrayBuffer());
 }
 
+/** @type {Object<string, any>} answers that came with the page, by address, until they are used (ui/web/document.py) */
+const given = window.soliloquy?.answers ?? {};
+
 /** @param {string} address @param {AbortSignal} [signal] @returns {Promise<any>} */
 export async function getJSON(address, signal) {
+  const { [address]: answer } = given;
+  delete given[address];
+  if (answer) return answer;
   return reached((await accepted(fetch(address, { signal }))).json());
 }
 

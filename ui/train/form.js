@@ -26,7 +26,7 @@ export function createForm(train, node) {
       known = await getPresets();
       fill();
     } catch (error) {
-      train.say(error.message);
+      train.fail(error, () => train.tell("session"));
     }
   });
   train.addEventListener("runs", showBusy);

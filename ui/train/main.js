@@ -4,6 +4,7 @@ import { Emitter } from "../shared/emitter.js";
 import { createHelp, listenToKeys } from "../shared/keys.js";
 import { page } from "../shared/page.js";
 import { followTabs } from "../shared/tabs.js";
+import { tellTrouble } from "../shared/trouble.js";
 import { Views } from "../shared/views.js";
 import { Curve } from "./curve.js";
 import { createForm } from "./form.js";
@@ -121,6 +122,12 @@ export class Train extends Emitter {
     this.tell("session");
   }
 
+  /** Says what went wrong, with a way to try again. @param {Error} error @param {() => unknown} again */
+  fail(error, again) {
+    this.say(error.message);
+    tellTrouble(this.element.querySelector(".train-said"), error, again);
+  }
+
   say(words, isError = true) {
     const said = this.element.querySelector(".train-said");
     said.textContent = words;
@@ -156,8 +163,8 @@ async function follow(train) {
         }
         failed = false;
       } catch (error) {
+        if (!failed) train.fail(error, () => train.look().catch(() => {}));
         failed = true;
-        train.say(error.message);
       }
     }
     const isLive = train.runs.some(isUnderWay);

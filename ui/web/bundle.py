@@ -1,8 +1,9 @@
-"""Joins the page's ES modules into one script per folder, so that a new visitor makes a few requests instead of one per file.
+"""Joins the page's ES modules into a few scripts, so that a new visitor makes a few requests instead of one per file.
 
 The modules need no build: each stays a plain ES module with static named imports, and can still be imported alone. In a bundle each module
-becomes a function that runs once, when its exports are first needed. Every module keeps its line breaks, so that the source map is one
-entry per line.
+becomes a function that runs once, when its exports are first needed. The functions of all bundles are in one register of the page; so a
+bundle that could not be loaded can be loaded again from another address, and none of them imports another. Comments that fill their lines
+are left out, a quarter of all bytes. Every other line is kept, so that the source map is one entry per line.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import json
 import posixpath
 import re
+from collections.abc import Collection, Iterator
 from graphlib import TopologicalSorter
 
 IMPORT = re.compile(r'^import \{([^}]*)\} from "([^"]+)";', re.MULTILINE)
@@ -17,6 +19,14 @@ EXPORT = re.compile(r"^export (?=(?:async )?(?:function\*?|class|const) (\w+))",
 EXPORT_LIST = re.compile(r"^export \{([^}]*)\};", re.MULTILINE)
 UNSUPPORTED = re.compile(r"^(?:import|export)\b.*|^await\b.*|.*\bimport\.meta\b.*", re.MULTILINE)
 
+COMMENT = re.compile(r"\s*(//.*|/\*\*(?!.*\*/).*|/\*\*.*\*/\s*)$")  # a line that is one, or begins one
+
+REGISTER = [
+    "const { modules, loaded } = (globalThis.soliloquyModules ??= { modules: {}, loaded: {} });",
+    "export const load = (path) => (loaded[path] ??= modules[path]());",
+]
+
+FIRST = "first"
 BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
 
@@ -25,61 +35,69 @@ def is_module(source: str) -> bool:
     return bool(re.search(r"^export\b", source, re.MULTILINE))
 
 
-def folder_of(path: str) -> str:
-    """The folder whose bundle holds a module: sample/next/bars.js -> sample."""
-    return path.partition("/")[0]
+def bundle_of(path: str, first: Collection[str]) -> str:
+    """The bundle that holds a module, "first" or that of its folder: sample/next/bars.js -> sample."""
+    folder = path.partition("/")[0]
+    return FIRST if folder in first else folder
 
 
-def bundles(modules: dict[str, str], sources: str) -> dict[str, str]:
+def bundles(modules: dict[str, str], sources: str, first: Collection[str] = ()) -> dict[str, str]:
     """Joins modules.
 
     Args:
         modules: each module's path and source; imports are relative paths.
         sources: the address of the modules' own files, relative to the bundles'.
+        first: folders that share the bundle "first"; each other folder has its own.
 
     Returns:
-        For each folder a script `folder.js`, whose one export `load(path)` gives a module's exports, and `folder.js.map`, its source map.
+        For each bundle a script `name.js`, whose one export `load(path)` gives the exports of a module of any bundle that is there, and
+        `name.js.map`, its source map.
 
     Raises:
         ValueError: a module uses syntax that a bundle cannot hold, or imports are missing or circular.
     """
-    imports = {path: {_resolve(path, target) for _, target in IMPORT.findall(source)} for path, source in modules.items()}
-    for path, targets in imports.items():
-        if missing := targets - modules.keys():
-            raise ValueError(f"{path} imports {', '.join(sorted(missing))}, which does not exist")
-    graph = {
-        path: sorted(imports[path]) for path in sorted(imports)
-    }  # in the same order at each start: browsers keep scripts by their hash
-    order = list(TopologicalSorter(graph).static_order())  # raises CycleError, a ValueError that names the modules
+    order = list(TopologicalSorter(_graph(modules)).static_order())  # raises CycleError, a ValueError that names the modules
     joined: dict[str, str] = {}
-    for folder in sorted({folder_of(path) for path in modules}):
-        own = {path: modules[path] for path in order if folder_of(path) == folder}
-        others = sorted({folder_of(target) for path in own for target in imports[path]} - {folder})
-        joined |= _bundle(folder, own, others, sources)
+    for name in sorted({bundle_of(path, first) for path in modules}):
+        joined |= _bundle(name, {path: modules[path] for path in order if bundle_of(path, first) == name}, sources)
     return joined
 
 
-def imported_bundles(script: str) -> list[str]:
-    """The folders whose bundles a bundle imports."""
-    return re.findall(r'^import \{ load as \w+ \} from "\./(\w+)\.js";', script, re.MULTILINE)
+def needed_bundles(path: str, modules: dict[str, str], first: Collection[str]) -> list[str]:
+    """The bundles with a module and all that it imports, its own last."""
+    graph, reached, left = _graph(modules), set[str](), [path]
+    while left:
+        reached.add(module := left.pop())
+        left += [target for target in graph[module] if target not in reached]
+    own = bundle_of(path, first)
+    return [*sorted({bundle_of(module, first) for module in reached} - {own}), own]
 
 
-def _bundle(folder: str, modules: dict[str, str], others: list[str], sources: str) -> dict[str, str]:
-    """One folder's script and source map."""
-    lines, before = [f'import {{ load as load_{other} }} from "./{other}.js";' for other in others], (0, 0)
-    lines += ["const modules = {};", "const loaded = {};", "export const load = (path) => (loaded[path] ??= modules[path]());"]
-    mappings = [""] * len(lines)
+def _graph(modules: dict[str, str]) -> dict[str, list[str]]:
+    """What each module imports, in the same order at each start: browsers keep scripts by their hash."""
+    imports = {path: sorted({_resolve(path, target) for _, target in IMPORT.findall(source)}) for path, source in sorted(modules.items())}
+    for path, targets in imports.items():
+        if missing := [target for target in targets if target not in modules]:
+            raise ValueError(f"{path} imports {', '.join(missing)}, which does not exist")
+    return imports
+
+
+def _bundle(name: str, modules: dict[str, str], sources: str) -> dict[str, str]:
+    """One script and its source map."""
+    lines, mappings, before = [*REGISTER], [""] * len(REGISTER), (0, 0)
     for number, (path, source) in enumerate(modules.items()):
         body, exports = _function_body(path, source)
-        lines += [f"modules[{json.dumps(path)}] = () => {{", *body, f"return {{ {', '.join(exports)} }};", "};"]
+        lines.append(f"modules[{json.dumps(path)}] = () => {{")
         mappings.append("")
-        for line in range(len(body)):
+        for line in _code(body):
+            lines.append(body[line])
             mappings.append("A" + _vlq(number - before[0]) + _vlq(line - before[1]) + "A")
             before = (number, line)
+        lines += [f"return {{ {', '.join(exports)} }};", "};"]
         mappings += ["", ""]
-    lines.append(f"//# sourceMappingURL={folder}.js.map\n")
+    lines.append(f"//# sourceMappingURL={name}.js.map\n")
     source_map = {"version": 3, "sources": [sources + path for path in modules], "names": [], "mappings": ";".join(mappings)}
-    return {f"{folder}.js": "\n".join(lines), f"{folder}.js.map": json.dumps(source_map)}
+    return {f"{name}.js": "\n".join(lines), f"{name}.js.map": json.dumps(source_map)}
 
 
 def _resolve(path: str, target: str) -> str:
@@ -91,9 +109,7 @@ def _function_body(path: str, source: str) -> tuple[list[str], list[str]]:
     """A module's lines as those of a function, and what the function is to return."""
 
     def take_imports(match: re.Match[str]) -> str:
-        target = _resolve(path, match[2])
-        load = "load" if folder_of(target) == folder_of(path) else f"load_{folder_of(target)}"
-        return f"const {{{re.sub(r' as ', ': ', match[1])}}} = {load}({json.dumps(target)});"
+        return f"const {{{re.sub(r' as ', ': ', match[1])}}} = load({json.dumps(_resolve(path, match[2]))});"
 
     exports = EXPORT.findall(source)
     for names in EXPORT_LIST.findall(source):
@@ -102,6 +118,18 @@ def _function_body(path: str, source: str) -> tuple[list[str], list[str]]:
     if unsupported := UNSUPPORTED.search(body):
         raise ValueError(f"{path}: a bundle cannot hold this line: {unsupported[0]}")
     return body.removesuffix("\n").split("\n"), exports
+
+
+def _code(lines: list[str]) -> Iterator[int]:
+    """The numbers of the lines that are not comments as a whole. Text between backticks, which may go over several lines, is none."""
+    in_text = in_comment = False
+    for number, line in enumerate(lines):
+        comment = None if in_text else COMMENT.match(line)
+        if in_comment or comment:
+            in_comment = (comment is None or comment[1].startswith("/**")) and "*/" not in line
+        else:
+            in_text ^= line.count("`") % 2 == 1
+            yield number
 
 
 def _vlq(number: int) -> str:

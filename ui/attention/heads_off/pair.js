@@ -5,7 +5,8 @@ import { drawSeed } from "../../shared/dice.js";
 import { button, endOf, inFull, make, makeText, number, quoted } from "../../shared/dom.js";
 import { mark, range } from "../../shared/marks.js";
 import { Latest } from "../../shared/requests.js";
-import { postForLines, UNREACHABLE } from "../../shared/server.js";
+import { postForLines, UnreachableError } from "../../shared/server.js";
+import { tellTrouble } from "../../shared/trouble.js";
 
 const LENGTH = 120;
 const SHOWN = 40; // characters of the prompt
@@ -63,7 +64,7 @@ export function createPair(look) {
     } catch (error) {
       if (signal.aborted) return;
       writing.cancel(); // the other one, too
-      trouble.textContent = error.message;
+      tellTrouble(trouble, error, () => ask(seed));
     }
     stop();
   }
@@ -96,7 +97,7 @@ export function createPair(look) {
       compare();
     };
     await postForLines("./write_without", body, take, signal);
-    if (!done) throw new Error(UNREACHABLE);
+    if (!done) throw new UnreachableError();
   }
 
   function compare() {

@@ -7,6 +7,7 @@ import { heat } from "../../shared/heat.js";
 import { download } from "../../shared/paint.js";
 import { score } from "../../shared/logits.js";
 import { Latest } from "../../shared/requests.js";
+import { tellTrouble } from "../../shared/trouble.js";
 
 const MANNER = `HORTENSIO:
 Good madam, keep thy candle from the door;
@@ -50,6 +51,7 @@ export function createScore(panel, tab) {
       if (signal.aborted) return;
       stop();
       tell(error.message, true);
+      tellTrouble(notice, error, go);
     }
   }
 
