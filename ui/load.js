@@ -1,6 +1,6 @@
 // Loads the scripts that fill Gradio's components, and says so where something cannot be loaded. Runs in <head>: it is there whatever else fails.
 Object.assign(/** @type {*} */ (window).soliloquy, (() => {
-  const UNREACHABLE = "The server cannot be reached. Nothing is lost; try again.";
+  const UNREACHABLE = "The server cannot be reached. Nothing is lost.";
   const REPLACED = "The server has a newer version of this page.";
   const [ASK_MS, SPREAD_MS] = [2_000, 2_000]; // between two questions whether the server is back; spread, so that a hall does not ask at once
 

@@ -157,7 +157,7 @@ def test_a_server_that_is_gone_is_told_and_asked_again(own_page: Page) -> None:
     page.context.set_offline(True)
     x, y = card(page).evaluate(PLACE, 3)
     page.mouse.move(x, y)
-    expect(page.get_by_role("alert")).to_have_text("The server cannot be reached. Nothing is lost; try again.")
+    expect(page.get_by_role("alert")).to_have_text("The server cannot be reached. Nothing is lost.")
     expect(page.get_by_test_id("inspector")).to_be_hidden()
     page.mouse.click(x, y)
     page.get_by_role("tab", name="Tree").click()

@@ -141,7 +141,7 @@ def test_another_default_under_an_open_page_loses_nothing(page: Page, url: str) 
         page.evaluate("fetch('./healthz')")  # not heard: the page's own requests are
         set_up(page, prompt="abc", length=20, samples=1)
         generate(page, "Again")
-        expect(page.get_by_text("The server has switched to the model “letters”.")).to_be_visible()
+        expect(page.get_by_text("The lecturer has switched the model to “letters”.")).to_be_visible()
         expect(page.get_by_test_id("facts")).to_contain_text("letters")
         expect(page.locator("#model-opener")).to_contain_text("letters")
         assert page.get_by_test_id("group").last.locator(".card-text").all_text_contents() == before

@@ -133,7 +133,7 @@ def test_a_run_outlives_the_app_and_its_model_is_used(browser: Browser, tmp_path
             expect(page.locator(".tile")).to_have_count(4)
             before = onlooker.locator(".folio .card-text").all_text_contents()
             onlooker.get_by_role("button", name="Again").click()
-            expect(onlooker.get_by_text("The server has switched to the model “foxes”.")).to_be_visible()
+            expect(onlooker.get_by_text("The lecturer has switched the model to “foxes”.")).to_be_visible()
             expect(onlooker.get_by_test_id("facts")).to_contain_text("foxes")
             onlooker.wait_for_function("document.querySelectorAll('.group').length === 2 && !document.querySelector('.group .running')")
             assert onlooker.locator(".group").last.locator(".card-text").all_text_contents() == before  # nothing is lost

@@ -336,7 +336,7 @@ def test_a_server_that_does_not_answer_is_told_beside_the_branch(context: Browse
     page.route("**/logits/**", lambda route: route.abort())
     first = branches(tree)[1]
     page.mouse.move(first["x"], first["y"])
-    expect(page.locator(".tree-card [role=alert]")).to_have_text("The server cannot be reached. Nothing is lost; try again.")
+    expect(page.locator(".tree-card [role=alert]")).to_have_text("The server cannot be reached. Nothing is lost.")
     expect(card(tree)).to_contain_text(f"{first['count']} of 4")
     page.unroute("**/logits/**")
     page.mouse.move(first["x"], first["y"] + 200)

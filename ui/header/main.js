@@ -58,11 +58,11 @@ function createFacts(element, { models, generations }) {
   void show();
 }
 
-/** Says that the server has switched to another model; the page goes on. @param {HTMLElement} element @param {import("../shared/models.js").Model} model */
+/** Says that there is another default model; the page goes on. @param {HTMLElement} element @param {import("../shared/models.js").Model} model */
 function announce(element, model) {
   document.querySelector(".other-model")?.remove();
-  const words = make("p", "other-model", "The server has switched to the model “");
-  words.append(make("bdi", "", model.name), "”. Texts on this page keep their own.");
+  const words = make("p", "other-model", "The lecturer has switched the model to “");
+  words.append(make("bdi", "", model.name), "”. Texts already on this page keep theirs.");
   words.setAttribute("role", "status");
   element.querySelector(".masthead").after(words);
   setTimeout(() => words.remove(), READ_MS);
