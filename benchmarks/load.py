@@ -29,6 +29,8 @@ NETWORK = {"offline": False, "latency": 200, "downloadThroughput": 1e6 / 8, "upl
 HALL = "hall.test"
 OURS = re.compile(r"/assets/[0-9a-f]{12}/")  # Gradio's own scripts lie in /assets/, too
 KINDS = ["document", "Gradio's scripts", "Gradio's styles", "our scripts", "fonts", "data"]
+POLLED = "/healthz"
+SETTLED_MS = 1_000
 FIRST_PAINT = "() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
 
 MOST_USABLE_S = 5.0
@@ -37,9 +39,23 @@ MOST_REQUESTS, MOST_KB, MOST_KB_OF_ATTENTION = 40, 350, 500
 
 @dataclass
 class Traffic:
-    """What was fetched: address and bytes of each request, headers included."""
+    """What was fetched: address and bytes of each request, headers included, and the addresses of those under way.
+
+    The page's questions whether the model is still the same are left out: they come for ever.
+    """
 
     fetched: list[tuple[str, int]] = field(default_factory=list)
+    under_way: dict[str, str] = field(default_factory=dict)
+
+    def begin(self, request: str, address: str) -> None:
+        """A request was sent."""
+        if not address.endswith(POLLED):
+            self.under_way[request] = address
+
+    def end(self, request: str, size: int) -> None:
+        """It was answered, or failed."""
+        if request in self.under_way:
+            self.fetched.append((self.under_way.pop(request), size))
 
     @property
     def kb(self) -> float:
@@ -76,14 +92,11 @@ def phone(browser: Browser) -> Iterator[tuple[Page, Traffic]]:
     """A phone that was never here before, and what it fetches."""
     context = browser.new_context(**PHONE)
     context.set_default_timeout(120_000)
-    page, traffic, addresses = context.new_page(), Traffic(), dict[str, str]()
+    page, traffic = context.new_page(), Traffic()
     session = context.new_cdp_session(page)
-    session.on("Network.requestWillBeSent", lambda event: addresses.update({event["requestId"]: event["request"]["url"]}))
-
-    def count(event: dict) -> None:
-        traffic.fetched.append((addresses.get(event["requestId"], ""), int(event["encodedDataLength"])))
-
-    session.on("Network.loadingFinished", count)
+    session.on("Network.requestWillBeSent", lambda event: traffic.begin(event["requestId"], event["request"]["url"]))
+    session.on("Network.loadingFinished", lambda event: traffic.end(event["requestId"], int(event["encodedDataLength"])))
+    session.on("Network.loadingFailed", lambda event: traffic.end(event["requestId"], 0))
     session.send("Network.enable")
     session.send("Network.emulateNetworkConditions", NETWORK)
     yield page, traffic
@@ -107,8 +120,9 @@ def visit(browser: Browser, url: str) -> Visit:
         parts: dict[str, Traffic] = {}
 
         def settle(name: str) -> None:
-            page.wait_for_timeout(1_000)  # so that what follows has been asked for
-            page.wait_for_load_state("networkidle")
+            page.wait_for_timeout(SETTLED_MS)
+            while traffic.under_way:
+                page.wait_for_timeout(SETTLED_MS)  # what follows from an answer is asked for meanwhile
             parts[name] = Traffic([*traffic.fetched])
             traffic.fetched.clear()
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 HERE = Path(__file__).parent
+COMMENT = re.compile(r"/\*.*?\*/\n*", re.DOTALL)
 
 
 def read(name: str) -> str:
@@ -13,10 +15,11 @@ def read(name: str) -> str:
 
 
 def styles() -> str:
-    """All style sheets: the page's own first, which names the colours, then the shared ones, then those of the tabs, which may differ."""
+    """All style sheets, without comments: the page's own first, which names the colours, then the shared ones, then those of the tabs,
+    which may differ."""
     order = ["page.css", "controls.css"]
 
     def rank(path: Path) -> tuple[int, bool, str]:
         return order.index(path.name) if path.name in order else len(order), path.parent.name != "shared", str(path)
 
-    return "\n".join(path.read_text(encoding="utf-8") for path in sorted(HERE.rglob("*.css"), key=rank))
+    return COMMENT.sub("", "\n".join(path.read_text(encoding="utf-8") for path in sorted(HERE.rglob("*.css"), key=rank)))

@@ -101,6 +101,9 @@ def create_routes(engine: Engine, catalogue: Catalogue, jobs: Jobs, lock: Lock) 
     ]
 
 
+NO_DOCUMENTS = ("text/javascript", "text/css", "font/")  # a page has dozens of them; the policy is for what a browser shows
+
+
 class Guard:
     """Middleware around every answer: adds the policy above and the name of the default model to it, and turns a bug that a request meets
     into an answer and a line in the log.
@@ -123,7 +126,8 @@ class Guard:
             answered = True
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+                if not headers.get("content-type", "").startswith(NO_DOCUMENTS):
+                    headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
                 headers["X-Default-Model"] = self.engine.default_key
             await send(message)
 

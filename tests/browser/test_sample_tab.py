@@ -408,20 +408,25 @@ def test_a_server_that_goes_away_is_told_and_a_new_one_with_another_model_is_fol
     page.close()
 
 
-def test_tabs_that_could_not_be_loaded_say_so_and_come_once_the_network_is_back(context: BrowserContext, url: str) -> None:
+def test_a_tab_that_could_not_be_loaded_says_so_and_comes_once_the_network_is_back(context: BrowserContext, url: str) -> None:
     page = context.new_page()
     open_page(page, url)
+    set_up(page, prompt="What is ")
     context.set_offline(True)
-    for name in ("Attention", "Train"):
-        page.get_by_role("tab", name=name, exact=True).click()
-        alert = page.get_by_role("tabpanel").filter(visible=True).get_by_role("alert").filter(has_text="The server cannot be reached.")
-        alert.get_by_role("button", name="Try again").click()
-        expect(alert).to_be_visible()  # still offline
-    context.set_offline(False)
-    expect(page.get_by_label("Password")).to_be_visible()
     page.get_by_role("tab", name="Attention", exact=True).click()
+    alert = page.locator("#attention-views").get_by_role("alert").filter(has_text="The server cannot be reached.")
+    alert.get_by_role("button", name="Try again").click()
+    expect(alert).to_be_visible()  # still offline
+    context.set_offline(False)
     expect(page.locator(".look-char").first).to_be_visible()
-    expect(page.get_by_text("The server cannot be reached.")).to_have_count(0)
+    expect(alert).to_have_count(0)
+    page.route("**/bundles/train.js", lambda route: route.fulfill(status=404))  # as after an update of the app
+    page.get_by_role("tab", name="Train", exact=True).click()
+    expect(page.get_by_text("The server has a newer version of this page.")).to_be_visible()
+    page.unroute_all()
+    page.get_by_role("button", name="Reload").click()
+    expect(page.get_by_label("Password")).to_be_visible()
+    expect(page.get_by_label("Prompt")).to_have_value("What is ")
     page.close()
 
 

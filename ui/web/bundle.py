@@ -3,7 +3,7 @@
 The modules need no build: each stays a plain ES module with static named imports, and can still be imported alone. In a bundle each module
 becomes a function that runs once, when its exports are first needed. The functions of all bundles are in one register of the page; so a
 bundle that could not be loaded can be loaded again from another address, and none of them imports another. Comments that fill their lines
-are left out, a quarter of all bytes. Every other line is kept, so that the source map is one entry per line.
+are left out, and indentation: a quarter of all bytes. Every other line is kept, so that the source map is one entry per line.
 """
 
 from __future__ import annotations
@@ -89,8 +89,8 @@ def _bundle(name: str, modules: dict[str, str], sources: str) -> dict[str, str]:
         body, exports = _function_body(path, source)
         lines.append(f"modules[{json.dumps(path)}] = () => {{")
         mappings.append("")
-        for line in _code(body):
-            lines.append(body[line])
+        for line, code in _code(body):
+            lines.append(code)
             mappings.append("A" + _vlq(number - before[0]) + _vlq(line - before[1]) + "A")
             before = (number, line)
         lines += [f"return {{ {', '.join(exports)} }};", "};"]
@@ -120,16 +120,17 @@ def _function_body(path: str, source: str) -> tuple[list[str], list[str]]:
     return body.removesuffix("\n").split("\n"), exports
 
 
-def _code(lines: list[str]) -> Iterator[int]:
-    """The numbers of the lines that are not comments as a whole. Text between backticks, which may go over several lines, is none."""
+def _code(lines: list[str]) -> Iterator[tuple[int, str]]:
+    """The lines that are not comments as a whole, with their numbers and without their indentation. Text between backticks, which may go
+    over several lines, stays as it is."""
     in_text = in_comment = False
     for number, line in enumerate(lines):
         comment = None if in_text else COMMENT.match(line)
         if in_comment or comment:
             in_comment = (comment is None or comment[1].startswith("/**")) and "*/" not in line
         else:
+            yield number, line if in_text else line.lstrip()
             in_text ^= line.count("`") % 2 == 1
-            yield number
 
 
 def _vlq(number: int) -> str:
