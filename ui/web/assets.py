@@ -9,17 +9,21 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import re
 from pathlib import Path
 
 from starlette.requests import Request as HTTPRequest
 from starlette.responses import Response
 
+from ui.files import read
 from ui.web.bundle import FIRST, bundles, is_module, needed_bundles
 
 HERE = Path(__file__).parent.parent  # ui/
 FIRST_FOLDERS = ["header", "sample", "shared"]  # of what is shown first, and what it shares with the tabs
 HEADERS = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
 MEDIA_TYPES = {".js": "text/javascript", ".map": "application/json"}
+
+ROOT_RULES = re.compile(r"^:root[^{]*\{[^}]*\}", re.MULTILINE)  # those that name the page's colours and sizes
 
 SOURCES = {path.relative_to(HERE).as_posix(): path.read_text(encoding="utf-8") for path in sorted(HERE.rglob("*.js"))}
 MODULES = {path: source for path, source in SOURCES.items() if is_module(source)}
@@ -40,6 +44,12 @@ FOLDER = f"assets/{VERSION}"
 def bundle_address(name: str) -> str:
     """Where a bundle is, relative to the page."""
     return f"{FOLDER}/bundles/{name}.js"
+
+
+def head() -> str:
+    """What the page begins with, before Gradio's scripts are there: its colours, its theme, and what loads its scripts."""
+    colours = "\n".join(ROOT_RULES.findall(read("page.css")))
+    return f"<style>{colours}</style><script>{read('state.js')}</script><script>{read('load.js')}</script>"
 
 
 FIRST_BUNDLE = bundle_address(FIRST)

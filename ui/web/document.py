@@ -20,7 +20,7 @@ from starlette.routing import Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ui.files import read
-from ui.web.assets import FIRST_BUNDLE
+from ui.web.assets import FIRST_BUNDLE, head
 from ui.web.gradio_files import GradioFiles
 from ui.web.http import Route, addresses, route_path
 
@@ -28,7 +28,6 @@ from ui.web.http import Route, addresses, route_path
 MANIFEST, ICON = '<link rel="manifest" href="/manifest.json" />', '<link rel="icon" href="favicon.ico" />'
 RESIZER, RESIZER_IN_FRAMES = "document.head.appendChild(script);", "if (parent !== window) document.head.appendChild(script);"
 END_OF_HEAD, APP = "</head>", "<gradio-app"
-ROOT_RULES = re.compile(r"^:root[^{]*\{[^}]*\}", re.MULTILINE)  # those that define the page's colours and sizes
 THEME = re.compile(r'"theme_hash":\s*"([^"]+)"')
 
 
@@ -42,7 +41,8 @@ class Document:
     """
 
     def __init__(self, gradio: ASGIApp, files: GradioFiles, own: Iterable[Route]):
-        self._gradio, self._files, self._own = gradio, files, Router(addresses(own))
+        self._gradio, self._files, self._own = gradio, files, Router(addresses(own), default=Response(status_code=404))
+        self._head, self._opening = head(), read("opening.html")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
@@ -61,9 +61,8 @@ class Document:
         styles = [f'<link rel="stylesheet" href="./assets/{self._files.all_styles}">']
         styles += [f'<link rel="stylesheet" disabled href="./assets/{name}">' for name in self._files.styles]
         given = json.dumps(answers).replace("<", "\\u003c")
-        first = [f"<style>{_root_rules()}</style>", f"<script>{read('state.js')}</script>", f"<script>{read('load.js')}</script>"]
-        head = [*first, f"<script>soliloquy.answers = {given};</script>", *hints, END_OF_HEAD]
-        replaced = {MANIFEST: ICON, RESIZER: RESIZER_IN_FRAMES, END_OF_HEAD: "\n".join(head), APP: read("opening.html") + APP}
+        inserted = [self._head, f"<script>soliloquy.answers = {given};</script>", *hints, END_OF_HEAD]
+        replaced = {MANIFEST: ICON, RESIZER: RESIZER_IN_FRAMES, END_OF_HEAD: "\n".join(inserted), APP: self._opening + APP}
         if linked := re.search(r'<link rel="stylesheet" crossorigin href="\./assets/[^"]+">', document):
             replaced[linked[0]] = "\n".join(styles)
         for found, better in replaced.items():
@@ -100,11 +99,6 @@ async def _ask(app: ASGIApp, scope: Scope, path: str) -> tuple[int, bytes]:
     headers = [(name, value) for name, value in scope["headers"] if name not in (b"accept-encoding", b"if-none-match")]
     await app({**scope, "path": asked, "raw_path": asked.encode(), "headers": headers}, receive, send)
     return status, body
-
-
-@functools.cache
-def _root_rules() -> str:
-    return "\n".join(ROOT_RULES.findall(read("page.css")))
 
 
 @functools.lru_cache(maxsize=4)
