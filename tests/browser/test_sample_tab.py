@@ -408,7 +408,8 @@ def test_a_server_that_goes_away_is_told_and_a_new_one_with_another_model_is_fol
     page.close()
 
 
-def test_a_tab_that_could_not_be_loaded_says_so_and_comes_once_the_network_is_back(context: BrowserContext, url: str) -> None:
+def test_a_tab_that_could_not_be_loaded_says_so_and_comes_once_the_network_is_back(browser: Browser, url: str) -> None:
+    context = browser.new_context()  # the tab's script must not be in its cache
     page = context.new_page()
     open_page(page, url)
     set_up(page, prompt="What is ")
@@ -427,7 +428,7 @@ def test_a_tab_that_could_not_be_loaded_says_so_and_comes_once_the_network_is_ba
     page.get_by_role("button", name="Reload").click()
     expect(page.get_by_label("Password")).to_be_visible()
     expect(page.get_by_label("Prompt")).to_have_value("What is ")
-    page.close()
+    context.close()
 
 
 def test_without_gradios_scripts_there_is_an_opening_in_the_pages_colours_and_a_way_on(browser: Browser, url: str) -> None:

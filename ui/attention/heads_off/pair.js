@@ -6,7 +6,6 @@ import { button, endOf, inFull, make, makeText, number, quoted } from "../../sha
 import { mark, range } from "../../shared/marks.js";
 import { Latest } from "../../shared/requests.js";
 import { postForLines, UnreachableError } from "../../shared/server.js";
-import { tellTrouble } from "../../shared/trouble.js";
 
 const LENGTH = 120;
 const SHOWN = 40; // characters of the prompt
@@ -64,7 +63,7 @@ export function createPair(look) {
     } catch (error) {
       if (signal.aborted) return;
       writing.cancel(); // the other one, too
-      tellTrouble(trouble, error, () => ask(seed));
+      trouble.textContent = error.message;
     }
     stop();
   }
