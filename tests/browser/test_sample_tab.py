@@ -424,6 +424,7 @@ def test_a_tab_that_could_not_be_loaded_says_so_and_comes_once_the_network_is_ba
     page.route("**/bundles/train.js", lambda route: route.fulfill(status=404))  # as after an update of the app
     page.get_by_role("tab", name="Train", exact=True).click()
     expect(page.get_by_text("The server has a newer version of this page.")).to_be_visible()
+    page.wait_for_url("**tab=train*")
     page.unroute_all()
     page.get_by_role("button", name="Reload").click()
     expect(page.get_by_label("Password")).to_be_visible()
