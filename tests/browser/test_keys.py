@@ -157,9 +157,19 @@ def test_every_key_that_is_listed_does_what_it_says(page: Page) -> None:
 
     def orders(key: str) -> None:
         by_alphabet = page.get_by_role("button", name="by alphabet")
-        for pressed in ("true", "false"):
+        for pressed in ("false", "true"):
             page.keyboard.press(key)
             expect(by_alphabet).to_have_attribute("aria-pressed", pressed)
+
+    def moves_on(key: str) -> None:
+        steps(1)(".")
+        page.keyboard.press(key)
+        expect(page.get_by_role("button", name="What comes next?")).to_be_hidden()
+
+    def shows_all_bars(key: str) -> None:
+        for shown in (True, False):
+            page.keyboard.press(key)
+            expect(page.get_by_test_id("next-alphabet")).to_be_visible(visible=shown)
 
     def unfolds(key: str) -> None:
         set_up(page, length=6, samples=16, temperature=2)
@@ -210,7 +220,16 @@ def test_every_key_that_is_listed_does_what_it_says(page: Page) -> None:
     }
     own = {
         "Texts": {"h": colours},
-        "Next character": {".": steps(1), "Backspace": steps(-1), "t": throws, "m": throws, "r": starts_over, "o": orders},
+        "Next character": {
+            ".": steps(1),
+            "n": moves_on,
+            "Backspace": steps(-1),
+            "t": throws,
+            "m": throws,
+            "r": starts_over,
+            "o": orders,
+            "w": shows_all_bars,
+        },
         "Tree": {"o": unfolds},
         "Locked dice": {"n": takes_sample(1), "p": takes_sample(-1), "o": goes_back},
         "Score": {"n": scores},
@@ -235,7 +254,7 @@ def test_no_key_acts_while_somebody_types(page: Page, name: str) -> None:
     asked: list[str] = []
     page.on("request", note := lambda request: asked.append(request.url))
     field.focus()
-    for key in "gascu[]12345fld?h.tmronp":
+    for key in "gascu[]12345fld?h.tmronpw":
         page.keyboard.press(key)
     page.keyboard.press("Backspace")
     expect(field).to_be_focused()

@@ -131,21 +131,28 @@ def test_bars_are_the_servers_distribution(page: Page, url: str) -> None:
 
 
 def test_arrow_keys_read_the_bars_in_either_order(page: Page, url: str) -> None:
-    show(page, url)
+    show(page, url, sort="probability")
     logits = logits_after(page, url, PROMPT)
     names, raw = table(page)["character"], distribution([logits])[0]
     bars, readout = page.get_by_test_id("next-bars"), page.get_by_test_id("next-readout")
     bars.focus()
-    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
     best = int(np.argmax(logits))
-    expect(readout).to_have_text(f"‘{names[best]}’: {raw[best]:.5f} drawn from; {raw[best]:.5f} raw; logit {logits[best]:.3f}")
+    expect(readout).to_have_text(f"‘{names[best]}’: {raw[best]:.5f} used; {raw[best]:.5f} before temperature; logit {logits[best]:.3f}")
+    page.keyboard.press("End")
+    page.keyboard.press("Enter")  # the line of all others opens them
+    expect(page.get_by_role("button", name="Whole alphabet")).to_have_attribute("aria-expanded", "true")
+    assert "bars=all" in until_address(page, "bars=")
+    page.get_by_test_id("next-alphabet").focus()
+    page.keyboard.press("ArrowRight")
+    expect(readout).to_contain_text(f"‘{names[best]}’:")
     page.keyboard.press("o")
     page.keyboard.press("Home")
     expect(readout).to_contain_text("newline:")
+    page.wait_for_url(lambda address: "sort=" not in address)
     page.keyboard.press("?")
     for key, label in (("o", "Sort the bars by alphabet or by probability"), ("r", "Start over")):
         expect(page.get_by_test_id("keys")).to_contain_text(f"{key}{label}")
-    assert "sort=alphabet" in until_address(page, "sort=")
     assert written(page) == "", "an arrow on the bars is no step"
 
 
@@ -188,11 +195,8 @@ def test_draw_one_throws_the_seeds_dice(page: Page, url: str) -> None:
         press(page, "Draw one")
         throw = dice(7, sample, 1)[0]
         hit = draw(probabilities, [throw])
-        said = f"{throw:.4f} landed on ‘{names[hit.ids[0]]}’: {hit.low[0]:.3f} to {hit.high[0]:.3f}. seed 7, sample {sample + 1}"
+        said = f"The die shows {throw:.4f} → ‘{names[hit.ids[0]]}’ ({hit.low[0]:.3f} to {hit.high[0]:.3f}) seed 7, sample {sample + 1}"
         expect(page.get_by_test_id("next-said")).to_have_text(said)
-        assert f"{throw:.4f}, falls on {names[hit.ids[0]]}," in str(
-            page.locator(".next-strip canvas, .strip canvas").first.get_attribute("aria-label")
-        )
     assert numbers(page, "count").sum() == 2
     page.get_by_label("Seed").fill("")
     press(page, "Draw one")
@@ -204,10 +208,10 @@ def test_a_throw_belongs_to_its_logits(page: Page, url: str) -> None:
     logits, names = logits_after(page, url, PROMPT), table(page)["character"]
     said = page.get_by_test_id("next-said")
     press(page, "Draw one")
-    expect(said).to_contain_text("landed on")
+    expect(said).to_contain_text("The die shows")
     set_slider(page, "temperature", 0)
     best = names[int(np.argmax(logits))]
-    expect(said).to_contain_text(f"{dice(7, 0, 1)[0]:.4f} now lands on ‘{best}’: 0.000 to 1.000.")
+    expect(said).to_contain_text(f"The die shows {dice(7, 0, 1)[0]:.4f}, which now lands on ‘{best}’ (0.000 to 1.000)")
     page.get_by_label("Prompt").fill("Thy ")
     expect(said).to_have_text("")
     bars_are_there(page)
@@ -225,11 +229,11 @@ def chi_squared(counts: NDArray[np.float64], probabilities: NDArray[np.float64])
 
 
 def test_many_draws_come_from_the_distribution(page: Page, url: str) -> None:
-    show(page, url, seed=11)
+    show(page, url, seed=11, sort="probability")
     logits = logits_after(page, url, PROMPT)
     for _ in range(10):
         press(page, "Draw 1,000")
-    expect(page.get_by_test_id("next-counted")).to_contain_text(re.compile(r"^10,000 drawn: of the \d+ bars with at least 5"))
+    expect(page.get_by_test_id("next-counted")).to_contain_text("10,000 drawn:")
     counts = numbers(page, "count")
     throws = np.array([dice(11, sample, 1)[0] for sample in range(10_000)])
     probabilities = distribution([logits])
@@ -242,8 +246,8 @@ def test_many_draws_come_from_the_distribution(page: Page, url: str) -> None:
     spread = 2 * np.sqrt(n * p * (1 - p))
     frequent = n * p >= 5
     inside = int((frequent & (counts >= n * p - spread) & (counts <= n * p + spread)).sum())
-    told = f"of the {frequent.sum()} bars with at least 5 expected throws, {inside} lie within the range"
-    expect(page.get_by_test_id("next-counted")).to_contain_text(told)
+    told = f"10,000 drawn: {inside} of {frequent.sum()} frequent characters came up as often as expected (95 % range)."
+    expect(page.get_by_test_id("next-counted")).to_have_text(told)
     page.get_by_test_id("next-bars").focus()
     page.keyboard.press("ArrowRight")
     best = int(np.argmax(logits))
@@ -311,12 +315,14 @@ def test_an_address_writes_the_same_steps_again(page: Page, url: str) -> None:
     drawn = state_of(until_address(page, "dice_seed="))["dice_seed"][0]
     expect(page.get_by_test_id("next-said")).to_contain_text(f"seed {drawn}, throw 1")
     expect(page.get_by_label("Seed")).to_have_value("")
+    press(page, "What comes next?")
+    bars_are_there(page)
     page.get_by_test_id("next-bars").focus()
-    for _ in range(3):
-        page.keyboard.press("ArrowRight")
+    for _ in range(4):
+        page.keyboard.press("ArrowDown")
     chosen = page.get_by_test_id("next-readout").inner_text()[1]
     page.keyboard.press("Enter")
-    expect(page.get_by_test_id("next-said")).to_contain_text(f"‘{chosen}’ was chosen by hand")
+    expect(page.get_by_test_id("next-said")).to_contain_text(f"You chose ‘{chosen}’")
     press(page, "Step")
     expect(page.get_by_test_id("next-said")).to_contain_text("throw 3")
     set_slider(page, "temperature", 1.5)
@@ -337,10 +343,7 @@ def test_an_address_writes_the_same_steps_again(page: Page, url: str) -> None:
     expect(page.get_by_test_id("next-text")).to_have_text(PROMPT + before)
     expect(page.locator(".next-chosen")).to_have_text(chosen)
     expect(page.get_by_label("Seed")).to_have_value("")
-    press(page, "Step back")
-    expect(page.get_by_test_id("next-said")).to_have_text(re.compile("was drawn with other settings.$"))
-    press(page, "Step back")
-    expect(page.get_by_test_id("next-said")).to_contain_text(f"‘{chosen}’ was chosen by hand")
+    assert re.fullmatch(r"0\.\d+d-1\.\d+-2\.\d+d", state_of(page.url)["chosen"][0]), "only the last is what these settings give"
 
 
 def without_steps(address: str) -> bool:
@@ -392,17 +395,72 @@ def test_the_seed_of_the_steps_can_be_kept(page: Page, url: str) -> None:
     expect(page.get_by_test_id("next-text")).to_have_text(one)
 
 
-def test_what_was_written_and_what_comes_next_are_told_apart(page: Page, url: str) -> None:
+def test_the_picture_stays_on_the_step_that_was_thrown(page: Page, url: str) -> None:
     show(page, url, seed=7)
     after, said = page.get_by_test_id("next-after"), page.get_by_test_id("next-said")
+    logits = logits_after(page, url, PROMPT)
     expect(after).to_have_text(f"Next, after “{PROMPT}”")
-    hit = draw(distribution([logits_after(page, url, PROMPT)]), dice(7, 0, 1))
+    hit = draw(distribution([logits]), dice(7, 0, 1))
     char = table(page)["character"][hit.ids[0]]
     press(page, "Step")
-    expect(said).to_contain_text(f"Written: ‘{char}’, by the throw {dice(7, 0, 1)[0]:.4f} ({hit.low[0]:.3f} to {hit.high[0]:.3f}).")
+    landed = f"The die shows {dice(7, 0, 1)[0]:.4f} → ‘{char}’ ({hit.low[0]:.3f} to {hit.high[0]:.3f})"
+    expect(said).to_contain_text(landed)
+    expect(after).to_have_text(f"Drawn after “{PROMPT}”")
+    np.testing.assert_allclose(numbers(page, "logit"), logits, atol=1e-4)
+    press(page, "Draw one")  # belongs to the same picture: the first of many throws is the one that was made
+    expect(said).to_contain_text(landed)
+    set_slider(page, "temperature", 0)
+    expect(said).to_contain_text("which now lands on")
+    set_slider(page, "temperature", 1)
+    press(page, "What comes next?")
     expect(after).to_have_text(f"Next, after “{PROMPT}{char}”")
+    expect(said).to_have_text("")
+    np.testing.assert_allclose(numbers(page, "logit"), logits_after(page, url, PROMPT + char), atol=1e-3)
     page.get_by_label("Prompt").fill("Speak:\nThe king")
     expect(after).to_have_text("Next, after “…:↵The king”")
+
+
+def test_a_bar_that_is_clicked_takes_the_place_of_the_step_that_is_shown(page: Page, url: str) -> None:
+    show(page, url, seed=7)
+    press(page, "Step")
+    page.get_by_test_id("next-bars").focus()
+    for _ in range(4):
+        page.keyboard.press("ArrowDown")
+    chosen = page.get_by_test_id("next-readout").inner_text()[1]
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("next-said")).to_contain_text(f"You chose ‘{chosen}’")
+    expect(page.get_by_test_id("next-text")).to_have_text(PROMPT + chosen)
+
+
+def test_a_throw_takes_its_time_but_never_makes_the_next_one_wait(page: Page, url: str) -> None:
+    page.emulate_media(reduced_motion="no-preference")
+    show(page, url, seed=7)
+    frames = "() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))"
+    # Of the text and what is said: right after the press, and once it is drawn.
+    falling = """async () => {
+      const state = () => [document.querySelectorAll(".next-written").length, document.querySelector(".next-said").textContent];
+      [...document.querySelectorAll(".next-buttons button")].find((button) => button.textContent === "Step").click();
+      await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
+      return state();
+    }"""
+    assert page.evaluate(falling) == [0, ""], "it is still falling"
+    expect(page.locator(".next-letter")).to_be_visible()
+    expect(page.get_by_test_id("next-said")).to_contain_text("throw 1")
+    expect(page.locator(".next-written")).to_have_text(re.compile("^.$", re.DOTALL))
+    for _ in range(3):
+        press(page, "Step")
+    page.evaluate(frames)
+    page.wait_for_function("document.querySelector('.next-written').textContent.length >= 3")
+    expect(page.get_by_test_id("next-said")).to_contain_text("throw 4")
+    sizes = "[document.documentElement.scrollHeight > innerHeight, document.querySelector('.next-bars').getBoundingClientRect().top]"
+    before = page.evaluate(sizes)
+    press(page, "Draw 1,000")
+    page.evaluate(frames)
+    expect(page.get_by_test_id("next-counted")).to_have_text("")
+    expect(page.get_by_test_id("next-counted")).to_contain_text("1,000 drawn:")
+    assert page.evaluate(sizes) == before
+    press(page, "Draw 1,000")
+    assert numbers(page, "count").sum() == 2000, "what is downloaded has landed"
 
 
 def test_what_cut_a_bar_is_named(page: Page, url: str) -> None:
@@ -419,11 +477,13 @@ def test_what_cut_a_bar_is_named(page: Page, url: str) -> None:
     expect(legend.get_by_text("cut by")).to_have_text("probability 0: cut by top-p")
 
 
-def test_a_model_that_is_all_but_sure_says_so(page: Page, url: str) -> None:
+def test_a_model_that_is_almost_certain_says_so_and_offers_a_choice(page: Page, url: str) -> None:
     show(page, url, prompt="ROMEO:")
-    expect(page.get_by_test_id("next-readout")).to_contain_text("The model is almost certain here.")
-    page.get_by_label("Prompt").fill(PROMPT)
-    expect(page.get_by_test_id("next-readout")).to_contain_text("Point at a bar")
+    said = page.get_by_test_id("next-said")
+    expect(said).to_have_text("The model is almost certain here. Press Step, or try “What is ”.")
+    said.get_by_role("button", name="What is").click()
+    expect(page.get_by_label("Prompt")).to_have_value("ROMEO:\nWhat is ")
+    expect(said).to_have_text("")
 
 
 def test_the_tab_of_the_texts_tells_that_they_are_written(page: Page, url: str) -> None:
@@ -480,6 +540,8 @@ def test_what_the_server_refuses_is_said_beside_the_bars_and_nothing_is_lost(pag
     failure.get_by_role("button", name="Try again").click()
     expect(failure).to_be_empty()
     assert text(page) == two
+    press(page, "What comes next?")
+    bars_are_there(page)
     np.testing.assert_allclose(numbers(page, "logit"), logits_after(page, url, two), atol=1e-3)
     page.get_by_label("Seed").fill("seven")
     press(page, "Draw one")
@@ -518,19 +580,19 @@ def test_only_the_last_of_what_is_typed_counts(page: Page, url: str) -> None:
 def test_it_fits(page: Page, url: str) -> None:
     show(page, url)
     press(page, "Draw 1,000")
-    box = page.get_by_test_id("next-bars").bounding_box()
-    assert box
-    assert box["y"] + box["height"] <= 720
+    fits = "() => { const { bottom, height } = document.querySelector('.next-bars').getBoundingClientRect(); return height > 100 && bottom <= innerHeight; }"
+    page.wait_for_function(fits)
     larger = page.get_by_role("button", name="Larger text")
     for _ in range(4):
         larger.click()
-        page.wait_for_function("document.querySelector('.next-bars').getBoundingClientRect().bottom <= innerHeight")
-        assert page.evaluate("document.querySelector('.next-bars').clientHeight") > 100
+        page.wait_for_function(fits)
     page.keyboard.press("f")
     page.wait_for_function("document.fullscreenElement")
-    page.wait_for_function("document.querySelector('.next-bars').getBoundingClientRect().bottom <= innerHeight")
+    page.wait_for_function(fits)
     page.keyboard.press("f")
     page.get_by_role("button", name="Normal text").click()
     page.set_viewport_size({"width": 360, "height": 740})
-    page.wait_for_function("document.querySelector('.next-bars').clientHeight > 400")  # the bars are folded
+    page.wait_for_function("document.querySelector('.next-bars').clientHeight > 300")  # ten rows, wherever they begin
+    page.keyboard.press("w")
+    page.wait_for_function("document.querySelector('.next-alphabet').clientHeight > 400")  # it is folded
     assert page.evaluate("document.documentElement.scrollWidth") == 360

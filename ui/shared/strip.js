@@ -1,4 +1,4 @@
-// A distribution laid out on [0, 1) in vocabulary order, each character as wide as it is probable, and the die that falls on one of them.
+// A distribution laid out on [0, 1) in vocabulary order, each character as wide as it is probable, and the die that fell on one of them.
 import { make, nameOf, percent, signOf } from "./dom.js";
 import { edges, ranking } from "./distribution.js";
 import { fit, onLook, palette } from "./paint.js";
@@ -6,7 +6,6 @@ import { fit, onLook, palette } from "./paint.js";
 const [LABELS, BAND] = [1.5, 1.625]; // rem: what stands above the characters, and they themselves
 const LEAST_DIGITS = 3;
 const MOST_DIGITS = 12;
-const FALL_MS = 500;
 
 // A throw and the interval that it fell into, as short as they can be written without the throw seeming to lie outside.
 export function inDigits(die, low, high) {
@@ -16,8 +15,7 @@ export function inDigits(die, low, high) {
   return { die: die.toFixed(digits + 1), low: low.toFixed(digits), high: high.toFixed(digits) };
 }
 
-// The strip: { node, draw(probabilities, { vocabulary, die, id, reveal }) }. `die` and `id` (the character it fell on) may be left out;
-// `reveal` says how far the die has fallen, from 0 to 1.
+// The strip: { node, draw(probabilities, { vocabulary, die, id }) }. `die` and `id` (the character it fell on) may be left out.
 export function createStrip() {
   const node = make("div", "strip");
   const canvas = node.appendChild(make("canvas"));
@@ -42,26 +40,6 @@ export function createStrip() {
   };
 }
 
-// Lets the die fall on a strip and calls back when it has landed. Returns a function that ends the fall at once.
-export function dropDie(strip, probabilities, what, landed) {
-  const began = performance.now();
-  let frame = 0;
-  const end = () => {
-    cancelAnimationFrame(frame);
-    landed();
-  };
-  const fall = (now) => {
-    const share = Math.max(0, (now - began) / FALL_MS);
-    if (share >= 1) end();
-    else {
-      strip.draw(probabilities, { ...what, reveal: share ** 2 });
-      frame = requestAnimationFrame(fall);
-    }
-  };
-  fall(began);
-  return end;
-}
-
 const stripHeight = (look) => (LABELS + BAND) * look.rem;
 
 function describe(probabilities, { die, id, vocabulary }) {
@@ -80,11 +58,10 @@ export function intervalOf(probabilities, id) {
   return { low: id ? ends[id - 1] : 0, high: ends[id] };
 }
 
-function paintStrip(context, width, height, probabilities, { die, id, vocabulary, reveal = 1, look = palette() }) {
+function paintStrip(context, width, height, probabilities, { die, id, vocabulary, look }) {
   const band = BAND * look.rem;
   const top = height - band;
   const ends = edges(probabilities);
-  const hit = reveal >= 1 ? id : undefined;
   context.font = `${look.rem}px ${look.mono || "monospace"}`;
   context.textAlign = "center";
   context.textBaseline = "middle";
@@ -92,21 +69,21 @@ function paintStrip(context, width, height, probabilities, { die, id, vocabulary
   vocabulary.forEach((char, i) => {
     if (!probabilities[i]) return;
     const [left, right] = [(i ? ends[i - 1] : 0) * width, ends[i] * width];
-    context.fillStyle = i === hit ? look.accent : seen++ % 2 ? look.sheet : look.rule;
-    context.fillRect(left, top, i === hit ? Math.max(1, right - left) : right - left, band);
+    context.fillStyle = i === id ? look.accent : seen++ % 2 ? look.sheet : look.rule;
+    context.fillRect(left, top, i === id ? Math.max(1, right - left) : right - left, band);
     const sign = signOf(char);
     if (context.measureText(sign).width + 4 > right - left) return;
-    context.fillStyle = i === hit ? look.paper : look.ink;
+    context.fillStyle = i === id ? look.paper : look.ink;
     context.fillText(sign, (left + right) / 2, top + band / 2);
   });
   context.strokeStyle = look.ruleStrong;
   context.lineWidth = 1;
   context.strokeRect(0.5, top + 0.5, width - 1, band - 1);
-  paintAxis(context, width, top, { die, reveal, look });
+  paintAxis(context, width, top, { die, look });
 }
 
 // The ends of the axis, and the die as a needle with its number.
-function paintAxis(context, width, top, { die, reveal, look }) {
+function paintAxis(context, width, top, { die, look }) {
   context.font = `${0.875 * look.rem}px ${look.mono || "monospace"}`;
   context.textBaseline = "middle";
   const [middle, digit] = [top - 0.75 * look.rem, context.measureText("0").width];
@@ -121,16 +98,14 @@ function paintAxis(context, width, top, { die, reveal, look }) {
   context.textAlign = "right";
   if (!thrown || at + half < width - 2 * digit) context.fillText("1", width, middle);
   if (!thrown) return;
-  const fallen = top * (reveal - 1); // it comes from above
   context.fillStyle = look.accent;
   context.textAlign = "center";
-  context.fillText(label, at, middle + fallen);
+  context.fillText(label, at, middle);
   context.beginPath();
-  context.moveTo(x - 0.3 * look.rem, top + fallen - 0.3 * look.rem);
-  context.lineTo(x + 0.3 * look.rem, top + fallen - 0.3 * look.rem);
-  context.lineTo(x, top + fallen + 0.25 * look.rem);
+  context.moveTo(x - 0.3 * look.rem, top - 0.3 * look.rem);
+  context.lineTo(x + 0.3 * look.rem, top - 0.3 * look.rem);
+  context.lineTo(x, top + 0.25 * look.rem);
   context.fill();
-  if (reveal < 1) return;
   context.fillStyle = look.paper; // the needle goes through what it hit
   context.fillRect(x - 0.75, top + 0.3 * look.rem, 1.5, BAND * look.rem);
 }

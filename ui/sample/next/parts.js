@@ -4,6 +4,7 @@ import { ENOUGH } from "./draws.js";
 import { lineEnd, tellCut } from "./words.js";
 
 const SHOWN_CHARS = 10; // of the text that the bars follow
+const HINT = "Point at a bar for its numbers; click it to write that character.";
 
 /** @template {keyof HTMLElementTagNameMap} Tag @param {Tag} tag @param {string} name @param {string} [role] */
 function part(tag, name, role) {
@@ -14,59 +15,55 @@ function part(tag, name, role) {
 }
 
 // Puts everything into the panel, from top to bottom, and returns what fills it in.
-export function createParts(panel, strip, bars, actions) {
+export function createParts(panel, bars, alphabet, letter, actions) {
   const text = createText();
   const notes = part("p", "notes", "status");
   const steps = createActions(actions);
   const said = part("p", "said", "status");
-  const heading = createHeading(actions.sort);
+  const heading = createHeading(actions);
   const figures = createFigures();
   const failure = createFailure(actions.retry);
   const waiting = part("p", "waiting", "status");
   const chart = part("div", "chart");
   chart.append(waiting, bars);
   const readout = part("p", "readout", "status");
+  readout.textContent = HINT;
   const counted = part("p", "counted", "status");
+  const whole = createWhole(actions.whole);
   const legend = createLegend();
-  let [hint, pointed] = ["", ""];
-  const read = () => {
-    if (readout.textContent !== (pointed || hint)) readout.textContent = pointed || hint;
-  };
-  panel.append(text.node, notes, steps.node, said, strip, heading.node, figures.node, failure.node, chart, readout, counted, legend.node);
+  panel.append(text.node, notes, steps.node, heading.node, said, failure.node, chart, readout, counted, figures.node, legend.node, whole.node, alphabet, letter);
   return {
     text: text.fill,
+    endOfText: text.end,
     notes: (words) => (notes.textContent = words.join(" ")),
     fail: failure.fill,
     readout(words) {
-      pointed = words;
-      read();
-    },
-    hint(words) {
-      hint = words;
-      read();
+      if (readout.textContent !== (words || HINT)) readout.textContent = words || HINT;
     },
     busy({ busy, slow, canGoBack }) {
-      bars.setAttribute("aria-busy", String(busy));
+      for (const node of [bars, alphabet]) node.setAttribute("aria-busy", String(busy));
       waiting.textContent = slow ? "Waiting for the server…" : "";
       steps.fill(busy, canGoBack);
     },
     said(story, words) {
-      said.replaceChildren(...tell(story, actions.fix));
+      said.replaceChildren(...tell(story, actions));
       counted.textContent = words;
     },
     figures(state) {
       heading.fill(state);
       figures.fill(state);
       legend.fill(state);
+      whole.fill(state);
     },
   };
 }
 
-function* tell(story, fix) {
+function* tell(story, { fix, prompt }) {
   if (!story) return;
-  const { before, die, words, seed, which } = story;
-  if (before) yield before;
+  const { before = "", die, words, seed, which, example } = story;
+  yield before;
   if (die) yield make("b", "next-die", die);
+  if (example) yield button("quiet inline", `“${lineEnd(example, SHOWN_CHARS).replace(/^.*↵/, "")}”`, () => prompt(example));
   yield words;
   if (seed === undefined) return;
   const fixed = button("quiet inline", `seed ${seed}`, () => fix(seed));
@@ -90,7 +87,12 @@ function createText() {
     node.replaceChildren(...runs);
     node.scrollTop = node.scrollHeight;
   };
-  return { node, fill };
+  /** Where the next character will stand, in the window. */
+  const end = () => {
+    const { right, bottom, height } = [...node.lastElementChild.getClientRects()].at(-1) ?? node.getBoundingClientRect();
+    return { x: right, y: bottom - height / 2 };
+  };
+  return { node, fill, end };
 }
 
 function createActions({ step, back, over, drawOne, drawMany }) {
@@ -109,22 +111,31 @@ function createActions({ step, back, over, drawOne, drawMany }) {
   return { node, fill };
 }
 
-// The text before the bars, and their order.
-function createHeading(sort) {
+// The text that the picture belongs to, what moves it on, and the order of its bars.
+function createHeading({ sort, goAhead }) {
   const node = part("div", "heading");
   const title = part("h2", "after");
   const order = make("div", "next-order");
   order.setAttribute("role", "group");
   order.setAttribute("aria-label", "Order of the bars");
-  const orders = [button("next-switch", "by probability", () => sort(false)), button("next-switch", "by alphabet", () => sort(true))];
+  const orders = [button("next-switch", "by alphabet", () => sort(true)), button("next-switch", "by probability", () => sort(false))];
   order.append(...orders);
   const who = part("span", "by");
-  node.append(title, who, order);
-  const fill = ({ text, byAlphabet, by }) => {
-    title.replaceChildren("Next, after “", make("bdi", "", lineEnd(text, SHOWN_CHARS)), "”");
+  const ahead = button("quiet", "What comes next?", goAhead);
+  node.append(title, who, ahead, order);
+  const fill = ({ text, byAlphabet, by, isAhead }) => {
+    title.replaceChildren(isAhead ? "Next, after “" : "Drawn after “", make("bdi", "", lineEnd(text, SHOWN_CHARS)), "”");
     who.textContent = by && `by ${by}`;
-    orders.forEach((other, i) => other.setAttribute("aria-pressed", String(Boolean(i) === byAlphabet)));
+    ahead.hidden = isAhead;
+    orders.forEach((other, i) => other.setAttribute("aria-pressed", String(Boolean(i) !== byAlphabet)));
   };
+  return { node, fill };
+}
+
+function createWhole(toggle) {
+  const node = button("disclosure", "Whole alphabet", toggle);
+  node.dataset.testid = "next-whole";
+  const fill = ({ isWhole }) => node.setAttribute("aria-expanded", String(isWhole));
   return { node, fill };
 }
 
@@ -138,11 +149,11 @@ function createFigures() {
     node.append(body);
     return (drawn, before) => {
       value.textContent = drawn;
-      raw.textContent = `raw ${before}`;
+      raw.textContent = before === drawn ? "" : `before temperature ${before}`;
     };
   };
   const bits = figure("entropy", "bits of entropy");
-  const choices = figure("choices", "effective choices");
+  const choices = figure("choices", "effective number of choices");
   const fill = ({ bits: { drawn, raw } }) => {
     bits(drawn.toFixed(2), raw.toFixed(2));
     choices((2 ** drawn).toFixed(1), (2 ** raw).toFixed(1));
@@ -167,14 +178,15 @@ function createLegend() {
     node.append(item);
     return { item, said };
   };
-  entry("drawn", "probability drawn from");
-  entry("raw", "raw: temperature 1, nothing cut");
+  entry("drawn", "probability used");
+  const raw = entry("raw", "temperature 1, no top-k or top-p");
   const cut = entry("cut", "");
   const [came, expected] = [entry("came", "share that came up"), entry("expected", "range expected")];
-  const fill = ({ probabilities, settings, draws }) => {
+  const fill = ({ probabilities, settings, draws, isRaw }) => {
+    raw.item.hidden = isRaw;
     cut.item.hidden = !probabilities.includes(0);
     cut.said.textContent = tellCut({ probabilities, settings });
-    came.item.hidden = expected.item.hidden = draws.total < ENOUGH;
+    came.item.hidden = expected.item.hidden = draws.goal < ENOUGH;
   };
   return { node, fill };
 }

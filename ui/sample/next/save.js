@@ -1,11 +1,11 @@
-// The distribution as a file: a picture of the bars, or a table.
+// The distribution as a file: the picture of strip and bars, or a table.
 import { download, palette, savePicture } from "../../shared/paint.js";
 import { toCSV } from "../../shared/csv.js";
 import { inFull, nameOf } from "../../shared/dom.js";
-import { paintBars } from "./bars.js";
+import { picture } from "./picture.js";
 import { lineEnd } from "./words.js";
 
-const SIZE = [66, 26]; // rem
+const SIZE = [66, 30]; // rem
 const HEAD = 4.5; // rem
 const SHOWN_CHARS = 48; // of the text's end
 
@@ -21,12 +21,12 @@ export function saveBars(state) {
     context.font = `${look.rem}px ${look.sans}`;
     context.fillText(about(state), margin, 3.4 * look.rem);
     context.translate(margin, HEAD * look.rem);
-    paintBars(context, width - 2 * margin, height - (HEAD + 1) * look.rem, { ...state, look });
+    picture.paint(context, { width: width - 2 * margin, height: height - (HEAD + 1) * look.rem, look }, state);
   });
 }
 
 function about({ settings, bits, model }) {
-  const choices = `${(2 ** bits.drawn).toFixed(1)} effective choices (raw ${bits.raw.toFixed(2)} bits)`;
+  const choices = `effective number of choices ${(2 ** bits.drawn).toFixed(1)} (before temperature ${bits.raw.toFixed(2)} bits)`;
   return `${model.name}, ${inFull(settings)}: ${bits.drawn.toFixed(2)} bits, ${choices}`;
 }
 

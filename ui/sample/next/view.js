@@ -1,24 +1,30 @@
 // The view "Next character": the model's distribution at the end of the text, the die that picks from it, and the text that grows step by step.
 import { charsIn } from "../../shared/characters.js";
-import { calm, quoted, signOf } from "../../shared/dom.js";
+import { bringIntoView, calm, quoted, signOf } from "../../shared/dom.js";
 import { die } from "../../shared/dice.js";
 import { distribution, entropy, land, ranking } from "../../shared/distribution.js";
-import { createStrip, dropDie } from "../../shared/strip.js";
-import { createBars } from "./bars.js";
+import { alphabet } from "./alphabet.js";
+import { createChart } from "./chart.js";
 import { Dice } from "./dice.js";
 import { Draws } from "./draws.js";
+import { landedOf } from "./falling.js";
+import { createLetter } from "./letter.js";
+import { play } from "./motion.js";
 import { createParts } from "./parts.js";
+import { OTHERS, picture, placeOfBar } from "./picture.js";
 import { saveBars, saveTable } from "./save.js";
 import { keepSteps, readSeed, readSteps } from "./steps.js";
 import { Walk } from "./walk.js";
-import { describe, tellBar, tellCounts, tellHint, tellThrow, tellWindow } from "./words.js";
+import { describe, tellBar, tellCounts, tellHint, tellOthers, tellThrow, tellWindow } from "./words.js";
 
 const TYPING_MS = 200;
 const MANY = 1000;
+const [FALL_MS, FLY_MS, RAIN_MS] = [600, 400, 2000];
 const TAKEN_WITH = ["prompt", "temperature", "seed", "top_k", "top_p"]; // what steps depend on
 
 /** @typedef {import("../main.js").SampleTab} SampleTab */
-/** @typedef {import("./walk.js").Step & {free?: boolean, many?: boolean, moved?: boolean, logits?: number[], sample?: number}} Thrown */
+/** @typedef {import("./walk.js").Step & {free?: boolean, low?: number, high?: number, sample?: number, logits?: number[]}} Thrown */
+/** @typedef {{fall?: number, fly?: number, rain?: {throws: import("./draws.js").Landed[], share: number}}} Motion shares of their times */
 
 /** @param {HTMLElement} panel @param {SampleTab} tab @returns {import("../../shared/views.js").View} */
 export function createNext(panel, tab) {
@@ -26,6 +32,8 @@ export function createNext(panel, tab) {
 }
 
 class Next {
+  caption =
+    "The strip from 0 to 1 holds all characters, each as long as it is probable. The die picks a point on it: that character is written. Press Step, or Draw 1,000 to see the odds come true.";
   /** @type {SampleTab} */
   #tab;
   #panel;
@@ -33,18 +41,24 @@ class Next {
   #walk;
   /** @type {Draws} */
   #draws;
-  #strip = createStrip();
-  #bars = createBars({ onPoint: (id) => this.#tellBar(id), onPick: (id) => this.#walk.logits && this.#walk.step({ id, byHand: true }) });
   #dice;
   #parts;
+  #bars;
+  #alphabet;
+  #letter = createLetter();
   /** @type {{model: import("../../shared/models.js").Model, logits: number[], raw: Float64Array, order: number[], text: string} | null} stays while the next is awaited */
   #shown = null;
-  /** @type {Thrown | null} the last throw */
+  /** @type {Thrown | null} the last throw: of a step, or free, which writes nothing */
   #thrown = null;
-  /** @type {(() => void) | null} ends the fall of a die */
-  #falling = null;
+  /** Whether what comes next is shown; otherwise the last step, as it was thrown. */
+  #isAhead = true;
+  /** @type {Motion} */
+  #motion = {};
+  /** @type {(() => void) | null} ends what moves */
+  #playing = null;
   #frame = 0;
   #byAlphabet;
+  #isWhole;
   /** @type {import("./walk.js").Choice[]} steps that the address asks for, until the view is shown */
   #replay;
   /** What the address asks for and is not here, as a sentence; until the text starts over. */
@@ -55,27 +69,36 @@ class Next {
     const { model, choices, missing } = readSteps(tab);
     [this.#panel, this.#tab, this.#draws] = [panel, tab, new Draws(model.vocabulary.length)];
     this.#walk = new Walk(model, (...choice) => this.#choose(...choice), (step) => this.#walked(step));
-    this.#byAlphabet = tab.address.get("sort") === "alphabet";
+    this.#byAlphabet = tab.address.get("sort") !== "probability";
+    this.#isWhole = tab.address.get("bars") === "all";
     [this.#replay, this.#missing] = [choices, missing];
     this.#dice = new Dice(readSeed(tab));
-    this.#parts = createParts(panel, this.#strip.node, this.#bars.node, {
-      step: () => this.#walk.step(),
+    const on = { onPoint: (id) => this.#tellBar(id), onPick: (id) => this.#pick(id) };
+    [this.#bars, this.#alphabet] = [createChart("bars", picture, on), createChart("alphabet", alphabet, on)];
+    this.#alphabet.node.hidden = !this.#isWhole;
+    this.#parts = createParts(panel, this.#bars.node, this.#alphabet.node, this.#letter.node, {
+      step: () => this.#step(),
       back: () => this.#walk.back(),
       over: () => this.#over(),
       drawOne: () => this.#draw(1),
       drawMany: () => this.#draw(MANY),
+      goAhead: () => this.#goAhead(),
       sort: (byAlphabet) => this.#sort(byAlphabet),
+      whole: () => this.#toggleWhole(),
       retry: () => this.#walk.retry(),
       fix: (seed) => tab.settings.set({ seed: String(seed) }),
+      prompt: (prompt) => tab.settings.set({ prompt }),
     });
     /** @type {import("../../shared/views.js").Key[]} */
     this.keys = [
-      [".", "Step: one more character", () => this.#walk.step()],
+      [".", "Step: one more character", () => this.#step()],
+      ["n", "Show what comes next", () => this.#goAhead()],
       ["Backspace", "Step back", () => this.#walk.back()],
       ["r", "Start over", () => this.#over()],
       ["t", "Throw the die once", () => this.#draw(1)],
       ["m", "Throw it a thousand times", () => this.#draw(MANY)],
       ["o", "Sort the bars by alphabet or by probability", () => this.#sort(!this.#byAlphabet)],
+      ["w", "Show the whole alphabet", () => this.#toggleWhole()],
     ];
     tab.settings.onChange((settings, name) => {
       if (TAKEN_WITH.includes(name) && "ready" in tab.element.dataset) this.#replay = [];
@@ -86,6 +109,8 @@ class Next {
     tab.models.addEventListener("choice", () => this.#follow(true));
     tab.models.addEventListener("default", () => this.#follow(false));
     document.addEventListener("keydown", (event) => this.#key(event));
+    new ResizeObserver(() => this.#redraw()).observe(panel); // the picture takes the height that the rest leaves
+    addEventListener("resize", () => this.#redraw());
   }
 
   /** Another model: somebody who chose it wants to see it; otherwise the steps that are there keep theirs. @param {boolean} isChosen */
@@ -102,9 +127,14 @@ class Next {
   get downloads() {
     if (!this.#shown) return [];
     return [
-      ["Bars (PNG)", () => saveBars(this.#state())],
-      ["Distribution (CSV)", () => saveTable(this.#state())],
+      ["Bars (PNG)", () => saveBars(this.#settled())],
+      ["Distribution (CSV)", () => saveTable(this.#settled())],
     ];
+  }
+
+  #settled() {
+    this.#finish();
+    return this.#state();
   }
 
   show() {
@@ -118,7 +148,7 @@ class Next {
   }
 
   hide() {
-    this.#falling?.();
+    this.#finish();
     this.#walk.pause();
   }
 
@@ -126,19 +156,19 @@ class Next {
   #key(event) {
     const { key } = event;
     const target = /** @type {Node} */ (event.target);
-    const here = target === document.body || (this.#panel.contains(target) && target !== this.#bars.node);
+    const isChart = target === this.#bars.node || target === this.#alphabet.node;
+    const here = target === document.body || (this.#panel.contains(target) && !isChart);
     if (key !== "ArrowRight" || !here || !this.#panel.checkVisibility() || document.querySelector("dialog[open]")) return;
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
-    this.#walk.step();
+    this.#step();
   }
 
   // Other settings make another distribution: what was counted belongs to the one before.
   #take(settings) {
     if (!this.#dice.take(settings)) return;
-    this.#falling?.();
+    this.#finish();
     this.#draws.clear();
-    this.#thrown = this.#thrown?.free ? { ...this.#thrown, moved: true } : null;
     if (this.#walk.logits) this.#fail("");
     this.#redraw();
   }
@@ -151,6 +181,28 @@ class Next {
   #over() {
     this.#missing = "";
     this.#walk.restart(this.#tab.settings.get().prompt, this.#tab.models.primary);
+  }
+
+  #step() {
+    this.#finish();
+    this.#walk.step();
+  }
+
+  #goAhead() {
+    if (this.#isAhead) return;
+    this.#finish();
+    [this.#thrown, this.#isAhead] = [null, true];
+    this.#update();
+  }
+
+  // A character that was clicked is written: in the place of the last one, where that is what the picture shows.
+  #pick(id) {
+    if (id === OTHERS) this.#toggleWhole();
+    else if (this.#logits) {
+      this.#finish();
+      if (!this.#isAhead) this.#walk.back();
+      this.#walk.step({ id, byHand: true });
+    }
   }
 
   // One step of the text: the die's character, or one that is given.
@@ -166,65 +218,126 @@ class Next {
   }
 
   #walked(step) {
-    const { steps, waiting, logits } = this.#walk;
+    const { steps, waiting } = this.#walk;
     if (step) {
+      this.#isAhead = false;
       this.#throw(step, waiting.length > 0);
       return;
     }
     const thrown = this.#thrown;
-    const stale = thrown && (thrown.free ? thrown.logits !== logits : thrown !== steps.at(-1));
-    if (stale) {
-      this.#falling?.();
-      this.#thrown = steps.at(-1) ?? null;
+    const isStale = thrown?.free ? thrown.logits !== this.#logits : thrown !== (steps.at(-1) ?? null);
+    if (isStale && !(this.#isAhead && !thrown)) {
+      this.#finish();
+      [this.#thrown, this.#isAhead] = [null, true];
     }
     this.#update();
   }
 
+  // Where the picture is in the text, and what is drawn from there.
+  get #place() {
+    return this.#walk.steps.length - (this.#isAhead ? 0 : 1);
+  }
+
+  get #logits() {
+    return this.#walk.logitsAt(this.#place);
+  }
+
   #draw(count) {
-    if (!this.#walk.logits) return;
-    this.#falling?.();
+    const logits = this.#logits;
+    if (!logits) return;
+    this.#finish();
     this.#take(this.#tab.settings.get());
     this.#see();
     try {
       const { seed, settings } = this.#dice;
-      const { logits } = this.#shown;
       const probabilities = distribution(logits, settings);
-      const last = this.#draws.add(count, probabilities, seed, this.#walk.steps.length);
-      this.#throw({ ...last, free: true, many: count > 1, logits, probabilities, seed }, count > 1);
+      const throws = this.#draws.throw(count, probabilities, seed, this.#place);
+      if (count > 1) this.#rain(throws);
+      else {
+        this.#draws.count(throws);
+        this.#throw({ ...throws[0], char: "", free: true, logits, probabilities, seed }, false);
+      }
     } catch (error) {
       this.#fail(error.message);
     }
   }
 
-  // The die comes down on the strip; until it has landed, all that follows from it waits.
+  // The die comes down beside the strip; until it has landed, all that follows from it waits. Then its character flies into the text.
   #throw(thrown, atOnce) {
-    this.#falling?.();
+    this.#finish();
     this.#thrown = thrown;
-    if (!atOnce && !calm() && thrown.die !== null) {
-      this.#falling = dropDie(this.#strip, thrown.probabilities, { vocabulary: this.#walk.model.vocabulary, die: thrown.die, id: thrown.id }, () => {
-        this.#falling = null;
-        this.#update();
-      });
+    this.#see();
+    if (atOnce || calm() || thrown.die === null || !this.#shown) this.#update();
+    else this.#play([[FALL_MS, (fall) => this.#move({ fall })], ...(thrown.free ? [] : [this.#flight(thrown)])]);
+  }
+
+  /** @returns {import("./motion.js").Phase} */
+  #flight({ id, char }) {
+    let [from, to] = [null, null];
+    const fly = (share) => {
+      if (!from) {
+        this.#motion = { fly: share };
+        this.#update(); // what was drawn is said while its character is on its way
+        const { left, top } = this.#bars.node.getBoundingClientRect();
+        const { x, y } = placeOfBar(this.#state(), this.#bars.room(), id);
+        [from, to] = [{ x: left + x, y: top + y }, this.#parts.endOfText()];
+      }
+      this.#letter.fly(char, from, to, share);
+    };
+    return [FLY_MS, fly];
+  }
+
+  #rain(throws) {
+    this.#thrown = this.#isAhead ? null : this.#walk.steps.at(-1);
+    let landed = 0;
+    const fall = (share) => {
+      const now = landedOf(throws, share);
+      this.#draws.count(throws.slice(landed, now));
+      landed = now;
+      this.#move({ rain: { throws, share } });
+    };
+    this.#play([[RAIN_MS, fall]]);
+  }
+
+  /** @param {import("./motion.js").Phase[]} phases */
+  #play(phases) {
+    const rest = () => {
+      [this.#playing, this.#motion] = [null, {}];
+      this.#update();
+    };
+    if (calm()) {
+      for (const [, draw] of phases) draw(1);
+      rest();
+    } else {
+      this.#playing = play(phases, rest);
+      this.#update();
     }
-    this.#update();
+  }
+
+  #finish() {
+    const end = this.#playing;
+    this.#playing = null;
+    end?.();
+  }
+
+  #move(motion) {
+    this.#motion = motion;
+    if (this.#shown) this.#bars.draw(this.#state());
   }
 
   #update() {
-    const { steps, start, isEmpty, notice, error, logits, slow } = this.#walk;
-    const seen = this.#stepFalls ? steps.slice(0, -1) : steps;
+    const { steps, waiting, start, isEmpty, notice, error, logits, slow } = this.#walk;
+    const { fall, fly } = this.#motion;
+    const seen = (fall ?? fly) !== undefined && !this.#thrown?.free ? steps.slice(0, -1) : steps;
     const notes = [this.#missing, notice];
     if (isEmpty && logits) notes.push(`The prompt is empty: the text starts from ${start === "\n" ? "a newline" : quoted(start)}.`);
     notes.push(tellWindow(charsIn(start) + seen.length, this.#walk.model.blockSize));
     this.#parts.text(start === "\n" ? `${signOf(start)}\n` : start, seen);
     this.#parts.notes(notes.filter(Boolean));
     this.#parts.fail(error, !logits);
-    this.#parts.busy({ busy: !logits, slow, canGoBack: steps.length > 0 });
+    this.#parts.busy({ busy: !this.#logits, slow: slow && (this.#isAhead || waiting.length > 0), canGoBack: steps.length > 0 });
     this.#keep();
     this.#redraw();
-  }
-
-  get #stepFalls() {
-    return this.#falling && !this.#thrown.free;
   }
 
   #redraw() {
@@ -236,10 +349,9 @@ class Next {
   }
 
   #see() {
-    const { logits } = this.#walk;
-    if (!logits || logits === this.#shown?.logits || this.#stepFalls) return;
-    const { model, text } = this.#walk;
-    this.#shown = { model, logits, raw: distribution(logits), order: ranking(logits), text };
+    const [logits, { model }] = [this.#logits, this.#walk];
+    if (!logits || logits === this.#shown?.logits) return;
+    this.#shown = { model, logits, raw: distribution(logits), order: ranking(logits), text: this.#walk.textUpTo(this.#place) };
     this.#draws = new Draws(logits.length);
   }
 
@@ -248,21 +360,28 @@ class Next {
     if (!this.#shown) return;
     const state = this.#state();
     this.#bars.draw(state);
-    this.#bars.node.setAttribute("aria-label", describe(state));
-    this.#parts.hint(tellHint(state));
+    if (this.#isWhole) this.#alphabet.draw(state);
+    for (const { node } of [this.#bars, this.#alphabet]) node.setAttribute("aria-label", describe(state));
     this.#parts.figures(state);
-    if (this.#falling) return;
-    this.#strip.draw(...this.#onStrip(state));
-    this.#parts.said(tellThrow(this.#thrown, state), tellCounts(state));
+    if (this.#motion.rain) return; // nothing is said before it has landed
+    if (this.#motion.fall !== undefined) {
+      this.#parts.said(null, "");
+      return;
+    }
+    const hint = this.#logits && !this.#thrown ? tellHint(state) : null;
+    this.#parts.said(tellThrow(this.#thrown, state) ?? hint, tellCounts(state));
   }
 
-  // All that the bars show, and what belongs to them.
+  // All that the picture shows, and what belongs to it.
   #state() {
     const { model, logits, raw, order, text } = this.#shown;
     const { vocabulary } = model;
     const { primary, writers } = this.#tab.models;
+    const { fall = 1, rain } = this.#motion;
     const probabilities = distribution(logits, this.#dice.settings);
-    const thrown = this.#falling ? null : this.#thrown;
+    const thrown = rain ? null : this.#thrown;
+    const hit = thrown && (thrown.die === null ? thrown.id : land(probabilities, thrown.die).id);
+    const many = this.#draws.goal >= MANY && !thrown?.free;
     return {
       model,
       by: writers.length > 1 || model !== primary ? model.name : "", // else the header names it
@@ -270,32 +389,38 @@ class Next {
       logits,
       probabilities,
       raw,
-      order: this.#byAlphabet ? [...vocabulary.keys()] : order,
+      isRaw: probabilities.every((p, id) => p === raw[id]),
+      order,
       draws: this.#draws,
-      hit: thrown?.free && !thrown.many ? land(probabilities, thrown.die).id : undefined,
+      die: many ? undefined : (thrown?.die ?? undefined),
+      fall,
+      rain,
+      hit: fall === 1 && !many ? (hit ?? undefined) : undefined,
+      isAhead: this.#isAhead,
       settings: this.#dice.settings,
       text,
       bits: { drawn: entropy(probabilities), raw: entropy(raw) },
       byAlphabet: this.#byAlphabet,
+      isWhole: this.#isWhole,
     };
   }
 
-  // The last throw where it fell; a trial throw lands again when the distribution changes under it.
-  #onStrip({ probabilities, vocabulary }) {
-    const thrown = this.#thrown;
-    if (!thrown || thrown.many) return [probabilities, { vocabulary }];
-    if (thrown.free) return [probabilities, { vocabulary, die: thrown.die, id: land(probabilities, thrown.die).id }];
-    return [thrown.probabilities, { vocabulary, die: thrown.die, id: thrown.id }];
-  }
-
   #tellBar(id) {
-    this.#parts.readout(id === null ? "" : tellBar(id, this.#state()));
+    this.#parts.readout(id === null ? "" : id === OTHERS ? tellOthers(this.#state(), picture.idsOf(this.#state(), this.#bars.room())) : tellBar(id, this.#state()));
   }
 
   #sort(byAlphabet) {
     this.#byAlphabet = byAlphabet;
-    this.#tab.address.keep("sort", byAlphabet ? "alphabet" : "");
+    this.#tab.address.keep("sort", byAlphabet ? "" : "probability");
     this.#redraw();
+  }
+
+  #toggleWhole() {
+    this.#isWhole = !this.#isWhole;
+    this.#alphabet.node.hidden = !this.#isWhole;
+    this.#tab.address.keep("bars", this.#isWhole ? "all" : "");
+    if (this.#shown) this.#paint();
+    if (this.#isWhole) bringIntoView(this.#alphabet.node);
   }
 
   // A prompt that was changed in another view is not the one that the steps belong to.

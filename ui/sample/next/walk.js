@@ -53,6 +53,11 @@ export class Walk {
     return this.#known[this.steps.length];
   }
 
+  /** What its character was or will be drawn from; undefined while that is not known. @param {number} place */
+  logitsAt(place) {
+    return this.#known[place];
+  }
+
   // The model needs something to start from.
   get start() {
     return this.#read || this.model.start;
@@ -63,7 +68,12 @@ export class Walk {
   }
 
   get text() {
-    return this.start + this.steps.map(({ char }) => char).join("");
+    return this.textUpTo(this.steps.length);
+  }
+
+  /** @param {number} place */
+  textUpTo(place) {
+    return this.start + this.steps.slice(0, place).map(({ char }) => char).join("");
   }
 
   get waiting() {

@@ -5,13 +5,15 @@ import { inDigits } from "../../shared/strip.js";
 import { ENOUGH, EXPECTED } from "./draws.js";
 
 const SURE = 0.1; // bits
+const CHOICE = "ROMEO:\nWhat is "; // a prompt after which much may come
 
 /** The last characters of a text, on one line. @param {string} text @param {number} most */
 export const lineEnd = (text, most) => endOf(text, most).replaceAll("\n", signOf("\n"));
 
+/** Where there is no choice to speak of, a prompt that has one. */
 export function tellHint({ bits }) {
-  if (bits.raw < SURE) return "The model is almost certain here. Take another step, or try a prompt that ends in the middle of a line.";
-  return "Point at a bar for its numbers; click it to write that character.";
+  if (bits.raw >= SURE) return null;
+  return { before: "The model is almost certain here. Press Step, or try ", example: CHOICE, words: "." };
 }
 
 // Why some characters cannot come. At temperature 0 there is nothing left to cut.
@@ -23,37 +25,32 @@ export function tellCut({ probabilities, settings: { temperature, top_k, top_p }
   return `probability 0${by && `: cut by ${by}`}`; // without a cut, too small for a number
 }
 
-// How a throw ended: { before, die, words, seed, which }, or only words. A trial throw lands again when the distribution changes.
+// How a throw ended: { before, die, words, seed, which }, or only words. With other settings than it was made with, it may land elsewhere.
 export function tellThrow(thrown, { vocabulary, probabilities }) {
-  if (!thrown || thrown.many) return null;
-  const { id, die, free, byHand, moved, seed, sample, place } = thrown;
-  if (byHand) return { words: `${quoted(vocabulary[id])} was chosen by hand; its probability was ${percent(thrown.probabilities[id])}.` };
+  if (!thrown) return null;
+  const { id, die, free, byHand, low, high, seed, sample, place } = thrown;
+  if (byHand) return { words: `You chose ${quoted(vocabulary[id])}; its probability was ${percent(thrown.probabilities[id])}.` };
   if (die === null) return { words: `${quoted(vocabulary[id])} was drawn with other settings.` };
-  const hit = free ? land(probabilities, die) : thrown;
-  const words = inDigits(die, hit.low, hit.high);
-  const range = `${words.low} to ${words.high}`;
-  if (!free) {
-    const before = `Written: ${quoted(vocabulary[id])}, by the throw `;
-    return { before, die: words.die, words: ` (${range}).`, seed, which: `throw ${number(place + 1)}` };
-  }
-  const fell = `${moved ? "now lands" : "landed"} on ${quoted(vocabulary[hit.id])}`;
-  return { before: "", die: words.die, words: ` ${fell}: ${range}.`, seed, which: `sample ${number(sample + 1)}` };
+  const hit = land(probabilities, die);
+  const hasMoved = hit.low !== low || hit.high !== high;
+  const said = inDigits(die, hit.low, hit.high);
+  const words = `${hasMoved ? ", which now lands on" : " →"} ${quoted(vocabulary[hit.id])} (${said.low} to ${said.high})`;
+  const which = free ? `sample ${number(sample + 1)}` : `throw ${number(place + 1)}`;
+  return { before: "The die shows ", die: said.die, words, seed, which };
 }
 
 export function tellCounts({ draws, probabilities }) {
   if (!draws.total) return "";
   if (draws.total < ENOUGH) return `${number(draws.total)} drawn so far.`;
   const { inside, of } = draws.within(probabilities);
-  if (!of) return `${number(draws.total)} drawn; no bar has ${EXPECTED} expected throws yet.`;
-  const bars = `of the ${plural(of, "bar")} with at least ${EXPECTED} expected throws`;
-  const lie = inside === 1 ? "lies" : "lie";
-  return `${number(draws.total)} drawn: ${bars}, ${inside} ${lie} within the range expected 19 times out of 20.`;
+  if (!of) return `${number(draws.total)} drawn; no character has ${EXPECTED} expected throws yet.`;
+  return `${number(draws.total)} drawn: ${inside} of ${plural(of, "frequent character")} came up as often as expected (95 % range).`;
 }
 
 const exact = (p) => (p === 0 ? "0" : p < 1e-4 ? p.toExponential(2) : p.toFixed(5));
 
 export function tellBar(id, { vocabulary, probabilities, raw, logits, draws }) {
-  const words = [`${exact(probabilities[id])} drawn from`, `${exact(raw[id])} raw`, `logit ${logits[id].toFixed(3)}`];
+  const words = [`${exact(probabilities[id])} used`, `${exact(raw[id])} before temperature`, `logit ${logits[id].toFixed(3)}`];
   if (probabilities[id] === 0) words[0] = "0, cut off";
   if (draws.total) {
     const { low, high } = draws.expected(probabilities[id]);
@@ -62,11 +59,18 @@ export function tellBar(id, { vocabulary, probabilities, raw, logits, draws }) {
   return `${quoted(vocabulary[id])}: ${words.join("; ")}`;
 }
 
+/** What has no bar of its own. @param {any} state @param {number[]} shown the ids that have one */
+export function tellOthers({ vocabulary, probabilities, order }, shown) {
+  const others = order.filter((id) => !shown.includes(id));
+  const likeliest = others.slice(0, 6).map((id) => `${quoted(vocabulary[id])} ${percent(probabilities[id])}`);
+  return `${likeliest.join(", ")}${others.length > likeliest.length ? ", …" : ""}`;
+}
+
 export function describe({ vocabulary, probabilities, raw }) {
   const best = ranking(probabilities).slice(0, 5);
-  const words = best.map((id) => `${nameOf(vocabulary[id])} ${percent(probabilities[id])}, raw ${percent(raw[id])}`);
+  const words = best.map((id) => `${nameOf(vocabulary[id])} ${percent(probabilities[id])}, before temperature ${percent(raw[id])}`);
   const keys = "Arrow keys move from bar to bar, Enter writes one.";
-  return `Probabilities of all ${vocabulary.length} characters. The likeliest: ${words.join("; ")}. ${keys}`;
+  return `Probabilities of all ${vocabulary.length} characters. The most likely: ${words.join("; ")}. ${keys}`;
 }
 
 // How much of a long text the model sees: from its config's window_start to the end.
