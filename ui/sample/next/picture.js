@@ -1,11 +1,11 @@
 // Strip and bars as one picture. The strip is [0, 1) from top to bottom, in vocabulary order, which the die hits; each of the likeliest characters
 // has a bar, joined with its segment.
 import { edges } from "../../shared/distribution.js";
-import { number, percent, signOf } from "../../shared/dom.js";
+import { signOf } from "../../shared/dom.js";
 import { ENOUGH } from "./draws.js";
 import { paintDie, paintDrops, paintPile } from "./falling.js";
+import { OTHERS, paintBar, paintOthers } from "./rows.js";
 
-export const OTHERS = -1; // stands for all characters that have no bar
 const [MOST_ROWS, LEAST_ROWS] = [10, 4];
 const [LEAST_PITCH, PITCH, MOST_PITCH] = [1.5, 1.9, 2.75]; // rem from bar to bar
 const MARGIN = 0.9; // rem above and below the strip, for half a die
@@ -143,87 +143,6 @@ function paintStrip(context, place, ends, { vocabulary, probabilities, hit, poin
   context.strokeStyle = look.ruleStrong;
   context.lineWidth = 1;
   context.strokeRect(strip + 0.5, top + 0.5, joint - strip - 1, bottom - top - 1);
-}
-
-// A row: the character, the probability drawn from, the raw one below it, and once there are many throws how often it came.
-function paintBar(context, place, scale, id, row, shown, look) {
-  const { vocabulary, probabilities, raw, isRaw, draws, hit, pointed } = shown;
-  const { char, bars, end, top, pitch, hasCounts } = place;
-  const [p, y] = [probabilities[id], top + row * pitch];
-  const many = draws.goal >= ENOUGH;
-  if (id === pointed) {
-    context.fillStyle = look.rule;
-    context.fillRect(char, y, end - char, pitch);
-  }
-  const colour = id === hit ? look.accent : p ? look.ink : look.inkSoft;
-  const size = Math.min(1.5 * look.rem, 0.85 * pitch);
-  context.textAlign = "center";
-  context.textBaseline = "middle";
-  context.fillStyle = colour;
-  context.font = `bold ${size}px ${look.mono || "monospace"}`;
-  context.fillText(signOf(vocabulary[id]), (char + bars) / 2, y + 0.5 * pitch);
-  context.globalAlpha = many ? 0.3 : 1;
-  context.fillRect(bars, y + 0.18 * pitch, p * scale, 0.5 * pitch);
-  context.globalAlpha = 1;
-  if (!isRaw) {
-    context.fillStyle = look.ruleStrong;
-    context.fillRect(bars, y + 0.72 * pitch, raw[id] * scale, 0.14 * pitch);
-  }
-  if (many) paintCounts(context, place, scale, id, y, shown, look);
-  const came = many ? number(draws.counts[id]) : "";
-  context.textAlign = "left";
-  context.textBaseline = "middle";
-  const write = (words, x, weight, fill) => {
-    context.font = `${weight} ${Math.min(1.25 * look.rem, 0.8 * pitch)}px ${look.sans}`;
-    context.fillStyle = fill;
-    context.fillText(words, x, y + 0.5 * pitch);
-    return x + context.measureText(words).width;
-  };
-  const longest = Math.max(p, isRaw ? 0 : raw[id], many ? Math.max(draws.counts[id], draws.expected(p).high) / draws.goal : 0);
-  let x = Math.min(end, bars + longest * scale) + 0.5 * look.rem;
-  if (hasCounts || !came) x = write(percent(p), x, id === hit ? "bold" : "", colour) + 0.6 * look.rem;
-  if (came) write(came, x, "bold", look.accent);
-}
-
-// The share that came as a bar on the expected one, and the range in which it is expected.
-function paintCounts(context, { bars, end, pitch }, scale, id, y, { probabilities, draws }, look) {
-  context.fillStyle = look.accent;
-  context.fillRect(bars, y + 0.28 * pitch, Math.min(end - bars, (draws.counts[id] / draws.goal) * scale), 0.3 * pitch);
-  if (draws.total < draws.goal || !probabilities[id]) return;
-  const { low, high } = draws.expected(probabilities[id]);
-  const [from, to] = [low, high].map((count) => Math.min(end, bars + (count / draws.goal) * scale));
-  const line = (colour, width) => {
-    [context.strokeStyle, context.lineWidth] = [colour, width];
-    context.beginPath();
-    for (const x of [from, to]) {
-      context.moveTo(x, y + 0.2 * pitch);
-      context.lineTo(x, y + 0.66 * pitch);
-    }
-    context.moveTo(from, y + 0.43 * pitch);
-    context.lineTo(to, y + 0.43 * pitch);
-    context.stroke();
-  };
-  line(look.paper, 0.3 * look.rem);
-  line(look.ink, 0.125 * look.rem);
-}
-
-function paintOthers(context, { ids, char, end, top, pitch }, { vocabulary, probabilities, draws, pointed }, look) {
-  const others = vocabulary.length - ids.length;
-  if (!others) return;
-  const sum = (values) => values.reduce((all, value) => all + value, 0) - ids.reduce((all, id) => all + values[id], 0);
-  const y = top + ids.length * pitch;
-  if (pointed === OTHERS) {
-    context.fillStyle = look.rule;
-    context.fillRect(char, y, end - char, pitch);
-  }
-  const p = sum(probabilities);
-  const came = draws.goal >= ENOUGH ? `, ${number(sum(draws.counts))}` : "";
-  context.font = `${Math.min(1.125 * look.rem, 0.75 * pitch)}px ${look.sans}`;
-  context.textAlign = "left";
-  context.textBaseline = "middle";
-  context.fillStyle = look.inkSoft;
-  const words = `other ${others} character${others === 1 ? "" : "s"}: ${percent(p < 1e-9 ? 0 : p)}${came}`;
-  context.fillText(words, char + 0.4 * look.rem, y + 0.5 * pitch);
 }
 
 export const picture = { heightOf, idsOf, idAt, paint };

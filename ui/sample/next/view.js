@@ -2,29 +2,27 @@
 import { charsIn } from "../../shared/characters.js";
 import { bringIntoView, calm, quoted, signOf } from "../../shared/dom.js";
 import { die } from "../../shared/dice.js";
-import { distribution, entropy, land, ranking } from "../../shared/distribution.js";
+import { distribution, land, ranking } from "../../shared/distribution.js";
+import { Air } from "./air.js";
 import { alphabet } from "./alphabet.js";
 import { createChart } from "./chart.js";
 import { Dice } from "./dice.js";
 import { Draws } from "./draws.js";
-import { landedOf } from "./falling.js";
-import { createLetter } from "./letter.js";
-import { play } from "./motion.js";
 import { createParts } from "./parts.js";
-import { OTHERS, picture, placeOfBar } from "./picture.js";
+import { picture, placeOfBar } from "./picture.js";
+import { OTHERS } from "./rows.js";
 import { saveBars, saveTable } from "./save.js";
+import { stateOf } from "./state.js";
 import { keepSteps, readSeed, readSteps } from "./steps.js";
 import { Walk } from "./walk.js";
 import { describe, tellBar, tellCounts, tellHint, tellOthers, tellThrow, tellWindow } from "./words.js";
 
 const TYPING_MS = 200;
 const MANY = 1000;
-const [FALL_MS, FLY_MS, RAIN_MS] = [600, 400, 2000];
 const TAKEN_WITH = ["prompt", "temperature", "seed", "top_k", "top_p"]; // what steps depend on
 
 /** @typedef {import("../main.js").SampleTab} SampleTab */
-/** @typedef {import("./walk.js").Step & {free?: boolean, low?: number, high?: number, sample?: number, logits?: number[]}} Thrown */
-/** @typedef {{fall?: number, fly?: number, rain?: {throws: import("./draws.js").Landed[], share: number}}} Motion shares of their times */
+/** @typedef {import("./walk.js").Thrown} Thrown */
 
 /** @param {HTMLElement} panel @param {SampleTab} tab @returns {import("../../shared/views.js").View} */
 export function createNext(panel, tab) {
@@ -45,17 +43,13 @@ class Next {
   #parts;
   #bars;
   #alphabet;
-  #letter = createLetter();
+  #air = new Air({ draw: () => this.#shown && this.#bars.draw(this.#state()), update: () => this.#update() });
   /** @type {{model: import("../../shared/models.js").Model, logits: number[], raw: Float64Array, order: number[], text: string} | null} stays while the next is awaited */
   #shown = null;
   /** @type {Thrown | null} the last throw: of a step, or free, which writes nothing */
   #thrown = null;
   /** Whether what comes next is shown; otherwise the last step, as it was thrown. */
   #isAhead = true;
-  /** @type {Motion} */
-  #motion = {};
-  /** @type {(() => void) | null} ends what moves */
-  #playing = null;
   #frame = 0;
   #byAlphabet;
   #isWhole;
@@ -76,7 +70,7 @@ class Next {
     const on = { onPoint: (id) => this.#tellBar(id), onPick: (id) => this.#pick(id) };
     [this.#bars, this.#alphabet] = [createChart("bars", picture, on), createChart("alphabet", alphabet, on)];
     this.#alphabet.node.hidden = !this.#isWhole;
-    this.#parts = createParts(panel, this.#bars.node, this.#alphabet.node, this.#letter.node, {
+    this.#parts = createParts(panel, this.#bars.node, this.#alphabet.node, this.#air.node, {
       step: () => this.#step(),
       back: () => this.#walk.back(),
       over: () => this.#over(),
@@ -133,7 +127,7 @@ class Next {
   }
 
   #settled() {
-    this.#finish();
+    this.#air.finish();
     return this.#state();
   }
 
@@ -148,7 +142,7 @@ class Next {
   }
 
   hide() {
-    this.#finish();
+    this.#air.finish();
     this.#walk.pause();
   }
 
@@ -167,7 +161,7 @@ class Next {
   // Other settings make another distribution: what was counted belongs to the one before.
   #take(settings) {
     if (!this.#dice.take(settings)) return;
-    this.#finish();
+    this.#air.finish();
     this.#draws.clear();
     if (this.#walk.logits) this.#fail("");
     this.#redraw();
@@ -184,13 +178,13 @@ class Next {
   }
 
   #step() {
-    this.#finish();
+    this.#air.finish();
     this.#walk.step();
   }
 
   #goAhead() {
     if (this.#isAhead) return;
-    this.#finish();
+    this.#air.finish();
     [this.#thrown, this.#isAhead] = [null, true];
     this.#update();
   }
@@ -199,7 +193,7 @@ class Next {
   #pick(id) {
     if (id === OTHERS) this.#toggleWhole();
     else if (this.#logits) {
-      this.#finish();
+      this.#air.finish();
       if (!this.#isAhead) this.#walk.back();
       this.#walk.step({ id, byHand: true });
     }
@@ -227,7 +221,7 @@ class Next {
     const thrown = this.#thrown;
     const isStale = thrown?.free ? thrown.logits !== this.#logits : thrown !== (steps.at(-1) ?? null);
     if (isStale && !(this.#isAhead && !thrown)) {
-      this.#finish();
+      this.#air.finish();
       [this.#thrown, this.#isAhead] = [null, true];
     }
     this.#update();
@@ -245,7 +239,7 @@ class Next {
   #draw(count) {
     const logits = this.#logits;
     if (!logits) return;
-    this.#finish();
+    this.#air.finish();
     this.#take(this.#tab.settings.get());
     this.#see();
     try {
@@ -264,70 +258,28 @@ class Next {
 
   // The die comes down beside the strip; until it has landed, all that follows from it waits. Then its character flies into the text.
   #throw(thrown, atOnce) {
-    this.#finish();
+    this.#air.finish();
     this.#thrown = thrown;
     this.#see();
     if (atOnce || calm() || thrown.die === null || !this.#shown) this.#update();
-    else this.#play([[FALL_MS, (fall) => this.#move({ fall })], ...(thrown.free ? [] : [this.#flight(thrown)])]);
+    else this.#air.throw(thrown.free ? "" : thrown.char, () => this.#flight(thrown.id));
   }
 
-  /** @returns {import("./motion.js").Phase} */
-  #flight({ id, char }) {
-    let [from, to] = [null, null];
-    const fly = (share) => {
-      if (!from) {
-        this.#motion = { fly: share };
-        this.#update(); // what was drawn is said while its character is on its way
-        const { left, top } = this.#bars.node.getBoundingClientRect();
-        const { x, y } = placeOfBar(this.#state(), this.#bars.room(), id);
-        [from, to] = [{ x: left + x, y: top + y }, this.#parts.endOfText()];
-      }
-      this.#letter.fly(char, from, to, share);
-    };
-    return [FLY_MS, fly];
+  // From its bar to the end of the text, in the window.
+  #flight(id) {
+    const { left, top } = this.#bars.node.getBoundingClientRect();
+    const { x, y } = placeOfBar(this.#state(), this.#bars.room(), id);
+    return /** @type {[import("./letter.js").Point, import("./letter.js").Point]} */ ([{ x: left + x, y: top + y }, this.#parts.endOfText()]);
   }
 
   #rain(throws) {
     this.#thrown = this.#isAhead ? null : this.#walk.steps.at(-1);
-    let landed = 0;
-    const fall = (share) => {
-      const now = landedOf(throws, share);
-      this.#draws.count(throws.slice(landed, now));
-      landed = now;
-      this.#move({ rain: { throws, share } });
-    };
-    this.#play([[RAIN_MS, fall]]);
-  }
-
-  /** @param {import("./motion.js").Phase[]} phases */
-  #play(phases) {
-    const rest = () => {
-      [this.#playing, this.#motion] = [null, {}];
-      this.#update();
-    };
-    if (calm()) {
-      for (const [, draw] of phases) draw(1);
-      rest();
-    } else {
-      this.#playing = play(phases, rest);
-      this.#update();
-    }
-  }
-
-  #finish() {
-    const end = this.#playing;
-    this.#playing = null;
-    end?.();
-  }
-
-  #move(motion) {
-    this.#motion = motion;
-    if (this.#shown) this.#bars.draw(this.#state());
+    this.#air.rain(throws, (landed) => this.#draws.count(landed));
   }
 
   #update() {
     const { steps, waiting, start, isEmpty, notice, error, logits, slow } = this.#walk;
-    const { fall, fly } = this.#motion;
+    const { fall, fly } = this.#air.motion;
     const seen = (fall ?? fly) !== undefined && !this.#thrown?.free ? steps.slice(0, -1) : steps;
     const notes = [this.#missing, notice];
     if (isEmpty && logits) notes.push(`The prompt is empty: the text starts from ${start === "\n" ? "a newline" : quoted(start)}.`);
@@ -363,8 +315,8 @@ class Next {
     if (this.#isWhole) this.#alphabet.draw(state);
     for (const { node } of [this.#bars, this.#alphabet]) node.setAttribute("aria-label", describe(state));
     this.#parts.figures(state);
-    if (this.#motion.rain) return; // nothing is said before it has landed
-    if (this.#motion.fall !== undefined) {
+    if (this.#air.motion.rain) return; // nothing is said before it has landed
+    if (this.#air.motion.fall !== undefined) {
       this.#parts.said(null, "");
       return;
     }
@@ -372,34 +324,13 @@ class Next {
     this.#parts.said(tellThrow(this.#thrown, state) ?? hint, tellCounts(state));
   }
 
-  // All that the picture shows, and what belongs to it.
   #state() {
-    const { model, logits, raw, order, text } = this.#shown;
-    const { vocabulary } = model;
     const { primary, writers } = this.#tab.models;
-    const { fall = 1, rain } = this.#motion;
-    const probabilities = distribution(logits, this.#dice.settings);
-    const thrown = rain ? null : this.#thrown;
-    const hit = thrown && (thrown.die === null ? thrown.id : land(probabilities, thrown.die).id);
-    const many = this.#draws.goal >= MANY && !thrown?.free;
+    const { model } = this.#shown;
     return {
-      model,
+      ...stateOf({ shown: this.#shown, settings: this.#dice.settings, thrown: this.#thrown, draws: this.#draws, motion: this.#air.motion }),
       by: writers.length > 1 || model !== primary ? model.name : "", // else the header names it
-      vocabulary,
-      logits,
-      probabilities,
-      raw,
-      isRaw: probabilities.every((p, id) => p === raw[id]),
-      order,
-      draws: this.#draws,
-      die: many ? undefined : (thrown?.die ?? undefined),
-      fall,
-      rain,
-      hit: fall === 1 && !many ? (hit ?? undefined) : undefined,
       isAhead: this.#isAhead,
-      settings: this.#dice.settings,
-      text,
-      bits: { drawn: entropy(probabilities), raw: entropy(raw) },
       byAlphabet: this.#byAlphabet,
       isWhole: this.#isWhole,
     };

@@ -16,6 +16,10 @@ const SLOW_MS = 1000; // longer than anybody waits without asking why
  * @property {number} [seed]
  * @property {number} [place]
  * @property {string} [dice] the settings that it was drawn with, as a word
+ * @property {number} [low] of the interval that the die fell into
+ * @property {number} [high]
+ *
+ * @typedef {Step & {free?: boolean, sample?: number, logits?: number[]}} Thrown a throw; a free one writes nothing
  *
  * @typedef {{id: number, byHand: boolean} | null} Choice a character that is given; null for the die's
  */
