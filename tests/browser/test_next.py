@@ -580,7 +580,10 @@ def test_only_the_last_of_what_is_typed_counts(page: Page, url: str) -> None:
 def test_it_fits(page: Page, url: str) -> None:
     show(page, url)
     press(page, "Draw 1,000")
-    fits = "() => { const { bottom, height } = document.querySelector('.next-bars').getBoundingClientRect(); return height > 100 && bottom <= innerHeight; }"
+    fits = """() => {
+      const { bottom, height } = document.querySelector(".next-bars").getBoundingClientRect();
+      return height > 100 && bottom <= innerHeight;
+    }"""
     page.wait_for_function(fits)
     larger = page.get_by_role("button", name="Larger text")
     for _ in range(4):

@@ -6,8 +6,8 @@ import { ENOUGH } from "./draws.js";
 import { paintDie, paintDrops, paintPile } from "./falling.js";
 import { OTHERS, paintBar, paintOthers } from "./rows.js";
 
-const [MOST_ROWS, LEAST_ROWS] = [10, 4];
-const [LEAST_PITCH, PITCH, MOST_PITCH] = [1.5, 1.9, 2.75]; // rem from bar to bar
+const [MOST_ROWS, FEW_ROWS, LEAST_ROWS] = [10, 4, 2];
+const [LEAST_PITCH, PITCH, MOST_PITCH] = [1.25, 1.9, 2.75]; // rem from bar to bar
 const MARGIN = 0.9; // rem above and below the strip, for half a die
 const BELOW = 2.25; // rem, for a line of words below the picture
 const [SHAFT, STRIP] = [4.75, 2.25]; // rem: where the die falls, and what it hits
@@ -17,10 +17,11 @@ const NARROW_ROOM = { joint: 1.75, char: 1.75, figures: 4.25, counts: 0 };
 
 const heightOfRows = (rows, pitch) => 2 * MARGIN + (rows + 1) * pitch;
 
-// As high as there is room in the window, within bounds. A window that is held upright is scrolled anyway.
+// As high as there is room in the window, within bounds; where text is large, the line below gives way. A window that is held upright is scrolled anyway.
 function heightOf(shown, width, { rem }, node) {
   const scrolled = document.fullscreenElement?.scrollTop ?? scrollY;
-  const room = (innerHeight - scrolled - node.getBoundingClientRect().top) / rem - BELOW;
+  const left = (innerHeight - scrolled - node.getBoundingClientRect().top) / rem;
+  const room = Math.max(left - BELOW, Math.min(left, heightOfRows(FEW_ROWS, LEAST_PITCH)));
   const least = innerHeight > innerWidth ? heightOfRows(MOST_ROWS, PITCH) : heightOfRows(LEAST_ROWS, LEAST_PITCH);
   return Math.floor(Math.min(heightOfRows(MOST_ROWS, MOST_PITCH), Math.max(least, room)) * rem);
 }

@@ -44,26 +44,18 @@ export function paintBar(context, place, scale, id, row, shown, look) {
   if (came) write(came, x, "bold", look.accent);
 }
 
-// The share that came as a bar on the expected one, and the range in which it is expected.
+// The share that came as a bar on the expected one, and the ends of the range in which it is expected.
 function paintCounts(context, { bars, end, pitch }, scale, id, y, { probabilities, draws }, look) {
   context.fillStyle = look.accent;
   context.fillRect(bars, y + 0.28 * pitch, Math.min(end - bars, (draws.counts[id] / draws.goal) * scale), 0.3 * pitch);
   if (draws.total < draws.goal || !probabilities[id]) return;
   const { low, high } = draws.expected(probabilities[id]);
   const [from, to] = [low, high].map((count) => Math.min(end, bars + (count / draws.goal) * scale));
-  const line = (colour, width) => {
-    [context.strokeStyle, context.lineWidth] = [colour, width];
-    context.beginPath();
-    for (const x of [from, to]) {
-      context.moveTo(x, y + 0.2 * pitch);
-      context.lineTo(x, y + 0.66 * pitch);
-    }
-    context.moveTo(from, y + 0.43 * pitch);
-    context.lineTo(to, y + 0.43 * pitch);
-    context.stroke();
-  };
-  line(look.paper, 0.3 * look.rem);
-  line(look.ink, 0.125 * look.rem);
+  if (to - from < 3) return;
+  for (const [colour, width] of /** @type {[string, number][]} */ ([[look.paper, 4], [look.ink, 2]])) {
+    context.fillStyle = colour;
+    for (const x of [from, to]) context.fillRect(x - width / 2, y + 0.1 * pitch, width, 0.66 * pitch);
+  }
 }
 
 export function paintOthers(context, { ids, char, end, top, pitch }, { vocabulary, probabilities, draws, pointed }, look) {
