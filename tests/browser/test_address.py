@@ -175,7 +175,7 @@ def test_runs_side_by_side_keep_their_order(context: BrowserContext, page: Page)
 
     page.route("**/write", turn_round)
     set_up(page, length=12)
-    page.get_by_role("button", name="side by side").click()
+    page.get_by_role("button", name="Compare temperatures").click()
     wait_for_runs(page, 3)
     temperatures = [word.split(",")[0] for word in words(page) + words(page, "beside")]
     assert temperatures == ["0.5", "0.8", "1.2"]
@@ -199,7 +199,7 @@ def test_every_view_has_an_address(context: BrowserContext, page: Page) -> None:
     assert other.evaluate(STATE) == page.evaluate(STATE)
     other.close()
     page.get_by_role("tab", name="Score").click()
-    page.get_by_label("A text to score").fill("Too hot, too hot!\n100% & more")
+    page.get_by_label("Your text").fill("Too hot, too hot!\n100% & more")
     page.get_by_role("button", name="Score", exact=True).click()
     expect(page.locator(".score-status")).to_have_text(re.compile("only context$"))
     page.wait_for_url("**text=Too*")
@@ -343,7 +343,7 @@ def test_what_cannot_be_read_is_said(context: BrowserContext, url: str, query: s
     notice = page.get_by_test_id("notice")
     expect(notice).to_contain_text(said)
     assert notice.inner_text().count(said) == 1 or not said
-    for name in ("Next character", "Tree", "Locked dice", "Score"):
+    for name in ("Next character", "Tree", "Same dice", "Score"):
         page.get_by_role("tab", name=name).click()
     assert page.get_by_test_id("card").count() > 1  # the stored ones
     assert not posts or "dice" in query

@@ -69,7 +69,7 @@ def test_texts_are_those_of_the_cards(page: Page) -> None:
     heads = re.findall(r"^--- (.*)$", text, re.MULTILINE)
     assert heads[0] == 'sample 1: prompt "ROMEO:", temperature 0.8, top-k 12, top-p 0.9, seed 7, model shakespeare (e63aab5d)'
     assert heads[2] == 'sample 3: prompt "ROMEO:", temperature 1.2, top-k 0, top-p 1, seed 7, model shakespeare (e63aab5d)'
-    assert heads[3].endswith("seed 7, dice from number 6 on, the prompt's last character chosen by hand, model shakespeare (e63aab5d)")
+    assert heads[3].endswith("seed 7, dice continue from throw 6, the prompt's last character chosen by hand, model shakespeare (e63aab5d)")
     assert texts_in(text) == [text for group in groups(page)[::-1] for text in group]
 
 
@@ -137,7 +137,7 @@ def test_tables(page: Page) -> None:
     assert sum(int(row["count"]) for row in rows) == 1000
     show(page, "Score")
     text = 'Say:\n"Never", he said'
-    page.get_by_label("A text to score").fill(text)
+    page.get_by_label("Your text").fill(text)
     page.get_by_role("button", name="Score", exact=True).click()
     expect(page.locator(".score-status")).to_have_text(re.compile("only context$"))
     shown = page.get_by_label("The scored text").text_content()

@@ -208,7 +208,7 @@ def test_what_is_typed_and_walked_by_holds_one_connection(page: Page) -> None:
         with page.expect_request("**/logits/**"):
             page.keyboard.press(key)
         settled(page, lambda: traffic.open["logits"] <= 1)
-    page.get_by_role("tab", name="Locked dice").click()
+    page.get_by_role("tab", name="Same dice").click()
     for _ in range(4):
         page.keyboard.press("n")
         drawn(page)
@@ -219,7 +219,7 @@ def test_what_is_typed_and_walked_by_holds_one_connection(page: Page) -> None:
             page.get_by_label("Prompt").fill(prompt)
         settled(page, lambda: traffic.open["next"] <= 1)
     page.get_by_role("tab", name="Score").click()
-    page.get_by_label("A text to score").fill("abc")
+    page.get_by_label("Your text").fill("abc")
     for _ in range(4):
         with page.expect_request("**/score"):
             page.get_by_role("button", name="Score", exact=True).click()

@@ -15,6 +15,7 @@ from tests.browser.tab import WRITING, drawn, generate, seed_shown, set_up, star
 from tests.support.client import host_and_port
 from tests.support.server import health, running_app
 from tests.test_web_write import IDLE, LONGEST, Viewer, fill_engine, wait_until
+from ui.web.first_screen import PARAMS, PROMPT
 from ui.web.http import MAX_TEXT_BYTES
 
 PATIENCE_MS = 60_000  # for what must come, however busy the machine is
@@ -28,11 +29,15 @@ RECORD_GROWTH = """() => {
 }"""
 
 
-def test_first_screen_shows_stored_samples_and_writes_nothing(page: Page, url: str) -> None:
-    assert page.get_by_test_id("card").count() > 1
-    expect(page.get_by_test_id("status")).to_contain_text("written earlier by this model")
-    wait_until(IDLE, url)
+def test_the_first_screens_seed_gives_its_texts(page: Page, url: str) -> None:
+    expect(page.get_by_test_id("status")).to_have_text(re.compile("^1,200 characters in"))
+    wait_until(IDLE, url)  # opening the page writes nothing more
     assert page.get_by_role("button", name="Stop").is_disabled()
+    shown = texts(page)
+    assert seed_shown(page) == str(PARAMS.seed)
+    set_up(page, seed=seed_shown(page), length=40)
+    assert generate(page) == [text[: len(PROMPT) + 40] for text in shown]
+    expect(page.get_by_test_id("compared").first).to_have_text("Identical to the texts before, as far as both go ✓")
 
 
 def test_all_samples_grow_together(page: Page) -> None:
@@ -41,17 +46,17 @@ def test_all_samples_grow_together(page: Page) -> None:
     page.get_by_role("button", name="Generate").click()
     page.wait_for_function("new Set(window.growth.map(String)).size >= 5")
     page.get_by_role("button", name="Stop").click()
-    expect(page.get_by_test_id("status")).to_contain_text("stopped after")
+    expect(page.get_by_test_id("status").first).to_contain_text("stopped after")
     lengths = [len(text) for text in texts(page)]
     assert len(lengths) == 4
     assert max(lengths) - min(lengths) <= 1, "samples are not in step"  # a look may fall between two rows of one step
-    assert lengths[0] < len("ROMEO:") + 2000, "the texts came all at once"
+    assert lengths[0] < len(PROMPT) + 2000, "the texts came all at once"
     assert len(set(texts(page))) == 4
 
 
 def test_every_sample_gets_its_length(page: Page) -> None:
     set_up(page, samples=3, length=270)  # past the first window
-    assert [len(text) for text in generate(page)] == [len("ROMEO:") + 270] * 3
+    assert [len(text) for text in generate(page)] == [len(PROMPT) + 270] * 3
 
 
 def test_stop_stops_and_keeps_what_is_written(page: Page, url: str) -> None:
@@ -59,7 +64,7 @@ def test_stop_stops_and_keeps_what_is_written(page: Page, url: str) -> None:
     page.get_by_role("button", name="Generate").click()
     page.wait_for_function("document.querySelector('.group .running .card-text')?.textContent.length > 10")
     page.get_by_role("button", name="Stop").click()
-    expect(page.get_by_test_id("status")).to_contain_text("stopped after")
+    expect(page.get_by_test_id("status").first).to_contain_text("stopped after")
     length = len(texts(page)[0])
     assert 10 < length < 2000
     wait_until(IDLE, url)
@@ -96,15 +101,16 @@ def test_temperature_zero_writes_the_same_in_every_sample(page: Page) -> None:
 
 
 def test_again_keeps_earlier_samples_and_goes_on_with_the_dice(page: Page) -> None:
-    set_up(page, seed="5", samples=2, length=60)
+    set_up(page, prompt="KING:", seed="5", samples=2, length=60)
     first = generate(page)
     second = generate(page, "Again")
     assert page.get_by_test_id("group").count() == 2
+    expect(page.get_by_test_id("group").first.locator(".group-line")).to_contain_text("samples 3 and 4")
     numbers = page.get_by_test_id("group").first.locator(".card-number").all_inner_texts()
     assert numbers == ["3", "4"]
     set_up(page, samples=4)
     assert generate(page) == first + second
-    assert page.get_by_test_id("group").count() == 1
+    expect(page.get_by_test_id("group")).to_have_count(3)  # the earlier ones stay, to be compared with
 
 
 def test_again_throws_the_same_dice_at_another_temperature(page: Page) -> None:
@@ -141,9 +147,9 @@ def test_again_while_writing_settles_the_first_and_keeps_it(page: Page) -> None:
     start_long(page)
     set_up(page, samples=2, length=40)
     page.get_by_role("button", name="Again").click()
-    expect(page.get_by_test_id("group")).to_have_count(2)
+    expect(page.get_by_test_id("group")).to_have_count(3)
     page.wait_for_function(f"!document.querySelector('{WRITING}')")
-    expect(page.get_by_test_id("status").last).to_contain_text("stopped after")
+    expect(page.get_by_test_id("status").nth(1)).to_contain_text("stopped after")
 
 
 def test_another_viewer_is_served_at_the_same_time_and_may_stop(context: BrowserContext, page: Page, url: str) -> None:
@@ -151,12 +157,12 @@ def test_another_viewer_is_served_at_the_same_time_and_may_stop(context: Browser
     other = context.new_page()
     open_page(other, url)
     set_up(other, samples=2, length=40)
-    assert [len(text) for text in generate(other)] == [len("ROMEO:") + 40] * 2
-    expect(page.get_by_test_id("status")).to_have_text("writing")
+    assert [len(text) for text in generate(other)] == [len(PROMPT) + 40] * 2
+    expect(page.get_by_test_id("status").first).to_have_text("writing")
     start_long(other)
     other.get_by_role("button", name="Stop").click()
-    expect(other.get_by_test_id("status")).to_contain_text("stopped after")
-    expect(page.get_by_test_id("status")).to_have_text("writing")
+    expect(other.get_by_test_id("status").first).to_contain_text("stopped after")
+    expect(page.get_by_test_id("status").first).to_have_text("writing")
     other.close()
     page.get_by_role("button", name="Stop").click()
 
@@ -165,7 +171,7 @@ def test_clear_empties_the_page_and_keeps_the_prompt(page: Page) -> None:
     page.get_by_role("button", name="Clear").click()
     expect(page.get_by_test_id("card")).to_have_count(0)
     expect(page.locator(".folio .empty")).to_be_visible()
-    expect(page.get_by_label("Prompt")).to_have_value("ROMEO:")
+    expect(page.get_by_label("Prompt")).to_have_value(PROMPT)
     set_up(page, length=40)
     assert len(generate(page)) == 4
     expect(page.locator(".folio .empty")).to_have_count(0)
@@ -210,18 +216,19 @@ def test_a_number_out_of_range_is_moved_with_a_word(page: Page) -> None:
     expect(page.get_by_label("number input for Temperature")).to_have_value("2")
 
 
-def test_texts_are_shown_from_where_the_new_begins(page: Page) -> None:
-    scrolled = "[...document.querySelectorAll('.folio .card-text')].map((text) => text.scrollTop)"
-    assert page.evaluate(scrolled) == [0, 0, 0, 0]
-    set_up(page, prompt="a" * 1500, length=60, samples=2)
-    generate(page)
-    assert min(page.evaluate(scrolled)) > 0
+def test_cards_do_not_scroll_and_a_long_prompt_does_not_fill_them(page: Page) -> None:
+    scrolls = "[...document.querySelectorAll('.folio .card-text')].some((text) => text.scrollHeight > text.clientHeight)"
+    assert not page.evaluate(scrolls)
+    set_up(page, prompt="a" * 1500, length=400, samples=2)
+    assert [len(text) for text in generate(page)] == [241 + 400] * 2
+    assert not page.evaluate(scrolls)
+    expect(page.get_by_test_id("group").first.locator(".group-line")).to_contain_text("reads at most the last 256 characters")
 
 
 def test_escape_stops(page: Page) -> None:
     start_long(page)
     page.keyboard.press("Escape")
-    expect(page.get_by_test_id("status")).to_contain_text("stopped after")
+    expect(page.get_by_test_id("status").first).to_contain_text("stopped after")
 
 
 def test_empty_prompt_starts_a_page(page: Page) -> None:
@@ -246,7 +253,7 @@ def test_bad_input_gets_a_message_and_loses_nothing(page: Page, prompt: str, see
     expect(page.get_by_test_id("notice")).to_contain_text(message)
     assert texts(page) == shown
     assert page.get_by_label("Prompt").input_value() == prompt
-    set_up(page, prompt="ROMEO:", seed="", length=20)
+    set_up(page, prompt=PROMPT, seed="", length=20)
     generate(page)
     expect(page.get_by_test_id("notice")).to_have_text("")
 
@@ -303,9 +310,9 @@ def test_who_waits_sees_how_many_come_before(page: Page, url: str) -> None:
         waiting[-1].ask(**LONGEST, viewer="another")
         set_up(page, length=20)
         page.get_by_role("button", name="Generate").click()
-        status = page.get_by_test_id("status")
+        status = page.get_by_test_id("status").first
         expect(status).to_have_text(f"waiting, {len(waiting)} ahead of you", timeout=PATIENCE_MS)
-        assert page.locator(".group .running .card-text").all_text_contents() == ["ROMEO:"] * 4
+        assert page.locator(".group .running .card-text").all_text_contents() == [PROMPT] * 4
         waiting.pop().close()
         expect(status).to_have_text(f"waiting, {len(waiting)} ahead of you", timeout=PATIENCE_MS)
         while waiting:
@@ -314,7 +321,7 @@ def test_who_waits_sees_how_many_come_before(page: Page, url: str) -> None:
         for viewer in seated:
             viewer.close()
         expect(status).to_contain_text("80 characters in", timeout=PATIENCE_MS)
-    assert [len(text) for text in texts(page)] == [len("ROMEO:") + 20] * 4
+    assert [len(text) for text in texts(page)] == [len(PROMPT) + 20] * 4
 
 
 def test_who_waits_may_stop(page: Page, url: str) -> None:
@@ -322,9 +329,9 @@ def test_who_waits_may_stop(page: Page, url: str) -> None:
         _, waiting = fill_engine(url, stack)
         before = health(url)["waiting"]
         page.get_by_role("button", name="Generate").click()
-        expect(page.get_by_test_id("status")).to_have_text(f"waiting, {len(waiting)} ahead of you", timeout=PATIENCE_MS)
+        expect(page.get_by_test_id("status").first).to_have_text(f"waiting, {len(waiting)} ahead of you", timeout=PATIENCE_MS)
         page.get_by_role("button", name="Stop").click()
-        expect(page.get_by_test_id("status")).to_have_text("stopped after 0 characters")
+        expect(page.get_by_test_id("status").first).to_have_text("stopped after 0 characters")
         wait_until(health(url) | {"waiting": before}, url)
 
 
@@ -356,12 +363,12 @@ def test_presses_in_one_breath_leave_one_group(page: Page, url: str) -> None:
     page.on("request", lambda request: asked.append(request) if request.url.endswith("/write") else None)
     set_up(page, samples=3, length=40)
     page.get_by_role("button", name="Generate").evaluate("button => { for (let i = 0; i < 5; i++) button.click(); }")
-    expect(page.get_by_test_id("status")).to_contain_text("120 characters in")
+    expect(page.get_by_test_id("status").first).to_contain_text("120 characters in")
     wait_until(IDLE, url)
     drawn(page)
     assert len(asked) == 5
     expect(page.get_by_test_id("group")).to_have_count(1)
-    assert [len(text) for text in texts(page)] == [len("ROMEO:") + 40] * 3
+    assert [len(text) for text in texts(page)] == [len(PROMPT) + 40] * 3
     expect(page.get_by_test_id("notice")).to_have_text("")
     wait_until(IDLE, url)
 
@@ -372,14 +379,14 @@ def test_a_server_that_goes_away_is_told_and_a_new_one_goes_on(context: BrowserC
         open_page(page, url)
         start_long(page)
         numbers = page.locator(".group .running .card-number").count()
-    status = page.get_by_test_id("status")
-    expect(status).to_have_text(re.compile(r"cut off after [\d,]+ characters"))
+    status = page.get_by_test_id("status").first
+    expect(status).to_have_text(re.compile(r"interrupted after [\d,]+ characters"))
     expect(page.get_by_test_id("notice")).to_contain_text("The server cannot be reached. Nothing is lost")
     written = texts(page)
     assert len(written) == numbers == 4
     assert all(10 < len(text) < 2000 for text in written)
-    told = sum(len(text) - len("ROMEO:") for text in written)
-    expect(status).to_have_text(f"cut off after {told} characters")
+    told = sum(len(text) - len(PROMPT) for text in written)
+    expect(status).to_have_text(f"interrupted after {told} characters")
     assert page.get_by_role("button", name="Stop").is_disabled()
     set_up(page, samples=2, length=40)
     with page.expect_event("requestfailed"):
@@ -389,7 +396,7 @@ def test_a_server_that_goes_away_is_told_and_a_new_one_goes_on(context: BrowserC
     monkeypatch.setattr("tests.support.server.free_port", lambda: host_and_port(url)[1])
     with running_app("--device", "cpu") as again:
         assert again == url
-        assert [len(text) for text in generate(page, "Again")] == [len("ROMEO:") + 40] * 2
+        assert [len(text) for text in generate(page, "Again")] == [len(PROMPT) + 40] * 2
         expect(page.get_by_test_id("notice")).to_have_text("")
         expect(page.get_by_test_id("group")).to_have_count(2)
         assert page.get_by_test_id("group").last.locator(".card-text").all_text_contents() == written
@@ -469,7 +476,7 @@ def test_control_and_enter_in_the_prompt_generate(page: Page) -> None:
     page.wait_for_function("document.querySelector('.status').textContent.includes('characters in')")
     page.wait_for_function(f"!document.querySelector('{WRITING}')")
     assert texts(page) != before
-    expect(page.get_by_label("Prompt")).to_have_value("ROMEO:")
+    expect(page.get_by_label("Prompt")).to_have_value(PROMPT)
 
 
 def test_header_tells_model_device_and_precision(page: Page) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import urllib.request
 from typing import Any
 
@@ -16,6 +17,7 @@ from model.sampling import Floats, distribution
 from tests.browser.conftest import open_page
 from tests.browser.tab import WRITING, card, generate, groups, point_at, set_up, start_long, texts
 from tests.support.viewing import write
+from ui.web.first_screen import PROMPT
 
 # Of each card of the newest group: its text without the prompt, and the ranges of it in each highlight.
 MARKS = """() => [...document.querySelector(".group").querySelectorAll(".card-text")].map((body) => {
@@ -164,9 +166,9 @@ def test_colours_follow_the_writing(page: Page, url: str) -> None:
         until = min(check_painting(page, url, key))
         if until > reached[-1]:
             reached.append(until)
-    expect(page.get_by_test_id("status")).to_have_text("writing")
+    expect(page.get_by_test_id("status").first).to_have_text("writing")
     page.get_by_role("button", name="Stop").click()
-    expect(page.get_by_test_id("status")).to_contain_text("stopped")
+    expect(page.get_by_test_id("status").first).to_contain_text("stopped")
     for sample in range(4):
         paint_all(page, url, key, sample)
     check_painting(page, url, key)
@@ -197,7 +199,7 @@ def compare(page: Page, *temperatures: float, presses: int = 1) -> None:
     """Has three texts written side by side."""
     for number, temperature in enumerate(temperatures, start=1):
         page.get_by_label(f"Temperature {number}", exact=True).fill(str(temperature))
-    press = page.get_by_role("button", name="Write at three temperatures, side by side")
+    press = page.get_by_role("button", name="Compare temperatures")
     press.evaluate("(button, presses) => { for (let i = 0; i < presses; i++) button.click(); }", presses)
     page.wait_for_function("document.querySelector('.group.abreast')?.querySelectorAll('.card').length === 3")
     page.wait_for_function(f"!document.querySelector('{WRITING}')")
@@ -215,9 +217,39 @@ def test_three_temperatures_stand_side_by_side(page: Page, url: str, seed: str) 
     assert not seed or seeds == {seed}
     again = [write(url, prompt="JULIET:", seed=min(seeds), temperature=t, samples=1, length=60)[0] for t in (0.3, 0.7, 1.2)]
     assert texts(page) == [f"JULIET:{text}" for text in again]
+    assert page.locator(".card-number").all_inner_texts() == ["at 0.3", "at 0.7", "at 1.2"]
     check_marks(page.evaluate(MARKS))
     tops = [block.bounding_box()["y"] for block in page.locator(".group.abreast > *").all()]
     assert len(set(tops)) == 1, "they do not stand abreast"
+
+
+def test_a_repeated_generation_says_whether_it_is_identical(page: Page) -> None:
+    compared, pair = page.get_by_test_id("compared").first, page.locator(".pair > .group")
+    set_up(page, prompt="KING:", seed="5", samples=2, length=60)
+    first = generate(page)
+    expect(compared).to_be_hidden()
+    assert generate(page) == first
+    expect(compared).to_have_text("Identical to the texts before, character for character ✓")
+    assert groups(page) == [first, first]
+    assert [(mark["shared"], mark["parting"]) for mark in page.evaluate(MARKS)] == [([[0, 60]], [])] * 2
+    boxes = [group.bounding_box() for group in pair.all()]
+    assert boxes[0] and boxes[1] and boxes[0]["y"] == boxes[1]["y"] and boxes[0]["x"] < boxes[1]["x"]
+    set_up(page, temperature=1.6)
+    warmer = generate(page)
+    at = [next(i for i in range(60) if a[5 + i] != b[5 + i]) for a, b in zip(warmer, first, strict=True)]
+    expect(compared).to_have_text(f"Diverge from the texts before at characters {at[0] + 1} and {at[1] + 1}")
+    assert groups(page) == [warmer, first]
+    assert [mark["parting"] for mark in page.evaluate(MARKS)] == [[[i, i + 1]] for i in at]
+    set_up(page, seed="")
+    other = generate(page)
+    expect(compared).to_have_text(re.compile("^Other dice: diverge from the texts before at characters"))
+    assert groups(page) == [other, warmer]
+    expect(pair).to_have_count(0)
+    page.get_by_role("button", name="Undo").click()
+    expect(pair).to_have_count(2)
+    set_up(page, prompt="QUEEN:")
+    generate(page)
+    expect(page.get_by_test_id("group")).to_have_count(1)
 
 
 def test_undo_brings_back_texts_and_prompt(page: Page) -> None:
@@ -273,8 +305,8 @@ def test_two_tabs_of_a_browser_do_not_mix(page: Page, url: str) -> None:
         tab.get_by_role("button", name="Generate").click()
     switch_colours(other)
     for tab, seed in ((page, 1), (other, 2)):
-        expect(tab.get_by_test_id("status")).to_contain_text("120 characters in")
-        assert texts(tab) == [f"ROMEO:{text}" for text in write(url, prompt="ROMEO:", temperature=0.8, seed=seed, samples=2, length=60)]
+        expect(tab.get_by_test_id("status").first).to_contain_text("120 characters in")
+        assert texts(tab) == [PROMPT + text for text in write(url, prompt=PROMPT, temperature=0.8, seed=seed, samples=2, length=60)]
     other.wait_for_function(f"({HIGHLIGHTED})({HEAT}) > 0")
     assert page.evaluate(HIGHLIGHTED, HEAT) == 0
 
