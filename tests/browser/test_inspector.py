@@ -20,7 +20,9 @@ from ui.web.first_screen import PROMPT
 NAMES = {"\n": "newline", " ": "space"}
 RAW = {"temperature": 1.0, "top_k": 0, "top_p": 1.0}
 DIE = re.compile(r"The die showed ([\d.]+): between ([\d.]+) and ([\d.]+), which is")
-ROW = re.compile(r"Write (?P<char>.+?)(?: \(number (?P<rank>\d+)\))?: (?P<drawn>[^,]+), (?P<raw>[^,]+?) before temperature(?P<hit>, drawn)?")
+ROW = re.compile(
+    r"Write (?P<char>.+?)(?: \(number (?P<rank>\d+)\))?: (?P<drawn>[^,]+), (?P<raw>[^,]+?) before temperature(?P<hit>, drawn)?"
+)
 TITLE = re.compile(r"had a (?P<drawn>[^%]+%) chance\s*character (?P<place>[\d,]+)")
 BITS = re.compile(r"before temperature: (?P<raw>[^%]+%) \(surprisal (?P<bits>[\d.]+) bits\)")
 RECOMPUTED = "Recomputed."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import re
@@ -30,6 +31,7 @@ MARKS = """() => [...document.querySelector(".group").querySelectorAll(".card-te
 })"""
 HIGHLIGHTED = "(names) => names.reduce((sum, name) => sum + (CSS.highlights.get(name)?.size ?? 0), 0)"
 HEAT = [f"heat-{step}" for step in range(1, 8)]
+SEEDS = itertools.count(1)
 Marks = list[dict[str, Any]]
 Steps = NDArray[np.int64]
 
@@ -87,7 +89,16 @@ def check_painting(page: Page, url: str, key: str) -> list[int]:
 
 def answer_with(page: Page, texts: list[str]) -> None:
     """Lets the next press be answered by these texts, stopped wherever they end."""
-    view = {"run": 1, "key": "", "prompt": "ROMEO:", "seed": 1, "temperature": 0.8, "samples": len(texts), "first_sample": 0, "notice": ""}
+    view = {
+        "run": 1,
+        "key": "",
+        "prompt": "ROMEO:",
+        "seed": next(SEEDS),
+        "temperature": 0.8,
+        "samples": len(texts),
+        "first_sample": 0,
+        "notice": "",
+    }
     lines = [view | {"state": "waiting", "ahead": 0}, {"state": "stopped", "new": texts, "elapsed_s": 1}]
     body = "".join(json.dumps(line) + "\n" for line in lines)
     page.route("**/write", lambda route: route.fulfill(body=body, content_type="application/x-ndjson"), times=1)

@@ -130,10 +130,13 @@ export class Address {
     const prompt = this.#given.get("prompt") ?? settings.defaults.prompt;
     const all = this.#readGenerations(asked.slice(0, MOST_GENERATIONS), prompt, troubles);
     const isEmpty = this.#given.get("run") === NONE && asked.length === 1;
-    if (firstScreen && (all.includes(STORED) || !(all.length || isEmpty))) generations.show(firstScreen, models.defaultModel);
+    const showsFirst = firstScreen && (all.includes(STORED) || !(all.length || isEmpty));
+    const shown = showsFirst ? generations.show(firstScreen, models.defaultModel) : Promise.resolve();
     this.#opened = true;
-    if (all.length) void this.#writeAgain(all, troubles);
-    else if (troubles.length) this.#page.say(troubles.join(" "), true);
+    if (all.length) {
+      this.#opening = all; // so that none is lost when the page is reloaded in the middle
+      void shown.then(() => this.#writeAgain(all, troubles));
+    } else if (troubles.length) this.#page.say(troubles.join(" "), true);
   }
 
   /** @param {string[]} troubles */
@@ -151,7 +154,6 @@ export class Address {
   /** @param {(Asked | typeof STORED)[]} all @param {string[]} troubles */
   async #writeAgain(all, troubles) {
     const { generations } = this.#page;
-    this.#opening = all; // so that none is lost when the page is reloaded in the middle
     const asked = all.filter((one) => one !== STORED);
     const writers = await this.#writers(asked, troubles);
     const tell = ({ detail }) => this.#page.say([...troubles, detail].filter(Boolean).join(" "), false);

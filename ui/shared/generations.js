@@ -261,21 +261,29 @@ export class Generations extends Emitter {
     return this.#abreast.turns;
   }
 
-  /** Shows texts that the server wrote for every page, or is writing now. @param {{texts: string[]} & View} first @param {Model} model */
-  show({ texts, ...view }, model) {
+  /**
+   * Shows texts that the server wrote for every page, or is writing now.
+   * @param {{texts: string[]} & View} first
+   * @param {Model} model
+   * @returns {Promise<void>} until they are written
+   */
+  async show({ texts, ...view }, model) {
     const generation = new Generation({ ...view, beside: "", order: 0, forced: null }, model);
     this.list = [generation];
     this.#thrown = new Thrown(generation.view, view, model.key);
-    if (generation.live) void this.#follow(generation);
-    else generation.texts = texts;
+    if (!generation.live) generation.texts = texts;
     this.tell("change");
+    if (generation.live) await this.#follow(generation);
   }
 
   /** @param {Generation} generation that the server writes anyway */
   async #follow(generation) {
     const { signal } = generation.abort;
     const take = (generation, news) => this.#take(generation, news);
-    const begin = ({ state, ahead }) => (take(generation, { state, ahead }), generation);
+    const begin = ({ state, ahead }) => {
+      take(generation, { state, ahead });
+      return generation;
+    };
     try {
       await readGeneration({ key: generation.view.key }, signal, begin, take, "./follow");
     } catch (error) {
