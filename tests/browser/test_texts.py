@@ -244,7 +244,10 @@ def test_a_repeated_generation_says_whether_it_is_identical(page: Page) -> None:
     assert groups(page) == [first, first]
     assert [(mark["shared"], mark["parting"]) for mark in page.evaluate(MARKS)] == [([[0, 60]], [])] * 2
     boxes = [group.bounding_box() for group in pair.all()]
-    assert boxes[0] and boxes[1] and boxes[0]["y"] == boxes[1]["y"] and boxes[0]["x"] < boxes[1]["x"]
+    assert boxes[0]
+    assert boxes[1]
+    assert boxes[0]["y"] == boxes[1]["y"]
+    assert boxes[0]["x"] < boxes[1]["x"]
     set_up(page, temperature=1.6)
     warmer = generate(page)
     at = [next(i for i in range(60) if a[5 + i] != b[5 + i]) for a, b in zip(warmer, first, strict=True)]
