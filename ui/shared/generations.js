@@ -280,6 +280,7 @@ export class Generations extends Emitter {
   async #follow(generation) {
     const { signal } = generation.abort;
     const take = (generation, news) => this.#take(generation, news);
+    /** @param {View} view */
     const begin = ({ state, ahead }) => {
       take(generation, { state, ahead });
       return generation;

@@ -31,7 +31,7 @@ export function createTexts(panel, tab) {
   const explanation = make("p", "texts-key");
   const [shadedKey, partingKey] = [make("span"), make("span")];
   explanation.append(make("span", "key-shared", "shaded"), shadedKey, make("span", "key-parting", "underlined"), partingKey);
-  bar.append(explanation, legend, colours, createComparison(tab), make("p", "texts-hint", HINT));
+  bar.append(explanation, legend, colours, make("p", "texts-hint", HINT), createComparison(tab));
   panel.append(bar, folio);
 
   /** @type {Map<Generation, Drawn>} */
