@@ -180,6 +180,9 @@ def test_the_first_screen_is_written_once_for_all_and_its_seed_repeats_it(url: s
         assert texts_of(other.rest()) == shown
     again = answer(url, "GET", f"/models/{default}")[1]["first_screen"]
     assert (again["key"], again["state"], again["texts"]) == (first["key"], "done", shown)
+    logits = answer(url, "POST", "/next", json.dumps({"prompt": PROMPT}).encode(), Content_Type="application/json")[1]["logits"]
+    chances = distribution(np.array([logits]), PARAMS.temperature)[0]
+    assert -sum(p * np.log2(p) for p in chances if p) > 1, "nothing to choose: the bars would be dull"
     typed = write(url, prompt=PROMPT, temperature=PARAMS.temperature, samples=PARAMS.samples, seed=str(PARAMS.seed), length=60)
     assert typed == [text[:60] for text in shown]
 

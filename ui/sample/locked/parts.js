@@ -24,7 +24,7 @@ export function createParts(panel, temperature, actions) {
   more.append(first, note);
   const trouble = createTrouble();
   const original = createColumn("The original text", "Marked: characters that would change.");
-  const fresh = createColumn("The same dice from the start", "Shaded: the same as the original. Underlined: where it diverges.");
+  const fresh = createColumn("The same dice from the start", "Shaded: the same. Underlined: where it diverges.");
   const columns = make("div", "locked-columns");
   columns.append(original.node, fresh.node);
   filled.append(bar.node, slider.node, headline, more, trouble, columns);

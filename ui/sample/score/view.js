@@ -122,7 +122,7 @@ export function createScore(panel, tab) {
     page.figures.replaceChildren(
       figure("loss", loss.toFixed(2), "nats per character", "mean loss"),
       figure("bits", perCharacter.toFixed(2), "bits per character", "mean surprisal"),
-      figure("perplexity", Math.exp(loss).toFixed(1), "perplexity", "as if among so many"),
+      figure("perplexity", Math.exp(loss).toFixed(1), "perplexity", "equally likely choices"),
       scale(loss, model.valLoss, model.vocabulary.length),
     );
   }
