@@ -14,6 +14,7 @@ from model.limits import MAX_PROMPT_CHARS
 from tests.browser.conftest import open_page
 from tests.browser.tab import drawn, state_of
 from tests.support.viewing import write
+from ui.web.first_screen import PROMPT
 
 AWKWARD = 'He said, "100% & more"; a+b #1?\n\n  ‘x’—=,'
 WRONG = ["abc", "NaN", "-1", "1e999", "", "<script>alert(1)</script>", "${alert(1)}", "{{7*7}}"]
@@ -236,8 +237,8 @@ def test_the_first_screen_stays_and_nothing_is_written(context: BrowserContext, 
 
 
 def test_loaded_anew_between_two_runs_and_at_the_end(page: Page, url: str) -> None:
-    asked = {"prompt": "ROMEO:", "temperature": 0.8, "length": 20, "samples": 2, "seed": 11}
-    expected = [["ROMEO:" + text for text in write(url, **asked, first_sample=first)] for first in (0, 2)]
+    asked = {"prompt": PROMPT, "temperature": 0.8, "length": 20, "samples": 2, "seed": 11}
+    expected = [[PROMPT + text for text in write(url, **asked, first_sample=first)] for first in (0, 2)]
     held: list[Route] = []
 
     def hold_second(route: Route) -> None:
@@ -260,7 +261,7 @@ def test_loaded_anew_between_two_runs_and_at_the_end(page: Page, url: str) -> No
 
 def test_loaded_anew_while_it_writes_and_stopped(context: BrowserContext, page: Page) -> None:
     begun = "least => document.querySelector('.group .running .card-text')?.textContent.length > least"
-    set_up(page, length=2000, samples=2)
+    set_up(page, prompt="KING:", length=2000, samples=2)
     press(page, "Generate")
     page.wait_for_function(begun, arg=20)
     page.wait_for_url("**run=*")
@@ -432,7 +433,7 @@ def test_another_link_in_the_same_tab_is_opened(page: Page, url: str) -> None:
 
 def test_back_and_forward_do_no_harm(page: Page, url: str) -> None:
     length = page.evaluate("history.length")
-    set_up(page, length=12, samples=2)
+    set_up(page, prompt="QUEEN:", length=12, samples=2)
     press(page, "Generate")
     page.wait_for_function(DONE, arg=1)
     set_up(page, prompt="KING:", temperature=1.1)

@@ -16,8 +16,8 @@ from model.weights import Weights
 from ui.web.loading import precision_of
 from ui.web.progress import View, view_json
 
-# What the page's controls begin with: a prompt whose next character is open (1.5 bits of entropy at this temperature), so that the bars show
-# something and the texts diverge soon. The seed belongs to these texts alone; for new ones a seed is drawn.
+# What the page's controls begin with: a prompt whose next character is open (1.5 bits of entropy at this temperature), so that there are
+# bars to look at and the texts diverge soon. The seed belongs to these texts alone; for new ones a seed is drawn.
 PROMPT = "ROMEO:\nWhat is "
 PARAMS = SamplingParams(samples=4, seed=1597)
 VIEWER = "the first screen"
