@@ -42,6 +42,7 @@ def generate(page: Page, **sliders: float) -> dict[str, Any]:
 
     page.route("**/write", listen)
     page.get_by_role("button", name="Generate").click()
+    page.wait_for_function("prompt => document.querySelector('.folio .prompt')?.textContent === prompt", arg=PROMPT)
     expect(page.get_by_test_id("status").first).to_contain_text("characters in")
     page.unroute("**/write")
     first, *news = [json.loads(line) for line in answers[0].splitlines()]

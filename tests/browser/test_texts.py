@@ -123,7 +123,7 @@ def test_what_all_begin_with_is_shaded_and_partings_are_marked(page: Page) -> No
 
 
 def test_marks_follow_the_writing(page: Page) -> None:
-    set_up(page, temperature=0.3)
+    set_up(page, prompt="KING:", temperature=0.3)
     start_long(page)
     lengths = set()
     while len(lengths) < 3:
@@ -170,6 +170,7 @@ def test_each_character_has_the_colour_of_its_surprisal(page: Page, url: str) ->
 
 
 def test_colours_follow_the_writing(page: Page, url: str) -> None:
+    set_up(page, prompt="KING:")
     start_long(page)
     key = switch_colours(page)
     reached = [0]
@@ -188,7 +189,7 @@ def test_colours_follow_the_writing(page: Page, url: str) -> None:
 
 
 def test_only_texts_in_sight_are_coloured(page: Page, url: str) -> None:
-    set_up(page, samples=16, length=200)
+    set_up(page, prompt="KING:", samples=16, length=200)
     generate(page)
     key = switch_colours(page)
     paint_all(page, url, key)
@@ -287,7 +288,7 @@ def test_undo_brings_back_texts_and_prompt(page: Page) -> None:
     def clear() -> None:
         page.get_by_role("button", name="Clear").click()
 
-    set_up(page, seed="5", samples=2, length=30)
+    set_up(page, prompt="KING:", seed="5", samples=2, length=30)
     undo = page.get_by_role("button", name="Undo")
     expect(undo).to_be_disabled()
     before = []
@@ -329,7 +330,7 @@ def test_colours_of_a_server_that_is_gone_are_missed_with_a_word(browser: Browse
     context = browser.new_context(viewport={"width": 1280, "height": 720})
     page = context.new_page()
     open_page(page, url)
-    set_up(page, samples=2, length=40)
+    set_up(page, prompt="KING:", samples=2, length=40)
     written = generate(page)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
