@@ -334,6 +334,7 @@ def test_after_a_forced_character_the_samples_own_dice_go_on(page: Page, url: st
     prompt = written[1][: len(PROMPT) + index] + char
     own_dice = {"seed": 21, "first_sample": 1, "first_step": index + 1, "samples": 1, "length": 25}
     assert texts(page) == [prompt + write(url, prompt=prompt, **own_dice, **settings)[0]]
+    assert page.locator(".forced").all_text_contents() == [char]
     expect(page.get_by_label("Prompt")).to_have_value(prompt)
     line = page.get_by_test_id("group").first.locator(".group-line")
     expect(line).to_contain_text(f"‘{match['char']}’ chosen by hand")

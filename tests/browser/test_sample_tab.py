@@ -35,6 +35,12 @@ def test_the_first_screens_seed_gives_its_texts(page: Page, url: str) -> None:
     assert page.get_by_role("button", name="Stop").is_disabled()
     shown = texts(page)
     assert seed_shown(page) == str(PARAMS.seed)
+    expect(page.locator(".texts-hint")).to_have_text("Point at a character to see how it was drawn.")
+    page.set_viewport_size({"width": 1920, "height": 1080})
+    tops = [box["y"] for each in page.get_by_test_id("card").all() if (box := each.bounding_box())]
+    assert tops[0] == tops[1] < tops[2] == tops[3], "not two rows of two"
+    wrapped = page.locator(".card-text").first.evaluate("body => getComputedStyle(body).textIndent")
+    assert wrapped.endswith("hanging each-line"), "a wrapped line looks like one that the model began"
     set_up(page, seed=seed_shown(page), length=40)
     assert generate(page) == [text[: len(PROMPT) + 40] for text in shown]
     expect(page.get_by_test_id("compared").first).to_have_text("Identical to the texts before, as far as both go ✓")

@@ -30,6 +30,16 @@ MARKS = """() => [...document.querySelector(".group").querySelectorAll(".card-te
   return { text: text.data, shared: ranges("shared"), parting: ranges("parting"), heat };
 })"""
 HIGHLIGHTED = "(names) => names.reduce((sum, name) => sum + (CSS.highlights.get(name)?.size ?? 0), 0)"
+# Characters per second of one generation, and of three that stand abreast and are as fast as 5, 10 and 20.
+SPEED = """async (script) => {
+  const { Generation, Generations } = await import(`${script}shared/generations.js`);
+  const all = new Generations(null);
+  const add = (chars_per_s, beside) => all.list.push(new Generation({ samples: 1, chars_per_s, beside }, null));
+  add(30, "");
+  const speeds = [all.speed];
+  for (const chars_per_s of [5, 10, 20]) add(chars_per_s, "temperatures");
+  return [...speeds, all.speed];
+}"""
 HEAT = [f"heat-{step}" for step in range(1, 8)]
 SEEDS = itertools.count(1)
 Marks = list[dict[str, Any]]
@@ -265,6 +275,12 @@ def test_a_repeated_generation_says_whether_it_is_identical(page: Page) -> None:
     set_up(page, prompt="QUEEN:")
     generate(page)
     expect(page.get_by_test_id("group")).to_have_count(1)
+
+
+def test_the_speed_counts_all_that_stand_abreast(page: Page) -> None:
+    loaded = page.evaluate("performance.getEntriesByType('resource').map(({ name }) => name)")
+    script = next(match[0] for name in loaded if (match := re.match(r".*/assets/\w+/", name)))
+    assert page.evaluate(SPEED, script) == [30, 35]
 
 
 def test_undo_brings_back_texts_and_prompt(page: Page) -> None:
