@@ -59,6 +59,9 @@ def is_whole(text: str) -> bool:
     return not any("\ud800" <= char <= "\udfff" or char == "\ufffd" for char in text)
 
 
+NEWEST = ".folio > .group:first-child"  # the earlier texts stay below
+
+
 def common(texts: list[str]) -> str:
     """What all texts begin with."""
     return next(texts[0][:n] for n in range(min(map(len, texts)), -1, -1) if len({text[:n] for text in texts}) == 1)
@@ -76,8 +79,8 @@ def test_marks_cover_whole_characters(page: Page) -> None:
         set_up(page, seed=str(seed))
         both = [text.removeprefix("a") for text in generate(page)]
         begin = common(both)
-        assert set(marked(page, ".folio", "shared")) <= {begin}
-        assert marked(page, ".folio", "parting") == [text[len(begin)] for text in both]
+        assert set(marked(page, NEWEST, "shared")) <= {begin}
+        assert marked(page, NEWEST, "parting") == [text[len(begin)] for text in both]
     page.get_by_role("button", name="Colour by surprisal").click()
     page.wait_for_function("[...CSS.highlights].some(([name, ranges]) => name.startsWith('heat-') && ranges.size)")
     assert all(map(is_whole, marked(page, ".folio", *(f"heat-{step}" for step in range(1, 8)))))
@@ -198,6 +201,7 @@ def test_texts_run_in_their_own_direction(page: Page, url: str, text: str, direc
     check(page.get_by_label("Prompt"), card(page))
     page.get_by_role("tab", name="Next character").click()
     expect(page.get_by_test_id("next-entropy")).to_contain_text("bits of entropy")
+    expect(page.get_by_test_id("next-text")).to_contain_text(text)
     check(page.get_by_test_id("next-text"), page.get_by_test_id("next-after").locator("bdi"))
     page.get_by_role("tab", name="Tree").click()
     page.get_by_test_id("tree").focus()

@@ -213,7 +213,7 @@ def test_escape_leaves_the_focus_where_somebody_types(page: Page) -> None:
 
 
 def test_up_and_down_walk_from_line_to_line(page: Page) -> None:
-    set_up(page, length=200, samples=1, seed="7")
+    set_up(page, prompt="ROMEO:", length=200, samples=1, seed="7")
     generate(page)
     body = card(page)
     body.focus()
@@ -249,7 +249,8 @@ def test_a_tap_explains_a_character(browser: Browser, url: str) -> None:
     said, body = page.get_by_test_id("inspector"), card(page)
     x, y = body.evaluate(PLACE, 7)
     page.touchscreen.tap(x, y)
-    expect(said.locator(".inspector-title b")).to_have_text(texts(page)[0].removeprefix(PROMPT)[7])
+    text = texts(page)[0].removeprefix(PROMPT)
+    expect(said.locator(".inspector-title b")).to_have_text(NAMES.get(text[7], text[7]))
     expect(said.get_by_role("button", name="Continue from here")).to_be_in_viewport()
     box = said.get_by_role("button", name="Continue from here").bounding_box()
     assert box
@@ -271,7 +272,7 @@ def test_a_tap_explains_a_character(browser: Browser, url: str) -> None:
         arg=index,
     )
     page.touchscreen.tap(*body.evaluate(PLACE, 12))
-    expect(said.locator(".inspector-title b")).to_have_text(texts(page)[0].removeprefix(PROMPT)[12])
+    expect(said.locator(".inspector-title b")).to_have_text(NAMES.get(text[12], text[12]))
     page.touchscreen.tap(350, 8)
     expect(said).to_be_hidden()
     page.context.close()
@@ -284,18 +285,18 @@ def finished(page: Page, count: int) -> None:
 
 
 def test_samples_go_on_from_a_character(page: Page, url: str) -> None:
-    set_up(page, samples=2, length=40, seed="8")
+    set_up(page, prompt="ROMEO:", samples=2, length=40, seed="8")
     written = generate(page)
     set_up(page, samples=3, length=30, seed="9", temperature=1.1)
     point_at(page, card(page, 1), 12, click=True).get_by_role("button", name="Continue from here").click()
     finished(page, 2)
-    prompt = written[1][: len(PROMPT) + 13]
+    prompt = written[1][: len("ROMEO:") + 13]
     expect(page.get_by_label("Prompt")).to_have_value(prompt)
     new = write(url, prompt=prompt, seed=9, temperature=1.1, samples=3, length=30)
     assert groups(page) == [[prompt + text for text in new], written]
     assert page.locator(".folio .prompt").first.text_content() == prompt
     page.get_by_role("button", name="Undo").click()
-    expect(page.get_by_label("Prompt")).to_have_value(PROMPT)
+    expect(page.get_by_label("Prompt")).to_have_value("ROMEO:")
     assert groups(page) == [written]
 
 
@@ -315,11 +316,11 @@ def test_an_empty_prompt_goes_on_after_its_newline(page: Page, url: str) -> None
 def test_after_a_forced_character_the_samples_own_dice_go_on(page: Page, url: str, chosen: str) -> None:
     settings = {"temperature": 1.2, "top_k": 20}
     set_sampling(page, settings)
-    set_up(page, samples=3, length=40, seed="21")
+    set_up(page, prompt="ROMEO:", samples=3, length=40, seed="21")
     written = generate(page)
     set_sampling(page, {"temperature": 0.4})  # of the next texts; this one goes on as it began
     set_up(page, samples=4, length=25, seed="")
-    for index in (i for i in range(5, 40) if written[1][len(PROMPT) + i] == " "):
+    for index in (i for i in range(5, 40) if written[1][len("ROMEO:") + i] == " "):
         said = point_at(page, card(page, 1), index, click=True)
         rows = said.get_by_role("button", name="Write newline") if chosen == "newline" else said.locator(".candidate:not(.candidate-drawn)")
         if rows.count():
@@ -331,7 +332,7 @@ def test_after_a_forced_character_the_samples_own_dice_go_on(page: Page, url: st
     char = {name: char for char, name in NAMES.items()}.get(match["char"], match["char"])
     row.click()
     finished(page, 2)
-    prompt = written[1][: len(PROMPT) + index] + char
+    prompt = written[1][: len("ROMEO:") + index] + char
     own_dice = {"seed": 21, "first_sample": 1, "first_step": index + 1, "samples": 1, "length": 25}
     assert texts(page) == [prompt + write(url, prompt=prompt, **own_dice, **settings)[0]]
     assert page.locator(".forced").all_text_contents() == [char]
@@ -341,7 +342,7 @@ def test_after_a_forced_character_the_samples_own_dice_go_on(page: Page, url: st
     expect(line).to_contain_text(f"dice continue from throw {index + 2}")
     expect(page.get_by_test_id("group").first.locator(".card-number")).to_have_text("2")
     page.get_by_role("button", name="Undo").click()
-    expect(page.get_by_label("Prompt")).to_have_value(PROMPT)
+    expect(page.get_by_label("Prompt")).to_have_value("ROMEO:")
     assert groups(page) == [written]
 
 

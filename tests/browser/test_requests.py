@@ -132,7 +132,7 @@ def write_with_all_models(page: Page) -> Traffic:
 def test_several_models_leave_a_connection_for_the_next_press(page: Page) -> None:
     traffic = write_with_all_models(page)
     assert traffic.open["write"] == 4
-    set_up(page, samples=1, length=10)
+    set_up(page, prompt="cab", samples=1, length=10)
     page.get_by_role("button", name="Generate").click()
     page.wait_for_function(
         f"document.querySelectorAll('.group-block').length === {len(NAMES)} && !document.querySelector('.group .running')"
@@ -167,7 +167,7 @@ def test_characters_that_are_passed_by_hold_one_connection(page: Page) -> None:
 
 
 def test_two_who_want_the_same_logits_share_a_request(page: Page) -> None:
-    set_up(page, samples=1, length=20)
+    set_up(page, prompt="abc", samples=1, length=20)
     generate(page)
     hold(page, "logits/**")
     traffic = Traffic(page)

@@ -141,7 +141,7 @@ def test_marks_follow_the_writing(page: Page) -> None:
         check_marks(marks)
         lengths.add(len(marks[0]["text"]))
     page.get_by_role("button", name="Stop").click()
-    set_up(page, temperature=0, samples=3, length=50)
+    set_up(page, prompt="QUEEN:", temperature=0, samples=3, length=50)
     generate(page)
     marks = page.evaluate(MARKS)
     assert [(mark["shared"], mark["parting"]) for mark in marks] == [([[0, 50]], [])] * 3

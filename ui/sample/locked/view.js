@@ -42,7 +42,7 @@ class Locked {
     this.#settings = relevant(tab.settings.get());
     const back = () => this.#throws && tab.settings.set(this.#throws.generation.settings);
     this.#page = createParts(panel, tab.settings.range("temperature"), {
-      choose: (select) => this.#take(chosenIn(select, tab.generations.list)),
+      choose: (select) => this.#take(chosenIn(select, tab.generations.current)),
       back,
       first: () => this.#revealFirst(),
       move: (temperature) => tab.settings.set({ temperature }),
@@ -84,7 +84,7 @@ class Locked {
 
   #choose() {
     const choice = this.#choice.find();
-    fillSelect(this.#page.select, this.#tab.generations.list, choice);
+    fillSelect(this.#page.select, this.#tab.generations.current, choice);
     this.#page.empty.hidden = Boolean(choice);
     this.#page.filled.hidden = !choice;
     if (choice?.generation !== this.#throws?.generation || choice?.sample !== this.#throws?.sample) this.#open(choice);
