@@ -409,6 +409,7 @@ def test_everyone_may_watch_and_the_admin_alone_may_act(app: App) -> None:
     table = create_routes(app.engine, Catalogue(app.folder / "weights"), Jobs(app.folder / "runs"), lock)
     assert {route.path for route in table if route.method == "POST" and route.access is EVERYONE} == {
         *POSTS,
+        "/follow",
         "/admin/login",
         "/admin/logout",
     }
