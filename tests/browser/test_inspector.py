@@ -338,7 +338,7 @@ def test_after_a_forced_character_the_samples_own_dice_go_on(page: Page, url: st
     assert page.locator(".forced").all_text_contents() == [char]
     expect(page.get_by_label("Prompt")).to_have_value(prompt)
     line = page.get_by_test_id("group").first.locator(".group-line")
-    expect(line).to_contain_text(f"‘{match['char']}’ chosen by hand")
+    expect(line).to_contain_text("newline chosen by hand" if chosen == "newline" else f"‘{match['char']}’ chosen by hand")
     expect(line).to_contain_text(f"dice continue from throw {index + 2}")
     expect(page.get_by_test_id("group").first.locator(".card-number")).to_have_text("2")
     page.get_by_role("button", name="Undo").click()
