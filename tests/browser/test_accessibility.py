@@ -118,7 +118,7 @@ def show(page: Page, view: str) -> None:
     if view == "Next character":
         expect(page.get_by_test_id("next-entropy")).to_contain_text(re.compile(r"\d bits"))
     if view == "Same dice":
-        expect(page.locator(".locked-status").last).to_contain_text(re.compile("First difference at|The same"))
+        expect(page.locator(".locked-status").last).to_contain_text(re.compile("Diverges at|Identical"))
     if view == "Watch":
         expect(page.locator(".watch-text")).not_to_be_empty()
     if view == "All runs":
