@@ -142,7 +142,7 @@ def growing_tree(browser: Browser, url: str, moves: int, samples: int, lengths: 
 def coloured_texts(browser: Browser, url: str, moves: int, chars: int) -> None:
     """Sixteen texts in colour: scrolled, and pointed at."""
     page = open_view(browser, url, "texts")
-    settings = f"samples=16&length={chars}&seed=1&colours=1&run=0.8,{chars},16,1,0,0,0,1,"
+    settings = f"prompt=ROMEO:&samples=16&length={chars}&seed=1&colours=1&run=0.8,{chars},16,1,0,0,0,1,"
     page.goto(f"{url}/?{settings}")
     page.get_by_text(f"{16 * chars:,} characters in").wait_for(timeout=300_000)
     page.wait_for_function("least => CSS.highlights.get('heat-3').size >= least", arg=chars // 20)

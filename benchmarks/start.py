@@ -48,6 +48,7 @@ def main() -> None:
                 page.goto(url)
                 page.get_by_test_id("card").first.wait_for()
                 page.get_by_role("button", name="Generate").wait_for()
+                page.wait_for_function("!document.querySelector('.group .running')")  # the first screen's texts
                 for _ in range(3):
                     characters.append(page.evaluate(FIRST_CHARACTER))
                     page.keyboard.press("Escape")  # the rest of the text is not measured

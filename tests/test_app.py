@@ -13,7 +13,6 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,11 +21,10 @@ from gradio_client.exceptions import AppError
 
 import app
 from model.limits import MAX_PROMPT_CHARS
-from model.weights import SHIPPED_WEIGHTS, load_weights
+from model.weights import SHIPPED_WEIGHTS
 from tests.support.client import host_and_port
 from tests.support.server import ROOT, free_port, health, wait_until_healthy
 from tests.support.viewing import PATIENCE_S, app_with_log, write
-from ui.first_screen import PATH, first_screen, write_first_screen
 from ui.web.client_log import CLIENT_LINES
 
 
@@ -165,18 +163,6 @@ def test_without_a_folder_of_runs_the_app_starts_and_says_why(tmp_path: Path) ->
     said = (tmp_path / "stderr").read_text()
     assert f"{runs}: {why}\n" in said
     assert "Traceback" not in said
-
-
-def test_the_first_screen_is_what_the_shipped_weights_write() -> None:
-    stored = json.loads(PATH.read_text(encoding="utf-8"))
-    written = json.loads(json.dumps(write_first_screen(load_weights(SHIPPED_WEIGHTS))))
-    assert written == stored
-
-
-def test_other_weights_are_not_shown_the_stored_samples() -> None:
-    weights = load_weights(SHIPPED_WEIGHTS)
-    assert first_screen(weights) is not None
-    assert first_screen(replace(weights, sha256="another")) is None
 
 
 def test_the_readmes_client_example_runs(url: str, capsys: pytest.CaptureFixture[str]) -> None:

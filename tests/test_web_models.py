@@ -36,6 +36,7 @@ from tests.support.client import host_and_port
 from tests.support.viewing import IDLE, PATIENCE_S, Viewer, answer, serving, texts_of, wait_until
 from ui.server import create_routes, create_server
 from ui.web.admin import Lock
+from ui.web.first_screen import PROMPT
 from ui.web.http import EVERYONE
 
 DIGITS = "\n 0123456789"
@@ -171,7 +172,7 @@ def test_a_model_is_loaded_and_described(app: App) -> None:
     status, headers, told = fetch(app.url, f"/models/{app.keys['bigram']}")
     assert (status, headers["X-Model"]) == (200, app.keys["bigram"])
     assert told["loaded"]
-    assert (told["heads"], told["stored"]) == (None, None)
+    assert (told["heads"], told["first_screen"]) == (None, None)
     assert told["facts"] == ["bigram", f"{len(LETTERS) ** 2} parameters", "CPU", told["precision"]]
     run = fetch(app.url, f"/models/{app.model(RUN)['key']}")[2]
     assert run["facts"][0] == f"{RUN}, step 1,200"
@@ -182,7 +183,7 @@ def test_limits_come_from_the_settings_themselves(app: App) -> None:
     sampling, defaults = told["sampling"], SamplingParams()
     assert sampling.keys() == {"prompt", "temperature", "length", "samples", "seed", "top_k", "top_p"}
     assert all(setting.keys() == {"default", "low", "high", "help"} for setting in sampling.values())
-    assert (sampling["prompt"]["default"], sampling["prompt"]["high"]) == ("ROMEO:", 10_000)
+    assert (sampling["prompt"]["default"], sampling["prompt"]["high"]) == (PROMPT, 10_000)
     assert (sampling["temperature"]["default"], sampling["temperature"]["high"]) == (defaults.temperature, 2.0)
     assert (sampling["length"]["default"], sampling["length"]["high"]) == (defaults.max_new_chars, 2_000)
     assert (sampling["samples"]["default"], sampling["seed"]["default"]) == (4, None)
@@ -408,6 +409,7 @@ def test_everyone_may_watch_and_the_admin_alone_may_act(app: App) -> None:
     table = create_routes(app.engine, Catalogue(app.folder / "weights"), Jobs(app.folder / "runs"), lock)
     assert {route.path for route in table if route.method == "POST" and route.access is EVERYONE} == {
         *POSTS,
+        "/follow",
         "/admin/login",
         "/admin/logout",
     }

@@ -28,6 +28,7 @@ from tests.support.client import host_and_port
 from tests.support.server import health
 from tests.support.viewing import IDLE, PATIENCE_S, SOON_S, Viewer, answer, texts_of, wait_until, write
 from ui.web.fields import MAX_VIEWER_CHARS
+from ui.web.first_screen import PARAMS, PROMPT
 from ui.web.http import MAX_TEXT_BYTES, TOO_MANY
 from ui.web.stream import LOOK_S
 from ui.web.write import lines
@@ -166,6 +167,29 @@ def test_settings_that_are_not_sent_have_defaults_and_a_drawn_seed_can_be_typed(
     assert first["seed"] != other["seed"]
     assert first["generation"] < other["generation"]
     assert first["key"] != other["key"]
+
+
+def test_the_first_screen_is_written_once_for_all_and_its_seed_repeats_it(url: str) -> None:
+    default = answer(url, "GET", "/models")[1]["default"]
+    first = answer(url, "GET", f"/models/{default}")[1]["first_screen"]
+    with Viewer(url, path="/follow") as one, Viewer(url, path="/follow") as other:
+        begun = one.ask(key=first["key"])
+        assert (begun["prompt"], begun["seed"], begun["model"]) == (PROMPT, PARAMS.seed, default)
+        other.ask(key=first["key"])
+        shown = texts_of(one.rest())
+        assert texts_of(other.rest()) == shown
+    again = answer(url, "GET", f"/models/{default}")[1]["first_screen"]
+    assert (again["key"], again["state"], again["texts"]) == (first["key"], "done", shown)
+    logits = answer(url, "POST", "/next", json.dumps({"prompt": PROMPT}).encode(), Content_Type="application/json")[1]["logits"]
+    chances = distribution(np.array([logits]), PARAMS.temperature)[0]
+    assert -sum(p * np.log2(p) for p in chances if p) > 1, "nothing to choose: the bars would be dull"
+    typed = write(url, prompt=PROMPT, temperature=PARAMS.temperature, samples=PARAMS.samples, seed=str(PARAMS.seed), length=60)
+    assert typed == [text[:60] for text in shown]
+
+
+@pytest.mark.parametrize(("key", "status"), [("nobody's", 404), ("", 404), (5, 400), (None, 400)])
+def test_what_nobody_writes_cannot_be_followed(url: str, key: object, status: int) -> None:
+    assert answer(url, "POST", "/follow", json.dumps({"key": key}).encode(), Content_Type="application/json")[0] == status
 
 
 def test_a_seed_repeats_on_a_kept_connection_in_a_crowd_and_at_the_named_endpoint(url: str) -> None:

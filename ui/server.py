@@ -44,7 +44,7 @@ from ui.web.origins import Origins
 from ui.web.score import score
 from ui.web.site import Site
 from ui.web.train import Training
-from ui.web.write import write
+from ui.web.write import follow, write
 from ui.web.write_without import write_without
 
 UPLOADS_AT_ONCE = 2  # each is in memory as a whole
@@ -70,6 +70,7 @@ def create_routes(engine: Engine, catalogue: Catalogue, jobs: Jobs, lock: Lock) 
         get("/models", models.get_all),
         get("/models/{key}", models.get_one),
         post("/write", write(engine), max_bytes=MAX_TEXT_BYTES),
+        post("/follow", follow(engine)),
         post("/next", next_character(engine), max_bytes=MAX_TEXT_BYTES),
         post("/score", score(engine), max_bytes=MAX_TEXT_BYTES),
         get("/logits/{key}/{sample}", logits(engine)),

@@ -132,3 +132,5 @@ def open_page(page: Page, url: str) -> None:
     page.goto(url)
     page.locator("[data-ready]").wait_for(state="attached")
     page.get_by_role("button", name="Generate").wait_for()
+    if "run=" not in url:  # the first screen, which the app writes for its first page
+        page.wait_for_function("!document.querySelector('.group .running')")

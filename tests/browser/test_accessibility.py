@@ -15,7 +15,7 @@ from tests.browser.tab import drawn
 from tests.support.admin import PASSWORD, Admin
 from tests.support.killing import synthetic_text
 
-SAMPLE = ["Texts", "Next character", "Tree", "Locked dice", "Score"]
+SAMPLE = ["Texts", "Next character", "Tree", "Same dice", "Score"]
 ATTENTION = ["All heads", "One head", "Layer by layer", "Heads off"]
 TRAIN = ["Watch", "All runs"]
 TABS = {"Sample": SAMPLE, "Attention": ATTENTION, "Train": TRAIN}
@@ -117,8 +117,8 @@ def show(page: Page, view: str) -> None:
         expect(page.locator(".off-bars-char").first).to_be_visible()
     if view == "Next character":
         expect(page.get_by_test_id("next-entropy")).to_contain_text(re.compile(r"\d bits"))
-    if view == "Locked dice":
-        expect(page.locator(".locked-status").last).to_contain_text(re.compile("First difference at|The same"))
+    if view == "Same dice":
+        expect(page.locator(".locked-status").last).to_contain_text(re.compile("Diverges at|Identical"))
     if view == "Watch":
         expect(page.locator(".watch-text")).not_to_be_empty()
     if view == "All runs":
@@ -244,7 +244,7 @@ def test_what_stands_in_the_header_keeps_apart(page: Page) -> None:
       const one = (selector) => [...document.querySelectorAll(selector)].filter((node) => node.checkVisibility());
       const nodes = [...one(".masthead h1, .masthead .tagline, .masthead .facts li, .masthead .tools button"), ...one("#tabs [role=tab]")];
       return nodes.map((node) => [node.textContent.trim() || node.ariaLabel, ...Object.values(node.getBoundingClientRect().toJSON())])
-        .filter(([name]) => !["Texts", "Next character", "Tree", "Locked dice", "Score"].includes(name));
+        .filter(([name]) => !["Texts", "Next character", "Tree", "Same dice", "Score"].includes(name));
     }"""
     size = page.viewport_size
     widths = [360] if is_phone(page) else [1060, 1100, 1160, 1280, 1366, 1440, 1920]

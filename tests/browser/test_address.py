@@ -14,6 +14,7 @@ from model.limits import MAX_PROMPT_CHARS
 from tests.browser.conftest import open_page
 from tests.browser.tab import drawn, state_of
 from tests.support.viewing import write
+from ui.web.first_screen import PROMPT
 
 AWKWARD = 'He said, "100% & more"; a+b #1?\n\n  ‘x’—=,'
 WRONG = ["abc", "NaN", "-1", "1e999", "", "<script>alert(1)</script>", "${alert(1)}", "{{7*7}}"]
@@ -175,7 +176,7 @@ def test_runs_side_by_side_keep_their_order(context: BrowserContext, page: Page)
 
     page.route("**/write", turn_round)
     set_up(page, length=12)
-    page.get_by_role("button", name="side by side").click()
+    page.get_by_role("button", name="Compare temperatures").click()
     wait_for_runs(page, 3)
     temperatures = [word.split(",")[0] for word in words(page) + words(page, "beside")]
     assert temperatures == ["0.5", "0.8", "1.2"]
@@ -199,7 +200,7 @@ def test_every_view_has_an_address(context: BrowserContext, page: Page) -> None:
     assert other.evaluate(STATE) == page.evaluate(STATE)
     other.close()
     page.get_by_role("tab", name="Score").click()
-    page.get_by_label("A text to score").fill("Too hot, too hot!\n100% & more")
+    page.get_by_label("Your text").fill("Too hot, too hot!\n100% & more")
     page.get_by_role("button", name="Score", exact=True).click()
     expect(page.locator(".score-status")).to_have_text(re.compile("only context$"))
     page.wait_for_url("**text=Too*")
@@ -236,8 +237,8 @@ def test_the_first_screen_stays_and_nothing_is_written(context: BrowserContext, 
 
 
 def test_loaded_anew_between_two_runs_and_at_the_end(page: Page, url: str) -> None:
-    asked = {"prompt": "ROMEO:", "temperature": 0.8, "length": 20, "samples": 2, "seed": 11}
-    expected = [["ROMEO:" + text for text in write(url, **asked, first_sample=first)] for first in (0, 2)]
+    asked = {"prompt": PROMPT, "temperature": 0.8, "length": 20, "samples": 2, "seed": 11}
+    expected = [[PROMPT + text for text in write(url, **asked, first_sample=first)] for first in (0, 2)]
     held: list[Route] = []
 
     def hold_second(route: Route) -> None:
@@ -260,7 +261,7 @@ def test_loaded_anew_between_two_runs_and_at_the_end(page: Page, url: str) -> No
 
 def test_loaded_anew_while_it_writes_and_stopped(context: BrowserContext, page: Page) -> None:
     begun = "least => document.querySelector('.group .running .card-text')?.textContent.length > least"
-    set_up(page, length=2000, samples=2)
+    set_up(page, prompt="KING:", length=2000, samples=2)
     press(page, "Generate")
     page.wait_for_function(begun, arg=20)
     page.wait_for_url("**run=*")
@@ -343,10 +344,10 @@ def test_what_cannot_be_read_is_said(context: BrowserContext, url: str, query: s
     notice = page.get_by_test_id("notice")
     expect(notice).to_contain_text(said)
     assert notice.inner_text().count(said) == 1 or not said
-    for name in ("Next character", "Tree", "Locked dice", "Score"):
+    assert not posts
+    for name in ("Next character", "Tree", "Same dice", "Score"):
         page.get_by_role("tab", name=name).click()
-    assert page.get_by_test_id("card").count() > 1  # the stored ones
-    assert not posts or "dice" in query
+    assert page.get_by_test_id("card").count() > 1  # the first screen
 
 
 def test_no_more_runs_are_written_than_allowed_and_what_was_wrong_stays_said(context: BrowserContext, url: str) -> None:
@@ -432,7 +433,7 @@ def test_another_link_in_the_same_tab_is_opened(page: Page, url: str) -> None:
 
 def test_back_and_forward_do_no_harm(page: Page, url: str) -> None:
     length = page.evaluate("history.length")
-    set_up(page, length=12, samples=2)
+    set_up(page, prompt="QUEEN:", length=12, samples=2)
     press(page, "Generate")
     page.wait_for_function(DONE, arg=1)
     set_up(page, prompt="KING:", temperature=1.1)

@@ -59,6 +59,9 @@ def is_whole(text: str) -> bool:
     return not any("\ud800" <= char <= "\udfff" or char == "\ufffd" for char in text)
 
 
+NEWEST = ".folio > .group:first-child"  # the earlier texts stay below
+
+
 def common(texts: list[str]) -> str:
     """What all texts begin with."""
     return next(texts[0][:n] for n in range(min(map(len, texts)), -1, -1) if len({text[:n] for text in texts}) == 1)
@@ -76,8 +79,8 @@ def test_marks_cover_whole_characters(page: Page) -> None:
         set_up(page, seed=str(seed))
         both = [text.removeprefix("a") for text in generate(page)]
         begin = common(both)
-        assert set(marked(page, ".folio", "shared")) <= {begin}
-        assert marked(page, ".folio", "parting") == [text[len(begin)] for text in both]
+        assert set(marked(page, NEWEST, "shared")) <= {begin}
+        assert marked(page, NEWEST, "parting") == [text[len(begin)] for text in both]
     page.get_by_role("button", name="Colour by surprisal").click()
     page.wait_for_function("[...CSS.highlights].some(([name, ranges]) => name.startsWith('heat-') && ranges.size)")
     assert all(map(is_whole, marked(page, ".folio", *(f"heat-{step}" for step in range(1, 8)))))
@@ -166,7 +169,7 @@ def test_short_texts_are_in_the_tree_to_their_ends(page: Page) -> None:
 
 def test_a_score_counts_characters(page: Page) -> None:
     page.get_by_role("tab", name="Score").click()
-    page.get_by_label("A text to score").fill("😀😁" * 20)
+    page.get_by_label("Your text").fill("😀😁" * 20)
     expect(page.locator(".score-count")).to_have_text("40 of 12,000 characters")
     page.get_by_role("button", name="Score", exact=True).click()
     expect(page.locator(".score-status")).to_have_text("39 characters scored by emoji; the first is only context")
@@ -198,17 +201,18 @@ def test_texts_run_in_their_own_direction(page: Page, url: str, text: str, direc
     check(page.get_by_label("Prompt"), card(page))
     page.get_by_role("tab", name="Next character").click()
     expect(page.get_by_test_id("next-entropy")).to_contain_text("bits of entropy")
+    expect(page.get_by_test_id("next-text")).to_contain_text(text)
     check(page.get_by_test_id("next-text"), page.get_by_test_id("next-after").locator("bdi"))
     page.get_by_role("tab", name="Tree").click()
     page.get_by_test_id("tree").focus()
     page.keyboard.press("ArrowRight")
     check(page.locator(".tree-path"))
-    page.get_by_role("tab", name="Locked dice").click()
+    page.get_by_role("tab", name="Same dice").click()
     check(page.locator(".locked-text").first)
     page.get_by_role("tab", name="Score").click()
-    page.get_by_label("A text to score").fill(text)
+    page.get_by_label("Your text").fill(text)
     page.get_by_role("button", name="Score", exact=True).click()
-    check(page.get_by_label("A text to score"), page.locator(".score-text"))
+    check(page.get_by_label("Your text"), page.locator(".score-text"))
     page.get_by_role("tab", name="Attention").click()
     check(page.locator(".look-characters"))
     page.get_by_role("tab", name="Heads off").click()

@@ -28,7 +28,7 @@ def page(browser: Browser, url: str) -> Iterator[Page]:
     page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: problems.append(str(error)))
     runs = ["0.8,14,2,7,0,0,12,0.9", "1.2,14,1,7,2,0,0,1", "0.8,9,1,7,1,5,0,1,f,ROMEO:\nI wx"]
-    open_page(page, f"{url}/?{'&'.join(f'run={run}'.replace(chr(10), '%0A') for run in runs)}")
+    open_page(page, f"{url}/?prompt=ROMEO:&{'&'.join(f'run={run}'.replace(chr(10), '%0A') for run in runs)}")
     page.wait_for_function(
         "[...document.querySelectorAll('.status')].filter((node) => node.textContent.includes('characters in')).length === 3"
     )
@@ -69,7 +69,7 @@ def test_texts_are_those_of_the_cards(page: Page) -> None:
     heads = re.findall(r"^--- (.*)$", text, re.MULTILINE)
     assert heads[0] == 'sample 1: prompt "ROMEO:", temperature 0.8, top-k 12, top-p 0.9, seed 7, model shakespeare (e63aab5d)'
     assert heads[2] == 'sample 3: prompt "ROMEO:", temperature 1.2, top-k 0, top-p 1, seed 7, model shakespeare (e63aab5d)'
-    assert heads[3].endswith("seed 7, dice from number 6 on, the prompt's last character chosen by hand, model shakespeare (e63aab5d)")
+    assert heads[3].endswith("seed 7, dice continue from throw 6, the prompt's last character chosen by hand, model shakespeare (e63aab5d)")
     assert texts_in(text) == [text for group in groups(page)[::-1] for text in group]
 
 
@@ -137,7 +137,7 @@ def test_tables(page: Page) -> None:
     assert sum(int(row["count"]) for row in rows) == 1000
     show(page, "Score")
     text = 'Say:\n"Never", he said'
-    page.get_by_label("A text to score").fill(text)
+    page.get_by_label("Your text").fill(text)
     page.get_by_role("button", name="Score", exact=True).click()
     expect(page.locator(".score-status")).to_have_text(re.compile("only context$"))
     shown = page.get_by_label("The scored text").text_content()
@@ -152,6 +152,7 @@ def test_tables(page: Page) -> None:
 def test_what_is_still_written_is_saved_as_far_as_it_goes(context: BrowserContext, url: str) -> None:
     page = context.new_page()
     open_page(page, url)
+    set_up(page, prompt="ROMEO:")
     start_long(page)
     text = saved(page, "Texts (TXT)", "soliloquy.txt").read_text(encoding="utf-8")
     data = read_json(page)
@@ -171,7 +172,7 @@ def test_the_first_screen_and_an_empty_page(context: BrowserContext, url: str) -
     open_page(page, url)
     stored = groups(page)[0]
     (run,) = read_json(page)["generations"]
-    assert run["recomputed"]
+    assert not run["recomputed"]
     assert [run["prompt"] + sample["text"] for sample in run["samples"]] == stored
     set_up(page, prompt="KING:")
     page.get_by_role("button", name="Clear").click()

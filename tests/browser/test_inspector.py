@@ -15,13 +15,17 @@ from model.sampling import Floats, dice, distribution, draw
 from tests.browser.conftest import open_page
 from tests.browser.tab import PLACE, WRITING, card, drawn, generate, groups, point_at, set_up, start_long, texts
 from tests.support.viewing import Viewer, answer, write
+from ui.web.first_screen import PROMPT
 
 NAMES = {"\n": "newline", " ": "space"}
 RAW = {"temperature": 1.0, "top_k": 0, "top_p": 1.0}
-DIE = re.compile(r"The die, ([\d.]+), fell between ([\d.]+) and ([\d.]+)\.")
-ROW = re.compile(r"Write (?P<char>.+?)(?: \(number (?P<rank>\d+)\))?: (?P<drawn>[^,]+), raw (?P<raw>[^,]+?)(?P<hit>, drawn)?")
-TITLE = re.compile(r"came with (?P<drawn>[^%]+%)\s*raw (?P<raw>[^%]+%): (?P<bits>[\d.]+) bits?")
-RECOMPUTED = "Computed again from the text."
+DIE = re.compile(r"The die showed ([\d.]+): between ([\d.]+) and ([\d.]+), which is")
+ROW = re.compile(
+    r"Write (?P<char>.+?)(?: \(number (?P<rank>\d+)\))?: (?P<drawn>[^,]+), (?P<raw>[^,]+?) before temperature(?P<hit>, drawn)?"
+)
+TITLE = re.compile(r"had a (?P<drawn>[^%]+%) chance\s*character (?P<place>[\d,]+)")
+BITS = re.compile(r"before temperature: (?P<raw>[^%]+%) \(surprisal (?P<bits>[\d.]+) bits\)")
+RECOMPUTED = "Recomputed."
 SETTINGS = [
     {"temperature": 0.8},
     {"temperature": 2.0, "top_k": 5},
@@ -61,8 +65,10 @@ def check_story(said: Locator, char: str, logits: Floats, settings: dict[str, fl
     shown = TITLE.search(said.locator(".inspector-title").inner_text())
     assert shown
     assert says(shown["drawn"], drawn[id])
-    assert says(shown["raw"], raw[id])
-    assert abs(float(shown["bits"]) + math.log2(raw[id])) <= 0.05001
+    before = BITS.search(said.locator(".inspector-bits").inner_text())
+    assert before
+    assert says(before["raw"], raw[id])
+    assert abs(float(before["bits"]) + math.log2(raw[id])) <= 0.05001
     story = DIE.search(said.locator(".inspector-said").inner_text())
     if die is None:
         assert story is None
@@ -120,7 +126,7 @@ def test_a_character_is_explained_by_what_it_was_drawn_from(page: Page, url: str
     for settings in SETTINGS:
         set_sampling(page, settings)
         set_up(page, seed="11", samples=2, length=60)
-        text = generate(page)[1].removeprefix("ROMEO:")
+        text = generate(page)[1].removeprefix(PROMPT)
         with page.expect_request("**/logits/*/1?*") as asked:
             point_at(page, card(page, 1), 0)
         key = asked.value.url.split("/")[-2]
@@ -133,10 +139,20 @@ def test_a_character_is_explained_by_what_it_was_drawn_from(page: Page, url: str
             expect(said.locator(".inspector-said")).not_to_contain_text(RECOMPUTED)
 
 
-def test_the_first_screen_explains_itself_from_its_text(page: Page, url: str) -> None:
-    text = texts(page)[0].removeprefix("ROMEO:")
-    for index in (0, 1, 40, 299):
-        check_recomputed(page, url, "ROMEO:", text, index, {"temperature": 0.8}, dice(1597, 0, 1, start=index)[0])
+def test_the_first_screen_is_explained_by_what_it_was_drawn_from(page: Page) -> None:
+    vocabulary, text = vocabulary_of(page), texts(page)[0].removeprefix(PROMPT)
+    with page.expect_response("**/logits/*/0?*") as asked:
+        point_at(page, card(page), 0)
+    logits = np.frombuffer(asked.value.body(), "<f4").reshape(-1, len(vocabulary)).astype(float)
+    for index in (0, 40, 299):
+        said = point_at(page, card(page), index)
+        check_story(said, text[index], logits[index], {"temperature": 0.8}, vocabulary, dice(1597, 0, 1, start=index)[0])
+        expect(said.locator(".inspector-said")).not_to_contain_text(RECOMPUTED)
+        expect(said.locator(".inspector-place")).to_have_text(f"character {index + 1}")
+    body, shown = card(page).bounding_box(), said.bounding_box()
+    assert body
+    assert shown
+    assert shown["x"] >= body["x"] + body["width"], "it covers how the text goes on"
 
 
 def test_what_the_server_has_forgotten_is_explained_from_the_text(own_page: Page, url: str) -> None:
@@ -164,12 +180,12 @@ def test_a_server_that_is_gone_is_told_and_asked_again(own_page: Page) -> None:
     page.get_by_role("tab", name="Texts").click()
     assert texts(page) == written
     page.context.set_offline(False)
-    expect(point_at(page, card(page), 3)).to_contain_text("came with")
+    expect(point_at(page, card(page), 3)).to_contain_text("had a")
 
 
 def test_keys_walk_pin_and_give_the_focus_back(page: Page) -> None:
     said, body = page.get_by_test_id("inspector"), card(page, 2)
-    text = texts(page)[2].removeprefix("ROMEO:")
+    text = texts(page)[2].removeprefix(PROMPT)
     title = said.locator(".inspector-title b")
     body.focus()
     for index in (0, 1, 2):
@@ -197,7 +213,7 @@ def test_escape_leaves_the_focus_where_somebody_types(page: Page) -> None:
 
 
 def test_up_and_down_walk_from_line_to_line(page: Page) -> None:
-    set_up(page, length=200, samples=1, seed="7")
+    set_up(page, prompt="ROMEO:", length=200, samples=1, seed="7")
     generate(page)
     body = card(page)
     body.focus()
@@ -233,7 +249,8 @@ def test_a_tap_explains_a_character(browser: Browser, url: str) -> None:
     said, body = page.get_by_test_id("inspector"), card(page)
     x, y = body.evaluate(PLACE, 7)
     page.touchscreen.tap(x, y)
-    expect(said.locator(".inspector-title b")).to_have_text(texts(page)[0].removeprefix("ROMEO:")[7])
+    text = texts(page)[0].removeprefix(PROMPT)
+    expect(said.locator(".inspector-title b")).to_have_text(NAMES.get(text[7], text[7]))
     expect(said.get_by_role("button", name="Continue from here")).to_be_in_viewport()
     box = said.get_by_role("button", name="Continue from here").bounding_box()
     assert box
@@ -241,7 +258,7 @@ def test_a_tap_explains_a_character(browser: Browser, url: str) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     page.touchscreen.tap(350, 8)
     expect(said).to_be_hidden()
-    index = len(texts(page)[0]) - len("ROMEO:") - 2  # near the lower edge, where all that is said would lie over it
+    index = len(texts(page)[0]) - len(PROMPT) - 2  # near the lower edge, where all that is said would lie over it
     page.touchscreen.tap(*body.evaluate(PLACE, index))
     expect(said).to_be_visible()
     page.wait_for_function(
@@ -255,7 +272,7 @@ def test_a_tap_explains_a_character(browser: Browser, url: str) -> None:
         arg=index,
     )
     page.touchscreen.tap(*body.evaluate(PLACE, 12))
-    expect(said.locator(".inspector-title b")).to_have_text(texts(page)[0].removeprefix("ROMEO:")[12])
+    expect(said.locator(".inspector-title b")).to_have_text(NAMES.get(text[12], text[12]))
     page.touchscreen.tap(350, 8)
     expect(said).to_be_hidden()
     page.context.close()
@@ -268,7 +285,7 @@ def finished(page: Page, count: int) -> None:
 
 
 def test_samples_go_on_from_a_character(page: Page, url: str) -> None:
-    set_up(page, samples=2, length=40, seed="8")
+    set_up(page, prompt="ROMEO:", samples=2, length=40, seed="8")
     written = generate(page)
     set_up(page, samples=3, length=30, seed="9", temperature=1.1)
     point_at(page, card(page, 1), 12, click=True).get_by_role("button", name="Continue from here").click()
@@ -299,7 +316,7 @@ def test_an_empty_prompt_goes_on_after_its_newline(page: Page, url: str) -> None
 def test_after_a_forced_character_the_samples_own_dice_go_on(page: Page, url: str, chosen: str) -> None:
     settings = {"temperature": 1.2, "top_k": 20}
     set_sampling(page, settings)
-    set_up(page, samples=3, length=40, seed="21")
+    set_up(page, prompt="ROMEO:", samples=3, length=40, seed="21")
     written = generate(page)
     set_sampling(page, {"temperature": 0.4})  # of the next texts; this one goes on as it began
     set_up(page, samples=4, length=25, seed="")
@@ -318,10 +335,11 @@ def test_after_a_forced_character_the_samples_own_dice_go_on(page: Page, url: st
     prompt = written[1][: len("ROMEO:") + index] + char
     own_dice = {"seed": 21, "first_sample": 1, "first_step": index + 1, "samples": 1, "length": 25}
     assert texts(page) == [prompt + write(url, prompt=prompt, **own_dice, **settings)[0]]
+    assert page.locator(".forced").all_text_contents() == [char]
     expect(page.get_by_label("Prompt")).to_have_value(prompt)
     line = page.get_by_test_id("group").first.locator(".group-line")
-    expect(line).to_contain_text(f"‘{match['char']}’ chosen by hand")
-    expect(line).to_contain_text(f"dice from number {index + 2} on")
+    expect(line).to_contain_text("newline chosen by hand" if chosen == "newline" else f"‘{match['char']}’ chosen by hand")
+    expect(line).to_contain_text(f"dice continue from throw {index + 2}")
     expect(page.get_by_test_id("group").first.locator(".card-number")).to_have_text("2")
     page.get_by_role("button", name="Undo").click()
     expect(page.get_by_label("Prompt")).to_have_value("ROMEO:")
@@ -337,9 +355,9 @@ def test_clicks_while_writing_are_answered_and_disturb_nothing(page: Page) -> No
     assert said.locator(".inspector-title").inner_text() == title
     page.keyboard.press("Escape")
     expect(said).to_be_hidden()
-    expect(page.get_by_test_id("status")).to_have_text("writing")
+    expect(page.get_by_test_id("status").first).to_have_text("writing")
     page.keyboard.press("Escape")
-    expect(page.get_by_test_id("status")).to_contain_text("stopped after")
+    expect(page.get_by_test_id("status").first).to_contain_text("stopped after")
 
 
 def test_what_is_said_of_a_text_goes_with_it(page: Page) -> None:
@@ -350,13 +368,11 @@ def test_what_is_said_of_a_text_goes_with_it(page: Page) -> None:
 
 
 def test_only_the_scrolling_of_its_own_text_takes_it_away(page: Page) -> None:
-    set_up(page, prompt="a" * 1500, samples=2, length=20)
-    generate(page)
     said = point_at(page, card(page), 5)
-    card(page, 1).evaluate("body => body.scrollTop -= 200")
+    page.get_by_label("Prompt").evaluate("field => field.dispatchEvent(new Event('scroll'))")
     drawn(page)
     expect(said).to_be_visible()
-    card(page).evaluate("body => body.scrollTop -= 200")
+    card(page).evaluate("body => body.dispatchEvent(new Event('scroll'))")
     expect(said).to_be_hidden()
 
 

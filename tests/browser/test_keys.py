@@ -11,7 +11,7 @@ from playwright.sync_api import BrowserContext, Locator, Page, expect
 from tests.browser.conftest import new_page, open_page
 from tests.browser.tab import generate, set_up, start_long
 
-VIEWS = ["Texts", "Next character", "Tree", "Locked dice", "Score"]
+VIEWS = ["Texts", "Next character", "Tree", "Same dice", "Score"]
 # What single keys could change, but for the field that is typed into.
 UNTOUCHED = """() => [
   document.querySelector(".views [aria-selected=true]").textContent,
@@ -61,13 +61,14 @@ def listed(page: Page) -> dict[str, str]:
     return keys
 
 
-def writes(page: Page, groups: int) -> Callable[[str], None]:
-    """A key writes, and this many groups are there then."""
+def writes(page: Page) -> Callable[[str], None]:
+    """A key writes a new group."""
 
     def press(key: str) -> None:
+        before = page.get_by_test_id("group").first.element_handle() if page.get_by_test_id("group").count() else None
         with page.expect_request("**/write"):
             page.keyboard.press(key)
-        expect(page.get_by_test_id("group")).to_have_count(groups)
+        page.wait_for_function("before => document.querySelector('.group') !== before", arg=before)
         expect(page.get_by_test_id("status").first).to_contain_text("characters in")
 
     return press
@@ -183,15 +184,15 @@ def test_every_key_that_is_listed_does_what_it_says(page: Page) -> None:
         set_up(page, length=8, samples=2, temperature=0.8)
 
     def goes_back(key: str) -> None:
-        writes(page, 1)("g")
+        writes(page)("g")
         set_up(page, temperature=1.5)
-        page.get_by_role("tab", name="Locked dice").focus()
+        page.get_by_role("tab", name="Same dice").focus()
         page.keyboard.press(key)
         assert temperature(page) == 0.8
 
     def takes_sample(by: int) -> Callable[[str], None]:
         def press(key: str) -> None:
-            select = page.get_by_label("Dice of")
+            select = page.get_by_label("Sample", exact=True)
             chosen = "select => [...select.options].filter((option) => !option.disabled).indexOf(select.selectedOptions[0])"
             before = select.evaluate(chosen)
             page.keyboard.press(key)
@@ -202,11 +203,11 @@ def test_every_key_that_is_listed_does_what_it_says(page: Page) -> None:
     def scores(key: str) -> None:
         newest = page.locator(".folio .card-text").first.text_content() or ""
         page.keyboard.press(key)
-        expect(page.get_by_label("A text to score")).to_have_value(newest)
+        expect(page.get_by_label("Your text")).to_have_value(newest)
 
     everywhere = {
-        "g": writes(page, 1),
-        "a": writes(page, 2),
+        "g": writes(page),
+        "a": writes(page),
         "c": clears,
         "u": undoes,
         "s": stops,
@@ -231,7 +232,7 @@ def test_every_key_that_is_listed_does_what_it_says(page: Page) -> None:
             "w": shows_all_bars,
         },
         "Tree": {"o": unfolds},
-        "Locked dice": {"n": takes_sample(1), "p": takes_sample(-1), "o": goes_back},
+        "Same dice": {"n": takes_sample(1), "p": takes_sample(-1), "o": goes_back},
         "Score": {"n": scores},
     }
     for view in VIEWS:
@@ -245,9 +246,9 @@ def test_every_key_that_is_listed_does_what_it_says(page: Page) -> None:
         assert listed(page).keys() == own.get(view, {}).keys() | everywhere.keys() | {"Ctrl Enter", "Esc", "← ↑ → ↓"}
 
 
-@pytest.mark.parametrize("name", ["Prompt", "Seed", "number input for Length", "A text to score", "Temperature 2"])
+@pytest.mark.parametrize("name", ["Prompt", "Seed", "number input for Length", "Your text", "Temperature 2"])
 def test_no_key_acts_while_somebody_types(page: Page, name: str) -> None:
-    show(page, "Score" if name == "A text to score" else "Texts")
+    show(page, "Score" if name == "Your text" else "Texts")
     field = page.get_by_label(name)
     value = field.input_value()
     before, warmth = page.evaluate(UNTOUCHED), temperature(page)

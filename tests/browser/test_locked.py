@@ -1,4 +1,4 @@
-"""The view "Locked dice" in a real browser."""
+"""The view "Same dice" in a real browser."""
 
 from __future__ import annotations
 
@@ -42,6 +42,7 @@ def generate(page: Page, **sliders: float) -> dict[str, Any]:
 
     page.route("**/write", listen)
     page.get_by_role("button", name="Generate").click()
+    page.wait_for_function("prompt => document.querySelector('.folio .prompt')?.textContent === prompt", arg=PROMPT)
     expect(page.get_by_test_id("status").first).to_contain_text("characters in")
     page.unroute("**/write")
     first, *news = [json.loads(line) for line in answers[0].splitlines()]
@@ -50,8 +51,8 @@ def generate(page: Page, **sliders: float) -> dict[str, Any]:
 
 def show(page: Page) -> Locator:
     """The view."""
-    page.get_by_role("tab", name="Locked dice").click()
-    return page.get_by_role("tabpanel", name="Locked dice")
+    page.get_by_role("tab", name="Same dice").click()
+    return page.get_by_role("tabpanel", name="Same dice")
 
 
 def fresh_status(panel: Locator) -> Locator:
@@ -84,22 +85,22 @@ def test_counts_and_marks_the_throws_that_land_elsewhere(page: Page, url: str) -
     set_up(page, temperature=1.5)
     expected = lands_elsewhere(page, url, run, 0, 1.5, 12, 1.0)
     assert 0 < len(expected) < LENGTH
-    headline = f"{len(expected)} of {LENGTH} throws would land elsewhere at temperature 1.5, top-k 12"
+    headline = f"{len(expected)} of {LENGTH} characters would change at temperature 1.5, top-k 12"
     expect(panel.locator(".locked-headline")).to_have_text(headline)
     assert page.evaluate(MARKED, "locked-changed") == expected
-    expect(panel.locator(".locked-more")).to_contain_text(f"First at character {expected[0] + 1}: ")
+    expect(panel.locator(".locked-more")).to_contain_text(f"First change: character {expected[0] + 1}, ")
 
 
 def test_the_originals_settings_change_nothing(page: Page) -> None:
     run = generate(page)
     panel = show(page)
-    expect(panel.locator(".locked-headline")).to_have_text(f"0 of {LENGTH} throws land elsewhere at the original’s own settings")
-    expect(fresh_status(panel)).to_have_text("The same text, character for character")
+    expect(panel.locator(".locked-headline")).to_have_text(f"0 of {LENGTH} characters change at the original settings")
+    expect(fresh_status(panel)).to_have_text("Identical, character for character ✓")
     assert written(panel) == [PROMPT + run["texts"][0]] * 2
     assert page.evaluate(MARKED, "locked-changed") == []
     set_up(page, temperature=1.4)
-    expect(panel.locator(".locked-headline")).to_contain_text("would land elsewhere")
-    panel.get_by_role("button", name="Back to the original’s settings").click()
+    expect(panel.locator(".locked-headline")).to_contain_text("would change")
+    panel.get_by_role("button", name="Original settings").click()
     expect(page.get_by_label("number input for Temperature")).to_have_value("0.8")
     expect(panel.locator(".locked-headline")).to_contain_text("0 of")
 
@@ -107,10 +108,10 @@ def test_the_originals_settings_change_nothing(page: Page) -> None:
 def test_the_text_from_the_start_is_what_the_server_writes(page: Page, url: str) -> None:
     run = generate(page)
     panel = show(page)
-    panel.get_by_label("Dice of").select_option(index=1)
-    expect(fresh_status(panel)).to_have_text("The same text, character for character")
+    panel.get_by_label("Sample", exact=True).select_option(index=1)
+    expect(fresh_status(panel)).to_have_text("Identical, character for character ✓")
     set_up(page, temperature=1.3)
-    expect(fresh_status(panel)).to_have_text(re.compile(r"^First difference at character \d+: .+ instead of .+$"))
+    expect(fresh_status(panel)).to_have_text(re.compile(r"^Diverges at character \d+: .+ instead of .+$"))
     asked = {"prompt": PROMPT, "temperature": 1.3, "length": LENGTH, "seed": 7, "first_sample": 1}
     lines = [json.loads(line) for line in page.request.post(f"{url}/write", data=asked).text().splitlines()]
     expected = "".join(line["new"][0] for line in lines if "new" in line)
@@ -125,7 +126,7 @@ def test_the_text_from_the_start_is_what_the_server_writes(page: Page, url: str)
 def test_the_server_is_asked_once_the_slider_rests(page: Page) -> None:
     generate(page)
     panel = show(page)
-    expect(fresh_status(panel)).to_have_text("The same text, character for character")
+    expect(fresh_status(panel)).to_have_text("Identical, character for character ✓")
     asked: list[float] = []
     page.on("request", lambda request: asked.append(request.post_data_json["temperature"]) if request.url.endswith("/write") else None)
     page.locator("#temperature input[type=range]").evaluate("""range => {
@@ -134,7 +135,7 @@ def test_the_server_is_asked_once_the_slider_rests(page: Page) -> None:
         range.dispatchEvent(new Event("input", { bubbles: true }));
       }
     }""")
-    expect(fresh_status(panel)).to_have_text(re.compile("^First difference at"))
+    expect(fresh_status(panel)).to_have_text(re.compile("^Diverges at"))
     expect(fresh_status(panel)).not_to_contain_text("; writing")
     assert asked == [1.3]
     page.get_by_role("tab", name="Texts").click()
@@ -169,23 +170,23 @@ def test_a_throw_that_lands_elsewhere_explains_itself(page: Page) -> None:
     }""")
     page.mouse.move(place["x"], place["y"])
     said = page.get_by_test_id("inspector")
-    expect(said).to_contain_text(f"instead of ‘{place['char']}’, with")
+    expect(said).to_contain_text(f"instead of ‘{place['char']}’, had a")
     expect(said).to_contain_text("The die")
 
 
 def test_the_address_keeps_which_sample(page: Page) -> None:
     generate(page)
     panel = show(page)
-    panel.get_by_label("Dice of").select_option(index=1)
-    expect(fresh_status(panel)).to_have_text("The same text, character for character")
+    panel.get_by_label("Sample", exact=True).select_option(index=1)
+    expect(fresh_status(panel)).to_have_text("Identical, character for character ✓")
     texts = written(panel)
     page.wait_for_url("**dice=1.2*")
     page.reload()
-    expect(fresh_status(panel)).to_have_text("The same text, character for character")
+    expect(fresh_status(panel)).to_have_text("Identical, character for character ✓")
     assert written(panel) == texts
     page.get_by_role("button", name="Clear").click()
     expect(panel.locator(".empty")).to_be_visible()
-    expect(panel.get_by_label("Dice of")).to_be_hidden()
+    expect(panel.get_by_label("Sample", exact=True)).to_be_hidden()
 
 
 def test_a_sample_that_was_pressed_is_taken(page: Page) -> None:
@@ -200,8 +201,8 @@ def test_a_sample_that_was_pressed_is_taken(page: Page) -> None:
 
 def test_a_sample_of_the_first_screen_keeps_its_place(page: Page) -> None:
     panel = show(page)
-    panel.get_by_label("Dice of").select_option(index=2)
-    expect(panel.locator(".locked-headline")).to_contain_text("throws")
+    panel.get_by_label("Sample", exact=True).select_option(index=2)
+    expect(panel.locator(".locked-headline")).to_contain_text("characters")
     texts = written(panel)
     page.wait_for_url("**dice=1.3*")
     page.reload()
@@ -226,8 +227,8 @@ def test_what_is_no_longer_remembered_is_said(context: BrowserContext, url: str)
     generate(page)
     page.route("**/logits/**", lambda route: route.fulfill(status=404))
     panel = show(page)
-    expect(panel.locator(".locked-note")).to_contain_text("The server has forgotten this text")
-    expect(panel.locator(".locked-headline")).to_contain_text(f"of {LENGTH} throws")
+    expect(panel.locator(".locked-note")).to_contain_text("The server no longer remembers this text")
+    expect(panel.locator(".locked-headline")).to_contain_text(f"0 of {LENGTH} characters change")
     page.close()
 
 
@@ -242,7 +243,7 @@ def test_a_server_that_is_gone_is_said_and_asked_again(context: BrowserContext, 
     expect(alert).to_be_visible()
     page.unroute(address)
     alert.get_by_role("button", name="Try again").click()
-    expect(fresh_status(panel)).to_have_text("The same text, character for character")
+    expect(fresh_status(panel)).to_have_text("Identical, character for character ✓")
     expect(panel.get_by_role("button", name="Try again")).to_have_count(0)
     page.close()
 
@@ -252,5 +253,5 @@ def test_a_number_out_of_range_is_moved(page: Page) -> None:
     panel = show(page)
     set_up(page, temperature=9)
     expect(panel.locator(".locked-headline")).to_contain_text("at temperature 2")
-    expect(fresh_status(panel)).to_have_text(re.compile("^First difference at"))
+    expect(fresh_status(panel)).to_have_text(re.compile("^Diverges at"))
     expect(panel.get_by_role("button", name="Try again")).to_have_count(0)

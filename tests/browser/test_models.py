@@ -149,6 +149,12 @@ def test_another_default_under_an_open_page_loses_nothing(page: Page, url: str) 
         generate(page, "Again")
         assert names(page) == ["letters"]
         assert set(texts(page)[0]) <= set(LETTERS)
+        shown = texts(page)
+        admin.post("/train/shipped/use")
+        page.locator("#model-opener").click()  # asks for the list
+        expect(page.get_by_test_id("facts")).to_contain_text("shakespeare")
+        assert texts(page) == shown  # nothing is written again by itself
+        expect(page.get_by_test_id("notice")).to_be_empty()
     finally:
         admin.post("/train/shipped/use")
     expect(page.get_by_test_id("facts")).to_contain_text("shakespeare")  # also a page that nobody touches

@@ -132,7 +132,7 @@ def write_with_all_models(page: Page) -> Traffic:
 def test_several_models_leave_a_connection_for_the_next_press(page: Page) -> None:
     traffic = write_with_all_models(page)
     assert traffic.open["write"] == 4
-    set_up(page, samples=1, length=10)
+    set_up(page, prompt="cab", samples=1, length=10)
     page.get_by_role("button", name="Generate").click()
     page.wait_for_function(
         f"document.querySelectorAll('.group-block').length === {len(NAMES)} && !document.querySelector('.group .running')"
@@ -167,7 +167,7 @@ def test_characters_that_are_passed_by_hold_one_connection(page: Page) -> None:
 
 
 def test_two_who_want_the_same_logits_share_a_request(page: Page) -> None:
-    set_up(page, samples=1, length=20)
+    set_up(page, prompt="abc", samples=1, length=20)
     generate(page)
     hold(page, "logits/**")
     traffic = Traffic(page)
@@ -208,7 +208,7 @@ def test_what_is_typed_and_walked_by_holds_one_connection(page: Page) -> None:
         with page.expect_request("**/logits/**"):
             page.keyboard.press(key)
         settled(page, lambda: traffic.open["logits"] <= 1)
-    page.get_by_role("tab", name="Locked dice").click()
+    page.get_by_role("tab", name="Same dice").click()
     for _ in range(4):
         page.keyboard.press("n")
         drawn(page)
@@ -219,7 +219,7 @@ def test_what_is_typed_and_walked_by_holds_one_connection(page: Page) -> None:
             page.get_by_label("Prompt").fill(prompt)
         settled(page, lambda: traffic.open["next"] <= 1)
     page.get_by_role("tab", name="Score").click()
-    page.get_by_label("A text to score").fill("abc")
+    page.get_by_label("Your text").fill("abc")
     for _ in range(4):
         with page.expect_request("**/score"):
             page.get_by_role("button", name="Score", exact=True).click()

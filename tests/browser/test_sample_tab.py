@@ -18,6 +18,7 @@ from tests.browser.tab import WRITING, drawn, generate, seed_shown, set_up, star
 from tests.support.client import host_and_port
 from tests.support.server import health, running_app
 from tests.test_web_write import IDLE, LONGEST, Viewer, fill_engine, wait_until
+from ui.web.first_screen import PARAMS, PROMPT
 from ui.web.http import MAX_TEXT_BYTES
 
 PATIENCE_MS = 60_000  # for what must come, however busy the machine is
@@ -31,11 +32,21 @@ RECORD_GROWTH = """() => {
 }"""
 
 
-def test_first_screen_shows_stored_samples_and_writes_nothing(page: Page, url: str) -> None:
-    assert page.get_by_test_id("card").count() > 1
-    expect(page.get_by_test_id("status")).to_contain_text("written earlier by this model")
-    wait_until(IDLE, url)
+def test_the_first_screens_seed_gives_its_texts(page: Page, url: str) -> None:
+    expect(page.get_by_test_id("status")).to_have_text(re.compile("^1,200 characters in"))
+    wait_until(IDLE, url)  # opening the page writes nothing more
     assert page.get_by_role("button", name="Stop").is_disabled()
+    shown = texts(page)
+    assert seed_shown(page) == str(PARAMS.seed)
+    expect(page.locator(".texts-hint")).to_have_text("Point at a character to see how it was drawn.")
+    page.set_viewport_size({"width": 1920, "height": 1080})
+    tops = [box["y"] for each in page.get_by_test_id("card").all() if (box := each.bounding_box())]
+    assert tops[0] == tops[1] < tops[2] == tops[3], "not two rows of two"
+    wrapped = page.locator(".card-text").first.evaluate("body => getComputedStyle(body).textIndent")
+    assert wrapped.endswith("hanging each-line"), "a wrapped line looks like one that the model began"
+    set_up(page, seed=seed_shown(page), length=40)
+    assert generate(page) == [text[: len(PROMPT) + 40] for text in shown]
+    expect(page.get_by_test_id("compared").first).to_have_text("Identical to the texts before, as far as both go ✓")
 
 
 def test_all_samples_grow_together(page: Page) -> None:
@@ -44,17 +55,17 @@ def test_all_samples_grow_together(page: Page) -> None:
     page.get_by_role("button", name="Generate").click()
     page.wait_for_function("new Set(window.growth.map(String)).size >= 5")
     page.get_by_role("button", name="Stop").click()
-    expect(page.get_by_test_id("status")).to_contain_text("stopped after")
+    expect(page.get_by_test_id("status").first).to_contain_text("stopped after")
     lengths = [len(text) for text in texts(page)]
     assert len(lengths) == 4
     assert max(lengths) - min(lengths) <= 1, "samples are not in step"  # a look may fall between two rows of one step
-    assert lengths[0] < len("ROMEO:") + 2000, "the texts came all at once"
+    assert lengths[0] < len(PROMPT) + 2000, "the texts came all at once"
     assert len(set(texts(page))) == 4
 
 
 def test_every_sample_gets_its_length(page: Page) -> None:
     set_up(page, samples=3, length=270)  # past the first window
-    assert [len(text) for text in generate(page)] == [len("ROMEO:") + 270] * 3
+    assert [len(text) for text in generate(page)] == [len(PROMPT) + 270] * 3
 
 
 def test_stop_stops_and_keeps_what_is_written(page: Page, url: str) -> None:
@@ -62,7 +73,7 @@ def test_stop_stops_and_keeps_what_is_written(page: Page, url: str) -> None:
     page.get_by_role("button", name="Generate").click()
     page.wait_for_function("document.querySelector('.group .running .card-text')?.textContent.length > 10")
     page.get_by_role("button", name="Stop").click()
-    expect(page.get_by_test_id("status")).to_contain_text("stopped after")
+    expect(page.get_by_test_id("status").first).to_contain_text("stopped after")
     length = len(texts(page)[0])
     assert 10 < length < 2000
     wait_until(IDLE, url)
@@ -99,15 +110,16 @@ def test_temperature_zero_writes_the_same_in_every_sample(page: Page) -> None:
 
 
 def test_again_keeps_earlier_samples_and_goes_on_with_the_dice(page: Page) -> None:
-    set_up(page, seed="5", samples=2, length=60)
+    set_up(page, prompt="KING:", seed="5", samples=2, length=60)
     first = generate(page)
     second = generate(page, "Again")
     assert page.get_by_test_id("group").count() == 2
+    expect(page.get_by_test_id("group").first.locator(".group-line")).to_contain_text("samples 3 and 4")
     numbers = page.get_by_test_id("group").first.locator(".card-number").all_inner_texts()
     assert numbers == ["3", "4"]
     set_up(page, samples=4)
     assert generate(page) == first + second
-    assert page.get_by_test_id("group").count() == 1
+    expect(page.get_by_test_id("group")).to_have_count(3)  # the earlier ones stay, to be compared with
 
 
 def test_again_throws_the_same_dice_at_another_temperature(page: Page) -> None:
@@ -144,9 +156,9 @@ def test_again_while_writing_settles_the_first_and_keeps_it(page: Page) -> None:
     start_long(page)
     set_up(page, samples=2, length=40)
     page.get_by_role("button", name="Again").click()
-    expect(page.get_by_test_id("group")).to_have_count(2)
+    expect(page.get_by_test_id("group")).to_have_count(3)
     page.wait_for_function(f"!document.querySelector('{WRITING}')")
-    expect(page.get_by_test_id("status").last).to_contain_text("stopped after")
+    expect(page.get_by_test_id("status").nth(1)).to_contain_text("stopped after")
 
 
 def test_another_viewer_is_served_at_the_same_time_and_may_stop(context: BrowserContext, page: Page, url: str) -> None:
@@ -154,12 +166,12 @@ def test_another_viewer_is_served_at_the_same_time_and_may_stop(context: Browser
     other = context.new_page()
     open_page(other, url)
     set_up(other, samples=2, length=40)
-    assert [len(text) for text in generate(other)] == [len("ROMEO:") + 40] * 2
-    expect(page.get_by_test_id("status")).to_have_text("writing")
+    assert [len(text) for text in generate(other)] == [len(PROMPT) + 40] * 2
+    expect(page.get_by_test_id("status").first).to_have_text("writing")
     start_long(other)
     other.get_by_role("button", name="Stop").click()
-    expect(other.get_by_test_id("status")).to_contain_text("stopped after")
-    expect(page.get_by_test_id("status")).to_have_text("writing")
+    expect(other.get_by_test_id("status").first).to_contain_text("stopped after")
+    expect(page.get_by_test_id("status").first).to_have_text("writing")
     other.close()
     page.get_by_role("button", name="Stop").click()
 
@@ -168,7 +180,7 @@ def test_clear_empties_the_page_and_keeps_the_prompt(page: Page) -> None:
     page.get_by_role("button", name="Clear").click()
     expect(page.get_by_test_id("card")).to_have_count(0)
     expect(page.locator(".folio .empty")).to_be_visible()
-    expect(page.get_by_label("Prompt")).to_have_value("ROMEO:")
+    expect(page.get_by_label("Prompt")).to_have_value(PROMPT)
     set_up(page, length=40)
     assert len(generate(page)) == 4
     expect(page.locator(".folio .empty")).to_have_count(0)
@@ -213,18 +225,19 @@ def test_a_number_out_of_range_is_moved_with_a_word(page: Page) -> None:
     expect(page.get_by_label("number input for Temperature")).to_have_value("2")
 
 
-def test_texts_are_shown_from_where_the_new_begins(page: Page) -> None:
-    scrolled = "[...document.querySelectorAll('.folio .card-text')].map((text) => text.scrollTop)"
-    assert page.evaluate(scrolled) == [0, 0, 0, 0]
+def test_cards_do_not_scroll_and_a_long_prompt_does_not_fill_them(page: Page) -> None:
+    scrolls = "[...document.querySelectorAll('.folio .card-text')].some((text) => text.scrollHeight > text.clientHeight)"
+    assert not page.evaluate(scrolls)
     set_up(page, prompt="a" * 1500, length=60, samples=2)
-    generate(page)
-    assert min(page.evaluate(scrolled)) > 0
+    assert [len(text) for text in generate(page)] == [241 + 60] * 2
+    assert not page.evaluate(scrolls)
+    expect(page.get_by_test_id("group").first.locator(".group-line")).to_contain_text("reads at most the last 256 characters")
 
 
 def test_escape_stops(page: Page) -> None:
     start_long(page)
     page.keyboard.press("Escape")
-    expect(page.get_by_test_id("status")).to_contain_text("stopped after")
+    expect(page.get_by_test_id("status").first).to_contain_text("stopped after")
 
 
 def test_empty_prompt_starts_a_page(page: Page) -> None:
@@ -249,7 +262,7 @@ def test_bad_input_gets_a_message_and_loses_nothing(page: Page, prompt: str, see
     expect(page.get_by_test_id("notice")).to_contain_text(message)
     assert texts(page) == shown
     assert page.get_by_label("Prompt").input_value() == prompt
-    set_up(page, prompt="ROMEO:", seed="", length=20)
+    set_up(page, prompt=PROMPT, seed="", length=20)
     generate(page)
     expect(page.get_by_test_id("notice")).to_have_text("")
 
@@ -306,9 +319,9 @@ def test_who_waits_sees_how_many_come_before(page: Page, url: str) -> None:
         waiting[-1].ask(**LONGEST, viewer="another")
         set_up(page, length=20)
         page.get_by_role("button", name="Generate").click()
-        status = page.get_by_test_id("status")
+        status = page.get_by_test_id("status").first
         expect(status).to_have_text(f"waiting, {len(waiting)} ahead of you", timeout=PATIENCE_MS)
-        assert page.locator(".group .running .card-text").all_text_contents() == ["ROMEO:"] * 4
+        assert page.locator(".group .running .card-text").all_text_contents() == [PROMPT] * 4
         waiting.pop().close()
         expect(status).to_have_text(f"waiting, {len(waiting)} ahead of you", timeout=PATIENCE_MS)
         while waiting:
@@ -317,7 +330,7 @@ def test_who_waits_sees_how_many_come_before(page: Page, url: str) -> None:
         for viewer in seated:
             viewer.close()
         expect(status).to_contain_text("80 characters in", timeout=PATIENCE_MS)
-    assert [len(text) for text in texts(page)] == [len("ROMEO:") + 20] * 4
+    assert [len(text) for text in texts(page)] == [len(PROMPT) + 20] * 4
 
 
 def test_who_waits_may_stop(page: Page, url: str) -> None:
@@ -325,9 +338,9 @@ def test_who_waits_may_stop(page: Page, url: str) -> None:
         _, waiting = fill_engine(url, stack)
         before = health(url)["waiting"]
         page.get_by_role("button", name="Generate").click()
-        expect(page.get_by_test_id("status")).to_have_text(f"waiting, {len(waiting)} ahead of you", timeout=PATIENCE_MS)
+        expect(page.get_by_test_id("status").first).to_have_text(f"waiting, {len(waiting)} ahead of you", timeout=PATIENCE_MS)
         page.get_by_role("button", name="Stop").click()
-        expect(page.get_by_test_id("status")).to_have_text("stopped after 0 characters")
+        expect(page.get_by_test_id("status").first).to_have_text("stopped after 0 characters")
         wait_until(health(url) | {"waiting": before}, url)
 
 
@@ -357,14 +370,14 @@ def test_a_second_press_before_the_first_was_answered_takes_its_place(page: Page
 def test_presses_in_one_breath_leave_one_group(page: Page, url: str) -> None:
     asked: list[Request] = []
     page.on("request", lambda request: asked.append(request) if request.url.endswith("/write") else None)
-    set_up(page, samples=3, length=40)
+    set_up(page, prompt="KING:", samples=3, length=40)
     page.get_by_role("button", name="Generate").evaluate("button => { for (let i = 0; i < 5; i++) button.click(); }")
-    expect(page.get_by_test_id("status")).to_contain_text("120 characters in")
+    expect(page.get_by_test_id("status").first).to_contain_text("120 characters in")
     wait_until(IDLE, url)
     drawn(page)
     assert len(asked) == 5
     expect(page.get_by_test_id("group")).to_have_count(1)
-    assert [len(text) for text in texts(page)] == [len("ROMEO:") + 40] * 3
+    assert [len(text) for text in texts(page)] == [len("KING:") + 40] * 3
     expect(page.get_by_test_id("notice")).to_have_text("")
     wait_until(IDLE, url)
 
@@ -378,14 +391,14 @@ def test_a_server_that_goes_away_is_told_and_a_new_one_with_another_model_is_fol
         open_page(page, url)
         start_long(page)
         numbers = page.locator(".group .running .card-number").count()
-    status = page.get_by_test_id("status")
-    expect(status).to_have_text(re.compile(r"cut off after [\d,]+ characters"))
+    status = page.get_by_test_id("status").first
+    expect(status).to_have_text(re.compile(r"interrupted after [\d,]+ characters"))
     expect(page.get_by_test_id("notice")).to_contain_text("The server cannot be reached. Nothing is lost")
     written = texts(page)
     assert len(written) == numbers == 4
     assert all(10 < len(text) < 2000 for text in written)
-    told = sum(len(text) - len("ROMEO:") for text in written)
-    expect(status).to_have_text(f"cut off after {told} characters")
+    told = sum(len(text) - len(PROMPT) for text in written)
+    expect(status).to_have_text(f"interrupted after {told} characters")
     assert page.get_by_role("button", name="Stop").is_disabled()
     set_up(page, prompt="What is ", samples=2, length=40)
     with page.expect_event("requestfailed"):
@@ -403,8 +416,8 @@ def test_a_server_that_goes_away_is_told_and_a_new_one_with_another_model_is_fol
         page.get_by_role("tab", name="Sample", exact=True).click()
         assert [len(text) for text in generate(page, "Again")] == [len("What is ") + 40] * 2
         expect(page.get_by_test_id("notice")).to_have_text("")
-        expect(page.get_by_test_id("group")).to_have_count(2)
-        assert page.get_by_test_id("group").last.locator(".card-text").all_text_contents() == written
+        expect(page.get_by_test_id("group")).to_have_count(3)
+        assert page.get_by_test_id("group").nth(1).locator(".card-text").all_text_contents() == written
     page.close()
 
 
@@ -535,7 +548,7 @@ def test_control_and_enter_in_the_prompt_generate(page: Page) -> None:
     page.wait_for_function("document.querySelector('.status').textContent.includes('characters in')")
     page.wait_for_function(f"!document.querySelector('{WRITING}')")
     assert texts(page) != before
-    expect(page.get_by_label("Prompt")).to_have_value("ROMEO:")
+    expect(page.get_by_label("Prompt")).to_have_value(PROMPT)
 
 
 def test_header_tells_model_device_and_precision(page: Page) -> None:

@@ -42,7 +42,7 @@ def show(page: Page) -> Locator:
 def ask(page: Page, text: str) -> Locator:
     """Types a text and presses Score."""
     panel = show(page)
-    panel.get_by_label("A text to score").fill(text)
+    panel.get_by_label("Your text").fill(text)
     panel.get_by_role("button", name="Score", exact=True).click()
     return panel
 
@@ -95,6 +95,15 @@ def test_the_mean_loss_is_the_plain_forwards(page: Page) -> None:
     assert figure(panel, "bits") == pytest.approx(bits, abs=0.006)
     assert figure(panel, "perplexity") == pytest.approx(2**bits, abs=0.06)
     expect(panel.locator(".score-scale")).to_contain_text("validation loss 1.41")
+    expect(panel.locator(".score-scale")).to_contain_text("guessing: ln 65 = 4.17")
+
+
+def test_an_example_is_scored_when_the_view_is_opened(page: Page) -> None:
+    panel = show(page)
+    expect(panel.locator(".score-status")).to_have_text(READY)
+    expect(panel.get_by_label("Your text")).to_have_value(re.compile("^HORTENSIO:"))
+    assert figure(panel, "loss") < 2
+    assert "text=" not in page.url
 
 
 def test_each_character_is_painted_in_the_step_of_its_bits(page: Page) -> None:
@@ -145,7 +154,7 @@ def test_characters_explain_themselves_but_the_first(page: Page) -> None:
     }""")
     said = page.get_by_test_id("inspector")
     page.mouse.move(box["left"] + box["width"] * 0.75, box["top"] + box["height"] / 2)
-    expect(said).to_contain_text(re.compile(r"u came with \d+ %"))
+    expect(said).to_contain_text(re.compile(r"u had a \d+ % chance"))
     expect(said).not_to_contain_text("die")
     page.mouse.move(box["left"] + box["width"] * 0.2, box["top"] + box["height"] / 2)
     expect(said).to_be_hidden()
@@ -155,7 +164,7 @@ def test_characters_explain_themselves_but_the_first(page: Page) -> None:
     page.keyboard.press("ArrowLeft")
     expect(said).to_be_hidden()  # at the first
     page.keyboard.press("ArrowRight")
-    expect(said).to_contain_text("u came with")
+    expect(said).to_contain_text("u had a")
 
 
 def test_what_cannot_be_scored_is_said_and_the_earlier_result_stays(context: BrowserContext, url: str) -> None:
@@ -166,7 +175,7 @@ def test_what_cannot_be_scored_is_said_and_the_earlier_result_stays(context: Bro
         ask(page, text)
         expect(panel.get_by_role("alert")).to_contain_text(words)
         expect(panel.get_by_label("The scored text")).to_have_text("To be, or not")
-        expect(panel.get_by_label("A text to score")).to_have_value(text)
+        expect(panel.get_by_label("Your text")).to_have_value(text)
     page.route("**/score", lambda route: route.abort())
     ask(page, "that is the question")
     expect(panel.get_by_role("alert")).to_contain_text("The server cannot be reached")
@@ -203,12 +212,12 @@ def test_of_a_long_paste_the_beginning_is_scored(page: Page) -> None:
         route.fulfill(body='{"text": "al", "notice": "", "vocab_size": 65}\n')
 
     page.route("**/score", answer)
-    panel.get_by_label("A text to score").fill(paste)
+    panel.get_by_label("Your text").fill(paste)
     expect(panel.locator(".score-count")).to_have_text("1,000,000 of 12,000 characters: its beginning is scored")
     panel.get_by_role("button", name="Score", exact=True).click()
     expect(panel.locator(".score-notice")).to_have_text("The server cannot be reached. Nothing is lost. Try again")  # cut off
     assert MAX_SCORE_CHARS - 3 < asked[0] <= MAX_SCORE_CHARS
-    assert panel.get_by_label("A text to score").input_value() == paste
+    assert panel.get_by_label("Your text").input_value() == paste
 
 
 def test_stop_keeps_what_was_read_and_typing_keeps_the_result(page: Page) -> None:
@@ -218,10 +227,10 @@ def test_stop_keeps_what_was_read_and_typing_keeps_the_result(page: Page) -> Non
     expect(panel.locator(".score-status")).to_have_text(re.compile(r"of 11,999 characters scored.*; .*; stopped$"))
     expect(panel.get_by_role("button", name="Stop")).to_be_disabled()
     before = panel.locator(".score-figures").inner_text()
-    panel.get_by_label("A text to score").press("End")
+    panel.get_by_label("Your text").press("End")
     page.keyboard.type("and on")
     assert panel.locator(".score-figures").inner_text() == before
-    panel.get_by_label("A text to score").fill("short")
+    panel.get_by_label("Your text").fill("short")
     page.keyboard.press("Control+Enter")
     expect(panel.get_by_label("The scored text")).to_have_text("short")
 
@@ -230,18 +239,18 @@ def test_samples_and_examples_are_scored_at_a_press(page: Page) -> None:
     sample = page.locator(".card-text").first.text_content()
     panel = show(page)
     losses = {}
-    for name in ("Use the newest sample", "In Shakespeare’s manner", "A modern sentence"):
+    for name in ("Use the latest sample", "Shakespeare-like example", "Modern example"):
         before = panel.get_by_label("The scored text").text_content()
         panel.get_by_role("button", name=name).click()
         expect(panel.get_by_label("The scored text")).not_to_have_text(before or "")
         expect(panel.locator(".score-status")).to_have_text(READY)
         losses[name] = figure(panel, "loss")
-        if name == "Use the newest sample":
+        if name == "Use the latest sample":
             assert panel.get_by_label("The scored text").text_content() == sample
-    assert losses["A modern sentence"] > losses["In Shakespeare’s manner"]
-    panel.get_by_label("A text to score").focus()
+    assert losses["Modern example"] > losses["Shakespeare-like example"]
+    panel.get_by_label("Your text").focus()
     page.keyboard.press("Control+z")
-    expect(panel.get_by_label("A text to score")).to_have_value(re.compile("^HORTENSIO"))
+    expect(panel.get_by_label("Your text")).to_have_value(re.compile("^HORTENSIO"))
 
 
 def test_the_address_keeps_the_text(page: Page) -> None:
@@ -249,7 +258,7 @@ def test_the_address_keeps_the_text(page: Page) -> None:
     page.wait_for_url("**text=*")
     page.reload()
     panel = page.get_by_role("tabpanel", name="Score")
-    expect(panel.get_by_label("A text to score")).to_have_value("a short scene\nof two lines")
+    expect(panel.get_by_label("Your text")).to_have_value("a short scene\nof two lines")
     expect(panel.locator(".score-status")).to_have_text(READY)
 
 
@@ -257,12 +266,12 @@ def test_the_address_keeps_what_is_typed_and_the_link_says_what_it_has_no_room_f
     page.evaluate("navigator.clipboard.writeText = async () => {}")
     panel = show(page)
     text = (TEXT * 12)[:3000]
-    panel.get_by_label("A text to score").fill(text)
+    panel.get_by_label("Your text").fill(text)
     page.wait_for_url("**text=*")
     assert state_of(page.url)["text"] == [text]
     page.get_by_role("button", name="Copy link").click()
     expect(page.locator(".bar-said")).to_have_text("Link copied")
-    panel.get_by_label("A text to score").fill("long " * 14_000)
+    panel.get_by_label("Your text").fill("long " * 14_000)
     page.get_by_role("button", name="Copy link").click()
     expect(page.locator(".bar-said")).to_have_text("Link copied. The text is too long for a link.")
 

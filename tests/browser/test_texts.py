@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
+import re
 import urllib.request
 from typing import Any
 
@@ -16,6 +18,7 @@ from model.sampling import Floats, distribution
 from tests.browser.conftest import open_page
 from tests.browser.tab import WRITING, card, generate, groups, point_at, set_up, start_long, texts
 from tests.support.viewing import write
+from ui.web.first_screen import PROMPT
 
 # Of each card of the newest group: its text without the prompt, and the ranges of it in each highlight.
 MARKS = """() => [...document.querySelector(".group").querySelectorAll(".card-text")].map((body) => {
@@ -27,7 +30,18 @@ MARKS = """() => [...document.querySelector(".group").querySelectorAll(".card-te
   return { text: text.data, shared: ranges("shared"), parting: ranges("parting"), heat };
 })"""
 HIGHLIGHTED = "(names) => names.reduce((sum, name) => sum + (CSS.highlights.get(name)?.size ?? 0), 0)"
+# Characters per second of one generation, and of three that stand abreast and are as fast as 5, 10 and 20.
+SPEED = """async (script) => {
+  const { Generation, Generations } = await import(`${script}shared/generations.js`);
+  const all = new Generations(null);
+  const add = (chars_per_s, beside) => all.list.push(new Generation({ samples: 1, chars_per_s, beside }, null));
+  add(30, "");
+  const speeds = [all.speed];
+  for (const chars_per_s of [5, 10, 20]) add(chars_per_s, "temperatures");
+  return [...speeds, all.speed];
+}"""
 HEAT = [f"heat-{step}" for step in range(1, 8)]
+SEEDS = itertools.count(1)
 Marks = list[dict[str, Any]]
 Steps = NDArray[np.int64]
 
@@ -85,7 +99,16 @@ def check_painting(page: Page, url: str, key: str) -> list[int]:
 
 def answer_with(page: Page, texts: list[str]) -> None:
     """Lets the next press be answered by these texts, stopped wherever they end."""
-    view = {"run": 1, "key": "", "prompt": "ROMEO:", "seed": 1, "temperature": 0.8, "samples": len(texts), "first_sample": 0, "notice": ""}
+    view = {
+        "run": 1,
+        "key": "",
+        "prompt": "ROMEO:",
+        "seed": next(SEEDS),
+        "temperature": 0.8,
+        "samples": len(texts),
+        "first_sample": 0,
+        "notice": "",
+    }
     lines = [view | {"state": "waiting", "ahead": 0}, {"state": "stopped", "new": texts, "elapsed_s": 1}]
     body = "".join(json.dumps(line) + "\n" for line in lines)
     page.route("**/write", lambda route: route.fulfill(body=body, content_type="application/x-ndjson"), times=1)
@@ -110,7 +133,7 @@ def test_what_all_begin_with_is_shaded_and_partings_are_marked(page: Page) -> No
 
 
 def test_marks_follow_the_writing(page: Page) -> None:
-    set_up(page, temperature=0.3)
+    set_up(page, prompt="KING:", temperature=0.3)
     start_long(page)
     lengths = set()
     while len(lengths) < 3:
@@ -118,7 +141,7 @@ def test_marks_follow_the_writing(page: Page) -> None:
         check_marks(marks)
         lengths.add(len(marks[0]["text"]))
     page.get_by_role("button", name="Stop").click()
-    set_up(page, temperature=0, samples=3, length=50)
+    set_up(page, prompt="QUEEN:", temperature=0, samples=3, length=50)
     generate(page)
     marks = page.evaluate(MARKS)
     assert [(mark["shared"], mark["parting"]) for mark in marks] == [([[0, 50]], [])] * 3
@@ -157,6 +180,7 @@ def test_each_character_has_the_colour_of_its_surprisal(page: Page, url: str) ->
 
 
 def test_colours_follow_the_writing(page: Page, url: str) -> None:
+    set_up(page, prompt="KING:")
     start_long(page)
     key = switch_colours(page)
     reached = [0]
@@ -164,9 +188,9 @@ def test_colours_follow_the_writing(page: Page, url: str) -> None:
         until = min(check_painting(page, url, key))
         if until > reached[-1]:
             reached.append(until)
-    expect(page.get_by_test_id("status")).to_have_text("writing")
+    expect(page.get_by_test_id("status").first).to_have_text("writing")
     page.get_by_role("button", name="Stop").click()
-    expect(page.get_by_test_id("status")).to_contain_text("stopped")
+    expect(page.get_by_test_id("status").first).to_contain_text("stopped")
     for sample in range(4):
         paint_all(page, url, key, sample)
     check_painting(page, url, key)
@@ -175,7 +199,7 @@ def test_colours_follow_the_writing(page: Page, url: str) -> None:
 
 
 def test_only_texts_in_sight_are_coloured(page: Page, url: str) -> None:
-    set_up(page, samples=16, length=200)
+    set_up(page, prompt="KING:", samples=16, length=200)
     generate(page)
     key = switch_colours(page)
     paint_all(page, url, key)
@@ -197,7 +221,7 @@ def compare(page: Page, *temperatures: float, presses: int = 1) -> None:
     """Has three texts written side by side."""
     for number, temperature in enumerate(temperatures, start=1):
         page.get_by_label(f"Temperature {number}", exact=True).fill(str(temperature))
-    press = page.get_by_role("button", name="Write at three temperatures, side by side")
+    press = page.get_by_role("button", name="Compare temperatures")
     press.evaluate("(button, presses) => { for (let i = 0; i < presses; i++) button.click(); }", presses)
     page.wait_for_function("document.querySelector('.group.abreast')?.querySelectorAll('.card').length === 3")
     page.wait_for_function(f"!document.querySelector('{WRITING}')")
@@ -215,9 +239,48 @@ def test_three_temperatures_stand_side_by_side(page: Page, url: str, seed: str) 
     assert not seed or seeds == {seed}
     again = [write(url, prompt="JULIET:", seed=min(seeds), temperature=t, samples=1, length=60)[0] for t in (0.3, 0.7, 1.2)]
     assert texts(page) == [f"JULIET:{text}" for text in again]
+    assert page.locator(".card-number").all_inner_texts() == ["at 0.3", "at 0.7", "at 1.2"]
     check_marks(page.evaluate(MARKS))
     tops = [block.bounding_box()["y"] for block in page.locator(".group.abreast > *").all()]
     assert len(set(tops)) == 1, "they do not stand abreast"
+
+
+def test_a_repeated_generation_says_whether_it_is_identical(page: Page) -> None:
+    compared, pair = page.get_by_test_id("compared").first, page.locator(".pair > .group")
+    set_up(page, prompt="KING:", seed="5", samples=2, length=60)
+    first = generate(page)
+    expect(compared).to_be_hidden()
+    assert generate(page) == first
+    expect(compared).to_have_text("Identical to the texts before, character for character ✓")
+    assert groups(page) == [first, first]
+    assert [(mark["shared"], mark["parting"]) for mark in page.evaluate(MARKS)] == [([[0, 60]], [])] * 2
+    boxes = [group.bounding_box() for group in pair.all()]
+    assert boxes[0]
+    assert boxes[1]
+    assert boxes[0]["y"] == boxes[1]["y"]
+    assert boxes[0]["x"] < boxes[1]["x"]
+    set_up(page, temperature=1.6)
+    warmer = generate(page)
+    at = [next(i for i in range(60) if a[5 + i] != b[5 + i]) for a, b in zip(warmer, first, strict=True)]
+    expect(compared).to_have_text(f"Diverge from the texts before at characters {at[0] + 1} and {at[1] + 1}")
+    assert groups(page) == [warmer, first]
+    assert [mark["parting"] for mark in page.evaluate(MARKS)] == [[[i, i + 1]] for i in at]
+    set_up(page, seed="")
+    other = generate(page)
+    expect(compared).to_have_text(re.compile("^Other dice: diverge from the texts before at characters"))
+    assert groups(page) == [other, warmer]
+    expect(pair).to_have_count(0)
+    page.get_by_role("button", name="Undo").click()
+    expect(pair).to_have_count(2)
+    set_up(page, prompt="QUEEN:")
+    generate(page)
+    expect(page.get_by_test_id("group")).to_have_count(1)
+
+
+def test_the_speed_counts_all_that_stand_abreast(page: Page) -> None:
+    loaded = page.evaluate("performance.getEntriesByType('resource').map(({ name }) => name)")
+    script = next(match[0] for name in loaded if (match := re.match(r".*/assets/\w+/", name)))
+    assert page.evaluate(SPEED, script) == [30, 35]
 
 
 def test_undo_brings_back_texts_and_prompt(page: Page) -> None:
@@ -241,7 +304,7 @@ def test_undo_brings_back_texts_and_prompt(page: Page) -> None:
     def clear() -> None:
         page.get_by_role("button", name="Clear").click()
 
-    set_up(page, seed="5", samples=2, length=30)
+    set_up(page, prompt="KING:", seed="5", samples=2, length=30)
     undo = page.get_by_role("button", name="Undo")
     expect(undo).to_be_disabled()
     before = []
@@ -273,8 +336,8 @@ def test_two_tabs_of_a_browser_do_not_mix(page: Page, url: str) -> None:
         tab.get_by_role("button", name="Generate").click()
     switch_colours(other)
     for tab, seed in ((page, 1), (other, 2)):
-        expect(tab.get_by_test_id("status")).to_contain_text("120 characters in")
-        assert texts(tab) == [f"ROMEO:{text}" for text in write(url, prompt="ROMEO:", temperature=0.8, seed=seed, samples=2, length=60)]
+        expect(tab.get_by_test_id("status").first).to_contain_text("120 characters in")
+        assert texts(tab) == [PROMPT + text for text in write(url, prompt=PROMPT, temperature=0.8, seed=seed, samples=2, length=60)]
     other.wait_for_function(f"({HIGHLIGHTED})({HEAT}) > 0")
     assert page.evaluate(HIGHLIGHTED, HEAT) == 0
 
@@ -283,7 +346,7 @@ def test_colours_of_a_server_that_is_gone_are_missed_with_a_word(browser: Browse
     context = browser.new_context(viewport={"width": 1280, "height": 720})
     page = context.new_page()
     open_page(page, url)
-    set_up(page, samples=2, length=40)
+    set_up(page, prompt="KING:", samples=2, length=40)
     written = generate(page)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))

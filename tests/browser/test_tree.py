@@ -14,8 +14,8 @@ from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from model.sampling import distribution
 from tests.browser.conftest import open_page
+from ui.web.first_screen import PROMPT
 
-PROMPT = "ROMEO:"
 Branch = dict[str, Any]
 
 # The nodes of the module's tree for some samples, in the order in which they are drawn, and the rows of the same tree folded.
@@ -174,16 +174,20 @@ def test_the_prefix_tree_is_what_its_definition_says(page: Page) -> None:
         assert grown["kept"]
 
 
-def test_the_stored_samples_are_a_tree_at_once(tree: Locator) -> None:
+def test_the_first_screen_is_a_tree_at_once(tree: Locator) -> None:
     root, *forks = branches(tree)
-    assert root["begins"] == "ROMEO:\n"
-    assert [fork["label"] for fork in forks] == ["1 of 4", "1", "1", "1"]
-    expect(tree).to_have_attribute("aria-label", re.compile(r"all begin ‘ROMEO:↵’; after that 1 continue with ‘B’, 1 continue with ‘I’"))
+    assert root["begins"].startswith(PROMPT)
+    assert forks[0]["label"].endswith(" of 4")
+    begins = root["begins"].replace("\n", "↵")
+    expect(tree).to_have_attribute("aria-label", re.compile(f"all begin with “{re.escape(begins)}”; after that"))
+    tree.focus()
+    tree.page.keyboard.press("ArrowRight")
+    expect(card(tree)).to_contain_text(f"All 4 samples start with “{begins}”.")
 
 
 def test_counts_are_those_of_the_texts_and_again_adds(tree: Locator) -> None:
     page = tree.page
-    set_up(page, seed=5, samples=12, length=40)
+    set_up(page, prompt="ROMEO:", seed=5, samples=12, length=40)
     write(tree, 12)
     write(tree, 24, "Again")
     texts = cards(page)
@@ -193,7 +197,7 @@ def test_counts_are_those_of_the_texts_and_again_adds(tree: Locator) -> None:
     for branch in drawn:
         assert branch["count"] == sum(text.startswith(branch["begins"]) for text in texts)
         of = sum(len(text) > branch["from"] and text.startswith(branch["begins"][: branch["from"]]) for text in texts)
-        assert branch["isRoot"] or branch["label"] in (str(branch["count"]), f"{branch['count']} of {of}")
+        assert branch["isRoot"] or branch["label"] in ("", f"{branch['count']} of {of}")
     assert {text for text in texts if sum(text == other["begins"] for other in drawn) != 1} == set()
 
 
@@ -209,7 +213,7 @@ def test_a_branch_tells_the_probability_that_it_was_drawn_with(tree: Locator, ur
     page.mouse.move(branch["x"], branch["y"])
     char = branch["begins"][branch["from"]]
     expect(card(tree)).to_contain_text(f"{branch['count']} of ")
-    expect(card(tree)).to_contain_text("raw")
+    expect(card(tree)).to_contain_text("before temperature")
     key, sample = re.search(r"/logits/([^/]+)/(\d+)", asked[-1]).groups()
 
     def probability(place: int, temperature: float) -> float:
@@ -223,7 +227,7 @@ def test_a_branch_tells_the_probability_that_it_was_drawn_with(tree: Locator, ur
         path *= probability(place, 0.8)
     said = card(tree).inner_text()
     name = {" ": "space", "\n": "newline"}.get(char, f"‘{char}’")
-    assert f"{spoken(drawn)} for {name} at temperature 0.8, {spoken(raw)} raw" in said
+    assert f"{spoken(drawn)} for {name} at temperature 0.8, {spoken(raw)} before temperature" in said
     one_in = f"{1 / path:.1f}" if path > 0.1 else f"{1 / path:.0f}"
     assert f"the whole path from the first fork: 1 in {one_in}." in said
 
@@ -245,7 +249,7 @@ def test_each_setting_has_a_probability_of_its_own(tree: Locator) -> None:
 
 def test_the_tree_grows_while_samples_are_written(tree: Locator) -> None:
     page = tree.page
-    set_up(page, samples=4, length=2000)
+    set_up(page, prompt="ROMEO:", samples=4, length=2000)
     page.evaluate("""() => {
       window.sizes = new Set();
       const look = () => {
@@ -264,7 +268,7 @@ def test_the_tree_grows_while_samples_are_written(tree: Locator) -> None:
 
 def test_the_keyboard_walks_the_tree_and_goes_on_from_a_branch(tree: Locator) -> None:
     page = tree.page
-    set_up(page, seed=5, samples=8, length=30)
+    set_up(page, prompt="ROMEO:", seed=5, samples=8, length=30)
     write(tree, 8)
     tree.focus()
     page.keyboard.press("ArrowRight")
@@ -309,7 +313,7 @@ def test_samples_of_two_prompts_and_identical_ones_are_told_so(page: Page) -> No
     assert "All 3 samples are the same." in same["said"][0]
     two = page.evaluate(DRAW, {"script": scripts(page), "runs": [one, one | {"prompt": "JULIET:"}], "keys": []})
     assert [(branch["begins"], branch["count"]) for branch in two["branches"]] == [("", 6), ("JULIET:\nThe", 3), ("ROMEO:\nThe", 3)]
-    assert "they have no trunk in common" in two["said"][0]
+    assert "begin differently" in two["said"][0]
     alone = page.evaluate(DRAW, {"script": scripts(page), "runs": [one | {"texts": ["\nI"]}], "keys": []})
     assert "One sample" in alone["said"][0]
 
@@ -341,7 +345,7 @@ def test_a_server_that_does_not_answer_is_told_beside_the_branch(context: Browse
     page.unroute("**/logits/**")
     page.mouse.move(first["x"], first["y"] + 200)
     page.mouse.move(first["x"], first["y"])
-    expect(card(tree)).to_contain_text("raw")
+    expect(card(tree)).to_contain_text("before temperature")
     expect(page.locator(".tree-card [role=alert]")).to_have_count(0)
     page.close()
 

@@ -50,10 +50,10 @@ function createFacts(element, { models, generations }) {
 
   models.addEventListener("change", show);
   models.addEventListener("default", () => announce(element, models.defaultModel));
-  generations.addEventListener("grow", ({ detail: { view } }) => {
-    if (!view.chars_per_s) return;
+  generations.addEventListener("grow", () => {
+    if (!generations.speed) return;
     facts.append(speed);
-    speed.textContent = `${number(view.chars_per_s)} characters/s`;
+    speed.textContent = `${number(generations.speed)} characters/s`;
   });
   void show();
 }

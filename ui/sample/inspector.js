@@ -2,14 +2,14 @@
 import { createCandidates } from "../shared/candidates.js";
 import { after, charsIn, outside } from "../shared/characters.js";
 import { distribution, surprisal } from "../shared/distribution.js";
-import { button, isRightToLeft, make, nameOf, percent } from "../shared/dom.js";
+import { button, isRightToLeft, make, nameOf, number, percent, quoted } from "../shared/dom.js";
 import { mark, measured, range, reveal } from "../shared/marks.js";
 import { Latest } from "../shared/requests.js";
 import { createStrip, inDigits, intervalOf } from "../shared/strip.js";
 
 const SHOWN = 10; // candidates
-const GAP = 10; // pixels between a character and its popover
-const LEAVE_MS = 250; // to get from a character to its popover
+const GAP = 10; // pixels between a text and its popover
+const LEAVE_MS = 350; // to get from a character to its popover
 
 /** @typedef {import("../shared/logits.js").Facts} Facts */
 
@@ -97,15 +97,16 @@ export class Inspector {
     this.#node.setAttribute("aria-label", "How this character was drawn");
     this.#node.dataset.testid = "inspector";
     this.title = make("p", "inspector-title");
+    this.bits = make("p", "inspector-bits");
     this.said = make("p", "inspector-said");
-    for (const words of [this.title, this.said]) words.setAttribute("aria-live", "polite"); // the focus stays in the text
+    for (const words of [this.title, this.bits, this.said]) words.setAttribute("aria-live", "polite"); // the focus stays in the text
     this.strip = createStrip();
     this.candidates = createCandidates({ onPick: (id) => this.#force(id) });
     this.actions = make("div", "inspector-actions");
     this.goOn = button("quiet", "Continue from here", () => this.#continue());
     this.hint = make("p", "inspector-hint");
     this.actions.append(this.goOn, this.hint);
-    this.#node.append(this.title, this.said, this.strip.node, this.candidates.node, this.actions);
+    this.#node.append(this.title, this.bits, this.said, this.strip.node, this.candidates.node, this.actions);
     this.#node.addEventListener("pointerenter", () => clearTimeout(this.#leaving));
     this.#node.addEventListener("pointerleave", () => this.#leave());
   }
@@ -151,30 +152,32 @@ export class Inspector {
     const id = model.idOf(char);
     const probabilities = distribution(logits, settings);
     const raw = distribution(logits);
-    const came = instead ? `instead of ‘${nameOf(instead)}’, with` : "came with";
-    this.title.replaceChildren(make("b", "", nameOf(char)), ` ${came} ${percent(probabilities[id])}`);
+    const place = instead ? ` instead of ${quoted(instead)},` : "";
+    this.title.replaceChildren(make("b", "", nameOf(char)), `${place} had a ${percent(probabilities[id])} chance`);
+    this.title.append(make("span", "inspector-place", `character ${number(1 + indexOf(this.#here.text.data, this.#here.place))}`));
     const bits = surprisal(raw[id]).toFixed(1);
-    this.title.append(make("span", "inspector-bits", `raw ${percent(raw[id])}: ${bits} bits`));
-    this.said.replaceChildren(...this.#story({ id, probabilities, die, recomputed }));
+    this.bits.textContent = `before temperature: ${percent(raw[id])} (surprisal ${bits} bits)`;
+    this.said.replaceChildren(...this.#story({ model, id, probabilities, die, recomputed }));
     this.strip.node.hidden = die === null;
     if (die !== null) this.strip.draw(probabilities, { die, id, vocabulary });
     this.candidates.show({ vocabulary, logits, settings, id, count: SHOWN });
     const { source } = this.#here;
     this.goOn.hidden = !source.continueFrom;
-    this.hint.textContent = !source.force ? "" : this.#pinned ? "Choose a character to force it." : "Click to continue from here or to force another character.";
+    this.hint.textContent = !source.force ? "" : this.#pinned ? "Choose a character to write it instead." : "Click to continue from here or to choose another character.";
     this.candidates.node.inert = !source.force || !this.#pinned; // buttons that would do nothing
   }
 
-  *#story({ id, probabilities, die, recomputed }) {
+  *#story({ model: { vocabulary }, id, probabilities, die, recomputed }) {
     if (die !== null) {
       const { low, high } = intervalOf(probabilities, id);
       const words = inDigits(die, low, high);
-      yield `The die, ${words.die}, fell between ${words.low} and ${words.high}.`;
+      yield `The die showed ${words.die}: between ${words.low} and ${words.high}, which is ${quoted(vocabulary[id])}.`;
     }
-    if (recomputed) yield " Computed again from the text.";
+    if (recomputed) yield " Recomputed.";
   }
 
-  // Below its character if there is room, else above; on a phone at the lower edge.
+  // Beside its text if there is room, so that it does not cover how the text goes on; else below its character, or above; on a phone at the
+  // lower edge.
   #place() {
     const node = this.#node;
     node.style.removeProperty("left");
@@ -187,14 +190,16 @@ export class Inspector {
       if (this.#pinned && covered > 0) (document.fullscreenElement ?? document.scrollingElement).scrollBy(0, covered + GAP);
       return;
     }
-    const anchor = at.height ? at : body.getBoundingClientRect();
-    const below = anchor.bottom + GAP;
-    const fits = below + height < innerHeight - GAP;
-    const top = fits ? below : anchor.top - GAP - height;
-    const beside = top < GAP; // neither: it stands to one side
-    const left = beside ? (anchor.right + 3 * GAP + width < innerWidth ? anchor.right + 3 * GAP : anchor.left - 3 * GAP - width) : anchor.left - 2 * GAP;
-    node.style.left = `${Math.min(Math.max(GAP, left), innerWidth - width - GAP)}px`;
-    node.style.top = `${beside ? Math.max(GAP, Math.min(anchor.top, innerHeight - height - GAP)) : top}px`;
+    const frame = body.getBoundingClientRect();
+    const anchor = at.height ? at : frame;
+    const fits = (left) => left >= GAP && left + width <= innerWidth - GAP;
+    const sides = (box) => [box.right + GAP, box.left - GAP - width].find(fits);
+    const [below, above] = [anchor.bottom + GAP, anchor.top - GAP - height];
+    const isBelow = below + height <= innerHeight - GAP;
+    const beside = sides(frame) ?? (isBelow || above >= GAP ? undefined : sides(anchor));
+    const within = (value, most) => Math.max(GAP, Math.min(value, most - GAP));
+    node.style.left = `${within(beside ?? anchor.left - 2 * GAP, innerWidth - width)}px`;
+    node.style.top = `${within(beside !== undefined ? anchor.top - 2 * GAP : isBelow ? below : above, innerHeight - height)}px`;
   }
 
   #key(event, { body, text, source }) {

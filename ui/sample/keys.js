@@ -17,7 +17,7 @@ export function createKeys({ generations, settings, views }, actions) {
   /** @type {Key[]} */
   const everywhere = [
     ["g", "Generate", press("generate")],
-    ["a", "Again: more samples", press("again")],
+    ["a", "More samples", press("again")],
     ["s", "Stop", press("stop")],
     ["c", "Clear", press("clear")],
     ["u", "Undo", () => generations.canUndo && actions.undo()],

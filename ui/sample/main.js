@@ -24,7 +24,7 @@ const VIEWS = [
   ["texts", "Texts", createTexts],
   ["next", "Next character", createNext],
   ["tree", "Tree", createTree],
-  ["dice", "Locked dice", createLocked],
+  ["dice", "Same dice", createLocked],
   ["score", "Score", createScore],
 ];
 

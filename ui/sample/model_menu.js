@@ -77,6 +77,6 @@ function createRow(model, choose) {
 function factsOf({ parameters, valLoss, vocabulary, run, step }, isDefault) {
   const size = parameters < 1e6 ? `${number(parameters)} parameters` : `${(parameters / 1e6).toFixed(1)} M parameters`;
   const origin = run && (step === null ? "run" : `run, step ${number(step)}`);
-  const facts = [origin, size, plural(vocabulary.length, "character"), valLoss && `loss ${valLoss.toFixed(2)}`, isDefault && "default"];
+  const facts = [origin, size, plural(vocabulary.length, "character"), valLoss && `validation loss ${valLoss.toFixed(2)}`, isDefault && "default"];
   return facts.filter(Boolean).join(" · ");
 }

@@ -22,7 +22,7 @@ export function downloadsOf({ generations: { list }, views }) {
 function asText(generations) {
   const of = ({ model, view, texts }) => {
     const { prompt, temperature, top_k = 0, top_p = 1, seed, first_step = 0, forced } = view;
-    const dice = [`seed ${seed}`, ...(first_step ? [`dice from number ${first_step + 1} on`] : []), ...(forced ? ["the prompt's last character chosen by hand"] : [])];
+    const dice = [`seed ${seed}`, ...(first_step ? [`dice continue from throw ${first_step + 1}`] : []), ...(forced ? ["the prompt's last character chosen by hand"] : [])];
     const how = `prompt ${JSON.stringify(prompt)}, temperature ${temperature}, top-k ${top_k}, top-p ${top_p}, ${dice.join(", ")}`;
     const who = `model ${model.name} (${model.key})`;
     return texts.map((text, sample) => `--- sample ${view.first_sample + sample + 1}: ${how}, ${who}\n${prompt}${text}\n`);
@@ -62,7 +62,7 @@ function charactersOf({ model, settings, texts, view }, sample, logits) {
     const [drawn, thrown] = [distribution(here, settings), die(seed, first_sample + sample, first_step + i)];
     const { id, low, high } = land(drawn, thrown);
     const own = model.idOf(char);
-    const fell = id === own ? { die: thrown, low, high } : {}; // logits that were computed again may move an edge past the die
+    const fell = id === own ? { die: thrown, low, high } : {}; // logits that were recomputed may move an edge past the die
     return { char, probability: drawn[own], raw: distribution(here)[own], ...fell };
   });
 }

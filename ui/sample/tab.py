@@ -10,8 +10,8 @@ from model.config import describe
 from model.sampling import SamplingParams
 from model.serving.engine import Engine
 from ui.files import read
-from ui.first_screen import PARAMS, PROMPT
 from ui.web.assets import start_script
+from ui.web.first_screen import PARAMS, PROMPT
 
 # The page's script says how far top-k goes, for it depends on the models that are chosen.
 TOP_K_LIMIT = '<span id="top-k-limit" hidden></span>'

@@ -9,7 +9,7 @@ import { NAMES } from "./settings.js";
 /** @typedef {import("./models.js").Model} Model */
 
 const NUMBERS = ["temperature", "length", "samples", "seed", "first_sample", "first_step", "top_k", "top_p"]; // of a generation, in order
-const STORED = "stored"; // the samples of the first screen, where others stand beside them
+const STORED = "stored"; // the texts of the first screen, where others stand beside them
 const NONE = "none"; // an empty page
 const MOST_GENERATIONS = 32;
 const MOST_CHARS = 64_000; // browsers keep 80,000 and more
@@ -94,7 +94,7 @@ export class Address {
       const all = withGenerations(words, written.slice(written.length - count), prompt, models.defaultModel.word);
       if (count && textOf(all).length > MOST_CHARS) continue;
       if (count < written.length) missing.push(`A link has no room for ${count ? "the earlier" : "the"} texts.`);
-      if (!generations.list.length && models.defaultModel.stored && !this.#opening) all.set("run", NONE);
+      if (!generations.list.length && models.defaultModel.firstScreen && !this.#opening) all.set("run", NONE);
       return { address: addressOf(all), missing };
     }
   }
@@ -103,7 +103,7 @@ export class Address {
   #written() {
     const { generations, models } = this.#page;
     const { list } = generations;
-    const isStored = ({ model, view }) => !view.key && model === models.defaultModel;
+    const isStored = ({ view }) => view.key === models.defaultModel.firstScreen?.key;
     if (list.length === 1 && isStored(list[0])) return [];
     return list.map((generation, i) => {
       if (isStored(generation)) return STORED;
@@ -118,7 +118,7 @@ export class Address {
   /** Takes what the address of the page asks for: settings, models, generations; without generations, the first screen. */
   open() {
     const { generations, models, settings } = this.#page;
-    const { stored } = models.defaultModel;
+    const { firstScreen } = models.defaultModel;
     /** @type {string[]} */
     const troubles = [];
     this.#chooseModels(troubles);
@@ -130,10 +130,13 @@ export class Address {
     const prompt = this.#given.get("prompt") ?? settings.defaults.prompt;
     const all = this.#readGenerations(asked.slice(0, MOST_GENERATIONS), prompt, troubles);
     const isEmpty = this.#given.get("run") === NONE && asked.length === 1;
-    if (stored && (all.includes(STORED) || !(all.length || isEmpty))) generations.show(stored, models.defaultModel);
+    const showsFirst = firstScreen && (all.includes(STORED) || !(all.length || isEmpty));
+    const shown = showsFirst ? generations.show(firstScreen, models.defaultModel) : Promise.resolve();
     this.#opened = true;
-    if (all.length) void this.#writeAgain(all, troubles);
-    else if (troubles.length) this.#page.say(troubles.join(" "), true);
+    if (all.length) {
+      this.#opening = all; // so that none is lost when the page is reloaded in the middle
+      void shown.then(() => this.#writeAgain(all, troubles));
+    } else if (troubles.length) this.#page.say(troubles.join(" "), true);
   }
 
   /** @param {string[]} troubles */
@@ -151,7 +154,6 @@ export class Address {
   /** @param {(Asked | typeof STORED)[]} all @param {string[]} troubles */
   async #writeAgain(all, troubles) {
     const { generations } = this.#page;
-    this.#opening = all; // so that none is lost when the page is reloaded in the middle
     const asked = all.filter((one) => one !== STORED);
     const writers = await this.#writers(asked, troubles);
     const tell = ({ detail }) => this.#page.say([...troubles, detail].filter(Boolean).join(" "), false);

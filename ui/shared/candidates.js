@@ -1,4 +1,4 @@
-// The likeliest characters at one position, each with the probability that was sampled from and the raw one.
+// The most likely characters at one position, each with the probability that was used for the draw and the one before temperature.
 import { button, make, nameOf, percent, signOf } from "./dom.js";
 import { distribution, ranking } from "./distribution.js";
 
@@ -11,7 +11,7 @@ const MOST = 10;
 export function createCandidates({ onPick } = {}) {
   const node = make("div", "candidates");
   const head = node.appendChild(make("div", "candidates-head"));
-  head.append(make("span", "candidates-drawn", "drawn from"), make("span", "candidates-raw", "raw"));
+  head.append(make("span", "candidates-drawn", "used for the draw"), make("span", "candidates-raw", "before temperature"));
   const list = node.appendChild(make("ol", "candidates-list"));
   /** @type {ReturnType<typeof createRow>[]} */
   const rows = [];
@@ -50,7 +50,7 @@ export function createCandidates({ onPick } = {}) {
         row.body.classList.toggle("candidate-cut", sampled[other] === 0);
         const rank = place === count ? ` (number ${order.indexOf(other) + 1})` : "";
         row.item.classList.toggle("candidate-far", rank !== "");
-        const likely = `${percent(sampled[other])}, raw ${percent(raw[other])}`;
+        const likely = `${percent(sampled[other])}, ${percent(raw[other])} before temperature`;
         const words = `${nameOf(vocabulary[other])}${rank}: ${likely}${drawn ? ", drawn" : ""}`;
         row.body.title = words;
         if (onPick) row.body.setAttribute("aria-label", `Write ${words}`);

@@ -45,6 +45,9 @@ export function button(className, text, onClick) {
 
 export const number = (value) => Math.round(value).toLocaleString("en");
 
+/** "3", "3 and 4", "3, 4 and 7". @param {(string | number)[]} words */
+export const listed = (words) => (words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`);
+
 export const plural = (count, noun) => `${number(count)} ${noun}${count === 1 ? "" : "s"}`;
 
 // Characters that cannot be seen, by name.

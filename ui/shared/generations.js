@@ -15,7 +15,7 @@ const MOST_ABREAST = 4; // that are written at a time: of a browser's six connec
 /**
  * What the server says of a generation, and what the page adds to it.
  * @typedef {object} View
- * @property {string} key for its logits; "" for the samples of the first screen
+ * @property {string} key for its logits
  * @property {string} model the key of the model that writes it
  * @property {string} prompt as the model reads it
  * @property {number} seed
@@ -27,12 +27,11 @@ const MOST_ABREAST = 4; // that are written at a time: of a browser's six connec
  * @property {number} top_k
  * @property {number} top_p
  * @property {string} notice
- * @property {"stored" | "waiting" | "running" | "stopped" | "failed" | "lost" | "done"} state
+ * @property {"waiting" | "running" | "stopped" | "failed" | "lost" | "done"} state
  * @property {number} [ahead] requests before it
  * @property {number} [elapsed_s]
  * @property {number} [chars_per_s]
  * @property {string} [error]
- * @property {boolean} [seed_repeats] of the first screen: whether its seed gives the same texts here
  * @property {string} [precision] that it is written in
  * @property {string} beside generations of the same name stand abreast
  * @property {number} order among those
@@ -48,6 +47,8 @@ export class Generation {
   asked = [];
   /** @type {boolean[]} of each sample: whether the logits are not the very ones that it was drawn from */
   recomputed = [];
+  /** @type {Generation | null} what it is compared with: texts of the same prompt that were on the page before */
+  earlier = null;
 
   /** @param {View} view @param {Model} model */
   constructor(view, model) {
@@ -83,6 +84,15 @@ export class Generation {
   }
 }
 
+/** @param {Generation} a @param {Generation} b */
+export const haveSameDice = ({ view: a }, { view: b }) => a.seed === b.seed && a.first_sample === b.first_sample && (a.first_step ?? 0) === (b.first_step ?? 0);
+
+/** Whether nothing but the dice differs between two generations of one prompt. @param {Generation} a @param {Generation} b */
+export function haveSameSettings(a, b) {
+  const [one, other] = [a.settings, b.settings];
+  return a.model === b.model && one.temperature === other.temperature && one.top_k === other.top_k && one.top_p === other.top_p;
+}
+
 /** What the last press was thrown with, so that Again can go on with the next samples of the same dice. */
 class Thrown {
   /** @param {View} view @param {{prompt: string, top_k?: number}} typed @param {string} models their keys */
@@ -108,15 +118,16 @@ class Thrown {
  * @param {AbortSignal} signal
  * @param {(view: View) => Generation} begin
  * @param {(generation: Generation, news: any) => void} grow
+ * @param {string} [address]
  */
-export async function readGeneration(body, signal, begin, grow) {
+export async function readGeneration(body, signal, begin, grow, address = "./write") {
   /** @type {Generation | null} */
   let generation = null;
   const read = (line) => {
     if (generation) grow(generation, line);
     else generation = begin(line);
   };
-  await postForLines("./write", body, read, signal);
+  await postForLines(address, body, read, signal);
   if (!generation || generation.live) throw new UnreachableError();
 }
 
@@ -124,6 +135,7 @@ export async function readGeneration(body, signal, begin, grow) {
  * How a press is written.
  * @typedef {object} Manner
  * @property {boolean} [keep] the generations that are here stay
+ * @property {boolean} [compare] those of the same prompt stay, to be compared with
  * @property {string} [beside] generations of the same name are written at the same time and stand abreast
  * @property {number} [order] among those
  * @property {Partial<Values>} [before] settings that undo brings back with the generations
@@ -140,7 +152,9 @@ export class Generations extends Emitter {
   list = [];
   /** @type {{generation: Generation, sample: number} | null} the sample that was pressed last */
   selected = null;
-  /** @type {{list: Generation[], thrown: Thrown | null, settings: Partial<Values>}[]} what `undo` goes back to */
+  /** @type {Generation[]} those of the list that Generate has kept to compare its own with */
+  #earlier = [];
+  /** @type {{list: Generation[], earlier: Generation[], thrown: Thrown | null, settings: Partial<Values>}[]} what `undo` goes back to */
   #past = [];
   /** @type {Map<AbortController, string>} requests that are not answered yet -> what they are beside */
   #asked = new Map();
@@ -165,6 +179,18 @@ export class Generations extends Emitter {
     return generation ? { generation, sample } : null;
   }
 
+  /** Those that do not merely stay to be compared with. */
+  get current() {
+    return this.list.filter((generation) => !this.#earlier.includes(generation));
+  }
+
+  /** Characters per second of the newest press: of all that stand abreast. */
+  get speed() {
+    const newest = this.list.at(-1);
+    const press = this.list.filter((one) => one === newest || (one.view.beside && one.view.beside === newest.view.beside));
+    return press.reduce((sum, { view }) => sum + (view.chars_per_s ?? 0), 0);
+  }
+
   /** A name for generations that stand abreast. @param {string} what */
   pressName(what) {
     return `${what} ${++this.#presses}`;
@@ -177,13 +203,13 @@ export class Generations extends Emitter {
    */
   press(settings, { keep = false } = {}) {
     const { writers } = this.#models;
-    if (writers.length === 1) return this.write(settings, { keep });
+    if (writers.length === 1) return this.write(settings, { keep, compare: !keep });
     const seed = String(settings.seed).trim() || drawSeed();
     const models = writers.map(({ key }) => key).join();
     const first_sample = keep && this.#thrown?.has({ ...settings, seed }, models) ? this.#thrown.next : 0;
     const beside = this.pressName("models");
     const asked = { ...settings, seed, first_sample };
-    return Promise.all(writers.map((model, order) => this.write(asked, { keep, beside, order, model }, models)));
+    return Promise.all(writers.map((model, order) => this.write(asked, { keep, compare: !keep, beside, order, model }, models)));
   }
 
   /**
@@ -193,7 +219,8 @@ export class Generations extends Emitter {
    * @param {string} [models] the keys of all that write with this press
    * @returns {Promise<Generation | null>}
    */
-  async write(settings, { keep = false, beside = "", order = 0, before = {}, forced = null, model = this.#models.primary } = {}, models = model.key) {
+  async write(settings, manner = {}, models = (manner.model ?? this.#models.primary).key) {
+    const { keep = false, beside = "", order = 0, forced = null, model = this.#models.primary } = manner;
     const goesOn = keep && !beside && this.#thrown?.has(settings, models);
     const body = { ...settings, first_sample: settings.first_sample ?? (goesOn ? this.#thrown.next : 0), model: model.key };
     const abort = new AbortController();
@@ -207,7 +234,7 @@ export class Generations extends Emitter {
       model.take({ precision: view.precision });
       generation = new Generation({ ...view, beside, order, forced }, model);
       generation.abort = abort;
-      this.#add(generation, keep, before);
+      this.#add(generation, manner);
       this.#thrown = new Thrown(view, settings, models);
       return generation;
     };
@@ -234,12 +261,37 @@ export class Generations extends Emitter {
     return this.#abreast.turns;
   }
 
-  /** Shows texts that were written before the page was opened. @param {{texts: string[]} & View} stored @param {Model} model */
-  show({ texts, ...view }, model) {
-    const generation = new Generation({ ...view, samples: texts.length, beside: "", order: 0, forced: null }, model);
-    generation.texts = texts;
+  /**
+   * Shows texts that the server wrote for every page, or is writing now.
+   * @param {{texts: string[]} & View} first
+   * @param {Model} model
+   * @returns {Promise<void>} until they are written
+   */
+  async show({ texts, ...view }, model) {
+    const generation = new Generation({ ...view, beside: "", order: 0, forced: null }, model);
     this.list = [generation];
     this.#thrown = new Thrown(generation.view, view, model.key);
+    if (!generation.live) generation.texts = texts;
+    this.tell("change");
+    if (generation.live) await this.#follow(generation);
+  }
+
+  /** @param {Generation} generation that the server writes anyway */
+  async #follow(generation) {
+    const { signal } = generation.abort;
+    const take = (generation, news) => this.#take(generation, news);
+    /** @param {View} view */
+    const begin = ({ state, ahead }) => {
+      take(generation, { state, ahead });
+      return generation;
+    };
+    try {
+      await readGeneration({ key: generation.view.key }, signal, begin, take, "./follow");
+    } catch (error) {
+      if (signal.aborted) return;
+      take(generation, { state: "lost" });
+      this.tell("trouble", error.message);
+    }
     this.tell("change");
   }
 
@@ -260,13 +312,14 @@ export class Generations extends Emitter {
     this.stop();
     if (this.list.length) this.#remember();
     this.list = [];
+    this.#earlier = [];
     this.#thrown = null;
     this.tell("change");
   }
 
   /** Keeps what undo brings back: the generations that are here now, and settings. @param {Partial<Values>} settings */
   #remember(settings = {}) {
-    this.#past.push({ list: [...this.list], thrown: this.#thrown, settings });
+    this.#past.push({ list: [...this.list], earlier: this.#earlier, thrown: this.#thrown, settings });
     if (this.#past.length > MOST_UNDO) this.#past.shift();
   }
 
@@ -283,23 +336,29 @@ export class Generations extends Emitter {
     const unanswered = this.#asked.size > 0;
     this.stop();
     if (unanswered) return {};
-    const { list, thrown, settings } = this.#past.pop() ?? { list: this.list, thrown: this.#thrown, settings: {} };
+    const { list, earlier, thrown, settings } = this.#past.pop() ?? { list: this.list, earlier: this.#earlier, thrown: this.#thrown, settings: {} };
     this.list = list;
+    this.#earlier = earlier;
     this.#thrown = thrown;
     this.tell("change");
     return settings;
   }
 
-  /** @param {Generation} generation @param {boolean} keep @param {Partial<Values>} before */
-  #add(generation, keep, before) {
+  /** @param {Generation} generation @param {Manner} manner */
+  #add(generation, { keep = false, compare = false, before = {} }) {
     const { beside } = generation.view;
     const joins = (other) => Boolean(beside) && other.view.beside === beside;
     for (const other of this.list) if (other.live && !joins(other)) this.#halt(other);
     const first = !this.list.some(joins);
     if (first) this.#remember(before);
+    if (first && !keep) {
+      this.#earlier = compare ? this.current.filter((other) => other.view.prompt === generation.view.prompt && other.n_chars) : [];
+      this.list = this.#earlier;
+    }
+    if (compare) generation.earlier = closest(generation, this.#earlier);
     const others = this.list.filter((other) => !joins(other));
     const abreast = [...this.list.filter(joins), generation].toSorted((a, b) => a.view.order - b.view.order); // in whatever order they come
-    this.list = keep || !first ? [...others, ...abreast] : [generation];
+    this.list = [...others, ...abreast];
     this.tell("notice", generation.view.notice);
     this.tell("change");
   }
@@ -316,4 +375,15 @@ export class Generations extends Emitter {
     this.tell("grow", generation);
     if (news.error) this.tell("trouble", news.error);
   }
+}
+
+/**
+ * Of several generations, the one that another is most alike: in its dice before all, then in its model and settings; else the newest.
+ * @param {Generation} generation
+ * @param {Generation[]} others
+ * @returns {Generation | null}
+ */
+function closest(generation, others) {
+  const likeness = (other) => 2 * Number(haveSameDice(generation, other)) + Number(haveSameSettings(generation, other));
+  return others.toReversed().toSorted((a, b) => likeness(b) - likeness(a))[0] ?? null;
 }

@@ -21,8 +21,12 @@ export function measured(text, index) {
   return live;
 }
 
-// Scrolls the element around a text so that a character is in view.
+// Scrolls the element around a text, and then the page, so that a character is in view.
 export function reveal(body, text, index) {
-  const [box, frame] = [measured(text, index).getBoundingClientRect(), body.getBoundingClientRect()];
+  const character = measured(text, index);
+  const [box, frame] = [character.getBoundingClientRect(), body.getBoundingClientRect()];
   if (box.top < frame.top || box.bottom > frame.bottom) body.scrollTop += box.top - frame.top - frame.height / 2;
+  const { top, bottom } = character.getBoundingClientRect();
+  const scroller = document.fullscreenElement ?? document.scrollingElement;
+  if (top < 0 || bottom > innerHeight) scroller.scrollBy(0, top - innerHeight / 2);
 }

@@ -26,7 +26,7 @@ const CHECK_MS = 5_000; // between two questions of a page that is seen: in a ha
  * @property {number | null} step
  * @property {string | null} run
  * @property {{uniform: Object<string, number>, heads: Object<string, *>[]} | null} [heads] what its heads do on held-out text
- * @property {*} [stored] samples for the first screen
+ * @property {*} [first_screen] its texts for the first screen, as far as they are written
  * @property {string[]} [facts] for the header
  */
 
@@ -58,7 +58,7 @@ export class Model {
   get precision() { return this.#json.precision; }
   get trouble() { return this.#json.trouble; }
   get heads() { return this.#json.heads ?? null; }
-  get stored() { return this.#json.stored ?? null; }
+  get firstScreen() { return this.#json.first_screen ?? null; }
   get facts() { return this.#json.facts ?? [this.name]; }
 
   /** The largest useful top-k. */
@@ -86,7 +86,7 @@ export class Model {
   }
 
   /**
-   * Makes the server load it, and learns its precision, what its heads do and what it wrote for the first screen. Throws the server's words.
+   * Makes the server load it, and learns its precision, what its heads do and what it writes for the first screen. Throws the server's words.
    * @param {AbortSignal} [signal]
    * @returns {Promise<Model>}
    */

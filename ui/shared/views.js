@@ -8,6 +8,7 @@ import { button, make } from "./dom.js";
  * @property {() => void} [hide]
  * @property {Key[]} [keys]
  * @property {Entry[]} [downloads]
+ * @property {string} [caption] one or two sentences: what is seen, what to try
  *
  * @typedef {[string, string, (() => void)?]} Key key, words, action
  * @typedef {[string, () => unknown]} Entry of a menu: words, action

@@ -22,8 +22,8 @@ from model.head_measures import MEASURE_WORDS
 from model.lecture import LECTURE_LOSSES
 from model.limits import MAX_ABLATION_CHARS, MAX_PROMPT_CHARS, MAX_SCORE_CHARS
 from model.sampling import SamplingParams
-from ui.first_screen import PARAMS, PROMPT
 from ui.web.fields import SAMPLING
+from ui.web.first_screen import PARAMS, PROMPT
 from ui.web.http import NO_STORE, Respond
 
 PROMPT_HELP = "the text to continue; empty starts from a newline"

@@ -12,9 +12,9 @@ a model cannot be used; what its files do not say is then null.
 
     GET /models/e63aab5d
 
-Loads a model and answers with the same, and with "heads" (the content of heads.json, or null), "stored" (samples for the first screen,
-or null) and "facts" (for the header: ["shakespeare", "10.7 M parameters", "CPU", "float32"]). An unknown key is answered by 404, damaged
-files by 400, and 503 if there is no memory for it now.
+Loads a model and answers with the same, and with "heads" (the content of heads.json, or null), "first_screen" (the texts of the
+default model's first screen as far as they are written, or null; see ui/web/first_screen.py) and "facts" (for the header: ["shakespeare",
+"10.7 M parameters", "CPU", "float32"]). An unknown key is answered by 404, damaged files by 400, and 503 if there is no memory for it now.
 
 Every answer of the server names the default model in the header X-Default-Model, so that pages notice when it changes. An answer that a
 model has made names that model in the header X-Model.
@@ -37,7 +37,7 @@ from model.network.kinds import KINDS
 from model.serving.engine import Engine
 from model.tokenizer import CharTokenizer
 from model.weights import Weights
-from ui.first_screen import first_screen
+from ui.web.first_screen import FirstScreen
 from ui.web.http import NO_STORE, model_header
 from ui.web.loading import load, precision_of
 from ui.web.shared_answers import SharedAnswers
@@ -57,7 +57,7 @@ class Models:
 
     def __init__(self, engine: Engine, catalogue: Catalogue):
         self._engine, self._catalogue, self._first = engine, catalogue, engine.weights
-        self._answers = SharedAnswers()
+        self._answers, self._first_screen = SharedAnswers(), FirstScreen(engine)
         self._one_at_a_time = asyncio.Lock()
         self.default = _entry_of(engine.weights)
 
@@ -141,7 +141,7 @@ class Models:
 
     def _loaded_json(self, weights: Weights) -> dict[str, Any]:
         entry = self._find(weights)
-        more = {"heads": weights.heads, "stored": first_screen(weights), "facts": facts(weights, entry.step)}
+        more = {"heads": weights.heads, "first_screen": self._first_screen.view(weights), "facts": facts(weights, entry.step)}
         return self._model_json(entry) | more
 
     def _model_json(self, entry: Entry) -> dict[str, Any]:

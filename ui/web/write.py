@@ -19,6 +19,11 @@ continue sample s from its character t exactly as before, send what is written u
 
 The last state is done, stopped or failed (with "error"). "top_k" is at most the model's vocabulary. A request that cannot be served is
 answered by a status and {"error": "..."}.
+
+    POST /follow
+    {"key": "x3fV..."}
+
+The same lines for a generation that another request began, as long as the server remembers it. Closing this connection stops nothing.
 """
 
 from __future__ import annotations
@@ -28,14 +33,17 @@ from collections.abc import AsyncGenerator
 from starlette.requests import Request as HTTPRequest
 from starlette.responses import Response
 
+from model.errors import ParameterError
 from model.serving.engine import Engine
 from model.serving.request import FINISHED, RUNNING, WAITING, Progress, Request
 from model.weights import Weights
 from ui.web.fields import SAMPLING, read_model_key, read_params, read_viewer
-from ui.web.http import Body, Respond, model_header, takes_json
+from ui.web.http import Body, Respond, model_header, refusal, takes_json
 from ui.web.loading import precision_of, start
 from ui.web.progress import View, generation_json
 from ui.web.stream import Bell, LineStream, for_its_client
+
+FORGOTTEN = "There is no such generation, or it is no longer remembered."
 
 
 def write(engine: Engine) -> Respond:
@@ -52,6 +60,22 @@ def write(engine: Engine) -> Respond:
         return LineStream(lines(request, precision), request.cancel, model_header(request.model))
 
     return takes_json({"model", "prompt", *SAMPLING}, answer)
+
+
+def follow(engine: Engine) -> Respond:
+    """The handler of /follow."""
+
+    async def answer(body: Body, http: HTTPRequest) -> Response:
+        key = body.get("key")
+        if not isinstance(key, str):
+            raise ParameterError("The key must be that of a generation, as a text.")
+        request = engine.find(key)
+        weights = request and engine.loaded(request.model)
+        if not request or not weights:
+            return refusal(FORGOTTEN, 404)
+        return LineStream(lines(request, precision_of(weights)), lambda: None, model_header(request.model))
+
+    return takes_json({"key"}, answer)
 
 
 async def lines(request: Request, precision: str) -> AsyncGenerator[View]:

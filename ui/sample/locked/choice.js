@@ -45,7 +45,7 @@ export class Choice {
   }
 
   #isHere({ generation, sample }) {
-    return this.#tab.generations.list.includes(generation) && sample < generation.texts.length;
+    return this.#tab.generations.current.includes(generation) && sample < generation.texts.length;
   }
 
   // The generations that the address counts may not be written yet.

@@ -1,7 +1,7 @@
-// The words and buttons of the view "Locked dice".
+// The words and buttons of the view "Same dice".
 import { button, make, makeText } from "../../shared/dom.js";
 
-const EMPTY = "No text yet. Press Generate, then keep its dice and move the temperature.";
+const EMPTY = "No text yet. Press Generate, then come back and move the temperature.";
 
 // Puts everything into the panel, from top to bottom, and returns what fills it in.
 /** @typedef {ReturnType<typeof createColumn>} Column */
@@ -23,8 +23,8 @@ export function createParts(panel, temperature, actions) {
   const note = make("span", "locked-note");
   more.append(first, note);
   const trouble = createTrouble();
-  const original = createColumn("The original text", "Marked: throws that would now land elsewhere.");
-  const fresh = createColumn("The same dice from the start", "Shaded: the same as the original.");
+  const original = createColumn("The original text", "Marked: characters that would change.");
+  const fresh = createColumn("The same dice from the start", "Shaded: the same. Underlined: where it diverges.");
   const columns = make("div", "locked-columns");
   columns.append(original.node, fresh.node);
   filled.append(bar.node, slider.node, headline, more, trouble, columns);
@@ -34,7 +34,7 @@ export function createParts(panel, temperature, actions) {
 
 function createBar({ choose, back: goBack }) {
   const node = make("div", "locked-bar");
-  const label = make("label", "locked-label", "Dice of");
+  const label = make("label", "locked-label", "Sample");
   const select = make("select", "field locked-select");
   select.id = "locked-select";
   label.htmlFor = select.id;
@@ -45,7 +45,7 @@ function createBar({ choose, back: goBack }) {
     select.selectedIndex = place;
     choose(select);
   };
-  const back = button("quiet", "Back to the original’s settings", goBack);
+  const back = button("quiet", "Original settings", goBack);
   node.append(label, select, back);
   return { node, select, step, back };
 }

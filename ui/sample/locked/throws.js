@@ -1,4 +1,5 @@
-// The throws of a sample: what each fell on, and where it would land with other settings.
+// The throws of a sample: what each fell on, and where it would land with other settings. Logits that were recomputed may move an edge past a
+// throw, so what changes is counted from where the throws land at the original settings, with the same logits.
 import { die } from "../../shared/dice.js";
 import { distribution, land } from "../../shared/distribution.js";
 import { logitsOf } from "../../shared/logits.js";
@@ -8,8 +9,10 @@ export class Throws {
   chars = [];
   /** @type {number[]} ids, with the settings that were tried last */
   landed = [];
-  /** @type {number[]} which throws land elsewhere */
+  /** @type {number[]} which throws land elsewhere than at the original settings */
   changed = [];
+  /** @type {number[]} ids, at the original settings */
+  #original = [];
   /** @type {number[]} */
   #dice = [];
   /** @type {Float32Array | null} */
@@ -47,14 +50,22 @@ export class Throws {
     this.#logits = await logitsOf(this.generation, this.sample, signal);
     this.chars = [...this.text].slice(0, this.#logits.length / this.model.vocabulary.length);
     const { seed, first_sample, first_step } = this.dice;
-    for (let i = this.#dice.length; i < this.chars.length; i++) this.#dice.push(die(seed, first_sample, first_step + i));
+    for (let i = this.#dice.length; i < this.chars.length; i++) {
+      this.#dice.push(die(seed, first_sample, first_step + i));
+      this.#original.push(this.#fall(i, this.generation.settings));
+    }
   }
 
   /** @param {import("../../shared/distribution.js").Shaping} settings */
   land(settings) {
     this.#settings = settings;
-    this.landed = this.chars.map((_, i) => land(distribution(this.#rowOf(i), settings), this.#dice[i]).id);
-    this.changed = this.landed.flatMap((id, i) => (this.model.idOf(this.chars[i]) === id ? [] : [i]));
+    this.landed = this.chars.map((_, i) => this.#fall(i, settings));
+    this.changed = this.landed.flatMap((id, i) => (this.#original[i] === id ? [] : [i]));
+  }
+
+  /** @param {number} index @param {import("../../shared/distribution.js").Shaping} settings */
+  #fall(index, settings) {
+    return land(distribution(this.#rowOf(index), settings), this.#dice[index]).id;
   }
 
   // How a throw lands with these settings, and what stands there in the text; null where that is not known (yet).

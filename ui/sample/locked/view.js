@@ -1,5 +1,5 @@
-// The view "Locked dice": the dice of a text stay as they fell while the settings at the left move. One side shows which of them would now land
-// elsewhere in the text; the other, what the same dice write from the start.
+// The view "Same dice": the throws of a text stay as they fell while the settings move. One side shows which characters would change in the
+// text; the other, what the same dice write from the start.
 import { mark, range, reveal } from "../../shared/marks.js";
 import { Latest } from "../../shared/requests.js";
 import { chosenIn, Choice, fillSelect } from "./choice.js";
@@ -8,6 +8,8 @@ import { complain, createParts } from "./parts.js";
 import { Throws } from "./throws.js";
 import { headline, note, tellFirst } from "./words.js";
 
+const CAPTION =
+  "The throws of the dice that wrote a text, kept while the settings change. Move the temperature: the marked characters would now be others, and on the right the same dice write from the start.";
 const FOLLOW_MS = 400; // between two looks at a text that is being written
 const CHANGED = mark("locked-changed"); // throws that would land elsewhere
 
@@ -19,6 +21,7 @@ export function createLocked(panel, tab) {
 /** @typedef {import("./choice.js").Sample} Sample */
 
 class Locked {
+  caption = CAPTION;
   /** @type {import("../main.js").SampleTab} */
   #tab;
   #page;
@@ -39,7 +42,7 @@ class Locked {
     this.#settings = relevant(tab.settings.get());
     const back = () => this.#throws && tab.settings.set(this.#throws.generation.settings);
     this.#page = createParts(panel, tab.settings.range("temperature"), {
-      choose: (select) => this.#take(chosenIn(select, tab.generations.list)),
+      choose: (select) => this.#take(chosenIn(select, tab.generations.current)),
       back,
       first: () => this.#revealFirst(),
       move: (temperature) => tab.settings.set({ temperature }),
@@ -47,9 +50,9 @@ class Locked {
     this.#fresh = new Fresh(tab, this.#page.fresh);
     /** @type {import("../../shared/views.js").Key[]} */
     this.keys = [
-      ["n", "Dice of the next sample", () => this.#page.step(1)],
-      ["p", "Dice of the previous sample", () => this.#page.step(-1)],
-      ["o", "Back to the original’s settings", back],
+      ["n", "Next sample", () => this.#page.step(1)],
+      ["p", "Previous sample", () => this.#page.step(-1)],
+      ["o", "Original settings", back],
     ];
     tab.settings.onChange((values) => this.#move(values));
     tab.generations.addEventListener("change", () => this.#isShown && this.#choose());
@@ -81,7 +84,7 @@ class Locked {
 
   #choose() {
     const choice = this.#choice.find();
-    fillSelect(this.#page.select, this.#tab.generations.list, choice);
+    fillSelect(this.#page.select, this.#tab.generations.current, choice);
     this.#page.empty.hidden = Boolean(choice);
     this.#page.filled.hidden = !choice;
     if (choice?.generation !== this.#throws?.generation || choice?.sample !== this.#throws?.sample) this.#open(choice);
@@ -137,8 +140,8 @@ class Locked {
     back.disabled = same;
     head.replaceChildren(...headline(changed.length, chars.length, same, this.#settings));
     first.hidden = !changed.length;
-    first.textContent = changed.length ? tellFirst(throws, same) : "";
-    noted.textContent = note(throws, same, changed.length);
+    first.textContent = changed.length ? tellFirst(throws) : "";
+    noted.textContent = note(throws, same);
   }
 
   #ask() {

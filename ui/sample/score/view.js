@@ -9,7 +9,10 @@ import { score } from "../../shared/logits.js";
 import { Latest } from "../../shared/requests.js";
 import { tellTrouble } from "../../shared/trouble.js";
 
-const MANNER = `HORTENSIO:
+const CAPTION = "How surprised the model is by each character of a text. Type your own, and point at a character to see what was expected instead.";
+const UNITS =
+  "Surprisal: minus the logarithm of the probability that the model gave a character. Its mean is the loss, in nats (natural logarithm, as in training) or in bits (1 nat is 1.44 bits). Perplexity: e to the power of the loss.";
+const LIKE_SHAKESPEARE = `HORTENSIO:
 Good madam, keep thy candle from the door;
 The night hath ears, and every ear a tongue.
 What I have sworn, I swore unto the king,
@@ -28,7 +31,7 @@ export function createScore(panel, tab) {
   const page = build(panel);
   const { field, notice } = page;
   const most = tab.page.limits.score_chars;
-  const given = tab.address.get("text"); // scored when the view is shown
+  const given = tab.address.get("text") || LIKE_SHAKESPEARE; // scored when the view is shown
   const reading = new Latest();
   let begun = false; // whether what is shown belongs to the text that is, or was, read last
   /** @type {{model: Model, text: string, chars: string[], logits: Float32Array, bits: number[], total: number, state: string} | null} */
@@ -143,14 +146,14 @@ export function createScore(panel, tab) {
 
   function useSample() {
     const { generation, sample } = tab.generations.newest() ?? {};
-    if (!generation?.texts.some(Boolean)) return tell("There is no sample on the page. Press Generate.", true);
+    if (!generation?.texts.some(Boolean)) return tell("There are no samples on the page. Press Generate.", true);
     use(generation.view.prompt + generation.texts[sample]);
   }
 
   const take = () => {
     const count = charsIn(field.value);
     page.count.textContent = `${number(count)} of ${number(most)} characters${count > most ? ": its beginning is scored" : ""}`;
-    tab.address.keep("text", field.value);
+    tab.address.keep("text", field.value === LIKE_SHAKESPEARE ? "" : field.value);
   };
 
   page.form.addEventListener("submit", (event) => {
@@ -166,9 +169,9 @@ export function createScore(panel, tab) {
   });
   field.addEventListener("input", take);
   page.actions.append(
-    button("quiet", "Use the newest sample", useSample),
-    button("quiet", "In Shakespeare’s manner", () => use(MANNER)),
-    button("quiet", "A modern sentence", () => use(MODERN)),
+    button("quiet", "Use the latest sample", useSample),
+    button("quiet", "Shakespeare-like example", () => use(LIKE_SHAKESPEARE)),
+    button("quiet", "Modern example", () => use(MODERN)),
   );
   tab.inspector.watch(page.body, page.text, {
     at: (index) => {
@@ -180,9 +183,10 @@ export function createScore(panel, tab) {
   take();
 
   return {
-    show: () => void (given && !scored && !reading.isBusy && field.value === given && go()),
+    caption: CAPTION,
+    show: () => void (!scored && !reading.isBusy && field.value === given && go()),
     keys: [
-      ["n", "Use the newest sample", useSample],
+      ["n", "Use the latest sample", useSample],
       ["Ctrl Enter", "Score, while typing a text"],
     ],
     /** @returns {import("../../shared/views.js").Entry[]} */
@@ -202,7 +206,7 @@ function words(state, count, all, by) {
 function build(panel) {
   const form = make("form", "score-form");
   const head = make("div", "score-head");
-  const label = make("label", "score-label", "A text to score");
+  const label = make("label", "score-label", "Your text");
   const field = make("textarea", "field score-field");
   Object.assign(field, { id: "score-field", rows: 4, spellcheck: false, dir: "auto" });
   label.htmlFor = field.id;
@@ -232,7 +236,7 @@ function build(panel) {
   const text = document.createTextNode("");
   body.append(text);
   card.append(body);
-  result.append(figures, line, card);
+  result.append(figures, make("p", "score-units", UNITS), line, card);
   panel.append(form, result);
   return { form, field, count, actions, stop, notice, result, figures, status, body, text };
 }
@@ -244,7 +248,7 @@ function figure(name, value, unit, meaning) {
   return node;
 }
 
-// The loss on a line from certainty to pure chance, with the model's own on the part of its corpus that it was not trained on.
+// The loss on a line from certainty to guessing, with the model's own on its validation text.
 function scale(loss, own, choices) {
   const chance = Math.log(choices);
   const most = Math.max(chance, loss) * 1.02;
@@ -258,7 +262,7 @@ function scale(loss, own, choices) {
   };
   place("score-mark", loss, `this text ${loss.toFixed(2)}`);
   if (own) place("score-mark below", own, `validation loss ${own.toFixed(2)}`);
-  place("score-mark below lowest", chance, `chance ${chance.toFixed(2)}`);
+  place("score-mark below lowest", chance, `guessing: ln ${choices} = ${chance.toFixed(2)}`);
   node.append(axis);
   return node;
 }

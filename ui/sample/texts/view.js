@@ -1,17 +1,21 @@
 // The view "Texts": cards side by side, a group of them for each press of Generate or Again.
 import { charsIn, commonLength } from "../../shared/characters.js";
-import { bringIntoView, button, make, makeText, nameOf, number, plural } from "../../shared/dom.js";
+import { bringIntoView, button, endOf, listed, make, makeText, number, plural, quoted } from "../../shared/dom.js";
 import { drawSeed } from "../../shared/dice.js";
 import { heat } from "../../shared/heat.js";
 import { distribution, surprisal } from "../../shared/distribution.js";
 import { mark, range } from "../../shared/marks.js";
 import { factsOf, logitsOf } from "../../shared/logits.js";
 import { Latest, Turns } from "../../shared/requests.js";
+import { comparison, isPaired } from "./compared.js";
 
-const EMPTY = "Type a prompt and press Generate. Each sample has its own dice.";
-const NEAR = 24; // pixels from its end within which a card follows the writing
+const CAPTION = "One prompt, several samples: each gets its own throws of the dice. Point at any character to see how it was drawn, or press Generate again.";
+const EMPTY = "Type a prompt and press Generate. Each sample gets its own throws of the dice.";
+const MOST_PROMPT = 240; // characters of a prompt that a card shows
 const SHADED = mark("shared"); // what all samples of a group begin with
 const PARTING = mark("parting"); // where a sample leaves all others of its group
+const HINT = matchMedia("(pointer: fine)").matches ? "Point at a character to see how it was drawn." : "Tap a character to see how it was drawn.";
+const KEY = { group: ["the same in all samples", "where this one diverges"], pair: ["the same in both", "where they diverge"] };
 
 /** @typedef {import("../main.js").SampleTab} SampleTab */
 /** @typedef {import("../../shared/generations.js").Generation} Generation */
@@ -25,8 +29,9 @@ export function createTexts(panel, tab) {
   const colours = button("switch", "Colour by surprisal", () => colour(!coloured));
   const legend = heat.legend();
   const explanation = make("p", "texts-key");
-  explanation.append(make("span", "key-shared", "shaded"), ": the same in all · ", make("span", "key-parting", "underlined"), ": first difference");
-  bar.append(explanation, legend, colours, createComparison(tab));
+  const [shadedKey, partingKey] = [make("span"), make("span")];
+  explanation.append(make("span", "key-shared", "shaded"), shadedKey, make("span", "key-parting", "underlined"), partingKey);
+  bar.append(explanation, legend, colours, make("p", "texts-hint", HINT), createComparison(tab));
   panel.append(bar, folio);
 
   /** @type {Map<Generation, Drawn>} */
@@ -45,14 +50,18 @@ export function createTexts(panel, tab) {
       shown.set(generation, newest);
       newest.cards.forEach(({ text }, sample) => grow(text, generation.texts[sample]));
     }
-    const groups = group(tab.generations.list);
-    const sections = groups.map((generations) => section(generations)).toReversed();
+    const { list } = tab.generations;
+    const groups = group(list);
+    const paired = pairIn(list);
+    const sections = groups.filter(([first]) => !paired || first !== paired.earlier).map((generations) => section(generations)).toReversed();
+    if (paired) sections[0] = pair(paired);
     settle(folio, sections.length ? sections : [make("p", "empty", EMPTY)]);
+    for (const generation of list) showEarlier(generation);
     groups.forEach(markPartings);
-    if (newest && tab.generations.list.at(-1).live) {
-      bringIntoView(newest.sheet.closest("section"));
-      for (const { body } of newest.cards) body.scrollTop = body.scrollHeight; // to the end of a long prompt
-    }
+    const [shaded, parting] = paired ? KEY.pair : KEY.group;
+    shadedKey.textContent = `: ${shaded} · `;
+    partingKey.textContent = `: ${parting}`;
+    if (newest && list.at(-1).live) bringIntoView(newest.sheet.closest("section"));
     if (coloured) tab.generations.list.forEach(colourGeneration);
   }
 
@@ -71,7 +80,26 @@ export function createTexts(panel, tab) {
     const node = shown.get(generations[0]).section;
     settle(node, generations.map((generation) => shown.get(generation).block));
     node.classList.toggle("abreast", generations.length > 1);
+    nameCards(generations, shown);
     return node;
+  }
+
+  // The newest generation and the earlier one in two columns, a row for each sample.
+  function pair(generation) {
+    const node = shown.get(generation).pair;
+    node.style.setProperty("--rows", String(1 + Math.max(generation.texts.length, generation.earlier.texts.length)));
+    settle(node, [generation, generation.earlier].map((one) => section([one])));
+    return node;
+  }
+
+  const pairIn = (list) => (list.length && isPaired(list.at(-1), list) ? list.at(-1) : null);
+
+  function showEarlier(generation) {
+    const { earlier, compared } = shown.get(generation);
+    earlier.hidden = tab.generations.current.includes(generation);
+    const words = generation.earlier && tab.generations.list.includes(generation.earlier) ? comparison(generation) : "";
+    compared.hidden = !words;
+    if (compared.textContent !== words) compared.textContent = words;
   }
 
   function take(generation) {
@@ -79,16 +107,18 @@ export function createTexts(panel, tab) {
     if (!drawn) return;
     drawn.cards.forEach((card, sample) => {
       const more = generation.texts[sample].slice(card.text.data.length);
-      if (more) write(card, more);
+      if (more) grow(card.text, more);
     });
     showStatus(generation, drawn);
+    showEarlier(generation);
     markPartings(group(tab.generations.list).find((generations) => generations.includes(generation)));
-    if (!generation.live) drawn.cards.forEach(showBeginning);
     if (coloured) colourGeneration(generation);
   }
 
   function markPartings(generations) {
     const cards = cardsOf(generations);
+    const paired = pairIn(tab.generations.list);
+    if (paired && generations.some((one) => one === paired || one === paired.earlier)) return markPair(paired);
     cards.forEach(({ text }) => unmark(text));
     if (cards.length < 2) return;
     const texts = cards.map(({ text }) => text.data);
@@ -97,6 +127,17 @@ export function createTexts(panel, tab) {
       if (shared) shade(text, shared);
       const alone = Math.max(...texts.map((other, j) => (i === j ? 0 : commonLength(texts[i], other))));
       if (alone < texts[i].length && texts.every((other, j) => i === j || other.length > commonLength(texts[i], other))) part(text, alone);
+    });
+  }
+
+  function markPair(generation) {
+    const [now, before] = [generation, generation.earlier].map((one) => shown.get(one).cards);
+    for (const { text } of [...now, ...before]) unmark(text);
+    now.slice(0, before.length).forEach(({ text }, i) => {
+      const both = [text, before[i].text];
+      const length = commonLength(text.data, before[i].text.data);
+      if (length) both.forEach((one) => shade(one, length));
+      if (both.every(({ data }) => length < data.length)) both.forEach((one) => part(one, length));
     });
   }
 
@@ -154,7 +195,7 @@ export function createTexts(panel, tab) {
   tab.generations.addEventListener("grow", ({ detail }) => take(detail));
   colour(tab.address.get("colours") === "1");
   update();
-  return { keys: [["h", "Colour by surprisal", () => colour(!coloured)]] };
+  return { caption: CAPTION, keys: [["h", "Colour by surprisal", () => colour(!coloured)]] };
 }
 
 // Puts children into a node; those that are there already stay where they are scrolled to.
@@ -178,7 +219,7 @@ function group(generations) {
 /** @param {SampleTab} tab @param {Generation} generation */
 function drawGeneration(tab, generation) {
   const { model, view } = generation;
-  const section = make("section", "group");
+  const [section, pair] = [make("section", "group"), make("div", "pair")];
   section.dataset.testid = "group";
   const block = make("div", "group-block");
   const line = make("div", "group-line");
@@ -188,19 +229,22 @@ function drawGeneration(tab, generation) {
   const others = tab.generations.list.some((other) => other.model !== model);
   const who = makeText("span", "setting group-model", model.name);
   who.hidden = tab.models.list.length < 2 && !others;
-  line.append(who, make("span", "setting", `temperature ${view.temperature}`), seedOf(tab, generation), ...settingsOf(view), status);
+  const earlier = make("span", "group-earlier", "before");
+  const compared = make("p", "compared");
+  compared.dataset.testid = "compared";
+  compared.setAttribute("role", "status");
+  line.append(earlier, who, make("span", "setting", `temperature ${view.temperature}`), seedOf(tab, view), ...settingsOf(generation), status, compared);
   const sheet = make("div", "sheet");
   sheet.dataset.count = String(view.samples);
   const cards = generation.texts.map((_, sample) => drawCard(tab, generation, sample));
   sheet.append(...cards.map(({ card }) => card));
   block.append(line, sheet);
-  const drawn = { section, block, sheet, status, cards, colouring: false };
+  const drawn = { section, pair, block, sheet, status, earlier, compared, cards, colouring: false };
   showStatus(generation, drawn);
   return drawn;
 }
 
-function seedOf(tab, { view }) {
-  if (!(view.seed_repeats ?? true)) return make("span", "setting", `seed ${view.seed}`);
+function seedOf(tab, view) {
   const keep = () => {
     tab.settings.set({ seed: view.seed });
     tab.settings.focus("seed");
@@ -210,25 +254,43 @@ function seedOf(tab, { view }) {
   return seed;
 }
 
-function* settingsOf({ top_k, top_p, first_sample, first_step, samples, forced }) {
+/** @param {Generation} generation */
+function* settingsOf({ model, view: { top_k, top_p, first_sample, first_step, samples, forced, prompt } }) {
+  yield make("span", "setting", samplesOf(first_sample, samples));
   if (top_k) yield make("span", "setting", `top-k ${top_k}`);
   if (top_p < 1) yield make("span", "setting", `top-p ${top_p}`);
-  if (first_sample && samples > 1) yield make("span", "setting", `samples ${first_sample + 1} to ${first_sample + samples}`);
-  if (forced) yield make("span", "setting", `‘${nameOf(forced.chosen)}’ chosen by hand`);
-  if (first_step) yield make("span", "setting", `dice from number ${number(first_step + 1)} on`);
+  if (forced) yield make("span", "setting", `${quoted(forced.chosen)} chosen by hand`);
+  if (first_step) yield make("span", "setting", `dice continue from throw ${number(first_step + 1)}`);
+  if (charsIn(prompt) > model.blockSize) yield make("span", "setting", `reads at most the last ${number(model.blockSize)} characters`);
+}
+
+// Which of a seed's samples: "samples 3 and 4".
+function samplesOf(before, count) {
+  if (count < 3) return `sample${count === 1 ? "" : "s"} ${listed(Array.from({ length: count }, (_, i) => number(before + i + 1)))}`;
+  return `samples ${number(before + 1)} to ${number(before + count)}`;
+}
+
+// What stands abreast at several temperatures is named by them: all are sample 1.
+function nameCards(generations, shown) {
+  const byTemperature = generations.every(({ texts }) => texts.length === 1) && new Set(generations.map(({ view }) => view.temperature)).size > 1;
+  for (const generation of generations) {
+    shown.get(generation).cards.forEach(({ heading }, sample) => {
+      const number = generation.view.first_sample + sample + 1;
+      heading.textContent = byTemperature ? `at ${generation.view.temperature}` : `${number}`;
+      heading.setAttribute("aria-label", byTemperature ? `Sample ${number} at temperature ${generation.view.temperature}` : `Sample ${number}`);
+    });
+  }
 }
 
 function drawCard(tab, generation, sample) {
   const { view } = generation;
   const card = make("article", "card");
   card.dataset.testid = "card";
-  const name = view.first_sample + sample + 1;
-  const heading = make("h2", "card-number", `${name}`);
-  heading.setAttribute("aria-label", `Sample ${name}`);
+  const heading = make("h2", "card-number");
   const body = makeText("p", "card-text");
-  body.tabIndex = 0; // a long text scrolls, by keys too
+  body.tabIndex = 0; // the arrow keys go through its characters
   const text = document.createTextNode("");
-  body.append(make("span", "prompt", view.prompt), text);
+  body.append(promptOf(view), text);
   card.append(heading, body);
   body.addEventListener("pointerdown", () => (tab.generations.selected = { generation, sample }));
   tab.inspector.watch(body, text, {
@@ -236,20 +298,28 @@ function drawCard(tab, generation, sample) {
     continueFrom: (index) => tab.continueFrom(generation, sample, index),
     force: (index, id) => tab.force(generation, sample, index, id),
   });
-  return { card, body, text, coloured: 0 };
+  return { card, heading, text, coloured: 0 };
+}
+
+// A long prompt is shown by its end. The character that was chosen by hand is marked.
+function promptOf({ prompt, forced }) {
+  const node = make("span", "prompt");
+  const shown = endOf(prompt, MOST_PROMPT);
+  const end = forced?.chosen.length ?? 0;
+  node.append(shown.slice(0, shown.length - end));
+  if (end) node.append(make("span", "forced", shown.slice(-end)));
+  return node;
 }
 
 function showStatus(generation, { block, status }) {
   const { view } = generation;
   const written = generation.n_chars;
-  const precision = view.seed_repeats ? "" : `, in float32; in ${view.precision}, as here, the same seed gives other texts`;
   const words = {
-    stored: () => `written earlier by this model${precision}`,
     waiting: () => (view.ahead ? `waiting, ${number(view.ahead)} ahead of you` : "waiting for its turn"),
     running: () => "writing",
     stopped: () => `stopped after ${plural(written, "character")}`,
     failed: () => "failed",
-    lost: () => `cut off after ${plural(written, "character")}`,
+    lost: () => `interrupted after ${plural(written, "character")}`,
     done: () => `${plural(written, "character")} in ${view.elapsed_s.toFixed(1)} s`,
   };
   const text = words[view.state]();
@@ -257,24 +327,7 @@ function showStatus(generation, { block, status }) {
   block.classList.toggle("running", generation.live);
 }
 
-const atEnd = ({ scrollHeight, scrollTop, clientHeight }) => scrollHeight - scrollTop - clientHeight < NEAR;
-
 const grow = (text, more) => text.appendData(more);
-
-// A card that its reader has not scrolled away from the end follows the writing.
-function write({ body, text }, more) {
-  const follows = atEnd(body);
-  grow(text, more);
-  if (follows) body.scrollTop = body.scrollHeight;
-}
-
-// A finished text is read from its beginning, unless its reader is somewhere in it already. A long prompt is scrolled past.
-function showBeginning({ body }) {
-  if (!atEnd(body)) return;
-  const prompt = body.querySelector(".prompt").getBoundingClientRect();
-  const below = prompt.bottom - body.getBoundingClientRect().top + body.scrollTop;
-  body.scrollTop = Math.max(0, below - body.clientHeight / 3);
-}
 
 /** @type {WeakMap<Text, [Highlight, AbstractRange][]>} */
 const marks = new WeakMap();
@@ -303,10 +356,9 @@ function createComparison(tab) {
     field.setAttribute("aria-label", `Temperature ${i + 1}`);
     return field;
   });
-  const go = make("button", "quiet", "side by side");
+  const go = make("button", "quiet", "Compare temperatures");
   go.type = "submit";
-  go.title = "One prompt and one seed at three temperatures";
-  go.setAttribute("aria-label", "Write at three temperatures, side by side");
+  go.title = "One prompt and one seed at these three temperatures, side by side";
   form.append(...fields, go);
   form.addEventListener("submit", (event) => {
     event.preventDefault();

@@ -6,7 +6,7 @@ import { firstChar, wentOn } from "./prefix_tree.js";
 import { logitsOf } from "../../shared/logits.js";
 import { Latest } from "../../shared/requests.js";
 
-const BEFORE = 56; // characters shown before the one at which the branch parts
+const BEFORE = 56; // characters shown before the one at which the branch diverges
 const AFTER = 28;
 const WAIT_MS = 120; // how long a pointer rests before logits are fetched
 const NAMED = 6;
@@ -108,11 +108,11 @@ function describe(item) {
   return [path, facts];
 }
 
-function beginning({ count, to, children, ends }) {
-  if (!to) return `The prompts of these ${number(count)} samples begin differently: they have no trunk in common.`;
+function beginning({ count, to, children, ends, text }) {
+  if (!to) return `The prompts of these ${number(count)} samples begin differently.`;
   if (count === 1) return "One sample: nothing to compare it with yet.";
   if (!children.length) return `All ${number(count)} samples are the same${ends.some(({ live }) => live) ? " so far" : ""}.`;
-  return `All ${number(count)} samples have the trunk in common.`;
+  return `All ${number(count)} samples start with “${readable(endOf(text, BEFORE))}”.`;
 }
 
 const chosenByHand = ({ generation, start }, place) => Boolean(generation.view.forced) && place === start.length - [...start].at(-1).length;
@@ -171,9 +171,9 @@ function* chanceLines(node, { chances, raw, path, recomputed }) {
   for (const [i, { words, here, all }] of chances.entries()) {
     const line = make("p", "tree-chance");
     line.append(make("b", "", percent(here)), ` for ${char} at ${words}`);
-    if (i === last) line.append(", ", make("b", "", percent(raw)), " raw");
+    if (i === last) line.append(", ", make("b", "", percent(raw)), " before temperature");
     if (path) line.append(`; ${path}: `, make("b", "", oneIn(all)));
-    line.append(i === last && recomputed ? " (computed again)." : ".");
+    line.append(i === last && recomputed ? " (recomputed)." : ".");
     yield line;
   }
 }

@@ -20,7 +20,6 @@ const STUB = 5; // ribbon of a single sample: what comes after its first charact
 const GAP = 0.4; // between a count and the words
 const TAIL = 9; // a leaf has at least this much room
 const MIDDLE = 15; // a branch that forks again takes no more
-const MOST_TAIL = 34;
 const TIP = 0.5; // where somebody writes
 const MARGIN = 0.25;
 const MOST_READ = 200; // characters of a text that could ever be seen
@@ -138,10 +137,10 @@ function lanes({ children, to }, fork, bend) {
   }
 }
 
-// "5 of 8" on the first branch of a fork, the bare number on the others.
-function labelOf({ node, parent, hidden, first, count }, isNarrow) {
+// "5 of 8" on the branches of a fork; the bare number where there is little room.
+function labelOf({ node, parent, hidden, count }, isNarrow) {
   if (!parent || hidden || parent.forks === 1) return "";
-  return first && !isNarrow ? `${count} of ${wentOn(node)}` : `${count}`;
+  return isNarrow ? `${count}` : `${count} of ${wentOn(node)}`;
 }
 
 // Cuts the words to the room they have: the trunk at its left, a branch in its middle, a leaf at the edge of the panel.
@@ -162,7 +161,7 @@ function write(item, pen, forks, room) {
   let parts;
   if (!parent && forks) parts = end(node.text, given, Math.min(MIDDLE * rem, room * 0.4));
   else if (forks) parts = middle(node.text, given, MIDDLE * rem);
-  else parts = start(node.text, given, Math.min(MOST_TAIL * rem, Math.max(TAIL * rem, room - textX - MARGIN * rem)) - tip);
+  else parts = start(node.text, given, Math.max(TAIL * rem, room - textX - MARGIN * rem) - tip);
   item.pieces = [];
   let x = textX;
   for (const { chars, soft } of parts) {

@@ -10,6 +10,7 @@ const PICTURE_ROWS = 150; // in a picture; browsers draw none higher than 16,384
 const PICTURE_WIDTH = 1120;
 const NAMED = 8; // branches in the description for screen readers
 const SHOWN = 40; // characters of a text in a sentence
+const CAPTION = "All samples, merged where they begin alike; a fork is where they diverge. Point at a branch to see how likely it was.";
 const EMPTY = "No samples yet. Press Generate: the tree grows as they are written.";
 const KEYS = "Arrow keys move through the tree. Enter continues from a branch, or opens folded ones.";
 
@@ -43,8 +44,8 @@ export function createTree(panel, tab) {
 
   /** @type {Model | null} whose samples are shown; null for the newest generation's */
   let wanted = null;
-  const model = () => tab.generations.list.find((generation) => generation.model === wanted)?.model ?? tab.generations.list.at(-1)?.model;
-  const own = () => tab.generations.list.filter((generation) => generation.model === model());
+  const model = () => tab.generations.current.find((generation) => generation.model === wanted)?.model ?? tab.generations.list.at(-1)?.model;
+  const own = () => tab.generations.current.filter((generation) => generation.model === model());
   const rank = (code) => model().idOf(String.fromCodePoint(code)) ?? model().vocabulary.length + code;
   const state = { whole: false, opened: [], selected: null, hovered: null };
   const kept = tab.address.get("tree");
@@ -117,11 +118,11 @@ export function createTree(panel, tab) {
     canvas.setAttribute("aria-label", inWords(root));
   }
 
-  const isOne = () => tab.models.list.length < 2 && tab.generations.list.every((generation) => generation.model === model());
+  const isOne = () => tab.models.list.length < 2 && tab.generations.current.every((generation) => generation.model === model());
 
   // A tree for each of the models on the page.
   function drawModels() {
-    const all = [...new Set(tab.generations.list.map((generation) => generation.model))];
+    const all = [...new Set(tab.generations.current.map((generation) => generation.model))];
     const words = all.map((one) => `${one.key} ${one === model()}`).join();
     choice.hidden = all.length < 2;
     if (choice.dataset.of === words) return;
@@ -244,6 +245,7 @@ export function createTree(panel, tab) {
   }
 
   return {
+    caption: CAPTION,
     show() {
       isShown = true;
       redraw();
@@ -281,7 +283,7 @@ function titleOf(generations, isOne) {
   const samples = generations.reduce((sum, { texts }) => sum + texts.length, 0);
   const prompts = [...new Set(generations.map(({ view }) => view.prompt))];
   const temperatures = [...new Set(generations.map(({ view }) => view.temperature))].toSorted((a, b) => a - b);
-  const one = prompts[0] ? `‘${readable(endOf(prompts[0], SHOWN))}’` : "an empty prompt";
+  const one = prompts[0] ? `“${readable(endOf(prompts[0], SHOWN))}”` : "an empty prompt";
   const after = prompts.length > 1 ? `${number(prompts.length)} prompts` : one;
   return `${plural(samples, "sample")}${isOne ? "" : ` by ${generations[0].model.name}`} after ${after}, temperature ${temperatures.join(", ")}`;
 }
@@ -306,10 +308,10 @@ function drawLegend(legend, count) {
 // The description for screen readers.
 function inWords(root) {
   const { count, children } = root;
-  const begin = root.to ? `begin ‘${readable(endOf(root.text, SHOWN))}’` : "begin differently: the prompts have nothing in common";
+  const begin = root.to ? `begin with “${readable(endOf(root.text, SHOWN))}”` : "begin differently: the prompts have nothing in common";
   const named = children.slice(0, NAMED).map((child) => `${number(child.count)} continue with ${quoted(firstChar(child))}`);
   const others = children.length > NAMED ? `, the others in ${children.length - NAMED} more ways` : "";
-  const forks = children.length ? `; after that ${named.join(", ")}${others}.` : ", and none has parted from it.";
-  if (count === 1) return `Tree of 1 sample: ‘${readable(endOf(root.text, SHOWN))}’.`;
+  const forks = children.length ? `; after that ${named.join(", ")}${others}.` : ", and none has diverged.";
+  if (count === 1) return `Tree of 1 sample: “${readable(endOf(root.text, SHOWN))}”.`;
   return `Tree of ${number(count)} samples: all ${begin}${forks}`;
 }
