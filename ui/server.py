@@ -79,6 +79,7 @@ def create_routes(engine: Engine, catalogue: Catalogue, jobs: Jobs, lock: Lock) 
         get("/attention/{key}/weights", attention.weights),
         get("/attention/{key}/head/{layer}/{head}", attention.head),
         get("/attention/{key}/average/{layer}", attention.average),
+        get("/attention/{key}/logits", attention.logits),
         get("/attention/{key}/lens", attention.lens),
         get("/attention/{key}/cell/{layer}/{head}/{row}/{column}", attention.cell),
         post("/write_without", write_without(engine), max_bytes=MAX_TEXT_BYTES),

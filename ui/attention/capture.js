@@ -88,6 +88,14 @@ export class Capture {
   }
 
   /**
+   * The model's logits after each character, (n, vocab_size).
+   * @param {AbortSignal} [signal]
+   */
+  logits(signal) {
+    return this.#floats("logits", signal);
+  }
+
+  /**
    * Logits from the residual stream after the embeddings and after each block, (n_layer + 1, n, vocab_size).
    * @param {AbortSignal} [signal]
    */

@@ -1,11 +1,16 @@
 // The view "All heads": a heat map for each head, in the order of the layers or of what they do.
 import { button, make } from "../shared/dom.js";
-import { onLook } from "../shared/paint.js";
+import { onLook, palette } from "../shared/paint.js";
 import { paintMap, paintRow } from "./heat_map.js";
 import { bytesOf } from "./one_head/data.js";
-import { rowMean } from "./text.js";
+import { pointAtHead } from "./text.js";
 
 /** @typedef {import("./look.js").Look} Look */
+
+const CAPTION =
+  "Each map is one head: a row for each character, bright or dark where it attends to an earlier one. Point at a character of the text to see " +
+  "where every head looks from it; click it to keep it, then point at the maps.";
+const [LEAST, GAP, AROUND, BELOW] = [4.25, 0.55, 3.4, 0.5]; // rem: a map's least size, between tiles, a tile without its map, below the grid
 
 /** What a head does: on held-out text where that was measured, else on this text. @param {Look} look @param {number} layer @param {number} head @returns {import("./capture.js").Stats} */
 export function describe(look, layer, head) {
@@ -14,15 +19,22 @@ export function describe(look, layer, head) {
   return table.find((entry) => entry.layer === layer && entry.head === head);
 }
 
-/** A measure of a head in short, as "previous 83%"; of its label, if none is given. @param {Look} look @param {import("./capture.js").Stats} stats @param {string} [name] */
+/** The head with the clearest behaviour. @param {Look} look */
+export function clearest(look) {
+  const heads = look.capture.stats.flatMap((row, layer) => row.map((_, head) => ({ layer, head })));
+  const excess = ({ layer, head }) => describe(look, layer, head).excess ?? -Infinity;
+  return heads.reduce((best, head) => (excess(head) > excess(best) ? head : best));
+}
+
+/** A measure of a head in short, as "previous char 83 %"; of its label, if none is given. @param {Look} look @param {import("./capture.js").Stats} stats @param {string} [name] */
 export function inWords(look, stats, name = stats.label) {
   const value = stats[name];
-  if (name === "mixed") return "mixed";
+  if (name === "mixed") return "no clear pattern";
   if (value === null || value === undefined) return "–";
   if (name === "entropy") return `${value.toFixed(1)} bits`;
   if (name === "distance") return `${value.toFixed(0)} back`;
   if (name === "worth") return `${value >= 0 ? "+" : "−"}${Math.abs(value).toFixed(3)} nats`;
-  return `${measureOf(look, name)?.short ?? name} ${Math.round(100 * value)}%`;
+  return `${measureOf(look, name)?.short ?? name} ${Math.round(100 * value)}\u00a0%`;
 }
 
 /** @param {Look} look @param {string} name */
@@ -30,12 +42,12 @@ export const measureOf = (look, name) => look.page.limits.measures.find((measure
 
 /** @param {HTMLElement} panel @param {Look} look @returns {import("../shared/views.js").View} */
 export function createGrid(panel, look) {
-  const bar = make("div", "grid-bar"); // beside the names of the views, to leave the room to the maps
-  const order = make("select", "field grid-order");
-  order.setAttribute("aria-label", "Order of the heads");
-  const said = make("span", "grid-said");
+  const bar = make("div", "grid-bar"); // beside the network, to leave the room to the maps
+  const [label, order, said, masked] = [make("label", "", "Order heads: "), make("select", "field grid-order"), make("span", "grid-said"), make("span", "grid-masked")];
   const grid = make("div", "grid");
-  bar.append(said, order);
+  label.append(order);
+  masked.append(make("span", "grid-hatch"), "the future: masked");
+  bar.append(label, said, masked);
   bar.hidden = true;
   panel.append(grid);
   look.element.querySelector(".look-tools").prepend(bar);
@@ -56,7 +68,7 @@ export function createGrid(panel, look) {
     for (let layer = 0; layer < capture.n_layer; layer++) {
       for (let head = 0; head < capture.n_head; head++) tiles.push(drawTile(look, layer, head));
     }
-    said.textContent = look.measured ? "on held-out text" : "on this text";
+    said.textContent = `measured on ${look.measured ? "validation text" : "this text"}`;
     arrange();
   }
 
@@ -68,10 +80,25 @@ export function createGrid(panel, look) {
     for (const tile of tiles) {
       const stats = describe(look, tile.layer, tile.head);
       tile.score.textContent = inWords(look, stats, measure || undefined);
-      tile.node.title = `Layer ${tile.layer}, head ${tile.head}: ${measureOf(look, measure || stats.label)?.words ?? "mixed"}`;
+      tile.node.title = `Layer ${tile.layer}, head ${tile.head}: ${measureOf(look, measure || stats.label)?.words ?? "no clear pattern"}`;
     }
-    grid.style.setProperty("--heads", String(look.capture.n_head));
     grid.replaceChildren(...sorted.map(({ node }) => node));
+  }
+
+  // The maps are as large as fits into the window, with one or more layers in a line. A narrow or low window is scrolled.
+  function fit() {
+    if (!look.capture || panel.hidden) return;
+    const { rem } = palette();
+    const { n_layer, n_head } = look.capture;
+    const top = grid.getBoundingClientRect().top + (document.fullscreenElement?.scrollTop ?? scrollY);
+    const [width, height] = [grid.clientWidth / rem + GAP, (innerHeight - top) / rem - BELOW];
+    const most = Math.max(1, Math.floor(width / (LEAST + GAP)));
+    const shapes = matchMedia("(width < 60rem)").matches ? [] : Array.from({ length: Math.floor(most / n_head) }, (_, i) => i + 1);
+    const sizeWith = (layers) => Math.min(width / (layers * n_head) - GAP, height / Math.ceil(n_layer / layers) - AROUND);
+    const best = shapes.reduce((best, layers) => (sizeWith(layers) > sizeWith(best) ? layers : best), 1);
+    const columns = shapes.length ? best * n_head : Math.ceil(n_head / Math.ceil(n_head / most));
+    grid.style.setProperty("--columns", String(columns));
+    grid.style.setProperty("--map", `${shapes.length ? Math.max(LEAST, sizeWith(best)) : width / columns - GAP}rem`);
   }
 
   function draw() {
@@ -83,6 +110,7 @@ export function createGrid(panel, look) {
     stale = false;
     if (model !== capture.model || tiles.length !== capture.n_layer * capture.n_head) build();
     else if (!look.measured) arrange(); // the scores are this text's
+    fit();
     for (const { layer, head, map } of tiles) {
       paintMap(map, bytesOf(capture, { layer, head }), capture.n);
       map.style.imageRendering = capture.n > map.clientWidth ? "auto" : "pixelated"; // made smaller, a thin line must not fall between pixels
@@ -103,17 +131,20 @@ export function createGrid(panel, look) {
   }
 
   const choose = () => tiles.forEach(({ node, layer, head }) => node.classList.toggle("chosen", layer === look.head.layer && head === look.head.head));
-  const markOff = () => tiles.forEach(({ node, layer, head }) => node.classList.toggle("silent", look.capture.heads_off.some(([l, h]) => l === layer && h === head)));
+  const markOff = () => tiles.forEach(({ node, layer, head }) => node.classList.toggle("silent", look.isOff([layer, head])));
 
   order.addEventListener("change", arrange);
   look.addEventListener("capture", draw);
   look.addEventListener("at", follow);
   look.addEventListener("head", choose);
   onLook(draw);
+  addEventListener("resize", fit);
   return {
+    caption: CAPTION,
     show() {
       bar.hidden = false;
       if (stale) draw();
+      else fit();
     },
     hide: () => (bar.hidden = true),
   };
@@ -133,17 +164,14 @@ function drawTile(look, layer, head) {
   node.setAttribute("aria-label", `Layer ${layer}, head ${head}`);
   frame.addEventListener("pointermove", (event) => {
     const { top, height } = frame.getBoundingClientRect();
-    glow(look, layer, head);
-    look.moveTo(Math.floor(((event.clientY - top) / height) * look.capture.n));
+    pointAtHead(look, { layer, head });
+    if (look.pinned === null) look.pointAt(Math.floor(((event.clientY - top) / height) * look.capture.n)); // a chosen one is followed from head to head
   });
-  node.addEventListener("pointerleave", () => glow(look, null));
-  node.addEventListener("focus", () => glow(look, layer, head));
-  node.addEventListener("blur", () => glow(look, null));
+  node.addEventListener("pointerleave", () => {
+    pointAtHead(look, null);
+    look.pointAt(null);
+  });
+  node.addEventListener("focus", () => pointAtHead(look, { layer, head }));
+  node.addEventListener("blur", () => pointAtHead(look, null));
   return { layer, head, node, map, row, line, score };
-}
-
-/** While a head is pointed at, the text glows with its weights. @param {Look} look @param {number | null} layer @param {number} [head] */
-function glow(look, layer, head) {
-  look.weightsOf = layer === null ? null : (at) => rowMean(look.capture, at, { layer, head });
-  look.tell("glow");
 }

@@ -15,9 +15,9 @@ export function createKeys(look, { edit, toggleWriting, tools }) {
   /** @type {Key[]} */
   const everywhere = [
     ...views.names.map((name, i) => /** @type {Key} */ ([`${i + 1}`, views.titleOf(name), () => views.show(name)])),
-    ["t", "Another text", edit],
-    ["n", "The newest sample", () => void look.readNewest()],
-    ["w", "Write on, or stop", toggleWriting],
+    ["t", "Enter a text", edit],
+    ["n", "Use the latest sample", () => void look.readNewest()],
+    ["w", "Keep writing, or stop", toggleWriting],
     ["f", "Full screen", tools.toggleFullScreen],
     ["l", "Copy link", tools.copyLink],
     ["d", "Download", tools.download],
@@ -27,9 +27,9 @@ export function createKeys(look, { edit, toggleWriting, tools }) {
   const always = [
     ["← →", "In the text: move from character to character; Home, End"],
     ["← ↑ → ↓", "On a map or table: move from cell to cell"],
-    ["Enter", "On a map: show how the weight is computed"],
+    ["Enter", "On a map: show how this weight is computed"],
     ["Ctrl Enter", "Read the text that was typed"],
-    ["Esc", "Close"],
+    ["Esc", "Close; in the text: let go of the chosen character"],
   ];
   tools.help = createHelp(views, everywhere, always);
   listenToKeys(views, everywhere);

@@ -10,17 +10,23 @@ import { Capture } from "./capture.js";
 /** @typedef {{layer: number, head: number | "average"}} Head */
 
 /**
- * Events: "capture" (another capture), "at" (another character is looked from), "head" (another head is chosen), "glow" (other weights glow
- * in the text), "reading" (a text is about to be read; detail: whether it is read while it is being written).
+ * A character is chosen by a click or a key, and stays: the link names it. While another one is pointed at, the views show that one.
+ * Events: "capture" (another capture), "at" (another character is looked from), "head" (another head is chosen), "row" (another layer's
+ * stream is chosen), "view" (another view is shown), "glow" (other weights glow in the text), "coming" (more of the text is written than was
+ * read; detail: the rest), "reading" (a text is about to be read; detail: whether it is read while it is being written).
  */
 export class Look extends Emitter {
   /** @type {Capture | null} */
   capture = null;
   whole = ""; // the text that was sent; what is read of it is capture.text
-  /** @type {number | null} the character that is looked from, an index */
-  at = null;
+  /** @type {number | null} the character that is chosen, an index */
+  pinned = null;
+  /** @type {number | null} the one that is pointed at */
+  #pointed = null;
   /** @type {Head} */
-  head = { layer: 0, head: 0 };
+  head = { layer: NaN, head: NaN }; // until the address or a capture says which
+  /** @type {number | null} where the residual stream is read: 0 after the embeddings, i + 1 after layer i; null for its end */
+  row = null;
   /** @type {((at: number) => ArrayLike<number>) | null} what glows instead of the chosen head's weights */
   weightsOf = null;
   /** @type {Model} reads what is typed */
@@ -39,7 +45,8 @@ export class Look extends Emitter {
     this.address = page.address;
     this.settings = page.settings;
     /** @type {Views<Look>} */
-    this.views = new Views(element, { address: page.address, key: "see", ids: "look-" });
+    const leave = () => queueMicrotask(() => this.tell("view")); // by then the other one is shown
+    this.views = new Views(element, { address: page.address, key: "see", ids: "look-", leave });
     this.model = page.models.primary;
     this.asked = { text: "", headsOff: [], model: this.model };
   }
@@ -65,7 +72,8 @@ export class Look extends Emitter {
       if (signal.aborted) return null;
       this.say(capture.notice, false);
       Object.assign(this, { capture, whole: text, model });
-      if (this.at !== null && this.at >= capture.n) this.at = capture.n - 1;
+      this.pinned = this.#inText(this.pinned);
+      this.#pointed = this.#inText(this.#pointed);
       this.#keep();
       this.tell("capture");
       return capture;
@@ -92,13 +100,36 @@ export class Look extends Emitter {
     return this.read(text, { model: model ?? this.models.primary });
   }
 
-  /** The character that is looked from; null for none. @param {number | null} index */
+  /** The character that is looked from, an index; null for none. */
+  get at() {
+    return this.#pointed ?? this.pinned;
+  }
+
+  /** Chooses a character; null for none. @param {number | null} index */
   moveTo(index) {
+    this.#from(() => {
+      this.pinned = this.#inText(index);
+      this.#pointed = null;
+      this.address.keep("at", this.pinned ?? "");
+    });
+  }
+
+  /** Looks from a character for as long as it is pointed at; null: from the chosen one again. @param {number | null} index */
+  pointAt(index) {
+    this.#from(() => (this.#pointed = this.#inText(index)));
+  }
+
+  /** @param {() => void} change */
+  #from(change) {
+    const before = this.at;
+    change();
+    if (this.at !== before) this.tell("at");
+  }
+
+  /** @param {number | null} index */
+  #inText(index) {
     const { n } = this.capture ?? { n: 0 };
-    const at = index === null || !n ? null : Math.min(n - 1, Math.max(0, Math.trunc(index) || 0));
-    if (at === this.at) return;
-    this.at = at;
-    this.tell("at");
+    return index === null || !n ? null : Math.min(n - 1, Math.max(0, Math.trunc(index) || 0));
   }
 
   /** @param {number} layer @param {number | "average"} head */
@@ -107,6 +138,22 @@ export class Look extends Emitter {
     this.head = { layer, head };
     this.address.keep("head", `${layer}.${head}`);
     this.tell("head");
+  }
+
+  /** Chooses where the residual stream is read. @param {number | null} row null for its end, the model's answer */
+  chooseRow(row) {
+    if (row === this.row) return;
+    this.row = row;
+    this.address.keep("layer", row ?? "");
+    this.tell("row");
+  }
+
+  /**
+   * Whether a part of the network was off when the text was read.
+   * @param {(number | string)[]} part as `heads_off` has it: [layer, head], ["mlp", layer] or ["positions"]
+   */
+  isOff(part) {
+    return this.capture?.heads_off.some((off) => String(off) === String(part)) ?? false;
   }
 
   get said() {
@@ -135,6 +182,7 @@ export class Look extends Emitter {
 
   #keep() {
     const { heads_off, model } = this.capture;
+    this.address.keep("at", this.pinned ?? "");
     this.address.keep("look", this.whole);
     this.address.keep("off", heads_off.map((head) => head.join(".")).join(","));
     this.address.keep("reader", model.key); // heads are those of its network

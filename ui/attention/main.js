@@ -3,14 +3,15 @@ import { button } from "../shared/dom.js";
 import { page } from "../shared/page.js";
 import { followTabs } from "../shared/tabs.js";
 import { createTools } from "./export.js";
-import { createGrid } from "./grid.js";
+import { clearest, createGrid } from "./grid.js";
 import { createHeadsOff } from "./heads_off/view.js";
 import { createKeys } from "./keys.js";
 import { createLens } from "./lens/view.js";
 import { Look } from "./look.js";
+import { createNetwork } from "./network.js";
 import { createNext } from "./next.js";
-import { createOneHead } from "./one_head/view.js";
 import { exists } from "./one_head/data.js";
+import { createOneHead } from "./one_head/view.js";
 import { createText } from "./text.js";
 import { createWriting } from "./writing.js";
 
@@ -29,17 +30,14 @@ export async function start(element) {
   createNext(look);
   followCaptures(look);
   followModels(look);
+  createNetwork(look, text.edit);
   look.views.create(look, VIEWS);
   look.views.show(look.address.get("see"));
   const writing = createWriting(look, text.sources);
   const tools = createTools(look);
   createKeys(look, { ...text, ...writing, ...tools });
   const at = look.address.get("at");
-  const begin = () => {
-    if (!exists(look.capture, look.head)) look.choose(0, 0);
-    if (at) look.moveTo(Number(at));
-  };
-  look.addEventListener("capture", begin, { once: true }); // the first may come late
+  if (at) look.addEventListener("capture", () => look.moveTo(Number(at)), { once: true }); // the first may come late
   followTabs(look.address);
   await readAddress(look);
   element.dataset.ready = "";
@@ -52,7 +50,7 @@ export async function start(element) {
  */
 async function readAddress(look) {
   const { address, models } = look;
-  const pair = (word) => word.split(".").map((part) => (part === "average" ? part : Number(part)));
+  const pair = (word) => word.split(".").map((part) => (/^[a-z]+$/.test(part) ? part : Number(part))); // "0.2", "3.average", "mlp.1"
   const key = address.get("reader");
   const { text, model } = look.page.newestText();
   const asked = address.get("look");
@@ -105,5 +103,6 @@ function followCaptures(look) {
     nothing.hidden = true;
     delete element.dataset.empty;
     panels.hidden = false; // the views listen after this: what they draw has its room
+    if (!exists(look.capture, look.head)) look.head = clearest(look);
   });
 }

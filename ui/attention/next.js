@@ -20,14 +20,14 @@ export function createNext(look) {
     if (!capture) return;
     const at = look.at ?? capture.n - 1;
     const came = capture.characters[at + 1];
-    title.replaceChildren("After ", make("b", "", signOf(capture.characters[at])), came === undefined ? " comes" : ` came ${nameOf(came)}`);
+    const here = make("b", "", signOf(capture.characters[at]));
+    title.replaceChildren(came === undefined ? "Next after " : "After ", here, came === undefined ? "" : ` came ${nameOf(came)}`);
     try {
-      const lens = await capture.lens(signal);
+      const logits = await capture.logits(signal);
       if (signal.aborted) return;
       const V = capture.vocab_size;
-      const start = (capture.n_layer * capture.n + at) * V;
       const id = came === undefined ? undefined : capture.model.idOf(came);
-      candidates.show({ vocabulary: capture.model.vocabulary, logits: lens.subarray(start, start + V), settings: AS_LEARNED, id, count: SHOWN });
+      candidates.show({ vocabulary: capture.model.vocabulary, logits: logits.subarray(at * V, (at + 1) * V), settings: AS_LEARNED, id, count: SHOWN });
     } catch (error) {
       if (!signal.aborted) look.say(error.message);
     }

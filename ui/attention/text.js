@@ -24,9 +24,9 @@ export function createText(look) {
   box.tabIndex = 0;
   /** @type {HTMLElement[]} */
   let spans = [];
-  /** @type {HTMLElement | null} of them, the chosen one */
-  let here = null;
-  let pinned = false;
+  /** @type {HTMLElement[]} of them, the one that is looked from and the chosen one */
+  let marked = [];
+  const coming = make("span", "look-coming");
 
   function draw() {
     const { capture } = look;
@@ -36,8 +36,9 @@ export function createText(look) {
     if (heads_off.length) line.append(make("b", "look-without", ` without ${heads_off.map((head) => head.join(".")).join(", ")}`));
     if (look.models.list.length > 1) line.append(`, read by ${model.name}`, ...otherReader());
     spans = capture.characters.map((char) => make("span", /\s/.test(char) ? "look-char blank" : "look-char", char === "\n" ? "↵" : char));
-    here = null;
-    box.replaceChildren(...spans);
+    marked = [];
+    coming.textContent = "";
+    box.replaceChildren(...spans, coming);
     glow();
   }
 
@@ -51,11 +52,12 @@ export function createText(look) {
   function glow() {
     const { capture, at, head } = look;
     if (!capture) return;
-    here?.classList.remove("here");
+    for (const span of marked) span.classList.remove("here", "pinned");
     for (const highlight of [...GLOWS, AHEAD]) highlight.clear();
     if (at === null) return;
-    here = spans[at];
-    here.classList.add("here");
+    marked = [spans[at], spans[look.pinned ?? at]];
+    marked[0].classList.add("here");
+    if (look.pinned !== null) marked[1].classList.add("pinned");
     const weights = look.weightsOf?.(at) ?? rowMean(capture, at, head);
     spans.slice(0, at).forEach(({ firstChild }, i) => GLOWS[Math.round(STEPS * Math.sqrt(weights[i])) - 1]?.add(range(firstChild, 0)));
     if (at < capture.n - 1) AHEAD.add(between(spans[at + 1], spans.at(-1)));
@@ -65,18 +67,16 @@ export function createText(look) {
   /** @param {Event} event */
   const indexOf = (event) => spans.indexOf(/** @type {HTMLElement} */ (event.target));
   box.addEventListener("pointermove", (event) => {
-    if (event.pointerType !== "mouse" || pinned) return;
-    const index = indexOf(event);
-    if (index >= 0) look.moveTo(index);
+    const index = event.pointerType === "mouse" ? indexOf(event) : -1;
+    if (index >= 0) look.pointAt(index);
   });
+  box.addEventListener("pointerleave", () => look.pointAt(null));
   box.addEventListener("click", (event) => {
     const index = indexOf(event);
-    if (index < 0) return;
-    pinned = !(pinned && index === look.at);
-    look.moveTo(index);
-    look.address.keep("at", pinned ? index : "");
+    if (index >= 0) look.moveTo(index === look.pinned ? null : index);
   });
   box.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") look.moveTo(null);
     const forward = isRightToLeft(box) ? -1 : 1;
     const step = { ArrowRight: forward, ArrowLeft: -forward, Home: -Infinity, End: Infinity }[event.key];
     if (!step || !look.capture) return;
@@ -87,6 +87,7 @@ export function createText(look) {
   look.addEventListener("at", glow);
   look.addEventListener("head", glow);
   look.addEventListener("glow", glow);
+  look.addEventListener("coming", ({ detail }) => (coming.textContent = detail));
   look.models.addEventListener("change", () => look.capture && draw());
   return createEditor(look);
 }
@@ -102,6 +103,12 @@ export function rowMean(capture, at, { layer, head }) {
   const sum = new Float64Array(at + 1);
   for (let h = 0; h < capture.n_head; h++) capture.row(layer, h, at).forEach((byte, j) => (sum[j] += shareOf(byte) / capture.n_head));
   return sum;
+}
+
+/** While a head is pointed at, the text glows with its weights. @param {Look} look @param {import("./look.js").Head | null} head */
+export function pointAtHead(look, head) {
+  look.weightsOf = head && ((at) => rowMean(look.capture, at, head));
+  look.tell("glow");
 }
 
 const between = (first, last) => new StaticRange({ startContainer: first, startOffset: 0, endContainer: last, endOffset: 1 });
@@ -126,8 +133,8 @@ function createEditor(look) {
   });
   form.addEventListener("submit", (event) => event.preventDefault());
   const toggle = () => open(form.hidden);
-  const edit = button("quiet", "Another text", toggle);
-  const take = button("quiet", "The newest sample", () => void look.readNewest());
-  take.title = "To take another sample, press its card on the Sample tab";
+  const edit = button("quiet", "Enter a text", toggle);
+  const take = button("quiet", "Use latest sample", () => void look.readNewest());
+  take.title = "To use another sample, click its card on the Sample tab";
   return { edit: toggle, sources: [edit, take] };
 }

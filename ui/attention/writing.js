@@ -1,4 +1,4 @@
-// "Write on": the model continues the text, the heads are shown at every new character, and a slider leads back through all of them.
+// "Keep writing": the model continues the text, the heads are shown at every new character, and a slider leads back through all of them.
 import { drawSeed } from "../shared/dice.js";
 import { button, make, number, signOf } from "../shared/dom.js";
 import { Latest } from "../shared/requests.js";
@@ -16,10 +16,13 @@ export function createWriting(look, sources) {
   const writing = new Latest();
   const stop = () => {
     writing.cancel();
-    press.textContent = "Write on";
+    press.textContent = "Keep writing";
+    row.removeAttribute("data-busy");
+    look.tell("coming", "");
+    show();
   };
   const toggle = () => (writing.isBusy ? stop() : void write());
-  const press = button("quiet", "Write on", toggle);
+  const press = button("quiet", "Keep writing", toggle);
   row.append(...sources, press, slider, said);
   look.element.querySelector(".look-text").append(row);
 
@@ -28,13 +31,16 @@ export function createWriting(look, sources) {
     if (!capture) return;
     slider.max = String(capture.n - 1);
     slider.value = String(at ?? capture.n - 1);
-    said.textContent = at === null ? "Point at a character" : `${signOf(capture.characters[at])} at ${number(capture.place(at))}`;
+    if (writing.isBusy) said.textContent = "Writing…";
+    else said.textContent = at === null ? "Point at a character" : `${signOf(capture.characters[at])} at ${number(capture.place(at))}`;
   }
 
-  // What the network writes with all its heads on is read as it comes; a reader at its end moves along.
+  // What the network writes with all its heads on is read as it comes; a reader at its end moves along. It is seen before it has been read.
   async function write() {
     const signal = writing.begin();
     press.textContent = "Stop";
+    row.setAttribute("data-busy", "");
+    show();
     const { temperature, top_k, top_p, seed } = look.settings.get();
     const begun = look.whole;
     const { model } = look.capture ?? look;
@@ -45,16 +51,18 @@ export function createWriting(look, sources) {
     const follow = async () => {
       while (shown !== text && !signal.aborted) {
         shown = text;
-        const { at } = look;
-        const wasAtEnd = at === null || at === look.capture.n - 1;
+        const { pinned } = look;
+        const wasAtEnd = pinned === null || pinned === look.capture.n - 1;
         if (!(await look.read(text, { model, headsOff: [], isGrowing: true }))) break;
-        if (wasAtEnd && look.at === at) look.moveTo(look.capture.n - 1);
+        if (wasAtEnd && look.pinned === pinned) look.moveTo(look.capture.n - 1);
+        look.tell("coming", text.slice(shown.length));
       }
       reading = null;
     };
     const take = (line) => {
       if (line.error) throw new Error(line.error);
       text += line.new?.[0] ?? "";
+      look.tell("coming", text.slice(look.whole.length));
       if (shown !== text) reading ??= follow();
     };
     try {

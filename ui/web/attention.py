@@ -25,6 +25,7 @@ i + 1 bytes; n_layer * n_head * n (n + 1) / 2 in all. Gzipped for clients that a
 
     GET /attention/5f0c.../head/3/1          the weights of layer 3, head 1, exactly: float32, little-endian, the causal half likewise
     GET /attention/5f0c.../average/3         likewise, the mean over the heads of layer 3
+    GET /attention/5f0c.../logits            the model's logits after each character: float32, little-endian, (n, vocab_size)
     GET /attention/5f0c.../lens              the logit lens: float32, little-endian, (n_layer + 1, n, vocab_size) in C order. Logits of the
                                              next character from the stream after the embeddings and after each block; the last are the
                                              model's
@@ -77,7 +78,7 @@ class Attention:
         self._engine, self._readings = engine, Readings(engine)
         self.read = takes_json({"model", "text", "heads_off"}, self._read)
         self.weights, self.head, self.average = self._part(weights_part), self._part(head_part), self._part(average_part)
-        self.lens, self.cell = self._part(lens_part), self._part(cell_part)
+        self.logits, self.lens, self.cell = self._part(logits_part), self._part(lens_part), self._part(cell_part)
 
     @for_its_client
     async def _read(self, body: Body, http: HTTPRequest) -> Response:
@@ -169,6 +170,11 @@ def average_part(kept: Kept, http: HTTPRequest) -> Response:
         ParameterError: there is no such layer.
     """
     return floats_response(kept.reading.weights[_read_place(http, "layer", kept.reading.n_layer)].mean(0))
+
+
+def logits_part(kept: Kept, http: HTTPRequest) -> Response:
+    """The model's logits: the last of the lens. Without the others they take a seventh of the shipped model's lens."""
+    return floats_response(kept.reading.lens[-1])
 
 
 def lens_part(kept: Kept, http: HTTPRequest) -> Response:

@@ -22,9 +22,9 @@ export function createHarder(look) {
   let [both, bits, spans, worst] = [null, [], [], 1];
 
   const indexOf = ({ target }) => spans.indexOf(target);
-  const point = (event) => indexOf(event) > 0 && look.moveTo(indexOf(event) - 1);
-  text.addEventListener("pointermove", (event) => event.pointerType === "mouse" && point(event));
-  text.addEventListener("click", point);
+  text.addEventListener("pointermove", (event) => event.pointerType === "mouse" && indexOf(event) > 0 && look.pointAt(indexOf(event) - 1));
+  text.addEventListener("pointerleave", () => look.pointAt(null));
+  text.addEventListener("click", (event) => indexOf(event) > 0 && look.moveTo(indexOf(event) - 1));
 
   function move() {
     const { characters, model, n } = both.after.capture;

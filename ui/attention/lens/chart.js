@@ -7,7 +7,7 @@ const HEIGHT = 6.5; // rem
 const EDGE = { left: 3.4, right: 0.6, top: 0.5, bottom: 1.5 }; // rem
 const MOST_NAMES = 12; // below the axis
 
-// `onRow(row)` is called for the layer that is pointed at.
+// `onRow(row)` is called for the layer that is pointed at, with null where none is any more.
 export function createLensChart(onRow) {
   const node = make("div", "lens-chart");
   const canvas = node.appendChild(make("canvas"));
@@ -32,6 +32,7 @@ export function createLensChart(onRow) {
     const row = distances.indexOf(Math.min(...distances));
     if (row !== shown.row) onRow(row);
   });
+  canvas.addEventListener("pointerleave", () => onRow(null));
   new ResizeObserver(paint).observe(node);
   onLook(paint);
   return {

@@ -8,8 +8,9 @@ const LABEL_REM = { wide: 8, narrow: 3.25 }; // narrow: as lens.css has it for p
 const NARROW_REM = 40;
 const DARK = 0.18; // relative luminance below which white has more contrast than black
 
-// `label(row, at)` puts a cell into words; `point(row, at)` is called where somebody points or walks, `pin` where somebody clicks.
-export function createLensTable(box, { label, point, pin }) {
+// `label(row, at)` puts a cell into words; `point(row, at)` is called where somebody points, with nulls where nobody
+// does any more, and `choose(row, at)` where somebody clicks or walks.
+export function createLensTable(box, { label, point, choose }) {
   /** @type {HTMLTableElement | null} */
   let table = null;
   /** @type {[HTMLElement[][], HTMLElement[], HTMLElement[]]} */
@@ -35,7 +36,7 @@ export function createLensTable(box, { label, point, pin }) {
     count = columns;
     table = make("table", "lens-grid");
     table.setAttribute("role", "grid");
-    table.setAttribute("aria-label", "What each layer would bet on. Arrow keys move from cell to cell.");
+    table.setAttribute("aria-label", "What each layer would guess. Arrow keys move from cell to cell.");
     table.tabIndex = 0;
     const places = Array.from({ length: columns }, (_, i) => i);
     const line = (name, short, tag) => {
@@ -78,9 +79,10 @@ export function createLensTable(box, { label, point, pin }) {
       const cell = event.pointerType === "mouse" && cellOf(event);
       if (cell && (cell.row !== here.row || cell.at !== here.at)) point(cell.row, cell.at);
     });
+    table.addEventListener("pointerleave", () => point(null, null));
     table.addEventListener("click", (event) => {
       const cell = cellOf(event);
-      if (cell) pin(cell.row, cell.at);
+      if (cell) choose(cell.row, cell.at);
     });
     table.addEventListener("keydown", (event) => {
       const { n } = known.lens.capture;
@@ -88,7 +90,7 @@ export function createLensTable(box, { label, point, pin }) {
       if (!step) return;
       event.preventDefault();
       const clamp = (value, most) => Math.min(most, Math.max(0, value));
-      point(clamp(here.row + step[0], known.lens.n_rows - 1), clamp(here.at + step[1], n - 1));
+      choose(clamp(here.row + step[0], known.lens.n_rows - 1), clamp(here.at + step[1], n - 1));
     });
   }
 

@@ -12,27 +12,30 @@ import { createLensTable } from "./table.js";
 
 const SHOWN = 5;
 const SCALE = [0, 0.02, 0.1, 0.25, 0.5, 0.75, 1];
+const CAPTION =
+  "Each row reads the network after one layer as if it were the last: its best guess for the next character. Watch the guesses settle from top " +
+  "to bottom, and point at one to see what else was likely.";
 const WHAT =
-  "Each row applies the network’s final norm and output head to the residual stream at that point, as if the network ended there. It was " +
-  "not trained to be read in the middle: only the last row is its answer. The embeddings alone mostly name the character just read, because " +
-  "the network uses the same vector for it at input and output.";
+  "The final norm and the output head are applied to the residual stream at that point (“logit lens”). The network was not trained to be read in " +
+  "the middle: only the last row is its answer. The embeddings alone mostly name the character just read, because the network uses the same " +
+  "vector for it at input and output.";
 
 /** @param {HTMLElement} panel @param {import("../look.js").Look} look @returns {import("../../shared/views.js").View} */
 export function createLens(panel, look) {
   const page = build(panel);
-  const table = createLensTable(page.table, { label: labelOf, point: select, pin });
+  const table = createLensTable(page.table, { label: labelOf, point, choose });
   const candidates = createCandidates();
-  const chart = createLensChart((row) => select(row, look.at ?? look.capture.n - 1));
+  const chart = createLensChart((row) => point(row, null));
   page.detail.append(page.title, candidates.node, page.came, chart.node);
   /** @type {Lens | null} */
   let lens = null;
-  /** @type {number | null} */
-  let chosen = null; // the row pointed at; null for the last
+  /** @type {number | null} the row that is pointed at */
+  let pointed = null;
   let stale = true;
   const loading = new Latest();
 
   const at = () => look.at ?? look.capture.n - 1;
-  const row = () => Math.min(chosen ?? Infinity, lens.n_rows - 1);
+  const row = () => Math.min(pointed ?? look.row ?? Infinity, lens.n_rows - 1);
 
   // What the table's cell says: the bet, and whether it is what came.
   function bet(row, at) {
@@ -45,7 +48,7 @@ export function createLens(panel, look) {
   function labelOf(row, at) {
     const { char, p, right } = bet(row, at);
     const { characters } = lens.capture;
-    const came = characters[at + 1] === undefined ? "" : right ? ", right" : `, but ${nameOf(characters[at + 1])} came`;
+    const came = characters[at + 1] === undefined ? "" : right ? ", correct" : `, but ${nameOf(characters[at + 1])} came`;
     return `${nameOfRow(row)}, after ${nameOf(characters[at])} at ${number(lens.capture.place(at))}: ${nameOf(char)}, ${percent(p)}${came}`;
   }
 
@@ -100,16 +103,19 @@ export function createLens(panel, look) {
     chart.draw(rows, row(), `Probability of ${nameOf(model.vocabulary[id])} by layer`);
   }
 
-  function select(row, at) {
-    chosen = row;
-    if (at === look.at) follow();
-    else look.moveTo(at);
+  // Both are null where nothing is pointed at any more.
+  function point(row, at) {
+    pointed = row;
+    const before = look.at;
+    look.pointAt(at);
+    if (look.at === before) follow();
   }
 
-  function pin(row, at) {
-    select(row, at);
-    look.address.keep("at", at);
-    look.address.keep("layer", row === lens.n_rows - 1 ? "" : row);
+  function choose(row, at) {
+    pointed = null;
+    look.chooseRow(row === lens.n_rows - 1 ? null : row);
+    look.moveTo(at);
+    follow();
   }
 
   function legend() {
@@ -124,16 +130,18 @@ export function createLens(panel, look) {
   }
 
   const kept = look.address.get("layer");
-  if (/^\d+$/.test(kept)) chosen = Number(kept);
+  if (/^\d+$/.test(kept)) look.row = Number(kept);
   legend();
   look.addEventListener("capture", load);
   look.addEventListener("at", follow);
+  look.addEventListener("row", follow);
   onLook(() => {
     legend();
     draw();
   });
   new ResizeObserver(draw).observe(page.table);
   return {
+    caption: CAPTION,
     show: () => stale && void load(),
     hide() {
       stale ||= loading.isBusy;
@@ -152,10 +160,10 @@ function build(panel) {
   const filled = make("div", "lens");
   filled.hidden = true;
   const [main, table] = [make("div", "lens-main"), make("div", "lens-table")];
-  const legend = make("p", "lens-legend", "Probability of the bet ");
+  const legend = make("p", "lens-legend", "Probability of this guess ");
   const scale = make("span", "lens-scale");
   const right = make("span", "lens-key");
-  right.append(make("span", "lens-key-right", "e"), " was next");
+  right.append(make("span", "lens-key-right", "e"), " correct");
   legend.append(scale, right);
   const about = make("p", "lens-about", WHAT);
   const off = make("b", "lens-off");

@@ -99,17 +99,19 @@ export function createLines(look, state, on) {
     const index = room.begin + column;
     if (pointed?.index === index && pointed.isAbove === isAbove && isOn) return;
     pointed = isOn ? { index, isAbove } : null;
-    if (isOn && !isAbove) {
-      own = index;
-      on.from(index);
-    }
+    own = isOn && !isAbove ? index : null;
+    look.pointAt(own);
     on.redraw();
   }
 
   canvas.addEventListener("pointermove", (event) => event.pointerType === "mouse" && point(event));
-  canvas.addEventListener("click", point);
+  canvas.addEventListener("click", (event) => {
+    point(event);
+    if (pointed && !pointed.isAbove) on.from(pointed.index);
+  });
   canvas.addEventListener("pointerleave", () => {
     pointed = null;
+    look.pointAt(null);
     on.redraw();
   });
   node.addEventListener("keydown", (event) => {

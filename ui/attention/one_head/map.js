@@ -34,7 +34,8 @@ function windowOn(cell, room, n, before) {
   return { top, first };
 }
 
-// The map: { node, draw() }. `on.point(cell)` and `on.open(cell)` are called with { row, column }.
+// The map: { node, draw() }. `on.pass(cell)`, `on.point(cell)` and `on.open(cell)` are called with { row, column } where somebody points at a
+// cell, walks to it and clicks it.
 /** @param {import("../look.js").Look} look @param {any} state @param {any} on */
 export function createMap(look, state, on) {
   const node = make("div", "one-map");
@@ -64,8 +65,9 @@ export function createMap(look, state, on) {
 
   canvas.addEventListener("pointermove", (event) => {
     const cell = event.pointerType === "mouse" && !state.open && cellAt(event);
-    if (cell && (cell.row !== state.cell?.row || cell.column !== state.cell.column)) on.point(cell);
+    if (cell && (cell.row !== state.cell?.row || cell.column !== state.cell.column)) on.pass(cell);
   });
+  canvas.addEventListener("pointerleave", () => state.open || on.pass(null));
   canvas.addEventListener("click", (event) => {
     const cell = cellAt(event);
     if (cell) on.open(cell);

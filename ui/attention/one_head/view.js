@@ -33,7 +33,7 @@ export function createOneHead(panel, look) {
   // columns shown.
   /** @type {{cell: {row: number, column: number, isMost?: boolean} | null, open: boolean, mode: string, bytes: Uint8Array | null, exact: Float32Array | null, picture: HTMLCanvasElement, window: any}} */
   const state = { cell: null, open: false, mode: "map", bytes: null, exact: null, picture: make("canvas"), window: null };
-  const on = { point, open, from: (row) => look.moveTo(row), redraw: () => draw() };
+  const on = { point, pass, open, from: (row) => look.moveTo(row), redraw: () => draw() };
   const chooser = createChooser(look);
   const [map, lines, overview] = [createMap(look, state, on), createLines(look, state, on), createOverview(look, state, on)];
   const [about, behind] = [createAbout(look), createCell(look, () => open(null))];
@@ -133,6 +133,15 @@ export function createOneHead(panel, look) {
     void openCell();
   }
 
+  // A cell is pointed at, as long as it is; null: no longer.
+  function pass(cell) {
+    state.cell = cell;
+    look.pointAt(cell ? cell.row : null);
+    if (!cell) follow(look.at);
+    keepCell();
+    draw();
+  }
+
   // Opens a cell; null closes it, and so does the one that is open.
   function open(cell) {
     if (state.open && cell?.row === state.cell.row && cell.column === state.cell.column) cell = null;
@@ -151,7 +160,6 @@ export function createOneHead(panel, look) {
   function keepCell() {
     if (!state.cell) state.open = false;
     look.address.keep("cell", state.open ? `${state.cell.row}.${state.cell.column}` : "");
-    if (state.open && look.address.get("at")) look.address.keep("at", state.cell.row);
   }
 
   async function openCell() {
