@@ -24,7 +24,7 @@ READ_TEXTS = """async ({ texts }) => {
   const press = (name) => [...root.querySelectorAll("button")].find((button) => button.textContent === name).click();
   const took = [];
   for (const text of texts) {
-    press("Another text");
+    press("Enter a text");
     root.querySelector("textarea").value = text;
     const maps = [...root.querySelectorAll(".tile-map")];
     const line = root.querySelector(".look-line");

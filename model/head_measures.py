@@ -65,14 +65,14 @@ class MeasureWords(NamedTuple):
 
 
 MEASURE_WORDS = (
-    MeasureWords("previous", "previous character", "previous", "the previous character", "share"),
-    MeasureWords("first", "first character", "first", "the first character of the text", "share"),
-    MeasureWords("space", "last space", "space", "the last space or newline", "share"),
-    MeasureWords("word", "word so far", "word", "the earlier characters of the word", "share"),
-    MeasureWords("word_start", "start of the word", "initial", "the first character of the word", "share"),
-    MeasureWords("newline", "earlier newlines", "newline", "earlier newlines", "share"),
-    MeasureWords("line_start", "start of the line", "line", "the first character of the line", "share"),
-    MeasureWords("same", "same character earlier", "same", "earlier occurrences of the same character", "share"),
+    MeasureWords("previous", "previous character", "previous char", "the previous character", "share"),
+    MeasureWords("first", "first character", "first char", "the first character of the text", "share"),
+    MeasureWords("space", "last space", "last space", "the last space or newline", "share"),
+    MeasureWords("word", "word so far", "same word", "the earlier characters of the word", "share"),
+    MeasureWords("word_start", "start of the word", "word start", "the first character of the word", "share"),
+    MeasureWords("newline", "earlier newlines", "newlines", "earlier newlines", "share"),
+    MeasureWords("line_start", "start of the line", "line start", "the first character of the line", "share"),
+    MeasureWords("same", "same character earlier", "same letter", "earlier occurrences of the same character", "share"),
     MeasureWords("induction", "induction", "induction", "the characters that followed the same character earlier", "share"),
     MeasureWords("speaker", "speaker’s name", "speaker", "the speaker’s name", "share"),
     MeasureWords("entropy", "entropy", "entropy", "", "bits"),

@@ -139,13 +139,14 @@ def assert_as_captured(url: str, told: dict[str, Any], reading: Reading) -> None
     status, headers, body = fetch(url, f"{base}/weights")
     assert status == 200
     assert headers["X-Soliloquy-Shape"] == f"{reading.n_layer},{reading.n_head},{n * (n + 1) // 2}"
-    assert_array_equal(np.frombuffer(body, np.uint8), np.rint(255 * np.sqrt(reading.weights)).astype(np.uint8).ravel())
+    assert_array_equal(np.frombuffer(body, np.uint8), 5 * np.rint(51 * np.sqrt(reading.weights)).astype(np.uint8).ravel())
     assert len(body) == reading.n_layer * reading.n_head * n * (n + 1) // 2
     for layer in range(reading.n_layer):
         for head in range(reading.n_head):
             assert_array_equal(floats(url, f"{base}/head/{layer}/{head}"), reading.weights[layer, head])
         assert_allclose(floats(url, f"{base}/average/{layer}"), reading.weights[layer].mean(0), rtol=0, atol=1e-7)
     assert_array_equal(floats(url, f"{base}/lens"), reading.lens)
+    assert_array_equal(floats(url, f"{base}/logits"), reading.lens[-1])
 
 
 @pytest.mark.parametrize("heads_off", [[], [[0, 1]], [[1, 0], [0, 0], [1, 0]]], ids=str)

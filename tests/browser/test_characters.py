@@ -179,10 +179,11 @@ def test_a_score_counts_characters(page: Page) -> None:
 def test_attention_glows_on_whole_characters(page: Page) -> None:
     set_up(page, prompt="a")  # is read first; of another prompt nothing would be left
     page.get_by_role("tab", name="Attention").click()
-    page.get_by_role("button", name="Another text").click()
+    page.get_by_role("button", name="Enter a text").click()
     page.get_by_label("A text to read").fill("😀😁אב😂")
     page.get_by_role("button", name="Read it").click()
     expect(page.locator(".look-char")).to_have_count(5)
+    page.locator('[data-head="0.0"]').focus()
     page.locator(".look-char").last.hover()
     glowing = marked(page, ".look-characters", *(f"glow-{step}" for step in range(1, 21)))
     assert sorted(glowing) == sorted("😀😁אב")
@@ -218,7 +219,7 @@ def test_texts_run_in_their_own_direction(page: Page, url: str, text: str, direc
     page.get_by_role("tab", name="Heads off").click()
     page.get_by_role("button", name="Write on with the same dice").click()
     check(page.locator(".off-text"), page.locator(".off-side-text").first, page.locator(".off-side-text").last)
-    page.get_by_role("button", name="Another text").click()
+    page.get_by_role("button", name="Enter a text").click()
     check(page.get_by_label("A text to read"))
 
 

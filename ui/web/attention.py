@@ -20,8 +20,8 @@ weights that it would have used.
 
     GET /attention/5f0c.../weights
 
-All weights, for drawing: a byte each, round(255 sqrt(weight)). For each layer, each head, the causal half row by row: row i has
-i + 1 bytes; n_layer * n_head * n (n + 1) / 2 in all. Gzipped for clients that accept it.
+All weights, for drawing: a byte each, 255 sqrt(weight), rounded to a multiple of 5. For each layer, each head, the causal half row by
+row: row i has i + 1 bytes; n_layer * n_head * n (n + 1) / 2 in all. Gzipped for clients that accept it.
 
     GET /attention/5f0c.../head/3/1          the weights of layer 3, head 1, exactly: float32, little-endian, the causal half likewise
     GET /attention/5f0c.../average/3         likewise, the mean over the heads of layer 3
