@@ -65,7 +65,7 @@ class MeasureWords(NamedTuple):
 
 
 MEASURE_WORDS = (
-    MeasureWords("previous", "previous character", "previous char", "the previous character", "share"),
+    MeasureWords("previous", "previous character", "prev. char", "the previous character", "share"),
     MeasureWords("first", "first character", "first char", "the first character of the text", "share"),
     MeasureWords("space", "last space", "last space", "the last space or newline", "share"),
     MeasureWords("word", "word so far", "same word", "the earlier characters of the word", "share"),

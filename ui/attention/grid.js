@@ -7,10 +7,9 @@ import { pointAtHead } from "./text.js";
 
 /** @typedef {import("./look.js").Look} Look */
 
-const CAPTION =
-  "Each map is one head: a row for each character, bright or dark where it attends to an earlier one. Point at a character of the text to see " +
-  "where every head looks from it; click it to keep it, then point at the maps.";
-const [LEAST, GAP, AROUND, BELOW] = [4.25, 0.55, 3.4, 0.5]; // rem: a map's least size, between tiles, a tile without its map, below the grid
+const MIXED = "no pattern"; // none that is measured stands out
+const CAPTION = "Each map is one head; each row is a character, coloured where it attends. Click a character, then point at the maps.";
+const [LEAST, GAP, AROUND, BELOW] = [3.5, 0.4, 2.15, 0.5]; // rem: a map's least size, between tiles, a tile without its map, below the grid
 
 /** What a head does: on held-out text where that was measured, else on this text. @param {Look} look @param {number} layer @param {number} head @returns {import("./capture.js").Stats} */
 export function describe(look, layer, head) {
@@ -26,15 +25,21 @@ export function clearest(look) {
   return heads.reduce((best, head) => (excess(head) > excess(best) ? head : best));
 }
 
-/** A measure of a head in short, as "previous char 83 %"; of its label, if none is given. @param {Look} look @param {import("./capture.js").Stats} stats @param {string} [name] */
+/** A measure of a head in words, as "prev. char 83 %"; of its label, if none is given. @param {Look} look @param {import("./capture.js").Stats} stats @param {string} [name] */
 export function inWords(look, stats, name = stats.label) {
-  const value = stats[name];
-  if (name === "mixed") return "no clear pattern";
+  const measure = measureOf(look, name);
+  if (!measure) return MIXED;
+  const value = valueInWords(measure, stats[name]);
+  return measure.unit === "share" ? `${measure.short} ${value}` : value;
+}
+
+/** @param {import("../shared/limits.js").Measure} measure @param {number | null | undefined} value */
+function valueInWords({ unit }, value) {
   if (value === null || value === undefined) return "–";
-  if (name === "entropy") return `${value.toFixed(1)} bits`;
-  if (name === "distance") return `${value.toFixed(0)} back`;
-  if (name === "worth") return `${value >= 0 ? "+" : "−"}${Math.abs(value).toFixed(3)} nats`;
-  return `${measureOf(look, name)?.short ?? name} ${Math.round(100 * value)}\u00a0%`;
+  if (unit === "bits") return `${value.toFixed(1)} bits`;
+  if (unit === "characters") return `${value.toFixed(0)} back`;
+  if (unit === "nats") return `${value >= 0 ? "+" : "−"}${Math.abs(value).toFixed(3)} nats`;
+  return `${Math.round(100 * value)}\u00a0%`;
 }
 
 /** @param {Look} look @param {string} name */
@@ -79,8 +84,9 @@ export function createGrid(panel, look) {
     const sorted = measure ? [...tiles].toSorted((a, b) => value(b) - value(a)) : tiles;
     for (const tile of tiles) {
       const stats = describe(look, tile.layer, tile.head);
-      tile.score.textContent = inWords(look, stats, measure || undefined);
-      tile.node.title = `Layer ${tile.layer}, head ${tile.head}: ${measureOf(look, measure || stats.label)?.words ?? "no clear pattern"}`;
+      const known = measureOf(look, measure || stats.label);
+      tile.score.textContent = measure ? valueInWords(known, stats[measure]) : (known?.short ?? MIXED);
+      tile.node.title = `Layer ${tile.layer}, head ${tile.head}: ${known ? `${known.words}, ${valueInWords(known, stats[known.name])}` : MIXED}`;
     }
     grid.replaceChildren(...sorted.map(({ node }) => node));
   }
@@ -93,7 +99,7 @@ export function createGrid(panel, look) {
     const top = grid.getBoundingClientRect().top + (document.fullscreenElement?.scrollTop ?? scrollY);
     const [width, height] = [grid.clientWidth / rem + GAP, (innerHeight - top) / rem - BELOW];
     const most = Math.max(1, Math.floor(width / (LEAST + GAP)));
-    const shapes = matchMedia("(width < 60rem)").matches ? [] : Array.from({ length: Math.floor(most / n_head) }, (_, i) => i + 1);
+    const shapes = innerWidth < 60 * rem ? [] : Array.from({ length: Math.floor(most / n_head) }, (_, i) => i + 1);
     const sizeWith = (layers) => Math.min(width / (layers * n_head) - GAP, height / Math.ceil(n_layer / layers) - AROUND);
     const best = shapes.reduce((best, layers) => (sizeWith(layers) > sizeWith(best) ? layers : best), 1);
     const columns = shapes.length ? best * n_head : Math.ceil(n_head / Math.ceil(n_head / most));
@@ -139,6 +145,7 @@ export function createGrid(panel, look) {
   look.addEventListener("head", choose);
   onLook(draw);
   addEventListener("resize", fit);
+  new ResizeObserver(fit).observe(look.element); // what stands above the maps may take more or less room
   return {
     caption: CAPTION,
     show() {

@@ -1,10 +1,10 @@
 // What the model expected after the chosen character, and what came.
 import { createCandidates } from "../shared/candidates.js";
-import { AS_LEARNED } from "../shared/distribution.js";
+import { AS_LEARNED, ranking } from "../shared/distribution.js";
 import { make, nameOf, signOf } from "../shared/dom.js";
 import { Latest } from "../shared/requests.js";
 
-const SHOWN = 4;
+const SHOWN = 3;
 
 /** @param {import("./look.js").Look} look */
 export function createNext(look) {
@@ -20,14 +20,16 @@ export function createNext(look) {
     if (!capture) return;
     const at = look.at ?? capture.n - 1;
     const came = capture.characters[at + 1];
-    const here = make("b", "", signOf(capture.characters[at]));
-    title.replaceChildren(came === undefined ? "Next after " : "After ", here, came === undefined ? "" : ` came ${nameOf(came)}`);
+    const sign = make("b", "", signOf(capture.characters[at]));
+    title.replaceChildren(came === undefined ? "Next after " : "After ", sign, came === undefined ? "" : ` came ${nameOf(came)}`);
     try {
       const logits = await capture.logits(signal);
       if (signal.aborted) return;
       const V = capture.vocab_size;
       const id = came === undefined ? undefined : capture.model.idOf(came);
-      candidates.show({ vocabulary: capture.model.vocabulary, logits: logits.subarray(at * V, (at + 1) * V), settings: AS_LEARNED, id, count: SHOWN });
+      const here = logits.subarray(at * V, (at + 1) * V);
+      const isFar = id !== undefined && ranking(here).indexOf(id) >= SHOWN; // then it has a line of its own
+      candidates.show({ vocabulary: capture.model.vocabulary, logits: here, settings: AS_LEARNED, id, count: isFar ? SHOWN - 1 : SHOWN });
     } catch (error) {
       if (!signal.aborted) look.say(error.message);
     }

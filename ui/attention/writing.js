@@ -24,7 +24,7 @@ export function createWriting(look, sources) {
   const toggle = () => (writing.isBusy ? stop() : void write());
   const press = button("quiet", "Keep writing", toggle);
   row.append(...sources, press, slider, said);
-  look.element.querySelector(".look-text").append(row);
+  look.element.querySelector(".look-head").prepend(row);
 
   function show() {
     const { capture, at } = look;
