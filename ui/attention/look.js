@@ -44,8 +44,8 @@ export class Look extends Emitter {
     this.models = page.models;
     this.address = page.address;
     this.settings = page.settings;
-    /** @type {Views<Look>} */
     const leave = () => queueMicrotask(() => this.tell("view")); // by then the other one is shown
+    /** @type {Views<Look>} */
     this.views = new Views(element, { address: page.address, key: "see", ids: "look-", leave });
     this.model = page.models.primary;
     this.asked = { text: "", headsOff: [], model: this.model };
