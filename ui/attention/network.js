@@ -42,6 +42,7 @@ export function createNetwork(look, editText) {
     node.dataset.view = look.views.shown;
     for (const { node, off, isShown } of columns.flat()) {
       node.toggleAttribute("data-off", Boolean(off) && look.isOff(off));
+      node.toggleAttribute("data-chosen", String(off) === `${look.head.layer},${look.head.head}`);
       if (isShown?.()) node.setAttribute("aria-current", "true");
       else node.removeAttribute("aria-current");
     }
