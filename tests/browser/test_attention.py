@@ -82,7 +82,7 @@ def test_a_character_that_is_pointed_at_shows_where_it_looks(tab: Page, url: str
     tab.locator(".look-char").nth(at).hover()
     weights = exact(url, known["key"], 2, 1, len(TEXT))[at]
     glow = glowing(tab)
-    assert max(abs(seen - 100 * weight**0.5) for seen, weight in zip(glow[:at], weights, strict=False)) < 3.5, "in steps of 5, of weights in steps of 2"
+    assert max(abs(seen - 100 * weight**0.5) for seen, weight in zip(glow[:at], weights, strict=False)) < 3.5  # steps of 5, of steps of 2
     assert max(glow[:at]) > 0
     assert not any(glow[at:])
     expect(tab.locator(".look-next-title")).to_have_text("After l came o")
@@ -103,9 +103,9 @@ def test_a_clicked_character_is_kept_while_others_are_pointed_at_and_the_link_na
     tab.locator(".look-char").nth(3).hover()
     expect(here).to_have_text("G")
     expect(chosen).to_have_text("m")
-    for view in ("One head", "Layer by layer"):
+    for view, place in (("One head", ".one-map canvas"), ("Layer by layer", "#lens-3-0")):
         tab.get_by_role("tab", name=view).click()
-        tab.locator(".one-map canvas, .lens-grid td >> visible=true").first.hover(position={"x": 40, "y": 8} if view == "One head" else None)
+        tab.locator(place).hover(position={"x": 20, "y": 8})
         expect(here).not_to_have_text("m")
         tab.mouse.move(2, 2)
         expect(here).to_have_text("m")
@@ -119,7 +119,7 @@ def test_the_network_leads_to_its_views_and_shows_what_is_off(empty_page: Page, 
     open_attention(empty_page, url, look=TEXT, off="0.2")
     tab, network = empty_page, empty_page.get_by_role("navigation", name="The network")
     assert [network.locator(f".{part}").count() for part in ("net-block", "net-head", "net-mlp", "net-stream")] == [6, 36, 6, 6]
-    assert network.locator("[data-off]").evaluate_all("parts => parts.map((part) => part.title)") == ["Layer 0, head 2: prev. char 100\u00a0%"]
+    expect(network.locator("[data-off]")).to_have_attribute("title", "Layer 0, head 2: prev. char 100\u00a0%")
 
     def leads(part: str, view: str) -> None:
         network.get_by_role("button", name=part).click()
@@ -181,7 +181,8 @@ def test_in_the_dark_a_small_weight_is_told_from_what_is_masked(tab: Page) -> No
     small, nothing, paper = tab.evaluate("""async () => {
       const [scripts] = performance.getEntriesByType("resource").flatMap(({ name }) => name.match(/.*\\/assets\\/\\w+\\//) ?? []);
       const { colourOf } = await import(`${scripts}attention/heat_map.js`);
-      return [colourOf(0.02), colourOf(0), getComputedStyle(document.body).backgroundColor].map((colour) => colour.match(/\\d+/g).map(Number));
+      const paper = getComputedStyle(document.body).backgroundColor;
+      return [colourOf(0.02), colourOf(0), paper].map((colour) => colour.match(/\\d+/g).map(Number));
     }""")
 
     def luminance(colour: list[int]) -> float:
@@ -215,7 +216,7 @@ def test_heads_can_be_ordered_by_what_they_do(tab: Page, url: str) -> None:
 def test_it_is_seen_while_it_writes_and_gone_back_through(tab: Page) -> None:
     before = tab.locator(".look-char").count()
     held: list[Route] = []
-    tab.route("**/write", held.append, times=1)
+    tab.route("**/write", lambda route: held.append(route), times=1)
     with tab.expect_request("**/write"):
         tab.get_by_role("button", name="Keep writing").click()
     expect(tab.locator(".writing-said")).to_have_text("Writing…")  # before anything has come
