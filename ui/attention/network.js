@@ -1,6 +1,7 @@
 // The network as a picture, from the text to the die: the residual stream as the line that it is, with the branches that leave it and add to
 // it again. Its parts open the views that show them.
 import { button, make } from "../shared/dom.js";
+import { palette } from "../shared/paint.js";
 import { describe, inWords } from "./grid.js";
 import { pointAtHead } from "./text.js";
 
@@ -8,6 +9,7 @@ import { pointAtHead } from "./text.js";
 /** @typedef {{node: HTMLButtonElement, off?: (number | string)[], isShown?: () => boolean, words?: () => string}} Part */
 
 const SVG = "http://www.w3.org/2000/svg";
+const WIDE = 62; // rem, from which on the names of the views, the network and the tools have room beside each other
 const PIPS = [[7, 7], [17, 7], [12, 12], [7, 17], [17, 17]]; // of the die
 
 /** @param {Look} look @param {() => void} editText */
@@ -70,6 +72,8 @@ export function createNetwork(look, editText) {
   });
 
   open(false);
+  const bar = node.parentElement;
+  new ResizeObserver(() => bar.toggleAttribute("data-stacked", bar.clientWidth < WIDE * palette().rem)).observe(bar);
   look.addEventListener("capture", draw);
   for (const event of ["head", "row", "view"]) look.addEventListener(event, mark);
 }
