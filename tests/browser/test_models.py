@@ -213,6 +213,7 @@ def test_views_that_a_bigram_cannot_show_say_so(page: Page, url: str) -> None:
     expect(page.get_by_text("The pairs model has no attention heads.")).to_be_visible()
     page.get_by_role("button", name="Read it with letters").click()
     expect(page.locator(".tile")).to_have_count(TINY["n_layer"] * TINY["n_head"])
+    expect(page.locator(".net-head")).to_have_count(TINY["n_layer"] * TINY["n_head"])
     expect(page.locator(".look-line")).to_contain_text("read by letters")
 
 
