@@ -74,6 +74,7 @@ export function createGrid(panel, look) {
       for (let head = 0; head < capture.n_head; head++) tiles.push(drawTile(look, layer, head));
     }
     said.textContent = `measured on ${look.measured ? "validation text" : "this text"}`;
+    order.title = `What the heads do was ${said.textContent}`;
     arrange();
   }
 
