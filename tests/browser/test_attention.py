@@ -103,9 +103,9 @@ def test_a_clicked_character_is_kept_while_others_are_pointed_at_and_the_link_na
     tab.locator(".look-char").nth(3).hover()
     expect(here).to_have_text("G")
     expect(chosen).to_have_text("m")
-    for view, place in (("One head", ".one-map canvas"), ("Layer by layer", "#lens-3-0")):
+    for view, place, x in (("One head", ".one-map canvas", 40), ("Layer by layer", "#lens-3-0", 10)):
         tab.get_by_role("tab", name=view).click()
-        tab.locator(place).hover(position={"x": 20, "y": 8})
+        tab.locator(place).hover(position={"x": x, "y": 8})
         expect(here).not_to_have_text("m")
         tab.mouse.move(2, 2)
         expect(here).to_have_text("m")
