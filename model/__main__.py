@@ -33,13 +33,14 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from model.config import GPTConfig, Head, NetworkConfig, TrainConfig, check_heads, check_prompt
+from model.config import GPTConfig, NetworkConfig, TrainConfig, check_prompt
 from model.data import TINY_SHAKESPEARE_ALPHABET, TINY_SHAKESPEARE_CHARS, TINY_SHAKESPEARE_SHA256, Corpus, load_corpus, split
 from model.decode import generate
 from model.errors import CheckpointError, CorpusError, ParameterError, SoliloquyError
 from model.evaluation import mean_loss
 from model.heads import measure_heads, n_steps
 from model.machine import choose_device
+from model.parts import check_parts, part_name, read_part
 from model.precision import DTYPES
 from model.sampling import SamplingParams, draw_seed
 from model.tokenizer import name
@@ -102,8 +103,8 @@ def make_parser() -> argparse.ArgumentParser:
         "--ablate",
         action="append",
         default=[],
-        metavar="LAYER.HEAD",
-        help="switch a head off; layer and head count from 0; may be repeated",
+        metavar="PART",
+        help="switch a part off: LAYER.HEAD, mlp.LAYER or positions, counted from 0; may be repeated",
     )
     heads = commands.add_parser("heads", help="measure each head on the validation text; continues an interrupted measurement")
     for command in (evaluate, heads):
@@ -298,10 +299,10 @@ def _train_to_the_end(trainer: Trainer) -> bool:
 def run_eval(options: argparse.Namespace) -> int:
     """Prints a model's validation loss."""
     weights, corpus, validation_ids = _load_to_evaluate(options)
-    heads_off = check_heads([_read_head(typed) for typed in options.ablate], weights.model.config)
-    without = f" without {', '.join(f'{layer}.{head}' for layer, head in heads_off)}" if heads_off else ""
+    off = check_parts([*map(read_part, options.ablate)], weights.model.config)
+    without = f" without {', '.join(map(part_name, off))}" if off else ""
     began = time.monotonic()
-    loss = mean_loss(weights.model, validation_ids, heads_off)
+    loss = mean_loss(weights.model, validation_ids, off)
     print(
         f"{options.weights}{without}: validation loss {loss:.4f} nats per character over {len(validation_ids) - 1:,} characters "
         f"of {_text_in_words(corpus, weights)} ({options.precision}, {time.monotonic() - began:.1f} s)"
@@ -367,14 +368,6 @@ def _text_in_words(corpus: Corpus, weights: Weights) -> str:
     if not sha256:
         return f"{corpus.name}, which may not be the text that it was trained on"
     return corpus.name if corpus.sha256 == sha256 else f"{corpus.name}, not of the text that it was trained on ({name})"
-
-
-def _read_head(typed: str) -> Head:
-    """Reads LAYER.HEAD: 3.1 is head 1 of layer 3."""
-    layer, dot, head = typed.partition(".")
-    if not (dot and all(part.isascii() and part.isdigit() and len(part) < 9 for part in (layer, head))):
-        raise ParameterError(f"A head is LAYER.HEAD, both counted from 0, such as 0.2, not {typed[:40]!r}.")
-    return int(layer), int(head)
 
 
 def run_sample(options: argparse.Namespace) -> int:

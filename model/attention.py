@@ -1,6 +1,6 @@
-"""One forward pass over a text and its results: attention weights, queries and keys, the logit lens, and the heads' measures.
+"""One forward pass over a text and its results: attention weights, queries, keys and values, the logit lens, and the heads' measures.
 
-Shapes: T characters, n_cells = T (T + 1) / 2, V vocabulary.
+Shapes: T characters, n_cells = T (T + 1) / 2, V vocabulary, C channels of the residual stream.
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from torch import Tensor
 
-from model.config import NO_HEADS, GPTConfig, Head, NetworkConfig
+from model.config import GPTConfig, NetworkConfig
 from model.errors import ParameterError
 from model.head_measures import Description, describe, measure, rounded
 from model.limits import MAX_CAPTURE_NUMBERS
 from model.network import Capture, Network
 from model.network.gpt import GPT
+from model.parts import NO_HEADS, Part
 from model.precision import name_of
 
 
@@ -30,7 +32,9 @@ class Reading:
     Attributes:
         precision: dtype of the matrix products. Attention itself is always computed in float32 (see `Capture`).
         weights: lower triangle of each head's attention weights, row by row, (n_layer, n_head, n_cells); row i has i + 1 weights.
-        queries, keys: (n_layer, n_head, T, head_dim).
+        queries, keys, values: (n_layer, n_head, T, head_dim).
+        projections: the matrices that write the heads' outputs into the residual stream, one (C, C) per layer, in the model's precision.
+            They are the model's own, so they take no memory.
         lens: logits from the residual stream after the embeddings and after each block, (n_layer + 1, T, V); the last ones are the
             model's logits.
         loss: mean loss in nats over all characters except the first; None for a single character.
@@ -42,6 +46,8 @@ class Reading:
     weights: NDArray[np.float32]
     queries: NDArray[np.float32]
     keys: NDArray[np.float32]
+    values: NDArray[np.float32]
+    projections: tuple[Tensor, ...]
     lens: NDArray[np.float32]
     loss: float | None
     stats: list[list[Description]]
@@ -61,31 +67,41 @@ class Reading:
 
     @property
     def n_bytes(self) -> int:
-        """Size of the arrays in bytes."""
-        return self.weights.nbytes + self.queries.nbytes + self.keys.nbytes + self.lens.nbytes
+        """Size of the arrays in bytes; the projections are the model's."""
+        return sum(array.nbytes for array in (self.weights, self.queries, self.keys, self.values, self.lens))
 
     def row(self, layer: int, head: int, row: int) -> NDArray[np.float32]:
         """One row of a head's weights, (row + 1,)."""
         begin = row * (row + 1) // 2
         return self.weights[layer, head, begin : begin + row + 1]
 
+    def output(self, layer: int, head: int, row: int) -> NDArray[np.float32]:
+        """A head's output at a row, before the projection: its values, weighted by the row's weights and summed, (head_dim,)."""
+        return self.row(layer, head, row) @ self.values[layer, head, : row + 1]
+
+    def project(self, layer: int, head: int, outputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What a head writes into the residual stream for outputs (n, head_dim), (n, C)."""
+        head_dim = outputs.shape[1]
+        matrix = self.projections[layer][:, head * head_dim : (head + 1) * head_dim]
+        return outputs @ matrix.float().cpu().numpy().T
+
 
 @torch.inference_mode()
-def read(model: Network, ids: Sequence[int], text: str, heads_off: Collection[Head] = ()) -> Reading:
+def read(model: Network, ids: Sequence[int], text: str, off: Collection[Part] = ()) -> Reading:
     """Reads a text in one forward pass and captures its attention. The model must be in eval mode.
 
     Args:
         ids: the text's ids, at most block_size.
-        heads_off: heads to switch off, as in `Network.forward`.
+        off: parts to switch off, as in `Network.forward`.
 
     Raises:
-        ParameterError: the network has no heads, or a head in `heads_off` does not exist.
+        ParameterError: the network has no heads, or a part in `off` does not exist.
         FloatingPointError: the network's output is not finite.
     """
     if not isinstance(model, GPT):
         raise ParameterError(NO_HEADS)
     capture, given = Capture(), torch.tensor([ids], device=model.device)
-    logits = model(given, capture=capture, heads_off=heads_off)[0]
+    logits = model(given, capture=capture, off=off)[0]
     if not torch.isfinite(logits).all():
         raise FloatingPointError("the network's output is not finite")
     attention = torch.cat(capture.attention)  # (n_layer, n_head, T, T)
@@ -97,6 +113,8 @@ def read(model: Network, ids: Sequence[int], text: str, heads_off: Collection[He
         weights=attention.flatten(-2).index_select(-1, row * len(ids) + column).cpu().numpy(),
         queries=torch.cat(capture.queries).float().cpu().numpy(),
         keys=torch.cat(capture.keys).float().cpu().numpy(),
+        values=torch.cat(capture.values).float().cpu().numpy(),
+        projections=tuple(block.attn.c_proj.weight.detach() for block in model.transformer.h),
         lens=torch.stack([*(model.logits(stream[0]) for stream in capture.stream[:-1]), logits]).cpu().numpy(),
         loss=F.cross_entropy(logits[:-1], given[0, 1:]).item() if len(ids) > 1 else None,
         stats=[described[first : first + model.config.n_head] for first in range(0, len(described), model.config.n_head)],
@@ -113,6 +131,6 @@ def most_shown(config: NetworkConfig) -> int:
     if not isinstance(config, GPTConfig):
         raise ParameterError(NO_HEADS)
     heads = config.n_layer * config.n_head
-    by_char = heads + 4 * config.n_layer * config.n_embd + 2 * (config.n_layer + 1) * config.vocab_size  # doubled, like heads * n * n
+    by_char = heads + 6 * config.n_layer * config.n_embd + 2 * (config.n_layer + 1) * config.vocab_size  # doubled, like heads * n * n
     fitting = (math.isqrt(by_char**2 + 8 * heads * MAX_CAPTURE_NUMBERS) - by_char) // (2 * heads)
     return min(config.block_size, fitting)

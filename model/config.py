@@ -6,7 +6,6 @@ Field names follow nanoGPT.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -174,40 +173,3 @@ class TrainConfig(Checked):
     input_noise: float = setting(0.0, "share of input characters replaced by random characters from the corpus", 0.0, 0.9)
     eval_interval: int = setting(100, "steps between evaluations, each followed by a checkpoint", 1, 10_000_000)
     seed: int = setting(1337, "seed of the initial weights, the batches and the dropout", 0, MAX_SEED)
-
-
-Head = tuple[int, int]  # (layer, head), both from 0
-NO_HEADS = "This model has no attention heads."
-
-
-def check_heads(heads: object, config: NetworkConfig) -> tuple[Head, ...]:
-    """Checks a selection of heads and returns it sorted, without duplicates.
-
-    Args:
-        heads: pairs of layer and head. Lists are accepted too, because JSON has no tuples.
-
-    Raises:
-        ParameterError: names the value that is not a pair, or the layer or head that does not exist.
-    """
-    if not isinstance(heads, Collection) or isinstance(heads, (str, bytes, dict)):
-        raise ParameterError(f"The heads to switch off must be a list of pairs [layer, head], not {shown(heads)}.")
-    if not heads:
-        return ()
-    if not isinstance(config, GPTConfig):
-        raise ParameterError(NO_HEADS)
-    return tuple(sorted({_check_head(head, config) for head in heads}))
-
-
-def _check_head(head: object, config: GPTConfig) -> Head:
-    if not (isinstance(head, (tuple, list)) and len(head) == 2 and all(type(number) is int for number in head)):
-        raise ParameterError(f"A head to switch off must be a pair of whole numbers [layer, head], not {shown(head)}.")
-    layer, number = head
-    if not 0 <= layer < config.n_layer:
-        raise ParameterError(f"There is no layer {shown(layer)}. Valid layers: {_numbered(config.n_layer)}.")
-    if not 0 <= number < config.n_head:
-        raise ParameterError(f"There is no head {shown(number)} in layer {layer}. Valid heads: {_numbered(config.n_head)}.")
-    return layer, number
-
-
-def _numbered(n: int) -> str:
-    return f"0 to {n - 1}" if n > 1 else "only 0"

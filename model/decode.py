@@ -1,7 +1,7 @@
 """Decoding of a single text: a plain reference implementation, and one with a cache.
 
 Both use the project's window rule and dice, so they write the same text if their logits agree. `generate` corresponds to the lecture's
-`generate`. `generate_cached` writes one text quickly without the engine, for samples during training and for texts with heads off.
+`generate`. `generate_cached` writes one text quickly without the engine, for samples during training and for texts with parts of the network off.
 The engine (`model.serving`) writes many texts at once and must write the same ones.
 """
 
@@ -12,8 +12,8 @@ from collections.abc import Collection, Iterator, Sequence
 import torch
 from torch import Tensor
 
-from model.config import Head, check_heads
 from model.network import Network
+from model.parts import Part, check_parts
 from model.sampling import SamplingParams, dice, distribution, draw
 
 NOT_FINITE = "the network's output is not finite"
@@ -38,21 +38,21 @@ def generate(model: Network, prompt: Sequence[int], params: SamplingParams) -> I
 
 
 @torch.inference_mode()
-def generate_cached(model: Network, prompt: Sequence[int], params: SamplingParams, heads_off: Collection[Head] = ()) -> Iterator[int]:
+def generate_cached(model: Network, prompt: Sequence[int], params: SamplingParams, off: Collection[Part] = ()) -> Iterator[int]:
     """Like `generate`, with a cache if the network has one.
 
-    Its passes have the same shapes as the engine's passes for one row. With all heads on it writes the same text as the engine, provided
+    Its passes have the same shapes as the engine's passes for one row. With nothing off it writes the same text as the engine, provided
     that rows do not depend on their neighbours (see `model.precision.rows_agree`).
 
     Args:
-        heads_off: heads to switch off, as in `Network.forward`.
+        off: parts to switch off, as in `Network.forward`.
 
     Raises:
         FloatingPointError: the network's output is not finite.
-        ParameterError: a head does not exist.
+        ParameterError: a part does not exist.
     """
     if not model.keeps_cache:
-        check_heads(heads_off, model.config)
+        check_parts(off, model.config)
         yield from generate(model, prompt, params)
         return
     cache = model.make_cache(1)
@@ -63,7 +63,7 @@ def generate_cached(model: Network, prompt: Sequence[int], params: SamplingParam
             window, unread = start, text[start:]
             cache.lengths[:] = 0
         ids = torch.tensor([unread], device=model.device)
-        text.append(_draw(model(ids, cache=cache, heads_off=heads_off, last_only=True)[:, -1], params, throw))
+        text.append(_draw(model(ids, cache=cache, off=off, last_only=True)[:, -1], params, throw))
         yield text[-1]
 
 

@@ -11,14 +11,15 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.config import Head, NetworkConfig
+from model.config import NetworkConfig
 from model.network import Network
+from model.parts import Part
 
 EVAL_ROWS = 16  # windows per pass; few enough for the CPU's caches
 
 
 @torch.no_grad()
-def mean_loss(model: Network, ids: Tensor, heads_off: Collection[Head] = (), each: Callable[[], None] = lambda: None) -> float:
+def mean_loss(model: Network, ids: Tensor, off: Collection[Part] = (), each: Callable[[], None] = lambda: None) -> float:
     """Mean loss over all characters of a text except the first, which serves only as context.
 
     Windows of block_size at a stride of block_size: each character is predicted once, from the characters before it in its window.
@@ -26,7 +27,7 @@ def mean_loss(model: Network, ids: Tensor, heads_off: Collection[Head] = (), eac
 
     Args:
         ids: the text, (n,), n > 1.
-        heads_off: heads to switch off, as in `Network.forward`.
+        off: parts to switch off, as in `Network.forward`.
         each: called before each pass; an exception from it ends the evaluation.
     """
     block_size, n_targets = model.config.block_size, len(ids) - 1
@@ -43,7 +44,7 @@ def mean_loss(model: Network, ids: Tensor, heads_off: Collection[Head] = (), eac
     try:
         for x, y in pieces:
             each()
-            logits = model(x.to(model.device), heads_off=heads_off)
+            logits = model(x.to(model.device), off=off)
             total += F.cross_entropy(logits.flatten(0, 1), y.flatten().to(model.device), reduction="sum").item()
     finally:
         model.train(was_training)

@@ -14,12 +14,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from model.config import NO_HEADS, GPTConfig, Head
+from model.config import GPTConfig
 from model.errors import CheckpointError, ParameterError
 from model.evaluation import mean_loss
 from model.files import parse_json, read_file, write_atomically
 from model.head_measures import Description, Measured, describe, measure, rounded
 from model.network import Capture
+from model.parts import NO_HEADS, Head
 from model.weights import HEADS_FILE, Weights
 
 CAPTURED_ROWS = 4  # windows per pass; the attention weights of one take 9 MB

@@ -196,13 +196,13 @@ def test_leading_shapes_are_kept() -> None:
 
 
 @pytest.mark.parametrize("n", [1, 2, 7, 16])
-@pytest.mark.parametrize("heads_off", [(), ((0, 1), (1, 0))], ids=str)
-def test_a_reading_is_what_the_forward_captures(tiny: Weights, make_ids: Callable[..., Tensor], n: int, heads_off: tuple) -> None:
+@pytest.mark.parametrize("off", [(), ((0, 1), (1, 0)), (("mlp", 0), ("positions",))], ids=str)
+def test_a_reading_is_what_the_forward_captures(tiny: Weights, make_ids: Callable[..., Tensor], n: int, off: tuple) -> None:
     ids, capture = make_ids(1, n), Capture()
     text = tiny.tokenizer.decode(ids[0].tolist())
     with torch.no_grad():
-        logits = tiny.model(ids, capture=capture, heads_off=heads_off)
-    reading = read(tiny.model, ids[0].tolist(), text, heads_off)
+        logits = tiny.model(ids, capture=capture, off=off)
+    reading = read(tiny.model, ids[0].tolist(), text, off)
     assert (reading.n_layer, reading.n_head, reading.n_chars) == (2, 2, n)
     assert reading.precision == "float32"
     for layer in range(2):
@@ -211,6 +211,7 @@ def test_a_reading_is_what_the_forward_captures(tiny: Weights, make_ids: Callabl
                 assert_array_equal(reading.row(layer, head, row), capture.attention[layer][0, head, row, : row + 1])
         assert_array_equal(reading.queries[layer], capture.queries[layer][0])
         assert_array_equal(reading.keys[layer], capture.keys[layer][0])
+        assert_array_equal(reading.values[layer], capture.values[layer][0])
         described = describe(measure(capture.attention[layer][0], text))
         for ours, alone in zip(reading.stats[layer], described, strict=True):
             assert ours == pytest.approx(alone, abs=2e-5)
@@ -228,6 +229,20 @@ def test_a_row_comes_from_its_vectors(shipped: Weights) -> None:
         scores = reading.keys[layer, head, : row + 1].astype(np.float64) @ reading.queries[layer, head, row] / math.sqrt(64)
         weights = np.exp(scores - scores.max())
         assert_allclose(reading.row(layer, head, row), weights / weights.sum(), rtol=0, atol=1e-5)
+
+
+@torch.no_grad()
+def test_what_the_heads_write_is_what_attention_adds_to_the_stream(shipped: Weights) -> None:
+    ids, capture, block = shipped.tokenizer.encode(SCENE), Capture(), shipped.model.transformer.h[3]
+    reading = read(shipped.model, ids, SCENE)
+    shipped.model(torch.tensor([ids]), capture=capture, off=[("mlp", 3)])
+    added = (capture.stream[4] - capture.stream[3])[0]
+    for row in (0, 50, len(ids) - 1):
+        written = [reading.project(3, head, reading.output(3, head, row)[None])[0] for head in range(6)]
+        assert_allclose(np.sum(written, 0), added[row], rtol=0, atol=1e-4)
+        one_by_one = reading.project(3, 5, reading.row(3, 5, row)[:, None] * reading.values[3, 5, : row + 1])
+        assert_allclose(one_by_one.sum(0), written[5], rtol=0, atol=1e-4)
+    assert reading.projections[3].data_ptr() == block.attn.c_proj.weight.data_ptr()  # which takes no memory
 
 
 def test_in_bfloat16_rows_sum_to_one_and_come_from_the_vectors_that_were_used(make_model: Callable[..., GPT]) -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.config import GPTConfig, TrainConfig, check_heads, check_prompt, check_score_text, describe
+from model.config import GPTConfig, TrainConfig, check_prompt, check_score_text, describe
 from model.errors import ParameterError, SoliloquyError
 from model.limits import MAX_SCORE_CHARS
 from model.sampling import SamplingParams
@@ -201,71 +201,3 @@ def test_every_setting_is_described_once(config_class: type) -> None:
     assert list(words) == [f.name for f in fields(config_class)]
     assert all(words.values())
     assert len(set(words.values())) == len(words)
-
-
-@pytest.mark.parametrize(
-    ("heads", "expected"),
-    [
-        ([], ()),
-        ([[1, 2], (0, 0), [1, 2]], ((0, 0), (1, 2))),
-        ({(2, 3), (0, 3)}, ((0, 3), (2, 3))),
-        ([(2, 3)] * 100_000, ((2, 3),)),
-    ],
-    ids=["none", "lists", "a set", "many"],
-)
-def test_heads_are_taken_in_order_and_once(heads: Any, expected: tuple) -> None:
-    assert check_heads(heads, GPTConfig(n_layer=3, n_head=4)) == expected
-
-
-@pytest.mark.parametrize("heads", [None, 5, math.nan, "0.1", b"01", {"0": 1}, True], ids=repr)
-def test_what_is_no_list_of_heads_is_refused(heads: Any) -> None:
-    with pytest.raises(ParameterError, match=r"must be a list of pairs \[layer, head\], not "):
-        check_heads(heads, GPTConfig())
-
-
-@pytest.mark.parametrize(
-    "head",
-    [
-        None,
-        0,
-        [],
-        [0],
-        [0, 1, 2],
-        [0, 1.0],
-        [0, math.nan],
-        [True, 0],
-        ["0", "1"],
-        "01",
-        [[0], [1]],
-        {"0": 1},
-        {0, 1},
-        nested(900),
-        [0, None],
-    ],
-    ids=lambda head: repr(head)[:20],
-)
-def test_what_is_no_pair_is_refused(head: Any) -> None:
-    with pytest.raises(ParameterError, match=r"must be a pair of whole numbers \[layer, head\], not .{1,40}\.$"):
-        check_heads([[0, 0], head], GPTConfig())
-
-
-@pytest.mark.parametrize(
-    ("head", "message"),
-    [
-        ([6, 0], "There is no layer 6. Valid layers: 0 to 5."),
-        ([-1, 0], "There is no layer -1. Valid layers: 0 to 5."),
-        ([10**5000, 0], "There is no layer a number with thousands of digits. Valid layers: 0 to 5."),
-        ([5, 6], "There is no head 6 in layer 5. Valid heads: 0 to 5."),
-        ([0, -(10**30)], f"There is no head -{10**30} in layer 0. Valid heads: 0 to 5."),
-    ],
-    ids=["layer", "negative layer", "huge layer", "head", "negative head"],
-)
-def test_a_head_that_does_not_exist_is_named_with_what_does(head: list[int], message: str) -> None:
-    with pytest.raises(ParameterError) as refused:
-        check_heads([head], GPTConfig())
-    assert str(refused.value) == message
-
-
-def test_where_there_is_one_head_it_is_head_0() -> None:
-    with pytest.raises(ParameterError, match=r"There is no head 1 in layer 0\. Valid heads: only 0"):
-        check_heads([[0, 1]], GPTConfig(n_layer=1, n_head=1))

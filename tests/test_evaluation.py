@@ -19,7 +19,8 @@ from model.config import GPTConfig
 from model.data import load_corpus, split
 from model.decode import generate
 from model.evaluation import EVAL_ROWS, mean_loss, window_logits, windows
-from model.network.gpt import GPT, Head
+from model.network.gpt import GPT
+from model.parts import Part
 from model.sampling import SamplingParams
 from model.weights import Weights
 from tests.support.serving import plain_logits
@@ -28,12 +29,12 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @torch.no_grad()
-def losses_by_hand(model: GPT, ids: Tensor, heads_off: Collection[Head] = ()) -> dict[int, float]:
+def losses_by_hand(model: GPT, ids: Tensor, off: Collection[Part] = ()) -> dict[int, float]:
     """Place of a character -> its loss, window by window."""
     losses: dict[int, float] = {}
     for start in range(0, len(ids) - 1, model.config.block_size):
         end = min(start + model.config.block_size, len(ids) - 1)
-        log_probabilities = F.log_softmax(model(ids[None, start:end], heads_off=heads_off)[0].double(), dim=-1)
+        log_probabilities = F.log_softmax(model(ids[None, start:end], off=off)[0].double(), dim=-1)
         for i, row in enumerate(log_probabilities):
             assert start + i + 1 not in losses
             losses[start + i + 1] = -float(row[ids[start + i + 1]])
@@ -60,8 +61,9 @@ def test_each_character_counts_once(tiny: Weights, make_ids: Callable[..., Tenso
     assert_close(279 * (mean_loss(tiny.model, changed) - mean_loss(tiny.model, ids)), expected, rtol=0, atol=2e-3)
 
 
-def test_heads_can_be_switched_off(tiny: Weights, make_ids: Callable[..., Tensor]) -> None:
-    ids, off = make_ids(1, 100)[0], [(0, 0), (1, 1)]
+@pytest.mark.parametrize("off", [[(0, 0), (1, 1)], [("mlp", 0)], [("positions",), ("mlp", 1), (0, 1)]], ids=str)
+def test_parts_can_be_switched_off(tiny: Weights, make_ids: Callable[..., Tensor], off: list[Part]) -> None:
+    ids = make_ids(1, 100)[0]
     losses = losses_by_hand(tiny.model, ids, off)
     assert_close(mean_loss(tiny.model, ids, off), sum(losses.values()) / len(losses), rtol=0, atol=1e-5)
     assert abs(mean_loss(tiny.model, ids, off) - mean_loss(tiny.model, ids)) > 0.01

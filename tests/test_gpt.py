@@ -13,8 +13,9 @@ from torch.testing import assert_close
 
 from model.config import GPTConfig
 from model.errors import ParameterError
-from model.network.gpt import GPT, Capture, Head, Pass, locked_dropout
+from model.network.gpt import GPT, Capture, Pass, locked_dropout
 from model.network.kv_cache import KVCache
+from model.parts import Part
 from model.weights import Weights
 from tests.support.huggingface import to_hugging_face
 
@@ -71,7 +72,7 @@ def test_captured_attention_comes_from_the_captured_queries_and_keys(
 ) -> None:
     capture = Capture()
     logits_of(make_model().to(dtype), make_ids(3, 16), capture=capture)
-    assert len(capture.attention) == len(capture.queries) == len(capture.keys) == 2
+    assert len(capture.attention) == len(capture.queries) == len(capture.keys) == len(capture.values) == 2
     for q, k, weights in zip(capture.queries, capture.keys, capture.attention, strict=True):
         assert q.shape == k.shape == (3, 2, 16, 16)
         assert (q.dtype, k.dtype, weights.dtype) == (dtype, dtype, torch.float32)
@@ -144,40 +145,72 @@ def test_attention_captured_with_a_cache_is_the_last_row_of_the_whole(
         assert_close(step[..., 40:], torch.zeros_like(step[..., 40:]), rtol=0, atol=0)  # room that nobody has written to
 
 
-@pytest.mark.parametrize("heads_off", [[(0, 1)], [(1, 0)], [(0, 0), (1, 1)], {(0, 0), (0, 1), (1, 0), (1, 1)}], ids=str)
-def test_a_head_switched_off_adds_nothing_to_the_stream(tiny: Weights, make_ids: Callable[..., Tensor], heads_off: list[Head]) -> None:
+OFF: list[list[Part]] = [
+    [(0, 1)],
+    [(1, 0)],
+    [(0, 0), (1, 1)],
+    [(0, 0), (0, 1), (1, 0), (1, 1)],
+    [("mlp", 1)],
+    [("positions",)],
+    [(1, 0), ("mlp", 0), ("mlp", 1), ("positions",)],
+]
+
+
+@pytest.mark.parametrize("off", OFF, ids=str)
+def test_a_part_switched_off_adds_nothing_to_the_stream(tiny: Weights, make_ids: Callable[..., Tensor], off: list[Part]) -> None:
     ids = make_ids(3, 16)
     by_hand = copy.deepcopy(tiny.model)
-    for layer, head in heads_off:
-        by_hand.transformer.h[layer].attn.c_proj.weight[:, 16 * head : 16 * (head + 1)] = 0
-    logits = logits_of(tiny.model, ids, heads_off=heads_off)
+    for part in off:
+        match part:
+            case ("positions",):
+                by_hand.transformer.wpe.weight.zero_()
+            case ("mlp", layer):
+                by_hand.transformer.h[layer].mlp.c_proj.weight.zero_()
+            case (layer, head):
+                by_hand.transformer.h[layer].attn.c_proj.weight[:, 16 * head : 16 * (head + 1)] = 0
+    logits = logits_of(tiny.model, ids, off=off)
     assert_close(logits, logits_of(by_hand, ids), rtol=0, atol=1e-5)
     assert (logits - logits_of(tiny.model, ids)).abs().max() > 0.1
+
+
+def test_everything_off_leaves_the_character_alone(tiny: Weights, make_ids: Callable[..., Tensor]) -> None:
+    model, ids, capture = tiny.model, make_ids(3, 16), Capture()
+    everything = [*((layer, head) for layer in range(2) for head in range(2)), ("mlp", 0), ("mlp", 1), ("positions",)]
+    logits = logits_of(model, ids, off=everything, capture=capture)
+    for stream in capture.stream:
+        assert_close(stream, model.transformer.wte(ids), rtol=0, atol=0)
+    assert_close(logits, model.logits(model.transformer.wte(ids)), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("off", OFF, ids=str)
+def test_with_a_cache_a_part_that_is_off_adds_nothing_either(tiny: Weights, make_ids: Callable[..., Tensor], off: list[Part]) -> None:
+    ids, cache = make_ids(3, 16), KVCache(tiny.model.config, 3, torch.float32)
+    steps = [logits_of(tiny.model, ids[:, i : i + 1], cache=cache, off=off) for i in range(16)]
+    assert_close(torch.cat(steps, 1), logits_of(tiny.model, ids, off=off), rtol=0, atol=1e-5)
 
 
 def test_heads_switched_off_still_show_where_they_look(tiny: Weights, make_ids: Callable[..., Tensor]) -> None:
     ids, on, off = make_ids(3, 16), Capture(), Capture()
     logits_of(tiny.model, ids, capture=on)
-    logits_of(tiny.model, ids, capture=off, heads_off=[(0, 1)])
+    logits_of(tiny.model, ids, capture=off, off=[(0, 1)])
     assert_close(off.attention[0], on.attention[0])
     assert not torch.allclose(off.attention[1], on.attention[1])
 
 
 @pytest.mark.parametrize(
-    ("heads_off", "message"),
+    ("off", "message"),
     [
         ([(2, 0)], "There is no layer 2. Valid layers: 0 to 1"),
         ([(0, 1), (1, 2)], "There is no head 2 in layer 1. Valid heads: 0 to 1"),
-        ([(-1, 0)], "There is no layer -1"),
-        ([(0, -1)], "There is no head -1 in layer 0"),
-        ([(0.0, 1)], r"must be a pair of whole numbers \[layer, head\], not \(0.0, 1\)"),
+        ([("mlp", 2)], "There is no layer 2"),
+        ([(0.0, 1)], r"must be \[layer, head\], .* not \(0.0, 1\)"),
     ],
 )
-def test_a_head_that_does_not_exist_is_refused_by_name(
-    tiny: Weights, make_ids: Callable[..., Tensor], heads_off: list[Head], message: str
+def test_a_part_that_does_not_exist_is_refused_by_name(
+    tiny: Weights, make_ids: Callable[..., Tensor], off: list[Part], message: str
 ) -> None:
     with pytest.raises(ParameterError, match=message):
-        logits_of(tiny.model, make_ids(1, 4), heads_off=heads_off)
+        logits_of(tiny.model, make_ids(1, 4), off=off)
 
 
 def test_last_only_gives_the_last_position(tiny: Weights, make_ids: Callable[..., Tensor]) -> None:
@@ -283,7 +316,7 @@ def test_dropout_acts_on_the_embeddings_and_on_both_branches_of_every_block(
     make_model: Callable[..., GPT], make_ids: Callable[..., Tensor]
 ) -> None:
     model, ids, p = make_model(dropout=0.3).train(), make_ids(3, 16), 0.3
-    dice, plain = torch.Generator().manual_seed(1), Pass(slots=None, capture=None, heads_off=(), dropout=0.0, generator=None)
+    dice, plain = torch.Generator().manual_seed(1), Pass(slots=None, capture=None, off=(), dropout=0.0, generator=None)
     x = locked_dropout(model.transformer.wte(ids) + model.transformer.wpe(torch.arange(16)), p, dice)
     for block in model.transformer.h:
         x = x + locked_dropout(block.attn(block.ln_1(x), torch.zeros_like(x), plain), p, dice)

@@ -83,9 +83,9 @@ def test_an_interrupted_measurement_goes_on(folder: Path, ids: Tensor, monkeypat
     weights, about = load_weights(folder), {"precision": "float32"}
     measured: list[tuple] = []
 
-    def counted(model: Any, ids: Tensor, heads_off: tuple) -> float:
-        measured.append(heads_off)
-        return mean_loss(model, ids, heads_off)
+    def counted(model: Any, ids: Tensor, off: tuple) -> float:
+        measured.append(off)
+        return mean_loss(model, ids, off)
 
     def interrupt() -> None:
         if len(measured) == after:
@@ -165,11 +165,11 @@ def test_the_commands_measure_heads_and_agree_with_each_other(
     without = printed(capsys, "eval", "--ablate", "1.0")
     assert without.startswith("mine without 1.0: validation loss ")
     assert loss_of(without) == pytest.approx(table["heads"][2]["loss"], abs=6e-5)
-    several = printed(capsys, "eval", "--ablate", "1.1", "--ablate", "0.0", "--ablate", "1.1")
-    assert several.startswith("mine without 0.0, 1.1: validation loss ")
-    weights = load_weights(folder)
+    several = printed(capsys, "eval", *(f"--ablate={part}" for part in ("positions", "1.1", "mlp.1", "0.0", "1.1")))
+    assert several.startswith("mine without 0.0, 1.1, mlp.1, positions: validation loss ")
+    weights, off = load_weights(folder), [(0, 0), (1, 1), ("mlp", 1), ("positions",)]
     validation = torch.tensor(weights.tokenizer.encode(TEXT))[int(0.9 * len(TEXT)) - 1 :]
-    assert loss_of(several) == pytest.approx(mean_loss(weights.model, validation, [(0, 0), (1, 1)]), abs=6e-5)
+    assert loss_of(several) == pytest.approx(mean_loss(weights.model, validation, off), abs=6e-5)
 
 
 TEXTS = {"corpus.txt": TEXT, "other.txt": TEXT.replace("light", "night")}
@@ -253,7 +253,10 @@ def loss_of(printed: str) -> float:
     [
         (("eval", "--ablate", "2.0"), "There is no layer 2. Valid layers: 0 to 1."),
         (("eval", "--ablate", "0.0", "--ablate", "1.2"), "There is no head 2 in layer 1. Valid heads: 0 to 1."),
-        (("eval", "--ablate", "0"), "LAYER.HEAD, both counted from 0, such as 0.2, not '0'."),
+        (("eval", "--ablate", "mlp.2"), "There is no layer 2. Valid layers: 0 to 1."),
+        (("eval", "--ablate", "0"), "LAYER.HEAD, mlp.LAYER or positions, counted from 0, such as 0.2 or mlp.3, not '0'."),
+        (("eval", "--ablate", "mlp"), "LAYER.HEAD"),
+        (("eval", "--ablate", "positions.0"), "LAYER.HEAD"),
         (("eval", "--ablate", "0.-1"), "LAYER.HEAD"),
         (("eval", "--ablate", "nan"), "LAYER.HEAD"),
         (("eval", "--ablate", "1.1.1"), "LAYER.HEAD"),

@@ -26,6 +26,7 @@ from model.attention import Reading, read
 from model.errors import WENT_WRONG
 from model.limits import MAX_SCORE_CHARS, MAX_VIEWER_WAITING, MAX_WAITING_REQUESTS
 from model.network.gpt import GPT
+from model.parts import check_parts
 from model.serving.admission import Admission
 from model.serving.engine import Engine
 from model.weights import SHIPPED_WEIGHTS, Weights, load_weights
@@ -122,9 +123,9 @@ def wait_for(condition: Callable[[], object]) -> None:
         time.sleep(0.005)
 
 
-def in_python(weights: Weights, text: str, heads_off: tuple = ()) -> Reading:
+def in_python(weights: Weights, text: str, off: tuple = ()) -> Reading:
     """What a capture has."""
-    return read(weights.model, weights.tokenizer.encode(text), text, heads_off)
+    return read(weights.model, weights.tokenizer.encode(text), text, off)
 
 
 def assert_as_captured(url: str, told: dict[str, Any], reading: Reading) -> None:
@@ -149,11 +150,11 @@ def assert_as_captured(url: str, told: dict[str, Any], reading: Reading) -> None
     assert_array_equal(floats(url, f"{base}/logits"), reading.lens[-1])
 
 
-@pytest.mark.parametrize("heads_off", [[], [[0, 1]], [[1, 0], [0, 0], [1, 0]]], ids=str)
-def test_all_routes_give_what_a_capture_has(served: Served, tiny: Weights, heads_off: list[list[int]]) -> None:
+@pytest.mark.parametrize("heads_off", [[], [[0, 1]], [[1, 0], [0, 0], [1, 0]], [["positions"], ["mlp", 1], [0, 1]]], ids=str)
+def test_all_routes_give_what_a_capture_has(served: Served, tiny: Weights, heads_off: list[list]) -> None:
     first = told(served.url, text=TEXT, heads_off=heads_off, viewer="me")
-    off = tuple(sorted({(layer, head) for layer, head in heads_off}))
-    assert first["heads_off"] == [[*head] for head in off]
+    off = check_parts(heads_off, tiny.model.config)
+    assert first["heads_off"] == [[*part] for part in off]
     assert (first["text"], first["from"], first["total"], first["notice"]) == (TEXT, 0, 16, "")
     assert_as_captured(served.url, first, in_python(tiny, TEXT, off))
 
@@ -205,7 +206,10 @@ def test_a_cell_shows_how_its_weight_is_computed(served: Served, tiny: Weights, 
     key = told(served.url, text=TEXT)["key"]
     status, cell = answer(served.url, "GET", f"/attention/{key}/cell/{layer}/{head}/{row}/{column}")
     assert status == 200
-    assert cell.keys() == {"q", "k", "product", "scaled", "row_max", "row_sum", "weight"}
+    assert cell.keys() == {
+        *("q", "k", "product", "scaled", "row_max", "row_sum", "weight"),
+        *("v", "output", "written", "contribution"),
+    }
     reading = in_python(tiny, TEXT)
     assert_array_equal(np.float32(cell["q"]), reading.queries[layer, head, row])
     assert_array_equal(np.float32(cell["k"]), reading.keys[layer, head, column])
@@ -214,6 +218,12 @@ def test_a_cell_shows_how_its_weight_is_computed(served: Served, tiny: Weights, 
     assert cell["weight"] == float(reading.row(layer, head, row)[column])
     assert cell["weight"] == pytest.approx(math.exp(cell["scaled"] - cell["row_max"]) / cell["row_sum"], abs=1e-5)
     assert cell["scaled"] <= cell["row_max"]
+    weights, values = reading.row(layer, head, row), reading.values[layer, head, : row + 1]
+    assert_array_equal(np.float32(cell["v"]), values[column])
+    assert_allclose(cell["output"], weights @ values, rtol=0, atol=1e-6)
+    matrix = tiny.model.transformer.h[layer].attn.c_proj.weight[:, 16 * head : 16 * head + 16].numpy()
+    assert_allclose(cell["written"], matrix @ (weights @ values), rtol=1e-4, atol=1e-5)
+    assert_allclose(cell["contribution"], matrix @ (weights[column] * values[column]), rtol=1e-4, atol=1e-5)
 
 
 # The shipped model in the app.
@@ -241,16 +251,20 @@ def test_the_apps_attention_is_about_that_of_float32_and_its_rows_sum_to_one(url
     assert cell["weight"] == pytest.approx(math.exp(cell["scaled"] - cell["row_max"]) / cell["row_sum"], abs=1e-5)
 
 
-def test_bytes_are_gzipped_for_clients_that_accept_it(url: str) -> None:
+@pytest.mark.parametrize(
+    ("path", "n_bytes", "most"), [("weights", 36 * 256 * 257 // 2, 0.75), ("lens", 7 * 256 * 65 * 4, 0.97), ("cell/0/2/200/199", None, 0.6)]
+)
+def test_bytes_are_gzipped_for_clients_that_accept_it(url: str, path: str, n_bytes: int | None, most: float) -> None:
     key = told(url, text=SCENE[:256])["key"]
-    _, plain_headers, plain = fetch(url, f"/attention/{key}/weights")
-    _, headers, zipped = fetch(url, f"/attention/{key}/weights", Accept_Encoding="br, gzip")
+    _, plain_headers, plain = fetch(url, f"/attention/{key}/{path}")
+    _, headers, zipped = fetch(url, f"/attention/{key}/{path}", Accept_Encoding="br, gzip")
     assert "Content-Encoding" not in plain_headers
     assert headers["Content-Encoding"] == "gzip"
     assert headers["Vary"] == plain_headers["Vary"] == "Accept-Encoding"
-    assert len(plain) == 36 * 256 * 257 // 2
+    assert len(plain) == n_bytes or n_bytes is None
     assert gzip.decompress(zipped) == plain
-    assert len(zipped) < 0.75 * len(plain)
+    assert len(zipped) < most * len(plain)
+    assert len(zipped) < 600_000
 
 
 def test_browsers_keep_what_never_changes(url: str) -> None:
@@ -277,14 +291,14 @@ def test_the_longest_text_is_read_while_others_are_written_for(url: str) -> None
 
 def test_the_same_question_is_read_once(served: Served, tiny: Weights) -> None:
     keys = [
-        told(served.url, text=TEXT, heads_off=off)["key"] for off in ([], [[0, 0]], [[0, 0], [0, 0]], [[0, 0], [1, 1]], [[1, 1], [0, 0]])
+        told(served.url, text=TEXT, heads_off=off)["key"]
+        for off in ([], [[0, 0]], [[0, 0], [0, 0]], [[0, 0], ["mlp", 1]], [["mlp", 1], [0, 0]], [["mlp", 1]], [["mlp", 0]], [["positions"]])
     ]
     assert keys[1] == keys[2] != keys[0]
     assert keys[3] == keys[4]
-    assert len(set(keys)) == 3
-    assert served.passes == 3
+    assert len(set(keys)) == served.passes == 6
     assert told(served.url, text="x" + TEXT)["key"] == keys[0]  # the part that is shown is the same
-    assert served.passes == 3
+    assert served.passes == 6
 
 
 def test_many_who_ask_the_same_at_once_wait_for_one_reading(served: Served) -> None:
@@ -433,7 +447,7 @@ def test_a_model_that_fails_is_reported(served: Served, caplog: pytest.LogCaptur
 
 # What is refused.
 
-NO_PAIRS = (
+NO_PARTS = (
     "null",
     "0",
     "[]",
@@ -447,9 +461,12 @@ NO_PAIRS = (
     '"01"',
     "{}",
     "[[0], 1]",
+    '["mlp"]',
+    '["norm", 1]',
+    '"positions"',
 )
-PAIR = "A head to switch off must be a pair of whole numbers [layer, head], not "
-LIST = "The heads to switch off must be a list of pairs [layer, head], not "
+PART = 'A part to switch off must be [layer, head], ["mlp", layer] or ["positions"], not '
+LIST = "The parts to switch off must be a list, not "
 BAD = {
     **{f"text {v}": (f'{{"text": {v}}}'.encode(), "The text must be a string.") for v in ("null", "5", "NaN", "1e400", "true", "[]", "{}")},
     "too long": (json.dumps({"text": "x" * (MAX_SCORE_CHARS + 1)}).encode(), "The text has 12,001 characters; the maximum is 12,000."),
@@ -462,12 +479,13 @@ BAD = {
     "a lone surrogate": (b'{"text": "\\ud800"}', "There is no text to read. Left out"),
     "a layer": (b'{"heads_off": [[0, 0], [6, 0]]}', "There is no layer 6. Valid layers: 0 to 5."),
     "a head": (b'{"heads_off": [[5, 6]]}', "There is no head 6 in layer 5. Valid heads: 0 to 5."),
+    "an MLP": (b'{"heads_off": [["mlp", 6]]}', "There is no layer 6. Valid layers: 0 to 5."),
     "a negative layer": (b'{"heads_off": [[-1, 0]]}', "There is no layer -1. "),
     "a negative head": (b'{"heads_off": [[0, -1]]}', "There is no head -1 in layer 0. "),
     "a huge layer": (b'{"heads_off": [[' + b"9" * 90 + b", 0]]}", "There is no layer 9999"),
     **{f"heads {v[:9]}": (f'{{"heads_off": {v}}}'.encode(), LIST) for v in ("null", "5", "NaN", '"0.1"', '{"0": 1}', "true", "9" * 4000)},
-    **{f"head {v}": (f'{{"heads_off": [{v}]}}'.encode(), PAIR) for v in NO_PAIRS},
-    "lists within lists": (b'{"heads_off": ' + b"[" * 900 + b"]" * 900 + b"}", PAIR),
+    **{f"head {v}": (f'{{"heads_off": [{v}]}}'.encode(), PART) for v in NO_PARTS},
+    "lists within lists": (b'{"heads_off": ' + b"[" * 900 + b"]" * 900 + b"}", PART),
     "no object": (b"[]", "The body must be a JSON object."),
     "no JSON": (b"text=A", "The body is not valid JSON."),
     "a setting of another route": (b'{"text": "A", "length": 5}', "There is no setting 'length'."),

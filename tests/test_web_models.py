@@ -19,11 +19,12 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 
 from model.catalogue import NO_SUCH_MODEL, Catalogue
-from model.config import NO_HEADS, BigramConfig, GPTConfig
+from model.config import BigramConfig, GPTConfig
 from model.head_measures import MEASURES
 from model.network import Network
 from model.network.gpt import GPT
 from model.network.ladder import Bigram
+from model.parts import NO_HEADS
 from model.sampling import SamplingParams
 from model.serving import engine as engine_module
 from model.serving.engine import Engine
@@ -268,7 +269,7 @@ def test_the_named_endpoint_takes_a_model(app: App) -> None:
 def test_what_a_model_lacks_is_said(app: App) -> None:
     bigram = app.keys["bigram"]
     assert post(app.url, "/attention", model=bigram, text="ab")[::2] == (400, {"error": NO_HEADS})
-    assert post(app.url, "/write_without", model=bigram, heads_off=[[0, 0]])[::2] == (400, {"error": NO_HEADS})
+    assert post(app.url, "/write_without", model=bigram, heads_off=[["positions"]])[::2] == (400, {"error": NO_HEADS})
     texts = write(app.url, prompt="ab", length=30, seed=4, model=bigram)[1]
     with Viewer(app.url, path="/write_without") as viewer:
         viewer.ask(prompt="ab", length=30, seed=4, model=bigram)

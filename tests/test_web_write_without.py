@@ -14,11 +14,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from model.config import Head
 from model.decode import generate_cached
 from model.errors import WENT_WRONG
 from model.limits import MAX_ABLATION_CHARS, MAX_PROMPT_CHARS, MAX_VIEWER_WAITING
 from model.network.gpt import GPT
+from model.parts import Part
 from model.sampling import SamplingParams, dice, distribution, draw
 from model.serving.engine import Engine
 from model.weights import Weights
@@ -85,23 +85,27 @@ def wait_for(condition: Callable[[], object]) -> None:
 
 
 @torch.no_grad()
-def plainly(model: GPT, prompt: list[int], settings: SamplingParams, heads_off: Collection[Head]) -> list[int]:
+def plainly(model: GPT, prompt: list[int], settings: SamplingParams, off: Collection[Part]) -> list[int]:
     """What the plain forward writes: no cache, the whole window read again for every character."""
     text = list(prompt)
     for throw in dice(settings.seed, 0, settings.max_new_chars):
-        logits = model(torch.tensor([text[model.config.window_start(len(text)) :]]), heads_off=heads_off)[:, -1].numpy()
+        logits = model(torch.tensor([text[model.config.window_start(len(text)) :]]), off=off)[:, -1].numpy()
         text.append(int(draw(distribution(logits, settings.temperature, settings.top_k, settings.top_p), [throw]).ids[0]))
     return text[len(prompt) :]
 
 
 @pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("chars", [1, 15, 16, 40])
-@pytest.mark.parametrize("heads_off", [(), ((0, 1),), ((0, 0), (0, 1), (1, 0), (1, 1))], ids=str)
-def test_a_text_is_what_the_plain_forward_writes(tiny: Weights, chars: int, heads_off: tuple[Head, ...]) -> None:
+@pytest.mark.parametrize(
+    "off",
+    [(), ((0, 1),), ((0, 0), (0, 1), (1, 0), (1, 1)), (("mlp", 1),), (("positions",),), ((0, 1), ("mlp", 0), ("positions",))],
+    ids=str,
+)
+def test_a_text_is_what_the_plain_forward_writes(tiny: Weights, chars: int, off: tuple[Part, ...]) -> None:
     prompt, settings = tiny.tokenizer.encode("Romeo, Romeo, wherefore art thou Romeo?"[:chars]), params(max_new_chars=60)
-    expected = plainly(tiny.model, prompt, settings, heads_off)
-    assert [*generate_cached(tiny.model, prompt, settings, heads_off)] == expected
-    if heads_off:
+    expected = plainly(tiny.model, prompt, settings, off)
+    assert [*generate_cached(tiny.model, prompt, settings, off)] == expected
+    if off:
         assert expected != plainly(tiny.model, prompt, settings, ())
 
 
@@ -114,18 +118,26 @@ def test_with_no_head_off_it_is_the_text_that_the_app_writes(url: str, prompt: s
 
 def test_heads_that_are_off_make_another_text_and_the_same_one_each_time(url: str) -> None:
     asked: dict[str, Any] = {"prompt": PROMPT, "seed": 7, "temperature": 0.5, "length": 40}
-    without = text_of(url, **asked, heads_off=[[0, 2], [0, 5]])
+    without = text_of(url, **asked, heads_off=[[0, 2], [0, 5], ["mlp", 1]])
     assert len(without) == 40
-    assert without == text_of(url, **asked, heads_off=[[0, 5], [0, 2], [0, 5]])
+    assert without == text_of(url, **asked, heads_off=[["mlp", 1], [0, 5], [0, 2], [0, 5]])
     assert without != text_of(url, **asked)
 
 
 def test_the_first_line_says_what_makes_the_text(served: Served) -> None:
-    lines = lines_of(served.url, prompt="A中“B”", heads_off=[[1, 1], [0, 0], [1, 1]], seed="12", temperature=0, length=20, top_k=3)
+    lines = lines_of(
+        served.url,
+        prompt="A中“B”",
+        heads_off=[["positions"], [1, 1], ["mlp", 0], [0, 0], [1, 1]],
+        seed="12",
+        temperature=0,
+        length=20,
+        top_k=3,
+    )
     assert lines[0] == {
         "model": served.engine.default_key,
         "prompt": "A'B'",
-        "heads_off": [[0, 0], [1, 1]],
+        "heads_off": [[0, 0], [1, 1], ["mlp", 0], ["positions"]],
         "seed": 12,
         "temperature": 0.0,
         "length": 20,
@@ -204,17 +216,20 @@ def test_a_network_that_fails_is_reported(served: Served, caplog: pytest.LogCapt
 
 # What is refused.
 
+PART = 'A part to switch off must be [layer, head], ["mlp", layer] or ["positions"], not '
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "no such layer": ({"heads_off": [[6, 0]]}, "There is no layer 6. Valid layers: 0 to 5."),
     "a negative layer": ({"heads_off": [[-1, 0]]}, "There is no layer -1. Valid layers: 0 to 5."),
     "no such head": ({"heads_off": [[0, 0], [2, 6]]}, "There is no head 6 in layer 2. Valid heads: 0 to 5."),
-    "a head by name": ({"heads_off": [["0", "2"]]}, "A head to switch off must be a pair of whole numbers [layer, head], not "),
-    "a head of three": ({"heads_off": [[0, 1, 2]]}, "A head to switch off must be a pair of whole numbers [layer, head], not "),
-    "a head that is true": ({"heads_off": [[True, 0]]}, "A head to switch off must be a pair of whole numbers [layer, head], not "),
-    "half a head": ({"heads_off": [[0.5, 0]]}, "A head to switch off must be a pair of whole numbers [layer, head], not "),
+    "no such MLP": ({"heads_off": [["mlp", 6]]}, "There is no layer 6. Valid layers: 0 to 5."),
+    "a head by name": ({"heads_off": [["0", "2"]]}, PART),
+    "a head of three": ({"heads_off": [[0, 1, 2]]}, PART),
+    "a head that is true": ({"heads_off": [[True, 0]]}, PART),
+    "half a head": ({"heads_off": [[0.5, 0]]}, PART),
+    "an unknown part": ({"heads_off": [["norm", 0]]}, PART),
     "a huge head": ({"heads_off": [[0, 10**90]]}, "There is no head 1000"),
-    "heads as a text": ({"heads_off": "0.2"}, "The heads to switch off must be a list of pairs [layer, head], not '0.2'."),
-    "no heads at all": ({"heads_off": None}, "The heads to switch off must be a list of pairs [layer, head], not None."),
+    "heads as a text": ({"heads_off": "0.2"}, "The parts to switch off must be a list, not '0.2'."),
+    "no heads at all": ({"heads_off": None}, "The parts to switch off must be a list, not None."),
     "too long": ({"length": MAX_ABLATION_CHARS + 1}, "length must be between 1 and 300 when heads are switched off, not 301."),
     "far too long": ({"length": 10**9}, "length must be between 1 and 2,000, not 1000000000."),
     "of no length": ({"length": 0}, "length must be between 1 and 2,000, not 0."),

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import Tensor, nn
 
-from model.config import NO_HEADS, Head, NetworkConfig
+from model.config import NetworkConfig
 from model.errors import ParameterError
+from model.parts import NO_HEADS, Part
 
 if TYPE_CHECKING:
     from model.network.kv_cache import KVCache, Rows
 
-ATTENTION, LENS, HEADS = "attention", "lens", "heads"  # what a network can show: attention weights, the logit lens, ablation of heads
+ATTENTION, LENS, HEADS = "attention", "lens", "heads"  # what a network can show: attention weights, the logit lens, ablation
 
 
 @dataclass
@@ -30,7 +31,7 @@ class Capture:
         attention: attention weights after softmax, one (B, n_head, T, n_keys) per layer. They are computed, and multiplied by the
             values, in float32 whatever the model's precision.
         queries: queries before scaling, one (B, n_head, T, head_dim) per layer.
-        keys: keys, one (B, n_head, n_keys, head_dim) per layer.
+        keys, values: one (B, n_head, n_keys, head_dim) per layer.
         stream: the residual stream after the embeddings and after each block, n_layer + 1 tensors of (B, T, C). `GPT.logits` of
             one of them is the logit lens (nostalgebraist, "interpreting GPT: the logit lens", 2020).
     """
@@ -38,6 +39,7 @@ class Capture:
     attention: list[Tensor] = field(default_factory=list)
     queries: list[Tensor] = field(default_factory=list)
     keys: list[Tensor] = field(default_factory=list)
+    values: list[Tensor] = field(default_factory=list)
     stream: list[Tensor] = field(default_factory=list)
 
 
@@ -64,7 +66,7 @@ class Network(nn.Module):
         *,
         cache: KVCache | Rows | None = None,
         capture: Capture | None = None,
-        heads_off: Collection[Head] = (),
+        off: Collection[Part] = (),
         generator: torch.Generator | None = None,
         last_only: bool = False,
     ) -> Tensor:
@@ -74,7 +76,8 @@ class Network(nn.Module):
             ids: ids of characters, (B, T). With a cache, each row continues the cached characters of the same row.
             cache: keys and values of earlier characters; those of the new characters are added.
             capture: filled with intermediate results of the pass.
-            heads_off: heads whose output is set to zero; their weights are still captured.
+            off: parts that add nothing to the residual stream: heads, MLPs or the position embedding. The attention of a head
+                that is off is still captured.
             generator: random number generator for dropout, which is active only in training mode.
             last_only: whether to compute the logits of only the last position.
 
@@ -83,7 +86,7 @@ class Network(nn.Module):
 
         Raises:
             ValueError: the characters do not fit in the block.
-            ParameterError: a head in `heads_off` does not exist, or the network cannot show what `capture` asks for.
+            ParameterError: a part in `off` does not exist, or the network cannot show what `capture` asks for.
         """
         raise NotImplementedError
 
@@ -121,11 +124,11 @@ class Network(nn.Module):
         """Upper estimate of the numbers that a training pass stores per character for the backward pass."""
         raise NotImplementedError
 
-    def refuse_attention(self, cache: object, capture: object, heads_off: Collection[Head]) -> None:
+    def refuse_attention(self, cache: object, capture: object, off: Collection[Part]) -> None:
         """Rejects arguments that a network without cache and heads cannot use.
 
         Raises:
             ParameterError: one of the arguments is given.
         """
-        if cache is not None or capture is not None or heads_off:
+        if cache is not None or capture is not None or off:
             raise ParameterError(NO_HEADS)

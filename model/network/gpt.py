@@ -29,10 +29,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model.config import GPTConfig, Head, NetworkConfig, check_heads
+from model.config import GPTConfig, NetworkConfig
 from model.network import ATTENTION, HEADS, LENS, Capture, Network
 from model.network.kv_cache import KVCache, Rows, Slots
 from model.network.linear import Linear, Product, packed
+from model.parts import MLP, POSITIONS, Part, check_parts
 
 
 @dataclass
@@ -41,7 +42,7 @@ class Pass:
 
     slots: Slots | None
     capture: Capture | None
-    heads_off: Collection[Head]
+    off: Collection[Part]
     dropout: float  # 0 outside training
     generator: torch.Generator | None
 
@@ -115,8 +116,8 @@ class CausalSelfAttention(nn.Module):
                 y = self.attend(q, k, v, mask, shared.capture)
             else:
                 y = torch.cat([self.attend(q[rows], k, v, mask, shared.capture) for rows, k, v, mask in seen])
-        if shared.heads_off:
-            off = [head for layer, head in shared.heads_off if layer == self.layer]
+        if shared.off:
+            off = [head for head in range(self.n_head) if (self.layer, head) in shared.off]
             y = y.index_fill(1, torch.tensor(off, dtype=torch.long, device=y.device), 0.0)
         return shared.branch(stream, self.c_proj, y.transpose(1, 2).reshape(B, T, C))
 
@@ -138,10 +139,11 @@ class CausalSelfAttention(nn.Module):
         capture.attention.append(weights)
         capture.queries.append(q)
         capture.keys.append(k)
+        capture.values.append(v)
         return y.to(q.dtype)
 
 
-class MLP(nn.Module):
+class FeedForward(nn.Module):
     """Feed-forward network: expansion to four times the width, exact GELU, projection back."""
 
     def __init__(self, config: GPTConfig):
@@ -160,14 +162,15 @@ class Block(nn.Module):
 
     def __init__(self, config: GPTConfig, layer: int):
         super().__init__()
+        self.layer = layer
         self.ln_1 = LayerNorm(config.n_embd)
         self.attn = CausalSelfAttention(config, layer)
         self.ln_2 = LayerNorm(config.n_embd)
-        self.mlp = MLP(config)
+        self.mlp = FeedForward(config)
 
     def forward(self, x: Tensor, shared: Pass) -> Tensor:
         x = self.attn(self.ln_1(x), x, shared)
-        return self.mlp(self.ln_2(x), x, shared)
+        return x if shared.off and (MLP, self.layer) in shared.off else self.mlp(self.ln_2(x), x, shared)
 
     __call__ = forward
 
@@ -243,7 +246,7 @@ class GPT(Network):
         *,
         cache: KVCache | Rows | None = None,
         capture: Capture | None = None,
-        heads_off: Collection[Head] = (),
+        off: Collection[Part] = (),
         generator: torch.Generator | None = None,
         last_only: bool = False,
     ) -> Tensor:
@@ -251,13 +254,15 @@ class GPT(Network):
         T = ids.shape[1]
         if T > self.config.block_size:  # noqa: SIM300 (T is not a constant)
             raise ValueError(f"{T} characters do not fit in a block of {self.config.block_size}")
-        if heads_off:
-            heads_off = check_heads(heads_off, self.config)
+        if off:
+            off = check_parts(off, self.config)
         slots = cache.reserve(T) if cache is not None else None
         positions = slots.positions if slots is not None else torch.arange(T, device=ids.device)
-        shared = Pass(slots, capture, heads_off, self.config.dropout if self.training else 0.0, generator)
+        shared = Pass(slots, capture, off, self.config.dropout if self.training else 0.0, generator)
         transformer = self.transformer
-        x = torch.embedding(transformer.wte.weight, ids) + torch.embedding(transformer.wpe.weight, positions)  # (B, T, C)
+        x = torch.embedding(transformer.wte.weight, ids)  # (B, T, C)
+        if (POSITIONS,) not in off:
+            x = x + torch.embedding(transformer.wpe.weight, positions)
         x = shared.drop(x.to(self.dtype))
         for block in transformer.h:
             if capture is not None:

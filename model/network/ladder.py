@@ -11,8 +11,9 @@ from collections.abc import Collection
 import torch
 from torch import Tensor, nn
 
-from model.config import BigramConfig, Head, NetworkConfig
+from model.config import BigramConfig, NetworkConfig
 from model.network import Capture, Network
+from model.parts import Part
 
 
 class Bigram(Network):
@@ -38,12 +39,12 @@ class Bigram(Network):
         *,
         cache: object = None,
         capture: Capture | None = None,
-        heads_off: Collection[Head] = (),
+        off: Collection[Part] = (),
         generator: torch.Generator | None = None,
         last_only: bool = False,
     ) -> Tensor:
         """As `Network.forward`, without cache and heads."""
-        self.refuse_attention(cache, capture, heads_off)
+        self.refuse_attention(cache, capture, off)
         return self.token_embedding_table(ids[:, -1:] if last_only else ids).float()  # (B, T, V)
 
     @staticmethod

@@ -1,12 +1,14 @@
 r"""What the heads do with a text, for drawing.
 
     POST /attention
-    {"model": "e63aab5d", "text": "ROMEO:\nBut, soft!", "heads_off": [[0, 2], [3, 1]]}
+    {"model": "e63aab5d", "text": "ROMEO:\nBut, soft!", "heads_off": [[0, 2], ["mlp", 3], ["positions"]]}
 
-Reads a text once, with the given heads switched off (none by default), and answers with a key for the routes below and the numbers:
+Reads a text once, with the given parts of the network switched off (none by default), and answers with a key for the routes below and
+the numbers. A part is a head, [layer, head], the MLP of a layer, or the position embedding. What is off adds nothing to the residual
+stream.
 
     {"key": "5f0c...", "model": "e63aab5d", "text": "ROMEO:\nBut, soft!", "from": 0, "total": 16, "notice": "",
-     "heads_off": [[0, 2], [3, 1]], "n_layer": 6, "n_head": 6, "head_dim": 64, "vocab_size": 65, "precision": "bfloat16", "loss": 1.93,
+     "heads_off": [[0, 2], ["mlp", 3], ["positions"]], "n_layer": 6, "n_head": 6, "head_dim": 64, "vocab_size": 65, "precision": "bfloat16", "loss": 1.93,
      "stats": [[{"entropy": 1.2, "distance": 4.1, "previous": 0.3, ..., "label": "previous", "excess": 0.28}, ...], ...],
      "uniform": {"entropy": 2.8, "distance": 7.5, "previous": 0.2, ...}}
 
@@ -21,7 +23,7 @@ weights that it would have used.
     GET /attention/5f0c.../weights
 
 All weights, for drawing: a byte each, 255 sqrt(weight), rounded to a multiple of 5. For each layer, each head, the causal half row by
-row: row i has i + 1 bytes; n_layer * n_head * n (n + 1) / 2 in all. Gzipped for clients that accept it.
+row: row i has i + 1 bytes; n_layer * n_head * n (n + 1) / 2 in all. These, "logits", "lens" and "cell" are gzipped for clients that accept it.
 
     GET /attention/5f0c.../head/3/1          the weights of layer 3, head 1, exactly: float32, little-endian, the causal half likewise
     GET /attention/5f0c.../average/3         likewise, the mean over the heads of layer 3
@@ -29,14 +31,17 @@ row: row i has i + 1 bytes; n_layer * n_head * n (n + 1) / 2 in all. Gzipped for
     GET /attention/5f0c.../lens              the logit lens: float32, little-endian, (n_layer + 1, n, vocab_size) in C order. Logits of the
                                              next character from the stream after the embeddings and after each block; the last are the
                                              model's
-    GET /attention/5f0c.../cell/3/1/9/4      how the weight that row 9 gives to column 4 is computed:
+    GET /attention/5f0c.../cell/3/1/9/4      how the weight that row 9 gives to column 4 is computed, and what the head does with it:
 
-    {"q": [...], "k": [...], "product": -3.1, "scaled": -0.39, "row_max": 2.4, "row_sum": 1.7, "weight": 0.036}
+    {"q": [...], "k": [...], "product": -3.1, "scaled": -0.39, "row_max": 2.4, "row_sum": 1.7, "weight": 0.036,
+     "v": [...], "output": [...], "written": [...], "contribution": [...]}
 
-scaled = product / sqrt(head_dim); weight = exp(scaled - row_max) / row_sum.
+scaled = product / sqrt(head_dim); weight = exp(scaled - row_max) / row_sum. "v" is the value of column 4, "output" the sum of all
+columns' values, each times its weight. The layer's output matrix turns it into "written", which the head adds to the residual stream at
+row 9: a number for each channel, to six digits. "contribution" is column 4's part of that. A head that is off would have written it.
 
 What a key names never changes, so browsers may keep it. The server forgets it after a while: it then answers 404, and the text has to be
-sent again. The same text, heads and model have the same key. "model" and "viewer" are optional, as in /write. A model without attention
+sent again. The same text, parts and model have the same key. "model" and "viewer" are optional, as in /write. A model without attention
 is refused with 400.
 """
 
@@ -48,12 +53,13 @@ import math
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 from starlette.requests import Request as HTTPRequest
 from starlette.responses import JSONResponse, Response
 
 from model.attention import Reading, most_shown
-from model.config import Head, check_heads
 from model.errors import WENT_WRONG, ParameterError, SoliloquyError
+from model.parts import Head, check_parts
 from model.serving.engine import Engine
 from model.weights import Weights
 from ui.web.client_log import log_fault
@@ -61,7 +67,7 @@ from ui.web.fields import read_index, read_model_key, read_text, read_viewer
 from ui.web.http import Body, Respond, model_header, refusal, takes_json
 from ui.web.loading import load
 from ui.web.numbers import bytes_response, floats_response
-from ui.web.readings import Kept, Question, Readings
+from ui.web.readings import Kept, Question, Readings, zipped
 from ui.web.stream import for_its_client
 
 EMPTY = "An empty text is read as a newline, as in the lecture."
@@ -113,15 +119,15 @@ def read_question(body: Body, weights: Weights) -> Question:
     """What a request asks for.
 
     Raises:
-        ParameterError: the text is not a text, is too long, or nothing is left of it; the model has no heads, or one does not exist.
+        ParameterError: the text is not a text, is too long, or nothing is left of it; the model has no heads; a part does not exist.
     """
     most = most_shown(weights.model.config)
-    heads_off = check_heads(body.get("heads_off", []), weights.model.config)
+    off = check_parts(body.get("heads_off", []), weights.model.config)
     if (typed := body.get("text", "")) == "":
         text, notice = weights.tokenizer.decode(weights.tokenizer.encode_prompt("")), EMPTY
     else:
         text, notice = read_text(typed, weights)
-    return Question(text[-most:], max(len(text) - most, 0), len(text), notice, heads_off, weights)
+    return Question(text[-most:], max(len(text) - most, 0), len(text), notice, off, weights)
 
 
 def question_json(question: Question, reading: Reading) -> dict[str, object]:
@@ -133,7 +139,7 @@ def question_json(question: Question, reading: Reading) -> dict[str, object]:
         "from": question.start,
         "total": question.total,
         "notice": question.notice,
-        "heads_off": question.heads_off,
+        "heads_off": question.off,
         "n_layer": reading.n_layer,
         "n_head": reading.n_head,
         "head_dim": reading.queries.shape[-1],
@@ -174,16 +180,16 @@ def average_part(kept: Kept, http: HTTPRequest) -> Response:
 
 def logits_part(kept: Kept, http: HTTPRequest) -> Response:
     """The model's logits: the last of the lens. Without the others they take a seventh of the shipped model's lens."""
-    return floats_response(kept.reading.lens[-1])
+    return gzipped(floats_response(kept.reading.lens[-1]), http)
 
 
 def lens_part(kept: Kept, http: HTTPRequest) -> Response:
     """The logit lens."""
-    return floats_response(kept.reading.lens)
+    return gzipped(floats_response(kept.reading.lens), http)
 
 
 def cell_part(kept: Kept, http: HTTPRequest) -> Response:
-    """How one weight is computed, from the vectors that the network compared.
+    """How one weight is computed, from the vectors that the network compared, and what the head writes with it.
 
     Raises:
         ParameterError: there is no such cell.
@@ -196,7 +202,10 @@ def cell_part(kept: Kept, http: HTTPRequest) -> Response:
     q, keys = reading.queries[layer, head, row], reading.keys[layer, head, : row + 1]
     products = keys.astype(np.float64) @ q
     scaled = products / math.sqrt(len(q))
-    return JSONResponse(
+    weight, value = reading.row(layer, head, row)[column], reading.values[layer, head, column]
+    output = reading.output(layer, head, row)
+    written, contribution = reading.project(layer, head, np.stack([output, weight * value]))
+    response = JSONResponse(
         {
             "q": q.tolist(),
             "k": keys[column].tolist(),
@@ -204,9 +213,28 @@ def cell_part(kept: Kept, http: HTTPRequest) -> Response:
             "scaled": float(scaled[column]),
             "row_max": float(scaled.max()),
             "row_sum": float(np.exp(scaled - scaled.max()).sum()),
-            "weight": float(reading.row(layer, head, row)[column]),
+            "weight": float(weight),
+            "v": value.tolist(),
+            "output": output.tolist(),
+            "written": _six_digits(written),
+            "contribution": _six_digits(contribution),
         }
     )
+    return gzipped(response, http)
+
+
+def gzipped(response: Response, http: HTTPRequest) -> Response:
+    """A response, compressed for a client that accepts it."""
+    response.headers["Vary"] = "Accept-Encoding"
+    if "gzip" in http.headers.get("accept-encoding", ""):
+        response.body = zipped(bytes(response.body))
+        response.headers.update({"Content-Encoding": "gzip", "Content-Length": str(len(response.body))})
+    return response
+
+
+def _six_digits(values: NDArray[np.float32]) -> list[float]:
+    """Numbers to be drawn: all their digits would take twice the bytes."""
+    return [float(f"{value:.6g}") for value in values]
 
 
 def _read_head(reading: Reading, http: HTTPRequest) -> Head:

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.attention import Reading, read
-from model.config import Head
 from model.limits import MAX_CAPTURE_BYTES, MAX_CAPTURES, MAX_WAITING_WORK
+from model.parts import Part
 from model.serving.admission import Admission, Ticket
 from model.serving.engine import Engine
 from model.serving.viewer import Viewer
@@ -42,13 +42,13 @@ class Question:
     start: int
     total: int
     notice: str
-    heads_off: tuple[Head, ...]
+    off: tuple[Part, ...]
     weights: Weights
 
     @property
     def key(self) -> str:
-        """Identifies the question. It is the same whenever the same model is asked for the same text and heads."""
-        asked = [FORMAT, self.weights.sha256, precision_of(self.weights), self.text, self.heads_off]
+        """Identifies the question. It is the same whenever the same model is asked for the same text with the same parts off."""
+        asked = [FORMAT, self.weights.sha256, precision_of(self.weights), self.text, self.off]
         return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:32]
 
 
@@ -102,7 +102,7 @@ class Readings:
     async def _read(self, question: Question, ticket: Ticket) -> Kept:
         ids = question.weights.tokenizer.encode(question.text)
         async with ticket.turn():
-            reading = await run(self._engine, question.weights, lambda weights: read(weights.model, ids, question.text, question.heads_off))
+            reading = await run(self._engine, question.weights, lambda weights: read(weights.model, ids, question.text, question.off))
         kept = Kept(question.weights.key, reading, await asyncio.to_thread(draw, reading.weights))
         self._keep(question.key, kept)
         return kept
@@ -116,4 +116,9 @@ class Readings:
 def draw(weights: NDArray[np.float32]) -> bytes:
     """Weights as bytes, gzipped. The square root makes small weights visible and distinct."""
     steps = np.rint(255 / DRAWN_STEP * np.sqrt(weights)).astype(np.uint8)
-    return gzip.compress((DRAWN_STEP * steps).tobytes(), GZIP_LEVEL, mtime=0)
+    return zipped((DRAWN_STEP * steps).tobytes())
+
+
+def zipped(content: bytes) -> bytes:
+    """The content, gzipped, and always in the same way."""
+    return gzip.compress(content, GZIP_LEVEL, mtime=0)

@@ -1,18 +1,18 @@
-r"""Writes a text with some heads switched off (ablation), to show what they contribute.
+r"""Writes a text with some parts of the network switched off (ablation), to show what they contribute.
 
     POST /write_without
-    {"model": "e63aab5d", "prompt": "ROMEO:", "heads_off": [[0, 2], [3, 1]], "seed": 7, "temperature": 0.8, "length": 120, "top_k": 0,
+    {"model": "e63aab5d", "prompt": "ROMEO:", "heads_off": [[0, 2], ["mlp", 3]], "seed": 7, "temperature": 0.8, "length": 120, "top_k": 0,
      "top_p": 1}
 
-Everything but the prompt is optional; "length" is at most 300. The answer has one JSON object per line, as /write gives for one sample:
+Everything but the prompt is optional; "length" is at most 300, and "heads_off" lists parts as /attention takes them. The answer has one JSON object per line, as /write gives for one sample:
 
-    {"model": "e63aab5d", "prompt": "ROMEO:", "heads_off": [[0, 2], [3, 1]], "seed": 7, "temperature": 0.8, "length": 120, "top_k": 0,
+    {"model": "e63aab5d", "prompt": "ROMEO:", "heads_off": [[0, 2], ["mlp", 3]], "seed": 7, "temperature": 0.8, "length": 120, "top_k": 0,
      "top_p": 1, "notice": "", "state": "waiting"}
     {"state": "running", "new": ["\nI ha"]}
     {"state": "done", "new": [""]}
 
 The last state is done or failed (with "error"). Such a text is written on its own, in pieces between two rounds of the engine's writing.
-With no head off it is the text that /write gives for the same seed, on a CPU whose rows agree (see `model.precision`). Closing the
+With nothing off it is the text that /write gives for the same seed, on a CPU whose rows agree (see `model.precision`). Closing the
 connection stops it. "viewer" is optional, as in /write.
 """
 
@@ -25,9 +25,10 @@ from dataclasses import dataclass
 from starlette.requests import Request as HTTPRequest
 from starlette.responses import Response
 
-from model.config import Head, check_heads, check_prompt
+from model.config import check_prompt
 from model.decode import generate_cached
 from model.errors import WENT_WRONG, SoliloquyError
+from model.parts import Part, check_parts
 from model.sampling import SamplingParams, check_ablation_length
 from model.serving.admission import Admission, Ticket
 from model.serving.engine import Engine
@@ -47,7 +48,7 @@ SETTINGS = ("seed", "temperature", "length", "top_k", "top_p")
 
 @dataclass(frozen=True)
 class Ablation:
-    """A text to write with heads off.
+    """A text to write with parts of the network off.
 
     Attributes:
         prompt: in the model's vocabulary.
@@ -56,7 +57,7 @@ class Ablation:
     prompt: str
     notice: str
     params: SamplingParams
-    heads_off: tuple[Head, ...]
+    off: tuple[Part, ...]
     weights: Weights
 
 
@@ -76,20 +77,20 @@ def write_without(engine: Engine) -> Respond:
 def _read(body: Body, weights: Weights) -> Ablation:
     """
     Raises:
-        ParameterError: the prompt is not a text or too long, a setting is out of range, or a head does not exist.
+        ParameterError: the prompt is not a text or too long, a setting is out of range, or a part does not exist.
     """
     params = read_params(body, SETTINGS)
     check_ablation_length(params)
-    heads_off = check_heads(body.get("heads_off", []), weights.model.config)
+    off = check_parts(body.get("heads_off", []), weights.model.config)
     check_prompt(prompt := body.get("prompt", ""))
     text, left_out = weights.tokenizer.normalise(prompt)
-    return Ablation(text, left_out_notice(left_out), params, heads_off, weights)
+    return Ablation(text, left_out_notice(left_out), params, off, weights)
 
 
 async def _lines(engine: Engine, ablation: Ablation, ticket: Ticket, http: HTTPRequest) -> AsyncGenerator[Line]:
     yield _first_line(ablation)
     weights, tokenizer = ablation.weights, ablation.weights.tokenizer
-    characters = generate_cached(weights.model, tokenizer.encode_prompt(ablation.prompt), ablation.params, ablation.heads_off)
+    characters = generate_cached(weights.model, tokenizer.encode_prompt(ablation.prompt), ablation.params, ablation.off)
     try:
         async with ticket.turn():
             while piece := await run(engine, weights, lambda _: [*itertools.islice(characters, CHARS_AT_ONCE)]):
@@ -109,7 +110,7 @@ def _first_line(ablation: Ablation) -> Line:
     return {
         "model": ablation.weights.key,
         "prompt": ablation.prompt,
-        "heads_off": ablation.heads_off,
+        "heads_off": ablation.off,
         **{name: sampling[name] for name in SETTINGS},
         "notice": ablation.notice,
         "state": WAITING,
