@@ -1,8 +1,8 @@
 """Decoding of a single text: a plain reference implementation, and one with a cache.
 
 Both use the project's window rule and dice, so they write the same text if their logits agree. `generate` corresponds to the lecture's
-`generate`. `generate_cached` writes one text quickly without the engine, for samples during training and for texts with parts of the network off.
-The engine (`model.serving`) writes many texts at once and must write the same ones.
+`generate`. `generate_cached` writes one text quickly without the engine, for samples during training and for texts with parts of the
+network off. The engine (`model.serving`) writes many texts at once and must write the same ones.
 """
 
 from __future__ import annotations

@@ -125,15 +125,8 @@ def test_heads_that_are_off_make_another_text_and_the_same_one_each_time(url: st
 
 
 def test_the_first_line_says_what_makes_the_text(served: Served) -> None:
-    lines = lines_of(
-        served.url,
-        prompt="A中“B”",
-        heads_off=[["positions"], [1, 1], ["mlp", 0], [0, 0], [1, 1]],
-        seed="12",
-        temperature=0,
-        length=20,
-        top_k=3,
-    )
+    heads_off = [["positions"], [1, 1], ["mlp", 0], [0, 0], [1, 1]]
+    lines = lines_of(served.url, prompt="A中“B”", heads_off=heads_off, seed="12", temperature=0, length=20, top_k=3)
     assert lines[0] == {
         "model": served.engine.default_key,
         "prompt": "A'B'",

@@ -217,7 +217,7 @@ def test_texts_run_in_their_own_direction(page: Page, url: str, text: str, direc
     page.get_by_role("tab", name="Attention").click()
     check(page.locator(".look-characters"))
     page.get_by_role("tab", name="Heads off").click()
-    page.get_by_role("button", name="Write on with the same dice").click()
+    page.get_by_role("button", name="Compare texts").click()
     check(page.locator(".off-text"), page.locator(".off-side-text").first, page.locator(".off-side-text").last)
     page.get_by_role("button", name="Enter a text").click()
     check(page.get_by_label("A text to read"))

@@ -21,7 +21,7 @@ from tests.browser.conftest import open_page
 
 TEXT = "ROMEO:\nBut soft!"  # all of it fits the view
 LONG = "To be, or not to be, that is the question:\n" * 5
-THIN, ALWAYS = 0.05, 3
+THIN, MOST_THIN, FAR_LESS = 0.05, 3, 0.1
 
 
 @pytest.fixture
@@ -118,6 +118,12 @@ def test_what_is_behind_a_cell_computes_its_weight(page: Page, url: str) -> None
     assert scaled == pytest.approx(product / 8, abs=1e-4)
     assert weight == pytest.approx(np.exp(scaled - row_max) / row_sum, abs=2e-4)
     assert f"the map shows {weight:.4f}" in shown
+    writes = page.get_by_test_id("one-head-writes").inner_text().replace("−", "-")
+    written, contribution = np.array(told["written"]), np.array(told["contribution"])
+    assert written.shape == (384,)
+    assert float(re.search(rf"length {number}", writes)[1]) == pytest.approx(np.linalg.norm(written), abs=6e-4)
+    assert float(re.search(rf"{number}.%", writes)[1]) == pytest.approx(100 * contribution @ written / (written @ written), abs=0.06)
+    assert float(re.search(rf"\(length {number}\)", writes)[1]) == pytest.approx(np.linalg.norm(contribution), abs=6e-4)
     expect(said(page)).to_contain_text(f"with weight {weight:.4f}")
     canvas = page.get_by_label("The query of ")
     canvas.focus()
@@ -125,6 +131,10 @@ def test_what_is_behind_a_cell_computes_its_weight(page: Page, url: str) -> None
     page.keyboard.press("ArrowRight")
     q, k = told["q"][1], told["k"][1]
     expect(page.locator(".one-channel")).to_have_text(f"Number 1: {q:.3f} × {k:.3f} = {q * k:.3f}".replace("-", "−"))
+    page.get_by_label("The value of ").press("ArrowRight")
+    v, output = told["v"][0], told["output"][0]
+    words = f"Number 0: v {v:.3f}, times the weight {weight * v:.3f}, of {output:.3f}".replace("-", "−")
+    expect(page.locator(".one-channel")).to_have_text(words)
     expect(page).to_have_url(re.compile(rf"cell={row}\.{column}(&|$)"))
     page.reload()
     page.get_by_role("tab", name="Attention").click()
@@ -133,22 +143,56 @@ def test_what_is_behind_a_cell_computes_its_weight(page: Page, url: str) -> None
     page.get_by_role("button", name="Close").click()
     expect(sums).to_be_hidden()
     expect(page).not_to_have_url(re.compile("cell="))
+    page.get_by_role("button", name="How is this weight computed?").click()
+    expect(sums).to_contain_text(f"the map shows {weight:.4f}")
 
 
-def test_lines_are_drawn_for_weights_that_are_not_thin(page: Page, url: str) -> None:
-    show(page, url, head="3.0", lines=1, at=14)
-    full = weights(page, f"{read(page, url)}/head/3/0", len(TEXT))
+def test_a_head_is_switched_off_where_it_is_seen(page: Page, url: str) -> None:
+    show(page, url, head="0.2")
+    about = page.locator(".one-about")
+    expect(about).to_contain_text("Looks at the previous character: ")
+    assert re.search(r"Loss without it: \+\d\.\d{3} nats", about.inner_text())
+    ends = page.locator(".one-score dd").evaluate_all("nodes => nodes.map((node) => node.getBoundingClientRect().right)")
+    assert len({round(end) for end in ends}) == 2  # two straight columns
+    about.get_by_role("button", name="Switch off").click()
+    expect(page.get_by_role("tabpanel", name="Heads off").locator(".off-loss")).to_contain_text("→")
+    expect(page).to_have_url(re.compile("off=0.2"))
+    page.get_by_role("tab", name="One head").click()
+    expect(about).to_contain_text("It is off; these are the weights it would have used.")
+    about.get_by_role("button", name="Switch on again").click()
+    expect(about.get_by_role("button", name="Switch off")).to_be_visible()
+    expect(page).not_to_have_url(re.compile("off=0.2"))
+
+
+def test_enlarged_the_map_takes_the_width(page: Page, url: str) -> None:
+    show(page, url, LONG, head="0.2")
+    map_ = page.get_by_test_id("one-head-map")
+    before = int(map_.get_attribute("data-columns"))
+    page.get_by_role("button", name="Enlarge").click()
+    expect(page.get_by_role("button", name="Back")).to_be_visible()
+    page.wait_for_function("document.querySelector('.one-map canvas').clientWidth > 0.85 * innerWidth")
+    assert int(map_.get_attribute("data-columns")) > 1.5 * before
+    page.get_by_role("button", name="Back").click()
+    expect(map_).to_have_attribute("data-columns", str(before))
+
+
+@pytest.mark.parametrize("head", ["3.0", "0.2"])
+def test_lines_are_drawn_for_weights_that_are_not_thin(page: Page, url: str, head: str) -> None:
+    show(page, url, head=head, lines=1, at=14)
+    full = weights(page, f"{read(page, url)}/head/{head.replace('.', '/')}", len(TEXT))
     lines = page.get_by_test_id("one-head-lines")
 
-    largest = np.sort(full, axis=1)[:, -ALWAYS:].min(1, keepdims=True)
-    wanted = (full > 0) & ((full >= THIN) | (full >= largest))
+    least = np.maximum(np.sort(full, axis=1)[:, -MOST_THIN, None], FAR_LESS * full.max(1, keepdims=True))
+    wanted = (full > 0) & ((full >= THIN) | (full >= least))
+    if head == "0.2":  # the previous character alone: a row has no line for a weight near zero
+        assert (wanted.sum(1) == 1).all()
 
     def told(which: Any) -> None:
         part, drawn = full[which], wanted[which]
         expect(lines).to_have_attribute("data-lines", str(int(drawn.sum())))
         thin = part[~drawn].sum() / part.sum() * 100
         expect(said(page)).to_contain_text(f"{drawn.sum()} line")
-        share = re.search(r"with (<? ?[\d.]+)\s%", said(page).inner_text())
+        share = re.search(r"hidden \((<? ?[\d.]+)\s%", said(page).inner_text())
         assert float(share[1].strip("< ")) == pytest.approx(thin, abs=0.6)
 
     told(14)

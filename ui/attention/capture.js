@@ -6,6 +6,7 @@ const startOfRow = (row) => (row * (row + 1)) / 2;
 export const shareOf = (byte) => (byte / 255) ** 2; // bytes are square roots, so that faint weights are seen
 
 /** @typedef {import("../shared/models.js").Model} Model */
+/** @typedef {(number | string)[]} Part of a network, that can be off: a head [layer, head], ["mlp", layer] or ["positions"]; its name is part.join(".") */
 /** @typedef {Object<string, any>} Stats the measures of a head, and its label */
 
 export class Capture {
@@ -27,7 +28,7 @@ export class Capture {
     this.total = answer.total;
     /** @type {string} */
     this.notice = answer.notice;
-    /** @type {number[][]} */
+    /** @type {Part[]} the parts of the network that are off */
     this.heads_off = answer.heads_off;
     /** @type {number} */
     this.n_layer = answer.n_layer;
@@ -46,9 +47,9 @@ export class Capture {
   }
 
   /**
-   * Reads a text with some heads ([layer, head], both from 0) switched off. Throws an Error in words for the reader.
+   * Reads a text with some parts of the network switched off. Throws an Error in words for the reader.
    * @param {string} text
-   * @param {number[][]} headsOff
+   * @param {Part[]} headsOff
    * @param {Model} model
    * @param {AbortSignal} [signal]
    */

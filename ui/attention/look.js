@@ -7,6 +7,7 @@ import { Views } from "../shared/views.js";
 import { Capture } from "./capture.js";
 
 /** @typedef {import("../shared/models.js").Model} Model */
+/** @typedef {import("./capture.js").Part} Part */
 /** @typedef {{layer: number, head: number | "average"}} Head */
 
 /**
@@ -31,7 +32,7 @@ export class Look extends Emitter {
   weightsOf = null;
   /** @type {Model} reads what is typed */
   model;
-  /** What was sent last, whatever came of it. @type {{text: string, headsOff: number[][], model: Model}} */
+  /** What was sent last, whatever came of it. @type {{text: string, headsOff: Part[], model: Model}} */
   asked;
   wasRefused = false; // whether the server itself said no to that
   #reading = new Latest();
@@ -51,6 +52,11 @@ export class Look extends Emitter {
     this.asked = { text: "", headsOff: [], model: this.model };
   }
 
+  /** The parts of the network that are off in what is shown: heads [layer, head], MLPs ["mlp", layer] and ["positions"]. @returns {Part[]} */
+  get headsOff() {
+    return this.capture?.heads_off ?? [];
+  }
+
   /** What the heads do on held-out text, as stored with the weights; null for weights without. */
   get measured() {
     return this.capture?.model.heads ?? null;
@@ -59,7 +65,7 @@ export class Look extends Emitter {
   /**
    * Reads a text; what is shown stays until the answer has come. Returns the capture, or null where it failed or another came first.
    * @param {string} text
-   * @param {{headsOff?: number[][], model?: Model, isGrowing?: boolean}} [how] `isGrowing`: it is read while it is being written
+   * @param {{headsOff?: Part[], model?: Model, isGrowing?: boolean}} [how] `isGrowing`: it is read while it is being written
    */
   async read(text, { model = this.model, headsOff = this.#headsOff(model), isGrowing = false } = {}) {
     this.tell("reading", isGrowing);
@@ -89,8 +95,8 @@ export class Look extends Emitter {
     }
   }
 
-  /** Reads the text in view again, with the model that read it. @param {number[][]} [headsOff] */
-  readAgain(headsOff = this.capture?.heads_off ?? []) {
+  /** Reads the text in view again, with the model that read it. @param {Part[]} [headsOff] */
+  readAgain(headsOff = this.headsOff) {
     return this.read(this.whole, { model: this.capture?.model, headsOff });
   }
 
@@ -150,7 +156,7 @@ export class Look extends Emitter {
 
   /**
    * Whether a part of the network was off when the text was read.
-   * @param {(number | string)[]} part as `heads_off` has it: [layer, head], ["mlp", layer] or ["positions"]
+   * @param {Part} part
    */
   isOff(part) {
     return this.capture?.heads_off.some((off) => String(off) === String(part)) ?? false;
@@ -167,7 +173,7 @@ export class Look extends Emitter {
     said.classList.toggle("error", isError && Boolean(words));
   }
 
-  /** Heads that are off stay off, as long as the network is the same. @param {Model} model */
+  /** What is off stays off, as long as the network is the same. @param {Model} model */
   #headsOff(model) {
     return this.capture?.model === model ? this.capture.heads_off : [];
   }
@@ -184,7 +190,7 @@ export class Look extends Emitter {
     const { heads_off, model } = this.capture;
     this.address.keep("at", this.pinned ?? "");
     this.address.keep("look", this.whole);
-    this.address.keep("off", heads_off.map((head) => head.join(".")).join(","));
+    this.address.keep("off", heads_off.map((part) => part.join(".")).join(","));
     this.address.keep("reader", model.key); // heads are those of its network
   }
 }

@@ -44,7 +44,7 @@ export async function start(element) {
 }
 
 /**
- * The text, its reader, the head and the heads that are off, as the address says. Heads that do not exist are left on, and named; of a reader that
+ * The text, its reader, the head and the parts that are off, as the address says. Parts that do not exist are left on, and named; of a reader that
  * is not here, no head is taken for another model's.
  * @param {Look} look
  */

@@ -8,7 +8,8 @@ the numbers. A part is a head, [layer, head], the MLP of a layer, or the positio
 stream.
 
     {"key": "5f0c...", "model": "e63aab5d", "text": "ROMEO:\nBut, soft!", "from": 0, "total": 16, "notice": "",
-     "heads_off": [[0, 2], ["mlp", 3], ["positions"]], "n_layer": 6, "n_head": 6, "head_dim": 64, "vocab_size": 65, "precision": "bfloat16", "loss": 1.93,
+     "heads_off": [[0, 2], ["mlp", 3], ["positions"]], "n_layer": 6, "n_head": 6, "head_dim": 64, "vocab_size": 65,
+     "precision": "bfloat16", "loss": 1.93,
      "stats": [[{"entropy": 1.2, "distance": 4.1, "previous": 0.3, ..., "label": "previous", "excess": 0.28}, ...], ...],
      "uniform": {"entropy": 2.8, "distance": 7.5, "previous": 0.2, ...}}
 
@@ -23,7 +24,8 @@ weights that it would have used.
     GET /attention/5f0c.../weights
 
 All weights, for drawing: a byte each, 255 sqrt(weight), rounded to a multiple of 5. For each layer, each head, the causal half row by
-row: row i has i + 1 bytes; n_layer * n_head * n (n + 1) / 2 in all. These, "logits", "lens" and "cell" are gzipped for clients that accept it.
+row: row i has i + 1 bytes; n_layer * n_head * n (n + 1) / 2 in all. These, "logits", "lens" and "cell" are gzipped for clients that
+accept it.
 
     GET /attention/5f0c.../head/3/1          the weights of layer 3, head 1, exactly: float32, little-endian, the causal half likewise
     GET /attention/5f0c.../average/3         likewise, the mean over the heads of layer 3

@@ -4,7 +4,8 @@ r"""Writes a text with some parts of the network switched off (ablation), to sho
     {"model": "e63aab5d", "prompt": "ROMEO:", "heads_off": [[0, 2], ["mlp", 3]], "seed": 7, "temperature": 0.8, "length": 120, "top_k": 0,
      "top_p": 1}
 
-Everything but the prompt is optional; "length" is at most 300, and "heads_off" lists parts as /attention takes them. The answer has one JSON object per line, as /write gives for one sample:
+Everything but the prompt is optional; "length" is at most 300, and "heads_off" lists parts as in /attention. The answer has one JSON
+object per line, as /write gives for one sample:
 
     {"model": "e63aab5d", "prompt": "ROMEO:", "heads_off": [[0, 2], ["mlp", 3]], "seed": 7, "temperature": 0.8, "length": 120, "top_k": 0,
      "top_p": 1, "notice": "", "state": "waiting"}

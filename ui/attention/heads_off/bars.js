@@ -1,5 +1,6 @@
-// The next character at the chosen position, with all heads on the left and without some on the right: the ten likeliest of either.
-import { make, nameOf, percent, plural, signOf } from "../../shared/dom.js";
+// The next character at the chosen position, with everything on at the left and without some parts at the right: the ten most likely of either.
+import { make, nameOf, percent, quoted, signOf } from "../../shared/dom.js";
+import { without } from "./parts.js";
 
 const MOST = 10;
 
@@ -9,7 +10,7 @@ export function createBars(look) {
   const title = make("p", "off-bars-title");
   const table = make("table", "off-bars-table");
   const [head, body] = [make("thead"), make("tbody")];
-  const [before, after] = [make("th", "", "all heads"), make("th")];
+  const [before, after] = [make("th", "", "everything on"), make("th")];
   const heading = make("tr");
   for (const th of [before, after]) Object.assign(th, { scope: "col", colSpan: 2 });
   heading.append(before, make("td"), after);
@@ -26,8 +27,8 @@ export function createBars(look) {
       const { vocabulary } = capture.model;
       const at = look.at ?? capture.n - 1;
       const came = capture.characters[at + 1];
-      title.replaceChildren("After ", make("b", "", signOf(capture.characters[at])), came === undefined ? " comes" : ` came ${nameOf(came)}`);
-      after.textContent = capture.heads_off.length ? `without ${plural(capture.heads_off.length, "head")}` : "all heads";
+      title.replaceChildren("After ", quoted(capture.characters[at]), came === undefined ? " comes" : ` came ${quoted(came)}`);
+      after.textContent = without(capture.heads_off);
       const [p, q] = [both.before.answer(at), both.after.answer(at)];
       const best = Array.from(p.keys()).toSorted((a, b) => Math.max(p[b], q[b]) - Math.max(p[a], q[a]) || a - b).slice(0, MOST);
       const most = Math.max(p[best[0]], q[best[0]]);
@@ -58,5 +59,5 @@ function fill({ tr, char, cells }, name, before, after, most, came) {
     cells[i].bar.style.width = `${(100 * p) / most}%`;
   });
   tr.classList.toggle("came", came);
-  tr.title = `${nameOf(name)}: ${percent(before)} with all heads, ${percent(after)} without${came ? "; it came next" : ""}`;
+  tr.title = `${nameOf(name)}: ${percent(before)} with everything on, ${percent(after)} without${came ? "; it came next" : ""}`;
 }

@@ -1,11 +1,12 @@
-// Two continuations of the text in view with the same dice, side by side: one with all heads, one without those that are off. Both are written the
-// same way (ui/web/write_without.py), so that only the heads differ.
+// Two continuations of the text in view with the same dice, side by side: one with everything on, one without the parts that are off. Both are
+// written the same way (ui/web/write_without.py), so that only these parts differ.
 import { charAt, charsIn, commonLength } from "../../shared/characters.js";
 import { drawSeed } from "../../shared/dice.js";
 import { button, endOf, inFull, make, makeText, number, quoted } from "../../shared/dom.js";
 import { mark, range } from "../../shared/marks.js";
 import { Latest } from "../../shared/requests.js";
 import { postForLines, UnreachableError } from "../../shared/server.js";
+import { nameOf } from "./parts.js";
 
 const LENGTH = 120;
 const SHOWN = 40; // characters of the prompt
@@ -14,41 +15,45 @@ const PARTING = mark("off-parting");
 
 /** @param {import("../look.js").Look} look */
 export function createPair(look) {
-  const [bar, node] = [make("div", "off-pair-bar"), make("section", "off-pair")];
-  const start = button("button", "", press);
+  const node = make("section", "off-pair");
+  node.setAttribute("aria-label", "Texts with the same dice");
+  const bar = node.appendChild(make("div", "off-pair-bar"));
   const said = make("span", "off-pair-said");
   said.setAttribute("role", "status");
-  bar.append(start, said);
-  const trouble = make("p", "trouble");
+  const start = button("quiet", "", press);
+  bar.append(said, start);
+  const trouble = node.appendChild(make("p", "trouble"));
   trouble.setAttribute("role", "alert");
-  bar.append(trouble);
   const columns = node.appendChild(make("div", "off-columns"));
   const sides = [createSide(), createSide()];
   columns.append(...sides.map((side) => side.node));
   columns.hidden = true;
   const writing = new Latest();
-  let opened = false;
   /** @type {any} the request for the two texts */
   let written = null;
   label();
   look.addEventListener("capture", () => written && look.address.keep("pair", isCurrent() ? written.seed : ""));
 
   function label() {
-    start.textContent = writing.isBusy ? "Stop" : "Write on with the same dice";
+    start.textContent = writing.isBusy ? "Stop" : isCurrent() && !trouble.textContent ? "New dice" : "Compare texts";
   }
 
   function press() {
     if (writing.isBusy) stop();
-    else if (look.capture) void ask((trouble.textContent && isCurrent() && written.seed) || String(look.settings.get().seed).trim() || drawSeed());
+    else if (look.capture) void ask(isCurrent() && !trouble.textContent ? drawSeed() : seedOf());
   }
 
-  // Whether what is written belongs to the text, the model and the heads in view.
+  // The dice stay while parts are switched, so that these alone change the text.
+  const seedOf = () => written?.seed ?? (String(look.settings.get().seed).trim() || drawSeed());
+
+  // Whether what is written belongs to the text, the model and the parts in view.
   function isCurrent() {
+    if (!written || !look.capture) return false;
     const { text, heads_off, model } = look.capture;
-    return Boolean(written) && model.key === written.model && text === written.prompt && heads_off.join() === written.heads_off.join();
+    return model.key === written.model && text === written.prompt && heads_off.join() === written.heads_off.join();
   }
 
-  async function ask(seed, isPressed = true) {
+  async function ask(seed) {
     const { capture } = look;
     const signal = writing.begin();
     const { temperature, top_k, top_p } = look.settings.get();
@@ -56,8 +61,10 @@ export function createPair(look) {
     const settings = { prompt: capture.text, temperature, top_k, top_p, seed, length, model: capture.model.key };
     written = { ...settings, heads_off: capture.heads_off };
     look.address.keep("pair", seed);
+    trouble.textContent = "";
+    columns.hidden = false;
+    columns.classList.remove("stale");
     label();
-    begin(isPressed);
     try {
       await Promise.all([[], capture.heads_off].map((heads_off, i) => write(sides[i], { ...settings, heads_off }, signal)));
     } catch (error) {
@@ -75,28 +82,21 @@ export function createPair(look) {
     compare();
   }
 
-  function begin(isPressed) {
-    trouble.textContent = "";
-    columns.hidden = false;
-    columns.classList.remove("stale");
-    const shown = endOf(written.prompt, SHOWN);
-    sides[0].begin("All heads", shown);
-    const off = written.heads_off;
-    sides[1].begin(off.length ? `Without ${off.map((head) => head.join(".")).join(", ")}` : "All heads, again", shown);
+  // A text that is there already is not written again: with everything on it stays while parts are switched.
+  async function write(side, body, signal) {
+    const asked = JSON.stringify(body);
+    if (side.whole === asked) return;
+    const off = body.heads_off;
+    side.begin(off.length ? `Without ${off.map(nameOf).join(", ")}` : side === sides[0] ? "Everything on" : "Everything on, again", endOf(body.prompt, SHOWN));
     compare();
-    if (isPressed) columns.scrollIntoView({ block: "nearest" });
-  }
-
-  async function write({ text }, body, signal) {
-    let done = false;
     const take = (line) => {
       if (line.error) throw new Error(line.error);
-      text.appendData(line.new?.[0] ?? "");
-      done = line.state === "done";
+      side.text.appendData(line.new?.[0] ?? "");
+      if (line.state === "done") side.whole = asked;
       compare();
     };
     await postForLines("./write_without", body, take, signal);
-    if (!done) throw new UnreachableError();
+    if (side.whole !== asked) throw new UnreachableError();
   }
 
   function compare() {
@@ -108,19 +108,21 @@ export function createPair(look) {
       if (at) SHARED.add(range(text, 0, at));
       if (at < before.length && at < after.length) PARTING.add(range(text, at));
     }
-    said.textContent = `Seed ${written.seed}, ${inFull(written)}. ${words}`;
+    said.textContent = `Same dice (seed ${written.seed}, ${inFull(written)}). ${words}`;
   }
 
   return {
-    bar,
     node,
     press,
     texts: () => written && { ...written, texts: sides.map(({ text }) => text.data) },
-    // Other heads, or another text: what is written here belongs to those before.
+    // Another text, or other parts are off: where some are, the texts are compared at once; as they are where the address asks for it.
     follow() {
-      if (!opened && !written && look.address.get("pair")) void ask(look.address.get("pair"), false); // as the address says
-      opened = true;
+      const isAsked = !written && look.address.get("pair");
+      if (isAsked) void ask(look.address.get("pair"));
+      else if (look.headsOff.length && !isCurrent()) void ask(seedOf());
+      else if (!isCurrent() && writing.isBusy) stop();
       columns.classList.toggle("stale", !isCurrent());
+      label();
     },
   };
 }
@@ -134,7 +136,9 @@ function createSide() {
   return {
     node,
     text,
+    whole: "", // the request, once its text is complete
     begin(name, shown) {
+      this.whole = "";
       title.textContent = name;
       prompt.textContent = shown;
       text.data = "";
@@ -147,7 +151,7 @@ function difference(before, after, writing) {
   const at = commonLength(before, after);
   if (at < Math.min(before.length, after.length)) {
     const place = number(charsIn(before.slice(0, at)) + 1);
-    return { at, words: `First difference at character ${place}: ${quoted(charAt(after, at))} instead of ${quoted(charAt(before, at))}.` };
+    return { at, words: `They diverge at character ${place}: ${quoted(charAt(after, at))} instead of ${quoted(charAt(before, at))}.` };
   }
   if (writing) return { at, words: "Writing" };
   if (!at) return { at, words: "" };

@@ -1,4 +1,4 @@
-// The text, each character coloured by how much harder or easier it became to predict: the change of its surprisal in bits.
+// The text, each character coloured by how much less or more predictable it became: the change of its surprisal in bits.
 import { button, make, makeText, number, percent, quoted } from "../../shared/dom.js";
 
 const STEPS = [0.5, 1, 2, 4]; // bits; below the first the paper stays as it is
@@ -31,7 +31,7 @@ export function createHarder(look) {
     const at = look.at ?? n - 1;
     spans.forEach((span, i) => span.classList.toggle("here", i === at + 1));
     if (at + 1 >= n) {
-      facts.textContent = n > 1 ? "Point at a character to see its probability with and without." : "";
+      facts.textContent = n > 1 ? "Point at a character to compare its probability." : "";
       return;
     }
     const [p, q] = [both.before, both.after].map((lens) => lens.answer(at)[model.idOf(characters[at + 1])]);
@@ -50,7 +50,7 @@ export function createHarder(look) {
       text.replaceChildren(...spans.flatMap((span, i) => (characters[i] === "\n" ? [span, make("wbr")] : [span])));
       worst = bits.reduce((most, value, i) => (value > bits[most] ? i : most), Math.min(1, n - 1));
       hardest.hidden = !heads_off.length || n < 2 || !(bits[worst] >= LEAST);
-      if (!hardest.hidden) hardest.textContent = `Hardest hit: ${quoted(characters[worst])} at ${number(both.after.capture.place(worst))}, ${inBits(bits[worst])}`;
+      if (!hardest.hidden) hardest.textContent = `Largest change: ${quoted(characters[worst])} at ${number(both.after.capture.place(worst))}, ${inBits(bits[worst])}`;
       text.setAttribute("aria-label", describe(both, bits));
       move();
     },
@@ -59,19 +59,17 @@ export function createHarder(look) {
 
 function describe(both, bits) {
   const count = (test) => bits.filter((value) => value !== null && test(value)).length;
-  return `Of ${bits.length} characters ${count((value) => value >= STEPS[0])} became harder by half a bit or more, ${count((value) => value <= -STEPS[0])} easier.`;
+  return `Of ${bits.length} characters ${count((value) => value >= STEPS[0])} became less predictable by half a bit or more, ${count((value) => value <= -STEPS[0])} more predictable.`;
 }
 
 const inBits = (bits) => `${bits < 0 ? "−" : "+"}${Math.abs(bits).toFixed(1)} ${Math.abs(bits).toFixed(1) === "1.0" ? "bit" : "bits"}`;
 
 function legend() {
-  const scale = make("p", "off-legend", "easier");
-  const steps = make("span", "off-scale");
-  for (const sign of [-1, 1]) {
-    for (const step of sign < 0 ? [...STEPS].toReversed() : STEPS) {
-      steps.append(make("span", `off-step ${NAME(sign * step)}`, `${sign < 0 ? "−" : "+"}${step === 0.5 ? "½" : step}`));
-    }
-  }
-  scale.append(steps, "harder, bits");
-  return scale;
+  const node = make("p", "off-legend");
+  const scale = make("span", "off-scale");
+  const step = (bits) => make("span", `off-step ${NAME(bits)}`, `${bits < 0 ? "−" : "+"}${Math.abs(bits) === 0.5 ? "½" : Math.abs(bits)}`);
+  const [more, less] = [STEPS.toReversed().map((bits) => step(-bits)), STEPS.map(step)];
+  scale.append(...more, make("span", "off-step", "0"), ...less);
+  node.append(make("span", "", "more"), scale, make("span", "", "less predictable (bits)"));
+  return node;
 }

@@ -1,91 +1,101 @@
-// A button for each head and each layer, pressed where it is off. Below each head's number, its importance.
-import { button, make, plural } from "../../shared/dom.js";
+// A button for each head, each MLP, each layer and the position embedding, pressed where it is off. Below each head's number, its importance.
+import { button, make, number } from "../../shared/dom.js";
 import { describe, inWords } from "../grid.js";
+import { count, isOff, mlp, POSITIONS, toggled } from "./parts.js";
 
-const WORTH = "Small figures: importance, the validation loss increase when the head is off, in nats.";
-const isOff = (heads, layer, head) => heads.some(([l, h]) => l === layer && h === head);
+/** @typedef {import("./parts.js").Part} Part */
 
-/** @param {import("../look.js").Look} look @param {(heads: number[][]) => void} change called with the heads that are to be off */
+const WORTH = "Small number: how much the validation loss rises without this head (nats).";
+
+/** @param {import("../look.js").Look} look @param {(off: Part[]) => void} change called with the parts that are to be off */
 export function createToggles(look, change) {
   const node = make("div", "off-toggles");
   const bar = node.appendChild(make("div", "off-bar"));
-  const count = make("span", "off-count");
-  count.setAttribute("role", "status");
+  const said = make("span", "off-count");
+  said.setAttribute("role", "status");
   const allOn = button("quiet", "All on", () => change([]));
-  bar.append(count, allOn);
+  bar.append(said, allOn);
   const grid = node.appendChild(make("div", "off-grid"));
   grid.setAttribute("role", "group");
-  grid.setAttribute("aria-label", "Heads to switch off. Arrow keys move from head to head.");
+  grid.setAttribute("aria-label", "Parts to switch off. Arrow keys move from part to part.");
   const worth = node.appendChild(make("p", "off-worth", WORTH));
-  /** @type {{whole: HTMLElement, heads: HTMLElement[]}[]} */
-  let rows = [];
+  /** @type {{tile: HTMLButtonElement, parts: Part[]}[][]} the buttons of each line, and what each switches */
+  let lines = [];
   let shape = "";
-  /** @type {number[][]} */
+  /** @type {Part[]} */
   let off = [];
 
   function build({ model, n_layer, n_head }) {
     if (shape === `${model.key} ${n_layer} ${n_head}`) return;
     shape = `${model.key} ${n_layer} ${n_head}`;
     grid.style.setProperty("--heads", String(n_head));
-    rows = Array.from({ length: n_layer }, (_, layer) => ({
-      whole: wholeLayer(layer, n_head),
-      heads: Array.from({ length: n_head }, (_, head) => oneHead(layer, head)),
-    }));
-    grid.replaceChildren(...rows.flatMap(({ whole, heads }) => [whole, ...heads]));
+    lines = [[part("off-part off-positions", "Position embedding", "Position embedding", POSITIONS)]];
+    for (let layer = 0; layer < n_layer; layer++) {
+      const parts = [...Array.from({ length: n_head }, (_, head) => oneHead(layer, head)), part("off-part", "MLP", `MLP ${layer}`, mlp(layer))];
+      lines.push([wholeLayer(layer, parts.flatMap((one) => one.parts)), ...parts]);
+    }
+    grid.replaceChildren(...lines.flat().map(({ tile }) => tile));
     worth.hidden = worthOf(0, 0) === undefined;
   }
 
   const worthOf = (layer, head) => look.measured?.heads.find((entry) => entry.layer === layer && entry.head === head)?.worth;
 
+  /** @param {string} classes @param {string} name @param {string} title @param {Part} which */
+  function part(classes, name, title, which) {
+    const tile = button(classes, "", () => press(which));
+    tile.append(make("span", "off-name", name));
+    tile.setAttribute("aria-label", `${title} off`);
+    return { tile, parts: [which] };
+  }
+
   function oneHead(layer, head) {
-    const tile = button("off-head", "", () => press(layer, head));
+    const made = part("off-part", `${layer}.${head}`, `Head ${layer}.${head}`, [layer, head]);
     const value = worthOf(layer, head);
-    tile.append(make("span", "off-name", `${layer}.${head}`));
-    if (value !== undefined) tile.append(make("span", "off-value", value.toFixed(3).replace("-", "−")));
-    const words = value === undefined ? "" : `, importance ${inWords(look, { worth: value }, "worth")}`;
-    tile.setAttribute("aria-label", `Head ${layer}.${head} off${words}`);
-    return tile;
+    if (value === undefined) return made;
+    made.tile.append(make("span", "off-value", value.toFixed(2).replace(/^-0\.00$/, "0.00").replace("-", "−")));
+    made.tile.setAttribute("aria-label", `Head ${layer}.${head} off, importance ${inWords(look, { worth: value }, "worth")}`);
+    return made;
   }
 
-  function wholeLayer(layer, n_head) {
-    const all = Array.from({ length: n_head }, (_, head) => [layer, head]);
-    const tile = button("off-layer", `Layer ${layer}`, () => {
-      const rest = off.filter(([other]) => other !== layer);
-      change(off.length - rest.length === n_head ? rest : [...rest, ...all]);
+  /** @param {number} layer @param {Part[]} parts */
+  function wholeLayer(layer, parts) {
+    const tile = button("off-layer", "", () => {
+      const rest = off.filter((other) => !isOff(parts, other));
+      change(off.length - rest.length === parts.length ? rest : [...rest, ...parts]);
     });
+    tile.append(make("span", "off-word", "Layer "), String(layer));
     tile.setAttribute("aria-label", `Whole layer ${layer} off`);
-    return tile;
+    return { tile, parts };
   }
 
-  const press = (layer, head) => change(isOff(off, layer, head) ? off.filter(([l, h]) => l !== layer || h !== head) : [...off, [layer, head]]);
+  /** @param {Part} which */
+  const press = (which) => change(toggled(off, which));
 
   // Arrow keys move to the next button that way.
   grid.addEventListener("keydown", (event) => {
     const step = { ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 0], ArrowUp: [-1, 0] }[event.key];
     if (!step) return;
-    const lines = rows.map(({ whole, heads }) => [whole, ...heads]);
-    const focused = /** @type {HTMLElement} */ (document.activeElement);
-    const line = lines.findIndex((nodes) => nodes.includes(focused));
-    const next = lines[line + step[0]]?.[lines[line].indexOf(focused) + step[1]];
+    const line = lines.findIndex((all) => all.some(({ tile }) => tile === document.activeElement));
+    const place = lines[line].findIndex(({ tile }) => tile === document.activeElement);
+    const next = lines[line + step[0]];
     event.preventDefault();
-    next?.focus();
+    next?.[Math.min(place + step[1], next.length - (step[0] ? 1 : 0))]?.tile.focus();
   });
 
   return {
     node,
     press,
-    show(heads) {
-      off = heads;
+    /** @param {Part[]} parts */
+    show(parts) {
+      off = parts;
       build(look.capture);
-      rows.forEach(({ whole, heads }, layer) => {
-        heads.forEach((tile, head) => {
-          tile.setAttribute("aria-pressed", String(isOff(off, layer, head)));
-          tile.title = `${layer}.${head}: ${inWords(look, describe(look, layer, head))}`;
-        });
-        whole.setAttribute("aria-pressed", String(heads.every((_, head) => isOff(off, layer, head))));
-      });
-      const all = look.capture.n_layer * look.capture.n_head;
-      count.textContent = off.length ? `${off.length} of ${plural(all, "head")} off` : `All ${plural(all, "head")} on: press some to switch them off`;
+      for (const { tile, parts } of lines.flat()) tile.setAttribute("aria-pressed", String(parts.every((one) => isOff(off, one))));
+      for (const { tile, parts } of lines.flat()) {
+        const [layer, head] = parts[0];
+        if (parts.length === 1 && typeof layer === "number") tile.title = `${layer}.${head}: ${inWords(look, describe(look, layer, Number(head)))}`;
+      }
+      const { n_layer, n_head } = look.capture;
+      said.textContent = off.length ? `Off: ${count(off)}` : `All ${number(n_layer * n_head)} heads on: click heads, MLPs or positions to switch them off`;
       allOn.hidden = !off.length;
     },
   };

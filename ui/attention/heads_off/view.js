@@ -1,5 +1,5 @@
-// The view "Heads off": switch heads off and see how the text's loss, the next character, every character of the text and a continuation with the
-// same dice change. A head that is off adds nothing: its output is replaced by zero. Everything else stays.
+// The view "Heads off": switch heads, MLPs or the position embedding off and see how the text's loss, a continuation with the same dice, every
+// character of the text and the next one change.
 import { button, make } from "../../shared/dom.js";
 import { Latest } from "../../shared/requests.js";
 import { Capture } from "../capture.js";
@@ -10,7 +10,9 @@ import { createToggles } from "./toggles.js";
 import { createHarder } from "./text.js";
 import { Lens } from "../lens/data.js";
 
-const WHAT = "A head that is off adds nothing: its output is replaced by zero. Positions, feed-forward layers and all other heads stay.";
+const WHAT = "A part that is off adds nothing to the residual stream: its output is replaced by zero. Everything else stays as it is.";
+const CAPTION =
+  "What does a part of the network do? Switch it off and compare: the loss, and a text with the same dice. Try the head with the largest number, then an MLP, then the positions.";
 
 /** @param {HTMLElement} panel @param {import("../look.js").Look} look @returns {import("../../shared/views.js").View} */
 export function createHeadsOff(panel, look) {
@@ -19,25 +21,24 @@ export function createHeadsOff(panel, look) {
   const harder = createHarder(look);
   const bars = createBars(look);
   const pair = createPair(look);
-  page.left.append(toggles.node, pair.bar);
-  page.middle.append(page.loss, harder.node);
-  page.right.append(bars.node);
-  page.filled.append(pair.node, make("p", "off-what", WHAT));
-  /** @type {Capture | null} the latest text with no head off */
+  page.left.append(toggles.node, make("p", "off-what", WHAT));
+  page.effects.append(page.loss, pair.node, page.details);
+  page.details.append(harder.node, bars.node);
+  /** @type {Capture | null} the latest text with everything on */
   let kept = null;
   /** @type {{before: Lens, after: Lens} | null} of what is shown */
   let both = null;
-  /** @type {number[][]} heads, as they are switched; the answer comes later */
+  /** @type {import("./parts.js").Part[]} the parts that are off, as they are switched; the answer comes later */
   let wanted = [];
   let stale = true;
   const loading = new Latest();
 
-  // Reads the text without the given heads.
-  async function change(heads) {
-    wanted = heads;
+  // Reads the text without the given parts.
+  async function change(off) {
+    wanted = off;
     toggles.show(wanted);
-    const capture = await look.readAgain(heads);
-    if (capture || wanted !== heads) return; // another change came meanwhile
+    const capture = await look.readAgain(off);
+    if (capture || wanted !== off) return; // another change came meanwhile
     wanted = look.capture.heads_off;
     toggles.show(wanted);
   }
@@ -52,7 +53,7 @@ export function createHeadsOff(panel, look) {
     toggles.show(wanted);
     page.trouble.replaceChildren();
     try {
-      const before = await withAllHeads(capture, signal);
+      const before = await withEverythingOn(capture, signal);
       const [all, some] = await Promise.all([Lens.of(before, signal), Lens.of(capture, signal)]);
       if (signal.aborted) return;
       both = { before: all, after: some };
@@ -63,11 +64,11 @@ export function createHeadsOff(panel, look) {
       page.trouble.replaceChildren(`${error.message} `, button("quiet", "Try again", () => void look.readAgain()));
     }
     loading.end(signal);
-    for (const node of [page.middle, page.right]) node.hidden = !both;
+    page.effects.hidden = !both;
     if (both) draw();
   }
 
-  async function withAllHeads(capture, signal) {
+  async function withEverythingOn(capture, signal) {
     if (!capture.heads_off.length) kept = capture;
     else if (kept?.text !== capture.text || kept.model !== capture.model) kept = await Capture.read(capture.text, [], capture.model, signal);
     return kept;
@@ -88,21 +89,22 @@ export function createHeadsOff(panel, look) {
 
   function toggleChosen() {
     const { layer, head } = look.head;
-    if (head !== "average" && look.capture) toggles.press(layer, head);
+    if (head !== "average" && look.capture) toggles.press([layer, head]);
   }
 
   look.addEventListener("capture", load);
   look.addEventListener("at", move);
   return {
+    caption: CAPTION,
     show: () => stale && void load(),
     hide() {
       stale ||= loading.isBusy;
       loading.cancel();
     },
     keys: [
-      ["o", "All heads on", () => look.capture && void change([])],
+      ["o", "Everything on", () => look.capture && void change([])],
       ["x", "Switch the head chosen in “One head” off or on", toggleChosen],
-      ["p", "Write on with the same dice, or stop", () => pair.press()],
+      ["p", "Compare texts with new dice, or stop", () => pair.press()],
     ],
     downloads: [
       ["Heads off, compared (CSV)", () => both && saveComparison(both, "csv")],
@@ -115,7 +117,7 @@ export function createHeadsOff(panel, look) {
 function lossInWords(before, after) {
   if (after.loss === null) return ["A single character has no loss."];
   const value = ({ loss }) => make("b", "off-number", loss.toFixed(3));
-  if (!after.heads_off.length) return ["Loss ", value(before), make("span", "off-unit", "nats per character, all heads on")];
+  if (!after.heads_off.length) return ["Loss ", value(before), make("span", "off-unit", "nats per character, everything on")];
   const change = after.loss - before.loss;
   const sign = change < 0 ? "−" : "+";
   return ["Loss ", value(before), " → ", value(after), make("span", "off-unit", `${sign}${Math.abs(change).toFixed(3)} nats per character`)];
@@ -125,10 +127,10 @@ function build(panel) {
   const trouble = make("p", "trouble");
   trouble.setAttribute("role", "alert");
   const filled = make("div", "off");
-  const [left, middle, right] = [make("div", "off-left"), make("div", "off-middle"), make("div", "off-right")];
+  const [left, effects, details] = [make("div", "off-left"), make("div", "off-effects"), make("div", "off-details")];
   const loss = make("p", "off-loss");
   loss.setAttribute("role", "status");
-  filled.append(left, middle, right);
+  filled.append(left, effects);
   panel.append(trouble, filled);
-  return { trouble, filled, left, middle, right, loss };
+  return { trouble, filled, left, effects, details, loss };
 }

@@ -1,44 +1,54 @@
 // What a head does, in words and numbers: on held-out text where that was measured, else on the text in view.
-import { make } from "../../shared/dom.js";
+import { button, make } from "../../shared/dom.js";
 import { describe, measureOf } from "../grid.js";
+import { toggled } from "../heads_off/parts.js";
 import { AVERAGE, nameOfHead, signed } from "./data.js";
 
 /** @typedef {import("../look.js").Look} Look */
 
 const OFF = "It is off; these are the weights it would have used.";
 const SOME_OFF = "Some of its heads are off.";
-const WORTH = "Importance: how much the validation loss rises without the head, in nats.";
 
 /** The measures that are shares of attention. @param {Look} look */
 const sharesOf = (look) => look.page.limits.measures.filter(({ unit }) => unit === "share");
 
-const share = (value) => (value === null || value === undefined ? "–" : `${(100 * value).toFixed(value < 0.0995 ? 1 : 0)}\u00a0%`);
+const share = (value) => (value === null || value === undefined ? "–" : `${(100 * value).toFixed(1)}\u00a0%`);
 
 // { node, draw() }
-/** @param {import("../look.js").Look} look */
+/** @param {Look} look */
 export function createAbout(look) {
   const node = make("div", "one-about");
-  const [title, does] = [make("h3", "one-title"), make("p", "one-does")];
-  const [measured, table] = [make("p", "one-measured"), make("dl", "one-scores")];
+  const [head, title, does, worth] = [make("div", "one-about-head"), make("h3", "one-title"), make("p", "one-does"), make("p", "one-worth")];
+  const [table, measured] = [make("dl", "one-scores"), make("p", "one-measured")];
+  const toggle = button("quiet", "", () => void switchHead());
   title.setAttribute("aria-live", "polite");
-  node.append(title, does, measured, table);
+  head.append(title, toggle);
+  node.append(head, does, worth, table, measured);
   table.dataset.testid = "one-head-scores";
+
+  // A head that is switched off is looked at where its absence shows.
+  async function switchHead() {
+    const part = [look.head.layer, look.head.head];
+    const wasOff = look.isOff(part);
+    if ((await look.readAgain(toggled(look.headsOff, part))) && !wasOff) look.views.show("off");
+  }
 
   function draw() {
     const { layer, head } = look.head;
     const stats = statsOf(look);
     const uniform = (look.measured ?? look.capture).uniform;
-    const isOff = look.capture.heads_off.some(([l, h]) => l === layer && (h === head || head === AVERAGE));
+    const isSilent = head === AVERAGE ? look.headsOff.some(([l, h]) => l === layer && h !== undefined) : look.isOff([layer, head]);
     title.textContent = nameOfHead(look.head);
+    toggle.textContent = isSilent ? "Switch on again" : "Switch off";
+    toggle.hidden = head === AVERAGE;
     does.textContent = inOneSentence(look, stats, uniform);
-    if (isOff) does.append(" ", make("b", "", head === AVERAGE ? SOME_OFF : OFF));
-    const where = look.measured ? "Measured on text that the model was not trained on" : "Measured on this text";
-    const hasWorth = stats.worth !== undefined;
-    measured.textContent = `${where}. In grey: uniform attention.${hasWorth ? ` ${WORTH}` : ""}`;
+    if (isSilent) does.append(" ", make("b", "", head === AVERAGE ? SOME_OFF : OFF));
+    worth.hidden = stats.worth === undefined;
+    if (!worth.hidden) worth.replaceChildren("Loss without it: ", make("b", "", `${stats.worth > 0 ? "+" : ""}${signed(stats.worth, 3)} nats`));
+    measured.textContent = `Measured on ${look.measured ? "the validation text" : "this text"}. Grey: uniform attention.`;
     const rows = sharesOf(look).map(({ name, words }) => [words, share(stats[name]), share(uniform?.[name]), stats.label === name]);
-    if (stats.entropy !== undefined) rows.push(["entropy, bits", fixed(stats.entropy, 1), fixed(uniform?.entropy, 1)]);
-    rows.push(["distance", fixed(stats.distance, 0), fixed(uniform?.distance, 0)]);
-    if (hasWorth) rows.push(["importance, nats", `${stats.worth > 0 ? "+" : ""}${signed(stats.worth, 3)}`, ""]);
+    if (stats.entropy !== undefined) rows.push(["entropy (bits)", fixed(stats.entropy), fixed(uniform?.entropy)]);
+    rows.push(["distance (characters)", fixed(stats.distance), fixed(uniform?.distance)]);
     table.replaceChildren(...rows.map(scoreRow));
   }
 
@@ -51,9 +61,9 @@ function scoreRow([name, value, even, isLabel]) {
   return row;
 }
 
-const fixed = (value, places) => (typeof value === "number" ? value.toFixed(places) : "–");
+const fixed = (value) => (typeof value === "number" ? value.toFixed(1) : "–");
 
-/** A share of the average is the average of the shares; entropy and importance cannot be had that way. @param {Look} look @returns {import("../capture.js").Stats} */
+/** A share of the average is the average of the shares; entropy and the loss cannot be had that way. @param {Look} look @returns {import("../capture.js").Stats} */
 function statsOf(look) {
   const { layer, head } = look.head;
   if (head !== AVERAGE) return describe(look, layer, head);
@@ -65,9 +75,8 @@ function statsOf(look) {
 /** @param {Look} look @param {import("../capture.js").Stats} stats @param {Object<string, number> | null} uniform */
 function inOneSentence(look, stats, uniform) {
   const { label } = stats;
-  if (look.head.head === AVERAGE) return "The mean of the weights of the layer’s heads.";
-  if (label === "mixed") return "Mixed: none of the measures stands out.";
+  if (look.head.head === AVERAGE) return "The average of the layer’s heads.";
+  if (label === "mixed") return "No clear pattern: none of the measures stands out.";
   const what = measureOf(look, label)?.target ?? label;
-  const [value, even] = [share(stats[label]), share(uniform?.[label])];
-  return `Attends mainly to ${what}: ${value} of its attention, against ${even} if it were uniform.`;
+  return `Looks at ${what}: ${share(stats[label])} of its attention (uniform attention: ${share(uniform?.[label])}).`;
 }

@@ -1,12 +1,13 @@
 // The lines of a head: the text twice, below as queries, above as keys. A line is as wide and dark as its weight is large.
-import { make, number, percent, plural, signOf } from "../../shared/dom.js";
+import { make, percent, plural, signOf } from "../../shared/dom.js";
 import { fit } from "../../shared/paint.js";
 import { placeInWords, placeOf } from "./data.js";
 import { slide } from "./map.js";
 
-export const THIN = 0.05; // smaller weights are left out, and counted, ...
-const ALWAYS = 3; // ... except the largest of each row: a head with uniform attention has no weight of 5 %
-const LEAST_WIDTH = 0.75; // rem, of a character
+const THIN = 0.05; // smaller weights are hidden, and counted, ...
+const MOST_THIN = 3; // ... except the largest of a row, since with uniform attention none may have 5 %; but none ...
+const FAR_LESS = 0.1; // ... below this share of the row's largest
+const LEAST_WIDTH = { lines: 0.75, all: 1.5 }; // rem, of a character
 const MOST_WIDTH = 3.5;
 const BAND = 1.75; // rem, of a text
 
@@ -16,7 +17,7 @@ function linesOf(exact, rows, column = null) {
   const thin = { count: 0, weight: 0 };
   let total = 0;
   for (const row of rows) {
-    const least = Math.min(THIN, leastOfLargest(exact, row));
+    const least = leastShown(exact, row);
     for (let j = column ?? 0; j <= (column ?? row) && j <= row; j++) {
       const weight = exact[placeOf(row, j)];
       total += weight;
@@ -30,8 +31,11 @@ function linesOf(exact, rows, column = null) {
   return { drawn, thin, total };
 }
 
-// The smallest of the weights of a row that are drawn whatever they are.
-const leastOfLargest = (exact, row) => exact.slice(placeOf(row, 0), placeOf(row + 1, 0)).toSorted().at(-ALWAYS) ?? 0;
+// The smallest weight of a row that is drawn.
+function leastShown(exact, row) {
+  const sorted = exact.slice(placeOf(row, 0), placeOf(row + 1, 0)).sort();
+  return Math.min(THIN, Math.max(sorted.at(-MOST_THIN) ?? 0, FAR_LESS * sorted.at(-1)));
+}
 
 const range = (begin, end) => Array.from({ length: end - begin }, (_, i) => begin + i);
 
@@ -50,7 +54,7 @@ export function createLines(look, state, on) {
   function draw({ width, height, colours }) {
     const { n } = look.capture;
     if (pointed?.index >= n) pointed = null; // the text is a shorter one now
-    const columns = Math.max(1, Math.min(n, Math.floor(width / (LEAST_WIDTH * colours.rem))));
+    const columns = Math.max(1, Math.min(n, Math.floor(width / (LEAST_WIDTH[state.mode] * colours.rem))));
     begin = slide(begin ?? n, columns, n, pointed?.isAbove ? pointed.index : look.at ?? n - 1);
     const lead = (look.at ?? n) - begin;
     if (look.at !== own && lead < columns / 3) begin = Math.max(0, look.at - Math.floor((2 * columns) / 3)); // its weights are to the left
@@ -61,7 +65,7 @@ export function createLines(look, state, on) {
   }
 
   function paint(context, colours) {
-    paintLines(context, { ...room, capture: look.capture, found: state.exact && find(), here: here(), colours });
+    paintLines(context, { ...room, capture: look.capture, found: state.exact && find(), here: here(), chosen: look.at, colours });
   }
 
   // The character whose lines are drawn, or null for all.
@@ -83,11 +87,10 @@ export function createLines(look, state, on) {
     const { index, isAbove } = here() ?? {};
     const whose = index === undefined ? `${plural(room.columns, "character")} shown` : placeInWords(look.capture, index);
     const outside = drawn.filter(({ column }) => column < room.begin).length;
-    const lines = `${whose}: ${plural(drawn.length, "line")} for weights of ${100 * THIN} % or more and the ${ALWAYS} largest of each row`;
     const beyond = outside ? `, ${outside} beyond the left edge` : "";
     const carried = `${percent(total ? thin.weight / total : 0)} of the attention${isAbove ? " it gets from what is shown" : ""}`;
-    const rest = thin.count ? `Left out: ${number(thin.count)} thinner ones with ${carried}.` : "None is left out.";
-    return `${lines}${beyond}. ${rest}`.replaceAll(" %", "\u00a0%");
+    const hidden = thin.count ? `${plural(thin.count, "weaker line")} hidden (${carried}).` : "No line is hidden.";
+    return `${whose}: ${plural(drawn.length, "line")}${beyond}. ${hidden}`.replaceAll(" %", "\u00a0%");
   }
 
   function point(event) {
@@ -125,15 +128,18 @@ export function createLines(look, state, on) {
   return { node, draw, told, paint, size: () => ({ width: room.cell * room.columns, height: room.height }) };
 }
 
-// Draws both texts and the lines between them, on any canvas.
-function paintLines(context, { begin, columns, cell, height, band, capture, found, here, colours }) {
+// Draws both texts and the lines between them, on any canvas. Among all lines, those of the chosen character stand out.
+function paintLines(context, { begin, columns, cell, height, band, capture, found, here, chosen, colours }) {
   const x = (index) => (index - begin + 0.5) * cell;
+  const [from, to, middle] = [height - band, band, height / 2];
+  const isStrong = ({ row }) => Boolean(here) || row === chosen;
+  const drawn = found ? [...found.drawn.filter((line) => !isStrong(line)), ...found.drawn.filter(isStrong)] : [];
   context.lineCap = "round";
-  context.strokeStyle = here ? colours.accent : colours.ink;
-  for (const { row, column, weight } of found ? found.drawn : []) {
-    const [from, to, middle] = [height - band, band, height / 2];
-    context.globalAlpha = 0.3 + 0.7 * weight;
-    context.lineWidth = 1 + 5 * weight;
+  for (const line of drawn) {
+    const { row, column, weight } = line;
+    context.strokeStyle = isStrong(line) ? colours.accent : colours.inkSoft;
+    context.globalAlpha = isStrong(line) ? 0.3 + 0.7 * weight : 0.2 + 0.4 * weight;
+    context.lineWidth = isStrong(line) ? 1 + 5 * weight : 0.75 + 0.1 * cell * weight;
     context.beginPath();
     context.moveTo(x(row), from);
     context.bezierCurveTo(x(row), middle, x(column), middle, x(column), to);
@@ -146,7 +152,7 @@ function paintLines(context, { begin, columns, cell, height, band, capture, foun
   const ends = new Set(found?.drawn.flatMap(({ row, column }) => [`below ${row}`, `above ${column}`]));
   for (let index = begin; index < begin + columns; index++) {
     for (const isAbove of [true, false]) {
-      const isHere = here?.index === index && here.isAbove === isAbove;
+      const isHere = here ? here.index === index && here.isAbove === isAbove : index === chosen && !isAbove;
       const y = isAbove ? band / 2 : height - band / 2;
       if (isHere) {
         context.fillStyle = colours.accent;

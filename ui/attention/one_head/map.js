@@ -5,6 +5,7 @@ import { fit } from "../../shared/paint.js";
 
 const LEAST = { width: 0.6875, height: 0.9375 }; // rem, of a cell whose character can be read
 const MOST = 3.5; // rem
+const WIDE = 1.5; // a cell may be so much wider than high, to use the room
 const AXIS = { width: 1.5, height: 1.375 }; // rem, beside the cells
 const HATCH = 5; // pixels between lines
 
@@ -14,7 +15,7 @@ function roomFor(width, height, n, rem) {
   const rows = Math.max(1, Math.min(n, Math.floor(h / (LEAST.height * rem))));
   const columns = Math.max(1, Math.min(n, Math.floor(w / (LEAST.width * rem))));
   const cellHeight = Math.floor(Math.min(h / rows, MOST * rem));
-  return { rows, columns, cellHeight, cellWidth: Math.floor(Math.min(w / columns, cellHeight)), left: AXIS.width * rem };
+  return { rows, columns, cellHeight, cellWidth: Math.floor(Math.min(w / columns, WIDE * cellHeight)), left: AXIS.width * rem };
 }
 
 // Where a stretch of `size` among n begins so that it shows index i: where it is if it does, else moved on a little, or around i.

@@ -16,9 +16,11 @@ const MODES = [
   ["lines", "Lines", "1"],
   ["all", "All lines", "all"],
 ]; // name, title, in the address
-const CAPTIONS = {
-  map: "Each row is a query; the columns are the keys it attends to.",
-  lines: "Below, the text as queries; above, as keys. Wider lines are larger weights.",
+const CAPTION =
+  "Each character asks: which earlier characters matter to me? Click a weight to see how it is computed and what the head does with it, or switch the head off.";
+const READING = {
+  map: "Each row looks at the columns.",
+  lines: "Bottom: looking. Top: looked at. Wider lines are larger weights.",
 };
 const KEYS = {
   map: "Arrow keys move from weight to weight, Enter shows how one is computed.",
@@ -40,6 +42,7 @@ export function createOneHead(panel, look) {
   const [figure, words, more] = [make("div", "one-figure"), make("div", "one-words"), make("div", "one-more")];
   const [said, trouble, legend, caption] = [make("p", "one-said"), make("div", "trouble one-trouble"), createLegend(), make("p", "one-caption")];
   const bar = createBar(panel, look, setMode);
+  const why = button("quiet one-why", "How is this weight computed?", () => open(cellToOpen()));
   said.setAttribute("aria-live", "polite");
   said.dataset.testid = "one-head-said";
   trouble.setAttribute("role", "alert");
@@ -47,7 +50,7 @@ export function createOneHead(panel, look) {
   beside.append(overview.node, legend.node, caption);
   more.append(about.node, beside);
   figure.append(map.node, lines.node);
-  words.append(said, trouble, behind.node, more);
+  words.append(said, why, trouble, behind.node, more);
   panel.append(chooser.node, figure, words);
   let text = null; // the one that the cell belongs to
   const mended = new Set(); // what the server had forgotten, until it is there again
@@ -93,7 +96,7 @@ export function createOneHead(panel, look) {
       if (isFirst && (await (mending ??= look.readAgain().finally(() => (mending = null))))) return;
       trouble.dataset.of = what;
       trouble.replaceChildren(make("span", "", error.message), button("quiet", "Try again", load));
-      if (what === "cell") behind.tell("The queries and keys could not be fetched.");
+      if (what === "cell") behind.tell("The numbers behind this weight could not be fetched.");
     }
   }
 
@@ -140,6 +143,12 @@ export function createOneHead(panel, look) {
     if (!cell) follow(look.at);
     keepCell();
     draw();
+  }
+
+  // The chosen cell, or the largest weight of the chosen row.
+  function cellToOpen() {
+    const { row, column } = state.cell ?? { row: look.at ?? look.capture.n - 1, column: Infinity };
+    return column <= row ? state.cell : { row, column: strongest(state.exact ?? state.bytes, row) };
   }
 
   // Opens a cell; null closes it, and so does the one that is open.
@@ -196,19 +205,21 @@ export function createOneHead(panel, look) {
     map.node.hidden = !isMap;
     lines.node.hidden = isMap;
     behind.node.hidden = !(isMap && state.open);
-    more.hidden = !behind.node.hidden && document.fullscreenElement !== panel;
+    why.hidden = !behind.node.hidden || look.head.head === AVERAGE;
+    more.hidden = !behind.node.hidden;
+    panel.classList.toggle("opened", !behind.node.hidden);
     (isMap ? map : lines).draw(room);
     overview.place();
     legend.node.hidden = !isMap;
     const kind = isMap ? "map" : "lines";
-    caption.textContent = CAPTIONS[kind];
+    caption.textContent = READING[kind];
     said.replaceChildren(...(isMap ? cellInWords() : [state.exact ? lines.told() : "…"]));
     (isMap ? map : lines).node.setAttribute("aria-label", `${nameOfHead(look.head)}. ${KEYS[kind]}`);
   }
 
   function cellInWords() {
     const { capture } = look;
-    if (!state.cell) return ["Point at the map: each row is a query, each column a key. Click a weight to see how it is computed."];
+    if (!state.cell) return ["Point at the map: each row is a query, each column a key."];
     const { row, column } = state.cell;
     const [from, to] = [placeInWords(capture, row), placeInWords(capture, column)];
     if (column > row) return [`${from} cannot attend to ${to}, which comes later.`];
@@ -245,6 +256,7 @@ export function createOneHead(panel, look) {
   };
   setMode(MODES.find(([, , word]) => word === look.address.get("lines"))?.[0] ?? "map");
   return {
+    caption: CAPTION,
     show() {
       bar.node.hidden = false;
       void load();
@@ -257,7 +269,7 @@ export function createOneHead(panel, look) {
       ["m", "Map, lines, all lines", next],
       [",", "Previous head", () => chooser.step(-1)],
       [".", "Next head", () => chooser.step(1)],
-      ["h", "Show how this weight is computed", () => state.cell && open(state.cell)],
+      ["h", "Show how this weight is computed", () => state.bytes && open(cellToOpen())],
     ],
     downloads: [
       ["This head (PNG)", savePicture],
