@@ -1,5 +1,6 @@
 // The view "Heads off": switch heads, MLPs or the position embedding off and see how the text's loss, a continuation with the same dice, every
 // character of the text and the next one change.
+import { distribution } from "../../shared/distribution.js";
 import { button, make } from "../../shared/dom.js";
 import { Latest } from "../../shared/requests.js";
 import { Capture } from "../capture.js";
@@ -8,11 +9,12 @@ import { createPair } from "./pair.js";
 import { saveComparison } from "./save.js";
 import { createToggles } from "./toggles.js";
 import { createHarder } from "./text.js";
-import { Lens } from "../lens/data.js";
 
 const WHAT = "A part that is off adds nothing to the residual stream: its output is replaced by zero. Everything else stays as it is.";
 const CAPTION =
   "What does a part of the network do? Switch it off and compare: the loss, and a text with the same dice. Try the head with the largest number, then an MLP, then the positions.";
+
+/** @typedef {Awaited<ReturnType<typeof answersOf>>} Answers */
 
 /** @param {HTMLElement} panel @param {import("../look.js").Look} look @returns {import("../../shared/views.js").View} */
 export function createHeadsOff(panel, look) {
@@ -26,7 +28,7 @@ export function createHeadsOff(panel, look) {
   page.details.append(harder.node, bars.node);
   /** @type {Capture | null} the latest text with everything on */
   let kept = null;
-  /** @type {{before: Lens, after: Lens} | null} of what is shown */
+  /** @type {{before: Answers, after: Answers} | null} of what is shown */
   let both = null;
   /** @type {import("./parts.js").Part[]} the parts that are off, as they are switched; the answer comes later */
   let wanted = [];
@@ -54,7 +56,7 @@ export function createHeadsOff(panel, look) {
     page.trouble.replaceChildren();
     try {
       const before = await withEverythingOn(capture, signal);
-      const [all, some] = await Promise.all([Lens.of(before, signal), Lens.of(capture, signal)]);
+      const [all, some] = await Promise.all([answersOf(before, signal), answersOf(capture, signal)]);
       if (signal.aborted) return;
       both = { before: all, after: some };
     } catch (error) {
@@ -111,6 +113,15 @@ export function createHeadsOff(panel, look) {
       ["Heads off, compared (JSON)", () => both && saveComparison(both, "json", pair.texts())],
     ],
   };
+}
+
+/**
+ * The model's answers: the distribution after each character.
+ * @param {Capture} capture @param {AbortSignal} signal
+ */
+async function answersOf(capture, signal) {
+  const [logits, V] = [await capture.logits(signal), capture.vocab_size];
+  return { capture, answer: (at) => distribution(logits.subarray(at * V, (at + 1) * V)) };
 }
 
 // "Loss 1.094 → 2.431", and below "+1.337 nats per character".
