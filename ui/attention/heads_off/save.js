@@ -8,7 +8,7 @@ export function saveComparison(both, kind, written = null) {
   const { model, text, precision, heads_off, loss } = both.after.capture;
   const harder = changes(both);
   const characters = both.after.capture.characters.map((char, i) => {
-    const of = (lens) => (i ? lens.answer(i - 1)[model.idOf(char)] : null);
+    const of = (answers) => (i ? answers.answer(i - 1)[model.idOf(char)] : null);
     return { char, probability: of(both.before), probability_without: of(both.after), harder_by_bits: harder[i] };
   });
   if (kind === "csv") {

@@ -8,7 +8,7 @@ const NAME = (bits) => `off-${bits > 0 ? "harder" : "easier"}-${STEPS.filter((st
 // Of each character, in bits: positive where it became harder. The first is not predicted.
 export function changes(both) {
   const { characters, model } = both.after.capture;
-  const chance = (lens, i) => lens.answer(i - 1)[model.idOf(characters[i])];
+  const chance = (answers, i) => answers.answer(i - 1)[model.idOf(characters[i])];
   return characters.map((_, i) => (i === 0 ? null : Math.log2(chance(both.before, i) / chance(both.after, i))));
 }
 
@@ -34,7 +34,7 @@ export function createHarder(look) {
       facts.textContent = n > 1 ? "Point at a character to compare its probability." : "";
       return;
     }
-    const [p, q] = [both.before, both.after].map((lens) => lens.answer(at)[model.idOf(characters[at + 1])]);
+    const [p, q] = [both.before, both.after].map((answers) => answers.answer(at)[model.idOf(characters[at + 1])]);
     const change = bits[at + 1];
     facts.textContent = `${quoted(characters[at + 1])} at ${number(both.before.capture.place(at + 1))}: ${percent(p)} → ${percent(q)}, ${inBits(change)}`;
   }
