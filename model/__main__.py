@@ -5,7 +5,7 @@ python -m model train --task sft --from weights/shakespeare --pairs pairs.jsonl 
                                                            fine-tune a model on requests and answers
 python -m model pace --preset lesson                       measure how long a training would take on this machine
 python -m model eval                                       validation loss of the shipped weights; --ablate 0.2 without a head
-python -m model heads                                      measure each head, for heads.json beside the weights
+python -m model heads                                      measure each head and MLP, for heads.json beside the weights
 python -m model sample --prompt "ROMEO:"                   write a text to the terminal
 python -m model export runs/mine weights/mine              write a run's best weights, in 16 bits, to a folder of their own
 """
@@ -106,7 +106,7 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="PART",
         help="switch a part off: LAYER.HEAD, mlp.LAYER or positions, counted from 0; may be repeated",
     )
-    heads = commands.add_parser("heads", help="measure each head on the validation text; continues an interrupted measurement")
+    heads = commands.add_parser("heads", help="measure each part on the validation text; continues an interrupted measurement")
     for command in (evaluate, heads):
         command.add_argument("--weights", type=Path, default=SHIPPED_WEIGHTS, help="a folder of weights or of a run")
         command.add_argument("--corpus", type=Path, help="a UTF-8 text file (default: the text that the model was trained on)")
@@ -311,7 +311,7 @@ def run_eval(options: argparse.Namespace) -> int:
 
 
 def run_heads(options: argparse.Namespace) -> int:
-    """Measures each head, and prints the table that it writes."""
+    """Measures each head, MLP and the position embedding, and prints the table that it writes."""
     weights, corpus, validation_ids = _load_to_evaluate(options)
     about = {"corpus": corpus.name, "corpus_sha256": corpus.sha256, "precision": options.precision}
     with tqdm(total=n_steps(weights), unit="loss", dynamic_ncols=True) as bar:
@@ -321,6 +321,8 @@ def run_heads(options: argparse.Namespace) -> int:
     for row in table["heads"]:
         share = f" {row[row['label']]:.2f}" if row["label"] in row else ""
         print(f"{row['layer']}.{row['head']}  loss without it {row['loss']:.4f}  {row['worth']:+.4f}  {row['label']}{share}")
+    for row in table["others"]:
+        print(f"{row['part']}  loss without it {row['loss']:.4f}  {row['worth']:+.4f}")
     return 0
 
 

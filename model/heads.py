@@ -1,7 +1,7 @@
-"""Measures and importance of each head on held-out text: the table `heads.json` next to the weights.
+"""Measures of each head on the validation text and the importance of every part: the table `heads.json` next to the weights.
 
-A head's importance ("worth" in the file) is the increase in validation loss when only that head is switched off. Heads compensate for
-each other, so importances do not add up.
+The importance ("worth" in the file) of a head, an MLP or the position embedding is the increase in validation loss when only that part
+is switched off. Parts compensate for each other, so importances do not add up.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from model.config import GPTConfig
 from model.errors import CheckpointError, ParameterError
 from model.evaluation import mean_loss
 from model.files import parse_json, read_file, write_atomically
-from model.head_measures import Description, Measured, describe, measure, rounded
+from model.head_measures import Measured, describe, measure, rounded
 from model.network import Capture
-from model.parts import NO_HEADS, Head
+from model.parts import MLP, NO_HEADS, POSITIONS, Head, Part, part_name
 from model.weights import HEADS_FILE, Weights
 
 CAPTURED_ROWS = 4  # windows per pass; the attention weights of one take 9 MB
@@ -29,7 +29,7 @@ Step = Callable[[], object]
 
 
 def measure_heads(folder: Path, weights: Weights, ids: Tensor, about: dict[str, Any], step: Step) -> dict[str, Any]:
-    """Measures all heads and writes `heads.json`. After an interruption it resumes from a file of partial results next to it.
+    """Measures all parts and writes `heads.json`. After an interruption it resumes from a file of partial results next to it.
 
     Args:
         folder: the weights folder.
@@ -43,17 +43,23 @@ def measure_heads(folder: Path, weights: Weights, ids: Tensor, about: dict[str, 
     under_way = folder / f"{HEADS_FILE}.part"
     about = {"sha256": weights.sha256} | about | {"characters": len(ids) - 1}
     losses = _read_losses(under_way, about)
-    for name, off in {"all": (), **{f"{layer}.{head}": ((layer, head),) for layer, head in heads_of(weights)}}.items():
+    heads, others = heads_of(weights), others_of(weights)
+    for name, off in {"all": (), **{part_name(part): (part,) for part in (*heads, *others)}}.items():
         if name not in losses:
             losses[name] = mean_loss(weights.model, ids, off)
             write_atomically(under_way, json.dumps({"about": about, "losses": losses}).encode())
         step()
+    worth = {name: {"loss": round(loss, 6), "worth": round(loss - losses["all"], 6)} for name, loss in losses.items()}
     measured = measure_text(weights, ids)
-    rows: list[Description] = []
-    for (layer, head), does in zip(heads_of(weights), describe(measured), strict=True):
-        loss = losses[f"{layer}.{head}"]
-        rows.append({"layer": layer, "head": head, "loss": round(loss, 6), "worth": round(loss - losses["all"], 6), **does})
-    table = about | {"loss": round(losses["all"], 6), "uniform": rounded(measured.uniform_means()), "heads": rows}
+    table = about | {
+        "loss": round(losses["all"], 6),
+        "uniform": rounded(measured.uniform_means()),
+        "heads": [
+            {"layer": layer, "head": head, **worth[part_name((layer, head))], **does}
+            for (layer, head), does in zip(heads, describe(measured), strict=True)
+        ],
+        "others": [{"part": (name := part_name(part)), **worth[name]} for part in others],
+    }
     write_atomically(folder / HEADS_FILE, _one_row_a_line(table))
     under_way.unlink()
     return table
@@ -71,9 +77,19 @@ def heads_of(weights: Weights) -> list[Head]:
     return [(layer, head) for layer in range(config.n_layer) for head in range(config.n_head)]
 
 
+def others_of(weights: Weights) -> list[Part]:
+    """The other parts that can be switched off: the MLP of each layer and the position embedding.
+
+    Raises:
+        ParameterError: the network has no such parts.
+    """
+    n_layer = heads_of(weights)[-1][0] + 1
+    return [*((MLP, layer) for layer in range(n_layer)), (POSITIONS,)]
+
+
 def n_steps(weights: Weights) -> int:
-    """Number of losses to measure: one with all heads on, and one for each head off."""
-    return 1 + len(heads_of(weights))
+    """Number of losses to measure: one with everything on, and one for each part off."""
+    return 1 + len(heads_of(weights)) + len(others_of(weights))
 
 
 @torch.inference_mode()
@@ -106,7 +122,9 @@ def _read_losses(path: Path, about: dict[str, Any]) -> dict[str, float]:
 
 
 def _one_row_a_line(table: dict[str, Any]) -> bytes:
-    """JSON with one head per line, so that people can read it and compare it line by line."""
-    parts = [f"  {json.dumps(name)}: {json.dumps(value)}" for name, value in table.items() if name != "heads"]
-    rows = ",\n".join(f"    {json.dumps(row)}" for row in table["heads"])
-    return ("{\n" + ",\n".join([*parts, f'  "heads": [\n{rows}\n  ]']) + "\n}\n").encode()
+    """JSON with one part of the network per line, so that people can read it and compare it line by line."""
+
+    def lines(value: object) -> str:
+        return "[\n" + ",\n".join(f"    {json.dumps(row)}" for row in value) + "\n  ]" if isinstance(value, list) else json.dumps(value)
+
+    return ("{\n" + ",\n".join(f"  {json.dumps(name)}: {lines(value)}" for name, value in table.items()) + "\n}\n").encode()

@@ -331,10 +331,11 @@ def _check_heads_table(table: Any, sha256: str, config: NetworkConfig) -> None:
     wanted = [(layer, head) for layer in range(config.n_layer) for head in range(config.n_head)]
     if [(row["layer"], row["head"]) for row in table["heads"]] != wanted:
         raise ValueError("it does not list each head of the network once, in order")
-    for value in (table["loss"], *(row[name] for row in table["heads"] for name in ("loss", "worth"))):
+    others = table.get("others", [])  # tables written by an earlier version have none
+    for value in (table["loss"], *(row[name] for row in (*table["heads"], *others) for name in ("loss", "worth"))):
         if type(value) is not float or not math.isfinite(value):
             raise ValueError("it contains a loss that is not a finite number")
-    if not all(isinstance(row["label"], str) for row in table["heads"]):
+    if not all(isinstance(name, str) for name in (*(row["label"] for row in table["heads"]), *(row["part"] for row in others))):
         raise ValueError("it contains a label that is not a string")
 
 

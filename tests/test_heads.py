@@ -19,12 +19,14 @@ from model.evaluation import mean_loss
 from model.head_measures import MEASURES, describe, measure
 from model.heads import heads_of, measure_heads, measure_text, n_steps
 from model.network.gpt import Capture
+from model.parts import Part, part_name
 from model.tokenizer import CharTokenizer
 from model.weights import SHIPPED_WEIGHTS, Weights, load_weights, save_weights
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 HEADS = [(0, 0), (0, 1), (1, 0), (1, 1)]
+OTHERS: list[Part] = [("mlp", 0), ("mlp", 1), ("positions",)]
 TEXT = "ROMEO:\nBut, soft! what light\nbreaks?\n\nJULIET:\nAy me!\n\n" * 30
 
 
@@ -63,7 +65,7 @@ def test_a_text_shorter_than_a_window_is_read_as_it_is(tiny: Weights, ids: Tenso
 def test_the_table_has_what_is_measured_head_by_head(tiny: Weights, folder: Path, ids: Tensor) -> None:
     weights, steps = load_weights(folder), []
     table = measure_heads(folder, weights, ids, {"corpus": "scenes", "precision": "float32"}, lambda: steps.append(1))
-    assert len(steps) == n_steps(weights) == 5
+    assert len(steps) == n_steps(weights) == 8
     assert table == json.loads((folder / "heads.json").read_text()) == load_weights(folder).heads
     assert (table["sha256"], table["corpus"], table["precision"], table["characters"]) == (weights.sha256, "scenes", "float32", 100)
     assert [(row["layer"], row["head"]) for row in table["heads"]] == heads_of(weights) == HEADS
@@ -75,6 +77,10 @@ def test_the_table_has_what_is_measured_head_by_head(tiny: Weights, folder: Path
         assert row["loss"] == pytest.approx(loss, abs=1e-6)
         assert row["worth"] == pytest.approx(loss - full, abs=2e-6)
         assert row.items() >= does.items()
+    for row, part in zip(table["others"], OTHERS, strict=True):
+        assert row["part"] == part_name(part)
+        assert row["loss"] == pytest.approx(mean_loss(weights.model, ids, [part]), abs=1e-6)
+        assert row["worth"] == pytest.approx(row["loss"] - full, abs=2e-6)
     assert [*folder.glob("*.part")] == []
 
 
@@ -97,8 +103,8 @@ def test_an_interrupted_measurement_goes_on(folder: Path, ids: Tensor, monkeypat
     assert not (folder / "heads.json").exists()
     steps: list[int] = []
     table = measure_heads(folder, weights, ids, about, lambda: steps.append(1))
-    assert measured == [(), *((head,) for head in HEADS)]  # each once
-    assert len(steps) == 5
+    assert measured == [(), *((part,) for part in (*HEADS, *OTHERS))]  # each once
+    assert len(steps) == 8
     assert table == measure_heads(folder, weights, ids, about, lambda: None)
 
 
@@ -122,6 +128,9 @@ def test_the_shipped_table_is_of_the_shipped_weights(shipped: Weights) -> None:
     for row in shipped.heads["heads"]:
         assert row.keys() == {"layer", "head", "loss", "worth", "label", "excess", *MEASURES}
         assert row["worth"] == pytest.approx(row["loss"] - shipped.heads["loss"], abs=2e-6)
+    assert [row["part"] for row in shipped.heads["others"]] == [*(f"mlp.{layer}" for layer in range(6)), "positions"]
+    for row in shipped.heads["others"]:
+        assert row["worth"] == pytest.approx(row["loss"] - shipped.heads["loss"], abs=2e-6)
 
 
 def test_the_shipped_readme_has_the_numbers_of_the_table(shipped: Weights) -> None:
@@ -132,6 +141,8 @@ def test_the_shipped_readme_has_the_numbers_of_the_table(shipped: Weights) -> No
     for (layer, head, loss, worth, label), row in zip(rows, shipped.heads["heads"], strict=True):
         assert (int(layer), int(head), label) == (row["layer"], row["head"], row["label"])
         assert (loss, worth) == (f"{row['loss']:.4f}", f"{row['worth']:+.4f}")
+    others = re.findall(r"^\| (mlp\.\d|positions) \| ([\d.]+) \| ([+-][\d.]+) \|", readme, re.M)
+    assert others == [(row["part"], f"{row['loss']:.4f}", f"{row['worth']:+.4f}") for row in shipped.heads["others"]]
 
 
 @pytest.mark.parametrize("head", [(0, 2), (3, 5), (5, 5)], ids=str)
@@ -158,7 +169,7 @@ def test_the_commands_measure_heads_and_agree_with_each_other(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(folder.parent)
-    assert len(printed(capsys, "heads").splitlines()) == 5
+    assert len(printed(capsys, "heads").splitlines()) == 8
     table = json.loads((folder / "heads.json").read_text())
     assert table["corpus"] == "corpus"
     assert loss_of(printed(capsys, "eval")) == pytest.approx(table["loss"], abs=6e-5)

@@ -5,7 +5,7 @@ import { count, isOff, mlp, POSITIONS, toggled } from "./parts.js";
 
 /** @typedef {import("./parts.js").Part} Part */
 
-const WORTH = "Small number: how much the validation loss rises without this head (nats).";
+const WORTH = "Small number: how much the validation loss rises without this head, MLP or embedding (nats).";
 
 /** @param {import("../look.js").Look} look @param {(off: Part[]) => void} change called with the parts that are to be off */
 export function createToggles(look, change) {
@@ -31,30 +31,29 @@ export function createToggles(look, change) {
     grid.style.setProperty("--heads", String(n_head));
     lines = [[part("off-part off-positions", "Position embedding", "Position embedding", POSITIONS)]];
     for (let layer = 0; layer < n_layer; layer++) {
-      const parts = [...Array.from({ length: n_head }, (_, head) => oneHead(layer, head)), part("off-part", "MLP", `MLP ${layer}`, mlp(layer))];
+      const parts = [...Array.from({ length: n_head }, (_, head) => part("off-part", `${layer}.${head}`, `Head ${layer}.${head}`, [layer, head])), part("off-part", "MLP", `MLP ${layer}`, mlp(layer))];
       lines.push([wholeLayer(layer, parts.flatMap((one) => one.parts)), ...parts]);
     }
     grid.replaceChildren(...lines.flat().map(({ tile }) => tile));
-    worth.hidden = worthOf(0, 0) === undefined;
+    worth.hidden = worthOf([0, 0]) === undefined;
   }
 
-  const worthOf = (layer, head) => look.measured?.heads.find((entry) => entry.layer === layer && entry.head === head)?.worth;
+  /** Of a table that was measured by an earlier version, only heads are known. @param {Part} which */
+  function worthOf(which) {
+    const { heads = [], others = [] } = /** @type {any} */ (look.measured ?? {});
+    const entry = heads.find(({ layer, head }) => isOff([which], [layer, head])) ?? others.find(({ part }) => part === which.join("."));
+    return entry?.worth;
+  }
 
   /** @param {string} classes @param {string} name @param {string} title @param {Part} which */
   function part(classes, name, title, which) {
     const tile = button(classes, "", () => press(which));
+    const value = worthOf(which);
     tile.append(make("span", "off-name", name));
-    tile.setAttribute("aria-label", `${title} off`);
+    if (value !== undefined) tile.append(make("span", "off-value", value.toFixed(2).replace(/^-0\.00$/, "0.00").replace("-", "−")));
+    const words = value === undefined ? "" : `, importance ${inWords(look, { worth: value }, "worth")}`;
+    tile.setAttribute("aria-label", `${title} off${words}`);
     return { tile, parts: [which] };
-  }
-
-  function oneHead(layer, head) {
-    const made = part("off-part", `${layer}.${head}`, `Head ${layer}.${head}`, [layer, head]);
-    const value = worthOf(layer, head);
-    if (value === undefined) return made;
-    made.tile.append(make("span", "off-value", value.toFixed(2).replace(/^-0\.00$/, "0.00").replace("-", "−")));
-    made.tile.setAttribute("aria-label", `Head ${layer}.${head} off, importance ${inWords(look, { worth: value }, "worth")}`);
-    return made;
   }
 
   /** @param {number} layer @param {Part[]} parts */
