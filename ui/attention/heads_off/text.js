@@ -70,6 +70,6 @@ function legend() {
   const step = (bits) => make("span", `off-step ${NAME(bits)}`, `${bits < 0 ? "−" : "+"}${Math.abs(bits) === 0.5 ? "½" : Math.abs(bits)}`);
   const [more, less] = [STEPS.toReversed().map((bits) => step(-bits)), STEPS.map(step)];
   scale.append(...more, make("span", "off-step", "0"), ...less);
-  node.append(make("span", "", "more"), scale, make("span", "", "less predictable (bits)"));
+  node.append(scale, "more / less predictable (bits)");
   return node;
 }

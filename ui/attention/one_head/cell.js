@@ -1,6 +1,6 @@
 // How one weight is computed, from the query of the row and the key of the column, and what the head does with it: the column's value, times the
 // weight, is a part of what the head writes into the residual stream.
-import { button, make, number, plural } from "../../shared/dom.js";
+import { button, make, number } from "../../shared/dom.js";
 import { digits, placeInWords, signed } from "./data.js";
 import { createVectors } from "./vectors.js";
 
@@ -59,8 +59,8 @@ export function createCell(look, close) {
     const [length, own] = [norm(written), norm(contribution)];
     const share = length ? dot(contribution, written) / length ** 2 : 0;
     writes.replaceChildren(
-      line("Output", "Σ w·v", `the values of ${plural(row + 1, "character")}, each times its weight; strong: ${to}`),
-      line("Added", `length ${length.toFixed(3)}`, `output × output matrix: ${number(written.length)} numbers added to the residual stream at ${from}`),
+      line("Output", "Σ w·v", `values times weights, summed; strong: ${to}`),
+      line("Added", `length ${length.toFixed(3)}`, `${number(written.length)} numbers, added to the stream`),
       line("Share", `${signed(100 * share, 1)}\u00a0%`, `of it comes from ${to} (length ${own.toFixed(3)})`),
     );
   }
