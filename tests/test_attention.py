@@ -283,7 +283,7 @@ def test_what_is_shown_is_bounded(n_layer: int, n_head: int, head_dim: int, voca
     config = GPTConfig(2 * half, vocab_size, n_layer, n_head, n_head * head_dim)
 
     def numbers(n: int) -> int:
-        return n_layer * n_head * n * (n + 1) // 2 + 2 * n_layer * n * config.n_embd + (n_layer + 1) * n * vocab_size
+        return n_layer * n_head * n * (n + 1) // 2 + 3 * n_layer * n * config.n_embd + (n_layer + 1) * n * vocab_size
 
     n = most_shown(config)
     assert 1 <= n <= config.block_size
