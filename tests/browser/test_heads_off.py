@@ -126,10 +126,12 @@ def test_parts_and_layers_are_switched_and_kept_in_the_address(page: Page, url: 
     expect(panel.locator(".off-loss")).to_contain_text("everything on")
 
 
-def test_an_address_names_parts_that_do_not_exist(page: Page, url: str) -> None:
+def test_an_address_names_parts_that_do_not_exist(context: BrowserContext, url: str) -> None:
+    page = context.new_page()  # whose console may say that the server refused them
     panel = show(page, url, off="0.2,mlp.9")
     expect(page.locator(".look-said")).to_have_text("There is no layer 9. Valid layers: 0 to 5.")
     assert pressed(panel) == []
+    page.close()
 
 
 # Texts that do not fit their boxes, texts on several lines that have to be on one, and the width of what is said of the loss.

@@ -263,7 +263,7 @@ def test_a_head_can_be_taken_along(page: Page, url: str) -> None:
 @pytest.mark.parametrize("text", ["a", "ab"])
 def test_the_shortest_texts_have_maps_and_lines(page: Page, url: str, text: str) -> None:
     show(page, url, text, head="9.9", at=0)  # there is no such head
-    expect(page.locator(".one-about .one-title")).to_have_text("Layer 0, head 0")
+    expect(page.locator(".one-about .one-title")).to_have_text("Layer 0, head 2")  # the clearest
     expect(said(page)).to_have_text("‘a’ at 1 attends to ‘a’ at 1 with weight 1.0000 (100 %)")
     page.get_by_role("button", name="All lines").click()
     expect(said(page)).to_contain_text(f"{len(text)} character")
