@@ -228,7 +228,7 @@ class Jobs:
         with self._measuring:
             if known := self.known_pace(network, recipe):
                 return known
-            if busy := self.running():
+            if self.running():
                 raise TrainingError(MEASURED_LATER)
             arguments = ["--preset", str(preset), "--vocab-size", str(vocab_size), *flags(typed)]
             pace = self._measure(arguments, training_threads(network), measurement)

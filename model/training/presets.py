@@ -72,8 +72,8 @@ PRESETS = {
         TrainConfig(steps=1_500, batch_size=16, eval_interval=150),
     ),
     "overfit": Preset(
-        "overfitting: without dropout, a network learns 30,000 characters by heart; the training loss keeps falling while the validation loss "
-        "rises again",
+        "overfitting: without dropout, a network learns 30,000 characters by heart; the training loss keeps falling while the validation "
+        "loss rises again",
         GPTConfig(n_layer=4, n_head=4, n_embd=128, block_size=64, dropout=0.0),
         TrainConfig(steps=600, batch_size=16, average=0.0, eval_interval=50, train_chars=30_000),
     ),

@@ -26,10 +26,10 @@ const IDLE_MS = 10_000; // ... and while none is
 
 /**
  * The runs on this machine, and the one that is watched. Events: "runs" (they were asked for again), "run" (another one is watched), "curve"
- * (its curve grew), "session" (whether this browser may act has changed), "compare" (other runs are compared).
+ * (its curve grew), "start" (a run was started here), "session" (whether this browser may act has changed), "compare" (other runs are compared).
  */
 export class Train extends Emitter {
-  /** @type {Run[]} the newest first */
+  /** @type {Run[]} the newest first; the recording of the shipped model's training comes last */
   runs = [];
   /** @type {number | null} the step that the default model's weights are from */
   stepInUse = null;
@@ -80,8 +80,8 @@ export class Train extends Emitter {
   }
 
   async look() {
-    const { runs, trouble, in_use, step_in_use, sample_temperature } = await getRuns();
-    Object.assign(this, { runs, trouble, inUse: in_use, stepInUse: step_in_use, sampleTemperature: sample_temperature, hasLooked: true });
+    const { runs, recording, trouble, in_use, step_in_use, sample_temperature } = await getRuns();
+    Object.assign(this, { runs: recording ? [...runs, recording] : runs, trouble, inUse: in_use, stepInUse: step_in_use, sampleTemperature: sample_temperature, hasLooked: true });
     if (this.#chosen && !this.find(this.#chosen)) {
       this.say("The run that was shown here has been deleted.");
       this.watch("");
@@ -128,10 +128,11 @@ export class Train extends Emitter {
     tellTrouble(this.element.querySelector(".train-said"), error, again);
   }
 
-  say(words, isError = true) {
+  /** Says something above the views. @param {string} words @param {boolean} [isError] @param {...HTMLElement} more what can be done about it */
+  say(words, isError = true, ...more) {
     const said = this.element.querySelector(".train-said");
-    said.textContent = words;
-    said.classList.toggle("error", isError && Boolean(words));
+    said.className = `train-said ${isError ? "trouble" : "notice"}`;
+    said.replaceChildren(...(words ? [words, ...more] : []));
   }
 }
 

@@ -13,8 +13,8 @@ The admin alone, with "Authorization: Bearer ..." (ui/web/admin.py):
 
     POST /train/corpus                                  ui/web/corpora.py
     POST /train/start               {"preset": "quick", "settings": {"steps": 500}, "corpus": null, "name": "my first"}
-    POST /train/pace                {"preset": "quick", "settings": {}, "corpus": null}     {"takes_s": 81.3, "why": ""}, measured; null where
-                                                        it cannot be, and why
+    POST /train/pace                {"preset": "quick", "settings": {}, "corpus": null}     {"takes_s": 81.3, "why": ""}, measured; null
+                                                        where it cannot be, and why
     POST /train/runs/{run}/stop     {"firmly": false}   saves a checkpoint first; firmly, or after a minute, kills the run
     POST /train/runs/{run}/resume   {}
     POST /train/runs/{run}/rename   {"name": "..."}
@@ -25,8 +25,8 @@ The admin alone, with "Authorization: Bearer ..." (ui/web/admin.py):
     GET  /train/runs/{run}/weights                      its best weights and config.json, zipped
 
 An action is answered by {"run": {...}}, the run as in the list, or {}; an unknown run by 404. A run whose files do not say what it is has
-the state "damaged", the reason in "why", and null for what is not known. "processor_share" is what part of the time that it was ready to run
-a run has really run, lately: a low one waits for other programs.
+the state "damaged", the reason in "why", and null for what is not known. "processor_share" is what part of the time that it was ready
+a run has really run, lately: with a low one it waits for other programs.
 
 Pages poll for the curve and keep what they have. Everyone who asks for the same within a second is given the same bytes, made once, so a
 class costs little more than one viewer. A stream would save a request every few seconds, but would hold a connection per viewer and end
@@ -104,7 +104,9 @@ class Training:
     @for_its_client
     async def runs(self, http: HTTPRequest) -> Response:
         """All runs."""
-        return await self._answers.give(http, ("runs", self._models.default_key), lambda: runs_json(self._jobs, self._models, self._recording))
+        return await self._answers.give(
+            http, ("runs", self._models.default_key), lambda: runs_json(self._jobs, self._models, self._recording)
+        )
 
     @for_its_client
     async def metrics(self, http: HTTPRequest) -> Response:
