@@ -4,7 +4,7 @@ import { fit, onLook, palette } from "../shared/paint.js";
 import { lastOf, lowestOf } from "./curve.js";
 import { LOWEST } from "./run.js";
 
-const EDGE = { left: 3, right: 1, lecture: 10.5, top: 1, bottom: 2.5 }; // rem; `lecture` at the right where its losses are named
+const EDGE = { left: 3, right: 1, lecture: 11.5, top: 1, bottom: 2.5 }; // rem; `lecture` at the right where its losses are named
 const MOST = 20; // nats; larger losses are drawn at the top
 const LEAST = 0.01; // smaller ones, at the bottom
 const TICKS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 1.2, 1.5, 2, 2.5, 3, 3.5, 4, 5, 7, 10];
@@ -73,8 +73,9 @@ export function createChart(lecture, onStep) {
     if (!points.length) return null;
     const { left, width, height } = canvas.getBoundingClientRect();
     const { x } = layOut(width, height, shown, palette());
-    const distanceOf = ([step]) => Math.abs(x(step) - (clientX - left));
-    return points.reduce((best, point) => (distanceOf(point) < distanceOf(best) ? point : best))[0];
+    const steps = points.map(([step]) => step);
+    const distanceOf = (step) => Math.abs(x(step) - (clientX - left));
+    return steps.reduce((best, step) => (distanceOf(step) < distanceOf(best) ? step : best));
   };
   const choose = (event) => {
     const step = nearest(event);
@@ -183,7 +184,7 @@ function paintLecture(context, { rem, right, top, least, most, y }, lecture, { r
   context.lineWidth = 1;
   context.fillStyle = inkSoft;
   context.font = `italic ${rem}px ${sans}`;
-  context.fillText("In the lecture:", right + 0.9 * rem, top);
+  context.fillText("figures from the lecture", right + 0.9 * rem, top);
   context.font = `${rem}px ${sans}`;
   let before = top;
   for (const [loss, name] of lecture) {

@@ -215,6 +215,7 @@ function figures(run, curve, until) {
   });
 }
 
+/** @param {import("./run.js").Run} run @param {Curve} curve @param {number} until */
 function details({ chars_per_s }, { steps }, until) {
   const last = steps.findLast(({ step }) => step <= until);
   const rates = last ? [`learning rate ${short(last.learning_rate)}`, `gradient norm ${short(last.grad_norm)}`] : [];
