@@ -4,7 +4,6 @@ import { button, make } from "./dom.js";
 /**
  * A view is drawn while it is shown.
  * @typedef {object} View
- * @property {string} [caption] one or two sentences: what is seen, what to try
  * @property {() => void} [show]
  * @property {() => void} [hide]
  * @property {Key[]} [keys]
