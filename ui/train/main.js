@@ -10,7 +10,7 @@ import { Curve } from "./curve.js";
 import { createForm } from "./form.js";
 import { createLock } from "./lock.js";
 import { createRuns } from "./runs.js";
-import { isUnderWay } from "./run.js";
+import { isRecording, isUnderWay } from "./run.js";
 import { askSession, getRuns, hasSession } from "./server.js";
 import { createWatch } from "./watch.js";
 
@@ -59,11 +59,16 @@ export class Train extends Emitter {
     page.models.addEventListener("default", () => void this.look().catch(() => {}));
   }
 
-  /** Watches a run: the chosen one, else the one under way, else the one that was watched before, else the newest. @param {string} id */
+  /**
+   * Watches a run: the chosen one, else the one under way, else the one that was watched before, else the newest. The recording gives way to
+   * any run, unless it was chosen.
+   * @param {string} id
+   */
   watch(id = this.#chosen) {
     this.#chosen = id;
     this.address.keep("run_shown", id);
-    const run = this.find(id) ?? this.runs.find(isUnderWay) ?? this.find(this.run?.id) ?? this.runs[0] ?? null;
+    const before = this.run && !isRecording(this.run) ? this.find(this.run.id) : undefined;
+    const run = this.find(id) ?? this.runs.find(isUnderWay) ?? before ?? this.runs[0] ?? null;
     if (run?.id !== this.run?.id) {
       this.curve?.leave();
       this.curve = run && new Curve(run.id);
