@@ -4,7 +4,9 @@ import { fit, onLook, palette } from "../shared/paint.js";
 import { lastOf, lowestOf } from "./curve.js";
 import { LOWEST } from "./run.js";
 
-const EDGE = { left: 3, right: 1, lecture: 11.5, top: 1, bottom: 2.5 }; // rem; `lecture` at the right where its losses are named
+const EDGE = { left: 3, right: 1, lecture: 10, lectureNarrow: 4.5, top: 1, bottom: 2.5 }; // rem; `lecture` at the right where its losses are named
+const NARROW = 32; // rem; on a phone the lecture's losses have no names, and the best point has fewer words
+const TICK_APART = 5.5; // rem between two numbers of steps
 const MOST = 20; // nats; larger losses are drawn at the top
 const LEAST = 0.01; // smaller ones, at the bottom
 const TICKS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 1.2, 1.5, 2, 2.5, 3, 3.5, 4, 5, 7, 10];
@@ -28,6 +30,7 @@ const BINS = 0.125; // rem: steps that share one are drawn as their mean
  * @property {string} scale "log" or "linear"
  * @property {number | null} playhead the step that is marked: of the first run, what comes later is faint
  * @property {boolean} [isPlaying] then what comes later is not drawn at all
+ * @property {number | null} [pointed] the step that is pointed at
  */
 
 /**
@@ -128,7 +131,9 @@ const hasLecture = (runs) => runs.every(({ isLectures }) => isLectures);
 
 // Where a step and a loss stand.
 function layOut(width, height, { runs, scale }, { rem }) {
-  const [left, right] = [EDGE.left * rem, width - (hasLecture(runs) ? EDGE.lecture : EDGE.right) * rem];
+  const isNarrow = width < NARROW * rem;
+  const margin = hasLecture(runs) ? (isNarrow ? EDGE.lectureNarrow : EDGE.lecture) : EDGE.right;
+  const [left, right] = [EDGE.left * rem, width - margin * rem];
   const [top, bottom] = [EDGE.top * rem, height - EDGE.bottom * rem];
   let [lowest, highest] = [1.4, 4.4];
   for (const { train, val } of runs) {
@@ -140,7 +145,7 @@ function layOut(width, height, { runs, scale }, { rem }) {
   const steps = Math.max(1, ...runs.map(({ steps, train }) => Math.max(steps, train.at(-1)?.[0] ?? 0)));
   const share = scale === "log" ? (loss) => Math.log(loss / least) / Math.log(most / least) : (loss) => (loss - least) / (most - least);
   const y = (loss) => bottom - (bottom - top) * Math.min(1, Math.max(0, share(loss)));
-  return { rem, left, right, top, bottom, most, least, steps, x: (step) => left + ((right - left) * step) / steps, y };
+  return { rem, isNarrow, left, right, top, bottom, most, least, steps, x: (step) => left + ((right - left) * step) / steps, y };
 }
 
 function paintChart(context, width, height, shown, lecture) {
@@ -150,10 +155,11 @@ function paintChart(context, width, height, shown, lecture) {
   context.textBaseline = "middle";
   paintAxes(context, places, colours);
   if (hasLecture(shown.runs)) paintLecture(context, places, lecture, colours);
-  for (const step of [shown.playhead, shown.pointed ?? null]) if (step !== null) paintStep(context, places, step, colours);
+  if (shown.playhead !== null) paintStep(context, places, shown.playhead, colours.accent);
+  if (typeof shown.pointed === "number") paintStep(context, places, shown.pointed, colours.ruleStrong);
   paintLegend(context, places, shown.runs, colours);
   [...shown.runs.entries()].toReversed().forEach(([place, run]) => paintRun(context, places, run, place, place ? {} : shown, colours));
-  if (shown.runs[0]) paintBest(context, places, lowestOf(shown.runs[0].val, shown.playhead ?? Infinity), colours);
+  if (shown.runs[0]) paintBest(context, places, shown.runs[0].val, shown.playhead ?? Infinity, shown.runs.length === 1, colours);
 }
 
 function paintAxes(context, { rem, left, right, bottom, most, least, steps, x, y }, { rule, inkSoft }) {
@@ -168,7 +174,7 @@ function paintAxes(context, { rem, left, right, bottom, most, least, steps, x, y
     context.fillText(String(tick), left - 0.5 * rem, before);
   }
   context.textAlign = "center";
-  const unit = niceUnit(steps / 5);
+  const unit = niceUnit((steps * TICK_APART * rem) / (right - left));
   for (let step = 0; step <= steps - unit / 2; step += unit) context.fillText(number(step), x(step), bottom + 1.1 * rem);
   context.textAlign = "right";
   context.fillText(`${number(steps)} steps`, right, bottom + 1.1 * rem);
@@ -179,14 +185,15 @@ const niceUnit = (least) => {
   return [1, 2, 5, 10].map((factor) => factor * power).find((unit) => unit >= least);
 };
 
-function paintLecture(context, { rem, right, top, least, most, y }, lecture, { ruleStrong, inkSoft, sans }) {
+function paintLecture(context, { rem, isNarrow, right, top, least, most, y }, lecture, { ruleStrong, inkSoft, sans }) {
   context.textAlign = "left";
   context.lineWidth = 1;
   context.fillStyle = inkSoft;
   context.font = `italic ${rem}px ${sans}`;
-  context.fillText("figures from the lecture", right + 0.9 * rem, top);
+  const title = isNarrow ? ["lecture"] : ["figures from", "the lecture"];
+  title.forEach((words, line) => context.fillText(words, right + 0.9 * rem, top + NAMED_APART * line * rem));
   context.font = `${rem}px ${sans}`;
-  let before = top;
+  let before = top + NAMED_APART * (title.length - 1) * rem;
   for (const [loss, name] of lecture) {
     if (loss < least || loss > most) continue;
     const at = Math.max(y(loss), before + NAMED_APART * rem);
@@ -195,12 +202,12 @@ function paintLecture(context, { rem, right, top, least, most, y }, lecture, { r
     context.beginPath();
     for (const [x, height] of [[0, y(loss)], [0.25, y(loss)], [0.6, at]]) context.lineTo(right + x * rem, height);
     context.stroke();
-    context.fillText(`${loss} ${name}`, right + 0.9 * rem, at);
+    context.fillText(isNarrow ? String(loss) : `${loss} ${name}`, right + 0.9 * rem, at);
   }
 }
 
-function paintStep(context, { top, bottom, x }, step, { accent }) {
-  context.fillStyle = accent;
+function paintStep(context, { top, bottom, x }, step, colour) {
+  context.fillStyle = colour;
   context.fillRect(Math.round(x(step)), top, 1, bottom - top);
 }
 
@@ -266,21 +273,25 @@ function dot(context, x, y, radius) {
   context.fill();
 }
 
-// A ring at the best point, and its loss above it, with a rim of paper where it crosses a line.
-function paintBest(context, { rem, left, right, x, y }, best, { accent, paper, sans }) {
+// A ring at the best point. Where there is one run, its loss stands above the curve, with a rim of paper where it crosses another line.
+function paintBest(context, { rem, isNarrow, left, right, top, x, y }, val, until, isNamed, { accent, paper, sans }) {
+  const best = lowestOf(val, until);
   if (!best) return;
   const [step, loss] = best;
-  const words = `${LOWEST} ${loss.toFixed(3)} at step ${number(step)}`;
-  context.font = `600 ${rem}px ${sans}`;
-  const half = context.measureText(words).width / 2;
-  const at = Math.min(Math.max(x(step), left + half), right - half);
   Object.assign(context, { strokeStyle: accent, fillStyle: accent, lineWidth: 0.14 * rem, textAlign: "center" });
   context.beginPath();
   context.arc(x(step), y(loss), WIDTHS.best * rem, 0, 2 * Math.PI);
   context.stroke();
+  if (!isNamed) return;
+  const words = isNarrow ? `lowest ${loss.toFixed(3)}` : `${LOWEST} ${loss.toFixed(3)} at step ${number(step)}`;
+  context.font = `600 ${rem}px ${sans}`;
+  const half = context.measureText(words).width / 2;
+  const middle = Math.min(Math.max(x(step), left + half), right - half);
+  const crossed = val.filter(([each]) => each <= until && Math.abs(x(each) - middle) < half + rem).map(([, each]) => y(each));
+  const height = Math.max(top + 4 * rem, Math.min(y(loss) - 1.7 * rem, Math.min(...crossed) - 1.2 * rem)); // below the legend
   Object.assign(context, { strokeStyle: paper, lineWidth: 0.4 * rem });
-  context.strokeText(words, at, y(loss) - 1.7 * rem);
-  context.fillText(words, at, y(loss) - 1.7 * rem);
+  context.strokeText(words, middle, height);
+  context.fillText(words, middle, height);
   context.font = `${rem}px ${sans}`;
 }
 

@@ -310,7 +310,7 @@ function build(node) {
   trouble.setAttribute("role", "alert");
   const go = make("button", "button primary", "Start");
   go.type = "submit";
-  const stop = button("button", "Stop the run", () => {});
+  const stop = button("button", "Stop", () => {});
   actions.append(trouble, go, stop);
   form.append(...label("Preset", preset), presetAbout, time, ...label("Training text", source), file, paste, about, ...label("Name", name), more, settings, actions, ephemeral, line);
   node.append(form);
