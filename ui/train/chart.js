@@ -6,6 +6,7 @@ import { LOWEST } from "./run.js";
 
 const EDGE = { left: 3, right: 1, lecture: 10, lectureNarrow: 4.5, top: 1, bottom: 2.5 }; // rem; `lecture` at the right where its losses are named
 const NARROW = 32; // rem; on a phone the lecture's losses have no names, and the best point has fewer words
+const LEGEND = { width: 13, height: 3.5 }; // rem, at the top right
 const TICK_APART = 5.5; // rem between two numbers of steps
 const MOST = 20; // nats; larger losses are drawn at the top
 const LEAST = 0.01; // smaller ones, at the bottom
@@ -175,9 +176,11 @@ function paintAxes(context, { rem, left, right, bottom, most, least, steps, x, y
   }
   context.textAlign = "center";
   const unit = niceUnit((steps * TICK_APART * rem) / (right - left));
-  for (let step = 0; step <= steps - unit / 2; step += unit) context.fillText(number(step), x(step), bottom + 1.1 * rem);
+  const end = `${number(steps)} steps`;
+  const room = right - context.measureText(end).width - 2 * rem;
+  for (let step = 0; x(step) < room; step += unit) context.fillText(number(step), x(step), bottom + 1.1 * rem);
   context.textAlign = "right";
-  context.fillText(`${number(steps)} steps`, right, bottom + 1.1 * rem);
+  context.fillText(end, right, bottom + 1.1 * rem);
 }
 
 const niceUnit = (least) => {
@@ -286,9 +289,11 @@ function paintBest(context, { rem, isNarrow, left, right, top, x, y }, val, unti
   const words = isNarrow ? `lowest ${loss.toFixed(3)}` : `${LOWEST} ${loss.toFixed(3)} at step ${number(step)}`;
   context.font = `600 ${rem}px ${sans}`;
   const half = context.measureText(words).width / 2;
-  const middle = Math.min(Math.max(x(step), left + half), right - half);
-  const crossed = val.filter(([each]) => each <= until && Math.abs(x(each) - middle) < half + rem).map(([, each]) => y(each));
-  const height = Math.max(top + 4 * rem, Math.min(y(loss) - 1.7 * rem, Math.min(...crossed) - 1.2 * rem)); // below the legend
+  const crossed = (middle) => val.filter(([each]) => each <= until && Math.abs(x(each) - middle) < half + rem).map(([, each]) => y(each));
+  const heightAt = (middle) => Math.min(y(loss) - 1.7 * rem, Math.min(...crossed(middle)) - 1.2 * rem);
+  let middle = Math.min(Math.max(x(step), left + half), right - half);
+  if (heightAt(middle) < top + LEGEND.height * rem) middle = Math.max(left + half, Math.min(middle, right - LEGEND.width * rem - half));
+  const height = Math.max(top, heightAt(middle));
   Object.assign(context, { strokeStyle: paper, lineWidth: 0.4 * rem });
   context.strokeText(words, middle, height);
   context.fillText(words, middle, height);
