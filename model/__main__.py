@@ -46,7 +46,7 @@ from model.sampling import SamplingParams, draw_seed
 from model.tokenizer import name
 from model.training.measure import measure_pace
 from model.training.presets import DEFAULT_PRESETS, FIXED, PRESETS, PRETRAIN, SFT, Preset, pretraining_presets
-from model.training.run import CORPUS_FILE, Run
+from model.training.run import CORPUS_FILE, DEFAULT_RUNS, Run
 from model.training.tasks.pairs import load_pairs
 from model.training.tasks.pretrain import Pretrain
 from model.training.tasks.sft import FineTune
@@ -55,7 +55,6 @@ from model.training.trainer import EvaluationStoppedError, Trainer
 from model.weights import BEST_FILE, CONFIG_FILE, SHIPPED_WEIGHTS, Weights, load_tensors, load_weights, save_weights, val_loss
 
 SETTINGS = (*(f for f in fields(GPTConfig) if f.name not in FIXED), *fields(TrainConfig))  # of all kinds and tasks
-DEFAULT_RUNS = Path("runs")
 INPUTS = {PRETRAIN: {"corpus"}, SFT: {"parent", "pairs"}}  # options that name what a task starts from
 
 

@@ -170,6 +170,7 @@ class TrainConfig(Checked):
     warmup_steps: int = setting(20, "steps of linear learning-rate warm-up", 0, 10_000_000)
     decay_share: float = setting(0.6, "share of the steps, at the end, over which the learning rate falls to zero", 0.0, 1.0)
     average: float = setting(0.98, "decay rate of the running average of the weights; 0 turns averaging off", 0.0, 0.99999)
+    train_chars: int = setting(0, "characters of the training text that are used, from its beginning; 0 uses all", 0, 100_000_000)
     input_noise: float = setting(0.0, "share of input characters replaced by random characters from the corpus", 0.0, 0.9)
     eval_interval: int = setting(100, "steps between evaluations, each followed by a checkpoint", 1, 10_000_000)
     seed: int = setting(1337, "seed of the initial weights, the batches and the dropout", 0, MAX_SEED)

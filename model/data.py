@@ -194,6 +194,17 @@ def check_length(n_chars: int, block_size: int) -> None:
         raise CorpusError(f"The corpus has {n_chars:,} characters; a context of {block_size} needs at least {need:,}.")
 
 
+def check_part(train_chars: int, block_size: int) -> None:
+    """Checks how much of a training text a run uses; 0 is all of it.
+
+    Raises:
+        CorpusError: it is too little for the context.
+    """
+    least = 2 * block_size + 1
+    if 0 < train_chars < least:
+        raise CorpusError(f"train_chars is {train_chars:,}; a context of {block_size} needs at least {least:,}, or 0 for the whole text.")
+
+
 class Batches:
     """Batches of text windows in an order that depends only on the seed, so that a resumed run continues with the same batches.
 

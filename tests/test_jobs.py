@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -27,11 +28,12 @@ from model.training import jobs as jobs_module
 from model.training import record as record_module
 from model.training.curve import MAX_COLUMNS, Curve
 from model.training.estimate import Pace, training_bytes
-from model.training.job import DIED, FAILED, FINISHED, RUNNING, STOPPED, STOPPING, Job
+from model.training.job import DIED, FAILED, FINISHED, RUNNING, STOPPED, STOPPING, Job, ProcessorShare
 from model.training.jobs import ROOT, Jobs, read_settings, trainers_environment
 from model.training.presets import PRESETS
-from model.training.process import Process
+from model.training.process import NICENESS, Process
 from model.training.run import Run
+from model.weights import SHIPPED_WEIGHTS
 from tests.support.admin import runs_ended, wait_for
 from tests.support.killing import SETTINGS, metrics_of, start_training, synthetic_text
 from tests.support.viewing import PATIENCE_S
@@ -124,6 +126,19 @@ def test_a_run_takes_no_more_threads_than_the_process_may_have(jobs: Jobs) -> No
         environ = Path(f"/proc/{process.pid}/environ")
         wait_for(environ.read_bytes)  # empty for the moment in which the system starts the program
         assert f"OMP_NUM_THREADS={min(asked, MAX_THREADS)}" in environ.read_text(encoding="utf-8").split("\0")
+        assert NICENESS <= os.getpriority(os.PRIO_PROCESS, process.pid) < 10  # lower than other programs', and not starved
+        if (group := Path(f"/proc/{process.pid}/autogroup")).exists():
+            assert group.read_text(encoding="utf-8").split()[-1] == str(NICENESS)
+        assert process.processor_s()
+
+
+def test_a_run_that_waits_for_the_processor_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    spent = iter([(1.0, 0.0), (1.1, 1.0), (1.1, 1.9), (2.0, 2.0), (3.1, 2.9), (0.1, 5.0)])
+    monkeypatch.setattr(Process, "processor_s", lambda process: next(spent, None))
+    share, process, another = ProcessorShare(), Process(1, "now"), Process(2, "later")
+    assert [share.of(process) for _ in range(5)] == [None, None, 0.05, 0.05, 0.67]  # over at least 2 s
+    assert share.of(another) is None
+    assert share.of(another) is None  # this system does not say
 
 
 def test_a_killed_trainer_is_told_as_died_and_resumes_with_nothing_missing(jobs: Jobs) -> None:
@@ -135,9 +150,11 @@ def test_a_killed_trainer_is_told_as_died_and_resumes_with_nothing_missing(jobs:
     wait_for(lambda: job.state() == DIED)
     edition, reached = job.curve.edition, job.curve.step
     assert job.trouble()["last_lines"]
+    assert not job.about()["is_loading"]
     jobs.resume(job)
+    assert job.about()["is_loading"]
     wait_for(lambda: job.about()["step"] > reached)
-    assert job.state() == RUNNING
+    assert (job.state(), job.about()["is_loading"]) == (RUNNING, False)
     jobs.stop(job)
     wait_for(lambda: job.state() == STOPPED)
     job.curve.read()
@@ -317,7 +334,7 @@ def test_nothing_is_measured_beside_a_run_and_no_run_waits_for_it(jobs: Jobs) ->
         with pytest.raises(TrainingError, match="could not be measured"):
             measured.result(timeout=PATIENCE_S)
     assert job.state() == RUNNING
-    with pytest.raises(TrainingError, match="can be measured once it has ended"):
+    with pytest.raises(TrainingError, match="will be estimated when the current run ends"):
         jobs.measure_pace("lesson", {}, 65)
 
 
@@ -398,7 +415,7 @@ def test_who_was_asked_to_stop_is_one_process_not_the_run(jobs: Jobs) -> None:
 @pytest.mark.parametrize(
     ("preset", "settings", "message"),
     [
-        ("none", {}, "There is no preset 'none'; there are quick, lesson"),
+        ("none", {}, "There is no preset 'none'; there are quick, overfit"),
         (["tiny"], {}, "There is no preset"),
         ("tiny", [], "The settings must be"),
         ("tiny", {"vocab_size": 5}, "This preset has no setting 'vocab_size'. It has average, batch_size"),
@@ -458,6 +475,33 @@ def test_a_new_name_in_a_line_begins_a_column(tmp_path: Path) -> None:
         file.write(json.dumps({"step": 7} | {f"name{i}": i for i in range(1_000)}) + "\n")
     curve.read()
     assert len(curve.since(0)["evaluations"]) == MAX_COLUMNS + 1
+
+
+def test_a_thinned_curve_has_the_mean_of_the_steps_that_it_leaves_out(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    curve = Curve(run, every=2)
+    steps = [{"step": step, "loss": 4.0 - step, "learning_rate": 0.1 * step, "grad_norm": 1.0 + step} for step in range(1, 6)]
+    run.metrics_path.write_text("".join(json.dumps(line) + "\n" for line in [*steps[:3], {"step": 3, "val_loss": 1.5}, *steps[3:]]))
+    curve.read()
+    told = curve.since(0)
+    assert told["steps"] | {"elapsed_s": None} == {
+        "step": [2, 4],
+        "loss": [2.5, 0.5],
+        "grad_norm": [2.5, 4.5],
+        "learning_rate": [0.2, 0.4],
+        "elapsed_s": None,
+    }
+    assert (told["evaluations"]["step"], told["next"], curve.since(told["next"])["steps"]["step"]) == ([3], 3, [])
+
+
+def test_a_finished_run_without_weights_says_why(jobs: Jobs) -> None:
+    folder = jobs.folder / "bare"
+    folder.mkdir(parents=True)
+    shutil.copy(SHIPPED_WEIGHTS / "config.json", folder)
+    shutil.copy(SHIPPED_WEIGHTS / "metrics.jsonl", folder)
+    (job,) = jobs.all()
+    assert (job.state(), job.about()["has_weights"]) == (FINISHED, False)
+    assert job.about()["notice"] == "best.safetensors is missing, so this model cannot be used."
 
 
 def test_a_cut_line_waits_until_it_is_whole(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -382,6 +383,15 @@ def test_training_never_reads_the_validation_text(tmp_path: Path, corpus: Corpus
     assert len(trainer.task.validation_ids) == len(corpus.text) - n_train + 1
 
 
+def test_a_part_of_the_training_text_leaves_the_validation_text_whole(corpus: Corpus) -> None:
+    network = PRESETS["tiny"].network
+    whole, part = (Pretrain(corpus, network, replace(PRESETS["tiny"].recipe, train_chars=chars)) for chars in (0, 500))
+    assert torch.equal(part.batches.ids, whole.batches.ids[:500])
+    assert torch.equal(part.validation_ids, whole.validation_ids)
+    with pytest.raises(CorpusError, match="train_chars is 64; a context of 32 needs at least 65"):
+        Pretrain(corpus, network, replace(PRESETS["tiny"].recipe, train_chars=64))
+
+
 def test_schedule_rises_stays_and_falls_to_zero() -> None:
     config = TrainConfig(steps=100, warmup_steps=10, decay_share=0.5)
     shares = [schedule(step, config) for step in range(101)]
@@ -406,6 +416,9 @@ def test_presets_are_what_they_say() -> None:
     nanogpt = PRESETS["nanogpt-cpu"]
     assert (nanogpt.network.n_layer, nanogpt.network.n_embd, nanogpt.network.block_size) == (4, 128, 64)
     assert (nanogpt.recipe.batch_size, nanogpt.recipe.steps, nanogpt.recipe.optimizer) == (12, 2000, "adamw")
+    overfit = PRESETS["overfit"]
+    assert (overfit.network, overfit.recipe.train_chars) == (PRESETS["quick"].network, 30_000)
+    assert "overfitting" in overfit.about
 
 
 def run_cli(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:

@@ -87,6 +87,7 @@ def test_everybody_may_watch(url: str, finished: str) -> None:
     run = told["runs"][0]
     assert (run["id"], run["state"], run["name"], run["step"]) == (finished, "finished", "tiny, synthetic.txt", 30)
     assert told["model"] == anybody.get("/models")[1]["default"]
+    assert ".shipped" not in [run["id"] for run in told["runs"]]
     curve = anybody.get(f"/train/runs/{finished}/metrics")[1]
     assert (curve["from"], curve["next"]) == (0, 34)
     assert curve["steps"]["step"] == list(range(1, 31))
@@ -97,6 +98,28 @@ def test_everybody_may_watch(url: str, finished: str) -> None:
     assert (other["from"], len(other["steps"]["step"])) == (0, 30)
     assert anybody.get("/train/runs/none/metrics")[0] == 404
     assert anybody.get(f"/train/runs/{finished}/metrics?from=-1")[0] == 400
+
+
+def test_the_training_of_the_shipped_model_is_a_recording_that_nothing_can_be_done_with(url: str, admin: Admin) -> None:
+    told = Admin(url).get("/train/runs")[1]["recording"]
+    assert (told["id"], told["state"], told["step"], told["steps"]) == (".shipped", "recorded", 8_000, 8_000)
+    assert (told["best_loss"], told["best_step"], told["has_weights"]) == (1.413139, 8_000, False)
+    curve = Admin(url).curve(".shipped")
+    assert curve["run"] == told
+    assert (len(curve["steps"]["step"]), curve["steps"]["step"][-1]) == (400, 8_000)
+    assert curve["evaluations"]["step"] == list(range(200, 8_001, 200))
+    assert curve["samples"] == []  # its texts were not kept
+    assert len(json.dumps(curve)) < 30_000
+    rest = Admin(url).get(f"/train/runs/.shipped/metrics?from={curve['next']}&edition={curve['edition']}")[1]
+    assert (rest["from"], rest["steps"]["step"]) == (curve["next"], [])
+    for name in RUN_ROUTES:
+        assert admin.post(f"/train/runs/.shipped/{name}", **{"delete": {"id": ".shipped"}, "rename": {"name": "x"}}.get(name, {}))[0] == 404
+    assert admin.get("/train/runs/.shipped/weights")[0] == 404
+
+
+def test_where_the_runs_are_is_for_the_admin_alone(url: str, admin: Admin, folder: Path) -> None:
+    assert "runs" not in Admin(url).get("/train/presets")[1]
+    assert admin.get("/train/presets")[1]["runs"] == str(folder / "runs")
 
 
 def test_settings_come_with_their_ranges(url: str) -> None:

@@ -12,6 +12,7 @@ import sys
 import threading
 from array import array
 from bisect import bisect_left
+from statistics import fmean
 from typing import IO, Any
 
 from model.errors import CheckpointError
@@ -21,6 +22,7 @@ from model.training.run import Run
 
 MAX_LINES = 400_000  # of one run, in memory; later lines are not shown
 MAX_COLUMNS = 32  # of each kind of line; further names are ignored
+NOISY = ("loss", "grad_norm")
 
 
 class Columns:
@@ -69,6 +71,9 @@ def _is_number(value: object) -> bool:
 class Curve:
     """All metrics of a run so far.
 
+    Args:
+        every: 1 keeps each step. A larger number keeps every so many steps one, with the mean loss and gradient norm since the one before.
+
     Attributes:
         edition: changes when lines disappear, as when a killed run is resumed from its checkpoint: viewers then have to read all lines
             again.
@@ -76,8 +81,8 @@ class Curve:
         damaged: how many lines are left out because they cannot be read.
     """
 
-    def __init__(self, run: Run):
-        self._run = run
+    def __init__(self, run: Run, every: int = 1):
+        self._run, self._every = run, every
         self._lock = threading.Lock()
         self._forget()
 
@@ -85,6 +90,7 @@ class Curve:
         self.edition, self.n_lines, self.damaged = secrets.token_hex(4), 0, 0
         self.steps, self.evaluations = Columns("loss", "elapsed_s"), Columns("val_loss")
         self._read_bytes, self._file = 0, 0
+        self._steps_to_thin: list[Line] = []
 
     def read(self) -> None:
         """Reads the new lines. While the file cannot be read, what was read before stays."""
@@ -119,7 +125,14 @@ class Curve:
         if line is None:
             self.damaged += 1
             return
-        (self.steps if "loss" in line else self.evaluations).add(self.n_lines, line)
+        if "loss" not in line:
+            self.evaluations.add(self.n_lines, line)
+        else:
+            self._steps_to_thin.append(line)
+            if len(self._steps_to_thin) < self._every:
+                return
+            self.steps.add(self.n_lines, _thinned(self._steps_to_thin))
+            self._steps_to_thin = []
         self.n_lines += 1
 
     def since(self, number: int, edition: str | None = None) -> dict[str, Any]:
@@ -171,3 +184,9 @@ class Curve:
             return None
         pace = (elapsed[-1] - elapsed[0]) / (steps[-1] - steps[0])
         return pace if math.isfinite(pace) and pace > 0 else None
+
+
+def _thinned(lines: list[Line]) -> Line:
+    """One line for several steps: the last one's, with the mean of what varies from batch to batch."""
+    means = {name: fmean(line[name] for line in lines) for name in NOISY if all(name in line for line in lines)} if len(lines) > 1 else {}
+    return lines[-1] | {name: round(mean, 6) for name, mean in means.items()}

@@ -32,7 +32,7 @@ from model.training.presets import PRETRAIN
 from model.training.process import Process
 from model.training.record import JOB, Cached, read_record
 from model.training.run import CORPUS_FILE, LOG_FILE, Run
-from model.weights import WEIGHTS_FILES, snapshot
+from model.weights import BEST_FILE, WEIGHTS_FILES, snapshot
 
 RUNNING, STOPPING, STOPPED, FINISHED, FAILED, DIED, DAMAGED = "running", "stopping", "stopped", "finished", "failed", "died", "damaged"
 UNDER_WAY = (RUNNING, STOPPING)
@@ -40,6 +40,7 @@ UNDER_WAY = (RUNNING, STOPPING)
 LAST_LINES = 20  # of the log
 LAST_BYTES = 8_192
 PACE_STEPS = 200  # the speed is a mean over so many
+SHARE_S = 2.0  # the share of a processor is a mean over at least so long
 
 
 n_parameters = lru_cache(maxsize=MAX_RUNS)(count_parameters)  # a poll asks for those of all runs
@@ -63,6 +64,25 @@ class Settings:
     precision: str | None = None
 
 
+class ProcessorShare:
+    """What part of the time that a process was ready to run it really ran. Low where other programs keep the processors busy."""
+
+    def __init__(self) -> None:
+        self._since: tuple[Process, float, float] | None = None
+        self._share: float | None = None
+
+    def of(self, process: Process) -> float | None:
+        """A number from 0 to 1 over the last seconds; None while that is not known."""
+        if (now := process.processor_s()) is None:
+            return None
+        if self._since is None or self._since[0] != process:
+            self._since, self._share = (process, *now), None
+        ran, waited = (after - before for after, before in zip(now, self._since[1:], strict=True))
+        if ran + waited >= SHARE_S:
+            self._since, self._share = (process, *now), round(ran / (ran + waited), 2)
+        return self._share
+
+
 class Job:
     """One folder of runs/."""
 
@@ -72,6 +92,7 @@ class Job:
         self.curve = Curve(self.run)
         self._asked = Cached(self.job_path, lambda: read_record(self.job_path, JOB))
         self._noting = threading.Lock()
+        self._processor = ProcessorShare()
 
     def asked(self) -> dict[str, Any]:
         """What the run was started with: "name", "preset", "settings", "corpus", "kind", "network", "recipe", "threads", "created"; and
@@ -193,7 +214,7 @@ class Job:
         """What anyone may see of it, as JSON values. Of a damaged run some are None."""
         curve = self.curve
         curve.read()
-        best, state = curve.best, self.state()
+        best, state, process = curve.best, self.state(), self.process()
         return {
             "id": self.id,
             "name": self.name,
@@ -206,9 +227,11 @@ class Job:
             "best_loss": best[0] if best else None,
             "best_step": best[1] if best else None,
             "elapsed_s": curve.steps.last("elapsed_s") or 0.0,
+            "is_loading": process is not None and self._is_loading(),
+            "processor_share": self._processor.of(process) if process else None,
             "has_weights": self.has_weights and state != DAMAGED,
             "why": self._public(self.damage() if state == DAMAGED else str(self.run.process().get("error", ""))),
-            "notice": self._notice(),
+            "notice": self._notice(state),
             **self._settings_json(state),
         }
 
@@ -236,8 +259,16 @@ class Job:
             return str(error)
         return ""
 
-    def _notice(self) -> str:
-        """What is worth knowing, although the run can be used: what the trainer said, and what is left out because it is damaged."""
+    def _is_loading(self) -> bool:
+        """Whether the process that trains has not measured anything yet: it loads its modules, its text and its checkpoint."""
+        try:
+            return self.run.metrics_path.stat().st_mtime_ns <= self.run.process_path.stat().st_mtime_ns
+        except OSError:
+            return True
+
+    def _notice(self, state: str) -> str:
+        """What is worth knowing, although the run is not damaged: what the trainer said, and what is missing or left out because it is
+        damaged."""
         notices = [str(self.run.process().get("notice", ""))]
         if self.curve.damaged:
             notices.append(f"{self.run.metrics_path.name} is damaged: {self.curve.damaged:,} of its lines are left out of the curve.")
@@ -246,6 +277,8 @@ class Job:
                 self._asked.get()
             except CheckpointError as error:
                 notices.append(f"{error} The run can be used without that file.")
+        if state not in UNDER_WAY and self.curve.best and not self.has_weights:
+            notices.append(f"{BEST_FILE} is missing, so this model cannot be used.")
         return without_folder(" ".join(words for words in notices if words), self.folder)
 
     def _public(self, words: str) -> str:

@@ -29,7 +29,7 @@ from filelock import FileLock, Timeout
 from model import clock
 from model.attached import attached
 from model.config import NetworkConfig, TrainConfig
-from model.data import TINY_SHAKESPEARE, Corpus, check_length
+from model.data import TINY_SHAKESPEARE, Corpus, check_length, check_part
 from model.errors import CheckpointError, ParameterError, TrainingError
 from model.files import clear_place, write_atomically
 from model.limits import MAX_EVALUATIONS, MAX_NAME_CHARS, MAX_RUNS, MAX_STEPS
@@ -47,7 +47,9 @@ ROOT = Path(__file__).parent.parent.parent  # where `python -m model` is found
 
 LOCK_TIMEOUT_S = 20.0  # how long one start waits for another, which takes milliseconds
 STOP_PATIENCE_S = 60.0  # for a step, or the current pass of an evaluation, and a checkpoint; after that a run is killed
-MEASURING_S = 120.0  # the longest that measuring a pace may take
+MEASURING_S = 60.0  # the longest that measuring a pace may take
+TOO_BUSY_TO_MEASURE = "The time could not be measured: other programs keep the processor busy."
+MEASURED_LATER = "The time will be estimated when the current run ends."
 DELETED = ".deleted-"
 NO_FOLDER = "The folder of training runs cannot be read ({why}). Start the app with another one (--runs)."
 SECRETS = ("ADMIN_PASSWORD", "HF_TOKEN")  # not passed on to the trainer
@@ -157,6 +159,7 @@ class Jobs:
         network, recipe, typed, shown = read_asked(preset, settings, name)
         network = replace(network, vocab_size=len(corpus.alphabet))
         check_length(len(corpus.text), network.block_size)
+        check_part(recipe.train_chars, network.block_size)
         check_memory(network, recipe, len(corpus.text))
         shown = shown or f"{preset}, {corpus.name}"[:MAX_NAME_CHARS]
         with self._starting():
@@ -225,12 +228,12 @@ class Jobs:
         with self._measuring:
             if known := self.known_pace(network, recipe):
                 return known
-            if busy := self.running():
-                raise TrainingError(f"{busy.name} is being trained. The time of another run can be measured once it has ended.")
+            if self.running():
+                raise TrainingError(MEASURED_LATER)
             arguments = ["--preset", str(preset), "--vocab-size", str(vocab_size), *flags(typed)]
             pace = self._measure(arguments, training_threads(network), measurement)
             if self.running():  # started by another app or in a terminal: everything takes longer beside it
-                raise TrainingError("A run was started during the measurement.")
+                raise TrainingError(MEASURED_LATER)
             self._paces[pace_key(network, recipe)] = pace
             return pace
 
@@ -248,7 +251,9 @@ class Jobs:
             try:
                 measured = json.loads(child.communicate(timeout=MEASURING_S)[0])
                 return Pace(**{field.name: measured[field.name] for field in fields(Pace)})
-            except (subprocess.TimeoutExpired, ValueError, KeyError) as error:
+            except subprocess.TimeoutExpired as error:
+                raise TrainingError(TOO_BUSY_TO_MEASURE) from error
+            except (ValueError, KeyError) as error:
                 raise TrainingError("The time could not be measured.") from error
             finally:
                 child.kill()

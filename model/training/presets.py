@@ -71,6 +71,12 @@ PRESETS = {
         GPTConfig(n_layer=4, n_head=4, n_embd=128, block_size=64, dropout=0.0),
         TrainConfig(steps=1_500, batch_size=16, eval_interval=150),
     ),
+    "overfit": Preset(
+        "overfitting: without dropout, a network learns 30,000 characters by heart; the training loss keeps falling while the validation "
+        "loss rises again",
+        GPTConfig(n_layer=4, n_head=4, n_embd=128, block_size=64, dropout=0.0),
+        TrainConfig(steps=600, batch_size=16, average=0.0, eval_interval=50, train_chars=30_000),
+    ),
     "lesson": Preset(
         "the network that ships, trained within one lesson: 10.7 M parameters, with less dropout than a long training needs",
         GPTConfig(n_layer=6, n_head=6, n_embd=384, block_size=256, dropout=0.2),
@@ -118,7 +124,7 @@ PRESETS = {
         without=NO_BLOCKS,
     ),
     "tiny": Preset(
-        "a very small network for trying things out: it trains in seconds, and its text shows it",
+        "very small: trains in seconds, and writes accordingly",
         GPTConfig(n_layer=2, n_head=2, n_embd=32, block_size=32, dropout=0.1),
         TrainConfig(steps=60, batch_size=8, micro_batch_size=4, warmup_steps=5, eval_interval=20, input_noise=0.02),
     ),
@@ -138,7 +144,7 @@ PRESETS = {
             eval_interval=50,
         ),
         task=SFT,
-        without=frozenset({"input_noise"}),
+        without=frozenset({"input_noise", "train_chars"}),
     ),
 }
 DEFAULT_PRESET = "lesson"  # on the page

@@ -43,6 +43,8 @@ from model.training.process import Process
 from model.training.record import ABOUT, METRICS, PROCESS, SAMPLES, Cached, Line, check_types, read_lines, read_record
 from model.weights import BEST_FILE, CONFIG_FILE, load_tensors, read_config, save_tensors
 
+DEFAULT_RUNS = Path("runs")  # where a program was started
+
 NOT_WRITABLE = "{folder} cannot be written to: {why}. Choose another folder for runs (--runs), or free this one."
 
 TAKEN_AWAY = (
@@ -79,10 +81,10 @@ class Run:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        self.metrics_path, self.samples_path = folder / METRICS_FILE, folder / SAMPLES_FILE
+        self.metrics_path, self.samples_path, self.process_path = (folder / name for name in (METRICS_FILE, SAMPLES_FILE, PROCESS_FILE))
         self.notices: list[str] = []
         self._held: os.stat_result | None = None  # the lock, while this process holds it
-        self._process = Cached(folder / PROCESS_FILE, lambda: read_record(folder / PROCESS_FILE, PROCESS))
+        self._process = Cached(self.process_path, lambda: read_record(self.process_path, PROCESS))
         self._plan = Cached(folder / CONFIG_FILE, self._read_plan)
 
     def exists(self) -> bool:

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from model.limits import MAX_CORPUS_BYTES
 from tests.browser.conftest import new_page, open_page
 from tests.browser.tab import generate, set_up
-from tests.support.admin import PASSWORD, Admin, app_with_password, runs_ended
+from tests.support.admin import PASSWORD, Admin, runs_ended
 from tests.support.client import host_and_port
 from tests.support.server import running_process
 
@@ -22,16 +23,51 @@ TEXT = "the quick brown fox jumps over the lazy dog, and the dog sleeps on.\n" *
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The app's folder of runs."""
-    return tmp_path_factory.mktemp("runs")
+    with runs_ended(tmp_path_factory.mktemp("runs")) as runs:
+        yield runs
+
+
+class App:
+    """A real app with a password and a folder of runs, which can be killed and started again at the same address."""
+
+    def __init__(self, runs: Path):
+        self._runs, self._stack = runs, ExitStack()
+        self.url = ""
+        self.start()
+
+    def start(self) -> None:
+        """Starts it, at the address that it had."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("ADMIN_PASSWORD", PASSWORD)
+            if self.url:
+                patch.setattr("tests.support.server.free_port", lambda: host_and_port(self.url)[1])
+            process = running_process("--device", "cpu", "--runs", str(self._runs))
+            self.url, self._pid = self._stack.enter_context(process)
+
+    def kill(self) -> None:
+        """Kills it without a warning."""
+        os.kill(self._pid, signal.SIGKILL)
+        self._stack.close()
+
+    def stop(self) -> None:
+        """Stops it."""
+        self._stack.close()
 
 
 @pytest.fixture(scope="module")
-def url(runs: Path) -> Iterator[str]:
-    """An app with runs of its own, and a password."""
-    with app_with_password(runs) as url:
-        yield url
+def app(runs: Path) -> Iterator[App]:
+    """The app of this module."""
+    app = App(runs)
+    yield app
+    app.stop()
+
+
+@pytest.fixture
+def url(app: App) -> str:
+    """The app's address."""
+    return app.url
 
 
 @pytest.fixture
@@ -52,8 +88,8 @@ def show(page: Page, url: str, **address: str) -> None:
 
 def unlock(page: Page) -> None:
     page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Unlock").click()
-    expect(page.get_by_label("Preset")).to_be_visible()
+    page.get_by_label("Password").press("Enter")
+    expect(page.get_by_label("Preset")).to_be_focused()  # so that a second Enter does not lock again
 
 
 def start(page: Page, *, steps: int, name: str, **settings: str) -> None:
@@ -66,7 +102,7 @@ def start(page: Page, *, steps: int, name: str, **settings: str) -> None:
     page.get_by_role("button", name="More settings").click()
     for setting, value in {"steps": str(steps), **settings}.items():
         page.get_by_label(setting, exact=True).fill(value)
-    page.get_by_role("button", name="Start", exact=True).click()
+    page.get_by_role("button", name="Start", exact=True).dblclick()
 
 
 def measured(page: Page) -> int:
@@ -79,94 +115,125 @@ def state(page: Page) -> Locator:
 
 
 def test_everybody_may_watch_and_who_does_not_know_the_password_may_not_act(page: Page) -> None:
-    expect(page.get_by_text("Anyone can watch. To start runs, unlock")).to_be_visible()
+    expect(page.get_by_text("Everyone can watch. The lecturer's password is needed to start a run.")).to_be_visible()
     expect(page.get_by_label("Preset")).to_be_hidden()
 
 
-def test_a_run_outlives_the_app_and_its_model_is_used(browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_before_any_run_the_shipped_models_training_is_played(page: Page) -> None:
+    expect(page.locator(".watch-name")).to_have_text("The shipped model's training")
+    expect(state(page)).to_have_text("recording")
+    chart, numbers, play = page.locator(".loss-chart"), page.locator(".watch-numbers"), page.locator(".watch-play")
+    expect(chart).to_have_attribute("data-val", "40")
+    expect(numbers).to_contain_text("1.413 step 8,000lowest validation loss")
+    expect(page.get_by_test_id("train-sample")).to_be_hidden()  # its texts were not kept
+    page.keyboard.press("p")
+    expect(chart).to_have_attribute("data-playhead", re.compile("[1-9]"))
+    play.click()
+    expect(play).to_have_text("Play")
+    expect(numbers).not_to_contain_text("step 8,000lowest")
+    page.get_by_label("Evaluation").fill("0")
+    expect(numbers).to_contain_text("2.458 step 200lowest validation loss")
+    page.keyboard.press(".")
+    expect(numbers).to_contain_text("2.037 step 400lowest validation loss")
+    page.emulate_media(reduced_motion="reduce")
+    play.click()
+    expect(numbers).to_contain_text("step 8,000lowest")
+    page.keyboard.press("y")
+    expect(page.get_by_role("button", name="linear")).to_have_attribute("aria-pressed", "true")
+    box = page.get_by_test_id("loss-chart").bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 60)
+    expect(page.locator(".chart-reading")).to_contain_text(re.compile(r"Step \d,\d00\nvalidation loss 1\.\d+, training loss 1\.\d+"))
+    page.get_by_role("tab", name="All runs").click()
+    row = page.locator(".runs tbody tr").first
+    expect(row).to_contain_text("1.413")
+    expect(row.get_by_role("button", name="Compare")).to_be_visible()
+    expect(page.locator(".run-actions button:visible")).to_have_count(0)
+    expect(page.get_by_text("No training runs yet.", exact=True)).to_be_visible()
+
+
+def test_a_run_outlives_the_app_and_its_model_is_used(browser: Browser, app: App) -> None:
     """The whole way: started on an uploaded text, the app killed in the middle, found again, stopped, resumed, used, given back."""
-    monkeypatch.setenv("ADMIN_PASSWORD", PASSWORD)
     context = browser.new_context(viewport={"width": 1280, "height": 720})
-    page = context.new_page()
-    with runs_ended(tmp_path) as runs:
-        arguments = "--device", "cpu", "--runs", str(runs)
-        with running_process(*arguments) as (url, pid):
-            show(page, url)
-            unlock(page)
-            start(page, steps=20_000, name="foxes")
-            expect(state(page)).to_have_text("training")
-            page.wait_for_function("Number(document.querySelector('.loss-chart').dataset.val) >= 2")
-            expect(page.get_by_test_id("train-sample")).not_to_be_empty()
-            os.kill(pid, signal.SIGKILL)
-        expect(page.get_by_text("The server cannot be reached.")).to_be_visible()
-        before = measured(page)
-        monkeypatch.setattr("tests.support.server.free_port", lambda: host_and_port(url)[1])
-        with running_process(*arguments) as (again, _):
-            assert again == url
-            page.wait_for_function("before => Number(document.querySelector('.loss-chart').dataset.train) > before", arg=before)
-            expect(page.get_by_text("The server cannot be reached.")).to_be_hidden()
-            unlock(page)  # the right was the other app's, and the page has seen that
-            page.locator(".new-run").get_by_role("button", name="Stop").click()
-            expect(state(page)).to_have_text("stopped")
-            (run,) = Admin(url).get("/train/runs")[1]["runs"]
-            curve = Admin(url).curve(run["id"])
-            assert curve["steps"]["step"] == list(range(1, run["step"] + 1))
-            page.wait_for_function("steps => Number(document.querySelector('.loss-chart').dataset.train) === steps", arg=run["step"])
+    page, url = context.new_page(), app.url
+    show(page, url)
+    unlock(page)
+    start(page, steps=20_000, name="foxes")
+    expect(state(page)).to_contain_text("training")
+    expect(page.locator(".watch-name")).to_be_in_viewport()  # although Start was far below
+    page.wait_for_function("Number(document.querySelector('.loss-chart').dataset.val) >= 2")
+    expect(page.locator(".watch-numbers")).to_contain_text(re.compile(r"\d step \d+validation loss"))
+    expect(page.get_by_test_id("train-sample")).not_to_be_empty()
+    app.kill()
+    expect(page.get_by_text("The server cannot be reached.")).to_be_visible()
+    before = measured(page)
+    app.start()
+    page.wait_for_function("before => Number(document.querySelector('.loss-chart').dataset.train) > before", arg=before)
+    expect(page.get_by_text("The server cannot be reached.")).to_be_hidden()
+    unlock(page)  # the right was the other app's, and the page has seen that
+    page.locator(".new-run").get_by_role("button", name="Stop").dblclick()
+    expect(state(page)).to_have_text("stopped")
+    (run,) = Admin(url).get("/train/runs")[1]["runs"]
+    curve = Admin(url).curve(run["id"])
+    assert curve["steps"]["step"] == list(range(1, run["step"] + 1))
+    page.wait_for_function("steps => Number(document.querySelector('.loss-chart').dataset.train) === steps", arg=run["step"])
 
-            page.reload()
-            page.get_by_role("tab", name="Train", exact=True).click()
-            expect(page.get_by_label("Preset")).to_be_visible()  # the right survives
-            page.locator(".watch-actions").get_by_role("button", name="Resume").click()
-            page.wait_for_function("before => Number(document.querySelector('.loss-chart').dataset.train) > before", arg=run["step"])
-            page.locator(".new-run").get_by_role("button", name="Stop").click()
-            expect(state(page)).to_have_text("stopped")
+    page.reload()
+    page.get_by_role("tab", name="Train", exact=True).click()
+    expect(page.get_by_label("Preset")).to_be_visible()  # the right survives
+    page.locator(".watch-actions").get_by_role("button", name="Resume").dblclick()
+    page.wait_for_function("before => Number(document.querySelector('.loss-chart').dataset.train) > before", arg=run["step"])
+    page.locator(".new-run").get_by_role("button", name="Stop").click()
+    expect(state(page)).to_have_text("stopped")
 
-            onlooker = context.new_page()
-            open_page(onlooker, url)
-            page.get_by_role("button", name="Use this model").click()
-            expect(page.get_by_test_id("facts")).to_contain_text("foxes")
-            page.get_by_role("tab", name="Sample", exact=True).click()
-            set_up(page, prompt="the dog", length=40, samples=1)
-            (text,) = generate(page)
-            assert set(text) <= set(TEXT)
-            page.get_by_role("tab", name="Attention", exact=True).click()
-            expect(page.locator(".tile")).to_have_count(4)
-            before = onlooker.locator(".folio .card-text").all_text_contents()
-            onlooker.get_by_role("button", name="Again").click()
-            expect(onlooker.get_by_text("The lecturer has switched the model to “foxes”.")).to_be_visible()
-            expect(onlooker.get_by_test_id("facts")).to_contain_text("foxes")
-            onlooker.wait_for_function("document.querySelectorAll('.group').length === 2 && !document.querySelector('.group .running')")
-            assert onlooker.locator(".group").last.locator(".card-text").all_text_contents() == before  # nothing is lost
+    onlooker = context.new_page()
+    open_page(onlooker, url)
+    page.get_by_role("button", name="Use this model").dblclick()
+    expect(page.get_by_text(re.compile(r"The page now writes with foxes, step [\d,]+\."))).to_be_visible()
+    expect(page.get_by_test_id("facts")).to_contain_text("foxes")
+    page.get_by_role("button", name="Write with it →").click()
+    set_up(page, prompt="the dog", length=40, samples=1)
+    (text,) = generate(page)
+    assert set(text) <= set(TEXT)
+    page.get_by_role("tab", name="Attention", exact=True).click()
+    expect(page.locator(".tile")).to_have_count(4)
+    before = onlooker.locator(".folio .card-text").all_text_contents()
+    onlooker.get_by_role("button", name="Again").click()
+    expect(onlooker.get_by_text("The lecturer has switched the model to “foxes”.")).to_be_visible()
+    expect(onlooker.get_by_test_id("facts")).to_contain_text("foxes")
+    onlooker.wait_for_function("document.querySelectorAll('.group').length === 2 && !document.querySelector('.group .running')")
+    assert onlooker.locator(".group").last.locator(".card-text").all_text_contents() == before  # nothing is lost
 
-            page.get_by_role("tab", name="Train", exact=True).click()
-            page.get_by_role("tab", name="All runs").click()
-            page.get_by_role("button", name="Back to the model that the app started with").click()
-            expect(page.get_by_test_id("facts")).to_contain_text("shakespeare")
+    page.get_by_role("tab", name="Train", exact=True).click()
+    page.get_by_role("tab", name="All runs").click()
+    page.get_by_role("button", name="Back to the original model").click()
+    expect(page.get_by_test_id("facts")).to_contain_text("shakespeare")
+    Admin.logged_in(url).do(f"/train/runs/{run['id']}/delete", id=run["id"])
     context.close()
 
 
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        (b"", "is empty"),
-        (b"\x89PNG\xff", "is not UTF-8"),
-        (b"a\0b" * 9, "has NUL bytes"),
-        (b"x" * 5_000, "is one character repeated"),
-        ("".join(map(chr, range(0x4E00, 0x4E00 + 5_000))).encode(), "5,000 different characters"),
-        (b"too short", "needs at least"),
-        (bytes(MAX_CORPUS_BYTES + 1), "larger than 32 MiB"),
-    ],
-)
-def test_what_cannot_be_learned_from_is_said(page: Page, tmp_path: Path, content: bytes, said: str) -> None:
+def test_what_cannot_be_learned_from_is_said(page: Page, tmp_path: Path) -> None:
+    cases = {
+        "is empty": b"",
+        "is not UTF-8": b"\x89PNG\xff",
+        "has NUL bytes": b"a\0b" * 9,
+        "is one character repeated": b"x" * 5_000,
+        "5,000 different characters": "".join(map(chr, range(0x4E00, 0x4E00 + 5_000))).encode(),
+        "needs at least": b"too short",
+        "larger than 32 MiB": bytes(MAX_CORPUS_BYTES + 1),
+    }
     unlock(page)
     page.get_by_label("Preset").select_option("tiny")
     page.get_by_label("Training text").select_option("file")
-    (tmp_path / "text.txt").write_bytes(content)
-    page.get_by_label("Text file").set_input_files(tmp_path / "text.txt")
-    expect(page.locator(".train-corpus")).not_to_have_text("…")
-    page.get_by_role("button", name="Start", exact=True).click()
-    expect(page.locator(".new-run .train-trouble")).to_contain_text(said)
-    expect(page.get_by_role("button", name="Start", exact=True)).to_be_enabled()
+    start, trouble = page.get_by_role("button", name="Start", exact=True), page.locator(".new-run .train-trouble")
+    for number, (said, content) in enumerate(cases.items()):
+        path = tmp_path / f"{number}.txt"
+        path.write_bytes(content)
+        page.get_by_label("Text file").set_input_files(path)
+        expect(page.locator(".train-corpus")).not_to_have_text("…")
+        start.click()
+        expect(trouble).to_contain_text(said)
+        expect(start).to_be_enabled()
 
 
 def test_a_rate_far_too_high_is_seen_and_its_run_renamed_and_deleted(page: Page) -> None:
@@ -179,7 +246,7 @@ def test_a_rate_far_too_high_is_seen_and_its_run_renamed_and_deleted(page: Page)
     expect(page.locator(".watch .train-trouble")).to_contain_text("The run has diverged")
     expect(page.get_by_role("button", name="Use this model")).to_be_visible()
     page.get_by_role("tab", name="All runs").click()
-    rows = page.locator(".runs tbody tr")
+    rows = page.locator(".runs tbody tr:visible").filter(has_not_text="recording")
     page.get_by_role("button", name="Rename").click()
     page.get_by_role("textbox", name="Name of the run").fill("<b>long</b>")
     page.get_by_role("dialog").get_by_role("button", name="Rename").click()
@@ -190,7 +257,7 @@ def test_a_rate_far_too_high_is_seen_and_its_run_renamed_and_deleted(page: Page)
         page.get_by_role("dialog").get_by_role("button", name=answer).click()
         expect(page.get_by_role("dialog")).to_have_count(0)
         expect(rows).to_have_count(left)
-    expect(page.get_by_role("tabpanel", name="All runs").get_by_text("No runs yet.", exact=True)).to_be_visible()
+    expect(page.get_by_role("tabpanel", name="All runs").get_by_text("No training runs yet.", exact=True)).to_be_visible()
 
 
 def test_a_damaged_run_is_shown_with_the_reason_and_can_be_deleted(page: Page, url: str, runs: Path) -> None:
@@ -209,15 +276,16 @@ def test_a_damaged_run_is_shown_with_the_reason_and_can_be_deleted(page: Page, u
     page.get_by_role("tab", name="All runs").click()
     row = page.get_by_role("row").filter(has_text="damaged")
     expect(row).to_contain_text("broken")
-    actions = page.locator(".run-actions")
-    expect(actions.get_by_role("button", name="Resume")).to_have_count(0)
+    expect(row.locator(".run-reason")).to_contain_text("config.json is not a valid config.json")
+    actions = page.locator(".run-actions").first
+    expect(actions.get_by_role("button", name="Resume")).to_be_disabled()
     actions.get_by_role("button", name="Delete").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     expect(row).to_have_count(0)
     assert not folder.exists()
 
 
-def test_a_file_of_any_name_is_taken_and_a_runs_name_is_used_once(page: Page) -> None:
+def test_a_file_of_any_name_is_taken_and_a_runs_name_is_used_once(page: Page, runs: Path) -> None:
     unlock(page)
     page.get_by_label("Preset").select_option("tiny")
     page.get_by_label("Training text").select_option("file")
@@ -226,6 +294,8 @@ def test_a_file_of_any_name_is_taken_and_a_runs_name_is_used_once(page: Page) ->
         expect(page.locator(".train-corpus")).to_have_text(re.compile("^4,0[0-9]+ characters, 30 different"))
         expect(page.locator(".train-corpus")).not_to_have_class(re.compile("error"))
     field = page.get_by_label("Name", exact=True)
+    field.fill("a b: c")
+    expect(page.locator(".command")).to_have_text(f"python -m model train --preset tiny --corpus text.txt --run a-b-c --runs {runs}")
     field.fill("שם " + "😀" * 57)  # 60 characters, 117 UTF-16 units
     assert field.evaluate("node => getComputedStyle(node).direction") == "rtl"
     page.get_by_role("button", name="Start", exact=True).click()

@@ -19,6 +19,12 @@ export function followTabs(address) {
   else keep(tabs.find((tab) => tab.ariaSelected === "true")); // somebody was quicker than this script
 }
 
+/** Opens a tab. @param {string} name */
+export function openTab(name) {
+  const tab = [...document.querySelectorAll(SHOWN)].find((tab) => nameOf(tab) === name);
+  /** @type {HTMLElement | undefined} */ (tab)?.click();
+}
+
 // Told to the style sheet by an attribute: a rule with :has() over the page made every change of a view restyle all of it (45 ms a hover).
 function countTabs() {
   const wrapper = document.querySelector("#tabs > .tab-wrapper");

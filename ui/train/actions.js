@@ -1,7 +1,9 @@
-// What the admin can do with a run: a button for each thing that is possible now.
+// What the admin can do with a run: a button for each thing. They keep their places, and what is not possible now is disabled: so a second
+// press in the same place never does something else.
 import { button } from "../shared/dom.js";
+import { openTab } from "../shared/tabs.js";
 import { ask } from "./ask.js";
-import { isUnderWay } from "./run.js";
+import { isRecording, isUnderWay } from "./run.js";
 import { act, downloadRun, useShipped } from "./server.js";
 
 /** @typedef {import("./main.js").Train} Train */
@@ -18,20 +20,38 @@ import { act, downloadRun, useShipped } from "./server.js";
 const ACTIONS = [
   { words: "Stop", isPossible: ({ state }) => state === "running", work: (train, run) => train.act(() => act(run.id, "stop")) },
   { words: "Resume", isPossible: canResume, work: resume },
-  { words: "Use this model", isPossible: ({ has_weights }, isInUse) => has_weights && !isInUse, work: use },
-  { words: "Use its newest weights", isPossible: ({ best_step }, isInUse, { stepInUse }) => isInUse && best_step > stepInUse, work: use },
-  { words: "Back to the model that the app started with", isPossible: (run, isInUse) => isInUse, work: (train) => train.act(useShipped) },
+  { words: "Use this model", isPossible: ({ has_weights, best_step }, isInUse, { stepInUse }) => has_weights && !(isInUse && best_step <= stepInUse), work: use },
   { words: "Rename", isPossible: () => true, work: rename },
   { words: "Download", isPossible: ({ has_weights }) => has_weights, work: (train, run) => train.act(() => downloadRun(run)) },
   { words: "Delete", isPossible: (run, isInUse) => !isUnderWay(run) && !isInUse, work: remove },
+  { words: "Back to the original model", isPossible: (run, isInUse) => isInUse, work: useOriginal }, // the last: it comes and goes
 ];
 
-/** @param {Train} train @param {Run} run */
-export function actionsFor(train, run) {
-  if (!train.isAdmin) return [];
-  const possible = ACTIONS.filter(({ isPossible }) => isPossible(run, run.id === train.inUse, train));
-  return possible.map(({ words, work }) => button("quiet", words, () => work(train, train.find(run.id) ?? run)));
+/**
+ * The buttons for a run; `tell` is to be called whenever something about it has changed.
+ * @param {Train} train
+ * @param {() => Run | null | undefined} find
+ * @returns {{nodes: HTMLButtonElement[], tell: () => void}}
+ */
+export function createActions(train, find) {
+  const nodes = ACTIONS.map(({ words, work }) => {
+    const node = button("quiet", words, () => node.ariaDisabled !== "true" && work(train, find()));
+    return node;
+  });
+  function tell() {
+    const run = find();
+    const isInUse = run?.id === train.inUse;
+    for (const [place, { isPossible }] of ACTIONS.entries()) {
+      const node = nodes[place];
+      node.ariaDisabled = String(!run || !isPossible(run, isInUse, train)); // not `disabled`, which would lose the focus
+      node.hidden = !canAct(train, run) || (place === ACTIONS.length - 1 && !isInUse);
+    }
+  }
+  return { nodes, tell };
 }
+
+/** Whether anything can be done with a run here. @param {Train} train @param {Run | null | undefined} run */
+const canAct = (train, run) => train.isAdmin && Boolean(run) && !isRecording(run);
 
 /** A run that diverged would diverge again. @param {Run} run */
 function canResume({ state, why }) {
@@ -39,8 +59,18 @@ function canResume({ state, why }) {
 }
 
 /** @param {Train} train @param {Run} run */
-function use(train, run) {
-  return train.act(() => act(run.id, "use"));
+async function use(train, run) {
+  if (await train.act(() => act(run.id, "use"))) tellUse(train, `${train.find(run.id)?.name ?? run.name}, step ${train.stepInUse.toLocaleString("en")}`);
+}
+
+/** @param {Train} train */
+async function useOriginal(train) {
+  if (await train.act(useShipped)) tellUse(train, "the original model");
+}
+
+/** @param {Train} train @param {string} model */
+function tellUse(train, model) {
+  train.say(`The page now writes with ${model}.`, false, button("quiet inline", "Write with it →", () => openTab("sample")));
 }
 
 /** @param {Train} train @param {Run} run */

@@ -1,13 +1,22 @@
 // The loss of runs by step: a thin line for the training batches, a strong one for the validation text. Beside them the losses of the lecture.
 import { make, number } from "../shared/dom.js";
 import { fit, onLook, palette } from "../shared/paint.js";
+import { lastOf, lowestOf } from "./curve.js";
+import { LOWEST } from "./run.js";
 
-const EDGE = { left: 3, right: 8.75, top: 1, bottom: 2.25 }; // rem
+const EDGE = { left: 3, right: 1, lecture: 10, lectureNarrow: 4.5, top: 1, bottom: 2.5 }; // rem; `lecture` at the right where its losses are named
+const NARROW = 32; // rem; on a phone the lecture's losses have no names, and the best point has fewer words
+const LEGEND = { width: 13, height: 3.5 }; // rem, at the top right
+const TICK_APART = 5.5; // rem between two numbers of steps
 const MOST = 20; // nats; larger losses are drawn at the top
 const LEAST = 0.01; // smaller ones, at the bottom
 const TICKS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 1.2, 1.5, 2, 2.5, 3, 3.5, 4, 5, 7, 10];
-const NAMED_APART = 1.1; // rem between two names at the right
+const NAMED_APART = 1.25; // rem between two names at the right
 const DASHES = [[], [7, 4], [2, 3], [10, 3, 2, 3]]; // one for each run, to distinguish them without colours
+const WIDTHS = { training: 0.11, validation: 0.21, other: 0.15, best: 0.5 }; // rem
+const TRAINING = 0.6; // opacity of the training line
+const LATER = 0.18; // ... and of what comes after the playhead
+const BINS = 0.125; // rem: steps that share one are drawn as their mean
 
 /**
  * @typedef {object} Series a run's
@@ -17,45 +26,84 @@ const DASHES = [[], [7, 4], [2, 3], [10, 3, 2, 3]]; // one for each run, to dist
  * @property {number} steps
  * @property {boolean} isLectures whether it is on the lecture's corpus
  *
- * @typedef {{runs: Series[], scale: string, step: number | null}} Shown `scale` is "log" or "linear", `step` is marked
+ * @typedef {object} Shown
+ * @property {Series[]} runs the first is the one that is watched
+ * @property {string} scale "log" or "linear"
+ * @property {number | null} playhead the step that is marked: of the first run, what comes later is faint
+ * @property {boolean} [isPlaying] then what comes later is not drawn at all
+ * @property {number | null} [pointed] the step that is pointed at
  */
 
 /**
  * { node, draw(shown), paint(context, width, height) }
  * @param {[number, string][]} lecture its losses
- * @param {(step: number) => void} onStep called for the evaluation that is pointed at, or pressed
+ * @param {(step: number) => void} onStep called for the evaluation that is pressed
  */
 export function createChart(lecture, onStep) {
   const node = make("div", "loss-chart");
   const canvas = node.appendChild(make("canvas"));
   canvas.setAttribute("role", "img");
   canvas.dataset.testid = "loss-chart";
+  const reading = node.appendChild(make("p", "chart-reading"));
+  reading.hidden = true;
   /** @type {Shown | null} */
   let shown = null;
+  /** @type {number | null} the step that is pointed at */
+  let pointed = null;
 
   function paint() {
     const [width, height] = [node.clientWidth, node.clientHeight];
     if (!width || !shown) return;
-    paintChart(fit(canvas, width, height), width, height, shown, lecture);
+    paintChart(fit(canvas, width, height), width, height, { ...shown, pointed }, lecture);
     const [run] = shown.runs;
-    Object.assign(node.dataset, { train: run?.train.length ?? 0, val: run?.val.length ?? 0 });
+    Object.assign(node.dataset, { train: run?.train.length ?? 0, val: run?.val.length ?? 0, playhead: shown.playhead ?? "" });
+    drawReading(width, height);
   }
 
-  const nearest = (event) => {
+  function drawReading(width, height) {
+    reading.hidden = pointed === null;
+    if (pointed === null) return;
+    reading.textContent = [`Step ${number(pointed)}`, ...shown.runs.map((run) => readingOf(run, pointed, shown.runs.length > 1))].join("\n");
+    const { x, rem } = layOut(width, height, shown, palette());
+    const at = x(pointed);
+    const isLeft = at > width / 2;
+    Object.assign(reading.style, { left: isLeft ? "" : `${at + 0.75 * rem}px`, right: isLeft ? `${width - at + 0.75 * rem}px` : "" });
+  }
+
+  // The evaluation that is nearest to the pointer; a step of the training where there is none yet.
+  const nearest = ({ clientX }) => {
     const [run] = shown?.runs ?? [];
-    if (!run?.val.length) return;
+    const points = run?.val.length ? run.val : (run?.train ?? []);
+    if (!points.length) return null;
     const { left, width, height } = canvas.getBoundingClientRect();
-    const { x } = layOut(width, height, shown, palette().rem);
-    const distances = run.val.map(([step]) => Math.abs(x(step) - (event.clientX - left)));
-    onStep(run.val[distances.indexOf(Math.min(...distances))][0]);
+    const { x } = layOut(width, height, shown, palette());
+    const steps = points.map(([step]) => step);
+    const distanceOf = (step) => Math.abs(x(step) - (clientX - left));
+    return steps.reduce((best, step) => (distanceOf(step) < distanceOf(best) ? step : best));
   };
-  canvas.addEventListener("pointermove", (event) => event.pointerType === "mouse" && event.buttons && nearest(event));
-  canvas.addEventListener("click", nearest);
+  const choose = (event) => {
+    const step = nearest(event);
+    if (step !== null) onStep(step);
+  };
+  const point = (step) => {
+    if (step === pointed) return;
+    pointed = step;
+    paint();
+  };
+  canvas.addEventListener("pointermove", (event) => {
+    if (event.pointerType !== "mouse") return;
+    point(nearest(event));
+    if (event.buttons) choose(event);
+  });
+  canvas.addEventListener("pointerleave", () => point(null));
+  canvas.addEventListener("click", choose);
   new ResizeObserver(paint).observe(node);
   onLook(paint);
   return {
     node,
+    /** @param {Shown} what */
     draw(what) {
+      if (what.runs[0]?.name !== shown?.runs[0]?.name) pointed = null;
       shown = what;
       canvas.setAttribute("aria-label", inWords(what.runs));
       paint();
@@ -66,13 +114,27 @@ export function createChart(lecture, onStep) {
 
 function inWords(runs) {
   if (!runs.some(({ train }) => train.length)) return "Loss by step: nothing has been measured yet.";
-  const last = ({ name, val }) => `${name}: ${val.length ? `validation loss ${val.at(-1)[1].toFixed(3)} at step ${number(val.at(-1)[0])}` : "not evaluated yet"}`;
+  const last = ({ name, val }) => {
+    if (!val.length) return `${name}: not evaluated yet`;
+    const [[step, loss], [bestStep, best]] = [val.at(-1), lowestOf(val)];
+    return `${name}: validation loss ${loss.toFixed(3)} at step ${number(step)}, ${LOWEST} ${best.toFixed(3)} at step ${number(bestStep)}`;
+  };
   return `Loss by step. ${runs.map(last).join("; ")}`;
 }
 
+function readingOf({ name, train, val }, step, isNamed) {
+  const [validation, training] = [lastOf(val, step), lastOf(train, step)];
+  const losses = [validation && `validation loss ${validation[1].toFixed(3)}`, training && `training loss ${training[1].toFixed(3)}`];
+  return (isNamed ? `${name}: ` : "") + (losses.filter(Boolean).join(", ") || "not there yet");
+}
+
+const hasLecture = (runs) => runs.every(({ isLectures }) => isLectures);
+
 // Where a step and a loss stand.
-function layOut(width, height, { runs, scale }, rem) {
-  const [left, right] = [EDGE.left * rem, width - EDGE.right * rem];
+function layOut(width, height, { runs, scale }, { rem }) {
+  const isNarrow = width < NARROW * rem;
+  const margin = hasLecture(runs) ? (isNarrow ? EDGE.lectureNarrow : EDGE.lecture) : EDGE.right;
+  const [left, right] = [EDGE.left * rem, width - margin * rem];
   const [top, bottom] = [EDGE.top * rem, height - EDGE.bottom * rem];
   let [lowest, highest] = [1.4, 4.4];
   for (const { train, val } of runs) {
@@ -80,26 +142,28 @@ function layOut(width, height, { runs, scale }, rem) {
       for (const [, loss] of points) if (Number.isFinite(loss)) [lowest, highest] = [Math.min(lowest, loss), Math.max(highest, loss)];
     }
   }
-  const [least, most] = [Math.max(LEAST, 0.96 * lowest), Math.min(MOST, highest)];
+  const [least, most] = [Math.max(LEAST, 0.94 * lowest), Math.min(MOST, highest)];
   const steps = Math.max(1, ...runs.map(({ steps, train }) => Math.max(steps, train.at(-1)?.[0] ?? 0)));
   const share = scale === "log" ? (loss) => Math.log(loss / least) / Math.log(most / least) : (loss) => (loss - least) / (most - least);
   const y = (loss) => bottom - (bottom - top) * Math.min(1, Math.max(0, share(loss)));
-  return { left, right, top, bottom, most, least, steps, x: (step) => left + ((right - left) * step) / steps, y };
+  return { rem, isNarrow, left, right, top, bottom, most, least, steps, x: (step) => left + ((right - left) * step) / steps, y };
 }
 
 function paintChart(context, width, height, shown, lecture) {
   const colours = palette();
-  const places = layOut(width, height, shown, colours.rem);
-  context.font = `${0.875 * colours.rem}px ${colours.sans}`;
+  const places = layOut(width, height, shown, colours);
+  context.font = `${colours.rem}px ${colours.sans}`;
   context.textBaseline = "middle";
   paintAxes(context, places, colours);
-  if (shown.runs.every(({ isLectures }) => isLectures)) paintLecture(context, places, lecture, colours);
-  if (shown.step !== null) paintStep(context, places, shown.step, colours);
-  if (shown.runs.length > 1) paintLegend(context, places, shown.runs, colours);
-  [...shown.runs.entries()].toReversed().forEach(([place, run]) => paintRun(context, places, run, place, colours));
+  if (hasLecture(shown.runs)) paintLecture(context, places, lecture, colours);
+  if (shown.playhead !== null) paintStep(context, places, shown.playhead, colours.accent);
+  if (typeof shown.pointed === "number") paintStep(context, places, shown.pointed, colours.ruleStrong);
+  paintLegend(context, places, shown.runs, colours);
+  [...shown.runs.entries()].toReversed().forEach(([place, run]) => paintRun(context, places, run, place, place ? {} : shown, colours));
+  if (shown.runs[0]) paintBest(context, places, shown.runs[0].val, shown.playhead ?? Infinity, shown.runs.length === 1, colours);
 }
 
-function paintAxes(context, { left, right, bottom, most, least, steps, x, y }, { rem, rule, inkSoft }) {
+function paintAxes(context, { rem, left, right, bottom, most, least, steps, x, y }, { rule, inkSoft }) {
   context.textAlign = "right";
   let before = Infinity;
   for (const tick of TICKS.filter((loss) => loss >= least && loss <= most)) {
@@ -111,10 +175,12 @@ function paintAxes(context, { left, right, bottom, most, least, steps, x, y }, {
     context.fillText(String(tick), left - 0.5 * rem, before);
   }
   context.textAlign = "center";
-  const unit = niceUnit(steps / 5);
-  for (let step = 0; step <= steps; step += unit) context.fillText(number(step), x(step), bottom + 0.9 * rem);
+  const unit = niceUnit((steps * TICK_APART * rem) / (right - left));
+  const end = `${number(steps)} steps`;
+  const room = right - context.measureText(end).width - 2 * rem;
+  for (let step = 0; x(step) < room; step += unit) context.fillText(number(step), x(step), bottom + 1.1 * rem);
   context.textAlign = "right";
-  context.fillText("steps", right, bottom + 1.9 * rem);
+  context.fillText(end, right, bottom + 1.1 * rem);
 }
 
 const niceUnit = (least) => {
@@ -122,10 +188,15 @@ const niceUnit = (least) => {
   return [1, 2, 5, 10].map((factor) => factor * power).find((unit) => unit >= least);
 };
 
-function paintLecture(context, { right, least, most, y }, lecture, { rem, ruleStrong, inkSoft }) {
+function paintLecture(context, { rem, isNarrow, right, top, least, most, y }, lecture, { ruleStrong, inkSoft, sans }) {
   context.textAlign = "left";
   context.lineWidth = 1;
-  let before = -Infinity;
+  context.fillStyle = inkSoft;
+  context.font = `italic ${rem}px ${sans}`;
+  const title = isNarrow ? ["lecture"] : ["figures from", "the lecture"];
+  title.forEach((words, line) => context.fillText(words, right + 0.9 * rem, top + NAMED_APART * line * rem));
+  context.font = `${rem}px ${sans}`;
+  let before = top + NAMED_APART * (title.length - 1) * rem;
   for (const [loss, name] of lecture) {
     if (loss < least || loss > most) continue;
     const at = Math.max(y(loss), before + NAMED_APART * rem);
@@ -134,68 +205,106 @@ function paintLecture(context, { right, least, most, y }, lecture, { rem, ruleSt
     context.beginPath();
     for (const [x, height] of [[0, y(loss)], [0.25, y(loss)], [0.6, at]]) context.lineTo(right + x * rem, height);
     context.stroke();
-    context.fillStyle = inkSoft;
-    context.fillText(`${loss} ${name}`, right + 0.9 * rem, at);
+    context.fillText(isNarrow ? String(loss) : `${loss} ${name}`, right + 0.9 * rem, at);
   }
 }
 
-function paintStep(context, { top, bottom, x }, step, { accent }) {
-  context.fillStyle = accent;
+function paintStep(context, { top, bottom, x }, step, colour) {
+  context.fillStyle = colour;
   context.fillRect(Math.round(x(step)), top, 1, bottom - top);
 }
 
 const colourOf = (place, { accent, heat, inkSoft, ink }) => [accent, heat, inkSoft, ink][place];
 
-// The names of the lines, at the top right, where there is no curve.
-function paintLegend(context, { right, top }, runs, colours) {
-  const { rem, ink } = colours;
+// What the lines are, at the top right, where there is no curve. Several runs have their names there.
+function paintLegend(context, { rem, right, top }, runs, colours) {
+  const own = [
+    { name: "validation loss", colour: colours.accent, width: WIDTHS.validation, dashes: [], alpha: 1 },
+    { name: "training loss", colour: colours.ink, width: WIDTHS.training, dashes: [], alpha: TRAINING },
+  ];
+  const several = runs.map(({ name }, place) => {
+    const width = place ? WIDTHS.other : WIDTHS.validation;
+    return { name: place ? name : `${name} (thin: training)`, colour: colourOf(place, colours), width, dashes: DASHES[place % DASHES.length], alpha: 1 };
+  });
   context.textAlign = "right";
-  for (const [place, { name }] of runs.entries()) {
-    const at = top + (0.5 + 1.4 * place) * rem;
-    context.strokeStyle = colourOf(place, colours);
-    context.lineWidth = place ? 2 : 3;
-    context.setLineDash(DASHES[place % DASHES.length]);
+  for (const [place, { name, colour, width, dashes, alpha }] of (runs.length > 1 ? several : own).entries()) {
+    const at = top + (0.6 + 1.5 * place) * rem;
+    context.globalAlpha = alpha;
+    context.strokeStyle = colour;
+    context.lineWidth = width * rem;
+    context.setLineDash(dashes);
     context.beginPath();
     context.moveTo(right - 2.5 * rem, at);
     context.lineTo(right, at);
     context.stroke();
-    context.fillStyle = ink;
+    context.globalAlpha = 1;
+    context.fillStyle = colours.ink;
     context.fillText(name, right - 3 * rem, at);
   }
   context.setLineDash([]);
 }
 
-function paintRun(context, { x, y }, { train, val }, place, colours) {
-  const line = (points, width, alpha) => {
+/** @param {CanvasRenderingContext2D} context @param {*} places @param {Series} run @param {number} place @param {Partial<Shown>} playing @param {*} colours */
+function paintRun(context, { rem, x, y }, { train, val }, place, { playhead = null, isPlaying = false }, colours) {
+  const line = (points, width, alpha, dashes) => {
     context.globalAlpha = alpha;
-    context.lineWidth = width;
+    context.lineWidth = width * rem;
+    context.setLineDash(dashes);
     context.beginPath();
     points.forEach(([step, loss]) => context.lineTo(x(step), y(loss)));
     context.stroke();
-    context.globalAlpha = 1;
+  };
+  const bothLines = (isSeen, alpha) => {
+    context.strokeStyle = place ? colourOf(place, colours) : colours.ink;
+    line(thinned(train.filter(isSeen), x, BINS * rem), WIDTHS.training, TRAINING * alpha, []);
+    context.strokeStyle = context.fillStyle = colourOf(place, colours);
+    const points = val.filter(isSeen);
+    line(points, place ? WIDTHS.other : WIDTHS.validation, alpha, DASHES[place % DASHES.length]);
+    context.setLineDash([]);
+    if (points.length > 60) return;
+    for (const [step, loss] of points) dot(context, x(step), y(loss), (place ? 0.14 : 0.22) * rem);
   };
   context.lineJoin = "round";
-  context.strokeStyle = place ? colourOf(place, colours) : colours.ink;
-  line(thinned(train, x), 1, 0.35);
-  context.setLineDash(DASHES[place % DASHES.length]);
-  context.strokeStyle = colourOf(place, colours);
-  line(val, place ? 2 : 3, 1);
-  context.setLineDash([]);
-  if (val.length && val.length <= 60) {
-    context.fillStyle = context.strokeStyle;
-    for (const [step, loss] of val) {
-      context.beginPath();
-      context.arc(x(step), y(loss), place ? 2 : 3.5, 0, 2 * Math.PI);
-      context.fill();
-    }
-  }
+  if (playhead !== null && !isPlaying) bothLines(([step]) => step >= playhead, LATER);
+  bothLines(([step]) => playhead === null || step <= playhead, 1);
+  context.globalAlpha = 1;
 }
 
-// The mean of all steps that share a pixel: thousands of them become one line.
-function thinned(points, x) {
+function dot(context, x, y, radius) {
+  context.beginPath();
+  context.arc(x, y, radius, 0, 2 * Math.PI);
+  context.fill();
+}
+
+// A ring at the best point. Where there is one run, its loss stands above the curve, with a rim of paper where it crosses another line.
+function paintBest(context, { rem, isNarrow, left, right, top, x, y }, val, until, isNamed, { accent, paper, sans }) {
+  const best = lowestOf(val, until);
+  if (!best) return;
+  const [step, loss] = best;
+  Object.assign(context, { strokeStyle: accent, fillStyle: accent, lineWidth: 0.14 * rem, textAlign: "center" });
+  context.beginPath();
+  context.arc(x(step), y(loss), WIDTHS.best * rem, 0, 2 * Math.PI);
+  context.stroke();
+  if (!isNamed) return;
+  const words = isNarrow ? `lowest ${loss.toFixed(3)}` : `${LOWEST} ${loss.toFixed(3)} at step ${number(step)}`;
+  context.font = `600 ${rem}px ${sans}`;
+  const half = context.measureText(words).width / 2;
+  const crossed = (middle) => val.filter(([each]) => each <= until && Math.abs(x(each) - middle) < half + rem).map(([, each]) => y(each));
+  const heightAt = (middle) => Math.min(y(loss) - 1.7 * rem, Math.min(...crossed(middle)) - 1.2 * rem);
+  let middle = Math.min(Math.max(x(step), left + half), right - half);
+  if (heightAt(middle) < top + LEGEND.height * rem) middle = Math.max(left + half, Math.min(middle, right - LEGEND.width * rem - half));
+  const height = Math.max(top, heightAt(middle));
+  Object.assign(context, { strokeStyle: paper, lineWidth: 0.4 * rem });
+  context.strokeText(words, middle, height);
+  context.fillText(words, middle, height);
+  context.font = `${rem}px ${sans}`;
+}
+
+// The mean of all steps that share a bin of this many pixels: thousands of them become one line.
+function thinned(points, x, width) {
   const bins = new Map();
   for (const [step, loss] of points) {
-    const at = Math.round(x(step) / 2);
+    const at = Math.round(x(step) / width);
     const bin = bins.get(at) ?? { step: 0, loss: 0, count: 0 };
     bins.set(at, { step: bin.step + step, loss: bin.loss + loss, count: bin.count + 1 });
   }

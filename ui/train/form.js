@@ -5,6 +5,7 @@ import { duration, isUnderWay } from "./run.js";
 import { act, getPresets, measurePace, sendCorpus, startRun } from "./server.js";
 
 const CHECK_MS = 600; // after the last change of a text or a setting
+const PATIENCE_MS = 10_000; // a measurement that takes longer has to wait for the processor
 const KEPT = "soliloquy-new-run"; // in the session's storage
 const MOST_SHOWN = 120; // characters of an alphabet
 
@@ -18,6 +19,7 @@ export function createForm(train, node) {
   /** @type {(name: string) => any} */
   const fieldOf = (name) => page.form.elements.namedItem(name);
   const [measuring, checking] = [new Latest(), new Latest()];
+  let [isStarting, wasBusy] = [false, false];
 
   train.addEventListener("session", async () => {
     node.hidden = !train.isAdmin;
@@ -102,7 +104,9 @@ export function createForm(train, node) {
   function tellCommand() {
     const flags = Object.entries(changed()).map(([name, value]) => ` --${name.replaceAll("_", "-")} ${value}`);
     const text = corpus ? " --corpus text.txt" : "";
-    page.command.textContent = `python -m model train --preset ${preset().id}${text}${flags.join("")}`;
+    const name = nameOfFolder(page.name.value);
+    const place = [name && ` --run ${name}`, known.runs && ` --runs ${known.runs}`].filter(Boolean);
+    page.command.textContent = `python -m model train --preset ${preset().id}${text}${flags.join("")}${place.join("")}`;
   }
 
   function tellPreset() {
@@ -120,15 +124,18 @@ export function createForm(train, node) {
       page.time.classList.toggle("error", isError);
     };
     if (signal.aborted || !known) return;
-    if (train.runs.some(isUnderWay)) return tell("The time on this machine is measured after the current run.");
+    if (train.runs.some(isUnderWay)) return tell("The time will be estimated when the current run ends.");
     tell("Measuring the time on this machine …");
+    const busy = setTimeout(() => !signal.aborted && tell("Still measuring: other programs keep the processor busy. You can start without it."), PATIENCE_MS);
     try {
-      const { takes_s } = await measurePace({ preset: preset().id, settings: changed(), corpus: corpus?.key ?? null }, signal);
-      tell(takes_s === null ? "" : `${duration(takes_s)} on this machine, measured.`);
+      const { takes_s, why } = await measurePace({ preset: preset().id, settings: changed(), corpus: corpus?.key ?? null }, signal);
+      tell(takes_s === null ? why : `${duration(takes_s)} on this machine, measured.`);
     } catch (error) {
       if (signal.aborted) return;
       tell(error.message, true);
       train.checkSession();
+    } finally {
+      clearTimeout(busy);
     }
   }
 
@@ -215,7 +222,7 @@ export function createForm(train, node) {
     page.more.setAttribute("aria-expanded", String(!page.settings.hidden));
   });
   page.stop.addEventListener("click", () => {
-    const running = train.runs.find(isUnderWay);
+    const running = train.runs.find(({ state }) => state === "running");
     if (running) void train.act(() => act(running.id, "stop"), tellTrouble);
   });
   page.copy.addEventListener("click", async () => {
@@ -230,8 +237,10 @@ export function createForm(train, node) {
   });
   page.form.addEventListener("submit", (event) => {
     event.preventDefault();
+    if (page.go.ariaDisabled === "true") return;
     void train.act(async () => {
-      page.go.disabled = true;
+      isStarting = true;
+      showBusy();
       measuring.cancel();
       page.time.textContent = "";
       try {
@@ -245,21 +254,26 @@ export function createForm(train, node) {
         train.views.show("watch");
         await train.look();
         train.watch(run.id);
+        train.tell("start");
       } finally {
-        page.go.disabled = false;
+        isStarting = false;
+        showBusy();
       }
     }, tellTrouble);
   });
 
+  // Both buttons stay in their places, so that a second press never meets the other one.
   function showBusy() {
-    const running = train.runs.find(isUnderWay);
-    const hadFocus = document.activeElement === page.go || document.activeElement === page.stop;
-    if (Boolean(running) === page.stop.hidden) void tellTime(); // one began or ended
-    page.go.hidden = Boolean(running); // one run at a time
-    page.stop.hidden = !running;
-    if (hadFocus) (running ? page.stop : page.go).focus();
+    const isBusy = train.runs.some(isUnderWay);
+    if (isBusy !== wasBusy) void tellTime(); // a run began or ended
+    wasBusy = isBusy;
+    page.go.ariaDisabled = String(isBusy || isStarting); // one run at a time; not `disabled`, which would lose the focus
+    page.stop.ariaDisabled = String(!train.runs.some(({ state }) => state === "running"));
   }
 }
+
+/** A name as a folder's: letters, digits, dots and dashes. @param {string} name */
+const nameOfFolder = (name) => name.replace(/[^A-Za-z0-9._-]+/g, "-").replace(/^[.-]+|-+$/g, "").slice(0, 64);
 
 const shown = (alphabet) => alphabet.slice(0, MOST_SHOWN).map(signOf).join("") + (alphabet.length > MOST_SHOWN ? " …" : "");
 
@@ -276,7 +290,7 @@ function build(node) {
   };
   const source = make("select", "field");
   source.id = "train-source";
-  const ephemeral = Object.assign(make("p", "train-hint", "This Space’s disk is wiped at every restart: download what you want to keep."), { hidden: true });
+  const ephemeral = Object.assign(make("p", "train-hint", "This Space's disk is wiped at every restart: download what you want to keep."), { hidden: true });
   source.append(new Option("Tiny Shakespeare", ""), new Option("A text file", "file"), new Option("A pasted text", "paste"));
   const file = Object.assign(make("input", "train-file"), { type: "file", accept: ".txt,.md,text/*", hidden: true });
   file.setAttribute("aria-label", "Text file");
@@ -284,7 +298,7 @@ function build(node) {
   paste.setAttribute("aria-label", "Text to train on");
   const about = make("p", "train-hint train-corpus");
   about.setAttribute("role", "status");
-  const name = Object.assign(make("input", "field"), { id: "train-name", placeholder: "preset and time", dir: "auto" });
+  const name = Object.assign(make("input", "field"), { id: "train-name", placeholder: "optional name", dir: "auto" });
   const more = button("disclosure", "More settings", () => {});
   more.setAttribute("aria-expanded", "false");
   const settings = Object.assign(make("div", "settings"), { hidden: true });
@@ -296,7 +310,7 @@ function build(node) {
   trouble.setAttribute("role", "alert");
   const go = make("button", "button primary", "Start");
   go.type = "submit";
-  const stop = Object.assign(button("button", "Stop the run", () => {}), { hidden: true });
+  const stop = button("button", "Stop", () => {});
   actions.append(trouble, go, stop);
   form.append(...label("Preset", preset), presetAbout, time, ...label("Training text", source), file, paste, about, ...label("Name", name), more, settings, actions, ephemeral, line);
   node.append(form);

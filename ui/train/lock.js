@@ -29,6 +29,7 @@ export function createLock(train, node) {
       await unlock(field.value);
       field.value = "";
       train.checkSession();
+      /** @type {HTMLElement} */ (train.element.querySelector("#train-preset")).focus(); // what comes next; Enter must not lock again
     } catch (error) {
       said.textContent = error.message;
       field.select();
@@ -41,11 +42,11 @@ export function createLock(train, node) {
     const hadFocus = node.contains(document.activeElement);
     form.hidden = train.isAdmin;
     leave.hidden = !train.isAdmin;
-    if (hadFocus) (train.isAdmin ? leave : field).focus();
+    if (hadFocus && !train.isAdmin) field.focus();
     if (train.isAdmin) return train.say("");
     const { closed, one_time } = await askSession().catch(() => ({ closed: "", one_time: false }));
     const where = one_time ? " It is in the terminal where the app was started." : "";
-    hint.textContent = closed || `Anyone can watch. To start runs, unlock with the lecturer's password.${where}`;
+    hint.textContent = closed || `Everyone can watch. The lecturer's password is needed to start a run.${where}`;
     for (const part of [label, field, go]) part.hidden = Boolean(closed);
   });
 }

@@ -10,7 +10,7 @@ import { Curve } from "./curve.js";
 import { createForm } from "./form.js";
 import { createLock } from "./lock.js";
 import { createRuns } from "./runs.js";
-import { isUnderWay } from "./run.js";
+import { isRecording, isUnderWay } from "./run.js";
 import { askSession, getRuns, hasSession } from "./server.js";
 import { createWatch } from "./watch.js";
 
@@ -26,10 +26,10 @@ const IDLE_MS = 10_000; // ... and while none is
 
 /**
  * The runs on this machine, and the one that is watched. Events: "runs" (they were asked for again), "run" (another one is watched), "curve"
- * (its curve grew), "session" (whether this browser may act has changed), "compare" (other runs are compared).
+ * (its curve grew), "start" (a run was started here), "session" (whether this browser may act has changed), "compare" (other runs are compared).
  */
 export class Train extends Emitter {
-  /** @type {Run[]} the newest first */
+  /** @type {Run[]} the newest first; the recording of the shipped model's training comes last */
   runs = [];
   /** @type {number | null} the step that the default model's weights are from */
   stepInUse = null;
@@ -59,11 +59,16 @@ export class Train extends Emitter {
     page.models.addEventListener("default", () => void this.look().catch(() => {}));
   }
 
-  /** Watches a run: the chosen one, else the one under way, else the one that was watched before, else the newest. @param {string} id */
+  /**
+   * Watches a run: the chosen one, else the one under way, else the one that was watched before, else the newest. The recording gives way to
+   * any run, unless it was chosen.
+   * @param {string} id
+   */
   watch(id = this.#chosen) {
     this.#chosen = id;
     this.address.keep("run_shown", id);
-    const run = this.find(id) ?? this.runs.find(isUnderWay) ?? this.find(this.run?.id) ?? this.runs[0] ?? null;
+    const before = this.run && !isRecording(this.run) ? this.find(this.run.id) : undefined;
+    const run = this.find(id) ?? this.runs.find(isUnderWay) ?? before ?? this.runs[0] ?? null;
     if (run?.id !== this.run?.id) {
       this.curve?.leave();
       this.curve = run && new Curve(run.id);
@@ -80,8 +85,8 @@ export class Train extends Emitter {
   }
 
   async look() {
-    const { runs, trouble, in_use, step_in_use, sample_temperature } = await getRuns();
-    Object.assign(this, { runs, trouble, inUse: in_use, stepInUse: step_in_use, sampleTemperature: sample_temperature, hasLooked: true });
+    const { runs, recording, trouble, in_use, step_in_use, sample_temperature } = await getRuns();
+    Object.assign(this, { runs: recording ? [...runs, recording] : runs, trouble, inUse: in_use, stepInUse: step_in_use, sampleTemperature: sample_temperature, hasLooked: true });
     if (this.#chosen && !this.find(this.#chosen)) {
       this.say("The run that was shown here has been deleted.");
       this.watch("");
@@ -128,10 +133,11 @@ export class Train extends Emitter {
     tellTrouble(this.element.querySelector(".train-said"), error, again);
   }
 
-  say(words, isError = true) {
+  /** Says something above the views. @param {string} words @param {boolean} [isError] @param {...HTMLElement} more what can be done about it */
+  say(words, isError = true, ...more) {
     const said = this.element.querySelector(".train-said");
-    said.textContent = words;
-    said.classList.toggle("error", isError && Boolean(words));
+    said.className = `train-said ${isError ? "trouble" : "notice"}`;
+    said.replaceChildren(...(words ? [words, ...more] : []));
   }
 }
 

@@ -1,38 +1,59 @@
 // A run of training, and how its state is put into words.
+import { percent } from "../shared/dom.js";
 
 /**
  * A run as the server describes it (ui/web/train.py). Of a damaged run it does not know everything.
  * @typedef {object} Run
  * @property {string} id
  * @property {string} name
- * @property {string} state "running", "stopping", "stopped", "finished", "failed", "died", "damaged"
+ * @property {string} state "running", "stopping", "stopped", "finished", "failed", "died", "damaged"; "recorded" for the shipped model's
  * @property {string} why
  * @property {string} notice
  * @property {number} step
  * @property {number | null} steps
  * @property {number | null} best_loss
  * @property {number | null} best_step
+ * @property {boolean} is_loading whether its process has not measured anything yet
+ * @property {number | null} processor_share what part of the time that it was ready it has really run, lately
  * @property {boolean} has_weights
  * @property {number | null} n_params
  * @property {number} elapsed_s
  * @property {number} [left_s]
  * @property {number} [chars_per_s]
+ * @property {string} [kind] of the network
  * @property {{n_layer: number, n_head: number, n_embd: number} | null} network
  * @property {{name: string, own: boolean, characters: number} | null} corpus
  */
 
 export const LECTURES = "tinyshakespeare"; // the corpus of the lecture: runs on others cannot be compared with its figures
 export const MOST_COMPARED = 3; // with the one that is watched; dashes distinguish them
+export const LOWEST = "lowest validation loss"; // one name for one figure, in all views
+const SCARCE = 0.5; // of the time that a run is ready; with less it seems to hang
 
 /** @param {{state: string}} run */
 export const isUnderWay = ({ state }) => state === "running" || state === "stopping";
 
-const STATES = { running: "training", stopping: "saving a checkpoint, then stopping", failed: "failed", died: "crashed" };
+/** Whether it is the training of the shipped model, which can only be watched. @param {{state: string}} run */
+export const isRecording = ({ state }) => state === "recorded";
+
+const STATES = { running: "training", stopping: "saving a checkpoint, then stopping", failed: "failed", died: "crashed", recorded: "recording" };
+
 /** @param {Run} run */
-export function stateInWords({ state, step, steps, best_loss }) {
-  if (state === "running" && !step) return best_loss === null ? "starting" : "at its first step";
-  return state === "running" && step === steps ? "final evaluation" : (STATES[state] ?? state);
+export function stateInWords(run) {
+  const isWaiting = run.state === "running" && run.processor_share !== null && run.processor_share < SCARCE;
+  return isWaiting ? `${progress(run)}, waiting for the processor (gets ${percent(run.processor_share)})` : progress(run);
 }
+
+/** @param {Run} run */
+function progress({ state, step, steps, best_loss, is_loading }) {
+  if (state !== "running") return STATES[state] ?? state;
+  if (is_loading) return step ? "loading its checkpoint" : "starting";
+  if (!step) return best_loss === null ? "starting" : "at its first step";
+  return step === steps ? "final evaluation" : STATES.running;
+}
+
+/** What is wrong with it, or worth knowing; "" if nothing is. @param {Run} run */
+export const reasonOf = ({ state, why, notice }) => (["damaged", "failed", "died"].includes(state) ? why : notice);
 
 export function duration(seconds) {
   if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s`;

@@ -2,10 +2,12 @@
 import { toCSV } from "../shared/csv.js";
 import { button, make, number } from "../shared/dom.js";
 import { download } from "../shared/paint.js";
-import { actionsFor } from "./actions.js";
-import { duration, MOST_COMPARED, stateInWords } from "./run.js";
+import { createActions } from "./actions.js";
+import { duration, isRecording, LOWEST, MOST_COMPARED, reasonOf, stateInWords } from "./run.js";
 
-const COLUMNS = ["Run", "State", "Loss", "Steps", "Network", "Training text", "Took", "Curve"];
+const COLUMNS = ["Run", "State", `${LOWEST[0].toUpperCase()}${LOWEST.slice(1)}`, "Steps", "Network", "Training text", "Elapsed", "Curve"];
+
+const CAPTION = "Every training run on this machine. Press a name to watch it, or Compare to draw its curve beside the one that is watched.";
 
 /** @param {HTMLElement} panel @param {import("./main.js").Train} train @returns {import("../shared/views.js").View} */
 export function createRuns(panel, train) {
@@ -19,31 +21,24 @@ export function createRuns(panel, train) {
   const frame = make("div", "runs-frame");
   frame.append(table);
   panel.append(empty, frame);
-  /** @type {Map<string, {actions: string, nodes: HTMLElement[], tell: (run: import("./run.js").Run) => void}>} */
+  /** @type {Map<string, {nodes: HTMLElement[], tell: (run: import("./run.js").Run) => void}>} */
   let rows = new Map();
 
   // Rows stay while their content is updated: a button may have the focus, or be about to be pressed.
   function draw() {
     if (panel.hidden) return;
-    empty.hidden = train.runs.length > 0 || !train.hasLooked;
-    empty.textContent = train.trouble || "No runs yet.";
+    empty.hidden = !train.hasLooked || !train.runs.every(isRecording);
+    empty.textContent = train.trouble || "No training runs yet.";
     table.hidden = !train.runs.length;
     const before = [...rows.values()];
-    rows = new Map(train.runs.map((run) => [run.id, keptRow(run)]));
+    rows = new Map(train.runs.map((run) => [run.id, rows.get(run.id) ?? createRow(run)]));
     if (before.length !== rows.size || [...rows.values()].some((row, place) => row !== before[place])) {
       body.replaceChildren(...[...rows.values()].flatMap(({ nodes }) => nodes));
     }
     for (const run of train.runs) rows.get(run.id).tell(run);
   }
 
-  function keptRow(run) {
-    const buttons = actionsFor(train, run);
-    const actions = buttons.map((node) => node.textContent).join();
-    const kept = rows.get(run.id);
-    return kept?.actions === actions ? kept : { actions, ...createRow(run, buttons) };
-  }
-
-  function createRow({ id }, buttons) {
+  function createRow({ id }) {
     const row = roled("tr", "row");
     const open = button("quiet run-open", "", () => {
       train.watch(id);
@@ -62,7 +57,7 @@ export function createRuns(panel, train) {
       compare.setAttribute("aria-label", `Compare ${run.name}`);
       compare.setAttribute("aria-pressed", String(compared().includes(id)));
       const told = [
-        stateInWords(run),
+        [stateInWords(run), make("p", "run-reason", reasonOf(run))],
         run.best_loss === null ? "–" : run.best_loss.toFixed(3),
         run.steps === null ? number(run.step) : `${number(run.step)} of ${number(run.steps)}`,
         run.kind === "gpt" ? `${run.network.n_layer} x ${run.network.n_head} x ${run.network.n_embd}` : (run.kind ?? "–"),
@@ -71,12 +66,19 @@ export function createRuns(panel, train) {
       ];
       told.forEach((words, place) => cells[place + 1].replaceChildren(...[words].flat()));
     }
-    if (!buttons.length) return { nodes: [row], tell };
-    const [second, actions] = [roled("tr", "row", "run-second"), roled("td", "cell", "run-actions")];
-    actions.colSpan = cells.length;
-    actions.append(...buttons);
-    second.append(actions);
-    return { nodes: [row, second], tell };
+    const [second, cell] = [roled("tr", "row", "run-second"), roled("td", "cell", "run-actions")];
+    const actions = createActions(train, () => train.find(id));
+    cell.colSpan = cells.length;
+    cell.append(...actions.nodes);
+    second.append(cell);
+    return {
+      nodes: [row, second],
+      tell(run) {
+        tell(run);
+        actions.tell();
+        second.hidden = actions.nodes.every((node) => node.hidden);
+      },
+    };
   }
 
   const compared = () => train.address.get("compared").split("_").filter(Boolean);
@@ -90,7 +92,7 @@ export function createRuns(panel, train) {
   }
 
   for (const event of ["runs", "session", "compare"]) train.addEventListener(event, draw);
-  return { show: draw, downloads: [["Runs (CSV)", () => download("runs.csv", new Blob([asCSV(train.runs)], { type: "text/csv" }))]] };
+  return { caption: CAPTION, show: draw, downloads: [["Runs (CSV)", () => download("runs.csv", new Blob([asCSV(train.runs)], { type: "text/csv" }))]] };
 }
 
 function describeText({ name, characters, pairs }) {

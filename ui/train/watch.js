@@ -1,31 +1,39 @@
-// The view "Watch": the progress of a run, its loss, and what it writes with the same dice at each evaluation.
+// The view "Watch": the progress of a run, its loss, and what it writes with the same dice at each evaluation. It can be played from its first step.
 import { toCSV } from "../shared/csv.js";
-import { button, make, makeText, number, plural } from "../shared/dom.js";
+import { bringIntoView, button, make, makeText, number, plural } from "../shared/dom.js";
 import { download, savePicture } from "../shared/paint.js";
 import { Latest } from "../shared/requests.js";
-import { actionsFor } from "./actions.js";
+import { createActions } from "./actions.js";
 import { createChart } from "./chart.js";
-import { Curve } from "./curve.js";
-import { duration, isUnderWay, LECTURES, MOST_COMPARED, stateInWords } from "./run.js";
+import { Curve, lastOf, lowestOf } from "./curve.js";
+import { createPlayback } from "./playback.js";
+import { duration, isUnderWay, LECTURES, LOWEST, MOST_COMPARED, reasonOf, stateInWords } from "./run.js";
 import { getLog } from "./server.js";
 
 const SCALES = ["log", "linear"];
+const CAPTION =
+  "The loss falls while a network trains: red on the validation text, which it never learns from, black on the batches that it learns from. " +
+  "Press Play, or point at the curve.";
 
 /** @param {HTMLElement} panel @param {import("./main.js").Train} train @returns {import("../shared/views.js").View} */
 export function createWatch(panel, train) {
   const page = build(panel);
   const chart = createChart(train.page.limits.lecture, (step) => choose(step));
   page.figure.append(chart.node);
-  /** @type {number | null} the evaluation whose sample is shown; null for the newest */
+  const actions = createActions(train, () => train.run);
+  page.actions.append(...actions.nodes);
+  /** @type {number | null} the playhead: what is shown is as of this step; null for the newest */
   let at = null;
-  /** @type {Curve[]} of earlier runs that are compared */
+  const playback = createPlayback((step, isOver) => move(isOver ? null : step));
+  /** @type {Curve[]} of other runs that are compared */
   let others = [];
   let drawnBeside = 0;
   let scale = SCALES.includes(train.address.get("scale")) ? train.address.get("scale") : SCALES[0];
   const switches = SCALES.map((name) => /** @type {[string, HTMLElement]} */ ([name, button("switch", name, () => setScale(name))]));
   page.tools.append(...switches.map(([, node]) => node));
-  page.slider.addEventListener("input", () => choose(train.curve.samples[Number(page.slider.value)].step));
+  page.slider.addEventListener("input", () => choose(stops()[Number(page.slider.value)]));
   page.newest.addEventListener("click", () => choose(null));
+  page.play.addEventListener("click", play);
 
   function setScale(name) {
     scale = name;
@@ -33,9 +41,29 @@ export function createWatch(panel, train) {
     draw();
   }
 
+  // The steps of the evaluations so far.
+  const stops = () => train.curve?.val.map(([step]) => step) ?? [];
+
+  /** @param {number | null} step */
   function choose(step) {
-    at = step === train.curve?.samples.at(-1)?.step ? null : step;
-    draw();
+    playback.pause();
+    move(step === stops().at(-1) ? null : step);
+  }
+
+  /** @param {number | null} step */
+  function move(step) {
+    at = step;
+    drawMoment();
+  }
+
+  function play() {
+    if (playback.isPlaying) {
+      playback.pause();
+      return drawMoment();
+    }
+    const last = stops().at(-1);
+    if (last !== undefined) playback.play(at ?? 0, last, last);
+    drawMoment();
   }
 
   // Curves that are compared, read on while they grow.
@@ -50,44 +78,62 @@ export function createWatch(panel, train) {
   }
 
   function draw() {
-    const { run, curve } = train;
-    page.empty.hidden = Boolean(run) || !train.hasLooked;
-    page.empty.textContent = train.trouble || (train.isAdmin ? "No runs yet." : "No runs yet. Unlock this tab to start one; anyone can watch.");
+    const { run } = train;
+    page.empty.hidden = run ? !train.trouble : !train.hasLooked;
+    page.empty.textContent = train.trouble || noRuns(train.isAdmin);
     page.filled.hidden = !run;
     if (!run) return;
     for (const [name, node] of switches) node.setAttribute("aria-pressed", String(name === scale));
     page.name.textContent = run.name;
     page.state.textContent = stateInWords(run);
     page.state.classList.toggle("live", isUnderWay(run));
-    drawActions(run);
+    actions.tell();
     void tellTrouble(run);
-    page.figures.replaceChildren(...figures(run, curve));
-    const asSeries = (curve, run) => ({ name: run.name, train: curve.train, val: curve.val, steps: run.steps ?? run.step, isLectures: run.corpus?.name === LECTURES && !run.corpus.own });
-    const compared = others.filter(({ id }) => train.find(id)).map((curve) => asSeries(curve, train.find(curve.id)));
-    const sample = curve.samples.find(({ step }) => step === at) ?? curve.samples.at(-1);
-    chart.draw({ runs: [asSeries(curve, run), ...compared], scale, step: sample?.step ?? null });
-    drawSample(curve, sample);
+    drawMoment();
   }
 
-  // Replaced only where other actions are possible: a focused one keeps the focus.
-  let drawn = "";
-  function drawActions(run) {
-    const nodes = actionsFor(train, run);
-    const words = `${run.id} ${nodes.map((node) => node.textContent)}`;
-    if (words === drawn) return;
-    drawn = words;
-    page.actions.replaceChildren(...nodes);
+  // What changes with the playhead.
+  function drawMoment() {
+    const { run, curve } = train;
+    if (!run || panel.hidden) return;
+    const compared = others.filter(({ id }) => train.find(id)).map((curve) => seriesOf(curve, train.find(curve.id)));
+    chart.draw({ runs: [seriesOf(curve, run), ...compared], scale, playhead: at, isPlaying: playback.isPlaying });
+    page.figures.replaceChildren(...figures(run, curve, at ?? Infinity));
+    page.details.textContent = details(run, curve, at ?? Infinity);
+    drawBar(run);
+    drawSample(curve);
+  }
+
+  function drawBar(run) {
+    const steps = stops();
+    page.bar.hidden = steps.length < 2;
+    page.play.hidden = isUnderWay(run);
+    page.play.textContent = playback.isPlaying ? "Pause" : "Play";
+    const shown = at === null ? steps.length - 1 : Math.max(0, steps.findLastIndex((step) => step <= at));
+    Object.assign(page.slider, { max: String(steps.length - 1), value: String(shown) });
+    page.slider.setAttribute("aria-valuetext", `step ${number(steps[shown] ?? 0)}`);
+    page.newest.hidden = at === null;
+  }
+
+  function drawSample({ samples }) {
+    const sample = samples.findLast(({ step }) => step <= (at ?? Infinity));
+    page.sample.hidden = !sample;
+    page.filled.classList.toggle("without-text", !sample);
+    if (!sample) return;
+    page.when.textContent = `Sample after ${plural(sample.step, "step")} (no prompt, temperature ${train.sampleTemperature}, same dice)`;
+    page.text.textContent = sample.text;
   }
 
   // What went wrong, and the end of the log: for the admin alone, because it may reveal details of the machine.
   let told = "";
   const asking = new Latest();
-  async function tellTrouble({ id, state, notice, why }) {
+  async function tellTrouble(run) {
+    const { id, state, notice, why } = run;
     const key = `${id} ${state} ${train.isAdmin} ${notice}`;
     if (key === told) return;
     told = key;
     const signal = asking.begin();
-    page.trouble.textContent = state === "damaged" ? `This run cannot be used. ${why || "Unlock this tab to see the reason."}` : notice;
+    page.trouble.textContent = state === "damaged" ? `This run cannot be used. ${why || "Unlock this tab to see the reason."}` : reasonOf(run);
     page.log.hidden = true;
     if (!["failed", "died", "damaged"].includes(state)) return;
     if (!train.isAdmin) {
@@ -106,34 +152,27 @@ export function createWatch(panel, train) {
     }
   }
 
-  function drawSample({ samples }, sample) {
-    page.sample.hidden = !sample;
-    if (!sample) return;
-    page.slider.max = String(samples.length - 1);
-    page.slider.value = String(samples.indexOf(sample));
-    page.slider.setAttribute("aria-valuetext", `step ${number(sample.step)}`);
-    const same = `without a prompt, at temperature ${train.sampleTemperature}, with the same dice`;
-    page.when.textContent = `After ${plural(sample.step, "step")}: ${same}`;
-    page.newest.hidden = sample === samples.at(-1);
-    page.text.textContent = sample.text;
-  }
-
   const redraw = () => !panel.hidden && draw();
   train.addEventListener("runs", redraw);
   train.addEventListener("runs", compare);
   train.addEventListener("curve", redraw);
   train.addEventListener("session", redraw);
   train.addEventListener("run", () => {
+    playback.pause();
     at = null;
     void compare();
   });
   train.addEventListener("compare", compare);
+  train.addEventListener("start", () => bringIntoView(page.filled));
   return {
+    caption: CAPTION,
     show: redraw,
+    hide: () => playback.pause(),
     keys: [
-      ["s", "Logarithmic or linear", () => setScale(SCALES[1 - SCALES.indexOf(scale)])],
-      [".", "Next evaluation", () => move(1)],
-      [",", "Previous evaluation", () => move(-1)],
+      ["p", "Play or pause", () => !page.play.hidden && play()],
+      ["y", "Logarithmic or linear", () => setScale(SCALES[1 - SCALES.indexOf(scale)])],
+      [".", "Next evaluation", () => step(1)],
+      [",", "Previous evaluation", () => step(-1)],
     ],
     downloads: [
       ["Loss (PNG)", () => savePicture("loss.png", 1000, 520, chart.paint)],
@@ -141,32 +180,46 @@ export function createWatch(panel, train) {
     ],
   };
 
-  function move(by) {
-    const { samples } = train.curve ?? { samples: [] };
-    if (!samples.length) return;
-    const place = at === null ? samples.length - 1 : samples.findIndex(({ step }) => step === at);
-    choose(samples[Math.min(samples.length - 1, Math.max(0, place + by))].step);
+  function step(by) {
+    const steps = stops();
+    if (!steps.length) return;
+    const place = at === null ? steps.length - 1 : steps.findLastIndex((step) => step <= at);
+    choose(steps[Math.min(steps.length - 1, Math.max(0, place + by))]);
   }
 }
 
-// The large numbers, from the latest measurements.
-function figures(run, curve) {
-  const val = curve.val.at(-1)?.[1];
-  const last = curve.steps.at(-1);
+const noRuns = (isAdmin) => (isAdmin ? "No training runs yet." : "No training runs yet. Unlock this tab to start one; everyone can watch it here.");
+
+/** @param {Curve} curve @param {import("./run.js").Run} run @returns {import("./chart.js").Series} */
+function seriesOf(curve, run) {
+  return { name: run.name, train: curve.train, val: curve.val, steps: run.steps ?? run.step, isLectures: run.corpus?.name === LECTURES && !run.corpus.own };
+}
+
+// The large numbers as of a step, each with the step where it was measured.
+function figures(run, curve, until) {
+  const last = curve.steps.findLast(({ step }) => step <= until);
+  const time = isUnderWay(run) && until === Infinity ? [run.left_s, "remaining"] : [last?.elapsed_s, "elapsed"];
+  const loss = (point) => (point ? [point[1].toFixed(3), `step ${number(point[0])}`] : ["–", ""]);
   const all = [
-    ["validation loss", val === undefined ? "–" : val.toFixed(3), ""],
-    ["training loss", last ? last.loss.toFixed(3) : "–", ""],
-    ["step", number(last?.step ?? 0), run.steps === null ? "" : `of ${number(run.steps)}`],
-    ["characters/s", run.chars_per_s ? number(run.chars_per_s) : "–", ""],
-    isUnderWay(run) ? ["left", run.left_s ? duration(run.left_s) : "–", ""] : ["took", run.elapsed_s ? duration(run.elapsed_s) : "–", ""],
-    ["gradient norm", last ? short(last.grad_norm) : "–", ""],
-    ["learning rate", last ? short(last.learning_rate) : "–", ""],
+    [...loss(lastOf(curve.val, until)), "validation loss"],
+    [...loss(lowestOf(curve.val, until)), LOWEST],
+    [...loss(lastOf(curve.train, until)), "training loss"],
+    [number(last?.step ?? 0), run.steps === null ? "" : `of ${number(run.steps)}`, "steps"],
+    [time[0] ? duration(time[0]) : "–", "", time[1]],
   ];
-  return all.map(([name, value, more]) => {
-    const node = make("div", "train-number");
-    node.append(make("b", "", value), make("span", "train-unit", [name, more].filter(Boolean).join(", ")));
+  return all.map(([value, more, name]) => {
+    const [node, line] = [make("div", "train-number"), make("div")];
+    line.append(make("b", "", value), " ", make("span", "train-unit", more));
+    node.append(line, make("span", "train-unit", name));
     return node;
   });
+}
+
+/** @param {import("./run.js").Run} run @param {Curve} curve @param {number} until */
+function details({ chars_per_s }, { steps }, until) {
+  const last = steps.findLast(({ step }) => step <= until);
+  const rates = last ? [`learning rate ${short(last.learning_rate)}`, `gradient norm ${short(last.grad_norm)}`] : [];
+  return [...rates, ...(chars_per_s ? [`${number(chars_per_s)} characters/s`] : [])].join(" · ");
 }
 
 const short = (value) => (value === null || value === undefined ? "–" : value && (value < 0.001 || value >= 10_000) ? value.toExponential(1) : String(Number(value.toPrecision(2))));
@@ -189,20 +242,20 @@ function build(panel) {
   const [trouble, log] = [make("p", "trouble train-trouble"), make("pre", "train-log")];
   log.hidden = true;
   log.tabIndex = 0;
-  const [numbers, figure, sample] = [make("div", "watch-numbers"), make("div", "watch-figure"), make("section", "watch-sample")];
+  const [numbers, details, figure, sample] = [make("div", "watch-numbers"), make("p", "watch-details"), make("div", "watch-figure"), make("section", "watch-sample")];
   sample.setAttribute("aria-label", "What it writes");
-  const bar = make("div", "watch-sample-bar");
-  const when = make("p", "watch-when");
+  const bar = make("div", "watch-bar");
+  const play = button("button watch-play", "Play", () => {});
   const slider = make("input", "watch-slider");
   Object.assign(slider, { type: "range", min: "0", step: "1" });
   slider.setAttribute("aria-label", "Evaluation");
   const newest = button("quiet", "Newest", () => {});
-  bar.append(when, slider, newest);
-  const text = makeText("p", "watch-text");
+  bar.append(play, slider, newest);
+  const [when, text] = [make("p", "watch-when"), makeText("p", "watch-text")];
   text.dataset.testid = "train-sample";
   text.tabIndex = 0; // to be scrolled
-  sample.append(bar, text);
-  filled.append(head, actions, trouble, log, numbers, figure, sample);
+  sample.append(when, text);
+  filled.append(head, actions, trouble, log, numbers, details, figure, bar, sample);
   panel.append(empty, filled);
-  return { empty, filled, name, state, tools, actions, trouble, log, figures: numbers, figure, sample, when, slider, newest, text };
+  return { empty, filled, name, state, tools, actions, trouble, log, figures: numbers, details, figure, bar, play, slider, newest, sample, when, text };
 }

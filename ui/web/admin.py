@@ -44,7 +44,7 @@ FORGIVEN_AFTER_S = 3_600.0  # without a wrong password
 MAX_NORMALISED_CHARS = 1_024  # of a password; the time grows with the square of the length, to minutes for the longest request
 
 BLANK = "ADMIN_PASSWORD consists of blanks. Set it to a password with other characters, or unset it."
-WRONG = "This is not the password."
+WRONG = "Wrong password."
 LOCKED = "Unlock the Train tab first."
 CLOSED_ON_A_SPACE = (
     "Training is not set up on this Space yet. Its owner has to set a secret named ADMIN_PASSWORD in the Space's settings, under "

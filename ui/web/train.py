@@ -2,16 +2,19 @@
 
 Anyone:
 
-    GET  /train/presets                                 presets, settings with range and help, limits, the default corpus
-    GET  /train/runs                                    all runs, newest first; the default model; how samples are drawn; "trouble" says
-                                                        why no run can be started, or is empty
-    GET  /train/runs/{run}/metrics?from=N&edition=E     the curve from line N on, its samples, and the run
+    GET  /train/presets                                 presets, settings with range and help, limits, the default corpus; for the admin
+                                                        "runs", the folder of runs as a shell reads it, if it is not the default
+    GET  /train/runs                                    all runs, newest first; "recording", the training of the shipped model, like a run,
+                                                        or null; the default model; how samples are drawn; "trouble" says why no run can
+                                                        be started, or is empty
+    GET  /train/runs/{run}/metrics?from=N&edition=E     the curve from line N on, its samples, and the run; also the recording's
 
 The admin alone, with "Authorization: Bearer ..." (ui/web/admin.py):
 
     POST /train/corpus                                  ui/web/corpora.py
     POST /train/start               {"preset": "quick", "settings": {"steps": 500}, "corpus": null, "name": "my first"}
-    POST /train/pace                {"preset": "quick", "settings": {}, "corpus": null}     {"takes_s": 81.3}, measured; null beside a run
+    POST /train/pace                {"preset": "quick", "settings": {}, "corpus": null}     {"takes_s": 81.3, "why": ""}, measured; null
+                                                        where it cannot be, and why
     POST /train/runs/{run}/stop     {"firmly": false}   saves a checkpoint first; firmly, or after a minute, kills the run
     POST /train/runs/{run}/resume   {}
     POST /train/runs/{run}/rename   {"name": "..."}
@@ -22,7 +25,8 @@ The admin alone, with "Authorization: Bearer ..." (ui/web/admin.py):
     GET  /train/runs/{run}/weights                      its best weights and config.json, zipped
 
 An action is answered by {"run": {...}}, the run as in the list, or {}; an unknown run by 404. A run whose files do not say what it is has
-the state "damaged", the reason in "why", and null for what is not known.
+the state "damaged", the reason in "why", and null for what is not known. "processor_share" is what part of the time that it was ready
+a run has really run, lately: with a low one it waits for other programs.
 
 Pages poll for the curve and keep what they have. Everyone who asks for the same within a second is given the same bytes, made once, so a
 class costs little more than one viewer. A stream would save a request every few seconds, but would hold a connection per viewer and end
@@ -34,6 +38,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 from collections.abc import Awaitable, Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import Field, fields
@@ -50,7 +55,11 @@ from model.training.estimate import Pace
 from model.training.job import Job
 from model.training.jobs import Jobs, Measurement, read_asked, read_settings
 from model.training.presets import DEFAULT_PRESET, FIXED, pretraining_presets
+from model.training.recording import Recording
+from model.training.run import DEFAULT_RUNS
 from model.training.samples import SAMPLE_TEMPERATURE
+from model.weights import SHIPPED_WEIGHTS
+from ui.web.admin import Lock
 from ui.web.corpora import Corpora
 from ui.web.fields import read_index
 from ui.web.http import NO_STORE, Body, Respond, download_header, refusal, takes_json
@@ -68,8 +77,9 @@ Act = Callable[[Job, Body], Awaitable[object]]
 class Training:
     """The handlers, and what they have in common. For the event loop's thread."""
 
-    def __init__(self, jobs: Jobs, models: Models):
-        self._jobs, self._models, self._corpora, self._answers = jobs, models, Corpora(), SharedAnswers()
+    def __init__(self, jobs: Jobs, models: Models, lock: Lock):
+        self._jobs, self._models, self._lock, self._corpora, self._answers = jobs, models, lock, Corpora(), SharedAnswers()
+        self._recording = Recording(SHIPPED_WEIGHTS)
         self._measurer = ThreadPoolExecutor(1, thread_name_prefix="pace")  # one measurement at a time
         self._newest_measurement = 0
         self.upload = self._corpora.upload
@@ -85,12 +95,18 @@ class Training:
     @for_its_client
     async def presets(self, http: HTTPRequest) -> Response:
         """What can be chosen for a run."""
-        return await self._answers.give(http, ("presets",), presets_json)
+        if not self._lock.admits(http):
+            return await self._answers.give(http, ("presets",), presets_json)
+        folder = self._jobs.folder
+        runs = {} if folder == DEFAULT_RUNS.absolute() else {"runs": shlex.quote(str(folder))}
+        return await self._answers.give(http, ("presets", "admin"), lambda: presets_json() | runs)
 
     @for_its_client
     async def runs(self, http: HTTPRequest) -> Response:
         """All runs."""
-        return await self._answers.give(http, ("runs", self._models.default_key), lambda: runs_json(self._jobs, self._models))
+        return await self._answers.give(
+            http, ("runs", self._models.default_key), lambda: runs_json(self._jobs, self._models, self._recording)
+        )
 
     @for_its_client
     async def metrics(self, http: HTTPRequest) -> Response:
@@ -102,7 +118,7 @@ class Training:
         since, edition = read_index(http.query_params.get("from", "0")), http.query_params.get("edition", "")
         if since < 0:
             raise ParameterError("from must be a whole number from 0.")
-        job = await self._find(http)
+        job = self._recording if http.path_params["run"] == self._recording.id else await self._find(http)
         if job is None:
             return refusal(UNKNOWN_RUN, 404)
         if edition != job.curve.edition:  # any other edition: all lines are sent
@@ -156,12 +172,12 @@ class Training:
             return self._jobs.measure_pace(preset, settings, vocab_size, measurement) if is_newest else None
 
         try:
-            pace = await asyncio.get_running_loop().run_in_executor(self._measurer, measure)
-        except TrainingError:  # a run is in progress, or was started just now
-            pace = None
+            pace, why = await asyncio.get_running_loop().run_in_executor(self._measurer, measure), ""
+        except TrainingError as error:
+            pace, why = None, str(error)
         finally:
             measurement.cancel()  # the client hung up; has no effect on one that is over
-        return JSONResponse({"takes_s": round(pace.takes_s(recipe, n_chars), 1) if pace else None})
+        return JSONResponse({"takes_s": round(pace.takes_s(recipe, n_chars), 1) if pace else None, "why": why})
 
     async def _use_shipped(self, body: Body, http: HTTPRequest) -> Response:
         await self._models.use_first()
@@ -231,11 +247,12 @@ def _setting_json(field: Field[Any], group: str) -> dict[str, Any]:
     }
 
 
-def runs_json(jobs: Jobs, models: Models) -> dict[str, Any]:
+def runs_json(jobs: Jobs, models: Models, recording: Recording) -> dict[str, Any]:
     """All runs."""
     default = models.default
     return {
         "runs": [job.about() for job in jobs.all()],
+        "recording": recording.about() if recording.is_there else None,
         "trouble": jobs.trouble(),
         "model": models.default_key,
         "in_use": run_of(default),
@@ -244,6 +261,6 @@ def runs_json(jobs: Jobs, models: Models) -> dict[str, Any]:
     }
 
 
-def metrics_json(job: Job, since: int, edition: str) -> dict[str, Any]:
+def metrics_json(job: Job | Recording, since: int, edition: str) -> dict[str, Any]:
     """The curve from a line on, or from the first if the reader has lines of another edition."""
     return {"run": job.about(), **job.curve.since(since, edition)}

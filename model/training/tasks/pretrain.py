@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from model.config import NetworkConfig, TrainConfig
-from model.data import Batches, Corpus, split
+from model.data import Batches, Corpus, check_part, split
 from model.errors import CheckpointError, CorpusError
 from model.evaluation import mean_loss
 from model.network import Network
@@ -29,7 +29,7 @@ class Pretrain(Task):
         network: the shape of the network; its vocab_size is replaced by the corpus's.
 
     Raises:
-        CorpusError: the text is too short for the context.
+        CorpusError: the text, or the part of it that is used, is too short for the context.
     """
 
     name: ClassVar[str] = "pretrain"
@@ -39,6 +39,8 @@ class Pretrain(Task):
         super().__init__(replace(network, vocab_size=len(tokenizer)), tokenizer, recipe)
         self.corpus = corpus
         train_ids, self.validation_ids = split(torch.tensor(tokenizer.encode(corpus.text)), network.block_size)
+        check_part(recipe.train_chars, network.block_size)
+        train_ids = train_ids[: recipe.train_chars or None]  # the validation text stays whole, so that all losses can be compared
         self.batches = Batches(train_ids, recipe.batch_size, network.block_size, recipe.seed, recipe.input_noise)
 
     @classmethod
