@@ -141,6 +141,7 @@ def test_a_run_that_waits_for_the_processor_is_told_apart(monkeypatch: pytest.Mo
     assert share.of(another) is None  # this system does not say
 
 
+@pytest.mark.slow
 def test_a_killed_trainer_is_told_as_died_and_resumes_with_nothing_missing(jobs: Jobs) -> None:
     job = start(jobs, **LONG)
     wait_for(lambda: lines(job) > 30)
@@ -226,6 +227,7 @@ def frozen(jobs: Jobs) -> tuple[Job, Process]:
     return job, process
 
 
+@pytest.mark.slow
 def test_a_run_that_does_not_listen_is_killed(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs_module, "STOP_PATIENCE_S", 0.3)
     job, _ = frozen(jobs)
@@ -233,6 +235,7 @@ def test_a_run_that_does_not_listen_is_killed(jobs: Jobs, monkeypatch: pytest.Mo
     wait_for(lambda: job.state() == STOPPED)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("set_the_clock_by_s", [-86_400.0, -3_600.0, 0.0])
 def test_a_later_app_kills_a_run_that_does_not_listen_whatever_the_time(
     jobs: Jobs, monkeypatch: pytest.MonkeyPatch, set_the_clock_by_s: float
@@ -246,6 +249,7 @@ def test_a_later_app_kills_a_run_that_does_not_listen_whatever_the_time(
     wait_for(lambda: job.state() == STOPPED)
 
 
+@pytest.mark.slow
 def test_no_later_app_waits_longer_than_the_patience(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
     job, process = frozen(jobs)
     job.note_stop(process)
@@ -272,6 +276,7 @@ def test_a_trainer_that_says_why_it_ended_has_failed(jobs: Jobs) -> None:
     assert "error: " in job.last_lines()[-1]
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_is_told_and_the_one_before_it_taken(jobs: Jobs) -> None:
     job = start(jobs, **LONG)
     wait_for(lambda: lines(job) > 50)
@@ -287,6 +292,7 @@ def test_a_damaged_checkpoint_is_told_and_the_one_before_it_taken(jobs: Jobs) ->
     assert str(jobs.folder) not in job.about()["notice"]
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_told_and_what_was_measured_before_stays(disk_for_a_run: Path) -> None:
     filler = disk_for_a_run / "filler"
     with runs_ended(disk_for_a_run / "runs") as folder:
@@ -393,6 +399,7 @@ def test_a_folder_that_is_no_run_is_left_alone(jobs: Jobs) -> None:
     assert jobs.find("notes") is None
 
 
+@pytest.mark.slow
 def test_who_was_asked_to_stop_is_one_process_not_the_run(jobs: Jobs) -> None:
     job = start(jobs, **LONG)
     wait_for(lambda: lines(job) > 5)

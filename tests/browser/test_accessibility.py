@@ -71,7 +71,7 @@ def url(class_app: tuple[str, str]) -> str:
     return url
 
 
-@pytest.fixture(scope="module", params=SCREENS)
+@pytest.fixture(scope="module", params=["projector", pytest.param("phone", marks=pytest.mark.slow)])
 def page(request: pytest.FixtureRequest, browser: Browser, url: str) -> Iterator[Page]:
     """A page with something in every view."""
     width, height = SCREENS[request.param]

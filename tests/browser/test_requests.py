@@ -97,6 +97,7 @@ def settled(page: Page, condition: Callable[[], Any]) -> None:
     wait_for(lambda: page.evaluate("0") == 0 and condition())
 
 
+@pytest.mark.slow
 def test_eight_quick_changes_of_a_training_leave_room_to_generate(page: Page) -> None:
     page.get_by_role("tab", name="Train", exact=True).click()
     page.get_by_label("Password").fill(PASSWORD)

@@ -152,6 +152,7 @@ def test_before_any_run_the_shipped_models_training_is_played(page: Page) -> Non
     expect(page.get_by_text("No training runs yet.", exact=True)).to_be_visible()
 
 
+@pytest.mark.slow
 def test_a_run_outlives_the_app_and_its_model_is_used(browser: Browser, app: App) -> None:
     """The whole way: started on an uploaded text, the app killed in the middle, found again, stopped, resumed, used, given back."""
     context = browser.new_context(viewport={"width": 1280, "height": 720})
