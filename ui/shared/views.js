@@ -1,5 +1,8 @@
 // The views of a tab: a row of names, and for each a panel, one of which is shown.
+import { foldTools } from "./bar.js";
+import { createCaption } from "./captions.js";
 import { button, make } from "./dom.js";
+import { fadeEnds } from "./tabs.js";
 
 /**
  * A view is drawn while it is shown.
@@ -30,6 +33,7 @@ export class Views {
   #views = new Map();
   /** @type {Place} */
   #place;
+  #caption = (words = "") => {};
 
   /** @param {HTMLElement} element the tab's @param {Place} place */
   constructor(element, place) {
@@ -57,6 +61,9 @@ export class Views {
       panels.append(panel);
       this.#views.set(name, { title, opener, panel, view: create(panel, tab) });
     }
+    foldTools(this.element.querySelector(".bar-tools"));
+    this.#caption = createCaption(this.element.querySelector(".bar"));
+    fadeEnds(row);
     row.addEventListener("keydown", (event) => this.#key(/** @type {KeyboardEvent} */ (event)));
   }
 
@@ -73,6 +80,9 @@ export class Views {
       opener.tabIndex = other === name ? 0 : -1;
       panel.hidden = other !== name;
     }
+    const { opener } = this.#views.get(name);
+    opener.parentElement.scrollLeft = opener.offsetLeft - opener.parentElement.offsetLeft - opener.parentElement.clientWidth / 4;
+    this.#caption(this.view.caption);
     this.view.show?.();
     address.keep(key, name === this.names[0] ? "" : name);
   }
