@@ -33,7 +33,8 @@ export class Views {
   #views = new Map();
   /** @type {Place} */
   #place;
-  #caption = (words = "") => {};
+  /** @type {(words?: string) => void} */
+  #caption = () => {};
 
   /** @param {HTMLElement} element the tab's @param {Place} place */
   constructor(element, place) {
