@@ -2,10 +2,12 @@
 
 const byId = (id) => document.getElementById(id);
 
-/** Where there is room for the settings, the style sheet shows them anyway. @param {boolean} isOpen */
-export function openDrawer(isOpen) {
+/** Where there is room for the settings there is no drawer. @param {boolean} wanted */
+export function openDrawer(wanted) {
+  const opener = byId("settings-button");
+  const isOpen = wanted && opener.checkVisibility();
   byId("controls").classList.toggle("open", isOpen);
-  byId("settings-button").setAttribute("aria-expanded", String(isOpen));
+  opener.setAttribute("aria-expanded", String(isOpen));
 }
 
 /** Whoever writes wants to see the texts. @param {import("../shared/generations.js").Generations} generations */
@@ -15,6 +17,7 @@ export function createDrawer(generations) {
   opener.setAttribute("aria-controls", "controls");
   opener.addEventListener("click", () => openDrawer(!isOpen()));
   generations.addEventListener("change", () => generations.list.some(({ live }) => live) && openDrawer(false));
+  document.addEventListener("pointerdown", ({ target }) => controls.contains(/** @type {Node} */ (target)) || openDrawer(false));
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || event.defaultPrevented || !isOpen() || !opener.checkVisibility()) return;
     event.preventDefault();

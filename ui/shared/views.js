@@ -48,7 +48,8 @@ export class Views {
    * @param {[string, string, (panel: HTMLElement, tab: Tab) => View][]} all
    */
   create(tab, all) {
-    const [row, panels] = [this.element.querySelector(".views"), this.element.querySelector(".panels")];
+    const row = /** @type {HTMLElement} */ (this.element.querySelector(".views"));
+    const panels = this.element.querySelector(".panels");
     const { ids, classes = ids } = this.#place;
     this.names = all.map(([name]) => name);
     for (const [name, title, create] of all) {
