@@ -241,7 +241,7 @@ def test_what_stands_in_the_header_keeps_apart(page: Page) -> None:
     """The tabs are laid into the header's line: they may cover nothing in it, whatever wraps."""
     boxes = """() => {
       const one = (selector) => [...document.querySelectorAll(selector)].filter((node) => node.checkVisibility());
-      const nodes = [...one(".masthead h1, .masthead .tagline, .masthead .facts li, .masthead .tools button"), ...one("#tabs [role=tab]")];
+      const nodes = [...one(".masthead h1, .masthead .tagline, .masthead .facts li, .tools button"), ...one("#tabs [role=tab]")];
       return nodes.map((node) => [node.textContent.trim() || node.ariaLabel, ...Object.values(node.getBoundingClientRect().toJSON())])
         .filter(([name]) => !["Texts", "Next character", "Tree", "Same dice", "Score"].includes(name));
     }"""

@@ -114,7 +114,7 @@ def test_a_message_moves_nothing_and_closes(hall: Page) -> None:
     expect(notice).to_contain_text("The seed must be a whole number")
     assert hall.evaluate(places) == before
     seed, said = box(hall, "#seed"), box(hall, "#notice-place")
-    assert 0 <= said["y"] - (seed["y"] + seed["height"]) < 20  # at the seed
+    assert 0 <= seed["y"] - (said["y"] + said["height"]) < 20  # at the seed
     expect(hall.get_by_label("Seed")).to_have_attribute("aria-invalid", "true")
     hall.get_by_role("button", name="Close the message").click()
     expect(hall.get_by_label("Seed")).to_have_attribute("aria-invalid", "false")
