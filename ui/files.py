@@ -15,8 +15,8 @@ def read(name: str) -> str:
 
 
 def styles() -> str:
-    """All style sheets but the one in <head>, without comments: the page's own first, then the shared ones, then those of the tabs, which may
-    differ."""
+    """All style sheets but the one in <head>, without comments: the page's own first, then the shared ones, then those of the tabs,
+    which may differ."""
     order = ["page.css", "controls.css"]
     sheets = [path for path in HERE.rglob("*.css") if path != HERE / "first.css"]
 
