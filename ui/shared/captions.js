@@ -7,12 +7,13 @@ const STORED = "soliloquy-captions";
 
 /** Event "change". */
 class Captions extends Emitter {
-  shown = true;
+  shown = !matchMedia("(width < 40rem)").matches; // on a phone the text comes first
 
   constructor() {
     super();
     try {
-      this.shown = localStorage.getItem(STORED) !== "off";
+      const stored = localStorage.getItem(STORED);
+      if (stored) this.shown = stored === "on";
     } catch {} // storage may be blocked
   }
 
