@@ -107,7 +107,7 @@ def test_a_message_moves_nothing_and_closes(hall: Page) -> None:
     expect(notice).to_be_in_viewport()
     set_up(hall, temperature=0.8)
     assert hall.evaluate(places) == before
-    hall.get_by_role("button", name="Close the message").click()
+    hall.get_by_role("button", name="Dismiss the message").click()
     expect(notice).to_be_empty()
     set_up(hall, seed="x")
     hall.get_by_role("button", name="Generate").click()
@@ -116,7 +116,7 @@ def test_a_message_moves_nothing_and_closes(hall: Page) -> None:
     seed, said = box(hall, "#seed"), box(hall, "#notice-place")
     assert 0 <= seed["y"] - (said["y"] + said["height"]) < 20  # at the seed
     expect(hall.get_by_label("Seed")).to_have_attribute("aria-invalid", "true")
-    hall.get_by_role("button", name="Close the message").click()
+    hall.get_by_role("button", name="Dismiss the message").click()
     expect(hall.get_by_label("Seed")).to_have_attribute("aria-invalid", "false")
     set_up(hall, seed="")
 
@@ -124,7 +124,7 @@ def test_a_message_moves_nothing_and_closes(hall: Page) -> None:
 def test_a_caption_closes_and_stays_closed(hall: Page) -> None:
     caption = hall.get_by_test_id("caption").locator("visible=true")
     expect(caption).to_have_count(1)
-    hall.get_by_role("button", name="Close the caption").click()
+    hall.get_by_role("button", name="Hide the caption").click()
     expect(caption).to_have_count(0)
     show(hall, "Tree")
     expect(caption).to_have_count(0)
@@ -190,7 +190,7 @@ def test_a_phone_shows_the_text_first(phone: Page, width: int, height: int) -> N
     tabs = box(phone, "#tabs [role=tab]")
     assert tabs["y"] + tabs["height"] < 110  # the second of two rows
     assert box(phone, ".bar")["height"] < 60  # the tools beside the views
-    assert phone.evaluate("document.documentElement.scrollWidth") == width
+    assert phone.evaluate("document.documentElement.scrollWidth") <= width
     expect(phone.locator(".views").first).to_have_class("views scrolls-on")
     expect(phone.get_by_role("button", name="Keys", exact=True)).to_be_hidden()
     expect(phone.get_by_label("Prompt")).to_be_hidden()

@@ -20,7 +20,7 @@ SET_TOP_K_LIMIT = "(limit) => ({ __type__: 'update', maximum: limit })"  # what 
 MORE = '<button type="button" id="more-button" class="disclosure" aria-expanded="false" aria-controls="more">More</button>'
 NOTICE = (
     '<p id="notice" class="notice" role="status" data-testid="notice"></p>'
-    '<button type="button" id="notice-close" class="quiet" aria-label="Close the message">×</button>'
+    '<button type="button" id="notice-close" class="quiet" aria-label="Dismiss the message">×</button>'
 )
 HELP = describe(SamplingParams)
 RANGES = {field.name: (field.metadata["low"], field.metadata["high"]) for field in fields(SamplingParams)}

@@ -43,7 +43,7 @@ export function createCaption(bar) {
     captions.show(false);
     toggle.focus();
   });
-  close.setAttribute("aria-label", "Close the caption");
+  close.setAttribute("aria-label", "Hide the caption");
   node.append(text, close);
   bar.after(node);
   bar.querySelector(".bar-tools").prepend(toggle);
