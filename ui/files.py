@@ -15,11 +15,12 @@ def read(name: str) -> str:
 
 
 def styles() -> str:
-    """All style sheets, without comments: the page's own first, which names the colours, then the shared ones, then those of the tabs,
+    """All style sheets but the one in <head>, without comments: the page's own first, then the shared ones, then those of the tabs,
     which may differ."""
     order = ["page.css", "controls.css"]
+    sheets = [path for path in HERE.rglob("*.css") if path != HERE / "first.css"]
 
     def rank(path: Path) -> tuple[int, bool, str]:
         return order.index(path.name) if path.name in order else len(order), path.parent.name != "shared", str(path)
 
-    return COMMENT.sub("", "\n".join(path.read_text(encoding="utf-8") for path in sorted(HERE.rglob("*.css"), key=rank)))
+    return COMMENT.sub("", "\n".join(path.read_text(encoding="utf-8") for path in sorted(sheets, key=rank)))

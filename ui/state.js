@@ -1,8 +1,9 @@
 // Theme and text size. Runs in <head>, before anything is drawn, so that neither flickers.
 /** @type {*} */ (window).soliloquy = {
   display: (() => {
-    const SIZES = [0.875, 1, 1.2, 1.45, 1.75];
+    const SIZES = [0.875, 1, 1.15, 1.3, 1.5]; // times the size that first.css gives
     const NORMAL = 1;
+    const LARGE = 3; // from here on there is no room for what only explains
 
     // Storage may be blocked (private windows, frames): then a choice lasts as long as the page.
     const remembered = (key) => {
@@ -20,12 +21,38 @@
 
     let size = Number(remembered("soliloquy-size") ?? NORMAL);
     if (!(size in SIZES)) size = NORMAL;
+    const root = document.documentElement;
     const applySize = () => {
-      document.documentElement.style.setProperty("--text-scale", String(SIZES[size]));
-      document.documentElement.toggleAttribute("data-large-text", SIZES[size] > 1.4);
+      const shown = Math.min(size + (document.fullscreenElement ? 1 : 0), SIZES.length - 1); // full screen enlarges
+      root.style.setProperty("--text-scale", String(SIZES[shown]));
+      root.toggleAttribute("data-large-text", shown >= LARGE);
+      fitBreakpoints();
     };
 
-    const root = document.documentElement;
+    // A rem of a media query is 16 px whatever the page's own is. So their conditions are put in pixels, for the rem that there is: a window
+    // has the layout for as much text as it holds.
+    const conditions = new WeakMap();
+    const fitBreakpoints = () => {
+      const rem = parseFloat(getComputedStyle(root).fontSize);
+      for (const sheet of [...document.styleSheets].filter(({ href }) => !href)) {
+        for (const rule of [...sheet.cssRules].filter((rule) => rule instanceof CSSMediaRule)) {
+          if (!conditions.has(rule)) conditions.set(rule, rule.media.mediaText);
+          const fitting = conditions.get(rule).replace(/([\d.]+)rem/g, (_, rems) => `${rems * rem}px`);
+          if (rule.media.mediaText !== fitting) rule.media.mediaText = fitting;
+        }
+      }
+    };
+    addEventListener("resize", fitBreakpoints);
+    document.addEventListener("fullscreenchange", applySize);
+    // Our style sheets come with Gradio's scripts, at once with what they are for.
+    const arriving = new MutationObserver(() => {
+      const isOurs = ({ href, cssRules }) => !href && [...cssRules].some((rule) => rule instanceof CSSMediaRule && rule.media.mediaText.includes("rem"));
+      if (![...document.styleSheets].some(isOurs)) return;
+      arriving.disconnect();
+      fitBreakpoints();
+    });
+    arriving.observe(root, { subtree: true, childList: true });
+
     const isDark = () => root.classList.contains("dark");
     const applyDark = (dark) => {
       root.classList.toggle("dark", dark);

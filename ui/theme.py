@@ -1,13 +1,10 @@
-"""The Gradio theme: every colour and size is a variable of page.css, in the light and the dark theme alike."""
+"""The Gradio theme: every colour and size is a variable of first.css, in the light and the dark theme alike."""
 
 from __future__ import annotations
 
 import gradio as gr
 
-SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Liberation Sans", "sans-serif")
-MONO = ("ui-monospace", "SF Mono", "Menlo", "Consolas", "Liberation Mono", "monospace")
-
-# Gradio's variable -> ours, which has a value in each theme of page.css.
+# Gradio's variable -> ours, which has a value in each theme of first.css.
 _COLOURS = {
     "body_background_fill": "paper",
     "body_text_color": "ink",
@@ -31,10 +28,10 @@ _COLOURS = {
     "input_placeholder_color": "ink-soft",
     "slider_color": "ink",
     "button_primary_background_fill": "ink",
-    "button_primary_background_fill_hover": "ink-strong",
+    "button_primary_background_fill_hover": "ink-hover",
     "button_primary_text_color": "paper",
     "button_primary_border_color": "ink",
-    "button_primary_border_color_hover": "ink-strong",
+    "button_primary_border_color_hover": "ink-hover",
     "button_primary_text_color_hover": "paper",
     "button_secondary_background_fill": "paper",
     "button_secondary_background_fill_hover": "sheet",
@@ -46,11 +43,11 @@ _COLOURS = {
 
 
 def make_theme() -> gr.themes.Base:
-    """A theme of our variables, with system fonts and relative sizes, so that the text size buttons act on everything."""
+    """A theme of our variables, with our fonts and relative sizes, so that the text size buttons act on everything."""
     sizes = gr.themes.Size(
         name="folio", xxs="0.75rem", xs="0.8125rem", sm="0.875rem", md="1rem", lg="1.125rem", xl="1.375rem", xxl="1.75rem"
     )
-    theme = gr.themes.Base(font=SANS, font_mono=MONO, text_size=sizes, radius_size=gr.themes.sizes.radius_sm)
+    theme = gr.themes.Base(font="var(--sans)", font_mono="var(--mono)", text_size=sizes, radius_size=gr.themes.sizes.radius_sm)
     settings = {name: f"var(--{ours})" for name, ours in _COLOURS.items()}
     settings |= {f"{name}_dark": value for name, value in settings.items() if name != "color_accent"}
     plain = {

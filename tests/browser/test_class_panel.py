@@ -134,7 +134,7 @@ def test_it_fills_every_screen_and_nothing_overflows(page: Page, larger: int) ->
     for _ in range(larger):
         page.get_by_role("button", name="Larger text").click()
     page.set_viewport_size({"width": 360, "height": 740})
-    assert page.evaluate("document.documentElement.scrollWidth") == 360  # the header with its button more
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360  # the header with its button more
     join(page)
     for width, height in SCREENS:
         resize(page, width, height)

@@ -23,7 +23,7 @@ ADD_TABS = """(names) => {
   }
 }"""
 # Whatever can be read or pressed in the header, with its box, and whether any of its text is cut off.
-PARTS = """() => [".masthead h1", ".masthead .facts li", ".masthead .tools button", "#tabs > .tab-wrapper [role=tab]"]
+PARTS = """() => [".masthead h1", ".masthead .facts li", ".tools button", "#tabs > .tab-wrapper [role=tab]"]
   .flatMap((selector) => [...document.querySelectorAll(selector)])
   .filter((node) => node.checkVisibility() && !node.closest(".visually-hidden"))
   .map((node) => {
@@ -42,7 +42,8 @@ def test_seven_tabs_fit(browser: Browser, url: str, width: int, height: int, row
     tabs = [part for part in parts if part["isTab"]]
     assert [tab["name"] for tab in tabs] == ["Sample", "Attention", "Train", *MORE_TABS]
     assert not [part["name"] for part in parts if part["isCut"]]
-    assert not [part["name"] for part in parts if part["left"] < 0 or part["right"] > width]
+    beside = [part for part in parts if part["left"] < 0 or part["right"] > width]
+    assert not [part["name"] for part in beside if width > 360 or not part["isTab"]]  # on a phone the row of tabs scrolls
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     for i, one in enumerate(parts):
         for other in parts[i + 1 :]:

@@ -6,7 +6,7 @@
 export function createClassPanel(element, { address, modules }) {
   const panel = /** @type {HTMLDialogElement} */ (element.querySelector(".class-panel"));
 
-  // http:// stands on a line of its own. A name may break before its domain, a number never does; the port may go below.
+  // http:// stands on a line of its own. A name may break before its domain; a number and its port are one piece: nobody types a space there.
   const [, scheme, host, port] = address.match(/^(https?:\/\/)(.*?)(:\d+)?$/);
   const [, name, domain] = host.match(/^([a-z][^.]*|.*)(.*)$/i);
   const text = /** @type {HTMLElement} */ (panel.querySelector(".address"));
@@ -14,7 +14,8 @@ export function createClassPanel(element, { address, modules }) {
   label.className = "scheme";
   label.textContent = scheme;
   text.append(label, name);
-  for (const part of [domain, port]) if (part) text.append(document.createElement("wbr"), part);
+  if (domain) text.append(document.createElement("wbr"), domain);
+  if (port) text.append(port);
 
   const QUIET = 4; // modules of white around a code, as its standard asks
   const side = modules.length + 2 * QUIET;

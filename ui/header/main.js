@@ -10,9 +10,24 @@ const READ_MS = 15_000; // for one sentence, also by somebody who was looking el
 
 /** Given by gr.HTML. @param {HTMLElement} element @param {{class_panel: import("./class_panel.js").Invitation | null}} props */
 export async function start(element, props) {
+  createSkip(element);
   createDisplay(element);
   if (props.class_panel) createClassPanel(element, props.class_panel);
+  void placeTools(element.querySelector(".tools"));
   createFacts(element, await page);
+}
+
+/** The tabs come before the tools for the eye; so they do with the Tab key. @param {Element} tools */
+async function placeTools(tools) {
+  const tabs = () => document.querySelector("#tabs > .tab-wrapper");
+  while (!tabs()) await new Promise(requestAnimationFrame); // Gradio mounts its components one after the other
+  tabs().after(tools);
+}
+
+/** Whoever comes with the keyboard need not pass all settings. @param {HTMLElement} element */
+function createSkip(element) {
+  const shown = () => [.../** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll('.view-tab[aria-selected="true"]'))];
+  element.querySelector(".skip").addEventListener("click", () => shown().find((tab) => tab.checkVisibility())?.focus());
 }
 
 /** @param {HTMLElement} element */

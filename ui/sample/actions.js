@@ -41,14 +41,10 @@ export class Actions {
   /** @param {SampleTab} tab */
   constructor(tab) {
     const { element, generations, page, say } = tab;
-    const tellBoth = (words) => {
-      page.say(words, false);
-      say(words); // on a phone the other place is out of sight
-    };
     const opener = tool("download", "Download", "Download (d)", () => this.download());
     this.undo = () => tab.undo();
     this.copyLink = () => copyLink(() => page.address.write(), say);
-    this.toggleFullScreen = () => toggleFullScreen(element, tellBoth);
+    this.toggleFullScreen = () => toggleFullScreen(element, (words) => page.say(words, false));
     this.download = createMenu(element, opener, () => downloadsOf(tab), (words) => page.say(words, true));
     this.showKeys = () => this.help();
     const undo = tool("undo", "Undo", "Undo (u)", this.undo);

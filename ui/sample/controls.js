@@ -2,6 +2,8 @@
 // tell everything: a Textbox sends no `.input` for a text that is pasted or filled in at once (it does for keys), a Slider none when its field is
 // left and its number changed to fit, and a value that an event returns is on screen up to 56 ms later. What Gradio's events can do, they do: they
 // carry the limit of top-k (tab.py).
+import { openDrawer } from "./drawer.js";
+
 const FIELDS = {
   prompt: "#prompt textarea",
   temperature: '#temperature input[type="number"]',
@@ -11,7 +13,7 @@ const FIELDS = {
   top_k: '#top-k input[type="number"]',
   top_p: '#top-p input[type="number"]',
 };
-const OTHERS = ["notice", "model", "generate", "stop", "again", "clear", "more-button", "more", "top-k-limit"]; // ids of what the scripts find beside them
+const OTHERS = ["notice", "model", "generate", "stop", "again", "clear", "settings-button", "more-button", "more", "top-k-limit"]; // ids of what the scripts find beside them
 const AS_TEXT = new Set(["prompt", "seed"]);
 
 /** @param {string} name @returns {HTMLInputElement} */
@@ -43,8 +45,14 @@ export async function attachFields(settings, models) {
   followModels();
   models.addEventListener("change", followModels);
   field("prompt").dir = "auto"; // Gradio knows one direction for all texts
-  settings.attach({ get, set, focus: (name) => field(name).focus() });
+  settings.attach({ get, set, focus });
   listen(settings);
+}
+
+/** @param {string} name */
+function focus(name) {
+  openDrawer(true); // where the field is in it
+  field(name).focus();
 }
 
 /** @returns {import("../shared/settings.js").Values} */

@@ -1,17 +1,19 @@
 // The Sample tab: one prompt, many texts, and how each of their characters was drawn. The settings are Gradio's fields; the rest is drawn here.
 import { sayer } from "../shared/bar.js";
 import { first } from "../shared/characters.js";
-import { bringIntoView, shortened } from "../shared/dom.js";
+import { shortened } from "../shared/dom.js";
 import { page } from "../shared/page.js";
 import { followTabs } from "../shared/tabs.js";
 import { Views } from "../shared/views.js";
 import { createActions } from "./actions.js";
 import { attachFields } from "./controls.js";
+import { createDrawer } from "./drawer.js";
 import { Inspector } from "./inspector.js";
 import { createKeys } from "./keys.js";
 import { createLocked } from "./locked/view.js";
 import { createModelMenu } from "./model_menu.js";
 import { createNext } from "./next/view.js";
+import { createNotice } from "./notice.js";
 import { createScore } from "./score/view.js";
 import { createTexts } from "./texts/view.js";
 import { createTree } from "./tree/view.js";
@@ -96,12 +98,11 @@ export async function start(element) {
   const tab = new SampleTab(element, shared);
   tab.open();
   createModelMenu(tab);
+  createDrawer(tab.generations);
   const actions = createActions(tab);
   followWriting(tab);
   createKeys(tab, actions);
-  const show = () => showSaid(tab);
-  shared.addEventListener("said", show);
-  show();
+  createNotice(tab);
   followTabs(shared.address);
   element.dataset.ready = "";
 }
@@ -119,16 +120,4 @@ function followWriting({ generations, views }) {
   for (const id of ["generate", "again"]) {
     document.getElementById(id).addEventListener("click", () => views.shown === "score" && views.show("texts")); // it has no use for them
   }
-}
-
-/** Shows the page's last words beside the settings; in full screen, where those are out of sight, at the bar. @param {SampleTab} tab */
-function showSaid({ page: { said: { words, isError } }, say }) {
-  const notice = document.getElementById("notice");
-  if (notice.textContent !== words) {
-    notice.setAttribute("role", isError ? "alert" : "status");
-    notice.classList.toggle("error", isError);
-    notice.textContent = words;
-  }
-  if (isError && words) bringIntoView(notice);
-  if (words && document.fullscreenElement) say(words);
 }

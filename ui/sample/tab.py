@@ -18,6 +18,10 @@ TOP_K_LIMIT = '<span id="top-k-limit" hidden></span>'
 TELL_TOP_K_LIMIT = "element.addEventListener('limit', ({ detail }) => { props.value = detail; trigger('change'); });"
 SET_TOP_K_LIMIT = "(limit) => ({ __type__: 'update', maximum: limit })"  # what gr.update is to the page
 MORE = '<button type="button" id="more-button" class="disclosure" aria-expanded="false" aria-controls="more">More</button>'
+NOTICE = (
+    '<p id="notice" class="notice" role="status" data-testid="notice"></p>'
+    '<button type="button" id="notice-close" class="quiet" aria-label="Dismiss the message">×</button>'
+)
 HELP = describe(SamplingParams)
 RANGES = {field.name: (field.metadata["low"], field.metadata["high"]) for field in fields(SamplingParams)}
 
@@ -28,12 +32,13 @@ def create_sample_tab(engine: Engine) -> None:
         with gr.Column(scale=0, min_width=300, elem_id="controls"):
             gr.HTML(html_template='<div id="model" hidden></div>', apply_default_css=False)
             gr.Textbox(PROMPT, label="Prompt", lines=2, max_lines=8, placeholder="Empty: a fresh page", elem_id="prompt", interactive=True)
-            gr.HTML(html_template='<p id="notice" class="notice" role="status" data-testid="notice"></p>', apply_default_css=False)
+            gr.HTML(html_template=NOTICE, apply_default_css=False, elem_id="notice-place")
             with gr.Row(elem_id="actions"):
                 gr.Button("Generate", variant="primary", elem_id="generate")
                 gr.Button("Stop", elem_id="stop")
                 gr.Button("Again", elem_id="again")
                 gr.Button("Clear", elem_id="clear")
+                gr.Button("Settings", elem_id="settings-button")  # of a drawer, where the settings have no room of their own
             _slider("temperature", "Temperature", step=0.05, info=HELP["temperature"])
             _slider("max_new_chars", "Length")
             _slider("samples", "Samples")

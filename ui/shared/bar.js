@@ -7,6 +7,8 @@ const ICONS = {
   link: "M10 14a4.2 4.2 0 0 0 6 0l3.5-3.5a4.2 4.2 0 0 0-6-6L12 6M14 10a4.2 4.2 0 0 0-6 0l-3.5 3.5a4.2 4.2 0 0 0 6 6L12 18",
   download: "M12 4v11M7.5 11l4.5 4.5l4.5-4.5M4.5 20h15",
   "full-screen": "M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5",
+  caption: "M4 6h16M4 10.5h16M4 15h10",
+  more: "M5.5 12v.01M12 12v.01M18.5 12v.01",
   keys: "M8.5 9a3.5 3.5 0 1 1 5 3.2c-1 .5-1.5 1.2-1.5 2.3M12 18.2v.6",
 };
 const SVG = "http://www.w3.org/2000/svg";
@@ -25,6 +27,19 @@ export function tool(name, label, title, action) {
   picture.append(path);
   node.append(picture);
   return node;
+}
+
+/** On a phone the tools have no room beside the views: one that is always there shows the others below it. @param {HTMLElement} tools */
+export function foldTools(tools) {
+  const show = (isOpen) => {
+    tools.classList.toggle("open", isOpen);
+    more.setAttribute("aria-expanded", String(isOpen));
+  };
+  const more = tool("more", "Tools", "Tools", () => show(!tools.classList.contains("open")));
+  show(false);
+  tools.append(more);
+  document.addEventListener("click", ({ target }) => tools.contains(/** @type {Node} */ (target)) || show(false));
+  tools.addEventListener("keydown", ({ key }) => key === "Escape" && show(false));
 }
 
 /** Shows words at the bar for as long as it takes to read them. @param {Element} said @returns {(words: string) => void} */

@@ -43,6 +43,9 @@ export function button(className, text, onClick) {
   return node;
 }
 
+/** Whether single keys mean text where the focus is. @param {Element} node */
+export const isTyping = (node) => Boolean(node.closest?.('input:not([type="range"]), textarea, select, [contenteditable]'));
+
 export const number = (value) => Math.round(value).toLocaleString("en");
 
 /** "3", "3 and 4", "3, 4 and 7". @param {(string | number)[]} words */

@@ -1,13 +1,11 @@
 // Single keys for what a tab can do, and the list of them. They are off while somebody types.
-import { button, make } from "./dom.js";
+import { button, isTyping, make } from "./dom.js";
+import { tabKeys } from "./tabs.js";
 
 /** @typedef {import("./views.js").Key} Key */
 /** @typedef {import("./views.js").Views<any>} Views */
 
 const MANY = new Set([".", "[", "]", "Backspace", "ArrowRight"]); // held down, they go on
-
-/** @param {Element} node */
-const isTyping = (node) => node.closest?.('input:not([type="range"]), textarea, select, [contenteditable]');
 
 /** @param {Views} views @param {Key[]} everywhere */
 export function listenToKeys(views, everywhere) {
@@ -54,7 +52,7 @@ export function createHelp(views, everywhere, always) {
   };
   return () => {
     const own = views.view.keys ?? [];
-    lists.replaceChildren(...(own.length ? [list("This view", own)] : []), list("Everywhere", everywhere), list("Texts and fields", always));
+    lists.replaceChildren(...(own.length ? [list("This view", own)] : []), list("Everywhere", [...everywhere, ...tabKeys()]), list("Texts and fields", always));
     dialog.showModal();
   };
 }

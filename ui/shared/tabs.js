@@ -1,22 +1,54 @@
 // The open tab belongs to the address of the page. The tabs are Gradio's.
-const SHOWN = '#tabs > .tab-wrapper .tab-container:not(.visually-hidden) [role="tab"]';
+import { isTyping } from "./dom.js";
+
+const ROW = "#tabs > .tab-wrapper .tab-container:not(.visually-hidden)";
+const SHOWN = `${ROW} [role="tab"]`;
 
 /** @param {Element} tab */
 const nameOf = (tab) => tab.textContent.trim().toLowerCase();
 const MANY = 5; // tabs; with more, the header's facts get a line of their own
 let isFollowed = false;
 
+const tabs = () => /** @type {HTMLElement[]} */ ([...document.querySelectorAll(SHOWN)]);
+
+/** The keys that open the tabs, for the list of keys. @returns {import("./views.js").Key[]} */
+export const tabKeys = () => tabs().map((tab, i) => [`Shift ${i + 1}`, tab.textContent.trim()]);
+
+/** Marks a row that can be scrolled at the ends where it goes on. @param {HTMLElement} row */
+export function fadeEnds(row) {
+  const mark = () => {
+    const { scrollLeft, scrollWidth, clientWidth } = row;
+    row.classList.toggle("scrolls-back", scrollLeft > 1);
+    row.classList.toggle("scrolls-on", scrollLeft + clientWidth < scrollWidth - 1);
+  };
+  row.addEventListener("scroll", mark, { passive: true });
+  new ResizeObserver(mark).observe(row);
+}
+
 /** Opens the tab that the address names, and keeps the open one there. The first call counts. @param {import("./address.js").Address} address */
 export function followTabs(address) {
   if (isFollowed) return;
   isFollowed = true;
   countTabs();
-  const tabs = [...document.querySelectorAll(SHOWN)];
-  const keep = (tab) => tab && address.keep("tab", nameOf(tab) === nameOf(tabs[0]) ? "" : nameOf(tab)); // the first needs no word
+  listenToKeys();
+  fadeEnds(document.querySelector(ROW));
+  const keep = (tab) => tab && address.keep("tab", nameOf(tab) === nameOf(tabs()[0]) ? "" : nameOf(tab)); // the first needs no word
   document.addEventListener("click", ({ target }) => keep(/** @type {Element} */ (target).closest?.(SHOWN)));
-  const wanted = /** @type {HTMLElement} */ (tabs.find((tab) => nameOf(tab) === address.get("tab")));
+  const wanted = tabs().find((tab) => nameOf(tab) === address.get("tab"));
   if (wanted) wanted.click();
-  else keep(tabs.find((tab) => tab.ariaSelected === "true")); // somebody was quicker than this script
+  else keep(tabs().find((tab) => tab.ariaSelected === "true")); // somebody was quicker than this script
+}
+
+// Shift and a digit open a tab. Where digits are typed with Shift they belong to the views.
+function listenToKeys() {
+  document.addEventListener("keydown", (event) => {
+    const { code, key, shiftKey, ctrlKey, metaKey, altKey } = event;
+    const tab = shiftKey && !ctrlKey && !metaKey && !altKey && !/\d/.test(key) && tabs()[Number(/^Digit([1-9])$/.exec(code)?.[1]) - 1];
+    if (!tab || event.defaultPrevented || isTyping(/** @type {Element} */ (event.target)) || document.querySelector("dialog[open]")) return;
+    event.preventDefault();
+    if (document.fullscreenElement) void document.exitFullscreen(); // it shows one tab alone
+    tab.click();
+  });
 }
 
 /** Opens a tab. @param {string} name */

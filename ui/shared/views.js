@@ -1,5 +1,8 @@
 // The views of a tab: a row of names, and for each a panel, one of which is shown.
+import { foldTools } from "./bar.js";
+import { createCaption } from "./captions.js";
 import { button, make } from "./dom.js";
+import { fadeEnds } from "./tabs.js";
 
 /**
  * A view is drawn while it is shown.
@@ -30,6 +33,8 @@ export class Views {
   #views = new Map();
   /** @type {Place} */
   #place;
+  /** @type {(words?: string) => void} */
+  #caption = () => {};
 
   /** @param {HTMLElement} element the tab's @param {Place} place */
   constructor(element, place) {
@@ -43,7 +48,8 @@ export class Views {
    * @param {[string, string, (panel: HTMLElement, tab: Tab) => View][]} all
    */
   create(tab, all) {
-    const [row, panels] = [this.element.querySelector(".views"), this.element.querySelector(".panels")];
+    const row = /** @type {HTMLElement} */ (this.element.querySelector(".views"));
+    const panels = this.element.querySelector(".panels");
     const { ids, classes = ids } = this.#place;
     this.names = all.map(([name]) => name);
     for (const [name, title, create] of all) {
@@ -57,6 +63,9 @@ export class Views {
       panels.append(panel);
       this.#views.set(name, { title, opener, panel, view: create(panel, tab) });
     }
+    foldTools(this.element.querySelector(".bar-tools"));
+    this.#caption = createCaption(this.element.querySelector(".bar"));
+    fadeEnds(row);
     row.addEventListener("keydown", (event) => this.#key(/** @type {KeyboardEvent} */ (event)));
   }
 
@@ -73,6 +82,9 @@ export class Views {
       opener.tabIndex = other === name ? 0 : -1;
       panel.hidden = other !== name;
     }
+    const { opener } = this.#views.get(name);
+    opener.parentElement.scrollLeft = opener.offsetLeft - opener.parentElement.offsetLeft - opener.parentElement.clientWidth / 4;
+    this.#caption(this.view.caption);
     this.view.show?.();
     address.keep(key, name === this.names[0] ? "" : name);
   }
