@@ -167,7 +167,7 @@ def test_the_largest_text_fits(hall: Page) -> None:
             assert hall.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), (view, width)
             assert hall.evaluate(CUT) == [], (view, width)
             hall.evaluate("scrollTo(0, 0)")
-            assert box(hall, ".bar")["y"] + box(hall, ".bar")["height"] < 0.45 * height, (view, width)
+            assert box(hall, ".bar")["y"] + box(hall, ".bar")["height"] < 0.55 * height, (view, width)
             if view in SAMPLE:
                 assert 0 < box(hall, "#generate")["y"] < height - box(hall, "#generate")["height"], (view, width)
     resize(hall, 1280, 720)
