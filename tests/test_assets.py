@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from starlette.applications import Starlette
@@ -220,3 +221,13 @@ def test_scripts_have_the_same_version_at_each_start() -> None:
     asked = [sys.executable, "-c", "from ui.web.assets import VERSION; print(VERSION)"]
     told = {subprocess.check_output(asked, cwd=ROOT, env=os.environ | {"PYTHONHASHSEED": str(seed)}) for seed in (1, 2, 3)}
     assert len(told) == 1
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "ui").rglob("*.css")), ids=lambda path: path.name)
+def test_every_block_of_a_style_sheet_is_closed_once(path: Path) -> None:
+    """A brace too many makes a browser drop the rule after it without a word."""
+    depth = 0
+    for brace in re.findall(r"[{}]", re.sub(r"/\*.*?\*/", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)):
+        depth += 1 if brace == "{" else -1
+        assert depth >= 0
+    assert depth == 0

@@ -236,7 +236,7 @@ function build(panel) {
   const text = document.createTextNode("");
   body.append(text);
   card.append(body);
-  result.append(figures, make("p", "score-units", UNITS), line, card);
+  result.append(figures, line, card, make("p", "score-units", UNITS));
   panel.append(form, result);
   return { form, field, count, actions, stop, notice, result, figures, status, body, text };
 }
