@@ -33,7 +33,10 @@ def drawn(page: Page) -> None:
 
 
 def set_up(page: Page, *, prompt: str | None = None, seed: str | None = None, **sliders: float) -> None:
-    """Fills in the controls; sliders are named by their labels."""
+    """Fills in the controls, in their drawer where they are in one; sliders are named by their labels."""
+    drawer = page.get_by_role("button", name="Settings", exact=True)
+    if drawer.is_visible() and drawer.get_attribute("aria-expanded") == "false":
+        drawer.click()
     if prompt is not None:
         page.get_by_label("Prompt").fill(prompt)
     if seed is not None:

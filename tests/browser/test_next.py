@@ -598,4 +598,4 @@ def test_it_fits(page: Page, url: str) -> None:
     page.wait_for_function("document.querySelector('.next-bars').clientHeight > 300")  # ten rows, wherever they begin
     page.keyboard.press("w")
     page.wait_for_function("document.querySelector('.next-alphabet').clientHeight > 400")  # it is folded
-    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360

@@ -477,8 +477,8 @@ def test_the_largest_text_fits_a_phone(browser: Browser, url: str) -> None:
     open_page(page, url)
     for _ in range(4):
         page.get_by_role("button", name="Larger text").click()
-    assert page.evaluate("document.documentElement.scrollWidth") == 360
-    for name in ("Generate", "Stop", "Again", "Clear"):
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    for name in ("Generate", "Stop", "Again", "Clear", "Settings"):
         button = page.get_by_role("button", name=name, exact=True)
         assert button.evaluate("button => button.scrollWidth <= button.clientWidth"), name
     page.close()
@@ -545,9 +545,8 @@ def test_control_and_enter_in_the_prompt_generate(page: Page) -> None:
     before = texts(page)
     set_up(page, length=20)
     page.get_by_label("Prompt").press("Control+Enter")
-    page.wait_for_function("document.querySelector('.status').textContent.includes('characters in')")
+    page.wait_for_function("before => document.querySelector('.card-text').textContent !== before", arg=before[0])
     page.wait_for_function(f"!document.querySelector('{WRITING}')")
-    assert texts(page) != before
     expect(page.get_by_label("Prompt")).to_have_value(PROMPT)
 
 
