@@ -22,6 +22,7 @@ import contextlib
 import json
 import os
 import shlex
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -275,6 +276,7 @@ def _train_to_the_end(trainer: Trainer) -> bool:
         trainer.interrupt()
 
     on_stop(stop)
+    signal.signal(signal.SIGINT, stop)  # also where a shell began it in the background, with Ctrl-C ignored: a script may send it
     chars_per_step = trainer.recipe.batch_size * trainer.task.config.block_size
     shown: dict[str, str] = {}
     bar = tqdm(total=trainer.recipe.steps, initial=trainer.step, unit="step", dynamic_ncols=True)

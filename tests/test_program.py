@@ -22,14 +22,20 @@ def start(program: str, *, stdout: int = subprocess.PIPE, ignoring: bool = False
         ignoring: whether it is started with Ctrl-C ignored, as by nohup or in a script's background.
     """
     source = "import os, signal, sys, threading, time\nfrom model.program import run_program, stop_at_once\n" + textwrap.dedent(program)
-    disposition = signal.SIG_IGN if ignoring else signal.default_int_handler
+    interrupt = signal.SIG_IGN if ignoring else signal.default_int_handler
+
+    def set_signals() -> None:
+        """Whatever the tests were started with: nohup ignores SIGHUP."""
+        signal.signal(signal.SIGINT, interrupt)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
     return subprocess.Popen(
         [sys.executable, "-c", source],
         cwd=ROOT,
         env=os.environ | environment,
         stdout=stdout,
         stderr=subprocess.PIPE,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, disposition),
+        preexec_fn=set_signals,
     )
 
 
