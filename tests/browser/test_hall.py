@@ -168,6 +168,7 @@ def test_the_largest_text_fits(hall: Page) -> None:
             assert hall.evaluate(CUT) == [], (view, width)
             hall.evaluate("scrollTo(0, 0)")
             assert box(hall, ".bar")["y"] + box(hall, ".bar")["height"] < 0.55 * height, (view, width)
+            expect(hall.get_by_test_id("caption").locator("visible=true")).to_have_count(0)
             if view in SAMPLE:
                 assert 0 < box(hall, "#generate")["y"] < height - box(hall, "#generate")["height"], (view, width)
     resize(hall, 1280, 720)
