@@ -34,15 +34,15 @@ class SamplingParams(Checked):
     """How characters are drawn from the network's distribution."""
 
     temperature: float = setting(
-        0.8, "0 always takes the likeliest character; 1 samples the model's own distribution", 0.0, MAX_TEMPERATURE
+        0.8, "0: always the most likely character · 1: as learned", 0.0, MAX_TEMPERATURE
     )
     max_new_chars: int = setting(300, "characters to write", 1, MAX_NEW_CHARS, label="length")
     samples: int = setting(1, "texts written side by side from the same prompt", 1, MAX_SAMPLES)
     seed: int = setting(0, "same seed, same dice, same texts", 0, MAX_SEED)
     first_sample: int = setting(0, "number of the first sample; each sample has its own dice", 0, 2**31 - 1)
     first_step: int = setting(0, "number of the first throw; a text continued from the middle of a sample keeps its dice", 0, 1_000_000)
-    top_k: int = setting(0, "draw from the k likeliest characters only; 0 draws from all", 0, MAX_VOCAB_SIZE)
-    top_p: float = setting(1.0, "draw from the likeliest characters that together reach this probability", 0.0, 1.0)
+    top_k: int = setting(0, "draws from the k most likely characters only; 0: from all", 0, MAX_VOCAB_SIZE)
+    top_p: float = setting(1.0, "draws from the most likely characters that together reach this probability", 0.0, 1.0)
 
 
 def check_ablation_length(params: SamplingParams) -> None:

@@ -19,8 +19,8 @@ from starlette.testclient import TestClient
 from tests.conftest import ROOT
 from ui.web.assets import FIRST_BUNDLE, FOLDER, SCRIPTS, bundle_address, script, start_script
 from ui.web.bundle import BASE64, bundles, is_module, needed_bundles
-from ui.web.document import MANIFEST, Document
-from ui.web.gradio_files import GradioFiles
+from ui.web.document import APP, END_OF_HEAD, MANIFEST, RESIZER, Document
+from ui.web.gradio_files import FRONTEND, GradioFiles
 from ui.web.http import addresses, get
 
 MODULES = {
@@ -221,6 +221,13 @@ def test_scripts_have_the_same_version_at_each_start() -> None:
     asked = [sys.executable, "-c", "from ui.web.assets import VERSION; print(VERSION)"]
     told = {subprocess.check_output(asked, cwd=ROOT, env=os.environ | {"PYTHONHASHSEED": str(seed)}) for seed in (1, 2, 3)}
     assert len(told) == 1
+
+
+def test_gradios_document_has_what_is_replaced_in_it() -> None:
+    """A new version of Gradio may have another document; then it is served as it is, more slowly."""
+    document = (FRONTEND / "index.html").read_text(encoding="utf-8")
+    assert [piece for piece in (MANIFEST, RESIZER, END_OF_HEAD, APP) if piece not in document] == []
+    assert re.search(r'<link rel="stylesheet" crossorigin href="\./assets/[^"]+">', document)
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "ui").rglob("*.css")), ids=lambda path: path.name)

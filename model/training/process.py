@@ -15,7 +15,8 @@ from pathlib import Path
 
 from model.errors import TrainingError
 
-NICENESS = 5  # a quarter of a processor that another program keeps busy; at 19 a run got 1.5 % and seemed to hang
+NICENESS = 13  # below the threads that write for a class (10), which get two thirds beside it
+GROUP_NICENESS = 5  # of its session: a quarter of a processor that another program keeps busy; at 19 a run got 1.5 % and seemed to hang
 
 
 @dataclass(frozen=True)
@@ -54,16 +55,17 @@ class Process:
                 raise TrainingError("The training belongs to another user of this machine, who has to stop it.") from None
 
     def lower_priority(self) -> None:
-        """Gives the process a lower priority than other programs, which still get most of the time. To be called before it has threads.
+        """Gives the process a lower priority than other programs and the app's writing, which get most of the time. To be called before
+        it has threads.
 
-        Linux on a desktop divides time among sessions first, and by priority only within each: the process's own session needs the lower
-        priority as a whole.
+        Linux on a desktop divides time among sessions first, and by priority only within each: the process's own session needs a lower
+        priority as a whole. Elsewhere, as in containers, priorities of processes are compared with each other.
         """
         if sys.platform != "win32":
             with contextlib.suppress(OSError):
                 os.setpriority(os.PRIO_PROCESS, self.pid, max(NICENESS, os.getpriority(os.PRIO_PROCESS, self.pid)))
         with contextlib.suppress(OSError):
-            Path(f"/proc/{self.pid}/autogroup").write_text(str(NICENESS), encoding="ascii")
+            Path(f"/proc/{self.pid}/autogroup").write_text(str(GROUP_NICENESS), encoding="ascii")
 
     def processor_s(self) -> tuple[float, float] | None:
         """For how many seconds its main thread has run so far, and for how many it was ready and waited for a processor; None where the

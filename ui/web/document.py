@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ui.files import read
 from ui.web.assets import FIRST_BUNDLE, head
 from ui.web.gradio_files import GradioFiles
-from ui.web.http import Route, addresses, route_path
+from ui.web.http import NO_STORE, Route, addresses, route_path
 
 # Gradio's page links a manifest at the root of the host, and leaves browsers to look for an icon there; but the root may be another app's.
 MANIFEST, ICON = '<link rel="manifest" href="/manifest.json" />', '<link rel="icon" href="favicon.ico" />'
@@ -48,7 +48,7 @@ class Document:
         """Answers one request."""
         status, body = await _ask(self._gradio, scope, "")
         completed = await asyncio.to_thread(self._complete, body.decode(), await self._first_answers(scope))
-        headers = {"Vary": "Accept-Encoding"}
+        headers = NO_STORE | {"Vary": "Accept-Encoding"}  # its answers are of this moment
         if "gzip" in HTTPRequest(scope).headers.get("accept-encoding", ""):
             completed, headers["Content-Encoding"] = await asyncio.to_thread(_gzipped, completed), "gzip"
         await Response(completed, status, headers, "text/html")(scope, receive, send)

@@ -7,6 +7,7 @@ GET /models/{key} has them for the default model, as far as they are written; PO
 from __future__ import annotations
 
 import threading
+import time
 
 from model.errors import BusyError, UnknownModelError
 from model.sampling import SamplingParams
@@ -21,6 +22,7 @@ from ui.web.progress import View, view_json
 PROMPT = "ROMEO:\nWhat is "
 PARAMS = SamplingParams(samples=4, seed=1597)
 VIEWER = "the first screen"
+RETRY_S = 10.0  # after a failure
 
 
 class FirstScreen:
@@ -30,6 +32,7 @@ class FirstScreen:
         self._engine = engine
         self._lock = threading.Lock()
         self._request: Request | None = None
+        self._not_before = 0.0  # when to try again
 
     def view(self, weights: Weights) -> View | None:
         """The texts, as far as they are written; the first call begins them. None for a model that is not the default or lacks a
@@ -38,14 +41,18 @@ class FirstScreen:
             return None
         with self._lock:
             if self._request is None or not _is_usable(self._request, weights):
+                if self._request and self._request.model == weights.key and time.monotonic() < self._not_before:
+                    return None
                 try:
                     self._request = self._engine.submit(PROMPT, PARAMS, VIEWER, model=weights.key)
                 except (BusyError, UnknownModelError):
                     return None
+                self._not_before = time.monotonic() + RETRY_S
             return view_json(self._request, precision_of(weights))
 
 
 def _is_usable(request: Request, weights: Weights) -> bool:
-    """Whether texts may be shown: by this model, not cut short, and with the logits that they were drawn from."""
+    """Whether texts may be shown: by this model, and not cut short. Logits that are no longer kept are computed again where they are
+    looked at."""
     state = request.progress().state
-    return request.model == weights.key and (state not in FINISHED or (state == DONE and request.logits(0) is not None))
+    return request.model == weights.key and (state not in FINISHED or state == DONE)

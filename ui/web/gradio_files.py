@@ -65,6 +65,8 @@ def _needed(components: Iterable[str]) -> list[str]:
     script = _read(names[-1])
     for stem in STAGES:
         names += (stage := _dependencies(script, IMPORTED.format(name=rf"{stem}-[\w-]+")))
+        if not stage:
+            break
         script = _read(stage[0])
     core = next((_read(name) for name in names if name.startswith("core-") and name.endswith(".js")), "")
     for component in components:
