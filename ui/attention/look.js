@@ -100,6 +100,12 @@ export class Look extends Emitter {
     return this.read(this.whole, { model: this.capture?.model, headsOff });
   }
 
+  /** Reads once more what was asked for last, whether or not it came. */
+  retry() {
+    const { text, headsOff, model } = this.asked;
+    return this.read(text, { model, headsOff });
+  }
+
   /** Reads the sample that was pressed last, or the newest, with the model that wrote it. */
   readNewest() {
     const { text, model } = this.page.newestText();

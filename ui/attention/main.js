@@ -4,6 +4,7 @@ import { page } from "../shared/page.js";
 import { followTabs } from "../shared/tabs.js";
 import { createTools } from "./export.js";
 import { clearest, createGrid } from "./grid.js";
+import { isPartOf } from "./heads_off/parts.js";
 import { createHeadsOff } from "./heads_off/view.js";
 import { createKeys } from "./keys.js";
 import { createLens } from "./lens/view.js";
@@ -14,6 +15,7 @@ import { exists } from "./one_head/data.js";
 import { createOneHead } from "./one_head/view.js";
 import { createText } from "./text.js";
 import { createWriting } from "./writing.js";
+import { againButton } from "../shared/trouble.js";
 
 /** @type {[string, string, (panel: HTMLElement, look: Look) => import("../shared/views.js").View][]} */
 const VIEWS = [
@@ -68,7 +70,11 @@ async function readAddress(look) {
   const capture = await look.read(asked || text, { model: by, headsOff });
   if (capture || !headsOff.length || !look.wasRefused) return;
   const refused = look.said;
-  if (await look.read(asked || text, { model: by, headsOff: [] })) look.say(`${refused} ${look.said}`.trim());
+  const whole = await look.read(asked || text, { model: by, headsOff: [] });
+  if (!whole) return;
+  const here = headsOff.filter((part) => isPartOf(whole, part));
+  if (here.length) await look.readAgain(here);
+  look.say(`${refused} ${look.said}`.trim());
 }
 
 /** What was typed is read by the model that somebody chose last, here or on the Sample tab. @param {Look} look */
@@ -87,8 +93,8 @@ function followCaptures(look) {
   const panels = /** @type {HTMLElement} */ (element.querySelector(".panels"));
   element.dataset.empty = ""; // until a text has been read, only the choice of a text is shown
   look.addEventListener("nothing", () => {
-    const { text, headsOff, model } = look.asked;
-    const again = button("quiet", "Try again", () => void look.read(text, { headsOff, model }));
+    const { model } = look.asked;
+    const again = againButton("quiet", () => void look.retry());
     const others = look.models.list.filter((other) => other.shows("attention") && !other.trouble);
     const read = (other) => button("quiet", `Read it with ${other.name}`, () => void look.read(text, { model: other, headsOff: [] }));
     if (model.shows("attention")) nothing.replaceChildren("No text has been read yet. Choose one above, or ", again);

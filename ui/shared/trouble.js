@@ -2,13 +2,19 @@
 import { button } from "./dom.js";
 import { connection, ServerError } from "./server.js";
 
-const TRY_AGAIN = "Try again";
 const REFUSED = [400, 413]; // statuses: the same request would be refused again
 
 // Whoever waits with such a button need not press it once the server is back.
 connection.addEventListener("back", () => {
-  for (const node of document.querySelectorAll("button")) if (node.textContent === TRY_AGAIN && node.checkVisibility()) node.click();
+  for (const node of /** @type {NodeListOf<HTMLButtonElement>} */ (document.querySelectorAll("button[data-again]"))) if (node.checkVisibility()) node.click();
 });
+
+/** A button that is pressed by itself once the server is back. @param {string} className @param {() => unknown} again */
+export function againButton(className, again) {
+  const node = button(className, "Try again", again);
+  node.dataset.again = "";
+  return node;
+}
 
 /**
  * Says what went wrong, with a button to try again unless the request itself was wrong.
@@ -23,5 +29,5 @@ export function tellTrouble(node, error, again) {
     node.replaceChildren();
     void again();
   };
-  node.append(button("quiet inline", TRY_AGAIN, press));
+  node.append(againButton("quiet inline", press));
 }

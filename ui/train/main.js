@@ -43,6 +43,7 @@ export class Train extends Emitter {
   curve = null;
   hasLooked = false; // whether the server has listed the runs
   isAdmin = hasSession();
+  #acting = false; // whether an action is under way
   /** @type {{name_chars: number, corpus_bytes: number} | null} known once this browser may act */
   limits = null;
   #chosen = "";
@@ -109,6 +110,8 @@ export class Train extends Emitter {
    * @returns {Promise<T | null>}
    */
   async act(work, say = (words) => this.say(words)) {
+    if (this.#acting) return null; // a double click
+    this.#acting = true;
     say("");
     try {
       const answer = await work();
@@ -118,6 +121,8 @@ export class Train extends Emitter {
       say(error.message);
       this.checkSession();
       return null;
+    } finally {
+      this.#acting = false;
     }
   }
 

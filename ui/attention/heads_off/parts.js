@@ -14,6 +14,13 @@ export const isOff = (off, part) => off.some((other) => other.join() === part.jo
 /** @param {Part[]} off @param {Part} part @returns {Part[]} with this part on if it was off, and off if it was on */
 export const toggled = (off, part) => (isOff(off, part) ? off.filter((other) => other.join() !== part.join()) : [...off, part]);
 
+/** Whether a network has a part. @param {{n_layer: number, n_head: number}} network @param {any[]} part as in an address */
+export function isPartOf({ n_layer, n_head }, [kind, layer]) {
+  const has = (count, index) => Number.isInteger(index) && index >= 0 && index < count;
+  if (kind === "positions") return layer === undefined;
+  return kind === "mlp" ? has(n_layer, layer) : has(n_layer, kind) && has(n_head, layer);
+}
+
 /** "0.2", "MLP 3" or "positions". @param {Part} part */
 export const nameOf = (part) => (part[0] === "mlp" ? `MLP ${part[1]}` : part.join("."));
 

@@ -9,6 +9,7 @@ import { createPair } from "./pair.js";
 import { saveComparison } from "./save.js";
 import { createToggles } from "./toggles.js";
 import { createHarder } from "./text.js";
+import { againButton } from "../../shared/trouble.js";
 
 const WHAT = "A part that is off adds nothing to the residual stream: its output is replaced by zero. Everything else stays as it is.";
 const CAPTION =
@@ -63,7 +64,7 @@ export function createHeadsOff(panel, look) {
       if (signal.aborted) return;
       kept = null;
       both = null;
-      page.trouble.replaceChildren(`${error.message} `, button("quiet", "Try again", () => void look.readAgain()));
+      page.trouble.replaceChildren(`${error.message} `, againButton("quiet", () => void look.retry()));
     }
     loading.end(signal);
     page.effects.hidden = !both;

@@ -9,6 +9,7 @@ import { createLensChart } from "./chart.js";
 import { Lens, nameOfRow } from "./data.js";
 import { saveLensPicture, saveLensTable } from "./save.js";
 import { createLensTable } from "./table.js";
+import { againButton } from "../../shared/trouble.js";
 
 const SHOWN = 5;
 const SCALE = [0, 0.02, 0.1, 0.25, 0.5, 0.75, 1];
@@ -65,7 +66,7 @@ export function createLens(panel, look) {
     } catch (error) {
       if (signal.aborted) return;
       lens = null;
-      page.trouble.replaceChildren(`${error.message} `, button("quiet", "Try again", () => void look.readAgain()));
+      page.trouble.replaceChildren(`${error.message} `, againButton("quiet", () => void look.retry()));
     }
     loading.end(signal);
     page.filled.hidden = !lens;

@@ -10,6 +10,7 @@ import { AVERAGE, bytesOf, exists, nameOfHead, placeInWords, placeOf, strongest,
 import { createLines } from "./lines.js";
 import { createMap, createOverview } from "./map.js";
 import { saveLines, saveMap, saveTable } from "./save.js";
+import { againButton } from "../../shared/trouble.js";
 
 const MODES = [
   ["map", "Map", ""],
@@ -95,7 +96,7 @@ export function createOneHead(panel, look) {
       mended.add(what);
       if (isFirst && (await (mending ??= look.readAgain().finally(() => (mending = null))))) return;
       trouble.dataset.of = what;
-      trouble.replaceChildren(make("span", "", error.message), button("quiet", "Try again", load));
+      trouble.replaceChildren(make("span", "", error.message), againButton("quiet", load));
       if (what === "cell") behind.tell("The numbers behind this weight could not be fetched.");
     }
   }

@@ -1,5 +1,6 @@
 // The words and buttons of the view "Same dice".
 import { button, make, makeText } from "../../shared/dom.js";
+import { againButton } from "../../shared/trouble.js";
 
 const EMPTY = "No text yet. Press Generate, then come back and move the temperature.";
 
@@ -85,5 +86,5 @@ function createTrouble() {
 
 // An error beside what it is about, with a way to try again; without words, none.
 export function complain(node, words = "", again = null) {
-  node.replaceChildren(...(words ? [`${words} `, button("quiet", "Try again", again)] : []));
+  node.replaceChildren(...(words ? [`${words} `, againButton("quiet", again)] : []));
 }

@@ -2,6 +2,7 @@
 import { button, make } from "../../shared/dom.js";
 import { ENOUGH } from "./draws.js";
 import { lineEnd, tellCut } from "./words.js";
+import { againButton } from "../../shared/trouble.js";
 
 const SHOWN_CHARS = 10; // of the text that the bars follow
 const HINT = "Point at a bar for its numbers; click it to write that character.";
@@ -164,7 +165,7 @@ function createFigures() {
 function createFailure(retry) {
   const node = part("p", "failure", "alert");
   node.classList.add("trouble");
-  const again = button("button", "Try again", retry);
+  const again = againButton("button", retry);
   const fill = (words, canRetry) => node.replaceChildren(...(words ? [make("span", "", words), ...(canRetry ? [again] : [])] : []));
   return { node, fill };
 }
