@@ -93,7 +93,7 @@ function followCaptures(look) {
   const panels = /** @type {HTMLElement} */ (element.querySelector(".panels"));
   element.dataset.empty = ""; // until a text has been read, only the choice of a text is shown
   look.addEventListener("nothing", () => {
-    const { model } = look.asked;
+    const { text, model } = look.asked;
     const again = againButton("quiet", () => void look.retry());
     const others = look.models.list.filter((other) => other.shows("attention") && !other.trouble);
     const read = (other) => button("quiet", `Read it with ${other.name}`, () => void look.read(text, { model: other, headsOff: [] }));

@@ -1,7 +1,7 @@
 // The view "Heads off": switch heads, MLPs or the position embedding off and see how the text's loss, a continuation with the same dice, every
 // character of the text and the next one change.
 import { distribution } from "../../shared/distribution.js";
-import { button, make } from "../../shared/dom.js";
+import { make } from "../../shared/dom.js";
 import { Latest } from "../../shared/requests.js";
 import { Capture } from "../capture.js";
 import { createBars } from "./bars.js";

@@ -1,7 +1,7 @@
 // The view "Layer by layer", a logit lens: what each layer would predict if the network ended there, around the chosen character.
 import { createCandidates } from "../../shared/candidates.js";
 import { AS_LEARNED } from "../../shared/distribution.js";
-import { button, make, nameOf, number, percent, quoted, signOf } from "../../shared/dom.js";
+import { make, nameOf, number, percent, quoted, signOf } from "../../shared/dom.js";
 import { onLook } from "../../shared/paint.js";
 import { Latest } from "../../shared/requests.js";
 import { colourOf } from "../heat_map.js";
