@@ -43,7 +43,12 @@
       }
     };
     addEventListener("resize", fitBreakpoints);
-    document.addEventListener("fullscreenchange", applySize);
+    document.addEventListener("fullscreenchange", () => {
+      root.toggleAttribute("data-full-screen", Boolean(document.fullscreenElement));
+      applySize();
+    });
+    // By capture: a dialog's event does not bubble.
+    document.addEventListener("toggle", () => root.toggleAttribute("data-dimmed", Boolean(document.querySelector("dialog:modal"))), true);
     // Our style sheets come with Gradio's scripts, at once with what they are for.
     const arriving = new MutationObserver(() => {
       const isOurs = ({ href, cssRules }) => !href && [...cssRules].some((rule) => rule instanceof CSSMediaRule && rule.media.mediaText.includes("rem"));

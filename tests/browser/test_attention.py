@@ -157,6 +157,25 @@ def test_the_first_view_is_worth_seeing_and_asks_for_no_more_than_it_shows(empty
     assert "lens" in asked
 
 
+def test_the_chosen_character_is_in_sight_at_the_largest_text(empty_page: Page, url: str) -> None:
+    open_attention(empty_page, url, look=TEXT * 6, at=str(6 * len(TEXT) - 1))
+    for _ in range(4):
+        empty_page.get_by_role("button", name="Larger text").click()
+    in_sight = """() => {
+      const [box, here] = [".look-characters", ".look-char.here"].map((name) => document.querySelector(name).getBoundingClientRect());
+      const middle = (here.top + here.bottom) / 2;
+      return box.top < middle && middle < box.bottom && box.height < 4 * here.height;
+    }"""
+    for view in ("One head", "Layer by layer", "Heads off", "All heads"):
+        empty_page.get_by_role("tab", name=view).click()
+        empty_page.wait_for_function(in_sight)
+    for key in ("Home", "End"):
+        empty_page.locator(".look-characters").press(key)
+        empty_page.wait_for_function(in_sight)
+    empty_page.set_viewport_size({"width": 900, "height": 720})
+    empty_page.wait_for_function(in_sight)
+
+
 WINDOWS = [(1280, 720), (1265, 720), (1920, 1080), (1024 - 15, 768)]  # with overlay and with classic scrollbars
 
 

@@ -121,8 +121,13 @@ def test_parts_and_layers_are_switched_and_kept_in_the_address(page: Page, url: 
     expect(count).to_have_text("Off: 1 head, 1 MLP, positions")
     assert pressed(panel) == ["Position embedding off", "Head 2.2 off", "MLP 4 off"]
     expect(panel.locator(".off-loss")).to_contain_text(f"→ {read(page, url, [[2, 2], ['mlp', 4], ['positions']])[0]:.3f}")
+    expect(page.locator(".look-without")).to_have_text(" without 2.2, MLP 4, positions")
+    expect(panel.locator(".off-columns")).to_be_visible()
+    top = panel.locator(".off-grid").evaluate("grid => grid.getBoundingClientRect().top + scrollY")
     panel.get_by_role("button", name="All on").click()
     expect(count).to_contain_text("All 36 heads on")
+    expect(panel.locator(".off-columns")).to_be_hidden()
+    assert panel.locator(".off-grid").evaluate("grid => grid.getBoundingClientRect().top + scrollY") == top
     expect(panel.locator(".off-loss")).to_contain_text("everything on")
 
 

@@ -2,6 +2,7 @@
 import { button, isRightToLeft, make, number, plural, signOf } from "../shared/dom.js";
 import { mark, range } from "../shared/marks.js";
 import { shareOf } from "./capture.js";
+import { nameOf } from "./heads_off/parts.js";
 
 // How much characters glow, in twentieths, and which come later: as highlights, because a style on each of 256 characters takes 12 ms.
 const STEPS = 20;
@@ -33,7 +34,7 @@ export function createText(look) {
     const { from, total, n, loss, heads_off, model } = capture;
     line.textContent = from ? `Characters ${number(from + 1)} to ${number(from + n)} of ${number(total)}` : plural(n, "character");
     if (loss !== null) line.append(`, loss ${loss.toFixed(3)} nats per character`);
-    if (heads_off.length) line.append(make("b", "look-without", ` without ${heads_off.map((head) => head.join(".")).join(", ")}`));
+    if (heads_off.length) line.append(make("b", "look-without", ` without ${heads_off.map(nameOf).join(", ")}`));
     if (look.models.list.length > 1) line.append(`, read by ${model.name}`, ...otherReader());
     spans = capture.characters.map((char) => make("span", /\s/.test(char) ? "look-char blank" : "look-char", char === "\n" ? "↵" : char));
     marked = [];
@@ -62,6 +63,17 @@ export function createText(look) {
     spans.slice(0, at).forEach(({ firstChild }, i) => GLOWS[Math.round(STEPS * Math.sqrt(weights[i])) - 1]?.add(range(firstChild, 0)));
     if (at < capture.n - 1) AHEAD.add(between(spans[at + 1], spans.at(-1)));
     box.setAttribute("aria-description", `At ${number(capture.place(at))}: ${signOf(capture.characters[at])}`);
+    reveal();
+  }
+
+  // With large text the box shows two lines: that of the character and the one before it. What the mouse points at in it stays under the mouse.
+  function reveal() {
+    if (look.at === null || !document.documentElement.hasAttribute("data-large-text")) return;
+    if (look.at !== look.pinned && box.matches(":hover")) return;
+    const [frame, character] = [box.getBoundingClientRect(), spans[look.at].getBoundingClientRect()];
+    const half = parseFloat(getComputedStyle(box).lineHeight) / 2;
+    const middle = (character.top + character.bottom) / 2;
+    if (middle - half < frame.top - 2 || middle + half > frame.bottom + 2) box.scrollTop += middle + half - frame.bottom;
   }
 
   /** @param {Event} event */
@@ -83,6 +95,7 @@ export function createText(look) {
     event.preventDefault();
     look.moveTo(look.at === null ? 0 : Math.min(look.capture.n - 1, Math.max(0, look.at + step)));
   });
+  new ResizeObserver(reveal).observe(box);
   look.addEventListener("capture", draw);
   look.addEventListener("at", glow);
   look.addEventListener("head", glow);

@@ -1,6 +1,6 @@
 // "Keep writing": the model continues the text, the heads are shown at every new character, and a slider leads back through all of them.
 import { drawSeed } from "../shared/dice.js";
-import { button, make, number, signOf } from "../shared/dom.js";
+import { button, make, number, POINT_AT, signOf } from "../shared/dom.js";
 import { Latest } from "../shared/requests.js";
 import { postForLines } from "../shared/server.js";
 
@@ -32,7 +32,7 @@ export function createWriting(look, sources) {
     slider.max = String(capture.n - 1);
     slider.value = String(at ?? capture.n - 1);
     if (writing.isBusy) said.textContent = "Writing…";
-    else said.textContent = at === null ? "Point at a character" : `${signOf(capture.characters[at])} at ${number(capture.place(at))}`;
+    else said.textContent = at === null ? `${POINT_AT} a character` : `${signOf(capture.characters[at])} at ${number(capture.place(at))}`;
   }
 
   // What the network writes with all its heads on is read as it comes; a reader at its end moves along. It is seen before it has been read.

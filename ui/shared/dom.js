@@ -1,6 +1,9 @@
 // Small helpers that every view needs. Text enters the page through text nodes only.
 import { charsIn, first, last } from "./characters.js";
 
+// How a hint begins.
+export const POINT_AT = matchMedia("(pointer: fine)").matches ? "Point at" : "Tap";
+
 /**
  * @template {keyof HTMLElementTagNameMap} Tag
  * @param {Tag} tag

@@ -114,13 +114,17 @@ export function createPair(look) {
   return {
     node,
     press,
-    texts: () => written && { ...written, texts: sides.map(({ text }) => text.data) },
+    texts: () => (columns.hidden ? null : { ...written, texts: sides.map(({ text }) => text.data) }),
     // Another text, or other parts are off: where some are, the texts are compared at once; as they are where the address asks for it.
     follow() {
       const isAsked = !written && look.address.get("pair");
       if (isAsked) void ask(look.address.get("pair"));
       else if (look.headsOff.length && !isCurrent()) void ask(seedOf());
       else if (!isCurrent() && writing.isBusy) stop();
+      if (!look.headsOff.length && !isCurrent()) {
+        columns.hidden = true; // there is nothing to compare any more
+        said.textContent = "";
+      }
       columns.classList.toggle("stale", !isCurrent());
       label();
     },

@@ -1,5 +1,5 @@
 // The text, each character coloured by how much less or more predictable it became: the change of its surprisal in bits.
-import { button, make, makeText, number, percent, quoted } from "../../shared/dom.js";
+import { button, make, makeText, number, percent, POINT_AT, quoted } from "../../shared/dom.js";
 
 const STEPS = [0.5, 1, 2, 4]; // bits; below the first the paper stays as it is
 const LEAST = 0.05; // bits that are worth a word
@@ -31,7 +31,7 @@ export function createHarder(look) {
     const at = look.at ?? n - 1;
     spans.forEach((span, i) => span.classList.toggle("here", i === at + 1));
     if (at + 1 >= n) {
-      facts.textContent = n > 1 ? "Point at a character to compare its probability." : "";
+      facts.textContent = n > 1 ? `${POINT_AT} a character to compare its probability.` : "";
       return;
     }
     const [p, q] = [both.before, both.after].map((answers) => answers.answer(at)[model.idOf(characters[at + 1])]);

@@ -18,6 +18,7 @@ export function createToggles(look, change) {
   const grid = node.appendChild(make("div", "off-grid"));
   grid.setAttribute("role", "group");
   grid.setAttribute("aria-label", "Parts to switch off. Arrow keys move from part to part.");
+  new ResizeObserver(fold).observe(node);
   const worth = node.appendChild(make("p", "off-worth", WORTH));
   /** @type {{tile: HTMLButtonElement, parts: Part[]}[][]} the buttons of each line, and what each switches */
   let lines = [];
@@ -36,6 +37,13 @@ export function createToggles(look, change) {
     }
     grid.replaceChildren(...lines.flat().map(({ tile }) => tile));
     worth.hidden = worthOf([0, 0]) === undefined;
+    fold();
+  }
+
+  // Where a layer does not fit on one line, it takes several.
+  function fold() {
+    grid.classList.remove("folded");
+    grid.classList.toggle("folded", grid.scrollWidth > grid.clientWidth);
   }
 
   /** Of a table that was measured by an earlier version, only heads are known. @param {Part} which */
@@ -94,8 +102,10 @@ export function createToggles(look, change) {
         if (parts.length === 1 && typeof layer === "number") tile.title = `${layer}.${head}: ${inWords(look, describe(look, layer, Number(head)))}`;
       }
       const { n_layer, n_head } = look.capture;
-      said.textContent = off.length ? `Off: ${count(off)}` : `All ${number(n_layer * n_head)} heads on: click heads, MLPs or positions to switch them off`;
-      allOn.hidden = !off.length;
+      const invitation = `All ${number(n_layer * n_head)} heads on: click heads, MLPs or positions to switch them off`;
+      said.textContent = off.length ? `Off: ${count(off)}` : invitation;
+      bar.dataset.room = invitation;
+      allOn.style.visibility = off.length ? "" : "hidden";
     },
   };
 }

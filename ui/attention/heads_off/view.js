@@ -13,7 +13,7 @@ import { againButton } from "../../shared/trouble.js";
 
 const WHAT = "A part that is off adds nothing to the residual stream: its output is replaced by zero. Everything else stays as it is.";
 const CAPTION =
-  "What does a part of the network do? Switch it off and compare: the loss, and a text with the same dice. Try the head with the largest number, then an MLP, then the positions.";
+  "What does a part of the network do? Switch it off and compare the loss and a text with the same dice. Small numbers: how much the validation loss rises without the part (nats). Try the largest, then an MLP, then the positions.";
 
 /** @typedef {Awaited<ReturnType<typeof answersOf>>} Answers */
 

@@ -4,6 +4,7 @@ import { AS_LEARNED } from "../../shared/distribution.js";
 import { make, nameOf, number, percent, quoted, signOf } from "../../shared/dom.js";
 import { onLook } from "../../shared/paint.js";
 import { Latest } from "../../shared/requests.js";
+import { nameOf as nameOfPart } from "../heads_off/parts.js";
 import { colourOf } from "../heat_map.js";
 import { createLensChart } from "./chart.js";
 import { Lens, nameOfRow } from "./data.js";
@@ -71,8 +72,8 @@ export function createLens(panel, look) {
     loading.end(signal);
     page.filled.hidden = !lens;
     if (!lens) return;
-    const off = capture.heads_off.map((head) => head.join(".")).join(", ");
-    page.off.textContent = off && ` Heads ${off} are off.`;
+    const off = capture.heads_off.map(nameOfPart).join(", ");
+    page.off.textContent = off && ` Off: ${off}.`;
     draw();
   }
 

@@ -59,7 +59,7 @@ export function createCell(look, close) {
     const [length, own] = [norm(written), norm(contribution)];
     const share = length ? dot(contribution, written) / length ** 2 : 0;
     writes.replaceChildren(
-      line("Output", "Σ w·v", `values times weights, summed; strong: ${to}`),
+      line("Output", "Σ w·v", `values × weights, added up; full colour: ${to}`),
       line("Added", `length ${length.toFixed(3)}`, `${number(written.length)} numbers, added to the stream`),
       line("Share", `${signed(100 * share, 1)}\u00a0%`, `of it comes from ${to} (length ${own.toFixed(3)})`),
     );

@@ -1,5 +1,5 @@
 // The view "One head": its weights as a map or as lines, what it does, and how each weight is computed.
-import { bringIntoView, button, make } from "../../shared/dom.js";
+import { bringIntoView, button, make, POINT_AT } from "../../shared/dom.js";
 import { onLook, palette } from "../../shared/paint.js";
 import { Latest } from "../../shared/requests.js";
 import { colourOf, paintMap } from "../heat_map.js";
@@ -220,7 +220,7 @@ export function createOneHead(panel, look) {
 
   function cellInWords() {
     const { capture } = look;
-    if (!state.cell) return ["Point at the map: each row is a query, each column a key."];
+    if (!state.cell) return [`${POINT_AT} the map: each row is a query, each column a key.`];
     const { row, column } = state.cell;
     const [from, to] = [placeInWords(capture, row), placeInWords(capture, column)];
     if (column > row) return [`${from} cannot attend to ${to}, which comes later.`];
