@@ -46,7 +46,7 @@
     document.addEventListener("fullscreenchange", applySize);
     // Our style sheets come with Gradio's scripts, at once with what they are for.
     const arriving = new MutationObserver(() => {
-      const isOurs = ({ href, cssRules }) => !href && [...cssRules].some((rule) => rule instanceof CSSMediaRule && rule.media.mediaText.includes("rem"));
+      const isOurs = (sheet) => !sheet.href && [...sheet.cssRules].some((rule) => rule instanceof CSSMediaRule && rule.media.mediaText.includes("rem"));
       if (![...document.styleSheets].some(isOurs)) return;
       arriving.disconnect();
       fitBreakpoints();
