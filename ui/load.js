@@ -1,6 +1,7 @@
 // Loads the scripts that fill Gradio's components, and says so where something cannot be loaded. Runs in <head>: it is there whatever else fails.
 Object.assign(/** @type {*} */ (window).soliloquy, (() => {
   const UNREACHABLE = "The server cannot be reached. Nothing is lost.";
+  const UNRUNNABLE = "This browser cannot run the page.";
   const REPLACED = "The server has a newer version of this page.";
   const [ASK_MS, SPREAD_MS] = [2_000, 2_000]; // between two questions whether the server is back; spread, so that a hall does not ask at once
 
@@ -53,13 +54,15 @@ Object.assign(/** @type {*} */ (window).soliloquy, (() => {
    * @param {Element | null} place for what is to be said
    */
   async function load(addresses, place) {
-    for (;;) {
+    for (let unrun = 0; ; ) {
       try {
         return (await Promise.all(addresses.map(script))).at(-1);
       } catch {
-        const isReplaced = await fetch(addresses.at(-1)).then(({ status }) => status === 404, () => false); // by an update of the app
-        await say(place, isReplaced ? REPLACED : UNREACHABLE, isReplaced ? "Reload" : "Try again");
-        if (isReplaced) location.reload();
+        const answers = await Promise.all(addresses.map((address) => fetch(address).then(({ status }) => status, () => null)));
+        const isReplaced = answers.includes(404); // by an update of the app
+        if (answers.every((status) => status === 200)) unrun++; // once may be the network, which is back
+        if (isReplaced) await say(place, REPLACED, "Reload").then(() => location.reload());
+        else await say(place, unrun > 1 ? UNRUNNABLE : UNREACHABLE, "Try again");
       }
     }
   }
@@ -82,12 +85,14 @@ Object.assign(/** @type {*} */ (window).soliloquy, (() => {
   const opening = () => document.getElementById("opening");
   async function openAgain() {
     removeEventListener("vite:preloadError", openAgain);
+    removeEventListener("error", watch, { capture: true });
     await say(opening(), UNREACHABLE, "Try again");
-    location.reload();
+    if (opening()) location.reload(); // else the page has come meanwhile
   }
   addEventListener("vite:preloadError", openAgain);
   const isOfGradio = (target) => target instanceof HTMLScriptElement || (target instanceof HTMLLinkElement && target.rel !== "icon");
-  addEventListener("error", ({ target }) => isOfGradio(target) && opening() && void openAgain(), { capture: true, once: true });
+  const watch = ({ target }) => isOfGradio(target) && opening() && void openAgain();
+  addEventListener("error", watch, { capture: true });
 
   return {
     UNREACHABLE,

@@ -51,7 +51,7 @@
     document.addEventListener("toggle", () => root.toggleAttribute("data-dimmed", Boolean(document.querySelector("dialog:modal"))), true);
     // Our style sheets come with Gradio's scripts, at once with what they are for.
     const arriving = new MutationObserver(() => {
-      const isOurs = ({ href, cssRules }) => !href && [...cssRules].some((rule) => rule instanceof CSSMediaRule && rule.media.mediaText.includes("rem"));
+      const isOurs = (sheet) => !sheet.href && [...sheet.cssRules].some((rule) => rule instanceof CSSMediaRule && rule.media.mediaText.includes("rem"));
       if (![...document.styleSheets].some(isOurs)) return;
       arriving.disconnect();
       fitBreakpoints();

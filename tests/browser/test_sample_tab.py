@@ -434,8 +434,13 @@ def test_a_tab_that_could_not_be_loaded_says_so_and_comes_once_the_network_is_ba
     context.set_offline(False)
     expect(page.locator(".look-char").first).to_be_visible()
     expect(alert).to_have_count(0)
-    page.route("**/bundles/train.js", lambda route: route.fulfill(status=404))  # as after an update of the app
+    page.route("**/bundles/train.js*", lambda route: route.fulfill(body="not a script", content_type="text/javascript"))
     page.get_by_role("tab", name="Train", exact=True).click()
+    unable = page.get_by_role("alert").filter(has_text="This browser cannot run the page.")
+    expect(unable).to_be_visible()
+    page.unroute_all()
+    page.route("**/bundles/train.js*", lambda route: route.fulfill(status=404))  # as after an update of the app
+    unable.get_by_role("button", name="Try again").click()
     expect(page.get_by_text("The server has a newer version of this page.")).to_be_visible()
     page.wait_for_url("**tab=train*")
     page.unroute_all()
@@ -447,6 +452,8 @@ def test_a_tab_that_could_not_be_loaded_says_so_and_comes_once_the_network_is_ba
 
 def test_without_gradios_scripts_there_is_an_opening_in_the_pages_colours_and_a_way_on(browser: Browser, url: str) -> None:
     page = browser.new_page(color_scheme="dark")
+    of_something_else = "document.addEventListener('readystatechange', () => document.dispatchEvent(new Event('error')))"
+    page.add_init_script(of_something_else)
     page.route("**/assets/Blocks-*.js", lambda route: route.abort())
     page.goto(url)
     opening = page.locator("#opening")

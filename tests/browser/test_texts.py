@@ -40,6 +40,46 @@ SPEED = """async (script) => {
   for (const chars_per_s of [5, 10, 20]) add(chars_per_s, "temperatures");
   return [...speeds, all.speed];
 }"""
+# What is said of texts and those before them.
+COMPARISON = """async ([script, cases]) => {
+  const { comparison } = await import(`${script}sample/texts/compared.js`);
+  const view = { seed: 1 };
+  return cases.map(([texts, before, live]) => comparison({ texts, earlier: { texts: before, view }, live, view }));
+}"""
+# How many generations the newest holds, itself included, after so many presses of the same.
+HELD = """async ([script, presses]) => {
+  const { Generations } = await import(`${script}shared/generations.js`);
+  const all = new Generations({ primary: { key: "m", take() {} } });
+  const lines = [{ prompt: "a", samples: 1, seed: 1, first_sample: 0, state: "running" }, { state: "done", new: ["b"] }];
+  const { fetch } = window;
+  window.fetch = async () => new Response(lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+  for (let press = 0; press < presses; press++) await all.write({ seed: 1 }, { compare: true });
+  window.fetch = fetch;
+  let held = 0;
+  for (let one = all.list.at(-1); one; one = one.earlier) held++;
+  return held;
+}"""
+# The texts and states of a first screen whose lines are cut off once: when that is noticed, and once the server answers again.
+CUT_OFF = """async (script) => {
+  const { Generations } = await import(`${script}shared/generations.js`);
+  const all = new Generations(null);
+  const begin = { state: "running", ahead: 0 };
+  const answers = [[begin, { new: ["ab", "c"] }], [begin, { new: ["a", "cd"] }, { new: ["b!", ""], state: "done" }]];
+  const { fetch, soliloquy } = window;
+  window.fetch = async () => new Response(answers.shift().map((line) => `${JSON.stringify(line)}\n`).join(""));
+  let back;
+  window.soliloquy = { ...soliloquy, reachable: () => new Promise((answers) => (back = answers)) };
+  const states = [];
+  const keep = ({ texts, view }) => states.push([...texts, view.state]);
+  await all.show({ texts: ["", ""], key: "k", samples: 2, state: "running" }, { key: "m" });
+  keep(all.list[0]);
+  const written = new Promise((done) => all.addEventListener("grow", ({ detail }) => detail.live || done()));
+  back();
+  await written;
+  keep(all.list[0]);
+  Object.assign(window, { fetch, soliloquy });
+  return states;
+}"""
 HEAT = [f"heat-{step}" for step in range(1, 8)]
 SEEDS = itertools.count(1)
 Marks = list[dict[str, Any]]
@@ -277,10 +317,34 @@ def test_a_repeated_generation_says_whether_it_is_identical(page: Page) -> None:
     expect(page.get_by_test_id("group")).to_have_count(1)
 
 
-def test_the_speed_counts_all_that_stand_abreast(page: Page) -> None:
+def scripts(page: Page) -> str:
+    """The folder of the page's scripts."""
     loaded = page.evaluate("performance.getEntriesByType('resource').map(({ name }) => name)")
-    script = next(match[0] for name in loaded if (match := re.match(r".*/assets/\w+/", name)))
-    assert page.evaluate(SPEED, script) == [30, 35]
+    return next(match[0] for name in loaded if (match := re.match(r".*/assets/\w+/", name)))
+
+
+def test_texts_are_compared_as_far_as_there_is_something_of_both(page: Page) -> None:
+    cases = {
+        "": [["", ""], ["", ""], False],
+        "Identical to the text before, character for character ✓": [["ab", ""], ["ab", "cd"], False],
+        "Diverges from the text before at character 2": [["ab", ""], ["ac", ""], False],
+        "1 of 2 identical to the texts before; the rest diverge at character 1": [["ab", "c"], ["ab", "d"], False],
+        "Identical to the texts before so far": [["a", "c"], ["ab", "cd"], True],
+    }
+    assert page.evaluate(COMPARISON, [scripts(page), [*cases.values()]]) == [*cases]
+
+
+def test_what_undo_no_longer_brings_back_is_let_go(page: Page) -> None:
+    assert page.evaluate(HELD, [scripts(page), 20]) == 20
+    assert page.evaluate(HELD, [scripts(page), 60]) <= 32
+
+
+def test_a_first_screen_that_was_cut_off_goes_on_once_the_server_answers(page: Page) -> None:
+    assert page.evaluate(CUT_OFF, scripts(page)) == [["ab", "c", "lost"], ["ab!", "cd", "done"]]
+
+
+def test_the_speed_counts_all_that_stand_abreast(page: Page) -> None:
+    assert page.evaluate(SPEED, scripts(page)) == [30, 35]
 
 
 def test_undo_brings_back_texts_and_prompt(page: Page) -> None:

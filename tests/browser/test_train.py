@@ -119,6 +119,20 @@ def test_everybody_may_watch_and_who_does_not_know_the_password_may_not_act(page
     expect(page.get_by_label("Preset")).to_be_hidden()
 
 
+def test_whoever_tries_again_in_vain_is_told_once_more(browser: Browser, url: str) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    page.route("**/train/runs", lambda route: route.abort())
+    show(page, url)
+    said = page.locator(".train-said")
+    for _ in range(2):
+        said.get_by_role("button", name="Try again").click()
+    expect(said).to_contain_text("The server cannot be reached.")
+    page.unroute_all()
+    expect(said).to_have_text("")
+    context.close()
+
+
 def test_before_any_run_the_shipped_models_training_is_played(page: Page) -> None:
     expect(page.locator(".watch-name")).to_have_text("The shipped model's training")
     expect(state(page)).to_have_text("recording")

@@ -2,12 +2,13 @@
 import { Emitter } from "./emitter.js";
 import { button, make } from "./dom.js";
 import { tool } from "./bar.js";
+import { palette } from "./paint.js";
 
 const STORED = "soliloquy-captions";
 
 /** Event "change". */
 class Captions extends Emitter {
-  shown = !matchMedia("(width < 40rem)").matches; // on a phone the text comes first
+  shown = innerWidth >= 40 * palette().rem; // on a phone the text comes first
 
   constructor() {
     super();

@@ -3,7 +3,7 @@ import { charsIn } from "./characters.js";
 import { drawSeed } from "./dice.js";
 import { Emitter } from "./emitter.js";
 import { Turns } from "./requests.js";
-import { postForLines, ServerError, UnreachableError } from "./server.js";
+import { connection, postForLines, ServerError, UnreachableError } from "./server.js";
 
 /** @typedef {import("./models.js").Model} Model */
 /** @typedef {import("./models.js").Models} Models */
@@ -279,7 +279,11 @@ export class Generations extends Emitter {
   /** @param {Generation} generation that the server writes anyway */
   async #follow(generation) {
     const { signal } = generation.abort;
-    const take = (generation, news) => this.#take(generation, news);
+    const known = generation.texts.map(({ length }) => length); // the lines begin with the first character, also where this goes on
+    const take = (generation, { new: texts = [], ...news }) => {
+      this.#take(generation, { ...news, new: texts.map((text, sample) => text.slice(known[sample])) });
+      texts.forEach(({ length }, sample) => (known[sample] = Math.max(0, known[sample] - length)));
+    };
     /** @param {View} view */
     const begin = ({ state, ahead }) => {
       take(generation, { state, ahead });
@@ -289,8 +293,11 @@ export class Generations extends Emitter {
       await readGeneration({ key: generation.view.key }, signal, begin, take, "./follow");
     } catch (error) {
       if (signal.aborted) return;
+      const isTold = generation.view.state === "lost";
       take(generation, { state: "lost" });
-      this.tell("trouble", error.message);
+      if (!isTold) this.tell("trouble", error.message);
+      const goOn = () => !this.busy && this.list.at(-1) === generation && void this.#follow(generation);
+      if (error instanceof UnreachableError) connection.addEventListener("back", goOn, { once: true });
     }
     this.tell("change");
   }
@@ -321,6 +328,8 @@ export class Generations extends Emitter {
   #remember(settings = {}) {
     this.#past.push({ list: [...this.list], earlier: this.#earlier, thrown: this.#thrown, settings });
     if (this.#past.length > MOST_UNDO) this.#past.shift();
+    const kept = new Set(this.#past.flatMap(({ list }) => list)); // what nothing brings back must not be held by those that came after it
+    for (const generation of kept) if (!kept.has(generation.earlier)) generation.earlier = null;
   }
 
   get canUndo() {

@@ -53,14 +53,13 @@ function listenToKeys() {
 
 /** Opens a tab. @param {string} name */
 export function openTab(name) {
-  const tab = [...document.querySelectorAll(SHOWN)].find((tab) => nameOf(tab) === name);
-  /** @type {HTMLElement | undefined} */ (tab)?.click();
+  tabs().find((tab) => nameOf(tab) === name)?.click();
 }
 
 // Told to the style sheet by an attribute: a rule with :has() over the page made every change of a view restyle all of it (45 ms a hover).
 function countTabs() {
   const wrapper = document.querySelector("#tabs > .tab-wrapper");
-  const count = () => document.querySelector(".masthead").toggleAttribute("data-many-tabs", document.querySelectorAll(SHOWN).length > MANY);
+  const count = () => document.querySelector(".masthead").toggleAttribute("data-many-tabs", tabs().length > MANY);
   new MutationObserver(count).observe(wrapper, { childList: true, subtree: true });
   count();
 }

@@ -164,6 +164,7 @@ export async function start(element) {
 /** Asks for the state of the runs, as long as somebody is looking. @param {Train} train */
 async function follow(train) {
   let failed = false;
+  const again = () => train.look().catch((error) => train.fail(error, again));
   for (;;) {
     if (!document.hidden && train.element.checkVisibility()) {
       try {
@@ -174,7 +175,7 @@ async function follow(train) {
         }
         failed = false;
       } catch (error) {
-        if (!failed) train.fail(error, () => train.look().catch(() => {}));
+        if (!failed) train.fail(error, again);
         failed = true;
       }
     }

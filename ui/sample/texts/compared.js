@@ -22,8 +22,9 @@ export function isPaired(generation, list) {
  * @param {Generation} generation
  */
 export function comparison({ texts, earlier, live, view }) {
-  const count = Math.min(texts.length, earlier.texts.length);
-  const pairs = texts.slice(0, count).map((text, i) => [text, earlier.texts[i]]);
+  const pairs = texts.map((text, i) => [text, earlier.texts[i]]).filter((pair) => pair.every(Boolean)); // of nothing there is nothing to be said
+  const count = pairs.length;
+  if (!count) return "";
   const places = pairs.map(([text, before]) => divergence(text, before));
   const apart = places.filter((place) => place !== null);
   const other = count === 1 ? "text" : "texts";
