@@ -33,9 +33,7 @@ DRAWN_SEEDS = 1_000_000  # a drawn seed has at most six digits, so that it is ea
 class SamplingParams(Checked):
     """How characters are drawn from the network's distribution."""
 
-    temperature: float = setting(
-        0.8, "0: always the most likely character · 1: as learned", 0.0, MAX_TEMPERATURE
-    )
+    temperature: float = setting(0.8, "0: always the most likely character · 1: as learned", 0.0, MAX_TEMPERATURE)
     max_new_chars: int = setting(300, "characters to write", 1, MAX_NEW_CHARS, label="length")
     samples: int = setting(1, "texts written side by side from the same prompt", 1, MAX_SAMPLES)
     seed: int = setting(0, "same seed, same dice, same texts", 0, MAX_SEED)
