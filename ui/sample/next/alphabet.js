@@ -75,7 +75,7 @@ function paintScale(context, width, scale, y, look) {
   }
 }
 
-function paintBar(context, left, pitch, y, id, { probabilities, raw, vocabulary, draws, hit, pointed }, look) {
+function paintBar(context, left, pitch, y, id, { probabilities, raw, isRaw, vocabulary, draws, hit, pointed }, look) {
   const [p, before] = [probabilities[id], raw[id]];
   const bar = (share, value) => [left + (pitch * (1 - share)) / 2, y(value), pitch * share, y(0) - y(value)];
   if (id === pointed) {
@@ -84,7 +84,7 @@ function paintBar(context, left, pitch, y, id, { probabilities, raw, vocabulary,
   }
   const [x, top, w, h] = bar(0.8, before);
   if (p > 0) {
-    context.fillStyle = look.rule;
+    context.fillStyle = isRaw ? look.rule : look.ruleStrong;
     context.fillRect(x, top, w, h);
   }
   context.strokeStyle = look.ruleStrong;

@@ -35,14 +35,16 @@ export function paintDie(context, { left, right, top, bottom, look }, value, sha
   }
   context.restore();
   const below = y - top < 1.2 * side;
-  writeNumber(context, reads.toFixed(4), (left + right) / 2, y + (below ? 1 : -1) * 1.05 * side, look);
+  writeNumber(context, reads.toFixed(4), left, right, y + (below ? 1 : -1) * 1.05 * side, look);
 }
 
-/** Written so that it can be read on whatever lies below. */
-function writeNumber(context, words, x, y, look) {
+/** Written so that it can be read on whatever lies below; left out where it has no room. */
+function writeNumber(context, words, left, right, y, look) {
   context.font = `bold ${1.1875 * look.rem}px ${look.sans}`;
   context.textAlign = "center";
   context.textBaseline = "middle";
+  if (context.measureText(words).width > right - left) return;
+  const x = (left + right) / 2;
   [context.strokeStyle, context.lineWidth, context.lineJoin] = [look.paper, 0.3 * look.rem, "round"];
   context.strokeText(words, x, y);
   context.fillStyle = look.accent;
@@ -50,7 +52,7 @@ function writeNumber(context, words, x, y, look) {
 }
 
 /**
- * All throws that were counted, piled up against the strip where they fell, and how many they are.
+ * All throws that were counted, piled up against the strip where they fell, and above them how many they are.
  * @param {CanvasRenderingContext2D} context
  * @param {Shaft} shaft
  * @param {import("./draws.js").Draws} draws
@@ -64,7 +66,10 @@ export function paintPile(context, { left, right, top, bottom, look }, { pile, t
     context.fillRect(right - width, top + bin * high, width, Math.max(1, high - 1));
   });
   context.globalAlpha = 1;
-  writeNumber(context, number(total), (left + right) / 2, top, look);
+  context.font = `bold ${look.rem}px ${look.sans}`;
+  context.textAlign = "right";
+  context.textBaseline = "alphabetic";
+  if (context.measureText(number(total)).width <= right - left) context.fillText(number(total), right, top - 0.15 * look.rem);
 }
 
 /**

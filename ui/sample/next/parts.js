@@ -1,5 +1,6 @@
 // The words and buttons of the view "Next character".
 import { button, make } from "../../shared/dom.js";
+import { onLook } from "../../shared/paint.js";
 import { ENOUGH } from "./draws.js";
 import { lineEnd, tellCut } from "./words.js";
 import { againButton } from "../../shared/trouble.js";
@@ -20,7 +21,8 @@ export function createParts(panel, bars, alphabet, letter, actions) {
   const text = createText();
   const notes = part("p", "notes", "status");
   const steps = createActions(actions);
-  const said = part("p", "said", "status");
+  const [told, said, counted] = [make("div", "next-told"), part("p", "said", "status"), part("p", "counted", "status")];
+  told.append(said, counted);
   const heading = createHeading(actions);
   const figures = createFigures();
   const failure = createFailure(actions.retry);
@@ -29,10 +31,9 @@ export function createParts(panel, bars, alphabet, letter, actions) {
   chart.append(waiting, bars);
   const readout = part("p", "readout", "status");
   readout.textContent = HINT;
-  const counted = part("p", "counted", "status");
   const whole = createWhole(actions.whole);
   const legend = createLegend();
-  panel.append(text.node, notes, steps.node, heading.node, said, failure.node, chart, readout, counted, figures.node, legend.node, whole.node, alphabet, letter);
+  panel.append(text.node, notes, steps.node, heading.node, told, failure.node, legend.node, chart, readout, figures.node, whole.node, alphabet, letter);
   return {
     text: text.fill,
     endOfText: text.end,
@@ -78,6 +79,10 @@ function createText() {
   const node = part("p", "text", "group");
   Object.assign(node, { tabIndex: 0, dir: "auto" });
   node.setAttribute("aria-label", "The text so far");
+  const toEnd = () => (node.scrollTop = node.scrollHeight);
+  new ResizeObserver(toEnd).observe(node);
+  onLook(toEnd);
+  document.fonts.addEventListener("loadingdone", toEnd);
   const fill = (start, steps) => {
     const runs = [make("span", "next-prompt", start)];
     steps.forEach(({ char, byHand }, place) => {
@@ -86,7 +91,7 @@ function createText() {
       runs.at(-1).append(char);
     });
     node.replaceChildren(...runs);
-    node.scrollTop = node.scrollHeight;
+    toEnd();
   };
   /** Where the next character will stand, in the window. */
   const end = () => {
@@ -180,14 +185,15 @@ function createLegend() {
     return { item, said };
   };
   entry("drawn", "probability used");
-  const raw = entry("raw", "temperature 1, no top-k or top-p");
+  const raw = entry("raw", "before temperature");
   const cut = entry("cut", "");
-  const [came, expected] = [entry("came", "share that came up"), entry("expected", "range expected")];
+  const [came, expected] = [entry("came", "share drawn"), entry("expected", "range expected")];
   const fill = ({ probabilities, settings, draws, isRaw }) => {
     raw.item.hidden = isRaw;
     cut.item.hidden = !probabilities.includes(0);
     cut.said.textContent = tellCut({ probabilities, settings });
     came.item.hidden = expected.item.hidden = draws.goal < ENOUGH;
+    node.toggleAttribute("data-many", draws.goal >= ENOUGH);
   };
   return { node, fill };
 }

@@ -6,21 +6,31 @@ import { ENOUGH } from "./draws.js";
 import { paintDie, paintDrops, paintPile } from "./falling.js";
 import { OTHERS, paintBar, paintOthers } from "./rows.js";
 
-const [MOST_ROWS, FEW_ROWS, LEAST_ROWS] = [10, 4, 2];
+const [MOST_ROWS, FEW_ROWS, LEAST_ROWS] = [10, 6, 2];
 const [LEAST_PITCH, PITCH, MOST_PITCH] = [1.25, 1.9, 2.75]; // rem from bar to bar
 const MARGIN = 0.9; // rem above and below the strip, for half a die
 const BELOW = 2.25; // rem, for a line of words below the picture
-const [SHAFT, STRIP] = [4.75, 2.25]; // rem: where the die falls, and what it hits
-const NARROW = 34; // rem
-const WIDE_ROOM = { joint: 4, char: 2.25, figures: 4.5, counts: 4 };
-const NARROW_ROOM = { joint: 1.75, char: 1.75, figures: 4.25, counts: 0 };
+// How much each part takes across, in rem: where the die falls, the strip that it hits, what joins it with the characters, and the numbers.
+const ROOMS = [
+  { from: 34, shaft: 4.75, strip: 2.25, joint: 4, char: 2.25, figures: 4.5, counts: 4 },
+  { from: 17, shaft: 4.75, strip: 2.25, joint: 1.75, char: 1.75, figures: 4.25, counts: 0 },
+  { from: 0, shaft: 1.75, strip: 1.75, joint: 1, char: 1.5, figures: 3.75, counts: 0 },
+];
 
 const heightOfRows = (rows, pitch) => 2 * MARGIN + (rows + 1) * pitch;
+
+// Where the window ends, or the buttons that lie over its lower edge begin.
+function floorOf() {
+  const actions = document.getElementById("actions");
+  const outside = document.fullscreenElement && !document.fullscreenElement.contains(actions);
+  if (!actions || outside || getComputedStyle(actions).position !== "fixed") return innerHeight;
+  return Math.min(innerHeight, actions.getBoundingClientRect().top);
+}
 
 // As high as there is room in the window, within bounds; where text is large, the line below gives way. A window that is held upright is scrolled anyway.
 function heightOf(shown, width, { rem }, node) {
   const scrolled = document.fullscreenElement?.scrollTop ?? scrollY;
-  const left = (innerHeight - scrolled - node.getBoundingClientRect().top) / rem;
+  const left = (floorOf() - scrolled - node.getBoundingClientRect().top) / rem;
   const room = Math.max(left - BELOW, Math.min(left, heightOfRows(FEW_ROWS, LEAST_PITCH)));
   const least = innerHeight > innerWidth ? heightOfRows(MOST_ROWS, PITCH) : heightOfRows(LEAST_ROWS, LEAST_PITCH);
   return Math.floor(Math.min(heightOfRows(MOST_ROWS, MOST_PITCH), Math.max(least, room)) * rem);
@@ -38,15 +48,15 @@ function barsOf({ order, hit, byAlphabet }, { height, look }) {
 function layOut(shown, room) {
   const { width, height, look } = room;
   const ids = barsOf(shown, room);
-  const parts = width < NARROW * look.rem ? NARROW_ROOM : WIDE_ROOM;
-  const strip = SHAFT * look.rem;
-  const joint = strip + STRIP * look.rem;
+  const parts = ROOMS.find(({ from }) => width >= from * look.rem);
+  const strip = parts.shaft * look.rem;
+  const joint = strip + parts.strip * look.rem;
   const char = joint + parts.joint * look.rem;
   const bars = char + parts.char * look.rem;
   const [top, bottom] = [MARGIN * look.rem, height - MARGIN * look.rem];
   const pitch = (bottom - top) / (ids.length + 1);
   const end = width - (parts.figures + parts.counts) * look.rem;
-  return { ids, strip, joint, char, bars, end, top, bottom, pitch, hasCounts: parts.counts > 0 };
+  return { ids, strip, joint, char, bars, end, width, top, bottom, pitch, hasCounts: parts.counts > 0 };
 }
 
 function idAt(shown, room, x, y) {
@@ -67,8 +77,8 @@ function idsOf(shown, room) {
 
 /** Where a character's bar begins, on the canvas. */
 export function placeOfBar(shown, room, id) {
-  const { ids, char, top, pitch } = layOut(shown, room);
-  return { x: char + 0.75 * room.look.rem, y: top + (Math.max(0, ids.indexOf(id)) + 0.5) * pitch };
+  const { ids, char, bars, top, pitch } = layOut(shown, room);
+  return { x: (char + bars) / 2, y: top + (Math.max(0, ids.indexOf(id)) + 0.5) * pitch };
 }
 
 /**

@@ -7,7 +7,7 @@ export const OTHERS = -1; // stands for all characters that have no bar
 // A row: the character, the probability drawn from, the raw one below it, and once there are many throws how often it came.
 export function paintBar(context, place, scale, id, row, shown, look) {
   const { vocabulary, probabilities, raw, isRaw, draws, hit, pointed } = shown;
-  const { char, bars, end, top, pitch, hasCounts } = place;
+  const { char, bars, end, width, top, pitch, hasCounts } = place;
   const [p, y] = [probabilities[id], top + row * pitch];
   const many = draws.goal >= ENOUGH;
   if (id === pointed) {
@@ -35,7 +35,7 @@ export function paintBar(context, place, scale, id, row, shown, look) {
   const write = (words, x, weight, fill) => {
     context.font = `${weight} ${Math.min(1.25 * look.rem, 0.8 * pitch)}px ${look.sans}`;
     context.fillStyle = fill;
-    context.fillText(words, x, y + 0.5 * pitch);
+    context.fillText(words, x, y + 0.5 * pitch, Math.max(1, width - x)); // condensed rather than cut
     return x + context.measureText(words).width;
   };
   const longest = Math.max(p, isRaw ? 0 : raw[id], many ? Math.max(draws.counts[id], draws.expected(p).high) / draws.goal : 0);
@@ -58,7 +58,7 @@ function paintCounts(context, { bars, end, pitch }, scale, id, y, { probabilitie
   }
 }
 
-export function paintOthers(context, { ids, char, end, top, pitch }, { vocabulary, probabilities, draws, pointed }, look) {
+export function paintOthers(context, { ids, char, end, width, top, pitch }, { vocabulary, probabilities, draws, pointed }, look) {
   const others = vocabulary.length - ids.length;
   if (!others) return;
   const sum = (values) => values.reduce((all, value) => all + value, 0) - ids.reduce((all, id) => all + values[id], 0);
@@ -73,6 +73,9 @@ export function paintOthers(context, { ids, char, end, top, pitch }, { vocabular
   context.textAlign = "left";
   context.textBaseline = "middle";
   context.fillStyle = look.inkSoft;
-  const words = `other ${others} character${others === 1 ? "" : "s"}: ${percent(p < 1e-9 ? 0 : p)}${came}`;
-  context.fillText(words, char + 0.4 * look.rem, y + 0.5 * pitch);
+  const share = percent(p < 1e-9 ? 0 : p);
+  const versions = [`other ${others} character${others === 1 ? "" : "s"}: ${share}${came}`, `${others} others: ${share}${came}`, `others: ${share}`];
+  const x = char + 0.4 * look.rem;
+  const words = versions.find((version) => x + context.measureText(version).width <= width) ?? versions.at(-1);
+  context.fillText(words, x, y + 0.5 * pitch, width - x);
 }

@@ -1,6 +1,5 @@
 // All that the picture shows, and what belongs to it.
 import { distribution, entropy, land } from "../../shared/distribution.js";
-import { ENOUGH } from "./draws.js";
 
 /**
  * @param {object} what
@@ -8,12 +7,13 @@ import { ENOUGH } from "./draws.js";
  * @param {import("../../shared/settings.js").Values} what.settings
  * @param {import("./walk.js").Thrown | null} what.thrown
  * @param {import("./draws.js").Draws} what.draws
+ * @param {boolean} what.isMany whether many throws take the place of one
  * @param {import("./air.js").Motion} what.motion
  */
-export function stateOf({ shown, settings, thrown, draws, motion: { fall = 1, rain } }) {
+export function stateOf({ shown, settings, thrown, draws, isMany, motion: { fall = 1, rain } }) {
   const { model, logits, raw } = shown;
   const probabilities = distribution(logits, settings);
-  const isOne = thrown && !rain && (thrown.free || draws.goal < ENOUGH); // many throws take the place of one
+  const isOne = thrown && !rain && !isMany;
   const hit = isOne && fall === 1 ? (thrown.die === null ? thrown.id : land(probabilities, thrown.die).id) : undefined;
   return {
     ...shown,

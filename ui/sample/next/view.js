@@ -7,7 +7,7 @@ import { Air } from "./air.js";
 import { alphabet } from "./alphabet.js";
 import { createChart } from "./chart.js";
 import { Dice } from "./dice.js";
-import { Draws } from "./draws.js";
+import { Draws, ENOUGH } from "./draws.js";
 import { createParts } from "./parts.js";
 import { picture, placeOfBar } from "./picture.js";
 import { OTHERS } from "./rows.js";
@@ -48,6 +48,8 @@ class Next {
   #shown = null;
   /** @type {Thrown | null} the last throw: of a step, or free, which writes nothing */
   #thrown = null;
+  /** Whether many throws came after the last one. */
+  #rained = false;
   /** Whether what comes next is shown; otherwise the last step, as it was thrown. */
   #isAhead = true;
   #frame = 0;
@@ -259,7 +261,7 @@ class Next {
   // The die comes down beside the strip; until it has landed, all that follows from it waits. Then its character flies into the text.
   #throw(thrown, atOnce) {
     this.#air.finish();
-    this.#thrown = thrown;
+    [this.#thrown, this.#rained] = [thrown, false];
     this.#see();
     if (atOnce || calm() || thrown.die === null || !this.#shown) this.#update();
     else this.#air.throw(thrown.free ? "" : thrown.char, () => this.#flight(thrown.id));
@@ -273,7 +275,7 @@ class Next {
   }
 
   #rain(throws) {
-    this.#thrown = this.#isAhead ? null : this.#walk.steps.at(-1);
+    [this.#thrown, this.#rained] = [this.#isAhead ? null : this.#walk.steps.at(-1), true];
     this.#air.rain(throws, (landed) => this.#draws.count(landed));
   }
 
@@ -315,20 +317,24 @@ class Next {
     if (this.#isWhole) this.#alphabet.draw(state);
     for (const { node } of [this.#bars, this.#alphabet]) node.setAttribute("aria-label", describe(state));
     this.#parts.figures(state);
-    if (this.#air.motion.rain) return; // nothing is said before it has landed
-    if (this.#air.motion.fall !== undefined) {
-      this.#parts.said(null, "");
+    if (this.#air.motion.rain || this.#air.motion.fall !== undefined) {
+      this.#parts.said(null, ""); // nothing is said before it has landed
       return;
     }
     const hint = this.#logits && !this.#thrown ? tellHint(state) : null;
-    this.#parts.said(tellThrow(this.#thrown, state) ?? hint, tellCounts(state));
+    const story = this.#isMany ? null : (tellThrow(this.#thrown, state) ?? hint);
+    this.#parts.said(story, story && this.#draws.total >= ENOUGH ? "" : tellCounts(state));
+  }
+
+  get #isMany() {
+    return this.#rained && this.#draws.goal >= ENOUGH;
   }
 
   #state() {
     const { primary, writers } = this.#tab.models;
     const { model } = this.#shown;
     return {
-      ...stateOf({ shown: this.#shown, settings: this.#dice.settings, thrown: this.#thrown, draws: this.#draws, motion: this.#air.motion }),
+      ...stateOf({ shown: this.#shown, settings: this.#dice.settings, thrown: this.#thrown, draws: this.#draws, isMany: this.#isMany, motion: this.#air.motion }),
       by: writers.length > 1 || model !== primary ? model.name : "", // else the header names it
       isAhead: this.#isAhead,
       byAlphabet: this.#byAlphabet,
