@@ -17,10 +17,10 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.testclient import TestClient
 
 from tests.conftest import ROOT
+from ui.document import APP, END_OF_HEAD, MANIFEST, RESIZER, Document
+from ui.gradio_files import FRONTEND, GradioFiles
 from ui.web.assets import FIRST_BUNDLE, FOLDER, SCRIPTS, bundle_address, script, start_script
 from ui.web.bundle import BASE64, bundles, is_module, needed_bundles
-from ui.web.document import APP, END_OF_HEAD, MANIFEST, RESIZER, Document
-from ui.web.gradio_files import FRONTEND, GradioFiles
 from ui.web.http import addresses, get
 
 MODULES = {

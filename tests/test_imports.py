@@ -89,7 +89,7 @@ def test_the_routes_know_nothing_of_gradio_and_of_the_page() -> None:
 
 
 def test_the_table_of_routes_alone_gives_routes_to_a_server() -> None:
-    assert importers("ui.web.http.addresses") == {"ui.server"}
+    assert importers("ui.web.http.addresses") == {"ui.server", "ui.document"}  # which asks the routes what the page would ask first
     assert {name for name in importers("fastapi") if name.startswith("ui.")} == {"ui.server"}  # which mounts Gradio
 
 

@@ -6,7 +6,7 @@ import json
 import random
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -449,7 +449,7 @@ def test_the_bigram_that_ships_is_the_one_described(corpus_path: Path) -> None:
     folder = WEIGHTS_FOLDER / "ladder" / "bigram"
     weights, described = load_weights(folder), (folder / "README.md").read_text(encoding="utf-8")
     preset = PRESETS["bigram"]
-    assert weights.about["recipe"] == asdict(preset.recipe)
+    assert TrainConfig(**weights.about["recipe"]) == preset.recipe
     assert weights.sha256 in described
     assert weights.val_loss is not None
     assert f"{weights.val_loss:.4f}" in described

@@ -236,7 +236,8 @@ def test_the_refusal_of_a_host_is_in_words(url: str) -> None:
 )
 def test_what_a_stranger_says_is_not_in_the_page(url: str, said: dict[str, str]) -> None:
     for path in ("/", "/config"):
-        assert ask(url, "GET", path, **said)[2] == ask(url, "GET", path)[2]
+        told, plain = (re.sub(rb"soliloquy\.answers = .*?;</script>", b"", ask(url, "GET", path, **headers)[2]) for headers in (said, {}))
+        assert told == plain  # but for the first screen's texts, which may still be written
 
 
 def root_of(url: str, path: str = "/config", **headers: str) -> str:

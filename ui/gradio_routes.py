@@ -25,10 +25,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from model.errors import ParameterError
 from model.limits import MAX_PROMPT_CHARS
+from ui.document import Document
 from ui.gradio_events import MAX_CLIENT_EVENTS, Events
+from ui.gradio_files import GradioFiles
 from ui.web.clients import client_of
-from ui.web.document import Document
-from ui.web.gradio_files import GradioFiles
 from ui.web.http import Body, Respond, Route, Word, get, post, refusal, takes_json
 
 MAX_CALL_BYTES = 12 * MAX_PROMPT_CHARS + 2**13  # the longest prompt, with every character escaped as two surrogates, and all settings

@@ -81,7 +81,7 @@ Object.assign(/** @type {*} */ (window).soliloquy, (() => {
     said.remove();
   }
 
-  // Until Gradio has drawn the page, there is the opening (ui/web/document.py). Without one of Gradio's own scripts it never would.
+  // Until Gradio has drawn the page, there is the opening (ui/document.py). Without one of Gradio's own scripts it never would.
   const opening = () => document.getElementById("opening");
   async function openAgain() {
     removeEventListener("vite:preloadError", openAgain);

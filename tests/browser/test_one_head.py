@@ -22,6 +22,7 @@ from tests.browser.conftest import open_page
 TEXT = "ROMEO:\nBut soft!"  # all of it fits the view
 LONG = "To be, or not to be, that is the question:\n" * 5
 THIN, MOST_THIN, FAR_LESS = 0.05, 3, 0.1
+TALL = {"width": 1280, "height": 1200}  # the mouse reaches all of the figure without scrolling
 
 
 @pytest.fixture
@@ -78,6 +79,7 @@ def large(full: NDArray[np.float32], count: int = 4) -> list[tuple[int, int]]:
 
 
 def test_the_weight_pointed_at_is_the_servers_and_the_text_follows(page: Page, url: str) -> None:
+    page.set_viewport_size(TALL)
     show(page, url, head="2.3")
     full = weights(page, f"{read(page, url)}/head/2/3", len(TEXT))
     for row, column in large(full):
@@ -178,6 +180,7 @@ def test_enlarged_the_map_takes_the_width(page: Page, url: str) -> None:
 
 @pytest.mark.parametrize("head", ["3.0", "0.2"])
 def test_lines_are_drawn_for_weights_that_are_not_thin(page: Page, url: str, head: str) -> None:
+    page.set_viewport_size(TALL)
     show(page, url, head=head, lines=1, at=14)
     full = weights(page, f"{read(page, url)}/head/{head.replace('.', '/')}", len(TEXT))
     lines = page.get_by_test_id("one-head-lines")

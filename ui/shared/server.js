@@ -87,7 +87,7 @@ export async function getBuffer(address, signal) {
   return reached((await accepted(fetch(address, { signal }))).arrayBuffer());
 }
 
-/** @type {Object<string, any>} answers that came with the page, by address, until they are used (ui/web/document.py) */
+/** @type {Object<string, any>} answers that came with the page, by address, until they are used (ui/document.py) */
 const given = window.soliloquy?.answers ?? {};
 
 /** @param {string} address @param {AbortSignal} [signal] @returns {Promise<any>} */

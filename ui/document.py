@@ -20,8 +20,8 @@ from starlette.routing import Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ui.files import read
+from ui.gradio_files import GradioFiles
 from ui.web.assets import FIRST_BUNDLE, head
-from ui.web.gradio_files import GradioFiles
 from ui.web.http import NO_STORE, Route, addresses, route_path
 
 # Gradio's page links a manifest at the root of the host, and leaves browsers to look for an icon there; but the root may be another app's.
