@@ -83,7 +83,10 @@ def page(request: pytest.FixtureRequest, browser: Browser, url: str) -> Iterator
     page.wait_for_function(
         "[...document.querySelectorAll('.status')].filter((node) => node.textContent.includes('characters in')).length === 3"
     )
+    if is_phone(page):
+        page.get_by_role("button", name="Settings", exact=True).click()
     page.locator("#more-button").click()
+    page.keyboard.press("Escape")  # closes the settings where they are a drawer
     page.get_by_role("tab", name="Train", exact=True).click()
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Unlock").click()
