@@ -21,7 +21,7 @@ test: $(ENV)/test-ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-slow: $(ENV)/test-ready
-	$(BIN)/python -m pytest -m slow $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow -n 2 --dist loadfile $(ARGS)
 
 test-all: $(ENV)/test-ready
 	$(BIN)/python -m pytest $(ARGS)

@@ -53,7 +53,7 @@ PATIENCE_S = 6.0  # the longest that somebody stays who does not read to the end
 SILENCE_S = 30.0  # nobody who is waiting may hear nothing for so long
 GRACE_S = 15.0  # for those who still read when the time is over; then they leave too
 IDLE_LIMIT_S = 30.0  # for the app to notice that all have gone
-GROWTH_MB, GROWTH_MB_PER_MINUTE = 20, 2  # of memory in the second half, whose first part is for caches, besides ...
+GROWTH_MB, GROWTH_MB_PER_MINUTE = 40, 2  # of memory in the second half, whose first part is for caches, besides ...
 RECORD_BYTES = 4 * 65 + 16 + 8  # ... what is remembered of each character: its logits, its throw and where it fell
 FAULTS_SHOWN = 20
 

@@ -100,6 +100,13 @@ def is_phone(page: Page) -> bool:
     return page.viewport_size == {"width": 360, "height": 740}
 
 
+def download(page: Page) -> None:
+    """Opens the menu of downloads, which on a phone is among other tools."""
+    if is_phone(page):
+        page.get_by_role("button", name="Tools").locator("visible=true").click()
+    page.get_by_role("button", name="Download").locator("visible=true").click()
+
+
 def show(page: Page, view: str) -> None:
     """Shows a view and waits for what comes late in it."""
     tab = next(tab for tab, views in TABS.items() if view in views)
@@ -177,7 +184,7 @@ def test_nothing_that_opens_has_barriers(page: Page) -> None:
     expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
     check(page, "keys")
     page.keyboard.press("Escape")
-    page.get_by_role("button", name="Download").click()
+    download(page)
     expect(page.locator(".menu-list:popover-open")).to_be_visible()
     check(page, "downloads")
     page.keyboard.press("Escape")
@@ -233,7 +240,7 @@ def test_thumbs_find_their_targets(page: Page) -> None:
         page.evaluate(REACHABLE)
         assert page.evaluate(SMALL, THUMB) == [], view
     show(page, "Texts")
-    page.get_by_role("button", name="Download").click()
+    download(page)
     page.evaluate(REACHABLE)
     assert page.evaluate(SMALL, THUMB) == []
     page.keyboard.press("Escape")
@@ -274,6 +281,6 @@ def test_nothing_is_wider_than_the_screen_at_any_text_size(page: Page) -> None:
             show(page, view)
             assert page.evaluate("document.documentElement.scrollWidth") <= width, (size, view)
             if view in SAMPLE:
-                assert len(page.evaluate(COLUMNS)) == 1, size
+                assert len(page.evaluate(COLUMNS)) <= 1, size  # none in a closed drawer
                 assert page.evaluate("(node => node.scrollWidth - node.clientWidth)(document.getElementById('controls'))") <= 0, size
     page.get_by_role("button", name="Normal text size").click()
