@@ -59,7 +59,7 @@ def all_requests_below(page: Page, address: str) -> Iterator[None]:
     yield
     for event, listener in listeners.items():
         page.remove_listener(event, listener)
-    page.goto("about:blank")  # before the proxy ends: the page would ask on whether its server is back
+    page.goto(f"{address}/healthz")  # before the proxy ends: the page would ask on whether its server is back
     assert not failed
     assert len(asked) > 20
     assert [url for url in asked if not url.startswith((f"{address}/", "data:", "blob:"))] == []

@@ -33,6 +33,7 @@ export function createTexts(panel, tab) {
   explanation.append(make("span", "key-shared", "shaded"), shadedKey, make("span", "key-parting", "underlined"), partingKey);
   bar.append(explanation, legend, colours, make("p", "texts-hint", HINT), createComparison(tab));
   panel.append(bar, folio);
+  bar.addEventListener("focusin", ({ target }) => /** @type {Element} */ (target).scrollIntoView({ block: "nearest", inline: "nearest" })); // whole, where the bar scrolls
 
   /** @type {Map<Generation, Drawn>} */
   const shown = new Map();
