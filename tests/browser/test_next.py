@@ -147,6 +147,7 @@ def test_arrow_keys_read_the_bars_in_either_order(page: Page, url: str) -> None:
     page.keyboard.press("ArrowRight")
     expect(readout).to_contain_text(f"‘{names[best]}’:")
     page.keyboard.press("o")
+    expect(page.get_by_role("button", name="by alphabet")).to_have_attribute("aria-pressed", "true")
     page.keyboard.press("Home")
     expect(readout).to_contain_text("newline:")
     page.wait_for_url(lambda address: "sort=" not in address)
