@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
+from tests.browser.conftest import new_page
 from tests.browser.tab import generate, set_up
 from tests.support.proxy import reverse_proxy
 from tests.support.server import running_app
@@ -59,7 +60,6 @@ def all_requests_below(page: Page, address: str) -> Iterator[None]:
     yield
     for event, listener in listeners.items():
         page.remove_listener(event, listener)
-    page.goto(f"{address}/healthz")  # before the proxy ends: the page would ask on whether its server is back
     assert not failed
     assert len(asked) > 20
     assert [url for url in asked if not url.startswith((f"{address}/", "data:", "blob:"))] == []
@@ -83,28 +83,28 @@ def is_styled(page: Page | Frame) -> bool:
 
 
 @pytest.mark.parametrize("strips", [True, False], ids=["strips", "does not strip"])
-def test_the_page_works_at_the_path_that_the_app_was_told(empty_page: Page, prefixed_url: str, strips: bool) -> None:
-    with reverse_proxy(prefixed_url, PREFIX, strips) as address, all_requests_below(empty_page, address):
-        empty_page.goto(f"{address}/?seed=5")
-        use(empty_page)
-        assert is_styled(empty_page)
-        assert empty_page.url.startswith(f"{address}/")
+def test_the_page_works_at_the_path_that_the_app_was_told(context: BrowserContext, prefixed_url: str, strips: bool) -> None:
+    with reverse_proxy(prefixed_url, PREFIX, strips) as address, new_page(context) as page, all_requests_below(page, address):
+        page.goto(f"{address}/?seed=5")
+        use(page)
+        assert is_styled(page)
+        assert page.url.startswith(f"{address}/")
 
 
-def test_the_page_works_at_the_path_that_a_trusted_proxy_names(empty_page: Page, trusting_url: str) -> None:
+def test_the_page_works_at_the_path_that_a_trusted_proxy_names(context: BrowserContext, trusting_url: str) -> None:
     headers = {"Host": urlsplit(trusting_url).netloc, "X-Forwarded-Prefix": PREFIX}  # and not the browser's Host, as nginx does by itself
-    with reverse_proxy(trusting_url, PREFIX, headers=headers) as address, all_requests_below(empty_page, address):
+    with reverse_proxy(trusting_url, PREFIX, headers=headers) as address, new_page(context) as page, all_requests_below(page, address):
         headers["X-Forwarded-Host"] = urlsplit(address).netloc
-        empty_page.goto(f"{address}/")
-        use(empty_page)
-        assert is_styled(empty_page)
+        page.goto(f"{address}/")
+        use(page)
+        assert is_styled(page)
 
 
-def test_the_page_works_behind_a_proxy_at_the_root(empty_page: Page, url: str) -> None:
-    with reverse_proxy(url) as address, all_requests_below(empty_page, address):
-        empty_page.goto(address)
-        use(empty_page)
-        assert is_styled(empty_page)
+def test_the_page_works_behind_a_proxy_at_the_root(context: BrowserContext, url: str) -> None:
+    with reverse_proxy(url) as address, new_page(context) as page, all_requests_below(page, address):
+        page.goto(address)
+        use(page)
+        assert is_styled(page)
 
 
 def test_the_page_works_in_a_frame_of_another_site(empty_page: Page, url: str) -> None:

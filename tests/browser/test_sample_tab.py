@@ -398,7 +398,7 @@ def test_a_server_that_goes_away_is_told_and_a_new_one_with_another_model_is_fol
     assert len(written) == numbers == 4
     assert all(10 < len(text) < 2000 for text in written)
     told = sum(len(text) - len(PROMPT) for text in written)
-    expect(status).to_have_text(f"interrupted after {told} characters")
+    expect(status).to_have_text(f"interrupted after {told:,} characters")
     assert page.get_by_role("button", name="Stop").is_disabled()
     set_up(page, prompt="What is ", samples=2, length=40)
     with page.expect_event("requestfailed"):
