@@ -132,6 +132,7 @@ def words(page: Page, name: str = "run") -> list[str]:
 
 
 def test_whatever_was_written_is_written_again_elsewhere(context: BrowserContext, page: Page) -> None:
+    page.emulate_media(reduced_motion="reduce")  # the page scrolls at once: a scroll closes what explains a character
     press(page, "Clear")  # the first screen is not taken for what is written
     set_up(page, prompt=AWKWARD, seed="7", samples=2, length=20)
     press(page, "Generate")
