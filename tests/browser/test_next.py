@@ -309,6 +309,17 @@ def test_steps_can_be_undone_and_begun_again(page: Page, url: str) -> None:
     np.testing.assert_allclose(numbers(page, "logit"), logits_after(page, url, PROMPT), atol=1e-3)
 
 
+def choose_a_bar(page: Page) -> str:
+    """Chooses the fourth bar with the keys, and returns its character."""
+    page.get_by_test_id("next-bars").focus()
+    for _ in range(4):
+        page.keyboard.press("ArrowDown")
+    chosen = page.get_by_test_id("next-readout").inner_text()[1]
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("next-said")).to_contain_text(f"You chose ‘{chosen}’")
+    return chosen
+
+
 def test_an_address_writes_the_same_steps_again(page: Page, url: str) -> None:
     show(page, url)
     expect(page.get_by_label("Seed")).to_have_value("")
@@ -318,12 +329,7 @@ def test_an_address_writes_the_same_steps_again(page: Page, url: str) -> None:
     expect(page.get_by_label("Seed")).to_have_value("")
     press(page, "What comes next?")
     bars_are_there(page)
-    page.get_by_test_id("next-bars").focus()
-    for _ in range(4):
-        page.keyboard.press("ArrowDown")
-    chosen = page.get_by_test_id("next-readout").inner_text()[1]
-    page.keyboard.press("Enter")
-    expect(page.get_by_test_id("next-said")).to_contain_text(f"You chose ‘{chosen}’")
+    chosen = choose_a_bar(page)
     press(page, "Step")
     expect(page.get_by_test_id("next-said")).to_contain_text("throw 3")
     set_slider(page, "temperature", 1.5)
@@ -424,12 +430,7 @@ def test_the_picture_stays_on_the_step_that_was_thrown(page: Page, url: str) -> 
 def test_a_bar_that_is_clicked_takes_the_place_of_the_step_that_is_shown(page: Page, url: str) -> None:
     show(page, url, seed=7)
     press(page, "Step")
-    page.get_by_test_id("next-bars").focus()
-    for _ in range(4):
-        page.keyboard.press("ArrowDown")
-    chosen = page.get_by_test_id("next-readout").inner_text()[1]
-    page.keyboard.press("Enter")
-    expect(page.get_by_test_id("next-said")).to_contain_text(f"You chose ‘{chosen}’")
+    chosen = choose_a_bar(page)
     expect(page.get_by_test_id("next-text")).to_have_text(PROMPT + chosen)
 
 

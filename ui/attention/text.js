@@ -111,7 +111,7 @@ export function createText(look) {
  * @param {number} at
  * @param {import("./look.js").Head} head
  */
-export function rowMean(capture, at, { layer, head }) {
+function rowMean(capture, at, { layer, head }) {
   if (head !== "average") return Array.from(capture.row(layer, head, at), shareOf);
   const sum = new Float64Array(at + 1);
   for (let h = 0; h < capture.n_head; h++) capture.row(layer, h, at).forEach((byte, j) => (sum[j] += shareOf(byte) / capture.n_head));
