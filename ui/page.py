@@ -9,6 +9,7 @@ from ui.api import create_api
 from ui.attention.tab import create_attention_tab
 from ui.class_address import qr_modules
 from ui.files import read
+from ui.learning.tab import create_learning_tab
 from ui.sample.tab import create_sample_tab
 from ui.train.tab import create_train_tab
 from ui.web.assets import start_script
@@ -33,6 +34,8 @@ def create_page(engine: Engine, class_address: str | None = None) -> gr.Blocks:
                 create_sample_tab(engine)
             with gr.Tab("Attention", id="attention"):
                 create_attention_tab()
+            with gr.Tab("Learning", id="learning"):
+                create_learning_tab()
             with gr.Tab("Train", id="train"):
                 create_train_tab()
     return page

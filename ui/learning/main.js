@@ -1,0 +1,76 @@
+// The Learning tab: characters as numbers, the lecture's ladder, a training step by step, and overfitting.
+import { copyLink, createMenu, sayer, toggleFullScreen, tool } from "../shared/bar.js";
+import { createHelp, listenToKeys } from "../shared/keys.js";
+import { page } from "../shared/page.js";
+import { followTabs } from "../shared/tabs.js";
+import { Views } from "../shared/views.js";
+import { createData } from "./data/view.js";
+import { createDice, Dice } from "./dice.js";
+import { createLadder } from "./ladder/view.js";
+import { createOverfitting } from "./overfitting/view.js";
+import { createTraining } from "./training/view.js";
+import { Texts } from "./texts.js";
+
+/** @type {[string, string, (panel: HTMLElement, learning: Learning) => import("../shared/views.js").View][]} */
+const VIEWS = [
+  ["data", "Data", createData],
+  ["ladder", "Ladder", createLadder],
+  ["training", "Training", createTraining],
+  ["overfitting", "Overfitting", createOverfitting],
+];
+
+/** What the views share: the prompt and the dice, and the texts that were written with them. */
+export class Learning {
+  /** @param {HTMLElement} element @param {import("../shared/page.js").Page} page */
+  constructor(element, page) {
+    this.element = element;
+    this.page = page;
+    this.address = page.address;
+    this.dice = new Dice(page);
+    this.texts = new Texts();
+    /** @type {Views<Learning>} */
+    this.views = new Views(element, { address: page.address, key: "learning", ids: "learning-" });
+  }
+
+  /** Says what went wrong, above the views. @param {string} words */
+  say(words) {
+    this.element.querySelector(".learning-said").textContent = words;
+  }
+}
+
+/** Given by gr.HTML. @param {HTMLElement} element */
+export async function start(element) {
+  const learning = new Learning(element, await page);
+  createDice(learning.dice, element.querySelector(".learning-dice"));
+  learning.views.create(learning, VIEWS);
+  learning.views.show(learning.address.get("learning"));
+  createBar(learning);
+  followTabs(learning.address);
+  element.dataset.ready = "";
+}
+
+/** @param {Learning} learning */
+function createBar({ address, dice, element, views, say: tell }) {
+  const say = sayer(element.querySelector(".bar-said"));
+  const copy = () => copyLink(() => address.write(), say);
+  const fullScreen = () => toggleFullScreen(element, say);
+  const opener = tool("download", "Download", "Download (d)", () => download());
+  const download = createMenu(element, opener, () => views.view.downloads ?? [], tell);
+  /** @type {import("../shared/views.js").Key[]} */
+  const everywhere = [
+    ...views.names.map((name, i) => /** @type {import("../shared/views.js").Key} */ ([`${i + 1}`, views.titleOf(name), () => views.show(name)])),
+    ["s", "New dice", () => dice.roll()],
+    ["f", "Full screen", fullScreen],
+    ["l", "Copy link", copy],
+    ["d", "Download", () => download()],
+    ["?", "These keys", () => help()],
+  ];
+  const help = createHelp(views, everywhere, [["Esc", "Close"]]);
+  listenToKeys(views, everywhere);
+  element.querySelector(".bar-tools").append(
+    tool("link", "Copy link", "Copy link (l)", copy),
+    opener,
+    tool("full-screen", "Full screen", "Full screen (f)", fullScreen),
+    tool("keys", "Keys", "Keys (?)", () => help()),
+  );
+}

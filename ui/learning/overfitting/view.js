@@ -1,0 +1,6 @@
+// The view "Overfitting".
+
+/** @param {HTMLElement} _panel @param {import("../main.js").Learning} _learning @returns {import("../../shared/views.js").View} */
+export function createOverfitting(_panel, _learning) {
+  return { caption: "" };
+}
