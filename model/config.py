@@ -10,7 +10,18 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from model.errors import ParameterError
-from model.limits import MAX_BLOCK_SIZE, MAX_LAYERS, MAX_N_EMBD, MAX_PROMPT_CHARS, MAX_SCORE_CHARS, MAX_SEED, MAX_VOCAB_SIZE
+from model.limits import (
+    MAX_BLOCK_SIZE,
+    MAX_CHUNK_CHARS,
+    MAX_CHUNKS,
+    MAX_ENCODED_CHARS,
+    MAX_LAYERS,
+    MAX_N_EMBD,
+    MAX_PROMPT_CHARS,
+    MAX_SCORE_CHARS,
+    MAX_SEED,
+    MAX_VOCAB_SIZE,
+)
 
 
 def setting(
@@ -45,6 +56,15 @@ def check_score_text(text: object) -> None:
         ParameterError: the value is not a string, or too long.
     """
     _check_text(text, "text", MAX_SCORE_CHARS)
+
+
+def check_encoded_text(text: object) -> None:
+    """Checks that a value to show as numbers is text and not too long.
+
+    Raises:
+        ParameterError: the value is not a string, or too long.
+    """
+    _check_text(text, "text", MAX_ENCODED_CHARS)
 
 
 def _check_text(text: object, name: str, most: int) -> None:
@@ -174,3 +194,12 @@ class TrainConfig(Checked):
     input_noise: float = setting(0.0, "share of input characters replaced by random characters from the corpus", 0.0, 0.9)
     eval_interval: int = setting(100, "steps between evaluations, each followed by a checkpoint", 1, 10_000_000)
     seed: int = setting(1337, "seed of the initial weights, the batches and the dropout", 0, MAX_SEED)
+
+
+@dataclass(frozen=True)
+class ChunkConfig(Checked):
+    """Random chunks of a text. The lecture begins with these numbers."""
+
+    batch_size: int = setting(4, "chunks in a batch", 1, MAX_CHUNKS)
+    block_size: int = setting(8, "characters in a chunk, each with its target", 1, MAX_CHUNK_CHARS)
+    seed: int = setting(1337, "seed of the chunks' places", 0, MAX_SEED)

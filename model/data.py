@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from model.config import ChunkConfig
 from model.errors import CheckpointError, CorpusError
 from model.files import cache_dir, write_atomically
 from model.limits import MAX_CORPUS_BYTES, MAX_VOCAB_SIZE
@@ -178,8 +179,13 @@ def split(ids: Tensor, block_size: int) -> tuple[Tensor, Tensor]:
         CorpusError: the corpus is too short for one training window and one validation character.
     """
     check_length(len(ids), block_size)
-    n_train = int(TRAIN_SHARE * len(ids))
+    n_train = train_chars(len(ids))
     return ids[:n_train], ids[n_train - 1 :]
+
+
+def train_chars(n_chars: int) -> int:
+    """The length of the training text, the first nine tenths of a corpus."""
+    return int(TRAIN_SHARE * n_chars)
 
 
 def check_length(n_chars: int, block_size: int) -> None:
@@ -188,7 +194,7 @@ def check_length(n_chars: int, block_size: int) -> None:
     Raises:
         CorpusError: as `split`.
     """
-    n_train = int(TRAIN_SHARE * n_chars)
+    n_train = train_chars(n_chars)
     if n_train < 2 * block_size + 1 or n_train == n_chars:
         need = int((2 * block_size + 1) / TRAIN_SHARE) + 2
         raise CorpusError(f"The corpus has {n_chars:,} characters; a context of {block_size} needs at least {need:,}.")
@@ -203,6 +209,30 @@ def check_part(train_chars: int, block_size: int) -> None:
     least = 2 * block_size + 1
     if 0 < train_chars < least:
         raise CorpusError(f"train_chars is {train_chars:,}; a context of {block_size} needs at least {least:,}, or 0 for the whole text.")
+
+
+def random_chunks(ids: Tensor, config: ChunkConfig) -> tuple[Tensor, Tensor, Tensor]:
+    """Random chunks of a text, drawn as in the lecture: with its seed they are its own.
+
+    Args:
+        ids: the training text, (n,).
+
+    Returns:
+        Where the chunks begin, (batch_size,), inputs and targets, each (batch_size, block_size).
+
+    Raises:
+        CorpusError: the text is too short for a chunk and its last target.
+    """
+    if len(ids) <= config.block_size:
+        raise CorpusError(
+            f"The training text has {len(ids):,} characters; a block size of {config.block_size} needs at least {config.block_size + 1}. "
+            "Use a longer text or a smaller block size."
+        )
+    generator = torch.Generator().manual_seed(config.seed)
+    starts = torch.randint(len(ids) - config.block_size, (config.batch_size,), generator=generator)
+    x = torch.stack([ids[i : i + config.block_size] for i in starts])
+    y = torch.stack([ids[i + 1 : i + config.block_size + 1] for i in starts])
+    return starts, x, y
 
 
 class Batches:

@@ -99,14 +99,18 @@ class CharTokenizer:
         Returns:
             the text in the vocabulary, and the characters that were left out, each once, in order of appearance.
         """
-        kept, left_out = [], {}
-        for char in self._spelled(text):
-            plain = self._plain(char)
-            if plain is None:
-                left_out[char] = True
-            else:
-                kept.append(plain)
-        return self._spelled("".join(kept)), list(left_out)
+        spelled = self._spelled(text)
+        replaced = self._replacements(spelled)
+        kept = spelled.translate({ord(char): plain for char, plain in replaced.items()})
+        return self._spelled(kept), [char for char, plain in replaced.items() if plain is None]
+
+    def replacements(self, text: str) -> dict[str, str]:
+        """What `normalise` replaces in the normal form of a text, in order of appearance: each character and its replacement."""
+        return {char: plain for char, plain in self._replacements(self._spelled(text)).items() if plain is not None}
+
+    def _replacements(self, text: str) -> dict[str, str | None]:
+        """The characters of a text that the vocabulary lacks, in order of appearance, and their replacements."""
+        return {char: self._plain(char) for char in dict.fromkeys(text) if char not in self._ids}
 
     def _spelled(self, text: str) -> str:
         """The normal form of a text; the text as it is, if the vocabulary has it and not its normal form. That is so in models of texts

@@ -31,8 +31,11 @@ from ui.web.admin import Admin, Lock
 from ui.web.assets import FOLDER, script
 from ui.web.attention import Attention
 from ui.web.character import character
+from ui.web.chunks import chunks
 from ui.web.client_log import log_fault
 from ui.web.clients import Forwarded
+from ui.web.corpus import CorpusReader
+from ui.web.encode import MAX_ENCODED_BYTES, decode, encode
 from ui.web.health import health
 from ui.web.hosts import Hosts
 from ui.web.http import MAX_TEXT_BYTES, HeadAsGet, Route, addresses, get, post, refusal
@@ -62,7 +65,7 @@ CONTENT_SECURITY_POLICY = (
 def create_routes(engine: Engine, catalogue: Catalogue, jobs: Jobs, lock: Lock) -> list[Route]:
     """The app's own routes: method, path, handler, who may use it (everyone, unless the lock stands there), and its bounds."""
     models, attention, admin = Models(engine, catalogue), Attention(engine), Admin(lock)
-    train = Training(jobs, models, lock)
+    train, corpus = Training(jobs, models, lock), CorpusReader()
     return [
         get("/healthz", health(engine)),
         get(f"/{FOLDER}/{{name:path}}", script),
@@ -83,6 +86,10 @@ def create_routes(engine: Engine, catalogue: Catalogue, jobs: Jobs, lock: Lock) 
         get("/attention/{key}/lens", attention.lens),
         get("/attention/{key}/cell/{layer}/{head}/{row}/{column}", attention.cell),
         post("/write_without", write_without(engine), max_bytes=MAX_TEXT_BYTES),
+        get("/learning/corpus", corpus.answer),
+        post("/learning/encode", encode(engine), max_bytes=MAX_ENCODED_BYTES),
+        post("/learning/decode", decode(engine), max_bytes=MAX_ENCODED_BYTES),
+        post("/learning/chunks", chunks(engine, corpus), max_bytes=MAX_ENCODED_BYTES),
         post("/admin/login", admin.login),
         post("/admin/logout", admin.logout),
         get("/admin/session", admin.session),

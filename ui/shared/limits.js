@@ -19,6 +19,8 @@ import { getJSON } from "./server.js";
  * @property {Object<string, Limit>} sampling by setting: prompt, temperature, length, samples, seed, top_k, top_p
  * @property {number} score_chars the longest text that can be scored
  * @property {number} heads_off_chars
+ * @property {number} encoded_chars the longest text that can be shown as numbers
+ * @property {Object<string, Limit>} chunks batch_size, block_size and seed of random chunks
  * @property {Measure[]} measures
  * @property {[number, string][]} lecture validation losses of the lecture's models, in nats per character
  */

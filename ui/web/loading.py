@@ -9,6 +9,7 @@ from typing import TypeVar
 from model.errors import UnknownModelError
 from model.precision import name_of
 from model.serving.engine import Engine
+from model.tokenizer import CharTokenizer
 from model.weights import Weights
 from ui.web.shared_work import SharedWork
 
@@ -33,6 +34,19 @@ async def load(engine: Engine, key: str | None) -> Weights:
 async def _load(engine: Engine, key: str) -> Weights:
     entry = await asyncio.to_thread(engine.find_model, key)
     return await asyncio.wrap_future(engine.load_later(entry))
+
+
+async def find_tokenizer(engine: Engine, key: str | None) -> tuple[str, CharTokenizer]:
+    """The key and the tokenizer of a model, without loading its weights; those of the default one if the key is None.
+
+    Raises:
+        UnknownModelError, CheckpointError: as `load`.
+    """
+    if weights := engine.loaded(key):
+        return weights.key, weights.tokenizer
+    entry = await asyncio.to_thread(engine.find_model, str(key))
+    assert entry.tokenizer is not None  # one without is damaged
+    return entry.key, entry.tokenizer
 
 
 async def start(engine: Engine, key: str | None, begin: Callable[[Weights], Result]) -> Result:
