@@ -1,6 +1,6 @@
 // The metrics and samples of a run: each request asks only for what is new.
 import { Latest } from "../shared/requests.js";
-import { getCurve } from "./server.js";
+import { getCurve } from "../shared/session.js";
 
 export class Curve {
   #next = 0;

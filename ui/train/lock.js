@@ -1,6 +1,6 @@
 // The lock: whoever knows the password may start runs; anyone may watch.
 import { button, make } from "../shared/dom.js";
-import { askSession, lock, unlock } from "./server.js";
+import { askSession, lock, unlock } from "../shared/session.js";
 
 /** @param {import("./main.js").Train} train @param {HTMLElement} node */
 export function createLock(train, node) {

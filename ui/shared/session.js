@@ -1,0 +1,81 @@
+// Requests that training takes (ui/web/train.py, ui/web/admin.py), with the admin's session. It is a token, kept in this browser: a reload does not
+// ask for the password again, and it works in the frame of a Space, where third-party cookies are blocked.
+import { Emitter } from "./emitter.js";
+import { accepted, reached } from "./server.js";
+
+/** @typedef {{method?: string, json?: object, body?: BodyInit, signal?: AbortSignal}} Options */
+
+const KEY = "soliloquy-session"; // the token
+const ENDED = "soliloquy-session-ended"; // whether it is over; an old token, sent at the next login, distinguishes this browser from a class behind the same address
+
+function kept(key) {
+  try {
+    return localStorage.getItem(key) ?? "";
+  } catch {
+    return "";
+  }
+}
+
+let [token, ended] = [kept(KEY), kept(ENDED)];
+
+/** Event "change": whether this browser may act may have changed. */
+export const session = new Emitter();
+
+function keep(value, isOver = "") {
+  [token, ended] = [value, isOver];
+  try {
+    localStorage.setItem(KEY, value);
+    localStorage.setItem(ENDED, isOver);
+  } catch {} // storage may be blocked: then the session lasts as long as the page
+  session.tell("change");
+}
+
+const end = () => keep(token, "1");
+
+export const hasSession = () => Boolean(token) && !ended;
+
+/**
+ * An answer that is no refusal. Throws an Error in words for the reader; a session that is over (401) is forgotten.
+ * @param {string} path
+ * @param {Options} [options]
+ */
+export async function ask(path, { method, json, body = json && JSON.stringify(json), signal } = {}) {
+  const headers = { ...(token && { Authorization: `Bearer ${token}` }), ...(json && { "Content-Type": "application/json" }) };
+  try {
+    return await accepted(fetch(path, { method, headers, signal, ...(body && { body }) }));
+  } catch (error) {
+    if (error.status === 401 && hasSession()) end();
+    throw error;
+  }
+}
+
+/** @param {string} path @param {Options} [options] @returns {Promise<any>} */
+export const askForJSON = async (path, options) => reached((await ask(path, options)).json());
+
+export const getRuns = () => askForJSON("./train/runs");
+export const getCurve = (id, from, edition, signal) => askForJSON(`./train/runs/${id}/metrics?from=${from}&edition=${edition}`, { signal });
+export const startRun = (asked) => askForJSON("./train/start", { method: "POST", json: asked });
+export const act = (id, action, json = {}) => askForJSON(`./train/runs/${id}/${action}`, { method: "POST", json });
+
+/** Whether this browser may act, and why nobody can. @returns {Promise<{admin: boolean, closed: string, one_time: boolean}>} */
+export async function askSession() {
+  const answer = await askForJSON("./admin/session");
+  if (!answer.admin && hasSession()) end();
+  return answer;
+}
+
+export async function unlock(password) {
+  const { token } = await askForJSON("./admin/login", { method: "POST", json: { password } });
+  keep(token);
+}
+
+// The token is forgotten here even if the server cannot be reached.
+export async function lock() {
+  try {
+    await askForJSON("./admin/logout", { method: "POST", json: {} });
+    end();
+  } catch (error) {
+    keep("");
+    throw error;
+  }
+}
