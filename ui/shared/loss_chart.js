@@ -1,8 +1,9 @@
 // The loss of runs by step: a thin line for the training batches, a strong one for the validation text. Beside them the losses of the lecture.
-import { make, number } from "../shared/dom.js";
-import { fit, onLook, palette } from "../shared/paint.js";
-import { lastOf, lowestOf } from "./curve.js";
-import { LOWEST } from "./run.js";
+import { make, number } from "./dom.js";
+import { fit, onLook, palette } from "./paint.js";
+import { lastOf, lowestOf } from "./points.js";
+
+export const LOWEST = "lowest validation loss"; // one name for one figure, in all views
 
 const EDGE = { left: 3, right: 1, lecture: 10, lectureNarrow: 4.5, top: 1, bottom: 2.5 }; // rem; `lecture` at the right where its losses are named
 const NARROW = 32; // rem; on a phone the lecture's losses have no names, and the best point has fewer words
