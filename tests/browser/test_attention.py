@@ -199,7 +199,7 @@ def test_in_the_dark_a_small_weight_is_told_from_what_is_masked(tab: Page) -> No
     tab.evaluate("window.soliloquy.display.setDark(true)")
     small, nothing, paper = tab.evaluate("""async () => {
       const [scripts] = performance.getEntriesByType("resource").flatMap(({ name }) => name.match(/.*\\/assets\\/\\w+\\//) ?? []);
-      const { colourOf } = await import(`${scripts}attention/heat_map.js`);
+      const { colourOf } = await import(`${scripts}shared/heat_map.js`);
       const paper = getComputedStyle(document.body).backgroundColor;
       return [colourOf(0.02), colourOf(0), paper].map((colour) => colour.match(/\\d+/g).map(Number));
     }""")

@@ -1,11 +1,11 @@
 // The tools of the tab: the link to this state, pictures, and the exact numbers as files.
 import { copyLink, createMenu, sayer, toggleFullScreen, tool } from "../shared/bar.js";
+import { rowOf } from "../shared/capture.js";
 import { first } from "../shared/characters.js";
 import { toCSV } from "../shared/csv.js";
+import { paintMap } from "../shared/heat_map.js";
 import { download, palette, savePicture } from "../shared/paint.js";
-import { rowOf } from "./capture.js";
 import { describe, inWords } from "./grid.js";
-import { paintMap } from "./heat_map.js";
 import { bytesOf } from "./one_head/data.js";
 
 const TILE = 160; // of a picture, in pixels of the page

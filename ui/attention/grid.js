@@ -1,7 +1,8 @@
 // The view "All heads": a heat map for each head, in the order of the layers or of what they do.
 import { button, make } from "../shared/dom.js";
+import { paintMap, paintRow } from "../shared/heat_map.js";
+import { valueInWords } from "../shared/measures.js";
 import { onLook, palette } from "../shared/paint.js";
-import { paintMap, paintRow } from "./heat_map.js";
 import { bytesOf } from "./one_head/data.js";
 import { pointAtHead } from "./text.js";
 
@@ -11,7 +12,7 @@ const MIXED = "no pattern"; // none that is measured stands out
 const CAPTION = "Each map is one head; each row is a character, coloured where it attends. Click a character, then point at the maps.";
 const [LEAST, GAP, AROUND, BELOW] = [3.5, 0.4, 2.15, 0.5]; // rem: a map's least size, between tiles, a tile without its map, below the grid
 
-/** What a head does: on held-out text where that was measured, else on this text. @param {Look} look @param {number} layer @param {number} head @returns {import("./capture.js").Stats} */
+/** What a head does: on held-out text where that was measured, else on this text. @param {Look} look @param {number} layer @param {number} head @returns {import("../shared/capture.js").Stats} */
 export function describe(look, layer, head) {
   const table = look.measured?.heads;
   if (!table) return look.capture.stats[layer][head];
@@ -25,21 +26,12 @@ export function clearest(look) {
   return heads.reduce((best, head) => (excess(head) > excess(best) ? head : best));
 }
 
-/** A measure of a head in words, as "prev. char 83 %"; of its label, if none is given. @param {Look} look @param {import("./capture.js").Stats} stats @param {string} [name] */
+/** A measure of a head in words, as "prev. char 83 %"; of its label, if none is given. @param {Look} look @param {import("../shared/capture.js").Stats} stats @param {string} [name] */
 export function inWords(look, stats, name = stats.label) {
   const measure = measureOf(look, name);
   if (!measure) return MIXED;
   const value = valueInWords(measure, stats[name]);
   return measure.unit === "share" ? `${measure.short} ${value}` : value;
-}
-
-/** @param {import("../shared/limits.js").Measure} measure @param {number | null | undefined} value */
-function valueInWords({ unit }, value) {
-  if (value === null || value === undefined) return "–";
-  if (unit === "bits") return `${value.toFixed(1)} bits`;
-  if (unit === "characters") return `${value.toFixed(0)} back`;
-  if (unit === "nats") return `${value >= 0 ? "+" : "−"}${Math.abs(value).toFixed(3)} nats`;
-  return `${Math.round(100 * value)}\u00a0%`;
 }
 
 /** @param {Look} look @param {string} name */

@@ -1,13 +1,13 @@
 // The text that the Attention tab looks at, and what was captured of it. Every view shows it from another side.
+import { Capture } from "../shared/capture.js";
 import { Emitter } from "../shared/emitter.js";
 import { Latest } from "../shared/requests.js";
 import { ServerError } from "../shared/server.js";
 import { tellTrouble } from "../shared/trouble.js";
 import { Views } from "../shared/views.js";
-import { Capture } from "./capture.js";
 
 /** @typedef {import("../shared/models.js").Model} Model */
-/** @typedef {import("./capture.js").Part} Part */
+/** @typedef {import("../shared/capture.js").Part} Part */
 /** @typedef {{layer: number, head: number | "average"}} Head */
 
 /**

@@ -1,7 +1,7 @@
 // The text: every character can be pointed at, and glows with the weight that the chosen one gives it.
+import { shareOf } from "../shared/capture.js";
 import { button, isRightToLeft, make, number, plural, signOf } from "../shared/dom.js";
 import { mark, range } from "../shared/marks.js";
-import { shareOf } from "./capture.js";
 import { nameOf } from "./heads_off/parts.js";
 
 // How much characters glow, in twentieths, and which come later: as highlights, because a style on each of 256 characters takes 12 ms.
@@ -107,7 +107,7 @@ export function createText(look) {
 
 /**
  * The weights of the chosen head's row; the mean of a layer is taken over the bytes, for drawing.
- * @param {import("./capture.js").Capture} capture
+ * @param {import("../shared/capture.js").Capture} capture
  * @param {number} at
  * @param {import("./look.js").Head} head
  */

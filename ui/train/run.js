@@ -27,7 +27,6 @@ import { percent } from "../shared/dom.js";
 
 export const LECTURES = "tinyshakespeare"; // the corpus of the lecture: runs on others cannot be compared with its figures
 export const MOST_COMPARED = 3; // with the one that is watched; dashes distinguish them
-export const LOWEST = "lowest validation loss"; // one name for one figure, in all views
 const SCARCE = 0.5; // of the time that a run is ready; with less it seems to hang
 
 /** @param {{state: string}} run */

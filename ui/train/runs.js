@@ -1,9 +1,10 @@
 // The view "All runs": every run on this machine, with what the admin can do with each.
 import { toCSV } from "../shared/csv.js";
 import { button, make, number } from "../shared/dom.js";
+import { LOWEST } from "../shared/loss_chart.js";
 import { download } from "../shared/paint.js";
 import { createActions } from "./actions.js";
-import { duration, isRecording, LOWEST, MOST_COMPARED, reasonOf, stateInWords } from "./run.js";
+import { duration, isRecording, MOST_COMPARED, reasonOf, stateInWords } from "./run.js";
 
 const COLUMNS = ["Run", "State", `${LOWEST[0].toUpperCase()}${LOWEST.slice(1)}`, "Steps", "Network", "Training text", "Elapsed", "Curve"];
 

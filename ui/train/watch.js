@@ -1,13 +1,14 @@
 // The view "Watch": the progress of a run, its loss, and what it writes with the same dice at each evaluation. It can be played from its first step.
 import { toCSV } from "../shared/csv.js";
 import { bringIntoView, button, make, makeText, number, plural } from "../shared/dom.js";
+import { createChart, LOWEST } from "../shared/loss_chart.js";
 import { download, savePicture } from "../shared/paint.js";
+import { lastOf, lowestOf } from "../shared/points.js";
 import { Latest } from "../shared/requests.js";
 import { createActions } from "./actions.js";
-import { createChart } from "./chart.js";
-import { Curve, lastOf, lowestOf } from "./curve.js";
+import { Curve } from "./curve.js";
 import { createPlayback } from "./playback.js";
-import { duration, isUnderWay, LECTURES, LOWEST, MOST_COMPARED, reasonOf, stateInWords } from "./run.js";
+import { duration, isUnderWay, LECTURES, MOST_COMPARED, reasonOf, stateInWords } from "./run.js";
 import { getLog } from "./server.js";
 
 const SCALES = ["log", "linear"];
@@ -190,7 +191,7 @@ export function createWatch(panel, train) {
 
 const noRuns = (isAdmin) => (isAdmin ? "No training runs yet." : "No training runs yet. Unlock this tab to start one; everyone can watch it here.");
 
-/** @param {Curve} curve @param {import("./run.js").Run} run @returns {import("./chart.js").Series} */
+/** @param {Curve} curve @param {import("./run.js").Run} run @returns {import("../shared/loss_chart.js").Series} */
 function seriesOf(curve, run) {
   return { name: run.name, train: curve.train, val: curve.val, steps: run.steps ?? run.step, isLectures: run.corpus?.name === LECTURES && !run.corpus.own };
 }

@@ -1,7 +1,7 @@
 // The parts of a network that can be switched off, as the server names them (ui/web/attention.py).
 import { plural } from "../../shared/dom.js";
 
-/** @typedef {import("../capture.js").Part} Part */
+/** @typedef {import("../../shared/capture.js").Part} Part */
 
 /** @type {Part} */
 export const POSITIONS = ["positions"];

@@ -1,15 +1,15 @@
 // The view "Heads off": switch heads, MLPs or the position embedding off and see how the text's loss, a continuation with the same dice, every
 // character of the text and the next one change.
+import { Capture } from "../../shared/capture.js";
 import { distribution } from "../../shared/distribution.js";
 import { make } from "../../shared/dom.js";
 import { Latest } from "../../shared/requests.js";
-import { Capture } from "../capture.js";
+import { againButton } from "../../shared/trouble.js";
 import { createBars } from "./bars.js";
 import { createPair } from "./pair.js";
 import { saveComparison } from "./save.js";
 import { createToggles } from "./toggles.js";
 import { createHarder } from "./text.js";
-import { againButton } from "../../shared/trouble.js";
 
 const WHAT = "A part that is off adds nothing to the residual stream: its output is replaced by zero. Everything else stays as it is.";
 const CAPTION =

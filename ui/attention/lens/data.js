@@ -5,12 +5,12 @@ import { distribution, ranking } from "../../shared/distribution.js";
 export class Lens {
   #logits;
 
-  /** Throws an Error in words for the reader. @param {import("../capture.js").Capture} capture @param {AbortSignal} signal */
+  /** Throws an Error in words for the reader. @param {import("../../shared/capture.js").Capture} capture @param {AbortSignal} signal */
   static async of(capture, signal) {
     return new Lens(capture, await capture.lens(signal));
   }
 
-  /** @param {import("../capture.js").Capture} capture @param {Float32Array} logits */
+  /** @param {import("../../shared/capture.js").Capture} capture @param {Float32Array} logits */
   constructor(capture, logits) {
     this.capture = capture;
     this.#logits = logits;

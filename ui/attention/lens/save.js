@@ -1,8 +1,8 @@
 // The lens as files: what is shown as a picture, and the whole text as a table.
 import { toCSV } from "../../shared/csv.js";
 import { nameOf, signOf } from "../../shared/dom.js";
+import { colourOf } from "../../shared/heat_map.js";
 import { download, palette, savePicture } from "../../shared/paint.js";
-import { colourOf } from "../heat_map.js";
 import { nameOfRow } from "./data.js";
 
 const CELL = 30; // pixels of the page

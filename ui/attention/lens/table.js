@@ -1,6 +1,6 @@
 // The lens as a table: a row for each layer, a column for each character of a window of the text. It is built for the room that there is.
 import { make, signOf } from "../../shared/dom.js";
-import { colourOf } from "../heat_map.js";
+import { colourOf } from "../../shared/heat_map.js";
 import { nameOfRow } from "./data.js";
 
 const CELL_REM = 1.5;

@@ -2,15 +2,15 @@
 import { createCandidates } from "../../shared/candidates.js";
 import { AS_LEARNED } from "../../shared/distribution.js";
 import { make, nameOf, number, percent, quoted, signOf } from "../../shared/dom.js";
+import { colourOf } from "../../shared/heat_map.js";
 import { onLook } from "../../shared/paint.js";
 import { Latest } from "../../shared/requests.js";
+import { againButton } from "../../shared/trouble.js";
 import { nameOf as nameOfPart } from "../heads_off/parts.js";
-import { colourOf } from "../heat_map.js";
 import { createLensChart } from "./chart.js";
 import { Lens, nameOfRow } from "./data.js";
 import { saveLensPicture, saveLensTable } from "./save.js";
 import { createLensTable } from "./table.js";
-import { againButton } from "../../shared/trouble.js";
 
 const SHOWN = 5;
 const SCALE = [0, 0.02, 0.1, 0.25, 0.5, 0.75, 1];

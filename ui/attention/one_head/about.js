@@ -63,7 +63,7 @@ function scoreRow([name, value, even, isLabel]) {
 
 const fixed = (value) => (typeof value === "number" ? value.toFixed(1) : "–");
 
-/** A share of the average is the average of the shares; entropy and the loss cannot be had that way. @param {Look} look @returns {import("../capture.js").Stats} */
+/** A share of the average is the average of the shares; entropy and the loss cannot be had that way. @param {Look} look @returns {import("../../shared/capture.js").Stats} */
 function statsOf(look) {
   const { layer, head } = look.head;
   if (head !== AVERAGE) return describe(look, layer, head);
@@ -72,7 +72,7 @@ function statsOf(look) {
   return Object.fromEntries([...sharesOf(look).map(({ name }) => name), "distance"].map((name) => [name, mean(name)]));
 }
 
-/** @param {Look} look @param {import("../capture.js").Stats} stats @param {Object<string, number> | null} uniform */
+/** @param {Look} look @param {import("../../shared/capture.js").Stats} stats @param {Object<string, number> | null} uniform */
 function inOneSentence(look, stats, uniform) {
   const { label } = stats;
   if (look.head.head === AVERAGE) return "The average of the layer’s heads.";

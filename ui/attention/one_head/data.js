@@ -1,6 +1,6 @@
 // The chosen head of the view "One head": its weights, its largest weight, and how they are put into words.
+import { shareOf } from "../../shared/capture.js";
 import { number, percent, quoted } from "../../shared/dom.js";
-import { shareOf } from "../capture.js";
 
 export const AVERAGE = "average";
 

@@ -1,8 +1,9 @@
 // The view "One head": its weights as a map or as lines, what it does, and how each weight is computed.
 import { bringIntoView, button, make, POINT_AT } from "../../shared/dom.js";
+import { colourOf, paintMap } from "../../shared/heat_map.js";
 import { onLook, palette } from "../../shared/paint.js";
 import { Latest } from "../../shared/requests.js";
-import { colourOf, paintMap } from "../heat_map.js";
+import { againButton } from "../../shared/trouble.js";
 import { createAbout } from "./about.js";
 import { createCell } from "./cell.js";
 import { createChooser } from "./chooser.js";
@@ -10,7 +11,6 @@ import { AVERAGE, bytesOf, exists, nameOfHead, placeInWords, placeOf, strongest,
 import { createLines } from "./lines.js";
 import { createMap, createOverview } from "./map.js";
 import { saveLines, saveMap, saveTable } from "./save.js";
-import { againButton } from "../../shared/trouble.js";
 
 const MODES = [
   ["map", "Map", ""],

@@ -1,13 +1,14 @@
 // The loss of runs by step: a thin line for the training batches, a strong one for the validation text. Beside them the losses of the lecture.
-import { make, number } from "../shared/dom.js";
-import { fit, onLook, palette } from "../shared/paint.js";
-import { lastOf, lowestOf } from "./curve.js";
-import { LOWEST } from "./run.js";
+import { make, number } from "./dom.js";
+import { fit, onLook, palette } from "./paint.js";
+import { lastOf, lowestOf } from "./points.js";
+import { paintSteps, placeSteps } from "./step_axis.js";
+
+export const LOWEST = "lowest validation loss"; // one name for one figure, in all views
 
 const EDGE = { left: 3, right: 1, lecture: 10, lectureNarrow: 4.5, top: 1, bottom: 2.5 }; // rem; `lecture` at the right where its losses are named
 const NARROW = 32; // rem; on a phone the lecture's losses have no names, and the best point has fewer words
 const LEGEND = { width: 13, height: 3.5 }; // rem, at the top right
-const TICK_APART = 5.5; // rem between two numbers of steps
 const MOST = 20; // nats; larger losses are drawn at the top
 const LEAST = 0.01; // smaller ones, at the bottom
 const TICKS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 1.2, 1.5, 2, 2.5, 3, 3.5, 4, 5, 7, 10];
@@ -28,7 +29,8 @@ const BINS = 0.125; // rem: steps that share one are drawn as their mean
  *
  * @typedef {object} Shown
  * @property {Series[]} runs the first is the one that is watched
- * @property {string} scale "log" or "linear"
+ * @property {string} scale of the loss, "log" or "linear"
+ * @property {boolean} [isLogTime] whether the axis of steps is logarithmic
  * @property {number | null} playhead the step that is marked: of the first run, what comes later is faint
  * @property {boolean} [isPlaying] then what comes later is not drawn at all
  * @property {number | null} [pointed] the step that is pointed at
@@ -131,7 +133,7 @@ function readingOf({ name, train, val }, step, isNamed) {
 const hasLecture = (runs) => runs.every(({ isLectures }) => isLectures);
 
 // Where a step and a loss stand.
-function layOut(width, height, { runs, scale }, { rem }) {
+function layOut(width, height, { runs, scale, isLogTime: isLog = false }, { rem }) {
   const isNarrow = width < NARROW * rem;
   const margin = hasLecture(runs) ? (isNarrow ? EDGE.lectureNarrow : EDGE.lecture) : EDGE.right;
   const [left, right] = [EDGE.left * rem, width - margin * rem];
@@ -146,7 +148,7 @@ function layOut(width, height, { runs, scale }, { rem }) {
   const steps = Math.max(1, ...runs.map(({ steps, train }) => Math.max(steps, train.at(-1)?.[0] ?? 0)));
   const share = scale === "log" ? (loss) => Math.log(loss / least) / Math.log(most / least) : (loss) => (loss - least) / (most - least);
   const y = (loss) => bottom - (bottom - top) * Math.min(1, Math.max(0, share(loss)));
-  return { rem, isNarrow, left, right, top, bottom, most, least, steps, x: (step) => left + ((right - left) * step) / steps, y };
+  return { rem, isNarrow, left, right, top, bottom, most, least, steps, isLog, x: placeSteps(left, right, steps, isLog), y };
 }
 
 function paintChart(context, width, height, shown, lecture) {
@@ -163,7 +165,8 @@ function paintChart(context, width, height, shown, lecture) {
   if (shown.runs[0]) paintBest(context, places, shown.runs[0].val, shown.playhead ?? Infinity, shown.runs.length === 1, colours);
 }
 
-function paintAxes(context, { rem, left, right, bottom, most, least, steps, x, y }, { rule, inkSoft }) {
+function paintAxes(context, places, { rule, inkSoft }) {
+  const { rem, left, right, most, least, y } = places;
   context.textAlign = "right";
   let before = Infinity;
   for (const tick of TICKS.filter((loss) => loss >= least && loss <= most)) {
@@ -174,19 +177,8 @@ function paintAxes(context, { rem, left, right, bottom, most, least, steps, x, y
     context.fillStyle = inkSoft;
     context.fillText(String(tick), left - 0.5 * rem, before);
   }
-  context.textAlign = "center";
-  const unit = niceUnit((steps * TICK_APART * rem) / (right - left));
-  const end = `${number(steps)} steps`;
-  const room = right - context.measureText(end).width - 2 * rem;
-  for (let step = 0; x(step) < room; step += unit) context.fillText(number(step), x(step), bottom + 1.1 * rem);
-  context.textAlign = "right";
-  context.fillText(end, right, bottom + 1.1 * rem);
+  paintSteps(context, places, inkSoft);
 }
-
-const niceUnit = (least) => {
-  const power = 10 ** Math.floor(Math.log10(Math.max(1, least)));
-  return [1, 2, 5, 10].map((factor) => factor * power).find((unit) => unit >= least);
-};
 
 function paintLecture(context, { rem, isNarrow, right, top, least, most, y }, lecture, { ruleStrong, inkSoft, sans }) {
   context.textAlign = "left";

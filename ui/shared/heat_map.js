@@ -1,5 +1,5 @@
 // A head as a picture: one pixel for each weight, square roots on a perceptually even scale; later characters are left blank.
-import { onLook } from "../shared/paint.js";
+import { onLook } from "./paint.js";
 
 let colours = null; // of each byte, as the pixels of the theme that is on
 

@@ -1,11 +1,11 @@
 // A pass over a text, captured (ui/web/attention.py): all attention weights as bytes for drawing, exact numbers on demand.
-import { Shared } from "../shared/requests.js";
-import { getBuffer, getJSON, postForJSON } from "../shared/server.js";
+import { Shared } from "./requests.js";
+import { getBuffer, getJSON, postForJSON } from "./server.js";
 
 const startOfRow = (row) => (row * (row + 1)) / 2;
 export const shareOf = (byte) => (byte / 255) ** 2; // bytes are square roots, so that faint weights are seen
 
-/** @typedef {import("../shared/models.js").Model} Model */
+/** @typedef {import("./models.js").Model} Model */
 /** @typedef {(number | string)[]} Part of a network, that can be off: a head [layer, head], ["mlp", layer] or ["positions"]; its name is part.join(".") */
 /** @typedef {Object<string, any>} Stats the measures of a head, and its label */
 
