@@ -4,7 +4,7 @@
 # make test-all    both
 # make lint        linter, formatter and type checker, for Python and for the page's scripts
 #
-# Each target sets up what it needs: a virtual environment, the requirements, for the tests a Chromium if there is none, for lint TypeScript.
+# Each target sets up what it needs: a virtual environment, the requirements, for the tests a Chromium without windows if there is none, for lint TypeScript.
 
 PYTHON ?= python3
 ENV := .venv
@@ -51,5 +51,5 @@ $(ENV)/lint-ready: $(ENV)/test-ready Makefile
 
 .PHONY: chromium
 chromium:
-	@command -v chromium || command -v chromium-browser || command -v google-chrome || \
-	  (apt-get update -qq && apt-get install -qq --yes chromium) || $(BIN)/python -m playwright install chromium
+	@command -v chromium-headless-shell || (apt-get update -qq && apt-get install -qq --yes chromium-headless-shell) || \
+	  $(BIN)/python -m playwright install --only-shell chromium || command -v chromium || command -v chromium-browser || command -v google-chrome

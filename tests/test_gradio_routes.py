@@ -474,7 +474,8 @@ def test_events_are_bounded_per_client_and_in_all(app: App, monkeypatch: pytest.
     assert call(app.url, length=5).status == 200
 
 
-def test_the_engine_counts_a_client_as_one_viewer(app: App) -> None:
+def test_the_engine_counts_a_client_as_one_viewer(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gradio_events, "UNHEARD_S", PATIENCE_S)  # nobody listens to those that wait
     app.pause_s = 0.05
     events = [call(app.url, length=2_000, samples=16).json["event_id"] for _ in range(40)]
     wait_for(lambda: app.engine.health()["writing"] == MAX_VIEWER_ROWS, SOON_S)

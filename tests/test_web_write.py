@@ -26,7 +26,7 @@ from model.serving.engine import Engine
 from model.weights import SHIPPED_WEIGHTS, Weights, load_weights
 from tests.support.client import host_and_port
 from tests.support.server import health
-from tests.support.viewing import IDLE, PATIENCE_S, SOON_S, Viewer, answer, texts_of, wait_until, write
+from tests.support.viewing import IDLE, PATIENCE_S, SOON_S, Viewer, answer, app_with_log, texts_of, wait_until, write
 from ui.web.fields import MAX_VIEWER_CHARS
 from ui.web.first_screen import PARAMS, PROMPT
 from ui.web.http import MAX_TEXT_BYTES, TOO_MANY
@@ -49,6 +49,19 @@ def many_files() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(before[0], min(FILES, most)), before[1]))
     yield
     resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+@pytest.fixture(scope="module")
+def app_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The stderr of this module's app."""
+    return tmp_path_factory.mktemp("app") / "stderr"
+
+
+@pytest.fixture(scope="module")
+def url(app_log: Path, many_files: None) -> Iterator[str]:
+    """An app of its own, as crowds make it forget earlier texts, which other modules still look at."""
+    with app_with_log(app_log) as url:
+        yield url
 
 
 @pytest.fixture(autouse=True)

@@ -25,7 +25,7 @@ expect.set_options(timeout=60_000)  # for what must appear, even on a busy machi
 def browser() -> Iterator[Browser]:
     """One Chromium for all tests."""
     with sync_playwright() as playwright:
-        browser = launch(playwright)
+        browser = launch(playwright, shell=True)
         yield browser
         browser.close()
 

@@ -445,8 +445,13 @@ def test_a_throw_takes_its_time_but_never_makes_the_next_one_wait(page: Page, ur
       await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
       return state();
     }"""
+    page.evaluate("""() => {
+      window.flew = false;
+      const letter = document.querySelector(".next-letter");
+      new MutationObserver(() => { window.flew ||= letter.checkVisibility(); }).observe(letter, { attributes: true });
+    }""")
     assert page.evaluate(falling) == [0, ""], "it is still falling"
-    expect(page.locator(".next-letter")).to_be_visible()
+    page.wait_for_function("window.flew")
     expect(page.get_by_test_id("next-said")).to_contain_text("throw 1")
     expect(page.locator(".next-written")).to_have_text(re.compile("^.$", re.DOTALL))
     for _ in range(3):
