@@ -36,6 +36,7 @@ from ui.web.clients import Forwarded
 from ui.web.health import health
 from ui.web.hosts import Hosts
 from ui.web.http import MAX_TEXT_BYTES, HeadAsGet, Route, addresses, get, post, refusal
+from ui.web.ladder import ladder
 from ui.web.limits import limits
 from ui.web.logits import logits
 from ui.web.models import Models
@@ -83,6 +84,7 @@ def create_routes(engine: Engine, catalogue: Catalogue, jobs: Jobs, lock: Lock) 
         get("/attention/{key}/lens", attention.lens),
         get("/attention/{key}/cell/{layer}/{head}/{row}/{column}", attention.cell),
         post("/write_without", write_without(engine), max_bytes=MAX_TEXT_BYTES),
+        get("/learning/ladder", ladder(catalogue)),
         post("/admin/login", admin.login),
         post("/admin/logout", admin.logout),
         get("/admin/session", admin.session),
