@@ -22,6 +22,7 @@ import torch
 from model.config import NetworkConfig
 from model.errors import CheckpointError, UnknownModelError
 from model.files import parse_json, printable, read_file, shown_name
+from model.ladder import RUNGS
 from model.machine import in_fresh_thread
 from model.network.kinds import count_parameters, kind_of
 from model.tokenizer import CharTokenizer
@@ -158,7 +159,9 @@ class Catalogue:
     def _folders(self) -> Iterator[tuple[str, str, Path]]:
         """(source, id, folder) of every folder that can contain a model."""
         ladder = self._shipped / LADDER
+        places = {rung.model: place for place, rung in enumerate(RUNGS)}
         ours = [(LADDER, f"{LADDER}/{rung.name}", rung) for rung in _subfolders(ladder)]
+        ours.sort(key=lambda rung: places.get(rung[1], len(places)))
         others = [folder for folder in _subfolders(self._shipped) if folder != ladder and os.path.exists(folder / CONFIG_FILE)]
         others.sort(key=lambda folder: (folder.name != SHIPPED_WEIGHTS.name, folder.name))
         yield from ((SHIPPED, folder.name, folder) for folder in others[:1])

@@ -156,15 +156,79 @@ class GPTConfig(NetworkConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.n_embd % self.n_head:
-            raise ParameterError(f"n_embd ({self.n_embd}) must be a multiple of n_head ({self.n_head}).")
+        _check_heads(self.n_embd, self.n_head)
+
+
+def _check_heads(n_embd: int, n_head: int) -> None:
+    if n_embd % n_head:
+        raise ParameterError(f"n_embd ({n_embd}) must be a multiple of n_head ({n_head}).")
+
+
+def _as_in(config_class: type, name: str, default: Any) -> Any:
+    """A field with the description and range that another dataclass gives to it, and another default."""
+    return field(default=default, metadata=next(f.metadata for f in fields(config_class) if f.name == name))
 
 
 @dataclass(frozen=True)
-class BigramConfig(NetworkConfig):
-    """The shape of the lecture's bigram network. It sees only one character; block_size is the length of its training windows."""
+class LadderConfig(NetworkConfig):
+    """The shape of a rung of the lecture's ladder (`model.network.ladder`), with the lecture's defaults."""
 
-    block_size: int = setting(8, "characters of context", 2, MAX_BLOCK_SIZE)
+    block_size: int = _as_in(NetworkConfig, "block_size", 8)
+
+
+@dataclass(frozen=True)
+class BigramConfig(LadderConfig):
+    """The shape of the bigram network. It sees only one character; block_size is the length of its training windows."""
+
+
+@dataclass(frozen=True)
+class HeadConfig(LadderConfig):
+    """The shape of the network with one head of self-attention, as wide as the embeddings."""
+
+    n_embd: int = _as_in(GPTConfig, "n_embd", 32)
+
+
+@dataclass(frozen=True)
+class HeadsConfig(HeadConfig):
+    """The shape of the network with several heads side by side."""
+
+    n_head: int = _as_in(GPTConfig, "n_head", 4)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_heads(self.n_embd, self.n_head)
+
+
+@dataclass(frozen=True)
+class FeedForwardConfig(HeadsConfig):
+    """The shape of the network with several heads and a feed-forward network."""
+
+
+@dataclass(frozen=True)
+class NoResidualConfig(FeedForwardConfig):
+    """The shape of the network of several blocks without residual connections."""
+
+    n_layer: int = _as_in(GPTConfig, "n_layer", 3)
+
+
+@dataclass(frozen=True)
+class ResidualConfig(NoResidualConfig):
+    """The shape of the network of several blocks with residual connections."""
+
+
+@dataclass(frozen=True)
+class LayerNormConfig(ResidualConfig):
+    """The shape of the network that also normalises each branch's input."""
+
+
+@dataclass(frozen=True)
+class SmallGPTConfig(LayerNormConfig):
+    """The shape of the network at the end of the lecture's notebook."""
+
+    block_size: int = _as_in(NetworkConfig, "block_size", 32)
+    n_embd: int = _as_in(GPTConfig, "n_embd", 64)
+    n_layer: int = _as_in(GPTConfig, "n_layer", 4)
+    dropout: float = _as_in(GPTConfig, "dropout", 0.0)
 
 
 @dataclass(frozen=True)

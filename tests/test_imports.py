@@ -35,6 +35,7 @@ LAYERS = {
     "precision": 4,
     "catalogue": 5,
     "heads": 6,
+    "ladder": 4,
     "serving": 6,
     "training": 6,
     "__main__": 7,

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from model.__main__ import main
-from model.config import BigramConfig, GPTConfig, TrainConfig
+from model.config import BigramConfig, FeedForwardConfig, GPTConfig, HeadConfig, HeadsConfig, SmallGPTConfig, TrainConfig
 from model.data import Corpus
 from model.decode import generate
 from model.errors import CheckpointError, CorpusError, ParameterError
@@ -437,10 +437,18 @@ def test_a_bigram_network_trains_resumes_and_is_exported(folder: Path) -> None:
 
 
 def test_a_preset_has_the_settings_of_its_network() -> None:
-    gpt = {"block_size", "n_layer", "n_head", "n_embd", "dropout"}
+    blocks = {"block_size", "n_embd", "n_head", "n_layer"}
+    expected = {
+        FromParent: {"dropout"},
+        GPTConfig: blocks | {"dropout"},
+        BigramConfig: {"block_size"},
+        HeadConfig: {"block_size", "n_embd"},
+        HeadsConfig: blocks - {"n_layer"},
+        FeedForwardConfig: blocks - {"n_layer"},
+        SmallGPTConfig: blocks | {"dropout"},
+    }
     for preset in PRESETS.values():
-        names = {f.name for f in preset.network_settings()}
-        assert names == {BigramConfig: {"block_size"}, GPTConfig: gpt, FromParent: {"dropout"}}[type(preset.network)]
+        assert {f.name for f in preset.network_settings()} == expected.get(type(preset.network), blocks)
     with pytest.raises(ParameterError, match="has no setting 'vocab_size'"):
         PRESETS["tiny"].changed({"vocab_size": 5})
 

@@ -19,6 +19,7 @@ from urllib.parse import quote, urlencode
 import pytest
 from gradio_client import Client
 
+from model.ladder import RUNGS
 from model.limits import MAX_CORPUS_BYTES
 from model.serving.engine import Engine
 from model.weights import Weights, load_weights
@@ -131,7 +132,14 @@ def test_settings_come_with_their_ranges(url: str) -> None:
     assert told["default"] in [preset["id"] for preset in told["presets"]]
     of_presets = [preset["network"].keys() | preset["recipe"].keys() for preset in told["presets"]]
     assert set().union(*of_presets) == settings.keys()
-    assert [preset["id"] for preset, names in zip(told["presets"], of_presets, strict=True) if "n_layer" not in names] == ["bigram"]
+    assert [preset["id"] for preset, names in zip(told["presets"], of_presets, strict=True) if "n_layer" not in names] == [
+        "bigram",
+        "ladder-one-head",
+        "ladder-four-heads",
+        "ladder-feed-forward",
+    ]
+    assert [preset["id"] for preset in told["presets"] if preset["group"]] == [rung.preset for rung in RUNGS[:-1]]
+    assert {preset["group"] for preset in told["presets"]} == {"", "The lecture's ladder"}
 
 
 @pytest.mark.parametrize("token", ["", "made-up", "logged out"])

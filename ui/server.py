@@ -39,6 +39,7 @@ from ui.web.encode import MAX_ENCODED_BYTES, decode, encode
 from ui.web.health import health
 from ui.web.hosts import Hosts
 from ui.web.http import MAX_TEXT_BYTES, HeadAsGet, Route, addresses, get, post, refusal
+from ui.web.ladder import ladder
 from ui.web.limits import limits
 from ui.web.logits import logits
 from ui.web.models import Models
@@ -90,6 +91,7 @@ def create_routes(engine: Engine, catalogue: Catalogue, jobs: Jobs, lock: Lock) 
         post("/learning/encode", encode(engine), max_bytes=MAX_ENCODED_BYTES),
         post("/learning/decode", decode(engine), max_bytes=MAX_ENCODED_BYTES),
         post("/learning/chunks", chunks(engine, corpus), max_bytes=MAX_ENCODED_BYTES),
+        get("/learning/ladder", ladder(catalogue)),
         post("/admin/login", admin.login),
         post("/admin/logout", admin.logout),
         get("/admin/session", admin.session),

@@ -6,10 +6,20 @@ from dataclasses import dataclass
 
 import torch
 
-from model.config import BigramConfig, GPTConfig, NetworkConfig
-from model.network import Network
+from model.config import (
+    BigramConfig,
+    FeedForwardConfig,
+    GPTConfig,
+    HeadConfig,
+    HeadsConfig,
+    LayerNormConfig,
+    NetworkConfig,
+    NoResidualConfig,
+    ResidualConfig,
+    SmallGPTConfig,
+)
+from model.network import Network, ladder
 from model.network.gpt import GPT
-from model.network.ladder import Bigram
 
 
 @dataclass(frozen=True)
@@ -21,7 +31,17 @@ class Kind:
 
 
 GPT_KIND = "gpt"
-KINDS = {GPT_KIND: Kind(GPTConfig, GPT), "bigram": Kind(BigramConfig, Bigram)}
+KINDS = {
+    GPT_KIND: Kind(GPTConfig, GPT),
+    "bigram": Kind(BigramConfig, ladder.Bigram),
+    "head": Kind(HeadConfig, ladder.OneHead),
+    "heads": Kind(HeadsConfig, ladder.FourHeads),
+    "feed-forward": Kind(FeedForwardConfig, ladder.HeadsAndFeedForward),
+    "no-residual": Kind(NoResidualConfig, ladder.NoResidual),
+    "residual": Kind(ResidualConfig, ladder.Residual),
+    "layer-norm": Kind(LayerNormConfig, ladder.LayerNorm),
+    "small-gpt": Kind(SmallGPTConfig, ladder.SmallGPT),
+}
 
 
 def kind_of(config: NetworkConfig) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from model.config import GPTConfig, NetworkConfig, TrainConfig
+from model.config import NetworkConfig, TrainConfig
 from model.data import TRAIN_SHARE
 from model.errors import ParameterError
 from model.machine import MAX_THREADS, choose_device, free_bytes
@@ -44,7 +44,7 @@ def check_memory(network: NetworkConfig, recipe: TrainConfig, corpus_chars: int)
     """
     need, free = training_bytes(network, recipe, corpus_chars), free_bytes(choose_device())
     if need > free:
-        size = "n_embd, n_layer, block_size" if isinstance(network, GPTConfig) else "block_size"
+        size = ", ".join(name for name in ("n_embd", "n_layer", "block_size") if hasattr(network, name))
         raise ParameterError(
             f"This training needs about {need / 2**30:.1f} GiB of memory; {max(free, 0) / 2**30:.1f} GiB are free. Choose a smaller {size} "
             "or micro_batch_size."
@@ -57,7 +57,7 @@ def training_threads(network: NetworkConfig) -> int:
     A small network on two threads beside other work took 0.07 s a step, on one thread 0.04 (two cores, 4 layers of 128 channels). On more
     than two processors one is left to the page.
     """
-    if not isinstance(network, GPTConfig) or network.n_embd < SMALL_N_EMBD:
+    if getattr(network, "n_embd", 0) < SMALL_N_EMBD:
         return 1
     return MAX_THREADS if MAX_THREADS <= 2 else MAX_THREADS - 1
 

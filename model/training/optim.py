@@ -23,10 +23,10 @@ STATE: dict[type[torch.optim.Optimizer], tuple[str, ...]] = {
 def make_optimizers(model: Network, config: TrainConfig) -> list[torch.optim.Optimizer]:
     """The optimizers of a recipe. Every parameter group keeps its highest learning rate as `peak`.
 
-    In a network without blocks all parameters count as matrices, so learning rate and weight decay apply to them.
+    In the networks of the lecture's ladder all parameters count as matrices, so learning rate and weight decay apply to them alike.
     """
-    has_blocks = any(".h." in name for name, _ in model.named_parameters())
-    is_matrix = {name: not has_blocks or (p.dim() == 2 and ".h." in name) for name, p in model.named_parameters()}
+    is_gpt = any(".h." in name for name, _ in model.named_parameters())
+    is_matrix = {name: not is_gpt or (p.dim() == 2 and ".h." in name) for name, p in model.named_parameters()}
     matrices = [p for name, p in model.named_parameters() if is_matrix[name]]
     others = [p for name, p in model.named_parameters() if not is_matrix[name]]
     betas = (0.9, config.beta2)

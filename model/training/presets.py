@@ -6,12 +6,28 @@ from collections.abc import Mapping
 from dataclasses import Field, dataclass, fields, replace
 from typing import Any
 
-from model.config import BigramConfig, Checked, GPTConfig, NetworkConfig, TrainConfig, setting
+from model.config import (
+    BigramConfig,
+    Checked,
+    FeedForwardConfig,
+    GPTConfig,
+    HeadConfig,
+    HeadsConfig,
+    LadderConfig,
+    LayerNormConfig,
+    NetworkConfig,
+    NoResidualConfig,
+    ResidualConfig,
+    SmallGPTConfig,
+    TrainConfig,
+    setting,
+)
 from model.errors import ParameterError
 
 PRETRAIN, SFT = "pretrain", "sft"
+LADDER = "The lecture's ladder"
 FIXED = {"vocab_size"}  # not a setting: it comes from the corpus or the parent
-NO_BLOCKS = frozenset({"optimizer", "embedding_learning_rate"})  # without effect where there are no blocks
+NO_BLOCKS = frozenset({"optimizer", "embedding_learning_rate"})  # without effect where all parameters are treated alike
 
 
 @dataclass(frozen=True)
@@ -22,7 +38,7 @@ class FromParent(Checked):
 
     def network(self, parent: NetworkConfig) -> NetworkConfig:
         """The parent's shape with this dropout, where the network has any."""
-        return replace(parent, dropout=self.dropout) if isinstance(parent, GPTConfig) else parent
+        return replace(parent, dropout=self.dropout) if hasattr(parent, "dropout") else parent
 
 
 @dataclass(frozen=True)
@@ -31,6 +47,7 @@ class Preset:
 
     Attributes:
         network: its shape, or what changes in the parent's.
+        group: what the presets beside it have in common; "" for those that stand alone.
         without: settings of the recipe that have no effect here.
     """
 
@@ -38,6 +55,7 @@ class Preset:
     network: NetworkConfig | FromParent
     recipe: TrainConfig
     task: str = PRETRAIN
+    group: str = ""
     without: frozenset[str] = frozenset()
 
     def network_settings(self) -> list[Field[Any]]:
@@ -63,6 +81,27 @@ class Preset:
             network=replace(self.network, **{name: value for name, value in settings.items() if name in network}),
             recipe=replace(self.recipe, **{name: value for name, value in settings.items() if name in recipe}),
         )
+
+
+def _rung(about: str, network: LadderConfig, steps: int = 5_000, batch_size: int = 32, learning_rate: float = 1e-3) -> Preset:
+    """A network of the lecture's ladder, trained as in the lecture: AdamW as PyTorch has it, for all parameters alike, at a constant
+    learning rate and without clipping."""
+    recipe = TrainConfig(
+        steps=steps,
+        batch_size=batch_size,
+        micro_batch_size=batch_size,
+        optimizer="adamw",
+        learning_rate=learning_rate,
+        embedding_learning_rate=learning_rate,
+        weight_decay=0.01,
+        beta2=0.999,
+        grad_clip=1e9,
+        warmup_steps=0,
+        decay_share=0.0,
+        average=0.0,
+        eval_interval=steps // 10,
+    )
+    return Preset(about, network, recipe, group=LADDER, without=NO_BLOCKS)
 
 
 PRESETS = {
@@ -103,26 +142,6 @@ PRESETS = {
             eval_interval=250,
         ),
     ),
-    "bigram": Preset(
-        "the lecture's first network, a table of which character follows which: 4,225 parameters, trained in seconds",
-        BigramConfig(block_size=8),
-        TrainConfig(
-            steps=3_000,
-            batch_size=32,
-            micro_batch_size=32,
-            optimizer="adamw",
-            learning_rate=1e-2,
-            embedding_learning_rate=1e-2,
-            weight_decay=0.01,
-            beta2=0.999,
-            grad_clip=1e9,  # the lecture does not clip
-            warmup_steps=0,
-            decay_share=0.0,
-            average=0.0,
-            eval_interval=300,
-        ),
-        without=NO_BLOCKS,
-    ),
     "tiny": Preset(
         "very small: trains in seconds, and writes accordingly",
         GPTConfig(n_layer=2, n_head=2, n_embd=32, block_size=32, dropout=0.1),
@@ -146,6 +165,19 @@ PRESETS = {
         task=SFT,
         without=frozenset({"input_noise", "train_chars"}),
     ),
+    "bigram": _rung(
+        "the lecture's first network, a table of which character follows which: 4,225 parameters, trained in seconds",
+        BigramConfig(),
+        steps=3_000,
+        learning_rate=1e-2,
+    ),
+    "ladder-one-head": _rung("characters with positions and one head of self-attention: 7,553 parameters", HeadConfig()),
+    "ladder-four-heads": _rung("four heads, each a quarter as wide: 7,553 parameters", HeadsConfig()),
+    "ladder-feed-forward": _rung("four heads and a feed-forward network: 8,609 parameters", FeedForwardConfig()),
+    "ladder-no-residual": _rung("three blocks one after the other, without residual connections", NoResidualConfig()),
+    "ladder-residual": _rung("three blocks with residual connections", ResidualConfig()),
+    "ladder-layer-norm": _rung("three blocks with residual connections and layer norm: 42,369 parameters", LayerNormConfig()),
+    "ladder-small-gpt": _rung("the network at the end of the lecture's notebook: 0.2 M parameters", SmallGPTConfig(), batch_size=16),
 }
 DEFAULT_PRESET = "lesson"  # on the page
 DEFAULT_PRESETS = {PRETRAIN: "shakespeare", SFT: "sft"}  # on the command line, by task

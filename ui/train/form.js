@@ -37,7 +37,7 @@ export function createForm(train, node) {
   function fill() {
     train.limits = known.limits;
     limitChars(page.name, known.limits.name_chars);
-    page.preset.replaceChildren(...known.presets.map(({ id }) => new Option(id, id)));
+    page.preset.replaceChildren(...grouped(known.presets));
     page.preset.value = known.default;
     page.settings.replaceChildren(...known.settings.map(settingNode));
     tellStandard();
@@ -271,6 +271,17 @@ export function createForm(train, node) {
     page.go.ariaDisabled = String(isBusy || isStarting); // one run at a time; not `disabled`, which would lose the focus
     page.stop.ariaDisabled = String(!train.runs.some(({ state }) => state === "running"));
   }
+}
+
+/** The presets of a menu: those of a group stand together under its name. @param {{id: string, group: string}[]} presets */
+function grouped(presets) {
+  return [...new Set(presets.map(({ group }) => group))].flatMap((label) => {
+    const options = presets.filter(({ group }) => group === label).map(({ id }) => new Option(id, id));
+    if (!label) return options;
+    const group = Object.assign(make("optgroup"), { label });
+    group.append(...options);
+    return [group];
+  });
 }
 
 /** A name as a folder's: letters, digits, dots and dashes. @param {string} name */

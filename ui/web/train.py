@@ -218,6 +218,7 @@ def presets_json() -> dict[str, Any]:
         {
             "id": key,
             "about": preset.about,
+            "group": preset.group,
             "network": {f.name: getattr(preset.network, f.name) for f in preset.network_settings()},
             "recipe": {f.name: getattr(preset.recipe, f.name) for f in preset.recipe_settings()},
         }
