@@ -8,6 +8,8 @@ python -m model eval                                       validation loss of th
 python -m model heads                                      measure each head and MLP, for heads.json beside the weights
 python -m model sample --prompt "ROMEO:"                   write a text to the terminal
 python -m model export runs/mine weights/mine              write a run's best weights, in 16 bits, to a folder of their own
+python -m model export --snapshots runs/mine weights/runs/mine
+                                                           write its snapshots and its curve, so that it can be watched as it learns
 """
 
 from __future__ import annotations
@@ -48,6 +50,7 @@ from model.tokenizer import name
 from model.training.measure import measure_pace
 from model.training.presets import DEFAULT_PRESETS, FIXED, PRESETS, PRETRAIN, SFT, Preset, pretraining_presets
 from model.training.run import CORPUS_FILE, DEFAULT_RUNS, Run
+from model.training.snapshots import export_run
 from model.training.tasks.pairs import load_pairs
 from model.training.tasks.pretrain import Pretrain
 from model.training.tasks.sft import FineTune
@@ -120,6 +123,7 @@ def make_parser() -> argparse.ArgumentParser:
     export = commands.add_parser("export", help="write a run's best weights to a folder of their own")
     export.add_argument("source", type=Path, metavar="run", help="folder of the run")
     export.add_argument("target", type=Path, help="folder to write")
+    export.add_argument("--snapshots", action="store_true", help="write the run's snapshots, its curve and its samples instead")
 
     for command in (train, pace, evaluate, heads, sample):
         command.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="device to run on")
@@ -390,7 +394,11 @@ def run_sample(options: argparse.Namespace) -> int:
 
 
 def run_export(options: argparse.Namespace) -> int:
-    """Copies a run's best weights to a folder of their own."""
+    """Copies a run's best weights, or its snapshots, to a folder of their own."""
+    if options.snapshots:
+        steps = export_run(options.source, options.target)
+        print(f"Wrote {options.target}: the curve, the samples, and the weights at {', '.join(f'{step:,}' for step in steps)} steps.")
+        return 0
     weights = load_weights(options.source)
     path = options.source / BEST_FILE
     _, best = load_tensors(path)

@@ -1,8 +1,11 @@
-"""The catalogue of usable models, by key: shipped models, the lecture's ladder, and training runs that have weights.
+"""The catalogue of usable models, by key: shipped models, the lecture's ladder, training runs that have weights, and the snapshots of runs.
 
 The catalogue reads folders and keeps no weights in memory. `Catalogue.load` loads one model; the engine (`model.serving.engine`) keeps
 the models in use and chooses their precision. A key is the beginning of the weights' sha256, so a run that has trained further since
 is a different model with a different key.
+
+Snapshots can be found and loaded like any model, but are not listed: there may be a hundred per run. Their files are hashed when somebody
+asks for the run's snapshots or for a key that no other model has, and again only after they have changed.
 """
 
 from __future__ import annotations
@@ -30,21 +33,23 @@ from model.weights import (
     BEST_FILE,
     CONFIG_FILE,
     KEY_DIGITS,
+    SHIPPED_RUNS_FOLDER,
     SHIPPED_WEIGHTS,
     WEIGHTS_FILES,
     Weights,
+    copied,
     hash_file,
     load_tensors_metadata,
     load_weights,
     read_config,
-    snapshot,
+    snapshot_paths,
     val_loss,
     weights_path,
 )
 
 log = logging.getLogger(__name__)
 
-SHIPPED, LADDER, RUN = "shipped", "ladder", "run"  # where a model comes from
+SHIPPED, LADDER, RUN, SNAPSHOT = "shipped", "ladder", "run", "snapshot"  # where a model comes from
 MAX_TRAINED_STEPS = 10**12  # more is damage
 NO_SUCH_MODEL = "There is no such model, or no longer. Choose another one."
 
@@ -55,9 +60,11 @@ class Entry:
 
     Attributes:
         key: identifies the weights; "" if they cannot be read.
-        id: identifies the folder: "shakespeare", "ladder/bigram", "runs/20261126-101500-ab12".
-        name: name shown to users.
-        source: SHIPPED, LADDER or RUN.
+        id: identifies the folder: "shakespeare", "ladder/bigram", "runs/20261126-101500-ab12"; of a snapshot
+            that of its run, "weights/runs/quick".
+        name: name shown to users; of a snapshot "quick, step 150".
+        source: SHIPPED, LADDER, RUN or SNAPSHOT.
+        snapshot: the snapshot's file; None for other models.
         trouble: why the model cannot be used; "" if it can.
         config, tokenizer, about: content of config.json; None and empty if it cannot be read.
     """
@@ -71,6 +78,7 @@ class Entry:
     config: NetworkConfig | None = None
     tokenizer: CharTokenizer | None = None
     about: dict[str, Any] = field(default_factory=dict)
+    snapshot: Path | None = None
 
     @property
     def kind(self) -> str | None:
@@ -89,7 +97,7 @@ class Entry:
 
     @property
     def step(self) -> int | None:
-        """Training step at which the run saved these weights; None if unknown or if the model is not from a run."""
+        """Training step at which the run saved its best weights; None if unknown or if the model is not such weights."""
         best = self.about.get("best")
         step = best.get("step") if self.source == RUN and isinstance(best, dict) else None
         return step if type(step) is int and 0 <= step <= MAX_TRAINED_STEPS else None
@@ -107,22 +115,22 @@ class Catalogue:
 
     def __init__(self, shipped: Path, runs: Path | None = None, device: torch.device | str = "cpu", others: tuple[Path, ...] = ()):
         self._shipped, self._runs, self._device, self._others = shipped, runs, device, others
-        self._known: dict[Path, tuple[tuple[object, ...], Entry]] = {}  # by folder: state of its files, and what was read
+        self._known: dict[Path, tuple[tuple[object, ...], Entry]] = {}  # by folder or snapshot: state of its files, and what was read
         self._lock = threading.Lock()
 
     def entries(self) -> list[Entry]:
-        """All models, shipped ones first. If several folders have the same weights, only the first is listed. The first call is slow,
-        because it hashes every weights file."""
-        found = [self._read(*place) for place in self._folders()]
+        """All models but snapshots, shipped ones first. If several folders have the same weights, only the first is listed. The first call
+        is slow, because it hashes every weights file."""
+        found = [self._read(bare) for bare in self._models()]
         with self._lock:
-            self._known = {folder: known for folder, known in self._known.items() if any(entry.folder == folder for entry in found)}
+            self._known = {path: known for path, known in self._known.items() if os.path.exists(path)}
         firsts = {entry.key or entry.id: entry for entry in reversed(found)}
         return [entry for entry in found if firsts[entry.key or entry.id] is entry]
 
     def find_run(self, run: str) -> Entry | None:
         """The entry of a run by its id, even if another folder has the same weights; None if it has no weights."""
-        places = (place for place in self._folders() if place[:2] == (RUN, f"runs/{run}"))
-        return next((self._read(*place) for place in places), None)
+        bare = (bare for bare in self._models() if (bare.source, bare.id) == (RUN, f"runs/{run}"))
+        return next(map(self._read, bare), None)
 
     def find(self, key: str) -> Entry:
         """The model with this key.
@@ -130,10 +138,26 @@ class Catalogue:
         Raises:
             UnknownModelError: no model has this key.
         """
-        for place in self._folders():
-            if (entry := self._read(*place)).key == key and key:
+        places = (bare for places in (self._models, self._all_snapshots) for bare in places())
+        for entry in map(self._read, places) if key else ():
+            if entry.key == key:
                 return entry
         raise UnknownModelError(NO_SUCH_MODEL)
+
+    def snapshots(self, source: str, run: str) -> dict[int, Entry]:
+        """The snapshots of a run, by step, in order. The first call is slow, because it hashes them.
+
+        Args:
+            source: SHIPPED or RUN.
+            run: name of its folder.
+        """
+        folders = self.shipped_runs() if source == SHIPPED else self._run_folders()
+        folder = next((folder for folder in folders if printable(folder.name) == run), None)
+        return {step: self._read(bare) for step, bare in _snapshots(source, folder).items()} if folder else {}
+
+    def shipped_runs(self) -> list[Path]:
+        """Folders of the runs that ship with their snapshots."""
+        return _subfolders(self._shipped / SHIPPED_RUNS_FOLDER)
 
     def load(self, key: str) -> Weights:
         """Loads a model in float32 and checks it.
@@ -146,52 +170,82 @@ class Catalogue:
         if entry.trouble:
             raise CheckpointError(entry.trouble)
         try:
-            with snapshot(entry.folder) as folder:
-                weights = in_fresh_thread(lambda: load_weights(folder, self._device))
+            weights = in_fresh_thread(lambda: self._load(entry))
         except CheckpointError as error:
-            if not os.path.exists(entry.folder):
+            if not os.path.exists(entry.snapshot or entry.folder):
                 raise UnknownModelError(NO_SUCH_MODEL) from None
             raise CheckpointError(_without_place(str(error), entry)) from None
         if weights.key != key:
             raise UnknownModelError(NO_SUCH_MODEL)
         return replace(weights, name=entry.name)
 
-    def _folders(self) -> Iterator[tuple[str, str, Path]]:
-        """(source, id, folder) of every folder that can contain a model."""
-        ladder = self._shipped / LADDER
-        places = {rung.model: place for place, rung in enumerate(RUNGS)}
-        ours = [(LADDER, f"{LADDER}/{rung.name}", rung) for rung in _subfolders(ladder)]
-        ours.sort(key=lambda rung: places.get(rung[1], len(places)))
-        others = [folder for folder in _subfolders(self._shipped) if folder != ladder and os.path.exists(folder / CONFIG_FILE)]
-        others.sort(key=lambda folder: (folder.name != SHIPPED_WEIGHTS.name, folder.name))
-        yield from ((SHIPPED, folder.name, folder) for folder in others[:1])
-        yield from ours  # before what somebody exported, which may be a copy of one
-        yield from ((SHIPPED, folder.name, folder) for folder in others[1:])
-        for folder in _subfolders(self._runs) if self._runs else ():
-            if any(os.path.exists(folder / name) for name in WEIGHTS_FILES):
-                yield RUN, f"runs/{printable(folder.name)}", folder
-        for folder in self._others:
-            yield SHIPPED, folder.resolve().name, folder
+    def _load(self, entry: Entry) -> Weights:
+        if entry.snapshot:  # a training that is resumed replaces it only with the same bytes
+            return load_weights(entry.folder, self._device, entry.snapshot)
+        with copied(entry.folder) as folder:
+            return load_weights(folder, self._device)
 
-    def _read(self, source: str, id: str, folder: Path) -> Entry:
-        """The entry of a folder, read again only if one of its files has changed."""
-        name = _run_name(folder) if source == RUN else folder.resolve().name
-        state = (source, id, name, *(_state(folder / file) for file in (CONFIG_FILE, *WEIGHTS_FILES)))
+    def _models(self) -> Iterator[Entry]:
+        """What is known without reading any file of every folder that can contain a model."""
+        ladder, runs = self._shipped / LADDER, self._shipped / SHIPPED_RUNS_FOLDER
+        others = [folder for folder in _subfolders(self._shipped) if folder not in (ladder, runs) and os.path.exists(folder / CONFIG_FILE)]
+        others.sort(key=lambda folder: (folder.name != SHIPPED_WEIGHTS.name, folder.name))
+        yield from (_bare(SHIPPED, folder.name, folder) for folder in others[:1])
+        places = {rung.model: place for place, rung in enumerate(RUNGS)}
+        for rung in sorted(_subfolders(ladder), key=lambda rung: places.get(f"{LADDER}/{rung.name}", len(places))):
+            # Before what somebody exported, which may be a copy of one.
+            yield _bare(LADDER, f"{LADDER}/{rung.name}", rung)
+        yield from (_bare(SHIPPED, folder.name, folder) for folder in others[1:])
+        for folder in self._run_folders():
+            if any(os.path.exists(folder / name) for name in WEIGHTS_FILES):
+                yield _bare(RUN, f"runs/{printable(folder.name)}", folder)
+        for folder in self._others:
+            yield _bare(SHIPPED, folder.resolve().name, folder)
+
+    def _all_snapshots(self) -> Iterator[Entry]:
+        for source, folders in ((SHIPPED, self.shipped_runs()), (RUN, self._run_folders())):
+            for folder in folders:
+                yield from _snapshots(source, folder).values()
+
+    def _run_folders(self) -> list[Path]:
+        return _subfolders(self._runs) if self._runs else []
+
+    def _read(self, bare: Entry) -> Entry:
+        """The entry of a model, read again only if one of its files has changed."""
+        path = bare.snapshot or bare.folder
+        files = [bare.folder / CONFIG_FILE, *([bare.snapshot] if bare.snapshot else [bare.folder / name for name in WEIGHTS_FILES])]
+        state = (bare, *map(_state, files))
         with self._lock:
-            known = self._known.get(folder)
+            known = self._known.get(path)
         if known and known[0] == state:
             return known[1]
-        entry = _read_entry(Entry("", id, name, source, folder))
+        entry = _read_entry(bare)
         with self._lock:
-            self._known[folder] = (state, entry)
+            self._known[path] = (state, entry)
         return entry
+
+
+def _bare(source: str, id: str, folder: Path) -> Entry:
+    return Entry("", id, _run_name(folder) if source == RUN else folder.resolve().name, source, folder)
+
+
+def _snapshots(source: str, folder: Path) -> dict[int, Entry]:
+    """What is known of a run's snapshots without reading them, by step."""
+    if not (paths := snapshot_paths(folder)):
+        return {}
+    run = _bare(source, printable(f"runs/{folder.name}"), folder)
+    place = "weights/" if source == SHIPPED else ""
+    return {
+        step: replace(run, id=f"{place}{run.id}", name=f"{run.name}, step {step:,}", source=SNAPSHOT, snapshot=path)
+        for step, path in paths.items()
+    }
 
 
 def _read_entry(bare: Entry) -> Entry:
     """The entry completed from its files, or with a description of what is wrong with them."""
     entry = bare
     try:
-        path = weights_path(entry.folder)
+        path = entry.snapshot or weights_path(entry.folder)
         entry = replace(entry, key=hash_file(path)[:KEY_DIGITS])
         config, tokenizer, about = read_config(entry.folder)
         metadata = load_tensors_metadata(path)

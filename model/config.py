@@ -20,6 +20,7 @@ from model.limits import (
     MAX_PROMPT_CHARS,
     MAX_SCORE_CHARS,
     MAX_SEED,
+    MAX_SNAPSHOTS,
     MAX_VOCAB_SIZE,
 )
 
@@ -257,6 +258,9 @@ class TrainConfig(Checked):
     train_chars: int = setting(0, "characters of the training text that are used, from its beginning; 0 uses all", 0, 100_000_000)
     input_noise: float = setting(0.0, "share of input characters replaced by random characters from the corpus", 0.0, 0.9)
     eval_interval: int = setting(100, "steps between evaluations, each followed by a checkpoint", 1, 10_000_000)
+    snapshots: int = setting(
+        16, "steps at which the weights are kept, to look back at the training; each takes 2 bytes per parameter", 0, MAX_SNAPSHOTS
+    )
     seed: int = setting(1337, "seed of the initial weights, the batches and the dropout", 0, MAX_SEED)
 
 

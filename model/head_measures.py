@@ -136,6 +136,11 @@ def measure(weights: Tensor, text: str) -> Measured:
     )
 
 
+def uniform(text: str) -> Description:
+    """The measures of uniform attention on a text, rounded for JSON."""
+    return rounded(measure(torch.zeros(len(text), len(text)), text).uniform_means())
+
+
 def targets(text: str) -> Tensor:
     """The factor of each weight in each measure except entropy, (P - 1, T, T): the distance, or 1 for targets and 0 elsewhere.
     A measure is undefined in rows of zeros."""

@@ -42,5 +42,6 @@ MAX_N_EMBD = 4_096
 MAX_CORPUS_BYTES = 32 * 2**20  # encoding takes up to 16 more bytes per character
 MAX_RUNS = 100
 MAX_EVALUATIONS = 10_000  # per run; each evaluation writes a sample
+MAX_SNAPSHOTS = 100  # per run
 MAX_STEPS = 200_000  # per run; the page shows every step
 MAX_NAME_CHARS = 60  # of a run

@@ -13,6 +13,7 @@ import json
 import logging
 import math
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -28,6 +29,7 @@ from torch import Tensor
 from model.config import GPTConfig, NetworkConfig
 from model.errors import CheckpointError
 from model.files import SNIFFED_BYTES, check_is_file, parse_json, read_file, what_instead, write_atomically
+from model.limits import MAX_SNAPSHOTS
 from model.network import Network
 from model.network.kinds import GPT_KIND, KINDS, kind_of, make_network
 from model.tokenizer import CharTokenizer
@@ -42,7 +44,10 @@ BEST_FILE = "best.safetensors"
 WEIGHTS_FILES = ("model.safetensors", BEST_FILE)
 CONFIG_FILE = "config.json"
 HEADS_FILE = "heads.json"
+SNAPSHOTS_FOLDER = "snapshots"  # in a run's folder
+SHIPPED_RUNS_FOLDER = "runs"  # beside the shipped weights
 KEY_DIGITS = 8
+SNAPSHOT_NAME = re.compile(r"(0|[1-9][0-9]{0,8})\.safetensors")
 PIECE_BYTES = 2**20
 WRAPPERS = {"_orig_mod", "module"}  # parts of names, where torch.compile or DistributedDataParallel was around a network that was saved
 DTYPES_ON_DISK = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
@@ -224,8 +229,11 @@ def save_weights(folder: Path, model: Network, tokenizer: CharTokenizer, about: 
     write_atomically(folder / "config.json", config_json(model.config, tokenizer, about))
 
 
-def load_weights(folder: str | Path, device: torch.device | str = "cpu") -> Weights:
+def load_weights(folder: str | Path, device: torch.device | str = "cpu", snapshot: Path | None = None) -> Weights:
     """Loads a network in float32 and eval mode from a weights folder or a training run's folder.
+
+    Args:
+        snapshot: the run's snapshot to load; None loads the folder's weights.
 
     Raises:
         CheckpointError: says which file is wrong, how, and what to do.
@@ -234,7 +242,7 @@ def load_weights(folder: str | Path, device: torch.device | str = "cpu") -> Weig
     if not os.path.isdir(folder):
         raise CheckpointError(f"There is no folder {folder}. Use one with model.safetensors and config.json, such as weights/shakespeare.")
     config, tokenizer, about = read_config(folder)
-    path = weights_path(folder)
+    path = snapshot or weights_path(folder)
     tensors, metadata = load_tensors(path)
     tensors = without_wrappers(tensors)
     sha256 = hash_file(path)
@@ -245,7 +253,8 @@ def load_weights(folder: str | Path, device: torch.device | str = "cpu") -> Weig
     check_tensors(path, tensors, model.state_dict())
     model.load_state_dict({key: tensor.float() for key, tensor in tensors.items()}, assign=True)
     model = model.to(device).eval().requires_grad_(False)
-    return Weights(folder.resolve().name, model, tokenizer, about, sha256, read_heads(folder, sha256, config))
+    heads = None if snapshot else read_heads(folder, sha256, config)
+    return Weights(folder.resolve().name, model, tokenizer, about, sha256, heads)
 
 
 def weights_path(folder: Path) -> Path:
@@ -278,8 +287,23 @@ def hash_file(path: Path) -> str:
     return digest.hexdigest()
 
 
+def snapshot_path(folder: Path, step: int) -> Path:
+    """The file of a run's weights at a step."""
+    return folder / SNAPSHOTS_FOLDER / f"{step}.safetensors"
+
+
+def snapshot_paths(folder: Path) -> dict[int, Path]:
+    """The snapshots in a run's folder, by step, in order. Whether they can be used shows when they are read."""
+    try:
+        names = os.listdir(folder / SNAPSHOTS_FOLDER)
+    except OSError:
+        return {}
+    steps = sorted(int(name[: -len(".safetensors")]) for name in names if SNAPSHOT_NAME.fullmatch(name))
+    return {step: snapshot_path(folder, step) for step in steps[:MAX_SNAPSHOTS]}
+
+
 @contextlib.contextmanager
-def snapshot(folder: Path) -> Iterator[Path]:
+def copied(folder: Path) -> Iterator[Path]:
     """A temporary copy of a weights folder, unaffected by a training run that writes to the folder meanwhile. An error that
     names a file of the copy names that of the folder instead.
 

@@ -47,6 +47,7 @@ from ui.web.next import next_character
 from ui.web.origins import Origins
 from ui.web.score import score
 from ui.web.site import Site
+from ui.web.snapshots import Snapshots
 from ui.web.train import Training
 from ui.web.write import follow, write
 from ui.web.write_without import write_without
@@ -66,7 +67,7 @@ CONTENT_SECURITY_POLICY = (
 def create_routes(engine: Engine, catalogue: Catalogue, jobs: Jobs, lock: Lock) -> list[Route]:
     """The app's own routes: method, path, handler, who may use it (everyone, unless the lock stands there), and its bounds."""
     models, attention, admin = Models(engine, catalogue), Attention(engine), Admin(lock)
-    train, corpus = Training(jobs, models, lock), CorpusReader()
+    train, corpus, snapshots = Training(jobs, models, lock), CorpusReader(), Snapshots(engine, catalogue, jobs)
     return [
         get("/healthz", health(engine)),
         get(f"/{FOLDER}/{{name:path}}", script),
@@ -92,6 +93,9 @@ def create_routes(engine: Engine, catalogue: Catalogue, jobs: Jobs, lock: Lock) 
         post("/learning/decode", decode(engine), max_bytes=MAX_ENCODED_BYTES),
         post("/learning/chunks", chunks(engine, corpus), max_bytes=MAX_ENCODED_BYTES),
         get("/learning/ladder", ladder(catalogue)),
+        get("/learning/runs", snapshots.runs),
+        get("/learning/runs/{source}/{run}/curve", snapshots.curve),
+        post("/learning/heads", snapshots.heads, max_bytes=MAX_TEXT_BYTES),
         post("/admin/login", admin.login),
         post("/admin/logout", admin.logout),
         get("/admin/session", admin.session),

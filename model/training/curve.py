@@ -11,7 +11,8 @@ import secrets
 import sys
 import threading
 from array import array
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from statistics import fmean
 from typing import IO, Any
 
@@ -56,6 +57,11 @@ class Columns:
         """The newest number in a column; None if there is none."""
         column = self.values.get(name)
         return column[-1] if column and math.isfinite(column[-1]) else None
+
+    def number(self, line: int, *names: str) -> float | None:
+        """The number in a line, counted from 0, in the first of these columns that has one there; None if none has."""
+        found = (self.values[name][line] for name in names if name in self.values and line < len(self))
+        return next((value for value in found if math.isfinite(value)), None)
 
     def since(self, number: int) -> dict[str, list[float | None]]:
         """Lines from a number on, as JSON values."""
@@ -152,6 +158,42 @@ class Curve:
         wanted = set(evaluations["step"])
         samples = self._samples() if wanted else []
         return found | {"samples": [sample for sample in samples if sample["step"] in wanted]}
+
+    def overview(self, points: int) -> dict[str, Any]:
+        """The curve for one small chart, as JSON values: the training loss at no more than so many steps, each with the mean since the one
+        before; the evaluations, thinned alike; and their samples."""
+        everything = self.since(0)
+        steps, evaluations = everything["steps"], everything["evaluations"]
+        every = -(-len(steps["step"]) // points) or 1
+        ends = range(len(steps["step"]), 0, -every)
+        losses = [[loss for loss in steps["loss"][max(0, end - every) : end] if loss is not None] for end in ends]
+        means = [round(fmean(some), 6) if some else None for some in losses]
+        kept = slice(None, None, -(-len(evaluations["step"]) // points) or 1)
+        evaluations = {name: column[kept] for name, column in evaluations.items()}
+        known = {*evaluations["step"]}
+        return {
+            "steps": {"step": [steps["step"][end - 1] for end in reversed(ends)], "loss": means[::-1]},
+            "evaluations": evaluations,
+            "samples": [sample for sample in everything["samples"] if sample["step"] in known],
+        }
+
+    def losses_at(self, steps: Sequence[int], validation: str) -> list[tuple[float | None, float | None]]:
+        """The losses near each step: of the last batch that was learned before it (before the first: of the first), and on the validation
+        text at that very step.
+
+        Args:
+            validation: the column of the validation loss. Where it has none, as at step 0, "val_loss" counts.
+        """
+        with self._lock:
+            before = [max(0, bisect_right(self.steps.steps, step) - 1) for step in steps]
+            at = [bisect_left(self.evaluations.steps, step) for step in steps]
+            return [
+                (
+                    self.steps.number(i, "loss"),
+                    self.evaluations.number(j, validation, "val_loss") if self.evaluations.steps[j : j + 1] == array("q", [step]) else None,
+                )
+                for step, i, j in zip(steps, before, at, strict=True)
+            ]
 
     def _samples(self) -> list[Line]:
         """All samples so far; none while they cannot be read."""

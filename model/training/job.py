@@ -32,7 +32,7 @@ from model.training.presets import PRETRAIN
 from model.training.process import Process
 from model.training.record import JOB, Cached, read_record
 from model.training.run import CORPUS_FILE, LOG_FILE, Run
-from model.weights import BEST_FILE, WEIGHTS_FILES, snapshot
+from model.weights import BEST_FILE, WEIGHTS_FILES, copied
 
 RUNNING, STOPPING, STOPPED, FINISHED, FAILED, DIED, DAMAGED = "running", "stopping", "stopped", "finished", "failed", "died", "damaged"
 UNDER_WAY = (RUNNING, STOPPING)
@@ -189,13 +189,13 @@ class Job:
         """Whether it has weights that can be used."""
         return any(os.path.isfile(self.folder / name) for name in WEIGHTS_FILES)
 
-    def snapshot(self) -> contextlib.AbstractContextManager[Path]:
+    def copied(self) -> contextlib.AbstractContextManager[Path]:
         """A copy of its weights and config.json as they are now, whatever the trainer writes meanwhile.
 
         Raises:
             CheckpointError: it cannot be made.
         """
-        return snapshot(self.folder)
+        return copied(self.folder)
 
     @property
     def name(self) -> str:
@@ -230,7 +230,7 @@ class Job:
             "is_loading": process is not None and self._is_loading(),
             "processor_share": self._processor.of(process) if process else None,
             "has_weights": self.has_weights and state != DAMAGED,
-            "why": self._public(self.damage() if state == DAMAGED else str(self.run.process().get("error", ""))),
+            "why": self.public(self.damage() if state == DAMAGED else str(self.run.process().get("error", ""))),
             "notice": self._notice(state),
             **self._settings_json(state),
         }
@@ -281,7 +281,7 @@ class Job:
             notices.append(f"{BEST_FILE} is missing, so this model cannot be used.")
         return without_folder(" ".join(words for words in notices if words), self.folder)
 
-    def _public(self, words: str) -> str:
+    def public(self, words: str) -> str:
         """What went wrong, with files named as in the folder of the run; "" if that still names a path on the machine."""
         words = without_folder(words, self.folder).replace(str(self.folder), self.id)
         return "" if "/" in words or "\\" in words else words

@@ -116,6 +116,11 @@ PRESETS = {
         GPTConfig(n_layer=4, n_head=4, n_embd=128, block_size=64, dropout=0.0),
         TrainConfig(steps=600, batch_size=16, average=0.0, eval_interval=50, train_chars=30_000),
     ),
+    "overfit-dropout": Preset(
+        "the same with dropout, and the same otherwise: the validation loss falls further and rises less",
+        GPTConfig(n_layer=4, n_head=4, n_embd=128, block_size=64, dropout=0.3),
+        TrainConfig(steps=600, batch_size=16, average=0.0, eval_interval=50, train_chars=30_000),
+    ),
     "lesson": Preset(
         "the network that ships, trained within one lesson: 10.7 M parameters, with less dropout than a long training needs",
         GPTConfig(n_layer=6, n_head=6, n_embd=384, block_size=256, dropout=0.2),

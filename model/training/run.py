@@ -5,6 +5,7 @@
     samples.jsonl         a line per evaluation: a text from the network, always with the same dice
     last.safetensors      everything that a resumed run needs; previous.safetensors is the checkpoint before it
     best.safetensors      the weights with the lowest validation loss so far
+    snapshots/            the weights at some steps (`model.training.snapshots`), in 16 bits
     lock                  held by the process that trains
     process.json          which process trains or was the last to, and how it ended, if it could still record that
 
@@ -41,7 +42,16 @@ from model.precision import DTYPES
 from model.tokenizer import CharTokenizer
 from model.training.process import Process
 from model.training.record import ABOUT, METRICS, PROCESS, SAMPLES, Cached, Line, check_types, read_lines, read_record
-from model.weights import BEST_FILE, CONFIG_FILE, load_tensors, read_config, save_tensors
+from model.weights import (
+    BEST_FILE,
+    CONFIG_FILE,
+    SNAPSHOTS_FOLDER,
+    load_tensors,
+    read_config,
+    save_tensors,
+    snapshot_path,
+    snapshot_paths,
+)
 
 DEFAULT_RUNS = Path("runs")  # where a program was started
 
@@ -57,6 +67,7 @@ Check = Callable[[Path, dict[str, Tensor], int], None]
 ENDING_S = 5.0  # a process that was killed holds its lock until the system has cleared it away
 CHECKPOINTS = ("last", "fresh", "previous")  # `fresh` exists for a moment, between being written and becoming `last`
 CHECKPOINT_FILES = tuple(f"{name}.safetensors" for name in CHECKPOINTS)
+HALF_WRITTEN = ("*.safetensors.*.part", "*.jsonl.*.part", f"{SNAPSHOTS_FOLDER}/*.part")
 METRICS_FILE, SAMPLES_FILE, PROCESS_FILE, LOCK_FILE, LOG_FILE = "metrics.jsonl", "samples.jsonl", "process.json", "lock", "log.txt"
 CORPUS_FILE = "corpus.txt"  # the run's own text, if it came through the page
 
@@ -193,6 +204,8 @@ class Run:
         Raises:
             CheckpointError: it cannot be renamed.
         """
+        if os.path.lexists(path := self.folder / SNAPSHOTS_FOLDER) and not (os.path.isdir(path) and is_readable(path)):
+            self.notices.append(f"{SNAPSHOTS_FOLDER} could not be read. It was renamed to {set_aside(path).name}.")
         for name in (METRICS_FILE, SAMPLES_FILE, PROCESS_FILE, BEST_FILE, *CHECKPOINT_FILES):
             if os.path.lexists(path := self.folder / name) and not (os.path.isfile(path) and is_readable(path)):
                 self.notices.append(f"{name} could not be read. It was renamed to {set_aside(path).name}.")
@@ -258,6 +271,13 @@ class Run:
             os.replace(last, previous)
         os.replace(fresh, last)
 
+    def save_snapshot(self, step: int, tensors: dict[str, Tensor]) -> None:
+        """Writes the weights of a step, in float16."""
+        self.check_is_there()
+        path = snapshot_path(self.folder, step)
+        clear_place(path)
+        save_tensors(path, {name: tensor.half() for name, tensor in tensors.items()}, {"step": step})
+
     def load(self, check: Check = lambda path, tensors, step: None) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """The newest usable checkpoint, with "step", "best" and "elapsed_s".
 
@@ -296,15 +316,15 @@ class Run:
         return tensors, metadata
 
     def forget_after(self, step: int, with_evaluation: bool = True) -> None:
-        """Drops the metrics and samples after a step, lines that are damaged, and files that a kill left half written.
+        """Drops the metrics, samples and snapshots after a step, lines that are damaged, and files that a kill left half written.
 
         Args:
             with_evaluation: whether the evaluation of that very step is kept.
         """
-        for name in ("*.safetensors.*.part", "*.jsonl.*.part"):
-            for path in self.folder.glob(name):
-                with contextlib.suppress(OSError):
-                    path.unlink()
+        half_written = [path for name in HALF_WRITTEN for path in self.folder.glob(name)]
+        for path in (*half_written, *(path for at, path in snapshot_paths(self.folder).items() if at > step)):
+            with contextlib.suppress(OSError):
+                path.unlink()
 
         def is_kept(line: Line) -> bool:
             return line["step"] < step or (line["step"] == step and (with_evaluation or "loss" in line))

@@ -25,6 +25,7 @@ from model.files import write_atomically
 from model.precision import name_of, training_dtype
 from model.training.optim import flatten_state, make_optimizers, restore_state, schedule, set_learning_rate, state_like, update_average
 from model.training.run import Metrics, Run
+from model.training.snapshots import snapshot_steps
 from model.training.tasks.task import Rows, Task
 from model.weights import BEST_FILE, check_tensors, config_json, load_tensors, save_tensors
 
@@ -50,6 +51,7 @@ class Trainer:
         self.optimizers = make_optimizers(self.model, self.recipe)
         self.average = {key: tensor.clone() for key, tensor in self.model.state_dict().items()} if self.recipe.average else {}
         self.dropout_dice = torch.Generator(device)
+        self.snapshot_steps = frozenset(snapshot_steps(self.recipe))
         self.step, self.best, self.elapsed_s = 0, math.inf, 0.0
         self._is_interrupted = False
         self.about = {"recipe": asdict(self.recipe), **task.about(), "precision": name_of(dtype)}
@@ -105,6 +107,8 @@ class Trainer:
             EvaluationStoppedError: `interrupt` was called during an evaluation.
         """
         began = time.monotonic() - self.elapsed_s
+        if self.step == 0:
+            self._keep_snapshot()
         if self._lacks_evaluation():
             yield self._check(began)
         while self.step < self.recipe.steps:
@@ -112,6 +116,7 @@ class Trainer:
             self.elapsed_s = time.monotonic() - began
             metrics["elapsed_s"] = round(self.elapsed_s, 2)
             self.run.log(metrics)
+            self._keep_snapshot()  # before the checkpoint of this step, so that no resumed run lacks it
             news = [metrics]
             if self._is_evaluated_now():
                 news.append(self._check(began))
@@ -138,6 +143,11 @@ class Trainer:
         tensors |= {f"average.{key}": tensor for key, tensor in self.average.items()}
         tensors |= flatten_state(self.optimizers)
         self.run.save(tensors, {"step": self.step, "best": self.best, "elapsed_s": self.elapsed_s})
+
+    def _keep_snapshot(self) -> None:
+        """Keeps the weights of this step, or their running average, if it is a step of a snapshot."""
+        if self.step in self.snapshot_steps:
+            self.run.save_snapshot(self.step, self.average or self.model.state_dict())
 
     def _restore(self) -> None:
         expected = {f"model.{key}": tensor for key, tensor in self.model.state_dict().items()}

@@ -65,14 +65,13 @@ from model.parts import Head, check_parts
 from model.serving.engine import Engine
 from model.weights import Weights
 from ui.web.client_log import log_fault
-from ui.web.fields import read_index, read_model_key, read_text, read_viewer
+from ui.web.fields import read_index, read_model_key, read_text_or_newline, read_viewer
 from ui.web.http import Body, Respond, model_header, refusal, takes_json
 from ui.web.loading import load
 from ui.web.numbers import bytes_response, floats_response
 from ui.web.readings import Kept, Question, Readings, zipped
 from ui.web.stream import for_its_client
 
-EMPTY = "An empty text is read as a newline, as in the lecture."
 KEEP_S = 86_400  # how long browsers may keep an answer
 FORGOTTEN = "This attention is no longer remembered. Read the text again."
 
@@ -125,10 +124,7 @@ def read_question(body: Body, weights: Weights) -> Question:
     """
     most = most_shown(weights.model.config)
     off = check_parts(body.get("heads_off", []), weights.model.config)
-    if (typed := body.get("text", "")) == "":
-        text, notice = weights.tokenizer.decode(weights.tokenizer.encode_prompt("")), EMPTY
-    else:
-        text, notice = read_text(typed, weights)
+    text, notice = read_text_or_newline(body.get("text", ""), weights.tokenizer)
     return Question(text[-most:], max(len(text) - most, 0), len(text), notice, off, weights)
 
 

@@ -11,12 +11,13 @@ from model.config import check_score_text
 from model.errors import ParameterError
 from model.sampling import SamplingParams, draw_seed
 from model.serving.viewer import Viewer
+from model.tokenizer import CharTokenizer
 from model.tokenizer import name as name_of
-from model.weights import Weights
 from ui.web.clients import client_of
 from ui.web.http import MAX_DIGITS, Body
 
 MAX_VIEWER_CHARS = 64
+EMPTY = "An empty text is read as a newline, as in the lecture."
 NAMED_AT_MOST = 8  # characters that a notice names
 
 # What a request calls a sampling setting -> the field of SamplingParams.
@@ -85,19 +86,28 @@ def read_index(digits: str) -> int:
     return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= MAX_DIGITS else -1
 
 
-def read_text(typed: object, weights: Weights) -> tuple[str, str]:
+def read_text(typed: object, tokenizer: CharTokenizer) -> tuple[str, str]:
     """A text in a model's vocabulary, and the notice that names the characters left out.
 
     Raises:
         ParameterError: it is not a text, is too long, or none of its characters is in the vocabulary.
     """
     check_score_text(typed)
-    text, left_out = weights.tokenizer.normalise(str(typed))
+    text, left_out = tokenizer.normalise(str(typed))
     check_score_text(text)  # some characters become several
     notice = left_out_notice(left_out)
     if not text:
         raise ParameterError(f"There is no text to read. {notice}".rstrip())
     return text, notice
+
+
+def read_text_or_newline(typed: object, tokenizer: CharTokenizer) -> tuple[str, str]:
+    """As `read_text`; an empty text is read as a newline.
+
+    Raises:
+        ParameterError: as `read_text`.
+    """
+    return (tokenizer.decode(tokenizer.encode_prompt("")), EMPTY) if typed == "" else read_text(typed, tokenizer)
 
 
 def left_out_notice(chars: Sequence[str]) -> str:

@@ -50,7 +50,7 @@ def score(engine: Engine) -> Respond:
     @for_its_client
     async def answer(body: Body, http: HTTPRequest) -> Response:
         weights = await load(engine, read_model_key(body))
-        text, notice = read_text(body.get("text", ""), weights)
+        text, notice = read_text(body.get("text", ""), weights.tokenizer)
         ticket = admission.admit(read_viewer(body, http))
         return LineStream(_lines(engine, weights, text, notice, ticket, http), ticket.leave, model_header(weights.key))
 

@@ -43,7 +43,7 @@ def zip_weights(job: Job) -> Iterator[bytes]:
     stack = contextlib.ExitStack()
     try:
         with stack:
-            folder = stack.enter_context(job.snapshot())
+            folder = stack.enter_context(job.copied())
             best_path = folder / "best.safetensors"
             if not best_path.exists():
                 raise CheckpointError(f"{job.name} has no weights yet: they are saved with the first evaluation.")
