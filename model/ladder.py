@@ -104,6 +104,8 @@ RUNGS = (
         "Three such blocks one after the other: the network is deeper, and harder to train.",
         ladder.Block,
         ladder.NoResidual,
+        note="Three blocks are worse than one: at the start, what they pass on hardly depends on what they read. The lecture goes straight "
+        "on to residual connections.",
     ),
     _rung(
         "residual",

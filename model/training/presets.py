@@ -38,7 +38,7 @@ class FromParent(Checked):
 
     def network(self, parent: NetworkConfig) -> NetworkConfig:
         """The parent's shape with this dropout, where the network has any."""
-        return replace(parent, dropout=self.dropout) if hasattr(parent, "dropout") else parent
+        return replace(parent, **{name: value for name, value in vars(self).items() if hasattr(parent, name)})
 
 
 @dataclass(frozen=True)
