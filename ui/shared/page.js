@@ -8,7 +8,7 @@ import { connection, UnreachableError } from "./server.js";
 import { Settings } from "./settings.js";
 import { tellTrouble } from "./trouble.js";
 
-/** Event "said": there are words for the reader, `said`. */
+/** Events: "said" (there are words for the reader, `said`), "look" (a tab asks for the attention of { text, model }). */
 export class Page extends Emitter {
   /** The last words for the reader, and whether they say what went wrong. */
   said = { words: "", isError: false };
