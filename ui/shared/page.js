@@ -6,6 +6,7 @@ import { readLimits } from "./limits.js";
 import { Models } from "./models.js";
 import { connection, UnreachableError } from "./server.js";
 import { Settings } from "./settings.js";
+import { admitNamed } from "./snapshots.js";
 import { tellTrouble } from "./trouble.js";
 
 /** Events: "said" (there are words for the reader, `said`), "look" (a tab asks for the attention of { text, model }). */
@@ -69,9 +70,10 @@ async function patiently(ask) {
 }
 
 /** @type {Promise<Page>} */
-export const page = patiently(() => Promise.all([Models.read(), readLimits()])).then(([models, limits]) => {
+export const page = patiently(() => Promise.all([Models.read(), readLimits()])).then(async ([models, limits]) => {
   models.watch();
   const made = new Page(models, limits);
+  await admitNamed(models, made.address.modelKeys);
   made.address.open();
   return made;
 });

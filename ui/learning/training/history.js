@@ -27,7 +27,7 @@ export class History extends Emitter {
 
   /**
    * Measures the heads of all snapshots, unless that was done before or is under way.
-   * @param {import("./runs.js").LearningRun} run
+   * @param {import("./runs.js").Run} run
    * @param {string} text
    */
   async read(run, text) {

@@ -18,7 +18,7 @@ export function saveChart(name, title, paint) {
   });
 }
 
-/** All measures of all heads at all steps. @param {import("./runs.js").LearningRun} run @param {import("./history.js").Measured} measured @param {import("../../shared/limits.js").Measure[]} measures */
+/** All measures of all heads at all steps. @param {import("./runs.js").Run} run @param {import("./history.js").Measured} measured @param {import("../../shared/limits.js").Measure[]} measures */
 export function saveMeasures(run, measured, measures) {
   const names = measures.map(({ name }) => name);
   const rows = measured.steps.flatMap(({ step, stats }) => stats.flatMap((row, layer) => row.map((head, place) => [step, layer, place, ...names.map((name) => head[name])])));
@@ -27,7 +27,7 @@ export function saveMeasures(run, measured, measures) {
 
 /**
  * @typedef {{step: number, val_loss: number | null, prompt: string, text: string}} Seen a text
- * @param {import("./runs.js").LearningRun} run
+ * @param {import("./runs.js").Run} run
  * @param {import("../texts.js").Throw} dice
  * @param {Seen[]} seen
  */
@@ -36,7 +36,7 @@ export function saveTexts(run, dice, seen) {
   download(`${run.id}-texts.json`, new Blob([content], { type: "application/json" }));
 }
 
-/** @param {import("./runs.js").LearningRun} run @param {Seen[]} seen */
+/** @param {import("./runs.js").Run} run @param {Seen[]} seen */
 export function saveTextsAsText(run, seen) {
   const title = ({ step, val_loss }) => `Step ${step}${val_loss === null ? "" : `, validation loss ${val_loss.toFixed(3)}`}`;
   const content = seen.map((one) => `${title(one)}\n\n${one.prompt}${one.text}\n`).join(`\n${"-".repeat(60)}\n\n`);

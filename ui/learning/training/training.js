@@ -1,11 +1,12 @@
 // What the view "Training" shows: a run, one of its steps, and a measure of its heads. All of it belongs to the address.
 import { Emitter } from "../../shared/emitter.js";
 import { Latest } from "../../shared/requests.js";
+import { admitSnapshots, readCurve, readRuns } from "../../shared/snapshots.js";
 import { logShare } from "../../shared/step_axis.js";
 import { nameOf } from "./formation.js";
 import { History } from "./history.js";
 import { Moments } from "./moments.js";
-import { isUnderWay, nameInAddress, readCurve, readRuns } from "./runs.js";
+import { isUnderWay, nameInAddress } from "./runs.js";
 
 const PASSAGE = "ROMEO:\nBut, soft! what light through yonder window breaks?\nIt is the east, and Juliet is the sun.\n";
 const SETTLE_MS = 60; // a slider that is drawn over many steps asks for those alone at which it rests
@@ -13,17 +14,17 @@ const FIRST_MEASURE = "previous";
 
 /**
  * @typedef {import("./formation.js").Head} Head
- * @typedef {import("./runs.js").LearningRun} LearningRun
- * @typedef {import("./runs.js").Snapshot & {model: import("../../shared/models.js").Model}} Step a snapshot that can be used
+ * @typedef {import("../../shared/snapshots.js").SnapshotRun} Run
+ * @typedef {import("../../shared/snapshots.js").Snapshot & {model: import("../../shared/models.js").Model}} Step a snapshot that can be used
  */
 
 /** Events: "runs" (the list, or what went wrong with it), "run" (another one, or more of it), "step", "moment" (there is more of the step), "heads". */
 export class Training extends Emitter {
-  /** @type {LearningRun[]} */
+  /** @type {Run[]} */
   runs = [];
-  /** @type {LearningRun | null} */
+  /** @type {Run | null} */
   run = null;
-  /** @type {import("./runs.js").Curve} */
+  /** @type {import("../../shared/snapshots.js").Curve} */
   curve = { train: [], val: [] };
   /** @type {Step[]} of the run */
   steps = [];
@@ -157,8 +158,8 @@ export class Training extends Emitter {
       const curve = run && (await readCurve(run, signal));
       if (signal.aborted) return;
       Object.assign(this, { run, curve: curve ?? this.curve, trouble: null });
-      const { models } = this.#learning.page;
-      this.steps = run?.snapshots.filter(({ key }) => key).map((snapshot) => ({ ...snapshot, model: models.admit(modelOf(run, snapshot)) })) ?? [];
+      const models = run ? admitSnapshots(this.#learning.page.models, run) : [];
+      this.steps = models.map((model) => ({ ...run.snapshots.find(({ key }) => key === model.key), model }));
     } catch (error) {
       if (signal.aborted) return;
       this.trouble = error;
@@ -205,10 +206,4 @@ export class Training extends Emitter {
     this.tell("moment");
     if (this.moment?.isOver) void this.history.read(this.run, this.passage);
   }
-}
-
-/** @param {LearningRun} run @param {import("./runs.js").Snapshot} snapshot @returns {import("../../shared/models.js").ModelJSON} */
-function modelOf({ id, name, source, n_params, block_size, vocabulary }, { key, step, val_loss }) {
-  const names = { key, id: `${source}/${id}/${step}`, name: `${name}, step ${step}`, source, kind: "gpt" };
-  return { ...names, n_params, block_size, vocabulary, val_loss, step, run: id, start: "\n", shows: ["attention", "lens"], device: "", precision: null, trouble: "" };
 }

@@ -280,7 +280,7 @@ export function createTraining(panel, learning) {
 /** @param {string} words */
 const bold = (words) => Object.assign(document.createElement("b"), { textContent: words });
 
-/** @param {import("./training.js").Step} step @param {import("./runs.js").Curve} curve */
+/** @param {import("./training.js").Step} step @param {import("../../shared/snapshots.js").Curve} curve */
 function lossesInWords({ step, loss, val_loss }, { train, val }) {
   const [learned, held] = [loss ?? lastOf(train, step)?.[1], val_loss ?? lastOf(val, step)?.[1]];
   const words = [held !== undefined && `validation loss ${held.toFixed(2)}`, learned !== undefined && `training loss ${learned.toFixed(2)}`];
