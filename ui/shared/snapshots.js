@@ -9,11 +9,14 @@ import { getJSON } from "./server.js";
  * @property {number | null} val_loss
  * @property {string} trouble why it cannot be used, or ""
  *
+ * A run as the server describes it (ui/web/snapshots.py).
  * @typedef {object} SnapshotRun
  * @property {string} id
  * @property {"shipped" | "run"} source
  * @property {string} name
  * @property {string} state
+ * @property {string} trouble why its files do not say what it is, or ""; what they do not say is null
+ * @property {string} kind of the network; a GPT alone has heads
  * @property {number} n_params
  * @property {number} n_layer
  * @property {number} n_head
@@ -44,8 +47,9 @@ export async function readCurve({ source, id }, signal) {
  * @param {import("./models.js").Models} models
  * @param {SnapshotRun} run
  */
-export function admitSnapshots(models, { id, name, source, n_params, block_size, vocabulary, snapshots }) {
-  const ofAll = { source, kind: "gpt", n_params, block_size, vocabulary, run: id, start: "\n", shows: ["attention", "lens"], device: "", precision: null, trouble: "" };
+export function admitSnapshots(models, { id, name, source, kind, n_params, block_size, vocabulary, snapshots }) {
+  const shows = kind === "gpt" ? ["attention", "lens"] : [];
+  const ofAll = { source, kind, n_params, block_size, vocabulary, run: id, start: "\n", shows, device: "", precision: null, trouble: "" };
   const usable = snapshots.filter(({ key }) => key);
   return usable.map(({ key, step, val_loss }) => models.admit({ ...ofAll, key, id: `${source}/${id}/${step}`, name: `${name}, step ${step}`, step, val_loss }));
 }

@@ -32,7 +32,7 @@ export function placeSteps(left, right, steps, isLog) {
  */
 export function paintSteps(context, { rem, left, right, bottom, steps, isLog, x }, colour) {
   const end = `${number(steps)} steps`;
-  const room = right - context.measureText(end).width - (isLog ? 1 : 2) * rem;
+  const room = right - context.measureText(end).width - 2 * rem;
   context.fillStyle = colour;
   context.textAlign = "center";
   let before = -Infinity;

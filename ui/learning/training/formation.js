@@ -52,8 +52,9 @@ function formedInWords(lines, ends, measure, uniform) {
     return `No head gives ${share} of its attention to ${measure.target} by step ${number(last)}. The most is ${valueInWords(measure, most.value)} (head ${nameOf(most.line)})${alike}.`;
   }
   const count = ends.filter(({ value }) => value >= threshold(uniform)).length;
-  const when = first.step ? `“${measure.words}” forms by step ${number(first.step)}` : `“${measure.words}” is there from the start`;
-  return `${when}: head ${nameOf(first.line)} is the first to give ${share} of its attention to ${measure.target}. At step ${number(last)}, ${number(count)} of ${plural(ends.length, "head")} ${count === 1 ? "does" : "do"}.`;
+  const name = `“${measure.words[0].toUpperCase()}${measure.words.slice(1)}”`;
+  const when = first.step ? `${name} forms by step ${number(first.step)}` : `${name} is there from the start`;
+  return `${when}: head ${nameOf(first.line)} is the first to give ${share} of its attention to ${measure.target}. ${number(count)} of ${plural(ends.length, "head")} ${count === 1 ? "does" : "do"} at step ${number(last)}.`;
 }
 
 function rangeInWords(ends, measure, uniform) {

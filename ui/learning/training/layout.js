@@ -25,7 +25,7 @@ export function layOut(panel) {
   const curves = make("section", "training-measures");
   curves.setAttribute("aria-label", "What the heads do, by step");
   const measure = Object.assign(make("select", "field"), { id: "training-measure" });
-  curves.append(labelled("Attention of each head to", measure));
+  curves.append(labelled("What the heads do", measure));
 
   const written = make("section", "training-written");
   const text = makeText("p", "training-text");

@@ -101,7 +101,7 @@ export class Moments extends Emitter {
     const parts = [
       this.#texts.write(model.key, dice, LENGTH, (written) => take({ written }), signal),
       this.#texts.next(model.key, dice.prompt, signal).then((logits) => take({ logits })),
-      Capture.read(passage, [], model, signal).then((capture) => take({ capture })),
+      model.shows("attention") && Capture.read(passage, [], model, signal).then((capture) => take({ capture })),
     ];
     const failed = (await Promise.allSettled(parts)).find(({ status }) => status === "rejected");
     if (signal.aborted) return;

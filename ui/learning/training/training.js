@@ -61,6 +61,10 @@ export class Training extends Emitter {
     return this.steps[this.at];
   }
 
+  get hasHeads() {
+    return Boolean(this.step?.model.shows("attention"));
+  }
+
   /** What there is of the step. */
   get moment() {
     return this.step && this.moments.get(this.step.model);
@@ -155,9 +159,9 @@ export class Training extends Emitter {
       this.runs = await readRuns(signal);
       const asked = this.#learning.address.get("training");
       const run = this.runs.find((each) => nameInAddress(each) === asked) ?? this.runs[0] ?? null;
-      const curve = run && (await readCurve(run, signal));
+      const curve = run && !run.trouble ? await readCurve(run, signal) : { train: [], val: [] };
       if (signal.aborted) return;
-      Object.assign(this, { run, curve: curve ?? this.curve, trouble: null });
+      Object.assign(this, { run, curve, trouble: null });
       const models = run ? admitSnapshots(this.#learning.page.models, run) : [];
       this.steps = models.map((model) => ({ ...run.snapshots.find(({ key }) => key === model.key), model }));
     } catch (error) {
@@ -204,6 +208,6 @@ export class Training extends Emitter {
   // What the heads do at all steps is measured once the chosen one is there: it loads all of them.
   #grow() {
     this.tell("moment");
-    if (this.moment?.isOver) void this.history.read(this.run, this.passage);
+    if (this.moment?.isOver && this.hasHeads) void this.history.read(this.run, this.passage);
   }
 }

@@ -101,15 +101,16 @@ export function createTraining(panel, learning) {
     page.run.replaceChildren(...runs.map((each) => new Option(each.name, nameInAddress(each))));
     page.run.value = nameInAddress(run);
     page.filled.classList.toggle("without-steps", !training.steps.length);
+    page.filled.classList.toggle("without-heads", !training.hasHeads);
     fit();
   }
 
   function drawStep() {
     const { run, step, curve } = training;
     if (!run) return;
-    const series = { name: run.name, train: curve.train, val: curve.val, steps: run.steps, isLectures: false };
+    const series = { name: run.name, train: curve.train, val: curve.val, steps: run.steps ?? 1, isLectures: false };
     chart.draw({ runs: [series], scale: "linear", isLogTime: true, namesBest: false, playhead: step?.step ?? null });
-    page.step.replaceChildren("Step ", bold(number(step?.step ?? 0)), ` of ${number(run.steps)}`);
+    page.step.replaceChildren("Step ", bold(number(step?.step ?? 0)), ` of ${number(run.steps ?? 0)}`);
     page.losses.textContent = step ? lossesInWords(step, curve) : "";
     page.back.disabled = training.at <= 0;
     page.on.disabled = training.at >= training.steps.length - 1;
@@ -122,7 +123,7 @@ export function createTraining(panel, learning) {
   function drawSlider() {
     const { step, run } = training;
     page.slider.disabled = !step;
-    page.slider.value = String(logShare(step?.step ?? 0, run.steps));
+    page.slider.value = String(logShare(step?.step ?? 0, run.steps ?? 1));
     page.slider.setAttribute("aria-valuetext", `step ${number(step?.step ?? 0)}`);
   }
 
@@ -163,7 +164,7 @@ export function createTraining(panel, learning) {
     const marked = training.pointed ?? training.head;
     const formed = measure.unit === "share" ? firstToForm(lines, uniform) : null;
     const words = shown?.steps.length ? inWords(lines, measure, uniform) : "";
-    curves.draw({ lines, measure, uniform, formed, marked, step: step?.step ?? 0, steps: run.steps, words });
+    curves.draw({ lines, measure, uniform, formed, marked, step: step?.step ?? 0, steps: run.steps ?? 1, words });
     page.measure.value = measure.name;
     page.formed.textContent = words;
     if (formed) page.formed.append(" ", button("quiet inline", "Show it", () => goTo(formed)));
