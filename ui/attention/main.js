@@ -82,6 +82,7 @@ function followModels(look) {
   const follow = () => {
     if (look.models.primary.shows("attention")) look.model = look.models.primary;
   };
+  look.page.addEventListener("look", ({ detail }) => void look.read(detail.text, { model: detail.model, headsOff: [] }));
   look.models.addEventListener("choice", follow);
   look.models.addEventListener("default", follow);
 }

@@ -59,6 +59,15 @@ export class Address {
     location.reload();
   }
 
+  /** The keys of the models that the address of the page names. */
+  get modelKeys() {
+    const named = [...this.#given].flatMap(([name, value]) => {
+      if (name === "run" || name === "beside") return [/@([0-9a-f]+)/.exec(value)?.[1]];
+      return ["model", "models", "reader"].includes(name) ? value.split(",").map((word) => word.split("-")[0]) : [];
+    });
+    return named.filter(Boolean);
+  }
+
   /** @param {string} name */
   get(name) {
     return this.#extra.get(name) ?? "";

@@ -31,6 +31,7 @@ const BINS = 0.125; // rem: steps that share one are drawn as their mean
  * @property {Series[]} runs the first is the one that is watched
  * @property {string} scale of the loss, "log" or "linear"
  * @property {boolean} [isLogTime] whether the axis of steps is logarithmic
+ * @property {boolean} [namesBest] whether the lowest point of a run that stands alone is named
  * @property {number | null} playhead the step that is marked: of the first run, what comes later is faint
  * @property {boolean} [isPlaying] then what comes later is not drawn at all
  * @property {number | null} [pointed] the step that is pointed at
@@ -162,7 +163,7 @@ function paintChart(context, width, height, shown, lecture) {
   if (typeof shown.pointed === "number") paintStep(context, places, shown.pointed, colours.ruleStrong);
   paintLegend(context, places, shown.runs, colours);
   [...shown.runs.entries()].toReversed().forEach(([place, run]) => paintRun(context, places, run, place, place ? {} : shown, colours));
-  if (shown.runs[0]) paintBest(context, places, shown.runs[0].val, shown.playhead ?? Infinity, shown.runs.length === 1, colours);
+  if (shown.runs[0]) paintBest(context, places, shown.runs[0].val, shown.playhead ?? Infinity, shown.runs.length === 1 && (shown.namesBest ?? true), colours);
 }
 
 function paintAxes(context, places, { rule, inkSoft }) {

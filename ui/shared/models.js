@@ -112,6 +112,8 @@ export class Models extends Emitter {
   chosen = [];
   /** @type {Map<string, Model>} by key, also those that are gone */
   #known = new Map();
+  /** @type {Map<string, Model>} by key, those that the server has besides its list, such as the snapshots of a run */
+  #unlisted = new Map();
   /** @type {Promise<void> | null} */
   #reading = null;
 
@@ -153,7 +155,14 @@ export class Models extends Emitter {
 
   /** @param {string} key @returns {Model | undefined} one that can be used */
   find(key) {
-    return this.list.find((model) => model.key === key && !model.trouble);
+    return this.list.find((model) => model.key === key && !model.trouble) ?? this.#unlisted.get(key);
+  }
+
+  /** Takes a model that the server has besides its list. @param {ModelJSON} json @returns {Model} */
+  admit(json) {
+    const model = this.#known.get(json.key) ?? this.#take(json);
+    this.#unlisted.set(json.key, model);
+    return model;
   }
 
   /** Why the model that an address names cannot be used, as a sentence; "" if it can. @param {string} key */

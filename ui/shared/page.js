@@ -6,9 +6,10 @@ import { readLimits } from "./limits.js";
 import { Models } from "./models.js";
 import { connection, UnreachableError } from "./server.js";
 import { Settings } from "./settings.js";
+import { admitNamed } from "./snapshots.js";
 import { tellTrouble } from "./trouble.js";
 
-/** Event "said": there are words for the reader, `said`. */
+/** Events: "said" (there are words for the reader, `said`), "look" (a tab asks for the attention of { text, model }). */
 export class Page extends Emitter {
   /** The last words for the reader, and whether they say what went wrong. */
   said = { words: "", isError: false };
@@ -69,9 +70,10 @@ async function patiently(ask) {
 }
 
 /** @type {Promise<Page>} */
-export const page = patiently(() => Promise.all([Models.read(), readLimits()])).then(([models, limits]) => {
+export const page = patiently(() => Promise.all([Models.read(), readLimits()])).then(async ([models, limits]) => {
   models.watch();
   const made = new Page(models, limits);
+  await admitNamed(models, made.address.modelKeys);
   made.address.open();
   return made;
 });

@@ -4,8 +4,16 @@ import { number } from "./dom.js";
 const TICK_APART = 5.5; // rem between two numbers of steps
 const LOG_APART = 2.75; // ... on a logarithmic axis, where most of them are short
 
+const EARLY = 0.01; // of the steps: up to there a logarithmic axis is nearly even, so that step 0 has a place
+
+/** Where a step stands on a logarithmic axis, from 0 to 1. @param {number} step @param {number} steps at its end */
+export const logShare = (step, steps) => Math.log1p(step / (EARLY * steps)) / Math.log1p(1 / EARLY);
+
+/** The step that stands there. @param {number} share @param {number} steps */
+export const stepAt = (share, steps) => EARLY * steps * Math.expm1(share * Math.log1p(1 / EARLY));
+
 /**
- * Where a step stands between two edges, in the edges' units. A logarithmic axis counts from 1, so that step 0 has a place.
+ * Where a step stands between two edges, in the edges' units.
  * @param {number} left
  * @param {number} right
  * @param {number} steps at the right edge
@@ -13,8 +21,7 @@ const LOG_APART = 2.75; // ... on a logarithmic axis, where most of them are sho
  * @returns {(step: number) => number}
  */
 export function placeSteps(left, right, steps, isLog) {
-  const share = isLog ? (step) => Math.log1p(step) / Math.log1p(steps) : (step) => step / steps;
-  return (step) => left + (right - left) * share(step);
+  return (step) => left + (right - left) * (isLog ? logShare(step, steps) : step / steps);
 }
 
 /**
@@ -25,7 +32,7 @@ export function placeSteps(left, right, steps, isLog) {
  */
 export function paintSteps(context, { rem, left, right, bottom, steps, isLog, x }, colour) {
   const end = `${number(steps)} steps`;
-  const room = right - context.measureText(end).width - (isLog ? 1 : 2) * rem;
+  const room = right - context.measureText(end).width - 2 * rem;
   context.fillStyle = colour;
   context.textAlign = "center";
   let before = -Infinity;
