@@ -97,16 +97,16 @@ def without_corpus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 def test_a_text_becomes_its_numbers_and_they_become_the_text(app: App) -> None:
     encoded = app.get("encode", text="hii there")
     assert encoded["ids"] == [46, 47, 47, 1, 58, 46, 43, 56, 43]  # as the lecture prints them
-    assert (encoded["text"], encoded["notice"]) == ("hii there", "")
+    assert (encoded["text"], encoded["train_chars"], encoded["notice"]) == ("hii there", 8, "")
     decoded = app.get("decode", numbers="[46, 47, 47, 1; 58\n46 43\t56,43]")
     assert decoded == encoded
 
 
 def test_what_is_replaced_or_left_out_is_named(app: App) -> None:
-    encoded = app.get("encode", text="“no” — 7 €…\u200b\r\n")
-    assert encoded["text"] == "'no' --  ...\n"
+    encoded = app.get("encode", text="“no” — 7 €…\u200b\t\r\n")
+    assert encoded["text"] == "'no' --  ...    \n"
     assert encoded["notice"] == (
-        "Replaced: ‘“’ by ‘'’, ‘”’ by ‘'’, ‘—’ by ‘--’, ‘…’ by ‘...’, zero width space by nothing. "
+        "Replaced: “ → ' · ” → ' · — → -- · … → ... · zero width space → nothing · tab → 4 spaces\n"
         "Left out, because the model does not know them: ‘7’, ‘€’."
     )
     many = app.get("encode", text="αβγδεζηθικ")

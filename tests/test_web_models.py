@@ -411,6 +411,9 @@ def test_everyone_may_watch_and_the_admin_alone_may_act(app: App) -> None:
     assert {route.path for route in table if route.method == "POST" and route.access is EVERYONE} == {
         *POSTS,
         "/follow",
+        "/learning/encode",
+        "/learning/decode",
+        "/learning/chunks",
         "/admin/login",
         "/admin/logout",
     }

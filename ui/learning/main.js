@@ -36,6 +36,11 @@ export class Learning {
   say(words) {
     this.element.querySelector(".learning-said").textContent = words;
   }
+
+  /** Prompt and dice, for views in which something is written. @param {boolean} shown */
+  showDice(shown) {
+    /** @type {HTMLElement} */ (this.element.querySelector(".learning-dice")).hidden = !shown;
+  }
 }
 
 /** Given by gr.HTML. @param {HTMLElement} element */

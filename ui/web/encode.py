@@ -3,13 +3,14 @@
     POST /learning/encode
     {"model": "e63aab5d", "text": "hii there"}
 
-    {"model": "e63aab5d", "text": "hii there", "ids": [46, 47, 47, 1, 58, 46, 43, 56, 43], "notice": ""}
+    {"model": "e63aab5d", "text": "hii there", "ids": [46, 47, 47, 1, 58, 46, 43, 56, 43], "train_chars": 8, "notice": ""}
 
     POST /learning/decode
     {"model": "e63aab5d", "numbers": "46, 47 47"}        separated by anything but digits and letters
 
-Both answer with a text in the vocabulary and its numbers. "notice" says which characters were replaced or left out, and which numbers were
-left out because the vocabulary has no such number. "model" and "viewer" are optional, as in /write.
+Both answer with a text in the vocabulary and its numbers. "train_chars" is how much of it /learning/chunks draws from. "notice" says which
+characters were replaced or left out, and which numbers were left out because the vocabulary has no such number. "model" and "viewer" are
+optional, as in /write.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from starlette.requests import Request as HTTPRequest
 from starlette.responses import JSONResponse, Response
 
 from model.config import check_encoded_text
+from model.data import train_chars
 from model.errors import ParameterError
 from model.limits import MAX_ENCODED_CHARS
 from model.serving.engine import Engine
@@ -54,7 +56,8 @@ def _handler(engine: Engine, name: str, convert: Callable[[object, CharTokenizer
     async def answer(body: Body, http: HTTPRequest) -> Response:
         key, tokenizer = await find_tokenizer(engine, read_model_key(body))
         text, ids, notice = await asyncio.to_thread(convert, body.get(name, ""), tokenizer)
-        return JSONResponse({"model": key, "text": text, "ids": ids, "notice": notice}, headers=model_header(key))
+        content = {"model": key, "text": text, "ids": ids, "train_chars": train_chars(len(ids)), "notice": notice}
+        return JSONResponse(content, headers=model_header(key))
 
     return takes_json({"model", name}, answer)
 
@@ -68,9 +71,9 @@ def encode_text(typed: object, tokenizer: CharTokenizer) -> Encoded:
     check_encoded_text(typed)
     text, left_out = tokenizer.normalise(str(typed))
     check_encoded_text(text)  # some characters become several
-    replaced = [f"{name_of(char)} by {_named(plain)}" for char, plain in tokenizer.replacements(str(typed)).items()]
-    notices = [f"Replaced: {_listed(replaced)}." if replaced else "", left_out_notice(left_out)]
-    return text, tokenizer.encode(text), " ".join(filter(None, notices))
+    replaced = [f"{_shown(char)} → {_shown(plain)}" for char, plain in tokenizer.replacements(str(typed)).items()]
+    notices = [f"Replaced: {_listed(replaced, ' · ')}" if replaced else "", left_out_notice(left_out)]
+    return text, tokenizer.encode(text), "\n".join(filter(None, notices))
 
 
 def decode_numbers(typed: object, tokenizer: CharTokenizer) -> Encoded:
@@ -99,11 +102,16 @@ def _id_of(word: str, n_ids: int) -> int | None:
     return number if number < n_ids else None
 
 
-def _named(replacement: str) -> str:
-    return f"‘{replacement}’" if replacement else "nothing"
+def _shown(text: str) -> str:
+    """A character or what replaces it: without quotes, which may be what is replaced."""
+    if text.isspace() and len(text) > 1:
+        return f"{len(text)} spaces"
+    if len(text) == 1 and not (named := name_of(text)).startswith("‘"):
+        return named
+    return text or "nothing"
 
 
-def _listed(things: list[str]) -> str:
+def _listed(things: list[str], between: str = ", ") -> str:
     """The first of some things, and how many more there are."""
     more = f" and {len(things) - NAMED_AT_MOST:,} more" if len(things) > NAMED_AT_MOST else ""
-    return ", ".join(things[:NAMED_AT_MOST]) + more
+    return between.join(things[:NAMED_AT_MOST]) + more
