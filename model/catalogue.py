@@ -133,16 +133,21 @@ class Catalogue:
         return next(map(self._read, bare), None)
 
     def find(self, key: str) -> Entry:
-        """The model with this key.
+        """The model with this key; where several folders have the same weights, the first that is not damaged.
 
         Raises:
             UnknownModelError: no model has this key.
         """
         places = (bare for places in (self._models, self._all_snapshots) for bare in places())
+        damaged = None
         for entry in map(self._read, places) if key else ():
             if entry.key == key:
-                return entry
-        raise UnknownModelError(NO_SUCH_MODEL)
+                if not entry.trouble:
+                    return entry
+                damaged = damaged or entry
+        if damaged is None:
+            raise UnknownModelError(NO_SUCH_MODEL)
+        return damaged
 
     def snapshots(self, source: str, run: str) -> dict[int, Entry]:
         """The snapshots of a run, by step, in order. The first call is slow, because it hashes them.

@@ -29,8 +29,9 @@ RECENT_REQUEST_LIFETIME_S = 1_800
 MAX_CAPTURES = 256  # texts whose attention is kept
 MAX_CAPTURE_BYTES = 2**28  # ... of all captures together; the least recently used are dropped first
 MAX_CAPTURE_NUMBERS = 2**24  # ... of one capture; a large model's capture has less than a block
-MAX_LOADED_MODELS = 8  # the least recently used idle model is dropped first
-CACHE_MEMORY_SHARE = 0.25  # of the memory free at start, for the default model's keys and values; all others share as much again
+MAX_LOADED_MODELS = 48  # nine networks and the snapshots of three runs; the least recently used idle model is dropped first
+CACHE_MEMORY_SHARE = 0.25  # of the memory free at start, for the default model's keys and values
+OTHER_MODELS_MEMORY_SHARE = 0.25  # ... for all other models together, weights included; those in use are kept beyond that
 
 # Limits of a network's shape: wide enough for anything one would train here, narrow enough to catch typing errors.
 MAX_BLOCK_SIZE = 4_096

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,17 +10,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from model.catalogue import Catalogue
+from model.catalogue import SHIPPED, Catalogue
 from model.config import BigramConfig
 from model.errors import BusyError, CheckpointError, UnknownModelError
-from model.limits import MAX_LOADED_MODELS, MAX_VIEWER_ROWS, MAX_VIEWER_WAITING
+from model.limits import MAX_LOADED_MODELS, MAX_ROWS, MAX_STEP_ROWS, MAX_VIEWER_ROWS, MAX_VIEWER_WAITING
 from model.network.gpt import GPT
 from model.network.kinds import make_network
 from model.serving import engine as engine_module
 from model.serving.engine import Engine
 from model.serving.request import DONE, Request
 from model.tokenizer import CharTokenizer
-from model.weights import Weights, save_weights
+from model.weights import Weights, config_json, save_tensors, save_weights, snapshot_path
 from tests.support.serving import PATIENCE_S, assert_as_the_plain_forward_writes, finished, params
 
 LETTERS = CharTokenizer("\nabcd")
@@ -119,22 +120,69 @@ def test_texts_of_two_models_grow_alike(engine: Engine, folder: Path) -> None:
     assert 30 < sum(written) / len(written) < 120
 
 
-def test_the_least_recently_used_idle_model_is_dropped_first(tiny: Weights, tmp_path: Path, make_model: Callable[..., GPT]) -> None:
-    for number in range(2 * MAX_LOADED_MODELS):
-        save_weights(tmp_path / f"{number:02d}", make_model(seed=number, vocab_size=5), LETTERS, {})
+def many_models(folder: Path, make_model: Callable[..., GPT], number: int) -> list[str]:
+    """Keys of small models that are alike."""
+    for seed in range(number):
+        save_weights(folder / f"{seed:02d}", make_model(seed=seed, vocab_size=5), LETTERS, {})
+    return [*keys(folder).values()]
+
+
+def test_the_least_recently_used_idle_model_is_dropped_first(
+    tiny: Weights, tmp_path: Path, make_model: Callable[..., GPT], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "MAX_LOADED_MODELS", 8)
+    found = many_models(tmp_path, make_model, 16)
     engine = Engine(tiny, Catalogue(tmp_path))
-    found = [*keys(tmp_path).values()]
     for number, key in enumerate(found):
         engine.load(key)
         engine.load(found[0])  # used again and again: it stays
-        assert sum(engine.loaded(other) is not None for other in [None, *found]) == min(number + 2, MAX_LOADED_MODELS)
+        assert sum(engine.loaded(other) is not None for other in [None, *found]) == min(number + 2, 8)
     assert engine.loaded() is tiny  # the default stays
-    assert [number for number, key in enumerate(found) if engine.loaded(key)] == [
-        0,
-        *range(2 * MAX_LOADED_MODELS - 6, 2 * MAX_LOADED_MODELS),
-    ]
+    assert [number for number, key in enumerate(found) if engine.loaded(key)] == [0, *range(10, 16)]
     assert finished(engine.submit("ab", params(), model=found[-1])).state == DONE
     engine.close()
+
+
+def test_as_many_models_stay_as_fit_into_the_memory_set_aside(
+    tiny: Weights, tmp_path: Path, make_model: Callable[..., GPT], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = many_models(tmp_path, make_model, 6)
+    engine = Engine(tiny, Catalogue(tmp_path))
+    engine.load(found[0])
+    each = engine._held_bytes()
+    writer = engine._writers[found[0]]
+    n_params = writer.weights.model.n_params()
+    assert each == 4 * n_params + MAX_STEP_ROWS * writer.weights.model.cache_bytes_per_seat()
+    monkeypatch.setattr(engine, "_others_bytes", 3 * each + 1)
+    monkeypatch.setattr(engine_module, "CACHE_SHARES", 1)
+    for key in found:
+        engine.load(key)
+    assert [number for number, key in enumerate(found) if engine.loaded(key)] == [3, 4, 5]
+    assert engine._held_bytes() <= 3 * each + 1
+    monkeypatch.setattr(engine, "_others_bytes", 1)  # as on a machine with very little memory: one model still works
+    engine.load(found[0])
+    assert [number for number, key in enumerate(found) if engine.loaded(key)] == [0]
+    assert finished(engine.submit("ab", params(), model=found[0])).state == DONE
+    busy = engine.submit("abc", params(samples=4, max_new_chars=2_000), model=found[0])
+    with pytest.raises(BusyError, match=r"^2 models are in use, which is the maximum\. Try again"):
+        engine.load(found[1])
+    busy.cancel()
+    engine.close()
+
+
+def test_a_whole_runs_snapshots_stay_loaded_and_have_one_measured_precision(
+    engine: Engine, folder: Path, home: Path, make_model: Callable[..., GPT]
+) -> None:
+    run = folder / "runs" / "quick"
+    for step in range(16):
+        network = make_model(seed=step, vocab_size=5)
+        save_tensors(snapshot_path(run, step), {name: tensor.half() for name, tensor in network.state_dict().items()}, {"step": step})
+    (run / "config.json").write_bytes(config_json(network.config, LETTERS, {}))
+    found = [entry.key for entry in Catalogue(folder).snapshots(SHIPPED, "quick").values()]
+    requests = [engine.submit("abc", params(max_new_chars=5), model=engine.load(key).key) for key in found]
+    assert {finished(request).state for request in requests} == {DONE}
+    assert all(engine.loaded(key) for key in found)
+    assert len(json.loads((home / "precision.json").read_text(encoding="utf-8"))) == 1
 
 
 def test_models_that_write_are_not_dropped(engine: Engine, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,12 +227,11 @@ def test_damaged_and_unknown_models_are_refused_and_the_rest_goes_on(engine: Eng
 
 
 def test_a_former_default_gives_its_large_cache_back(engine: Engine, folder: Path, monkeypatch: pytest.MonkeyPatch, tiny: Weights) -> None:
-    monkeypatch.setattr(engine, "_cache_bytes", large := 128 * tiny.model.cache_bytes_per_seat())
+    monkeypatch.setattr(engine, "_cache_bytes", MAX_ROWS * tiny.model.cache_bytes_per_seat())
     for key in [*keys(folder).values(), tiny.key, *keys(folder).values(), tiny.key]:
         engine.use(key)
-    small = engine._writers[keys(folder)["small"]]
-    assert engine._writers[tiny.key].seats == 128
-    assert small.seats < large // small.weights.model.cache_bytes_per_seat() // 2
+    assert engine._writers[tiny.key].seats == MAX_ROWS
+    assert engine._writers[keys(folder)["small"]].seats == MAX_STEP_ROWS
     assert finished(engine.submit("a", params())).state == DONE
 
 

@@ -18,7 +18,16 @@ import torch
 from model.catalogue import NO_SUCH_MODEL, Catalogue, Entry
 from model.config import check_prompt
 from model.errors import WENT_WRONG, BusyError, CheckpointError, UnknownModelError
-from model.limits import CACHE_MEMORY_SHARE, MAX_CLIENT_WAITING, MAX_LOADED_MODELS, MAX_ROWS, MAX_SAMPLES, MAX_VIEWER_WAITING
+from model.limits import (
+    CACHE_MEMORY_SHARE,
+    MAX_CLIENT_WAITING,
+    MAX_LOADED_MODELS,
+    MAX_ROWS,
+    MAX_SAMPLES,
+    MAX_STEP_ROWS,
+    MAX_VIEWER_WAITING,
+    OTHER_MODELS_MEMORY_SHARE,
+)
 from model.machine import MAX_THREADS, free_bytes, in_fresh_thread
 from model.network import Network
 from model.precision import ready_to_write, set_up_writing
@@ -40,7 +49,8 @@ FORGET_EVERY_S = 10.0
 NICENESS = 10
 WORK_SHARE = 1 / 3  # share of the time for work while texts are written, so that scoring long texts does not stop the writing
 SHUTTING_DOWN = "The server is shutting down."
-ALL_IN_USE = f"{MAX_LOADED_MODELS} models are in use, which is the maximum. Try again in a minute."
+ALL_IN_USE = "{number} models are in use, which is the maximum. Try again in a minute."
+CACHE_SHARES = 8  # how many of the other models' caches would fill the memory set aside for them; small networks take less
 
 
 class Engine:
@@ -55,7 +65,8 @@ class Engine:
     def __init__(self, weights: Weights, catalogue: Catalogue | None = None):
         self._lock = threading.Condition(threading.RLock())
         self._catalogue = catalogue
-        self._cache_bytes = int(CACHE_MEMORY_SHARE * free_bytes(weights.model.device))
+        free = free_bytes(weights.model.device)
+        self._cache_bytes, self._others_bytes = int(CACHE_MEMORY_SHARE * free), int(OTHER_MODELS_MEMORY_SHARE * free)
         self._default = weights.key
         self._writers = OrderedDict({weights.key: self._make_writer(weights, is_default=True)})  # least recently used first
         self._retired: list[Writer] = []  # writers replaced by another one for the same model; they finish their requests
@@ -275,11 +286,15 @@ class Engine:
         self._lock.notify()
 
     def _trim(self) -> None:
-        """Drops idle models beyond the limit. The caller must hold the lock."""
+        """Drops idle models beyond the limits. The caller must hold the lock."""
         newest = next(reversed(self._writers))
-        for _ in range(len(self._writers) - MAX_LOADED_MODELS):
+        while len(self._writers) > MAX_LOADED_MODELS or self._held_bytes() > self._others_bytes:
             if not self._drop_one(keep=newest):
                 return
+
+    def _held_bytes(self) -> int:
+        """Memory that the models other than the default one may take. The caller must hold the lock."""
+        return sum(_n_bytes(writer.weights) + writer.cache_bytes for key, writer in self._writers.items() if key != self._default)
 
     def _drop_one(self, keep: str = "") -> bool:
         """Drops the least recently used idle model; returns False if none is idle. The caller must hold the lock."""
@@ -299,9 +314,9 @@ class Engine:
         """
         need = n_params * LOADING_BYTES
         with self._lock:
-            while len(self._writers) >= MAX_LOADED_MODELS:
+            while len(self._writers) >= MAX_LOADED_MODELS or self._held_bytes() >= self._others_bytes:
                 if not self._drop_one():
-                    raise BusyError(ALL_IN_USE)
+                    raise BusyError(ALL_IN_USE.format(number=len(self._writers)))
             idle = sum(_n_bytes(writer.weights) for key, writer in self._writers.items() if key != self._default and writer.idle)
             while (free := free_bytes(self.weights.model.device)) < need:
                 if free + idle < need or not self._drop_one():
@@ -311,7 +326,9 @@ class Engine:
     def _seats(self, model: Network, is_default: bool) -> int:
         """Number of rows that a model can write at once, given the memory for caches."""
         seats = 256 if model.device.type == "cuda" else MAX_ROWS  # a CUDA graph computes every seat, whether taken or not
-        cache_bytes = self._cache_bytes if is_default else self._cache_bytes // (MAX_LOADED_MODELS - 1)
+        cache_bytes = self._cache_bytes
+        if not is_default:
+            seats, cache_bytes = min(seats, MAX_STEP_ROWS), self._others_bytes // CACHE_SHARES
         if per_seat := model.cache_bytes_per_seat():
             seats = min(seats, cache_bytes // per_seat)
         return max(seats - seats % SeatMap.BENCH, 2 * MAX_SAMPLES)
@@ -445,6 +462,7 @@ def _make_ready(loaded: Weights, current: Weights) -> Weights:
 
 
 def precision_name(weights: Weights) -> str:
-    """A name for what the choice of precision depends on: the network's shape, not its weights."""
-    settings = ", ".join(f"{name} {value}" for name, value in vars(weights.model.config).items())
+    """A name for what the choice of precision depends on: the network's shape, not its weights. So it is measured once for all snapshots of
+    a run, and for runs that differ in dropout, which is off while a network writes."""
+    settings = ", ".join(f"{name} {value}" for name, value in vars(weights.model.config).items() if name != "dropout")
     return f"a {weights.kind} of {settings}"

@@ -113,6 +113,11 @@ class Writer:
         return self._decoder.seats
 
     @property
+    def cache_bytes(self) -> int:
+        """Memory for the keys and values of that many rows."""
+        return self.seats * self.weights.model.cache_bytes_per_seat()
+
+    @property
     def rounds_per_turn(self) -> int:
         """Number of rounds in which every row gets one character. With several models, each model takes this many rounds per turn, so
         that all texts grow at the same pace."""
