@@ -26,7 +26,7 @@ export function createStage(ladder, learning, { step, close, toggleCode, again }
   const node = make("section", "ladder-stage");
   node.setAttribute("aria-labelledby", "ladder-stage-title");
   const [title, about] = [make("h2", "ladder-stage-title"), make("p", "ladder-about")];
-  const [facts, figures, note] = [make("div", "ladder-facts"), make("ul", "ladder-figures"), make("p", "ladder-note")];
+  const [figures, note] = [make("ul", "ladder-figures"), make("p", "ladder-note")];
   title.id = "ladder-stage-title";
   const text = createText("ladder-stage-text", undefined, PROMPT_SHOWN);
   const [trouble, troubleNext] = [make("p", "trouble"), make("p", "trouble")];
@@ -45,10 +45,9 @@ export function createStage(ladder, learning, { step, close, toggleCode, again }
   written.append(text.node, trouble);
   const key = make("p", "ladder-bars-key");
   next.append(make("h3", "", "Next character after the prompt"), candidates.node, key, troubleNext);
-  facts.append(figures, note);
   const body = make("div", "ladder-body");
-  body.append(written, facts, next, place);
-  node.append(head, about, body, training.node);
+  body.append(written, next, note, place);
+  node.append(head, about, figures, body, training.node);
   /** @type {Rung | null} */
   let rung = null;
   /** @type {{key: string, prompt: string, vocabulary: string[], logits: number[]} | null} */
@@ -134,5 +133,5 @@ function figuresOf({ n_params, block_size, val_loss, lecture_loss }) {
     ...(lecture_loss === null ? [] : [figure(String(lecture_loss), "in the lecture")]),
     figure(n_params.toLocaleString("en"), "parameters"),
   ];
-  return block_size ? [...all, figure(String(block_size), "characters of context")] : all;
+  return block_size ? [...all, figure(String(block_size), "context length")] : all;
 }

@@ -5,6 +5,7 @@ import { openTab } from "../../shared/tabs.js";
 import { lossInWords } from "./rows.js";
 
 const LOOK_MS = 1_000;
+const MOST_PARAMETERS = 1_000_000; // of a network that is trained while a class waits
 const UNDER_WAY = ["running", "stopping"];
 const OVER = { finished: "finished", stopped: "stopped", failed: "failed", died: "crashed", damaged: "damaged" };
 
@@ -82,14 +83,15 @@ export function createTraining(page) {
     if (!rung) return;
     const isLive = UNDER_WAY.includes(run?.state);
     node.hidden = !rung.preset;
-    start.hidden = !hasSession() || isLive;
+    const isQuick = rung.n_params <= MOST_PARAMETERS;
+    start.hidden = !hasSession() || isLive || !isQuick;
     stop.hidden = !hasSession() || !isLive;
     stop.disabled = run?.state === "stopping";
     bar.hidden = !isLive;
     if (isLive) Object.assign(bar, { max: run.steps, value: run.step });
     said.textContent = run ? progress(isLive) : "";
-    watch.hidden = !run && hasSession();
-    watch.textContent = run ? "Watch it on the Train tab" : "Unlock the Train tab to train this rung here";
+    watch.hidden = !run && hasSession() && isQuick;
+    watch.textContent = run ? "Watch it on the Train tab" : isQuick ? "Unlock the Train tab to train this rung here" : "Its training takes hours: start it on the Train tab";
   }
 
   function progress(isLive) {
