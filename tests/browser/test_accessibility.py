@@ -17,8 +17,9 @@ from tests.support.killing import synthetic_text
 
 SAMPLE = ["Texts", "Next character", "Tree", "Same dice", "Score"]
 ATTENTION = ["All heads", "One head", "Layer by layer", "Heads off"]
+LEARNING = ["Data", "Ladder", "Training", "Overfitting"]
 TRAIN = ["Watch", "All runs"]
-TABS = {"Sample": SAMPLE, "Attention": ATTENTION, "Train": TRAIN}
+TABS = {"Sample": SAMPLE, "Attention": ATTENTION, "Learning": LEARNING, "Train": TRAIN}
 VIEWS = [view for views in TABS.values() for view in views]
 SCREENS = {"projector": (1280, 720), "phone": (360, 740)}
 THUMB = 44  # pixels
@@ -129,6 +130,8 @@ def show(page: Page, view: str) -> None:
         expect(page.get_by_test_id("next-entropy")).to_contain_text(re.compile(r"\d bits"))
     if view == "Same dice":
         expect(page.locator(".locked-status").last).to_contain_text(re.compile("Diverges at|Identical"))
+    if view == "Ladder":
+        page.wait_for_function("[...document.querySelectorAll('.ladder-text')].filter((node) => node.lastChild.length > 100).length === 9")
     if view == "Watch":
         expect(page.locator(".watch-text")).not_to_be_empty()
     if view == "All runs":

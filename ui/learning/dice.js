@@ -5,16 +5,19 @@ import { button, make } from "../shared/dom.js";
 import { Emitter } from "../shared/emitter.js";
 
 const FIRST_SEED = 1337; // the lecture's
+const PAUSE_MS = 500; // after a keystroke: then what was typed counts
 
 /** Event "change": something of it is another one. */
 export class Dice extends Emitter {
   #page;
+  #told = "";
 
   /** @param {import("../shared/page.js").Page} page */
   constructor(page) {
     super();
     this.#page = page;
-    page.settings.onChange((_, name) => (name === "" || name === "prompt" || name === "temperature") && this.tell("change"));
+    this.#told = JSON.stringify(this.settings);
+    page.settings.onChange(() => this.#tell());
   }
 
   /** What a request to write takes, but for the model. */
@@ -24,61 +27,95 @@ export class Dice extends Emitter {
   }
 
   get seed() {
-    const { max } = this.range;
+    const { max } = this.range("seed");
     const seed = Number(this.#page.address.get("dice") || FIRST_SEED);
     return Number.isInteger(seed) && seed >= 0 && seed <= max ? seed : FIRST_SEED;
   }
 
-  get range() {
-    return this.#page.settings.range("seed");
+  /** @param {"temperature" | "seed"} name */
+  range(name) {
+    return this.#page.settings.range(name);
   }
 
-  /** @param {number} seed */
-  take(seed) {
-    this.#page.address.keep("dice", seed === FIRST_SEED ? "" : seed);
-    this.tell("change");
+  /** A number beyond the ends of its range counts as that end. @param {Partial<{prompt: string, temperature: number, seed: number}>} changed */
+  set({ prompt, temperature, seed }) {
+    if (seed !== undefined) {
+      const whole = Math.round(this.#within("seed", seed));
+      this.#page.address.keep("dice", whole === FIRST_SEED ? "" : whole);
+    }
+    if (temperature !== undefined) this.#page.settings.set({ temperature: this.#within("temperature", temperature) });
+    if (prompt !== undefined) this.#page.settings.set({ prompt });
+    this.#tell();
   }
 
-  /** @param {Partial<{prompt: string, temperature: number}>} settings */
-  set(settings) {
-    this.#page.settings.set(settings);
-    this.tell("change");
+  /** @param {"temperature" | "seed"} name @param {number} value */
+  #within(name, value) {
+    const { min, max } = this.range(name);
+    return Math.min(max, Math.max(min, value));
   }
 
   roll() {
-    this.take(drawSeed());
+    this.set({ seed: drawSeed() });
+  }
+
+  #tell() {
+    const settings = JSON.stringify(this.settings);
+    if (settings === this.#told) return;
+    this.#told = settings;
+    this.tell("change");
   }
 }
 
 /** The row that shows and changes them. @param {Dice} dice @param {HTMLFormElement} form */
 export function createDice(dice, form) {
-  const prompt = make("textarea", "field");
-  Object.assign(prompt, { id: "learning-prompt", rows: 2, dir: "auto", spellcheck: false });
-  const temperature = numberField("learning-temperature", { min: "0", max: "2", step: "0.05" });
-  const seed = numberField("learning-seed", { min: "0", max: String(dice.range.max), step: "1" });
-  const labelled = (words, field) => {
-    const label = make("label", "", words);
-    label.htmlFor = field.id;
-    const node = make("div", `learning-${words.toLowerCase()}`);
-    node.append(label, field);
-    return node;
-  };
-  form.append(labelled("Prompt", prompt), labelled("Temperature", temperature), labelled("Seed", seed), button("button", "New dice", () => dice.roll()));
+  const prompt = Object.assign(make("textarea", "field"), { rows: 1, dir: "auto", spellcheck: false, placeholder: "none: a text from its beginning" });
+  prompt.title = "Enter writes at once; Shift and Enter begins a new line";
+  const temperature = numberField(dice.range("temperature"), "0.05");
+  const seed = numberField(dice.range("seed"), "1");
+  const fields = { prompt, temperature, seed };
+  const roll = button("button", "New dice", () => dice.roll());
+  roll.title = "Another seed (s)";
+  form.append(...Object.entries(fields).map(([name, field]) => labelled(name, field)), roll);
   form.addEventListener("submit", (event) => event.preventDefault());
-  prompt.addEventListener("change", () => dice.set({ prompt: prompt.value }));
-  temperature.addEventListener("change", () => temperature.reportValidity() && temperature.value && dice.set({ temperature: Number(temperature.value) }));
-  seed.addEventListener("change", () => seed.reportValidity() && seed.value && dice.take(Number(seed.value)));
-  const show = () => {
-    const settings = dice.settings;
-    if (document.activeElement !== prompt) prompt.value = settings.prompt;
-    temperature.value = String(settings.temperature);
-    seed.value = String(settings.seed);
+
+  let waiting = 0;
+  const take = () => {
+    clearTimeout(waiting);
+    const numbers = [temperature, seed].filter((field) => field.value !== "").map((field) => [field.name, Number(field.value)]);
+    dice.set({ prompt: prompt.value, ...Object.fromEntries(numbers) });
   };
+  const show = () => {
+    for (const [name, value] of Object.entries(dice.settings)) {
+      if (fields[name] !== document.activeElement) fields[name].value = String(value); // nobody's typing is overwritten
+    }
+  };
+  form.addEventListener("input", () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(take, PAUSE_MS);
+  });
+  form.addEventListener("change", take);
+  form.addEventListener("focusout", () => setTimeout(show)); // when the focus is elsewhere
+  form.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.target === roll) return;
+    event.preventDefault();
+    take();
+  });
   dice.addEventListener("change", show);
   show();
 }
 
-/** @param {string} id @param {object} attributes */
-function numberField(id, attributes) {
-  return Object.assign(make("input", "field"), { id, type: "number", required: true, ...attributes });
+/** @param {string} name @param {HTMLElement} field */
+function labelled(name, field) {
+  const label = make("label", "", `${name[0].toUpperCase()}${name.slice(1)}`);
+  label.htmlFor = field.id = `learning-${name}`;
+  field.setAttribute("name", name);
+  const node = make("div", `learning-${name}`);
+  node.append(label, field);
+  return node;
+}
+
+/** @param {{min: number, max: number}} range @param {string} step */
+function numberField({ min, max }, step) {
+  const title = `${min} to ${max.toLocaleString("en")}`;
+  return Object.assign(make("input", "field"), { type: "number", min: String(min), max: String(max), step, title });
 }

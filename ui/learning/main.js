@@ -27,7 +27,7 @@ export class Learning {
     this.page = page;
     this.address = page.address;
     this.dice = new Dice(page);
-    this.texts = new Texts();
+    this.texts = new Texts(page.models);
     /** @type {Views<Learning>} */
     this.views = new Views(element, { address: page.address, key: "learning", ids: "learning-" });
   }

@@ -1,6 +1,6 @@
 // What the models of this tab write with the same prompt and the same dice. A text that was written before is shown at once.
 import { charsIn } from "../shared/characters.js";
-import { postForJSON, postForLines } from "../shared/server.js";
+import { getJSON, postForJSON, postForLines } from "../shared/server.js";
 
 const MOST = 200; // texts that are kept, and answers likewise
 
@@ -14,6 +14,12 @@ export class Texts {
   #written = new Map();
   /** @type {Map<string, {prompt: string, logits: number[]}>} */
   #next = new Map();
+  #models;
+
+  /** @param {import("../shared/models.js").Models} models */
+  constructor(models) {
+    this.#models = models;
+  }
 
   /**
    * Writes a text; `show` is called with what there is of it each time there is more, the last time with isDone. Throws the server's words.
@@ -48,6 +54,11 @@ export class Texts {
     const answer = this.#next.get(name) ?? (await postForJSON("./next", { model, prompt }, signal));
     keep(this.#next, name, answer);
     return answer.logits;
+  }
+
+  /** The characters that a model knows. @param {string} model its key @param {AbortSignal} [signal] @returns {Promise<string[]>} */
+  async vocabularyOf(model, signal) {
+    return (this.#models.find(model) ?? (await getJSON(`./models/${model}`, signal))).vocabulary;
   }
 }
 

@@ -6,6 +6,7 @@ import { tabKeys } from "./tabs.js";
 /** @typedef {import("./views.js").Views<any>} Views */
 
 const MANY = new Set([".", "[", "]", "Backspace", "ArrowRight"]); // held down, they go on
+const CAPS = { ArrowLeft: "←", ArrowRight: "→" }; // what stands on them
 
 /** @param {Views} views @param {Key[]} everywhere */
 export function listenToKeys(views, everywhere) {
@@ -44,7 +45,7 @@ export function createHelp(views, everywhere, always) {
     const table = make("dl");
     for (const [key, label] of keys) {
       const name = make("dt");
-      name.append(...key.split(" ").map((cap) => make("kbd", "", cap)));
+      name.append(...key.split(" ").map((cap) => make("kbd", "", CAPS[cap] ?? cap)));
       table.append(name, make("dd", "", label));
     }
     part.append(make("h3", "", heading), table);

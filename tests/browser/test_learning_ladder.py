@@ -1,0 +1,235 @@
+"""The view "Ladder": nine networks side by side, one opened, its code, its training, and what goes wrong."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Download, Locator, Page, Route, expect
+
+from tests.browser.tab import state_of
+from tests.support.admin import PASSWORD
+from tests.support.viewing import answer, write
+
+LENGTH = 200
+WRITTEN = """length => {
+  const texts = [...document.querySelectorAll(".ladder-text")];
+  return texts.length === 9 && texts.every(({ lastChild, className }) => className === "ladder-text" && lastChild.length === length);
+}"""
+
+
+def route_of(url: str) -> list[dict[str, Any]]:
+    """The rungs as the server describes them."""
+    return answer(url, "GET", "/learning/ladder")[1]["rungs"]
+
+
+def show(page: Page, url: str, **address: str) -> Locator:
+    """The view, with what all rungs write."""
+    page.goto("about:blank")  # where only what follows the "#" differs, a browser loads nothing
+    page.goto(f"{url}/#{urlencode({'tab': 'learning', 'learning': 'ladder', **address})}")
+    page.locator("#learning-views [data-ready]").wait_for(state="attached")
+    panel = page.get_by_role("tabpanel", name="Ladder")
+    expect(panel).to_be_visible()
+    return panel
+
+
+def written(page: Page) -> list[str]:
+    """What the rungs have written, once all have."""
+    page.wait_for_function(WRITTEN, arg=LENGTH)
+    return page.locator(".ladder-text").evaluate_all("nodes => nodes.map(node => node.lastChild.data.replaceAll('↵', '\\n'))")
+
+
+def text_of(url: str, key: str, prompt: str, temperature: float, seed: int) -> str:
+    """What a model writes with these dice, from the route."""
+    return write(url, model=key, prompt=prompt, temperature=temperature, seed=seed, length=LENGTH, samples=1)[0]
+
+
+@pytest.fixture
+def page(empty_page: Page) -> Page:
+    return empty_page
+
+
+@pytest.fixture
+def other_page(browser: Browser) -> Iterator[Page]:
+    """A page whose console may show what the server refuses."""
+    page = browser.new_page()
+    yield page
+    page.close()
+
+
+def test_nine_networks_write_with_the_same_dice_beside_their_losses(page: Page, url: str) -> None:
+    rungs = route_of(url)
+    show(page, url, prompt="KING:", temperature="0.7", dice="5")
+    texts = written(page)
+    assert texts == [text_of(url, rung["key"], "KING:", 0.7, 5) for rung in rungs]
+    assert page.locator("button .ladder-title").all_text_contents() == [rung["title"] for rung in rungs]
+    assert page.locator("button .ladder-loss").all_text_contents() == [f"{rung['val_loss']:.3f}" for rung in rungs]
+    expect(page.locator(".ladder-start .ladder-loss")).to_have_text("4.174")
+    widths = page.locator(".ladder-bar").evaluate_all(
+        "bars => bars.map(bar => bar.querySelector('.ladder-fill').offsetWidth / bar.offsetWidth)"
+    )
+    np.testing.assert_allclose(widths, [1, *[rung["val_loss"] / np.log(65) for rung in rungs]], atol=0.01)
+    assert page.locator(".ladder-tick").count() == sum(rung["lecture_loss"] is not None for rung in rungs)
+
+
+def test_arrows_climb_from_all_nine_to_the_last_rung_and_the_address_keeps_the_place(page: Page, url: str) -> None:
+    rungs = route_of(url)
+    panel = show(page, url)
+    written(page)
+    stage, title = panel.locator(".ladder-stage"), panel.locator(".ladder-stage-title")
+    expect(stage).to_be_hidden()
+    page.keyboard.press("ArrowLeft")
+    expect(stage).to_be_hidden()
+    for rung in rungs:
+        page.keyboard.press("ArrowRight")
+        expect(title).to_have_text(rung["title"])
+        expect(panel.locator(".ladder-about")).to_have_text(rung["about"])
+        expect(panel.locator("[aria-current] .ladder-title")).to_have_text(rung["title"])
+        expect(panel.locator(".ladder-figures")).to_contain_text(f"{rung['val_loss']:.3f}")
+    page.keyboard.press("ArrowRight")
+    expect(title).to_have_text(rungs[-1]["title"])
+    panel.get_by_role("button", name=rungs[3]["title"]).click()
+    panel.get_by_role("button", name="Previous rung").click()
+    expect(title).to_have_text(rungs[2]["title"])
+    page.wait_for_url(f"**rung={rungs[2]['id']}*")
+    page.keyboard.press("a")
+    expect(stage).to_be_hidden()
+    expect(panel.get_by_role("button", name=rungs[2]["title"])).to_be_focused()
+    page.wait_for_function("!location.hash.includes('rung=')")
+
+
+def test_an_opened_rung_shows_what_it_expects_and_the_lines_it_adds(page: Page, url: str) -> None:
+    rung = route_of(url)[1]
+    panel = show(page, url, rung=rung["id"], prompt="ROMEO:\nWhat is", temperature="0.5")
+    asked = json.dumps({"model": rung["key"], "prompt": "ROMEO:\nWhat is"}).encode()
+    logits = np.array(answer(url, "POST", "/next", asked, Content_Type="application/json")[1]["logits"])
+    weights = np.exp((logits - logits.max()) / 0.5)
+    bars = panel.locator(".candidate-percent:not(.candidates-raw)")
+    expect(bars.first).to_be_visible()
+    shown = [float(words.strip("<> %")) / 100 for words in bars.all_text_contents()[:6]]
+    np.testing.assert_allclose(shown, np.sort(weights / weights.sum())[::-1][:6], atol=0.006)
+    expect(panel.locator(".ladder-code")).to_have_count(0)
+    page.keyboard.press("c")
+    lines = panel.locator(".ladder-line")
+    assert "".join(lines.all_text_contents()) == "".join(f"{line['text']}\n" for line in rung["lines"])
+    marked = lines.evaluate_all("nodes => nodes.map(node => node.tagName === 'INS')")
+    assert marked == [line["is_new"] for line in rung["lines"]]
+    page.wait_for_url("**code=on*")
+    page.reload()
+    expect(panel.locator(".ladder-code")).to_be_visible()
+    expect(panel.locator(".ladder-stage-title")).to_have_text(rung["title"])
+
+
+def test_what_is_typed_is_written_again_and_what_no_model_knows_is_named(page: Page, url: str) -> None:
+    keys = [rung["key"] for rung in route_of(url)]
+    panel = show(page, url, prompt="ROMEO:")
+    before = written(page)
+    field = page.locator("#learning-views").get_by_label("Prompt")
+    with page.expect_request("**/write"):
+        field.press_sequentially(" A")  # after a pause, without another key
+    expect(panel.locator(".ladder-old")).to_have_count(0)
+    assert written(page) == [text_of(url, key, "ROMEO: A", 0.8, 1337) for key in keys] != before
+    assert state_of(page.evaluate("location.href"))["prompt"] == ["ROMEO: A"]
+    field.fill("KING☃")
+    field.press("Enter")
+    expect(panel.locator(".notice")).to_contain_text("☃")
+    assert written(page)[0] == text_of(url, keys[0], "KING", 0.8, 1337)
+    field.fill("")
+    field.press("Enter")
+    expect(panel.locator(".notice")).to_be_empty()
+    page.wait_for_function("[...document.querySelectorAll('.ladder-prompt')].every(node => node.textContent.trim() !== 'KING')")
+    assert written(page)[-1] == text_of(url, keys[-1], "", 0.8, 1337)
+    expect(page.locator("#prompt textarea")).to_have_value("")  # the Sample tab's
+
+
+def test_downloads_hold_what_is_shown(page: Page, url: str, tmp_path: Path) -> None:
+    rungs = route_of(url)
+    show(page, url, prompt="KING:")
+    texts = written(page)
+    losses = saved(page, "Losses (CSV)", tmp_path).read_text(encoding="utf-8")
+    rows = list(csv.DictReader(losses.splitlines()))
+    assert [(row["rung"], float(row["validation_loss"])) for row in rows] == [(rung["title"], rung["val_loss"]) for rung in rungs]
+    kept = json.loads(saved(page, "All texts (JSON)", tmp_path).read_text(encoding="utf-8"))
+    assert [kept["prompt"], kept["seed"]] == ["KING:", 1337]
+    assert [rung["text"] for rung in kept["rungs"]] == texts
+    plain = saved(page, "All texts (TXT)", tmp_path).read_text(encoding="utf-8")
+    assert all(f"## {rung['title']}\n\nKING:{text}" in plain for rung, text in zip(rungs, texts, strict=True))
+    assert saved(page, "Staircase of losses (PNG)", tmp_path).read_bytes().startswith(b"\x89PNG")
+
+
+def saved(page: Page, entry: str, folder: Path) -> Path:
+    """The file that an entry of the menu of downloads saves."""
+    page.keyboard.press("d")
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name=entry).click()
+    file: Download = waiting.value
+    file.save_as(folder / file.suggested_filename)
+    return folder / file.suggested_filename
+
+
+def test_a_damaged_rung_says_so_and_a_key_that_is_gone_is_asked_for_again(other_page: Page, url: str) -> None:
+    page, rungs, asked = other_page, route_of(url), 0
+
+    def ladder(route: Route) -> None:
+        nonlocal asked
+        asked += 1
+        damaged = rungs[2] | {"key": "", "trouble": "The file model.safetensors is damaged."}
+        stale = rungs[0] | ({"key": "00000000"} if asked == 1 else {})
+        route.fulfill(json={"rungs": [stale, rungs[1], damaged, *rungs[3:]]})
+
+    page.route("**/learning/ladder", ladder)
+    panel = show(page, url)
+    expect(panel.locator(".ladder-row .trouble:not(:empty)")).to_have_text(["The file model.safetensors is damaged."])
+    page.wait_for_function(
+        "[...document.querySelectorAll('.ladder-text')].filter(({ lastChild }) => lastChild.length === 200).length === 8"
+    )
+    assert asked == 2
+    panel.get_by_role("button", name=rungs[2]["title"]).click()
+    expect(panel.locator(".ladder-stage-written .trouble")).to_have_text("The file model.safetensors is damaged.")
+    expect(panel.locator(".ladder-next")).to_be_hidden()
+
+
+def test_without_a_server_it_is_said_once_and_the_way_on_works(other_page: Page, url: str) -> None:
+    page = other_page
+    panel = show(page, url, prompt="ROMEO:")
+    before = written(page)
+    page.route("**/write", lambda route: route.abort())
+    page.keyboard.press("s")
+    trouble = panel.locator(".trouble:not(:empty)")
+    expect(trouble).to_have_count(1)
+    expect(trouble).to_contain_text("The server cannot be reached.")
+    page.unroute("**/write")
+    expect(trouble).to_have_count(0)  # its button is pressed by itself once the server answers
+    assert written(page) != before
+
+
+def test_the_admin_trains_a_rung_in_place_and_a_viewer_watches(browser: Browser, class_app: tuple[str, str], corpus_path: Path) -> None:
+    url, _ = class_app
+    rung = route_of(url)[0]
+    page, viewer = browser.new_page(), browser.new_page()
+    panel = show(page, url, rung=rung["id"])
+    expect(panel.get_by_role("button", name="Train this rung")).to_be_hidden()
+    panel.get_by_role("button", name="Unlock the Train tab").click()
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Unlock", exact=True).click()
+    expect(page.get_by_label("Preset")).to_be_focused()
+    page.get_by_role("tab", name="Learning", exact=True).click()
+    panel.get_by_role("button", name="Train this rung").click()
+    progress = panel.locator(".ladder-progress")
+    expect(progress).to_contain_text("validation loss")
+    seen = show(viewer, url, rung=rung["id"])
+    expect(seen.locator(".ladder-progress")).to_contain_text("step")
+    expect(seen.get_by_role("button", name="Stop", exact=True)).to_be_hidden()
+    panel.get_by_role("button", name="Stop", exact=True).click()
+    expect(progress).to_contain_text(f"{rung['val_loss']:.3f} as shipped")
+    expect(panel.get_by_role("button", name="Train this rung")).to_be_visible()
+    panel.get_by_role("button", name="Watch it on the Train tab").click()
+    expect(page.locator(".watch-name")).to_have_text(rung["title"])
+    page.close()
+    viewer.close()
