@@ -8,7 +8,7 @@ import { History } from "./history.js";
 import { Moments } from "./moments.js";
 import { isUnderWay, nameInAddress } from "./runs.js";
 
-const PASSAGE = "ROMEO:\nBut, soft! what light through yonder window breaks?\nIt is the east, and Juliet is the sun.\n";
+const PASSAGE = "ROMEO:\nBut, soft! what light through yonder window breaks?\n"; // short enough for the smallest networks
 const SETTLE_MS = 60; // a slider that is drawn over many steps asks for those alone at which it rests
 const FIRST_MEASURE = "previous";
 

@@ -60,7 +60,7 @@ export function createTraining(panel, learning) {
     },
     drawPlay,
   );
-  let following = 0;
+  let [isSeen, following] = [false, 0];
 
   /** Somebody takes over from Play. @param {() => void} go */
   function choose(go) {
@@ -208,6 +208,20 @@ export function createTraining(panel, learning) {
     openTab("sample");
   }
 
+  // Nothing is asked for while another view or another tab is shown.
+  function look() {
+    if (isSeen === panel.checkVisibility()) return;
+    isSeen = !isSeen;
+    clearInterval(following);
+    if (isSeen) {
+      following = setInterval(() => training.follow(), FOLLOW_MS);
+      training.show();
+    } else {
+      player.pause();
+      training.hide();
+    }
+  }
+
   // In a window that is wide enough, the view is as high as what is left of it.
   function fit() {
     if (panel.hidden) return;
@@ -234,21 +248,12 @@ export function createTraining(panel, learning) {
   training.addEventListener("heads", drawHeads);
   addEventListener("resize", fit);
   new ResizeObserver(fit).observe(learning.element);
+  new ResizeObserver(look).observe(panel);
   page.filled.hidden = true;
   page.empty.hidden = true;
 
   return {
     caption: CAPTION,
-    show() {
-      training.show();
-      fit();
-      following = setInterval(() => training.follow(), FOLLOW_MS);
-    },
-    hide() {
-      clearInterval(following);
-      player.pause();
-      training.hide();
-    },
     keys: [
       ["p", "Play or pause", play],
       ["ArrowRight", "Next step", () => move(1)],
