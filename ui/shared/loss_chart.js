@@ -35,6 +35,9 @@ const BINS = 0.125; // rem: steps that share one are drawn as their mean
  * @property {number | null} playhead the step that is marked: of the first run, what comes later is faint
  * @property {boolean} [isPlaying] then what comes later is not drawn at all
  * @property {number | null} [pointed] the step that is pointed at
+ * @property {{step: number, words: string}[]} [marks] steps with a name
+ * @property {number[]} [span] losses that the axis has room for too, so that several charts have one scale
+ * @property {boolean} [hasLegend] false where the page has one
  */
 
 /**
@@ -134,12 +137,12 @@ function readingOf({ name, train, val }, step, isNamed) {
 const hasLecture = (runs) => runs.every(({ isLectures }) => isLectures);
 
 // Where a step and a loss stand.
-function layOut(width, height, { runs, scale, isLogTime: isLog = false }, { rem }) {
+function layOut(width, height, { runs, scale, isLogTime: isLog = false, span = [] }, { rem }) {
   const isNarrow = width < NARROW * rem;
   const margin = hasLecture(runs) ? (isNarrow ? EDGE.lectureNarrow : EDGE.lecture) : EDGE.right;
   const [left, right] = [EDGE.left * rem, width - margin * rem];
   const [top, bottom] = [EDGE.top * rem, height - EDGE.bottom * rem];
-  let [lowest, highest] = [1.4, 4.4];
+  let [lowest, highest] = [Math.min(1.4, ...span), Math.max(4.4, ...span)];
   for (const { train, val } of runs) {
     for (const points of [train, val]) {
       for (const [, loss] of points) if (Number.isFinite(loss)) [lowest, highest] = [Math.min(lowest, loss), Math.max(highest, loss)];
@@ -161,7 +164,8 @@ function paintChart(context, width, height, shown, lecture) {
   if (hasLecture(shown.runs)) paintLecture(context, places, lecture, colours);
   if (shown.playhead !== null) paintStep(context, places, shown.playhead, colours.accent);
   if (typeof shown.pointed === "number") paintStep(context, places, shown.pointed, colours.ruleStrong);
-  paintLegend(context, places, shown.runs, colours);
+  for (const mark of shown.marks ?? []) paintMark(context, places, mark, colours);
+  if (shown.hasLegend ?? true) paintLegend(context, places, shown.runs, colours);
   [...shown.runs.entries()].toReversed().forEach(([place, run]) => paintRun(context, places, run, place, place ? {} : shown, colours));
   if (shown.runs[0]) paintBest(context, places, shown.runs[0].val, shown.playhead ?? Infinity, shown.runs.length === 1 && (shown.namesBest ?? true), colours);
 }
@@ -205,6 +209,25 @@ function paintLecture(context, { rem, isNarrow, right, top, least, most, y }, le
 function paintStep(context, { top, bottom, x }, step, colour) {
   context.fillStyle = colour;
   context.fillRect(Math.round(x(step)), top, 1, bottom - top);
+}
+
+// A line at a step, with its name beside it, above the axis.
+function paintMark(context, { rem, left, right, top, bottom, x }, { step, words }, { inkSoft, paper }) {
+  const at = x(step);
+  context.strokeStyle = inkSoft;
+  context.lineWidth = 1;
+  context.setLineDash([4, 3]);
+  context.beginPath();
+  context.moveTo(at, top);
+  context.lineTo(at, bottom);
+  context.stroke();
+  context.setLineDash([]);
+  const isLeft = at + context.measureText(words).width + rem > right && at > (left + right) / 2;
+  context.textAlign = isLeft ? "right" : "left";
+  const [from, height] = [at + (isLeft ? -0.4 : 0.4) * rem, bottom - 0.8 * rem];
+  Object.assign(context, { strokeStyle: paper, lineWidth: 0.4 * rem, fillStyle: inkSoft });
+  context.strokeText(words, from, height);
+  context.fillText(words, from, height);
 }
 
 const colourOf = (place, { accent, heat, inkSoft, ink }) => [accent, heat, inkSoft, ink][place];
