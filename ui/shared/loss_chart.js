@@ -165,9 +165,12 @@ function paintChart(context, width, height, shown, lecture) {
   if (shown.playhead !== null) paintStep(context, places, shown.playhead, colours.accent);
   if (typeof shown.pointed === "number") paintStep(context, places, shown.pointed, colours.ruleStrong);
   for (const mark of shown.marks ?? []) paintMark(context, places, mark, colours);
-  if (shown.hasLegend ?? true) paintLegend(context, places, shown.runs, colours);
+  const hasLegend = shown.hasLegend ?? true;
+  if (hasLegend) paintLegend(context, places, shown.runs, colours);
   [...shown.runs.entries()].toReversed().forEach(([place, run]) => paintRun(context, places, run, place, place ? {} : shown, colours));
-  if (shown.runs[0]) paintBest(context, places, shown.runs[0].val, shown.playhead ?? Infinity, shown.runs.length === 1 && (shown.namesBest ?? true), colours);
+  const [first] = shown.runs;
+  const isNamed = shown.runs.length === 1 && (shown.namesBest ?? true);
+  if (first) paintBest(context, places, first.val, { until: shown.playhead ?? Infinity, isNamed, hasLegend }, colours);
 }
 
 function paintAxes(context, places, { rule, inkSoft }) {
@@ -293,7 +296,7 @@ function dot(context, x, y, radius) {
 }
 
 // A ring at the best point. Where there is one run, its loss stands above the curve, with a rim of paper where it crosses another line.
-function paintBest(context, { rem, isNarrow, left, right, top, x, y }, val, until, isNamed, { accent, paper, sans }) {
+function paintBest(context, { rem, isNarrow, left, right, top, x, y }, val, { until, isNamed, hasLegend }, { accent, paper, sans }) {
   const best = lowestOf(val, until);
   if (!best) return;
   const [step, loss] = best;
@@ -307,8 +310,12 @@ function paintBest(context, { rem, isNarrow, left, right, top, x, y }, val, unti
   const half = context.measureText(words).width / 2;
   const crossed = (middle) => val.filter(([each]) => each <= until && Math.abs(x(each) - middle) < half + rem).map(([, each]) => y(each));
   const heightAt = (middle) => Math.min(y(loss) - 1.7 * rem, Math.min(...crossed(middle)) - 1.2 * rem);
-  let middle = Math.min(Math.max(x(step), left + half), right - half);
-  if (heightAt(middle) < top + LEGEND.height * rem) middle = Math.max(left + half, Math.min(middle, right - LEGEND.width * rem - half));
+  const within = (middle) => Math.min(Math.max(middle, left + half), right - half);
+  let middle = within(x(step));
+  if (!hasLegend) {
+    const lower = (a, b) => (heightAt(b) > heightAt(a) + rem ? b : a); // beside a steep curve rather than above it
+    middle = [x(step) + half, x(step) - half].map(within).reduce(lower, middle);
+  } else if (heightAt(middle) < top + LEGEND.height * rem) middle = Math.max(left + half, Math.min(middle, right - LEGEND.width * rem - half));
   const height = Math.max(top, heightAt(middle));
   Object.assign(context, { strokeStyle: paper, lineWidth: 0.4 * rem });
   context.strokeText(words, middle, height);

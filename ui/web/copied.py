@@ -87,9 +87,11 @@ class Copied:
         check_score_text(text)
         if type(chars) is not int or not 0 <= chars <= MAX_CORPUS_BYTES:
             raise ParameterError(f"chars must be a whole number from 0 to {MAX_CORPUS_BYTES:,}.")
-        if (source, run) != (None, None) and not (isinstance(source, str) and isinstance(run, str)):
-            raise ParameterError("Name a run by its source and its id, as texts.")
-        job = await asyncio.to_thread(self._find, source, run) if source is not None else None
+        job = None
+        if source is not None or run is not None:
+            if not isinstance(source, str) or not isinstance(run, str):
+                raise ParameterError("Name a run by its source and its id, as texts.")
+            job = await asyncio.to_thread(self._find, source, run)
         try:
             learned = await (self._learned_by(job) if job else self._beginning(chars))
         except CorpusError as error:

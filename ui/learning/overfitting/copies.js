@@ -129,10 +129,9 @@ export class CopiedText {
   }
 
   #summary() {
-    const { stretches, trouble, notice, chars, corpus } = this.answer;
+    const { stretches, trouble, notice, chars, corpus, least } = this.answer;
     if (trouble) return [];
-    const from = `${corpus}${notice ? `. ${notice}` : ""}`;
-    if (!stretches.length) return [`Nothing of it stands word for word in the ${plural(chars, "character")} learned from ${from}`];
+    if (!stretches.length) return [`0 % copied: no ${least} characters in a row stand in the ${number(chars)} learned from ${corpus}. ${notice}`];
     const longest = stretches.reduce((a, b) => (b.length > a.length ? b : a));
     const words = `${plural(longest.length, "character")}, from line ${number(longest.line)}`;
     return [

@@ -1,24 +1,11 @@
-// The runs that kept snapshots, and what is read from a run's curve: its best and its last step, and where early stopping would end it.
-import { getJSON } from "../../shared/server.js";
+// What is read from a run's curve: its best and its last step, and where early stopping would end it.
 import { plural } from "../../shared/dom.js";
 import { lastOf, lowestOf } from "../../shared/points.js";
 
 /**
- * @typedef {{step: number, key: string, loss: number | null, val_loss: number | null, trouble: string}} Snapshot
- *
- * @typedef {object} Run as in GET /learning/runs (ui/web/snapshots.py)
- * @property {string} id
- * @property {string} source "shipped" or "run"
- * @property {string} name
- * @property {number} n_params
- * @property {number} steps
- * @property {number} train_chars 0 for all of the training text
- * @property {number} dropout
- * @property {string} corpus
- * @property {number | null} best_step
- * @property {Snapshot[]} snapshots in order of steps
- *
- * @typedef {{train: number[][], val: number[][]}} Curve [step, loss], ...
+ * @typedef {import("../../shared/snapshots.js").SnapshotRun} Run
+ * @typedef {import("../../shared/snapshots.js").Snapshot} Snapshot
+ * @typedef {import("../../shared/snapshots.js").Curve} Curve
  *
  * @typedef {object} Point a step of a run whose weights are there
  * @property {"best" | "last"} which
@@ -28,18 +15,8 @@ import { lastOf, lowestOf } from "../../shared/points.js";
  * @property {number | undefined} validation
  */
 
-/** Runs whose weights can be used. @param {AbortSignal} signal @returns {Promise<Run[]>} */
-export async function readRuns(signal) {
-  const { runs } = await getJSON("./learning/runs", signal);
-  return runs.filter(({ snapshots }) => snapshots.some(({ key }) => key));
-}
-
-/** @param {Run} run @param {AbortSignal} signal @returns {Promise<Curve>} */
-export async function readCurve({ source, id }, signal) {
-  const { steps, evaluations } = await getJSON(`./learning/runs/${source}/${encodeURIComponent(id)}/curve`, signal);
-  const points = ({ step }, losses) => step.map((at, i) => [at, losses[i]]).filter(([, loss]) => Number.isFinite(loss));
-  return { train: points(steps, steps.loss), val: points(evaluations, evaluations.val_loss) };
-}
+/** Whether its weights can be used. @param {Run} run */
+export const isUsable = ({ snapshots }) => snapshots.some(({ key }) => key);
 
 /** How an address names it. @param {Run} run */
 export const nameOf = ({ source, id }) => `${source}/${id}`;

@@ -3,9 +3,10 @@ import { make, number, plural } from "../../shared/dom.js";
 import { createChart } from "../../shared/loss_chart.js";
 import { Latest } from "../../shared/requests.js";
 import { postForJSON } from "../../shared/server.js";
+import { readCurve } from "../../shared/snapshots.js";
 import { tellTrouble } from "../../shared/trouble.js";
 import { CopiedText } from "./copies.js";
-import { bitsOf, nameOf, partNameOf, perplexityOf, pointsOf, readCurve, stopsAt } from "./runs.js";
+import { bitsOf, nameOf, partNameOf, perplexityOf, pointsOf, stopsAt } from "./runs.js";
 
 export const TEXT_CHARS = 400;
 const COLUMNS = [
@@ -63,7 +64,7 @@ export class Side {
     if (run === this.run) return;
     this.run = run;
     [this.curve, this.points] = [{ train: [], val: [] }, []];
-    this.#about.textContent = `${number(run.n_params)} parameters, ${dropoutOf(run)}. It learned from ${partNameOf(run)}.`;
+    this.#about.textContent = `${number(run.n_params)} parameters, ${dropoutOf(run)}, learned from ${partNameOf(run)}`;
     for (const text of Object.values(this.texts)) text.show("", "");
     await this.#read();
   }

@@ -1,10 +1,11 @@
 // The view "Overfitting": a network that learns a small text by heart, without and with dropout, and what of its texts is copied.
 import { make, number, percent } from "../../shared/dom.js";
 import { Latest } from "../../shared/requests.js";
+import { readRuns } from "../../shared/snapshots.js";
 import { tellTrouble } from "../../shared/trouble.js";
 import { Check } from "./check.js";
 import { Source } from "./copies.js";
-import { nameOf, readRuns } from "./runs.js";
+import { isUsable, nameOf } from "./runs.js";
 import { saveCharts, saveCurves, saveTexts } from "./save.js";
 import { dropoutOf, Side } from "./side.js";
 
@@ -101,7 +102,7 @@ class Overfitting {
     const signal = this.#reading.begin();
     this.#trouble.replaceChildren();
     try {
-      this.#runs = await readRuns(signal);
+      this.#runs = (await readRuns(signal)).filter(isUsable);
       if (!this.#runs.length) this.#trouble.textContent = NO_RUNS;
       else this.#take();
     } catch (error) {
