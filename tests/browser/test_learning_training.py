@@ -84,7 +84,9 @@ def test_a_text_seen_before_is_there_at_once_and_neighbours_are_fetched_ahead(pa
     page.on("request", lambda request: request.method == "POST" and asked.append(request.post_data_json))
     for key, place in [("ArrowRight", 5), ("ArrowLeft", 4)]:
         page.keyboard.press(key)
-        page.wait_for_function("step => document.querySelector('.training-text:not(.stale)[data-done]')?.dataset.step === String(step)", arg=steps[place])
+        page.wait_for_function(
+            "step => document.querySelector('.training-text:not(.stale)[data-done]')?.dataset.step === String(step)", arg=steps[place]
+        )
     shown = [run["snapshots"][place]["key"] for place in (4, 5)]
     assert not [body for body in asked if body["model"] in shown]  # what was shown had come before it was asked for
 
@@ -109,14 +111,23 @@ def test_a_slider_that_is_moved_fast_asks_for_the_step_alone_at_which_it_rests(p
     assert set(written) <= {keys[0], keys[1]}  # and what is fetched ahead
 
 
-def test_the_curves_say_when_a_head_begins_to_look_at_the_character_before(page: Page, url: str, run: dict[str, Any], tmp_path: Path) -> None:
+def test_the_curves_say_when_a_head_begins_to_look_at_the_character_before(
+    page: Page, url: str, run: dict[str, Any], tmp_path: Path
+) -> None:
     panel = show(page, url)
     passage = panel.get_by_label("The heads read").input_value()
     text, *lines = measured(url, run, passage)
-    heads = [(line["step"], -head["previous"], layer, place) for line in lines for layer, row in enumerate(line["stats"]) for place, head in enumerate(row)]
+    heads = [
+        (line["step"], -head["previous"], layer, place)
+        for line in lines
+        for layer, row in enumerate(line["stats"])
+        for place, head in enumerate(row)
+    ]
     step, _, layer, head = min(head for head in heads if -head[1] >= 0.25)
     assert text["uniform"]["previous"] < 0.125
-    expect(panel.locator(".training-formed")).to_contain_text(f"“Previous character” forms by step {step:,}: head {layer}.{head} is the first to give 25 %")
+    expect(panel.locator(".training-formed")).to_contain_text(
+        f"“Previous character” forms by step {step:,}: head {layer}.{head} is the first to give 25 %"
+    )
     panel.get_by_role("button", name="Show it").click()
     stepped(page, step)
     expect(panel.locator(".training-map.marked")).to_have_attribute("data-head", f"{layer}.{head}")
@@ -165,16 +176,25 @@ def test_a_step_can_be_read_and_written_with_on_the_other_tabs(page: Page, url: 
 
 def test_damaged_snapshots_and_runs_without_any_are_named_and_the_rest_works(page: Page, url: str, run: dict[str, Any]) -> None:
     first, second, *others = run["snapshots"]
-    damaged = run | {"id": "damaged", "name": "Half of a run", "snapshots": [first, second | {"key": "", "trouble": "7.safetensors is damaged."}, *others]}
+    damaged = run | {
+        "id": "damaged",
+        "name": "Half of a run",
+        "snapshots": [first, second | {"key": "", "trouble": "7.safetensors is damaged."}, *others],
+    }
     empty = run | {"id": "empty", "name": "A quick one", "snapshots": []}
 
     def with_others(route: Route) -> None:
         route.fulfill(json={"runs": [damaged, empty, run]})
 
     page.route("**/learning/runs", with_others)
-    page.route("**/learning/runs/*/*/curve", lambda route: route.fulfill(json=answer(url, "GET", f"/learning/runs/{run['source']}/{run['id']}/curve")[1]))
+    page.route(
+        "**/learning/runs/*/*/curve",
+        lambda route: route.fulfill(json=answer(url, "GET", f"/learning/runs/{run['source']}/{run['id']}/curve")[1]),
+    )
     panel = show(page, url, step=others[0]["step"])
-    expect(panel.locator(".training-notice")).to_have_text(f"The snapshot of step {second['step']} cannot be used: 7.safetensors is damaged.")
+    expect(panel.locator(".training-notice")).to_have_text(
+        f"The snapshot of step {second['step']} cannot be used: 7.safetensors is damaged."
+    )
     page.keyboard.press("ArrowLeft")
     stepped(page, first["step"])
     panel.get_by_label("Run").select_option(label="A quick one")
