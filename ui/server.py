@@ -34,6 +34,7 @@ from ui.web.character import character
 from ui.web.chunks import chunks
 from ui.web.client_log import log_fault
 from ui.web.clients import Forwarded
+from ui.web.copied import Copied
 from ui.web.corpus import CorpusReader
 from ui.web.encode import MAX_ENCODED_BYTES, decode, encode
 from ui.web.health import health
@@ -91,6 +92,7 @@ def create_routes(engine: Engine, catalogue: Catalogue, jobs: Jobs, lock: Lock) 
         get("/learning/corpus", corpus.answer),
         post("/learning/encode", encode(engine), max_bytes=MAX_ENCODED_BYTES),
         post("/learning/decode", decode(engine), max_bytes=MAX_ENCODED_BYTES),
+        post("/learning/copied", Copied(corpus, snapshots.find).answer, max_bytes=MAX_TEXT_BYTES),
         post("/learning/chunks", chunks(engine, corpus), max_bytes=MAX_ENCODED_BYTES),
         get("/learning/ladder", ladder(catalogue)),
         get("/learning/runs", snapshots.runs),

@@ -35,6 +35,9 @@ const BINS = 0.125; // rem: steps that share one are drawn as their mean
  * @property {number | null} playhead the step that is marked: of the first run, what comes later is faint
  * @property {boolean} [isPlaying] then what comes later is not drawn at all
  * @property {number | null} [pointed] the step that is pointed at
+ * @property {{step: number, words: string}[]} [marks] steps with a name
+ * @property {number[]} [span] losses that the axis has room for too, so that several charts have one scale
+ * @property {boolean} [hasLegend] false where the page has one
  */
 
 /**
@@ -134,12 +137,12 @@ function readingOf({ name, train, val }, step, isNamed) {
 const hasLecture = (runs) => runs.every(({ isLectures }) => isLectures);
 
 // Where a step and a loss stand.
-function layOut(width, height, { runs, scale, isLogTime: isLog = false }, { rem }) {
+function layOut(width, height, { runs, scale, isLogTime: isLog = false, span = [] }, { rem }) {
   const isNarrow = width < NARROW * rem;
   const margin = hasLecture(runs) ? (isNarrow ? EDGE.lectureNarrow : EDGE.lecture) : EDGE.right;
   const [left, right] = [EDGE.left * rem, width - margin * rem];
   const [top, bottom] = [EDGE.top * rem, height - EDGE.bottom * rem];
-  let [lowest, highest] = [1.4, 4.4];
+  let [lowest, highest] = [Math.min(1.4, ...span), Math.max(4.4, ...span)];
   for (const { train, val } of runs) {
     for (const points of [train, val]) {
       for (const [, loss] of points) if (Number.isFinite(loss)) [lowest, highest] = [Math.min(lowest, loss), Math.max(highest, loss)];
@@ -161,9 +164,13 @@ function paintChart(context, width, height, shown, lecture) {
   if (hasLecture(shown.runs)) paintLecture(context, places, lecture, colours);
   if (shown.playhead !== null) paintStep(context, places, shown.playhead, colours.accent);
   if (typeof shown.pointed === "number") paintStep(context, places, shown.pointed, colours.ruleStrong);
-  paintLegend(context, places, shown.runs, colours);
+  for (const mark of shown.marks ?? []) paintMark(context, places, mark, colours);
+  const hasLegend = shown.hasLegend ?? true;
+  if (hasLegend) paintLegend(context, places, shown.runs, colours);
   [...shown.runs.entries()].toReversed().forEach(([place, run]) => paintRun(context, places, run, place, place ? {} : shown, colours));
-  if (shown.runs[0]) paintBest(context, places, shown.runs[0].val, shown.playhead ?? Infinity, shown.runs.length === 1 && (shown.namesBest ?? true), colours);
+  const [first] = shown.runs;
+  const isNamed = shown.runs.length === 1 && (shown.namesBest ?? true);
+  if (first) paintBest(context, places, first.val, { until: shown.playhead ?? Infinity, isNamed, hasLegend }, colours);
 }
 
 function paintAxes(context, places, { rule, inkSoft }) {
@@ -205,6 +212,25 @@ function paintLecture(context, { rem, isNarrow, right, top, least, most, y }, le
 function paintStep(context, { top, bottom, x }, step, colour) {
   context.fillStyle = colour;
   context.fillRect(Math.round(x(step)), top, 1, bottom - top);
+}
+
+// A line at a step, with its name beside it, above the axis.
+function paintMark(context, { rem, left, right, top, bottom, x }, { step, words }, { inkSoft, paper }) {
+  const at = x(step);
+  context.strokeStyle = inkSoft;
+  context.lineWidth = 1;
+  context.setLineDash([4, 3]);
+  context.beginPath();
+  context.moveTo(at, top);
+  context.lineTo(at, bottom);
+  context.stroke();
+  context.setLineDash([]);
+  const isLeft = at + context.measureText(words).width + rem > right && at > (left + right) / 2;
+  context.textAlign = isLeft ? "right" : "left";
+  const [from, height] = [at + (isLeft ? -0.4 : 0.4) * rem, bottom - 0.8 * rem];
+  Object.assign(context, { strokeStyle: paper, lineWidth: 0.4 * rem, fillStyle: inkSoft });
+  context.strokeText(words, from, height);
+  context.fillText(words, from, height);
 }
 
 const colourOf = (place, { accent, heat, inkSoft, ink }) => [accent, heat, inkSoft, ink][place];
@@ -270,7 +296,7 @@ function dot(context, x, y, radius) {
 }
 
 // A ring at the best point. Where there is one run, its loss stands above the curve, with a rim of paper where it crosses another line.
-function paintBest(context, { rem, isNarrow, left, right, top, x, y }, val, until, isNamed, { accent, paper, sans }) {
+function paintBest(context, { rem, isNarrow, left, right, top, x, y }, val, { until, isNamed, hasLegend }, { accent, paper, sans }) {
   const best = lowestOf(val, until);
   if (!best) return;
   const [step, loss] = best;
@@ -284,8 +310,12 @@ function paintBest(context, { rem, isNarrow, left, right, top, x, y }, val, unti
   const half = context.measureText(words).width / 2;
   const crossed = (middle) => val.filter(([each]) => each <= until && Math.abs(x(each) - middle) < half + rem).map(([, each]) => y(each));
   const heightAt = (middle) => Math.min(y(loss) - 1.7 * rem, Math.min(...crossed(middle)) - 1.2 * rem);
-  let middle = Math.min(Math.max(x(step), left + half), right - half);
-  if (heightAt(middle) < top + LEGEND.height * rem) middle = Math.max(left + half, Math.min(middle, right - LEGEND.width * rem - half));
+  const within = (middle) => Math.min(Math.max(middle, left + half), right - half);
+  let middle = within(x(step));
+  if (!hasLegend) {
+    const lower = (a, b) => (heightAt(b) > heightAt(a) + rem ? b : a); // beside a steep curve rather than above it
+    middle = [x(step) + half, x(step) - half].map(within).reduce(lower, middle);
+  } else if (heightAt(middle) < top + LEGEND.height * rem) middle = Math.max(left + half, Math.min(middle, right - LEGEND.width * rem - half));
   const height = Math.max(top, heightAt(middle));
   Object.assign(context, { strokeStyle: paper, lineWidth: 0.4 * rem });
   context.strokeText(words, middle, height);

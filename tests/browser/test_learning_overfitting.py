@@ -1,0 +1,219 @@
+"""The view "Overfitting": two runs side by side, what of their texts is copied, and any other text."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from playwright.sync_api import Locator, Page, Route, expect
+
+from model.data import load_corpus
+from tests.browser.conftest import open_page
+from tests.browser.tab import state_of
+from tests.support.viewing import answer, write
+
+LENGTH = 400
+SIDES = ("overfit", "overfit-dropout")
+WRITTEN = "() => document.querySelectorAll('.overfitting-side .copied:not(.running) .copied-said:not(:empty)').length === 4"
+# How many characters of a card are marked.
+MARKED = """card => {
+  const ranges = ["copied-even", "copied-odd"].flatMap((name) => [...CSS.highlights.get(name)]);
+  return ranges.filter((range) => card.contains(range.startContainer)).reduce((sum, range) => sum + range.endOffset - range.startOffset, 0);
+}"""
+
+
+@pytest.fixture
+def page(empty_page: Page, corpus_path: Path) -> Page:
+    """The module's tab; the app finds the corpus."""
+    return empty_page
+
+
+@pytest.fixture(scope="module")
+def runs(url: str) -> dict[str, dict[str, Any]]:
+    """The runs that the app describes, by id."""
+    return {run["id"]: run for run in answer(url, "GET", "/learning/runs")[1]["runs"]}
+
+
+def show(page: Page, url: str, **address: str | int) -> Locator:
+    """The view, with all of its texts."""
+    open_page(page, f"{url}/#{urlencode({'run': 'none', 'tab': 'learning', 'learning': 'overfitting', **address})}")
+    page.wait_for_function(WRITTEN)
+    return page.get_by_role("tabpanel", name="Overfitting")
+
+
+def copied(url: str, text: str, **where: Any) -> dict[str, Any]:
+    """What the route says of a text."""
+    status, told = answer(url, "POST", "/learning/copied", json.dumps({"text": text, **where}).encode(), Content_Type="application/json")
+    assert status == 200, told
+    return told
+
+
+def percent(share: float) -> str:
+    """As the page writes it."""
+    value = 100 * share
+    return f"{value:.0f} %" if value >= 10 or share == 0 else f"{value:.1f} %" if value >= 1 else f"{value:.2f} %"
+
+
+def test_the_texts_of_both_runs_are_marked_where_they_copy(page: Page, url: str, runs: dict[str, dict[str, Any]]) -> None:
+    panel = show(page, url, prompt="ROMEO:\n", temperature=0.5, dice=7)
+    shares = {}
+    for name, side in zip(SIDES, panel.locator(".overfitting-side").all(), strict=True):
+        run = runs[name]
+        kept = {snapshot["step"]: snapshot["key"] for snapshot in run["snapshots"]}
+        for step, card in zip((run["best_step"], max(kept)), side.locator(".copied").all(), strict=True):
+            text = write(url, model=kept[step], prompt="ROMEO:\n", temperature=0.5, seed=7, length=LENGTH, samples=1)[0]
+            expect(card.locator(".copied-text")).to_have_text(f"ROMEO:\n{text}", use_inner_text=False)
+            stretches = copied(url, text, source="shipped", run=name)["stretches"]
+            marked = sum(stretch["length"] for stretch in stretches)
+            assert card.evaluate(MARKED) == marked
+            shares[name, step] = marked / LENGTH
+            expect(card.locator(".copied-said")).to_contain_text(f"{percent(marked / LENGTH)} copied")
+    best, last = (runs["overfit"][name] for name in ("best_step", "steps"))
+    assert shares["overfit", last] > 0.3 > shares["overfit", best]  # by heart at its end, and not before
+    expect(panel.locator(".overfitting-summary")).to_contain_text(
+        f"At step {last:,} the network without dropout copies {percent(shares['overfit', last])} of its text; "
+        f"at its best step, {best:,}, {percent(shares['overfit', best])}."
+    )
+
+
+def test_a_stretch_shows_the_lines_that_it_is_copied_from(page: Page, url: str, corpus_path: Path) -> None:
+    panel = show(page, url, prompt="ROMEO:\n", temperature=0.5, dice=7)
+    lines, source = load_corpus(corpus_path).text.split("\n"), page.get_by_test_id("copied-source")
+    page.keyboard.press("]")
+    expect(source).to_be_visible()
+    number = int(re.search(r"from line ([\d,]+) of Tiny Shakespeare", source.inner_text())[1].replace(",", ""))
+    assert source.locator(".copied-number").first.inner_text() == f"{number:,}"
+    shown = source.locator(".copied-line").first
+    assert shown.evaluate("node => node.textContent") in lines[number - 1]
+    assert shown.locator("mark").evaluate("node => node.textContent") in panel.locator(".copied-text:focus").evaluate(
+        "node => node.textContent"
+    )
+    page.keyboard.press("Escape")
+    expect(source).to_be_hidden()
+    panel.locator(".copied-said button").first.hover()
+    panel.locator(".copied-said button").first.click()  # the longest one
+    expect(source).to_contain_text("word for word")
+    page.mouse.move(2, 2)
+    text = panel.locator(".copied-text:focus")
+    text.press("Escape")
+    x, y = text.evaluate(
+        """node => {
+          const marked = [...CSS.highlights.get("copied-even")].find((range) => node.contains(range.startContainer));
+          const range = document.createRange();
+          range.setStart(marked.startContainer, marked.startOffset);
+          range.setEnd(marked.startContainer, marked.startOffset + 1);
+          const { left, top, height } = range.getClientRects()[0];
+          return [left + 2, top + height / 2];
+        }"""
+    )
+    page.mouse.move(x, y)
+    expect(source).to_be_visible()
+    page.mouse.move(2, 2)
+    expect(source).to_be_hidden()
+
+
+def test_early_stopping_follows_the_patience(page: Page, url: str) -> None:
+    evaluations = answer(url, "GET", "/learning/runs/shipped/overfit/curve")[1]["evaluations"]
+    losses = [*zip(evaluations["step"], evaluations["val_loss"], strict=True)]
+    best = min(losses, key=lambda point: point[1])[0]
+    later = [step for step, _ in losses if step > best]
+    panel = show(page, url, patience=2)
+    words = panel.locator(".overfitting-stop").first
+    expect(words).to_contain_text(f"would end this run at step {later[1]:,}, after 2 evaluations in a row")
+    expect(words).to_contain_text(f"keep the weights of step {best:,}")
+    panel.get_by_label("patience").fill("99")
+    expect(words).to_contain_text("would not have ended this run")
+    page.wait_for_function("location.hash.includes('patience=99')")
+    figures = panel.locator(".overfitting-figures").first.locator("tr[data-point=best] td").all_inner_texts()
+    loss = dict(losses)[best]
+    assert figures[1:] == [f"{loss:.2f}", f"{loss / math.log(2):.2f}", f"{math.exp(loss):.1f}"]
+
+
+def test_any_text_can_be_checked(page: Page, url: str, corpus_path: Path) -> None:
+    corpus, panel = load_corpus(corpus_path).text, show(page, url)
+    form, field = panel.locator(".overfitting-check"), panel.get_by_label("Any text")
+    said = form.locator(".copied-said")
+
+    def check(text: str) -> None:
+        field.fill(text)
+        field.press("Control+Enter")
+
+    page.keyboard.press("c")
+    expect(field).to_be_focused()
+    check(corpus[5_000:5_300])
+    expect(said).to_contain_text("100 % copied: 1 stretch, the longest 300 characters")
+    check(corpus[600_000:600_300])  # no run on this view learned from it
+    expect(said).to_contain_text("0 % copied")
+    form.get_by_label("Compare with").select_option("all of Tiny Shakespeare's training text")
+    form.get_by_role("button", name="Check").click()
+    expect(said).to_contain_text("100 % copied")
+    page.wait_for_function(
+        "start => new URLSearchParams(location.hash.slice(1)).get('checked')?.startsWith(start)", arg=corpus[600_000:600_100]
+    )
+    check("A")
+    expect(said).to_contain_text("0 % copied")
+
+
+def test_a_text_that_is_too_long_is_refused_and_kept(page: Page, url: str) -> None:
+    panel = show(page, url)
+    field = panel.get_by_label("Any text")
+    field.fill("A" * 12_001)
+    expect(panel.locator(".overfitting-count")).to_have_text("12,001 of 12,000 characters")
+    panel.get_by_role("button", name="Check").click()
+    expect(panel.locator(".overfitting-check .trouble")).to_have_text(
+        "The text has 12,001 characters; the maximum is 12,000. Shorten it and try again."
+    )
+    assert len(field.input_value()) == 12_001
+
+
+def test_the_runs_and_the_dice_are_chosen_and_everything_is_saved(page: Page, url: str, runs: dict[str, dict[str, Any]]) -> None:
+    other = next(run for run in runs.values() if run["id"] not in SIDES)
+    panel = show(page, url, overfit=f"shipped/overfit,shipped/{other['id']}")
+    expect(panel.get_by_label("Second run", exact=True)).to_have_value(f"shipped/{other['id']}")
+    texts = panel.locator(".overfitting-side .copied-text")
+    before = texts.all_text_contents()
+    page.keyboard.press("s")
+    page.wait_for_function("before => document.querySelector('.copied-text').textContent !== before", arg=before[0])
+    page.wait_for_function(WRITTEN)
+    panel.get_by_label("Second run", exact=True).select_option(SIDES[1])
+    page.wait_for_function(WRITTEN)
+    page.wait_for_function("!location.hash.includes('overfit=')")  # the two that the view begins with
+    assert "dice" in state_of(page.url)
+    saved = {}
+    for name in ("Both curves (CSV)", "Texts and what is copied (JSON)", "Charts (PNG)"):
+        page.get_by_role("button", name="Download", exact=True).click()
+        with page.expect_download() as download:
+            page.get_by_role("button", name=name).click()
+        saved[name.split("(")[1][:-1]] = Path(download.value.path())
+    with saved["CSV"].open(encoding="utf-8", newline="") as file:
+        rows = [*csv.DictReader(file)]
+    evaluated = [row for row in rows if row["validation_loss"]]
+    assert {row["run"] for row in rows} == set(SIDES)
+    assert all(math.isclose(float(row["validation_bits"]) * math.log(2), float(row["validation_loss"])) for row in evaluated)
+    content = json.loads(saved["JSON"].read_text(encoding="utf-8"))
+    assert [(text["run"], text["point"]) for text in content["texts"]] == [(name, point) for name in SIDES for point in ("best", "last")]
+    assert all(text["copied"]["learned_characters"] == runs[text["run"]]["train_chars"] for text in content["texts"])
+    assert saved["PNG"].read_bytes().startswith(b"\x89PNG")
+
+
+def test_without_the_corpus_the_rest_works(page: Page, url: str) -> None:
+    where = "Download it, and set SOLILOQUY_CORPUS to its path."
+
+    def missing(route: Route) -> None:
+        text = route.request.post_data_json["text"]
+        nothing = {"text": text, "notice": "", "corpus": "", "chars": 0, "least": 20, "stretches": [], "trouble": where}
+        route.fulfill(json=nothing)
+
+    page.route("**/learning/copied", missing)
+    open_page(page, f"{url}/#run=none&tab=learning&learning=overfitting")
+    panel = page.get_by_role("tabpanel", name="Overfitting")
+    expect(panel.locator(".notice")).to_have_text(where)
+    page.wait_for_function("document.querySelectorAll('.overfitting-side .copied:not(.running)').length === 4")
+    assert all(len(text) > LENGTH for text in panel.locator(".overfitting-side .copied-text").all_text_contents())
+    assert panel.locator(".loss-chart canvas").count() == 2

@@ -1,0 +1,91 @@
+// A field for any text: what of it is copied from what a run learned from, or from the whole training text.
+import { charsIn } from "../../shared/characters.js";
+import { make, number } from "../../shared/dom.js";
+import { Latest } from "../../shared/requests.js";
+import { postForJSON } from "../../shared/server.js";
+import { tellTrouble } from "../../shared/trouble.js";
+import { CopiedText } from "./copies.js";
+import { nameOf, partNameOf } from "./runs.js";
+
+const WHOLE = "whole";
+
+export class Check {
+  node = make("form", "overfitting-check");
+  #learning;
+  #field = make("textarea", "field");
+  #against = make("select", "field");
+  #count = make("span", "overfitting-count");
+  #said = make("p", "trouble");
+  #asking = new Latest();
+  /** @type {CopiedText} */
+  text;
+
+  /** @param {import("../main.js").Learning} learning @param {import("./copies.js").Source} source */
+  constructor(learning, source) {
+    this.#learning = learning;
+    this.text = new CopiedText(source, "The text that was checked");
+    this.text.node.hidden = true;
+    this.#build();
+  }
+
+  #build() {
+    Object.assign(this.#field, { id: "overfitting-any", rows: 3, spellcheck: false, dir: "auto", value: this.#learning.address.get("checked") });
+    this.#against.id = "overfitting-against";
+    const label = (words, field) => Object.assign(make("label", "", words), { htmlFor: field.id });
+    const go = Object.assign(make("button", "button primary", "Check"), { type: "submit" });
+    const actions = make("div", "overfitting-actions");
+    actions.append(label("Compare with", this.#against), this.#against, go, this.#count);
+    this.#said.setAttribute("role", "alert");
+    this.node.append(make("h3", "", "Is any other text copied?"), label("Any text", this.#field), this.#field, actions, this.#said, this.text.node);
+    this.node.addEventListener("submit", (event) => {
+      event.preventDefault();
+      void this.#go();
+    });
+    this.#field.addEventListener("input", () => this.#take());
+    this.#field.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+      event.preventDefault();
+      void this.#go();
+    });
+    this.#take();
+  }
+
+  /** What texts can be compared with. @param {import("./runs.js").Run[]} runs those that are shown */
+  offer(runs) {
+    const chosen = this.#against.value;
+    const parts = new Map(runs.map((run) => [`${run.corpus} ${run.train_chars}`, run]));
+    const options = [...parts.values()].map((run) => Object.assign(make("option", "", `what ${run.name} learned from: ${partNameOf(run)}`), { value: nameOf(run) }));
+    this.#against.replaceChildren(...options, Object.assign(make("option", "", "all of Tiny Shakespeare's training text"), { value: WHOLE }));
+    if ([...this.#against.options].some(({ value }) => value === chosen)) this.#against.value = chosen;
+  }
+
+  focus() {
+    this.#field.focus();
+  }
+
+  #take() {
+    const most = this.#learning.page.limits.score_chars;
+    this.#count.textContent = `${number(charsIn(this.#field.value))} of ${number(most)} characters`;
+    this.#learning.address.keep("checked", this.#field.value);
+  }
+
+  async #go() {
+    const text = this.#field.value;
+    if (!text) return this.focus();
+    const signal = this.#asking.begin();
+    const [source, ...id] = this.#against.value.split("/");
+    const where = source === WHOLE ? { chars: 0 } : { source, run: id.join("/") };
+    this.#said.replaceChildren();
+    try {
+      const answer = await postForJSON("./learning/copied", { text, ...where }, signal);
+      this.text.node.hidden = Boolean(answer.trouble);
+      this.#said.textContent = answer.trouble;
+      this.text.show("", answer.text);
+      this.text.mark(answer);
+    } catch (error) {
+      if (!signal.aborted) tellTrouble(this.#said, error, () => this.#go());
+    } finally {
+      this.#asking.end(signal);
+    }
+  }
+}
