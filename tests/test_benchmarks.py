@@ -19,6 +19,7 @@ SMALLEST = {
     "beside": ("--preset", "tiny", "--presses", "2", "--every", "0.5", "--alone", "1", *CORPUS),
     "busy": ("--rows", "2", "--seconds", "0.3", "--rounds", "1"),
     "decode": ("--rows", "1", "--ragged", "16", "--chars", "20", "--rounds", "1"),
+    "learning": ("--presses", "1", "--steps", "2"),
     "load": ("--rounds", "1"),
     "models": ("--viewers", "2", "--chars", "20", "--models", "3"),
     "page": ("--moves", "3", "--samples", "5", "--chars", "40"),
