@@ -14,7 +14,7 @@ const EMPTY = "Type a prompt and press Generate. Each sample gets its own throws
 const MOST_PROMPT = 240; // characters of a prompt that a card shows
 const SHADED = mark("shared"); // what all samples of a group begin with
 const PARTING = mark("parting"); // where a sample leaves all others of its group
-const HINT = CLICK === "Click" ? "Point at a character to see how it was drawn." : "Tap a character for its probability."; // a phone has less room
+const HINT = CLICK === "Click" ? "Point at a character to see how it was drawn." : "Tap a character."; // a phone has no room for more
 const KEY = { group: ["the same in all samples", "where this one diverges"], pair: ["the same in both", "where they diverge"] };
 
 /** @typedef {import("../main.js").SampleTab} SampleTab */
