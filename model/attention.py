@@ -33,8 +33,8 @@ class Reading:
         precision: dtype of the matrix products. Attention itself is always computed in float32 (see `Capture`).
         weights: lower triangle of each head's attention weights, row by row, (n_layer, n_head, n_cells); row i has i + 1 weights.
         queries, keys, values: (n_layer, n_head, T, head_dim).
-        projections: the matrices that write the heads' outputs into the residual stream, one (C, C) per layer, in the model's precision.
-            They are the model's own, so they take no memory.
+        projections: copies of the matrices that write the heads' outputs into the residual stream, (n_layer, C, C), in the model's
+            precision: so that a reading keeps nothing of a model that is dropped.
         lens: logits from the residual stream after the embeddings and after each block, (n_layer + 1, T, V); the last ones are the
             model's logits.
         loss: mean loss in nats over all characters except the first; None for a single character.
@@ -47,7 +47,7 @@ class Reading:
     queries: NDArray[np.float32]
     keys: NDArray[np.float32]
     values: NDArray[np.float32]
-    projections: tuple[Tensor, ...]
+    projections: Tensor
     lens: NDArray[np.float32]
     loss: float | None
     stats: list[list[Description]]
@@ -67,8 +67,9 @@ class Reading:
 
     @property
     def n_bytes(self) -> int:
-        """Size of the arrays in bytes; the projections are the model's."""
-        return sum(array.nbytes for array in (self.weights, self.queries, self.keys, self.values, self.lens))
+        """Size of the arrays in bytes."""
+        arrays = (self.weights, self.queries, self.keys, self.values, self.projections, self.lens)
+        return sum(array.nbytes for array in arrays)
 
     def row(self, layer: int, head: int, row: int) -> NDArray[np.float32]:
         """One row of a head's weights, (row + 1,)."""
@@ -83,7 +84,7 @@ class Reading:
         """What a head writes into the residual stream for outputs (n, head_dim), (n, C)."""
         head_dim = outputs.shape[1]
         matrix = self.projections[layer][:, head * head_dim : (head + 1) * head_dim]
-        return outputs @ matrix.float().cpu().numpy().T
+        return outputs @ matrix.float().numpy().T
 
 
 @torch.inference_mode()
@@ -114,7 +115,9 @@ def read(model: Network, ids: Sequence[int], text: str, off: Collection[Part] = 
         queries=torch.cat(capture.queries).float().cpu().numpy(),
         keys=torch.cat(capture.keys).float().cpu().numpy(),
         values=torch.cat(capture.values).float().cpu().numpy(),
-        projections=tuple(model.get_parameter(f"transformer.h.{layer}.attn.c_proj.weight").detach() for layer in range(len(capture.keys))),
+        projections=torch.stack(
+            [model.get_parameter(f"transformer.h.{layer}.attn.c_proj.weight") for layer in range(len(capture.keys))]
+        ).cpu(),
         lens=torch.stack([*(model.logits(stream[0]) for stream in capture.stream[:-1]), logits]).cpu().numpy(),
         loss=F.cross_entropy(logits[:-1], given[0, 1:]).item() if len(ids) > 1 else None,
         stats=[described[first : first + model.config.n_head] for first in range(0, len(described), model.config.n_head)],

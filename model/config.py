@@ -92,12 +92,12 @@ class Checked:
             if type(value) is float and wanted is int and value.is_integer():
                 value = int(value)  # JSON and the page's number fields can give 4.0 for 4
             if type(value) is not wanted:
-                raise ParameterError(f"{label} must be {type_in_words(wanted)}, not {shown(value)}.")
+                raise ParameterError(f"{label} must be {type_in_words(wanted)}, not {shown(value)}.", f.name)
             low, high, choices = f.metadata["low"], f.metadata["high"], f.metadata["choices"]
             if choices and value not in choices:
-                raise ParameterError(f"{label} must be one of {', '.join(choices)}, not {shown(value)}.")
+                raise ParameterError(f"{label} must be one of {', '.join(choices)}, not {shown(value)}.", f.name)
             if low is not None and not low <= value <= high:  # false for NaN as well
-                raise ParameterError(f"{label} must be between {_plain(low)} and {_plain(high)}, not {shown(value)}.")
+                raise ParameterError(f"{label} must be between {_plain(low)} and {_plain(high)}, not {shown(value)}.", f.name)
             object.__setattr__(self, f.name, value)
 
 

@@ -20,7 +20,15 @@ class SoliloquyError(Exception):
 
 
 class ParameterError(SoliloquyError, ValueError):
-    """A setting is out of range or has the wrong type."""
+    """A setting is out of range or has the wrong type.
+
+    Attributes:
+        setting: its name, where it is a single one; "" otherwise.
+    """
+
+    def __init__(self, message: str, setting: str = ""):
+        super().__init__(message)
+        self.setting = setting
 
 
 class UnknownCharacterError(SoliloquyError, ValueError):

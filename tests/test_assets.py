@@ -19,8 +19,8 @@ from starlette.testclient import TestClient
 from tests.conftest import ROOT
 from ui.document import APP, END_OF_HEAD, MANIFEST, RESIZER, Document
 from ui.gradio_files import FRONTEND, GradioFiles
-from ui.web.assets import FIRST_BUNDLE, FOLDER, SCRIPTS, bundle_address, script, start_script
-from ui.web.bundle import BASE64, bundles, is_module, needed_bundles
+from ui.web.assets import FIRST_BUNDLE, FOLDER, SCRIPTS, SHEETS, first_styles, head, script, start_script
+from ui.web.bundle import BASE64, bundle_of_sheet, bundles, bundles_of, is_module, needed_bundles
 from ui.web.http import addresses, get
 
 MODULES = {
@@ -64,11 +64,53 @@ def test_a_bundle_holds_a_folder_and_finds_the_others_in_the_register() -> None:
     assert "return { bars: bars, after: later };" in tab
 
 
-def test_folders_that_are_shown_first_share_a_bundle() -> None:
-    assert {"first.js", "tab.js"} < set(bundles(MODULES, "../", ["shared"]))
-    assert needed_bundles("tab/main.js", MODULES, ["shared"]) == ["first", "tab"]
-    assert needed_bundles("tab/main.js", MODULES, ["shared", "tab"]) == ["first"]
+def test_what_the_page_begins_with_shares_a_bundle() -> None:
+    assert {"first.js", "tab.js"} < set(bundles(MODULES, "../", ["shared/dom.js"]))
+    assert needed_bundles("tab/main.js", MODULES, ["shared/dom.js"]) == ["first", "tab"]
+    assert needed_bundles("tab/main.js", MODULES, ["tab/main.js"]) == ["first"]
     assert needed_bundles("shared/dom.js", MODULES, []) == ["shared"]
+    assert bundles_of(MODULES, ["tab/bars.js"]) == {"shared/dom.js": "first", "tab/bars.js": "first", "tab/main.js": "tab"}
+
+
+def test_what_is_imported_later_has_a_bundle_of_its_own_and_its_style_sheets() -> None:
+    later = {
+        "shared/chart.js": "export const chart = 1;\n",
+        "sample/next/view.js": 'import { chart } from "../../shared/chart.js";\nimport { make } from "../../shared/dom.js";\n'
+        "export const next = 1;\n",
+        "sample/main.js": '/** @type {import("./next/view.js").View} */\nexport const get = () => import("./next/view.js");\n'
+        'import { make } from "../shared/dom.js";\n',
+    }
+    modules = MODULES | later
+    places = bundles_of(modules, ["sample/main.js"])
+    assert {path: places[path] for path in later} == {
+        "shared/chart.js": "shared",
+        "sample/next/view.js": "sample-next",
+        "sample/main.js": "first",
+    }
+    sheets = {"page.css": "a", "shared/chart.css": "b", "sample/next/next.css": "c", "sample/tab.css": "d", "tab/tab.css": "e"}
+    assert {sheet: bundle_of_sheet(sheet, places) for sheet in sheets} == {
+        "page.css": "first",
+        "shared/chart.css": "shared",
+        "sample/next/next.css": "sample-next",
+        "sample/tab.css": "first",
+        "tab/tab.css": "tab",
+    }
+    joined = bundles(modules, "../", ["sample/main.js"], sheets)
+    assert 'const get = () => soliloquy.bring("sample/next/view.js", ["first", "shared", "sample-next"]);' in joined["first.js"]
+    assert 'export const styles = "c";' in joined["sample-next.js"]
+    assert "styles" not in joined["first.js"]  # the document has them
+    with pytest.raises(ValueError, match=r"sample/main\.js imports sample/gone\.js, which does not exist"):
+        bundles(modules | {"sample/main.js": 'export const get = () => import("./gone.js");'}, "../")
+
+
+def test_the_first_load_has_no_view_that_is_not_shown_and_no_other_tab() -> None:
+    first = SCRIPTS["bundles/first.js"].decode()
+    for name in ("attention", "learning", "train", "sample/next", "sample/tree", "sample/locked", "sample/score"):
+        assert f'modules["{name}/' not in first
+        for sheet in (sheet for path, sheet in SHEETS.items() if path.startswith(f"{name}/")):
+            assert sheet not in first_styles()
+    assert all(SHEETS[path] in first_styles() for path in ("page.css", "shared/bar.css", "sample/tab.css", "sample/texts/texts.css"))
+    assert len(gzip.compress(SCRIPTS["bundles/first.js"])) + len(gzip.compress(first_styles().encode())) < 50_000
 
 
 def test_comments_are_left_out_and_texts_are_not() -> None:
@@ -150,7 +192,7 @@ def test_every_module_is_reached_from_a_tab() -> None:
         path
         for name, content in SCRIPTS.items()
         if name.startswith("bundles/")
-        for path in re.findall(r'load\("([^"]+)"\)', content.decode())
+        for path in re.findall(r'\b(?:load|bring)\("([^"]+\.js)"', content.decode())
     }
     starts = {path for path, source in sources.items() if re.search(r"^export (async )?function start\b", source, re.MULTILINE)}
     assert {path for path, source in sources.items() if is_module(source)} == reached | starts
@@ -210,10 +252,9 @@ def test_gradios_style_sheets_come_as_one() -> None:
 
 
 def test_a_start_script_names_its_own_bundle_last() -> None:
-    assert start_script("attention/main.js") == (
-        f'soliloquy.start("attention/main.js", ["{FIRST_BUNDLE}", "{bundle_address("attention")}"], element, props);'
-    )
-    assert start_script("sample/main.js") == f'soliloquy.start("sample/main.js", ["{FIRST_BUNDLE}"], element, props);'
+    assert start_script("train/main.js").endswith('"train"], element, props);')
+    assert start_script("sample/main.js") == 'soliloquy.start("sample/main.js", ["first"], element, props);'
+    assert f'soliloquy.bundles = "{FIRST_BUNDLE.removesuffix("first.js")}";' in head()
 
 
 def test_scripts_have_the_same_version_at_each_start() -> None:

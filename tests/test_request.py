@@ -330,6 +330,17 @@ def test_one_who_listens_after_the_end_is_called_at_once(state: str) -> None:
     assert bell.rung == 1
 
 
+def test_one_who_has_left_is_not_called_and_not_kept() -> None:
+    request, bell, other = new_request(), Bell(), Bell()
+    for each in (bell, other):
+        request.listen(each)
+    for _ in range(2):
+        request.unlisten(bell)
+    request.end(DONE)
+    assert (bell.rung, other.rung) == (0, 1)
+    request.unlisten(other)
+
+
 def test_a_listener_whose_event_loop_has_ended_keeps_nobody_from_hearing() -> None:
     request, bell = new_request(), Bell()
 

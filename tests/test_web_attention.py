@@ -325,7 +325,7 @@ def test_many_texts_at_once_are_each_read(served: Served, tiny: Weights) -> None
 def test_the_least_recently_used_reading_is_forgotten_first(
     served: Served, tiny: Weights, monkeypatch: pytest.MonkeyPatch, bound: str
 ) -> None:
-    n_bytes = in_python(tiny, TEXT).n_bytes
+    n_bytes = readings.Kept("", in_python(tiny, TEXT), b"").n_bytes
     monkeypatch.setattr(readings, bound, 3 if bound == "MAX_CAPTURES" else int(3.9 * n_bytes))
     keys = [told(served.url, text=char + TEXT[1:])["key"] for char in "abc"]
     assert fetch(served.url, f"/attention/{keys[0]}/lens")[0] == 200  # asked for again

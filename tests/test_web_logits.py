@@ -179,7 +179,7 @@ def test_past_the_end_there_are_no_rows(url: str, written: tuple[str, list[str]]
 def test_an_invalid_start_is_refused_by_name(url: str, written: tuple[str, list[str]], since: str) -> None:
     status, refusal = answer(url, "GET", f"/logits/{written[0]}/0?since={since}")
     assert status == 400
-    assert refusal.keys() == {"error"}
+    assert refusal.keys() - {"setting"} == {"error"}
     assert refusal["error"].startswith("since must be a whole number from 0, not ")
     assert len(refusal["error"]) < 300
 
@@ -530,7 +530,7 @@ BAD = {f"{path} {name}": (path, *bad) for path in NAMES for name, bad in bodies(
 def test_bad_input_is_refused_in_words(url: str, path: str, body: bytes, words: str) -> None:
     status, refusal = post(url, path, body)
     assert status == 400
-    assert refusal.keys() == {"error"}
+    assert refusal.keys() - {"setting"} == {"error"}
     assert refusal["error"].startswith(words)
     assert len(refusal["error"]) < 300
 

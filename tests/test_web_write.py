@@ -296,7 +296,7 @@ def test_a_sample_or_index_that_does_not_exist_is_refused_with_a_message(url: st
     for path in (f"/character/{key}/{number}/0", f"/character/{key}/0/{number if number != '2' else 5}"):
         status, refusal = answer(url, "GET", path)
         assert status in (400, 404, 422)
-        assert refusal.keys() == {"error"}
+        assert refusal.keys() - {"setting"} == {"error"}
         assert 0 < len(refusal["error"]) < 300
 
 
@@ -379,10 +379,15 @@ BAD = {
 def test_bad_input_is_refused_by_name(url: str, body: bytes, words: str) -> None:
     status, refusal = post(url, body)
     assert status == 400
-    assert refusal.keys() == {"error"}
+    assert refusal.keys() - {"setting"} == {"error"}
     assert re.search(words, refusal["error"])
     assert len(refusal["error"]) < 300
     assert health(url) == IDLE
+
+
+@pytest.mark.parametrize(("name", "typed"), [("seed", '"abc"'), ("seed", "-1"), ("top_k", "-1"), ("temperature", "9")])
+def test_a_refusal_names_the_setting_that_is_wrong(url: str, name: str, typed: str) -> None:
+    assert post(url, setting(name, typed))[1]["setting"] == name
 
 
 def test_a_number_out_of_range_is_called_that(url: str) -> None:

@@ -14,13 +14,14 @@ def read(name: str) -> str:
     return (HERE / name).read_text(encoding="utf-8")
 
 
-def styles() -> str:
-    """All style sheets but the one in <head>, without comments: the page's own first, then the shared ones, then those of the tabs,
-    which may differ."""
+def sheets() -> dict[str, str]:
+    """All style sheets but the one in <head>, without comments: the page's own first, then the shared ones, then those of the tabs, which
+    may differ."""
     order = ["page.css", "controls.css"]
-    sheets = [path for path in HERE.rglob("*.css") if path != HERE / "first.css"]
+    paths = [path for path in HERE.rglob("*.css") if path != HERE / "first.css"]
 
     def rank(path: Path) -> tuple[int, bool, str]:
         return order.index(path.name) if path.name in order else len(order), path.parent.name != "shared", str(path)
 
-    return COMMENT.sub("", "\n".join(path.read_text(encoding="utf-8") for path in sorted(sheets, key=rank)))
+    ranked = sorted(paths, key=rank)
+    return {path.relative_to(HERE).as_posix(): COMMENT.sub("", path.read_text(encoding="utf-8")) + "\n" for path in ranked}

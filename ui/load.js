@@ -28,7 +28,9 @@ Object.assign(/** @type {*} */ (window).soliloquy, (() => {
     });
   }
 
-  /** @type {Map<string, Promise<{load: (module: string) => any}>>} by address, those that have not failed */
+  /** @typedef {{load: (module: string) => any, styles?: string}} Bundle */
+
+  /** @type {Map<string, Promise<Bundle>>} by address, those that have not failed */
   const scripts = new Map();
   /** @type {Map<string, number>} how often an address has failed */
   const failures = new Map();
@@ -48,15 +50,33 @@ Object.assign(/** @type {*} */ (window).soliloquy, (() => {
     return scripts.get(href);
   }
 
+  /** @type {Set<Bundle>} those whose style sheets are on the page */
+  const dressed = new Set();
+
+  // In the order in which they are named, whichever came first. As Gradio does with the style sheets that it is given, each rule comes twice:
+  // as it is, and below Gradio's own classes, so that it outweighs Gradio's rules and ours that came before.
+  function dress(bundle) {
+    const { styles } = bundle;
+    if (!styles || dressed.has(bundle)) return;
+    dressed.add(bundle);
+    const textContent = `${styles}\n.gradio-container.gradio-container .contain {\n${styles}\n}`;
+    document.head.append(Object.assign(document.createElement("style"), { textContent }));
+    /** @type {*} */ (window).soliloquy.display.fitBreakpoints();
+  }
+
   /**
-   * Loads scripts, and tries again what fails: at a press, or once the server answers.
-   * @param {string[]} addresses
+   * Gives the exports of a module. What cannot be loaded is tried again: at a press, or once the server answers.
+   * @param {string} module
+   * @param {string[]} needed the names of the bundles, the module's own last
    * @param {Element | null} place for what is to be said
    */
-  async function load(addresses, place) {
+  async function load(module, needed, place) {
+    const addresses = needed.map((name) => `${/** @type {*} */ (window).soliloquy.bundles}${name}.js`);
     for (let unrun = 0; ; ) {
       try {
-        return (await Promise.all(addresses.map(script))).at(-1);
+        const bundles = await Promise.all(addresses.map(script));
+        bundles.forEach(dress);
+        return bundles.at(-1).load(module);
       } catch {
         const answers = await Promise.all(addresses.map((address) => fetch(address).then(({ status }) => status, () => null)));
         const isReplaced = answers.includes(404); // by an update of the app
@@ -100,14 +120,23 @@ Object.assign(/** @type {*} */ (window).soliloquy, (() => {
     /**
      * Fills a component: calls `start` of a module with the element and the properties.
      * @param {string} module
-     * @param {string[]} addresses of the scripts that are needed, the module's own last
+     * @param {string[]} needed
      * @param {HTMLElement} element
      * @param {Record<string, any>} props
      */
-    async start(module, addresses, element, props) {
+    async start(module, needed, element, props) {
       opening()?.remove();
       const place = element.closest('[role="tabpanel"]') && element; // the header leaves the words to the tab that is open
-      return (await load(addresses, place)).load(module).start(element, props);
+      return (await load(module, needed, place)).start(element, props);
+    },
+    /**
+     * What `import(module)` means in a bundle. The view that is open says what is in the way.
+     * @param {string} module
+     * @param {string[]} needed
+     */
+    bring(module, needed) {
+      const open = [...document.querySelectorAll('[role="tabpanel"]')].findLast((panel) => panel.checkVisibility());
+      return load(module, needed, open ?? null);
     },
   };
 })());

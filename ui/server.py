@@ -22,13 +22,12 @@ from model.errors import WENT_WRONG
 from model.limits import MAX_CORPUS_BYTES
 from model.serving.engine import Engine
 from model.training.jobs import Jobs
-from ui.files import styles
 from ui.gradio_events import MAX_EVENTS, Events
 from ui.gradio_routes import open_routes
 from ui.page import create_page
 from ui.theme import make_theme
 from ui.web.admin import Admin, Lock
-from ui.web.assets import FOLDER, script
+from ui.web.assets import FOLDER, first_styles, script
 from ui.web.attention import Attention
 from ui.web.character import character
 from ui.web.chunks import chunks
@@ -185,7 +184,7 @@ def mount_page(page: gr.Blocks) -> tuple[App, Lifespan[Starlette]]:
         path="/",
         root_path="",  # each request has its own
         theme=make_theme(),
-        css=styles(),
+        css=first_styles(),
         favicon_path=str(Path(__file__).with_name("favicon.png")),
         footer_links=[],
         run_history=False,

@@ -32,10 +32,11 @@
     // A rem of a media query is 16 px whatever the page's own is. So their conditions are put in pixels, for the rem that there is: a window
     // has the layout for as much text as it holds.
     const conditions = new WeakMap();
+    const mediaRules = (rules) => [...(rules ?? [])].flatMap((rule) => (rule instanceof CSSMediaRule ? [rule] : mediaRules(rule.cssRules)));
     const fitBreakpoints = () => {
       const rem = parseFloat(getComputedStyle(root).fontSize);
       for (const sheet of [...document.styleSheets].filter(({ href }) => !href)) {
-        for (const rule of [...sheet.cssRules].filter((rule) => rule instanceof CSSMediaRule)) {
+        for (const rule of mediaRules(sheet.cssRules)) {
           if (!conditions.has(rule)) conditions.set(rule, rule.media.mediaText);
           const fitting = conditions.get(rule).replace(/([\d.]+)rem/g, (_, rems) => `${rems * rem}px`);
           if (rule.media.mediaText !== fitting) rule.media.mediaText = fitting;
@@ -74,6 +75,7 @@
     }).observe(root, { subtree: true, attributes: true, attributeFilter: ["class"] });
 
     return {
+      fitBreakpoints, // for style sheets that come later
       isDark,
       setDark(dark) {
         applyDark(dark);

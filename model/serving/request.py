@@ -138,6 +138,11 @@ class Request:
             if self._state in FINISHED or self._texts[-1]:
                 self._ring()
 
+    def unlisten(self, listener: Callable[[], object]) -> None:
+        """Forgets a listener; one that is not registered, or no longer, is no error."""
+        with self._lock, contextlib.suppress(ValueError):
+            self._listeners.remove(listener)
+
     def _ring(self) -> None:
         for listener in self._listeners:
             with contextlib.suppress(RuntimeError):  # its event loop has ended

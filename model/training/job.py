@@ -70,17 +70,19 @@ class ProcessorShare:
     def __init__(self) -> None:
         self._since: tuple[Process, float, float] | None = None
         self._share: float | None = None
+        self._measuring = threading.Lock()  # several threads ask
 
     def of(self, process: Process) -> float | None:
         """A number from 0 to 1 over the last seconds; None while that is not known."""
-        if (now := process.processor_s()) is None:
-            return None
-        if self._since is None or self._since[0] != process:
-            self._since, self._share = (process, *now), None
-        ran, waited = (after - before for after, before in zip(now, self._since[1:], strict=True))
-        if ran + waited >= SHARE_S:
-            self._since, self._share = (process, *now), round(ran / (ran + waited), 2)
-        return self._share
+        with self._measuring:
+            if (now := process.processor_s()) is None:
+                return None
+            if self._since is None or self._since[0] != process:
+                self._since, self._share = (process, *now), None
+            ran, waited = (after - before for after, before in zip(now, self._since[1:], strict=True))
+            if ran + waited >= SHARE_S:
+                self._since, self._share = (process, *now), round(ran / (ran + waited), 2)
+            return self._share
 
 
 class Job:

@@ -38,7 +38,7 @@ def set_up(page: Page, *, prompt: str | None = None, seed: str | None = None, **
     if drawer.is_visible() and drawer.get_attribute("aria-expanded") == "false":
         drawer.click()
     if prompt is not None:
-        page.get_by_label("Prompt").fill(prompt)
+        page.locator("#prompt textarea").fill(prompt)
     if seed is not None:
         page.get_by_label("Seed").fill(seed)
     for label, value in sliders.items():

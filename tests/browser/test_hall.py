@@ -41,6 +41,14 @@ CUT = """() => {
 }"""
 
 
+# The main figure of a view, and what covers the lower edge of the window.
+FIGURES = {"All heads": ".tile:last-child", "One head": ".one-map canvas", "Tree": ".tree-canvas", "Next character": ".next-bars canvas"}
+LOWEST = """() => {
+  const bar = document.getElementById("generate");
+  return bar.checkVisibility() && getComputedStyle(bar.parentElement).position !== "static" ? bar.getBoundingClientRect().top : innerHeight;
+}"""
+
+
 @pytest.fixture(scope="module")
 def hall(browser: Browser, url: str) -> Iterator[Page]:
     """One page at many sizes."""
@@ -157,6 +165,21 @@ def test_full_screen_enlarges(hall: Page) -> None:
     hall.wait_for_function(f"!document.fullscreenElement && {ROOT_SIZE} === 18")
 
 
+def is_whole(page: Page, view: str) -> bool:
+    """Whether the main figure of a view is seen as a whole without scrolling."""
+    page.evaluate("scrollTo(0, 0)")
+    drawn(page)
+    figure = box(page, FIGURES[view])
+    return bool(figure["height"] > 100 or view == "All heads") and figure["y"] + figure["height"] <= page.evaluate(LOWEST) + 0.5
+
+
+def test_the_map_of_a_head_and_all_heads_are_seen_whole(hall: Page) -> None:
+    resize(hall, 1280, 720)
+    for view in ("All heads", "One head"):
+        show(hall, view)
+        assert is_whole(hall, view), view
+
+
 def test_the_largest_text_fits(hall: Page) -> None:
     for _ in range(3):
         hall.get_by_role("button", name="Larger text").click()
@@ -164,6 +187,7 @@ def test_the_largest_text_fits(hall: Page) -> None:
         resize(hall, width, height)
         for view in SAMPLE + ATTENTION:
             show(hall, view)
+            assert view not in FIGURES or is_whole(hall, view), (view, width)
             assert hall.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), (view, width)
             assert hall.evaluate(CUT) == [], (view, width)
             hall.evaluate("scrollTo(0, 0)")
@@ -173,13 +197,13 @@ def test_the_largest_text_fits(hall: Page) -> None:
                 assert 0 < box(hall, "#generate")["y"] < height - box(hall, "#generate")["height"], (view, width)
     resize(hall, 1280, 720)
     show(hall, "Texts")
-    expect(hall.get_by_label("Prompt")).to_be_hidden()
+    expect(hall.locator("#prompt textarea")).to_be_hidden()
     hall.get_by_role("button", name="Settings").click()
-    expect(hall.get_by_label("Prompt")).to_be_in_viewport()
+    expect(hall.locator("#prompt textarea")).to_be_in_viewport()
     hall.keyboard.press("Escape")
-    expect(hall.get_by_label("Prompt")).to_be_hidden()
+    expect(hall.locator("#prompt textarea")).to_be_hidden()
     hall.get_by_role("button", name="Normal text size").click()
-    expect(hall.get_by_label("Prompt")).to_be_visible()
+    expect(hall.locator("#prompt textarea")).to_be_visible()
 
 
 @pytest.mark.parametrize(("width", "height"), PHONES)
@@ -194,12 +218,12 @@ def test_a_phone_shows_the_text_first(phone: Page, width: int, height: int) -> N
     assert phone.evaluate("document.documentElement.scrollWidth") <= width
     expect(phone.locator(".views").first).to_have_class("views scrolls-on")
     expect(phone.get_by_role("button", name="Keys", exact=True)).to_be_hidden()
-    expect(phone.get_by_label("Prompt")).to_be_hidden()
+    expect(phone.locator("#prompt textarea")).to_be_hidden()
     phone.get_by_role("button", name="Settings").tap()
-    expect(phone.get_by_label("Prompt")).to_be_in_viewport()
+    expect(phone.locator("#prompt textarea")).to_be_in_viewport()
     expect(phone.get_by_role("button", name="Generate")).to_be_in_viewport()
     phone.get_by_role("button", name="Settings").tap()
-    expect(phone.get_by_label("Prompt")).to_be_hidden()
+    expect(phone.locator("#prompt textarea")).to_be_hidden()
     phone.get_by_role("button", name="Tools").locator("visible=true").tap()
     expect(phone.get_by_role("button", name="Copy link")).to_be_in_viewport()
     phone.locator(".card").first.tap(position={"x": 5, "y": 5})

@@ -205,6 +205,7 @@ def test_a_run_outlives_the_app_and_its_model_is_used(browser: Browser, app: App
     open_page(onlooker, url)
     page.get_by_role("button", name="Use this model").dblclick()
     expect(page.get_by_text(re.compile(r"The page now writes with foxes, step [\d,]+\."))).to_be_visible()
+    expect(page.locator(".other-model")).to_have_count(0)  # said once is enough
     expect(page.get_by_test_id("facts")).to_contain_text("foxes")
     page.get_by_role("button", name="Write with it →").click()
     set_up(page, prompt="the dog", length=40, samples=1)

@@ -1,16 +1,18 @@
 // The view "All heads": a heat map for each head, in the order of the layers or of what they do.
-import { button, make } from "../shared/dom.js";
+import { button, CLICK, make } from "../shared/dom.js";
 import { paintMap, paintRow } from "../shared/heat_map.js";
 import { valueInWords } from "../shared/measures.js";
-import { onLook, palette } from "../shared/paint.js";
+import { isStage, onLook, palette } from "../shared/paint.js";
 import { bytesOf } from "./one_head/data.js";
 import { pointAtHead } from "./text.js";
 
 /** @typedef {import("./look.js").Look} Look */
 
 const MIXED = "no pattern"; // none that is measured stands out
-const CAPTION = "Each map is one head; each row is a character, coloured where it attends. Click a character, then point at the maps.";
-const [LEAST, GAP, AROUND, BELOW] = [3.5, 0.4, 2.15, 0.5]; // rem: a map's least size, between tiles, a tile without its map, below the grid
+const CAPTION = `Each map is one head; each row is a character, coloured where it attends. ${CLICK} a character, then look at the maps.`;
+const [LEAST, LOWEST] = [3.5, 2.4]; // rem: a map's least size, on a phone and where all of them are seen at once
+const MOST_COLUMNS = 14; // with more, the labels cannot be read
+const [GAP, ROW, BELOW] = [0.4, 0.7, 0.5]; // rem: between tiles, the row below a map, below the grid
 
 /** What a head does: on held-out text where that was measured, else on this text. @param {Look} look @param {number} layer @param {number} head @returns {import("../shared/capture.js").Stats} */
 export function describe(look, layer, head) {
@@ -91,13 +93,18 @@ export function createGrid(panel, look) {
     const { n_layer, n_head } = look.capture;
     const top = grid.getBoundingClientRect().top + (document.fullscreenElement?.scrollTop ?? scrollY);
     const [width, height] = [grid.clientWidth / rem + GAP, (innerHeight - top) / rem - BELOW];
-    const most = Math.max(1, Math.floor(width / (LEAST + GAP)));
-    const shapes = innerWidth < 60 * rem ? [] : Array.from({ length: Math.floor(most / n_head) }, (_, i) => i + 1);
-    const sizeWith = (layers) => Math.min(width / (layers * n_head) - GAP, height / Math.ceil(n_layer / layers) - AROUND);
+    const isWhole = isStage();
+    const most = Math.max(1, Math.min(MOST_COLUMNS, Math.floor(width / ((isWhole ? LOWEST : LEAST) + GAP))));
+    const shapes = isWhole ? Array.from({ length: Math.floor(most / n_head) }, (_, i) => i + 1) : [];
+    const sizeWith = (layers) => {
+      const own = width / (layers * n_head) - GAP;
+      const label = 1.15 * Math.min(0.9375, 0.175 * own); // as attention.css has it
+      return Math.min(own, height / Math.ceil(n_layer / layers) - GAP - ROW - label);
+    };
     const best = shapes.reduce((best, layers) => (sizeWith(layers) > sizeWith(best) ? layers : best), 1);
     const columns = shapes.length ? best * n_head : Math.ceil(n_head / Math.ceil(n_head / most));
     grid.style.setProperty("--columns", String(columns));
-    grid.style.setProperty("--map", `${shapes.length ? Math.max(LEAST, sizeWith(best)) : width / columns - GAP}rem`);
+    grid.style.setProperty("--map", `${shapes.length ? Math.max(LOWEST, sizeWith(best)) : width / columns - GAP}rem`);
   }
 
   function draw() {

@@ -64,7 +64,7 @@ function createFacts(element, { models, generations }) {
   }
 
   models.addEventListener("change", show);
-  models.addEventListener("default", () => announce(element, models.defaultModel));
+  models.addEventListener("default", () => models.isChangedHere || announce(element, models.defaultModel));
   generations.addEventListener("grow", () => {
     if (!generations.speed) return;
     facts.append(speed);

@@ -2,7 +2,7 @@
 import { createCandidates } from "../shared/candidates.js";
 import { after, charsIn, outside } from "../shared/characters.js";
 import { distribution, surprisal } from "../shared/distribution.js";
-import { button, isRightToLeft, make, nameOf, number, percent, quoted } from "../shared/dom.js";
+import { button, CLICK, isRightToLeft, make, nameOf, number, percent, quoted } from "../shared/dom.js";
 import { mark, measured, range, reveal } from "../shared/marks.js";
 import { Latest } from "../shared/requests.js";
 import { createStrip, inDigits, intervalOf } from "../shared/strip.js";
@@ -163,7 +163,7 @@ export class Inspector {
     this.candidates.show({ vocabulary, logits, settings, id, count: SHOWN });
     const { source } = this.#here;
     this.goOn.hidden = !source.continueFrom;
-    this.hint.textContent = !source.force ? "" : this.#pinned ? "Choose a character to write it instead." : "Click to continue from here or to choose another character.";
+    this.hint.textContent = !source.force ? "" : this.#pinned ? "Choose a character to write it instead." : `${CLICK} to continue from here or to choose another character.`;
     this.candidates.node.inert = !source.force || !this.#pinned; // buttons that would do nothing
   }
 

@@ -10,24 +10,20 @@ import { attachFields } from "./controls.js";
 import { createDrawer } from "./drawer.js";
 import { Inspector } from "./inspector.js";
 import { createKeys } from "./keys.js";
-import { createLocked } from "./locked/view.js";
 import { createModelMenu } from "./model_menu.js";
-import { createNext } from "./next/view.js";
 import { createNotice } from "./notice.js";
-import { createScore } from "./score/view.js";
 import { createTexts } from "./texts/view.js";
-import { createTree } from "./tree/view.js";
 
 /** @typedef {import("../shared/generations.js").Generation} Generation */
 /** @typedef {import("../shared/page.js").Page} Page */
 
-/** @type {[string, string, (panel: HTMLElement, tab: SampleTab) => import("../shared/views.js").View][]} */
+/** @type {[string, string, typeof createTexts | import("../shared/views.js").Later<SampleTab>][]} */
 const VIEWS = [
   ["texts", "Texts", createTexts],
-  ["next", "Next character", createNext],
-  ["tree", "Tree", createTree],
-  ["dice", "Same dice", createLocked],
-  ["score", "Score", createScore],
+  ["next", "Next character", { fetch: async () => (await import("./next/view.js")).createNext }],
+  ["tree", "Tree", { fetch: async () => (await import("./tree/view.js")).createTree }],
+  ["dice", "Same dice", { fetch: async () => (await import("./locked/view.js")).createLocked }],
+  ["score", "Score", { fetch: async () => (await import("./score/view.js")).createScore }],
 ];
 
 /** What the views of the tab share. */
@@ -47,11 +43,12 @@ export class SampleTab {
   }
 
   /** Opens the view that the address names. */
-  open() {
+  async open() {
     const asked = this.address.get("view") || VIEWS[0][0];
     this.views.create(this, VIEWS);
     if (!this.views.names.includes(asked)) this.page.say([this.page.said.words, `There is no view “${shortened(asked)}”.`].filter(Boolean).join(" "), true);
-    this.views.show(asked);
+    if (this.address.get("steps")) void this.views.fetch("next"); // it forgets them when something changes
+    await this.views.show(asked);
   }
 
   undo() {
@@ -85,7 +82,7 @@ export class SampleTab {
     const { prompt } = asked;
     const before = { prompt: settings.get().prompt };
     settings.set({ prompt });
-    this.views.show("texts");
+    void this.views.show("texts");
     const takeBack = (written) => !written && settings.get().prompt === prompt && settings.set(before); // refused
     void generations.write(asked, { keep: true, before, forced, model }).then(takeBack);
   }
@@ -96,7 +93,7 @@ export async function start(element) {
   const shared = await page;
   await attachFields(shared.settings, shared.models);
   const tab = new SampleTab(element, shared);
-  tab.open();
+  const opened = tab.open();
   createModelMenu(tab);
   createDrawer(tab.generations);
   const actions = createActions(tab);
@@ -104,6 +101,7 @@ export async function start(element) {
   createKeys(tab, actions);
   createNotice(tab);
   followTabs(shared.address);
+  await opened;
   element.dataset.ready = "";
 }
 

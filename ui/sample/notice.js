@@ -1,8 +1,6 @@
 // The page's last words for the reader: over the settings, where they move nothing. What is wrong with the seed stands at the seed.
 import { openDrawer } from "./drawer.js";
 
-const OF_SEED = "The seed "; // how the server begins what it says about one
-
 /** @param {import("./main.js").SampleTab} tab */
 export function createNotice({ page, say }) {
   const [place, notice] = ["notice-place", "notice"].map((id) => document.getElementById(id));
@@ -10,8 +8,8 @@ export function createNotice({ page, say }) {
   const block = document.getElementById("seed");
   const seed = /** @type {HTMLElement} */ (block.querySelector("input, textarea"));
   const show = () => {
-    const { words, isError } = page.said;
-    const isOfSeed = isError && words.startsWith(OF_SEED);
+    const { words, isError, setting } = page.said;
+    const isOfSeed = setting === "seed";
     seed.setAttribute("aria-invalid", String(isOfSeed));
     if (isOfSeed) {
       seed.setAttribute("aria-describedby", "notice");

@@ -2,7 +2,9 @@
 import { charsIn, first, last } from "./characters.js";
 
 // How a hint begins.
-export const POINT_AT = matchMedia("(pointer: fine)").matches ? "Point at" : "Tap";
+const isFine = matchMedia("(pointer: fine)").matches;
+export const POINT_AT = isFine ? "Point at" : "Tap";
+export const CLICK = isFine ? "Click" : "Tap";
 
 /**
  * @template {keyof HTMLElementTagNameMap} Tag

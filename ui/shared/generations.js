@@ -145,7 +145,7 @@ export async function readGeneration(body, signal, begin, grow, address = "./wri
 
 /**
  * All generations on the page. Events: "change" (some came, went or were brought back), "grow" (detail: a generation with more text or
- * another state), "trouble" (detail: words for the reader), "notice" (likewise, no error).
+ * another state), "trouble" (detail: { message, setting? }), "notice" (detail: words for the reader).
  */
 export class Generations extends Emitter {
   /** @type {Generation[]} oldest first */
@@ -245,7 +245,7 @@ export class Generations extends Emitter {
       if (!abort.signal.aborted) {
         abort.abort();
         if (generation) this.#take(generation, { state: "lost" });
-        this.tell("trouble", error.message);
+        this.tell("trouble", error);
         if (error instanceof ServerError && error.status === 404) this.#models.drop(model);
       }
     } finally {
@@ -295,7 +295,7 @@ export class Generations extends Emitter {
       if (signal.aborted) return;
       const isTold = generation.view.state === "lost";
       take(generation, { state: "lost" });
-      if (!isTold) this.tell("trouble", error.message);
+      if (!isTold) this.tell("trouble", error);
       const goOn = () => !this.busy && this.list.at(-1) === generation && void this.#follow(generation);
       if (error instanceof UnreachableError) connection.addEventListener("back", goOn, { once: true });
     }
@@ -382,7 +382,7 @@ export class Generations extends Emitter {
   #take(generation, news) {
     generation.take(news);
     this.tell("grow", generation);
-    if (news.error) this.tell("trouble", news.error);
+    if (news.error) this.tell("trouble", { message: news.error });
   }
 }
 

@@ -110,6 +110,8 @@ export class Models extends Emitter {
   defaultModel;
   /** @type {Model[]} empty: this page follows the default */
   chosen = [];
+  /** Whether this page is changing the default model, and tells of it itself. */
+  isChangedHere = false;
   /** @type {Map<string, Model>} by key, also those that are gone */
   #known = new Map();
   /** @type {Map<string, Model>} by key, those that the server has besides its list, such as the snapshots of a run */

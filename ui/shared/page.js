@@ -11,8 +11,8 @@ import { tellTrouble } from "./trouble.js";
 
 /** Events: "said" (there are words for the reader, `said`), "look" (a tab asks for the attention of { text, model }). */
 export class Page extends Emitter {
-  /** The last words for the reader, and whether they say what went wrong. */
-  said = { words: "", isError: false };
+  /** The last words for the reader, whether they say what went wrong, and the setting that they are about, if it is one. */
+  said = { words: "", isError: false, setting: "" };
 
   /** @param {Models} models @param {import("./limits.js").Limits} limits */
   constructor(models, limits) {
@@ -22,15 +22,15 @@ export class Page extends Emitter {
     this.settings = new Settings(limits, models);
     this.generations = new Generations(models);
     this.address = new Address(this);
-    this.generations.addEventListener("trouble", ({ detail }) => this.say(detail, true));
+    this.generations.addEventListener("trouble", ({ detail }) => this.say(detail.message, true, detail.setting));
     this.generations.addEventListener("notice", ({ detail }) => this.say(detail, false));
     models.addEventListener("change", () => this.#cutTopK());
     connection.addEventListener("back", () => this.said.words === UnreachableError.words && this.say("", false));
   }
 
-  /** @param {string} words @param {boolean} isError */
-  say(words, isError) {
-    this.said = { words, isError };
+  /** @param {string} words @param {boolean} isError @param {string} [setting] */
+  say(words, isError, setting = "") {
+    this.said = { words, isError, setting };
     this.tell("said");
   }
 

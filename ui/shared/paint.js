@@ -26,6 +26,12 @@ export function palette() {
   return /** @type {ReturnType<typeof palette>} */ ({ ...colours, rem: parseFloat(style.fontSize) });
 }
 
+/**
+ * Whether the window is that of a projector or a laptop, whatever the size of the text: there the main figure of a view is seen whole, and what
+ * has no room stands below it.
+ */
+export const isStage = () => innerWidth >= 60 * (document.documentElement.hasAttribute("data-large-text") ? 16 : palette().rem);
+
 // Calls back when light turns to dark or the text size changes, so that a canvas can be redrawn.
 export function onLook(redraw) {
   new MutationObserver(redraw).observe(document.documentElement, { attributes: true, attributeFilter: ["class", "style"] });

@@ -31,12 +31,13 @@ class Connection extends Emitter {
 
 export const connection = new Connection();
 
-/** An error that the server answered with, and its status. */
+/** An error that the server answered with, its status, and the setting that is wrong, if it is one. */
 export class ServerError extends Error {
-  /** @param {string} message @param {number} status */
-  constructor(message, status) {
+  /** @param {string} message @param {number} status @param {string} [setting] */
+  constructor(message, status, setting = "") {
     super(message);
     this.status = status;
+    this.setting = setting;
   }
 }
 
@@ -78,8 +79,8 @@ export async function accepted(asked) {
   const answer = await reached(asked);
   heardDefault.take(answer);
   if (answer.ok) return answer;
-  const { error } = await answer.json().catch(() => ({}));
-  throw new ServerError(error ?? `The server answered ${answer.status}.`, answer.status);
+  const { error, setting } = await answer.json().catch(() => ({}));
+  throw new ServerError(error ?? `The server answered ${answer.status}.`, answer.status, setting);
 }
 
 /** @param {string} address @param {AbortSignal} [signal] @returns {Promise<ArrayBuffer>} */

@@ -14,7 +14,7 @@ const tabs = () => /** @type {HTMLElement[]} */ ([...document.querySelectorAll(S
 /** The keys that open the tabs, for the list of keys. @returns {import("./views.js").Key[]} */
 export const tabKeys = () => tabs().map((tab, i) => [`Shift ${i + 1}`, tab.textContent.trim()]);
 
-/** Marks a row that can be scrolled at the ends where it goes on. @param {HTMLElement} row */
+/** Marks a row that can be scrolled at the ends where it goes on; returns what does so again, for when its content has changed. @param {HTMLElement} row */
 export function fadeEnds(row) {
   const mark = () => {
     const { scrollLeft, scrollWidth, clientWidth } = row;
@@ -23,6 +23,7 @@ export function fadeEnds(row) {
   };
   row.addEventListener("scroll", mark, { passive: true });
   new ResizeObserver(mark).observe(row);
+  return mark;
 }
 
 /** Opens the tab that the address names, and keeps the open one there. The first call counts. @param {import("./address.js").Address} address */

@@ -24,13 +24,28 @@ import { fadeEnds } from "./tabs.js";
  * @property {() => void} [leave] called before another view is shown
  */
 
+/** @type {View} */
+const NOTHING = {};
+
+/**
+ * @template Tab
+ * @typedef {(panel: HTMLElement, tab: Tab) => View} Create
+ */
+
+/**
+ * What creates a view whose script is fetched when it is first shown: a phone that never opens it does not load it.
+ * @template Tab
+ * @typedef {{fetch: () => Promise<Create<Tab>>}} Later
+ */
+
 /** @template Tab */
 export class Views {
   shown = "";
   /** @type {string[]} */
   names;
-  /** @type {Map<string, {title: string, opener: HTMLButtonElement, panel: HTMLElement, view: View}>} */
+  /** @type {Map<string, {title: string, opener: HTMLButtonElement, panel: HTMLElement, view: View | null, create: () => Promise<View>}>} */
   #views = new Map();
+  #turn = 0; // how often another view was shown
   /** @type {Place} */
   #place;
   /** @type {(words?: string) => void} */
@@ -45,7 +60,7 @@ export class Views {
   /**
    * Makes the views; each is [name, title, create].
    * @param {Tab} tab what `create` is called with, besides the panel
-   * @param {[string, string, (panel: HTMLElement, tab: Tab) => View][]} all
+   * @param {[string, string, Create<Tab> | Later<Tab>][]} all
    */
   create(tab, all) {
     const row = /** @type {HTMLElement} */ (this.element.querySelector(".views"));
@@ -61,7 +76,11 @@ export class Views {
       panel.setAttribute("aria-labelledby", opener.id);
       row.append(opener);
       panels.append(panel);
-      this.#views.set(name, { title, opener, panel, view: create(panel, tab) });
+      const isHere = typeof create === "function";
+      /** @type {Promise<View>} */
+      let coming;
+      const createLater = () => (coming ??= /** @type {Later<Tab>} */ (create).fetch().then((found) => found(panel, tab)));
+      this.#views.set(name, { title, opener, panel, view: isHere ? create(panel, tab) : null, create: createLater });
     }
     foldTools(this.element.querySelector(".bar-tools"));
     this.#caption = createCaption(this.element.querySelector(".bar"));
@@ -69,29 +88,42 @@ export class Views {
     row.addEventListener("keydown", (event) => this.#key(/** @type {KeyboardEvent} */ (event)));
   }
 
-  /** @param {string} name the first view, where there is no such one */
-  show(name) {
+  /** Shows a view: at once, unless its script has to be fetched. @param {string} name the first view, where there is no such one */
+  async show(name) {
     const { address, key, leave } = this.#place;
     if (!this.#views.has(name)) [name] = this.names;
     if (name === this.shown) return;
     leave?.();
-    this.#views.get(this.shown)?.view.hide?.();
+    if (this.shown) this.view.hide?.();
     this.shown = name;
     for (const [other, { opener, panel }] of this.#views) {
       opener.setAttribute("aria-selected", String(other === name));
       opener.tabIndex = other === name ? 0 : -1;
       panel.hidden = other !== name;
     }
-    const { opener } = this.#views.get(name);
+    const shown = this.#views.get(name);
+    const { opener } = shown;
     opener.parentElement.scrollLeft = opener.offsetLeft - opener.parentElement.offsetLeft - opener.parentElement.clientWidth / 4;
+    address.keep(key, name === this.names[0] ? "" : name);
+    const turn = ++this.#turn;
+    if (!shown.view) {
+      this.#caption();
+      await this.fetch(name);
+      if (turn !== this.#turn) return;
+    }
     this.#caption(this.view.caption);
     this.view.show?.();
-    address.keep(key, name === this.names[0] ? "" : name);
+  }
+
+  /** Creates a view, if it is not there yet. @param {string} name */
+  async fetch(name) {
+    const asked = this.#views.get(name);
+    asked.view ??= await asked.create();
   }
 
   /** The view that is shown. */
   get view() {
-    return this.#views.get(this.shown).view;
+    return this.#views.get(this.shown).view ?? NOTHING;
   }
 
   /** @param {string} name */
@@ -105,7 +137,7 @@ export class Views {
     const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: -1 }[event.key];
     if (to === undefined) return;
     event.preventDefault();
-    this.show(this.names.at(to % this.names.length));
+    void this.show(this.names.at(to % this.names.length));
     this.#views.get(this.shown).opener.focus();
   }
 }

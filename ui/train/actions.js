@@ -61,17 +61,28 @@ function canResume({ state, why }) {
 
 /** @param {Train} train @param {Run} run */
 async function use(train, run) {
-  if (await train.act(() => act(run.id, "use"))) tellUse(train, `${train.find(run.id)?.name ?? run.name}, step ${train.stepInUse.toLocaleString("en")}`);
+  await change(train, () => act(run.id, "use"), () => `${train.find(run.id)?.name ?? run.name}, step ${train.stepInUse.toLocaleString("en")}`);
 }
 
 /** @param {Train} train */
 async function useOriginal(train) {
-  if (await train.act(useShipped)) tellUse(train, "the original model");
+  await change(train, useShipped, () => "the original model");
 }
 
-/** @param {Train} train @param {string} model */
-function tellUse(train, model) {
-  train.say(`The page now writes with ${model}.`, false, button("quiet inline", "Write with it →", () => openTab("sample")));
+/** Makes another model the default. What is said here is all that this page says of it. @param {Train} train @param {() => Promise<any>} work @param {() => string} name */
+async function change(train, work, name) {
+  const { models } = train.page;
+  const tellOnlyHere = async () => {
+    models.isChangedHere = true;
+    try {
+      const answer = await work();
+      await models.refresh().catch(() => {}); // the page has heard of the change by then
+      return answer;
+    } finally {
+      models.isChangedHere = false;
+    }
+  };
+  if (await train.act(tellOnlyHere)) train.say(`The page now writes with ${name()}.`, false, button("quiet inline", "Write with it →", () => openTab("sample")));
 }
 
 /** @param {Train} train @param {Run} run */

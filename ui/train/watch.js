@@ -13,7 +13,7 @@ import { getLog } from "./server.js";
 
 const SCALES = ["log", "linear"];
 const CAPTION =
-  "The loss falls while a network trains: red on the validation text, which it never learns from, black on the batches that it learns from. " +
+  "The loss falls while a network trains: the thick line on the validation text, which it never learns from, the thin one on the batches that it learns from. " +
   "Press Play, or point at the curve.";
 
 /** @param {HTMLElement} panel @param {import("./main.js").Train} train @returns {import("../shared/views.js").View} */

@@ -1,7 +1,7 @@
 """The page's own scripts, compressed, and its fonts, under an address that changes when any of them does.
 
-A page loads one bundle for its header, its first tab and all that tabs share, and one for each other tab that is opened. Each module also
-has an address of its own. Gradio's scripts lie beside them.
+A page loads one bundle for its header and for what its first tab shows at first, and others for the views and tabs that are opened, with
+their style sheets. Each module also has an address of its own. Gradio's scripts lie beside them.
 """
 
 from __future__ import annotations
@@ -14,22 +14,23 @@ from pathlib import Path
 from starlette.requests import Request as HTTPRequest
 from starlette.responses import Response
 
-from ui.files import COMMENT, read
-from ui.web.bundle import FIRST, bundles, is_module, needed_bundles
+from ui.files import COMMENT, read, sheets
+from ui.web.bundle import FIRST, bundle_of_sheet, bundles, bundles_of, is_module, needed_bundles
 
 HERE = Path(__file__).parent.parent  # ui/
-FIRST_FOLDERS = ["header", "sample", "shared"]  # of what is shown first, and what it shares with the tabs
+FIRST_MODULES = ["header/main.js", "sample/main.js"]  # what the page begins with
 HEADERS = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
 MEDIA_TYPES = {".js": "text/javascript", ".map": "application/json"}
 
 
 SOURCES = {path.relative_to(HERE).as_posix(): path.read_text(encoding="utf-8") for path in sorted(HERE.rglob("*.js"))}
 MODULES = {path: source for path, source in SOURCES.items() if is_module(source)}
+SHEETS = sheets()
 
 
 def _read_scripts() -> dict[str, bytes]:
     """Every script of the page and every bundle by its path."""
-    joined = bundles(MODULES, "../", FIRST_FOLDERS)
+    joined = bundles(MODULES, "../", FIRST_MODULES, SHEETS)
     return {path: text.encode() for path, text in (SOURCES | {f"bundles/{name}": text for name, text in joined.items()}).items()}
 
 
@@ -40,18 +41,20 @@ COMPRESSED = {path: gzip.compress(script, mtime=0) for path, script in SCRIPTS.i
 FOLDER = f"assets/{VERSION}"
 
 
-def bundle_address(name: str) -> str:
-    """Where a bundle is, relative to the page."""
-    return f"{FOLDER}/bundles/{name}.js"
-
-
 def head() -> str:
     """What the page begins with, before Gradio's scripts are there: its fonts and colours, its theme, and what loads its scripts."""
     styles = COMMENT.sub("", read("first.css")).replace("url(fonts/", f"url({FOLDER}/fonts/")
-    return f"<style>{styles}</style><script>{read('state.js')}</script><script>{read('load.js')}</script>"
+    scripts = [read("state.js"), read("load.js"), f'soliloquy.bundles = "{FOLDER}/bundles/";']
+    return f"<style>{styles}</style>" + "".join(f"<script>{script}</script>" for script in scripts)
 
 
-FIRST_BUNDLE = bundle_address(FIRST)
+def first_styles() -> str:
+    """The style sheets of what the page begins with, besides those in its head."""
+    places = bundles_of(MODULES, FIRST_MODULES)
+    return "".join(sheet for path, sheet in SHEETS.items() if bundle_of_sheet(path, places) == FIRST)
+
+
+FIRST_BUNDLE = f"{FOLDER}/bundles/{FIRST}.js"  # relative to the page
 
 
 async def script(http: HTTPRequest) -> Response:
@@ -72,6 +75,6 @@ def kept_for_ever(http: HTTPRequest, plain: bytes, gzipped: bytes, media_type: s
 
 
 def start_script(module: str) -> str:
-    """JavaScript for `js_on_load` that runs `start(element, props)` of a module; addresses are the page's own, in frames too."""
-    needed = [bundle_address(name) for name in needed_bundles(module, MODULES, FIRST_FOLDERS)]
+    """JavaScript for `js_on_load` that runs `start(element, props)` of a module."""
+    needed = needed_bundles(module, MODULES, FIRST_MODULES)
     return f"soliloquy.start({json.dumps(module)}, {json.dumps(needed)}, element, props);"

@@ -52,7 +52,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -151,10 +151,7 @@ def question_json(question: Question, reading: Reading) -> dict[str, object]:
 
 def weights_part(kept: Kept, http: HTTPRequest) -> Response:
     """All weights as bytes."""
-    shape, vary = kept.reading.weights.shape, {"Vary": "Accept-Encoding"}
-    if "gzip" in http.headers.get("accept-encoding", ""):
-        return bytes_response(kept.drawn, shape, vary | {"Content-Encoding": "gzip"})
-    return bytes_response(gzip.decompress(kept.drawn), shape, vary)
+    return unzipped_where_needed(kept.drawn, kept.reading.weights.shape, http)
 
 
 def head_part(kept: Kept, http: HTTPRequest) -> Response:
@@ -178,12 +175,12 @@ def average_part(kept: Kept, http: HTTPRequest) -> Response:
 
 def logits_part(kept: Kept, http: HTTPRequest) -> Response:
     """The model's logits: the last of the lens. Without the others they take a seventh of the shipped model's lens."""
-    return gzipped(floats_response(kept.reading.lens[-1]), http)
+    return unzipped_where_needed(kept.logits, kept.reading.lens.shape[1:], http)
 
 
 def lens_part(kept: Kept, http: HTTPRequest) -> Response:
     """The logit lens."""
-    return gzipped(floats_response(kept.reading.lens), http)
+    return unzipped_where_needed(kept.lens, kept.reading.lens.shape, http)
 
 
 def cell_part(kept: Kept, http: HTTPRequest) -> Response:
@@ -203,7 +200,7 @@ def cell_part(kept: Kept, http: HTTPRequest) -> Response:
     weight, value = reading.row(layer, head, row)[column], reading.values[layer, head, column]
     output = reading.output(layer, head, row)
     written, contribution = reading.project(layer, head, np.stack([output, weight * value]))
-    response = JSONResponse(
+    answer = JSONResponse(
         {
             "q": q.tolist(),
             "k": keys[column].tolist(),
@@ -218,16 +215,24 @@ def cell_part(kept: Kept, http: HTTPRequest) -> Response:
             "contribution": _six_digits(contribution),
         }
     )
-    return gzipped(response, http)
+    answer.headers["Vary"] = "Accept-Encoding"
+    if accepts_gzip(http):
+        answer.body = zipped(bytes(answer.body))
+        answer.headers.update({"Content-Encoding": "gzip", "Content-Length": str(len(answer.body))})
+    return answer
 
 
-def gzipped(response: Response, http: HTTPRequest) -> Response:
-    """A response, compressed for a client that accepts it."""
-    response.headers["Vary"] = "Accept-Encoding"
-    if "gzip" in http.headers.get("accept-encoding", ""):
-        response.body = zipped(bytes(response.body))
-        response.headers.update({"Content-Encoding": "gzip", "Content-Length": str(len(response.body))})
-    return response
+def accepts_gzip(http: HTTPRequest) -> bool:
+    """Whether a client can read a compressed answer."""
+    return "gzip" in http.headers.get("accept-encoding", "")
+
+
+def unzipped_where_needed(content: bytes, shape: Sequence[int], http: HTTPRequest) -> Response:
+    """An array that is kept gzipped, as the client can read it."""
+    vary = {"Vary": "Accept-Encoding"}
+    if accepts_gzip(http):
+        return bytes_response(content, shape, vary | {"Content-Encoding": "gzip"})
+    return bytes_response(gzip.decompress(content), shape, vary)
 
 
 def _six_digits(values: NDArray[np.float32]) -> list[float]:

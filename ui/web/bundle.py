@@ -2,8 +2,10 @@
 
 The modules need no build: each stays a plain ES module with static named imports, and can still be imported alone. In a bundle each module
 becomes a function that runs once, when its exports are first needed. The functions of all bundles are in one register of the page; so a
-bundle that could not be loaded can be loaded again from another address, and none of them imports another. Comments that fill their lines
-are left out, and indentation: a quarter of all bytes. Every other line is kept, so that the source map is one entry per line.
+bundle that could not be loaded can be loaded again from another address, and none of them imports another. `import("./module.js")` in a
+module becomes a call that fetches the bundles of that module when it is made (ui/load.js). A bundle brings the style sheets of its modules.
+Comments that fill their lines are left out, and indentation: a quarter of all bytes. Every other line is kept, so that the source map is
+one entry per line.
 """
 
 from __future__ import annotations
@@ -11,10 +13,11 @@ from __future__ import annotations
 import json
 import posixpath
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from graphlib import TopologicalSorter
 
 IMPORT = re.compile(r'^import \{([^}]*)\} from "([^"]+)";', re.MULTILINE)
+LATER = re.compile(r'\bimport\("([^"]+)"\)(?!\.)')  # with a dot it is a type, in a comment
 EXPORT = re.compile(r"^export (?=(?:async )?(?:function\*?|class|const) (\w+))", re.MULTILINE)
 EXPORT_LIST = re.compile(r"^export \{([^}]*)\};", re.MULTILINE)
 UNSUPPORTED = re.compile(r"^(?:import|export)\b.*|^await\b.*|.*\bimport\.meta\b.*", re.MULTILINE)
@@ -35,58 +38,96 @@ def is_module(source: str) -> bool:
     return bool(re.search(r"^export\b", source, re.MULTILINE))
 
 
-def bundle_of(path: str, first: Collection[str]) -> str:
-    """The bundle that holds a module, "first" or that of its folder: sample/next/bars.js -> sample."""
-    folder = path.partition("/")[0]
-    return FIRST if folder in first else folder
+def bundles_of(modules: Mapping[str, str], first: Iterable[str]) -> dict[str, str]:
+    """The bundle of each module: "first" for those that the page begins with and what they import, else that of its folder, for instance
+    attention/lens/view.js -> attention. A folder with a module that is imported later has its own: sample/next/bars.js -> sample-next.
+    """
+    graph = _graph(modules)
+    begins = _reached(first, graph)
+    later = {posixpath.dirname(_resolve(path, target)) for path, source in modules.items() for target in LATER.findall(source)}
+
+    def own(path: str) -> str:
+        folder = posixpath.dirname(path)
+        return folder.replace("/", "-") if folder in later else path.partition("/")[0]
+
+    return {path: FIRST if path in begins else own(path) for path in graph}
 
 
-def bundles(modules: dict[str, str], sources: str, first: Collection[str] = ()) -> dict[str, str]:
+def bundle_of_sheet(path: str, places: Mapping[str, str]) -> str:
+    """The bundle that brings a style sheet: that of the module of the same name, else of the modules beside it.
+
+    Args:
+        places: the bundle of each module.
+    """
+    if own := places.get(path.removesuffix("css") + "js"):
+        return own
+    beside = sorted({bundle for module, bundle in places.items() if posixpath.dirname(module) == posixpath.dirname(path)})
+    return FIRST if FIRST in beside or not beside else beside[0]
+
+
+def bundles(modules: Mapping[str, str], sources: str, first: Iterable[str] = (), sheets: Mapping[str, str] | None = None) -> dict[str, str]:
     """Joins modules.
 
     Args:
         modules: each module's path and source; imports are relative paths.
         sources: the address of the modules' own files, relative to the bundles'.
-        first: folders that share the bundle "first"; each other folder has its own.
+        first: the modules that the page begins with.
+        sheets: style sheets in their order; those of the bundle "first" are left to the document.
 
     Returns:
-        For each bundle a script `name.js`, whose one export `load(path)` gives the exports of a module of any bundle that is there, and
-        `name.js.map`, its source map.
+        For each bundle a script `name.js`, and `name.js.map`, its source map. The script exports `load(path)`, which gives the exports of a
+        module of any bundle that is there, and `styles`, where it brings any.
 
     Raises:
         ValueError: a module uses syntax that a bundle cannot hold, or imports are missing or circular.
     """
     order = list(TopologicalSorter(_graph(modules)).static_order())  # raises CycleError, a ValueError that names the modules
+    places = bundles_of(modules, first)
+    styles = dict.fromkeys(sorted({*places.values()}), "")
+    for path, sheet in (sheets or {}).items():
+        styles[bundle_of_sheet(path, places)] += sheet
+
+    def needed(path: str) -> list[str]:
+        return needed_bundles(path, modules, first)
+
     joined: dict[str, str] = {}
-    for name in sorted({bundle_of(path, first) for path in modules}):
-        joined |= _bundle(name, {path: modules[path] for path in order if bundle_of(path, first) == name}, sources)
+    for name, sheet in styles.items():
+        own = {path: modules[path] for path in order if places[path] == name}
+        joined |= _bundle(name, own, sources, "" if name == FIRST else sheet, needed)
     return joined
 
 
-def needed_bundles(path: str, modules: dict[str, str], first: Collection[str]) -> list[str]:
+def needed_bundles(path: str, modules: Mapping[str, str], first: Iterable[str]) -> list[str]:
     """The bundles with a module and all that it imports, its own last."""
-    graph, reached, left = _graph(modules), set[str](), [path]
+    places = bundles_of(modules, first)
+    return [*sorted({places[module] for module in _reached([path], _graph(modules))} - {places[path]}), places[path]]
+
+
+def _reached(starts: Iterable[str], graph: Mapping[str, list[str]]) -> set[str]:
+    """Modules and all that they import."""
+    reached, left = set[str](), [*starts]
     while left:
         reached.add(module := left.pop())
         left += [target for target in graph[module] if target not in reached]
-    own = bundle_of(path, first)
-    return [*sorted({bundle_of(module, first) for module in reached} - {own}), own]
+    return reached
 
 
-def _graph(modules: dict[str, str]) -> dict[str, list[str]]:
+def _graph(modules: Mapping[str, str]) -> dict[str, list[str]]:
     """What each module imports, in the same order at each start: browsers keep scripts by their hash."""
     imports = {path: sorted({_resolve(path, target) for _, target in IMPORT.findall(source)}) for path, source in sorted(modules.items())}
     for path, targets in imports.items():
-        if missing := [target for target in targets if target not in modules]:
+        later = [_resolve(path, target) for target in LATER.findall(modules[path])]
+        if missing := [target for target in targets + later if target not in modules]:
             raise ValueError(f"{path} imports {', '.join(missing)}, which does not exist")
     return imports
 
 
-def _bundle(name: str, modules: dict[str, str], sources: str) -> dict[str, str]:
+def _bundle(name: str, modules: dict[str, str], sources: str, styles: str, needed: Callable[[str], list[str]]) -> dict[str, str]:
     """One script and its source map."""
-    lines, mappings, before = [*REGISTER], [""] * len(REGISTER), (0, 0)
+    lines = [*REGISTER, *([f"export const styles = {json.dumps(styles)};"] if styles else [])]
+    mappings, before = [""] * len(lines), (0, 0)
     for number, (path, source) in enumerate(modules.items()):
-        body, exports = _function_body(path, source)
+        body, exports = _function_body(path, source, needed)
         lines.append(f"modules[{json.dumps(path)}] = () => {{")
         mappings.append("")
         for line, code in _code(body):
@@ -105,8 +146,12 @@ def _resolve(path: str, target: str) -> str:
     return posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
 
 
-def _function_body(path: str, source: str) -> tuple[list[str], list[str]]:
+def _function_body(path: str, source: str, needed: Callable[[str], list[str]]) -> tuple[list[str], list[str]]:
     """A module's lines as those of a function, and what the function is to return."""
+
+    def bring_later(match: re.Match[str]) -> str:
+        target = _resolve(path, match[1])
+        return f"soliloquy.bring({json.dumps(target)}, {json.dumps(needed(target))})"
 
     def take_imports(match: re.Match[str]) -> str:
         return f"const {{{re.sub(r' as ', ': ', match[1])}}} = load({json.dumps(_resolve(path, match[2]))});"
@@ -114,7 +159,7 @@ def _function_body(path: str, source: str) -> tuple[list[str], list[str]]:
     exports = EXPORT.findall(source)
     for names in EXPORT_LIST.findall(source):
         exports += [f"{new or name}: {name}" for name, _, new in (each.strip().partition(" as ") for each in names.split(",")) if name]
-    body = EXPORT.sub("", EXPORT_LIST.sub("", IMPORT.sub(take_imports, source)))
+    body = EXPORT.sub("", EXPORT_LIST.sub("", LATER.sub(bring_later, IMPORT.sub(take_imports, source))))
     if unsupported := UNSUPPORTED.search(body):
         raise ValueError(f"{path}: a bundle cannot hold this line: {unsupported[0]}")
     return body.removesuffix("\n").split("\n"), exports

@@ -72,12 +72,12 @@ def read_seed(typed: object) -> int:
     if isinstance(typed, int) and not isinstance(typed, bool):
         return typed
     if not isinstance(typed, str):
-        raise ParameterError("The seed must be a whole number, or empty for a new one each time.")
+        raise ParameterError("The seed must be a whole number, or empty for a new one each time.", "seed")
     digits = typed.strip()
     if not digits:
         return draw_seed()
     if not (digits.isascii() and digits.removeprefix("-").isdigit() and len(digits) <= MAX_DIGITS):
-        raise ParameterError(f"The seed must be a whole number, or empty for a new one each time, not {typed[:40]!r}.")
+        raise ParameterError(f"The seed must be a whole number, or empty for a new one each time, not {typed[:40]!r}.", "seed")
     return int(digits)
 
 

@@ -1,6 +1,6 @@
 """What the app's routes share: the entries of the route table, JSON in a request's body, and refusals.
 
-A refusal is a status with {"error": "..."}, one sentence or two for the reader.
+A refusal is a status with {"error": "..."}, one sentence or two for the reader; where a single setting is wrong, "setting" names it.
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ class Route:
             return refusal(TOO_LARGE, 413)
         except SoliloquyError as error:
             self.access.log(http, str(error))
-            return refusal(str(error), status_of(error))
+            return refusal(str(error), status_of(error), getattr(error, "setting", ""))
 
 
 def get(path: str, respond: Respond, access: Access = EVERYONE, at_once: int = CLASS_SIZE) -> Route:
@@ -230,9 +230,10 @@ def takes_json(names: Collection[str] | None, respond: Callable[[Body, HTTPReque
     return answer
 
 
-def refusal(error: str, status: int, **headers: str) -> Response:
-    """An answer that says what is wrong. One that is due to the load says when to try again."""
-    return JSONResponse({"error": error}, status, {"Retry-After": str(RETRY_S), **headers} if status == 503 else headers)
+def refusal(error: str, status: int, setting: str = "", **headers: str) -> Response:
+    """An answer that says what is wrong, and with which setting. One that is due to the load says when to try again."""
+    content = {"error": error} | ({"setting": setting} if setting else {})
+    return JSONResponse(content, status, {"Retry-After": str(RETRY_S), **headers} if status == 503 else headers)
 
 
 def status_of(error: SoliloquyError) -> int:

@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from model.serving.engine import Engine
 from model.serving.viewer import Viewer
 from model.weights import Weights
 from ui.web.loading import precision_of, run
+from ui.web.numbers import float_bytes
 from ui.web.shared_work import SharedWork
 
 READINGS_AT_ONCE = MAX_WAITING_WORK // 4  # the rest of the engine's work queue is for other work
@@ -65,9 +67,20 @@ class Kept:
     reading: Reading
     drawn: bytes
 
+    @cached_property
+    def lens(self) -> bytes:
+        """The logit lens as float32, gzipped when it is first asked for."""
+        return zipped(float_bytes(self.reading.lens))
+
+    @cached_property
+    def logits(self) -> bytes:
+        """The model's logits, the last of the lens, likewise."""
+        return zipped(float_bytes(self.reading.lens[-1]))
+
     @property
     def n_bytes(self) -> int:
-        return self.reading.n_bytes + len(self.drawn)
+        """All of it, with as much for the lens and the logits as they could take."""
+        return self.reading.n_bytes + len(self.drawn) + 2 * self.reading.lens.nbytes
 
 
 class Readings:

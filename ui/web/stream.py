@@ -26,11 +26,21 @@ Result = TypeVar("Result")
 
 
 class Bell:
-    """Wakes a reader in the event loop when a generation has its first characters, and when it is over."""
+    """Wakes a reader in the event loop when a generation has its first characters, and when it is over. A context manager: a reader that
+    leaves takes its bell away, for others may follow the generation for long."""
 
     def __init__(self, request: Request):
-        self._loop, self._rung = asyncio.get_running_loop(), asyncio.Event()
-        request.listen(lambda: self._loop.call_soon_threadsafe(self._rung.set))
+        self._request, self._loop, self._rung = request, asyncio.get_running_loop(), asyncio.Event()
+
+    def _ring(self) -> None:
+        self._loop.call_soon_threadsafe(self._rung.set)
+
+    def __enter__(self) -> Bell:
+        self._request.listen(self._ring)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._request.unlisten(self._ring)
 
     async def pause(self, begun: bool) -> None:
         """Waits until it is time to look again."""

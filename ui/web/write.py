@@ -80,16 +80,16 @@ def follow(engine: Engine) -> Respond:
 
 async def lines(request: Request, precision: str) -> AsyncGenerator[View]:
     """What is new in a generation: at once, with its first characters, then a few times a second, and always a last line."""
-    bell = Bell(request)
     sent = [0] * request.params.samples
-    yield _first_line(request, precision)
-    while True:
-        await bell.pause(begun=any(sent))
-        progress = request.progress(sent)
-        sent = [before + len(text) for before, text in zip(sent, progress.texts, strict=True)]
-        yield _news(progress, sum(sent))
-        if progress.state in FINISHED:
-            return
+    with Bell(request) as bell:
+        yield _first_line(request, precision)
+        while True:
+            await bell.pause(begun=any(sent))
+            progress = request.progress(sent)
+            sent = [before + len(text) for before, text in zip(sent, progress.texts, strict=True)]
+            yield _news(progress, sum(sent))
+            if progress.state in FINISHED:
+                return
 
 
 def _first_line(request: Request, precision: str) -> View:

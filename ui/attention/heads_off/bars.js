@@ -27,7 +27,8 @@ export function createBars(look) {
       const { vocabulary } = capture.model;
       const at = look.at ?? capture.n - 1;
       const came = capture.characters[at + 1];
-      title.replaceChildren("After ", quoted(capture.characters[at]), came === undefined ? " comes" : ` came ${quoted(came)}`);
+      const last = quoted(capture.characters[at]);
+      title.textContent = came === undefined ? `Next after ${last}` : `After ${last} came ${quoted(came)}`;
       after.textContent = without(capture.heads_off);
       const [p, q] = [both.before.answer(at), both.after.answer(at)];
       const best = Array.from(p.keys()).toSorted((a, b) => Math.max(p[b], q[b]) - Math.max(p[a], q[a]) || a - b).slice(0, MOST);

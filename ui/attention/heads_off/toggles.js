@@ -1,5 +1,5 @@
 // A button for each head, each MLP, each layer and the position embedding, pressed where it is off. Below each head's number, its importance.
-import { button, make, number } from "../../shared/dom.js";
+import { button, CLICK, make, number } from "../../shared/dom.js";
 import { describe, inWords } from "../grid.js";
 import { count, isOff, mlp, POSITIONS, toggled } from "./parts.js";
 
@@ -102,7 +102,7 @@ export function createToggles(look, change) {
         if (parts.length === 1 && typeof layer === "number") tile.title = `${layer}.${head}: ${inWords(look, describe(look, layer, Number(head)))}`;
       }
       const { n_layer, n_head } = look.capture;
-      const invitation = `All ${number(n_layer * n_head)} heads on: click heads, MLPs or positions to switch them off`;
+      const invitation = `All ${number(n_layer * n_head)} heads on: ${CLICK.toLowerCase()} heads, MLPs or positions to switch them off`;
       said.textContent = off.length ? `Off: ${count(off)}` : invitation;
       bar.dataset.room = invitation;
       allOn.style.visibility = off.length ? "" : "hidden";

@@ -1,7 +1,7 @@
 // The view "One head": its weights as a map or as lines, what it does, and how each weight is computed.
-import { bringIntoView, button, make, POINT_AT } from "../../shared/dom.js";
+import { bringIntoView, button, CLICK, make, POINT_AT } from "../../shared/dom.js";
 import { colourOf, paintMap } from "../../shared/heat_map.js";
-import { onLook, palette } from "../../shared/paint.js";
+import { isStage, onLook, palette } from "../../shared/paint.js";
 import { Latest } from "../../shared/requests.js";
 import { againButton } from "../../shared/trouble.js";
 import { createAbout } from "./about.js";
@@ -17,8 +17,7 @@ const MODES = [
   ["lines", "Lines", "1"],
   ["all", "All lines", "all"],
 ]; // name, title, in the address
-const CAPTION =
-  "Each character asks: which earlier characters matter to me? Click a weight to see how it is computed and what the head does with it, or switch the head off.";
+const CAPTION = `Each character asks: which earlier ones matter to me? ${CLICK} a weight to see how it is computed.`;
 const READING = {
   map: "Each row looks at the columns.",
   lines: "Bottom: looking. Top: looked at. Wider lines are larger weights.",
@@ -28,7 +27,7 @@ const KEYS = {
   lines: "Left and right move from character to character.",
 };
 const NO_QUERIES = "An average has no queries and keys: each of the layer’s heads has its own. Choose a head.";
-const LEAST_HEIGHT = 19; // rem, of the map
+const [LEAST_HEIGHT, LOWEST] = [19, 9]; // rem, of the map, on a phone and where it is seen whole
 
 /** @param {HTMLElement} panel @param {import("../look.js").Look} look @returns {import("../../shared/views.js").View} */
 export function createOneHead(panel, look) {
@@ -282,9 +281,9 @@ export function createOneHead(panel, look) {
 // From where the map begins to the lower edge of the window, in pixels.
 function heightOf(figure) {
   const { rem } = palette();
-  if (innerWidth < 60 * rem) return Math.max(LEAST_HEIGHT * rem, innerHeight * 0.55);
+  if (!isStage()) return Math.max(LEAST_HEIGHT * rem, innerHeight * 0.55);
   const top = figure.getBoundingClientRect().top + (document.fullscreenElement?.scrollTop ?? scrollY);
-  return Math.max(LEAST_HEIGHT * rem, innerHeight - top - 0.5 * rem);
+  return Math.max(LOWEST * rem, innerHeight - top - 0.5 * rem);
 }
 
 // Beside the names of the views, while this one is shown; where the panel fills the screen, in it.

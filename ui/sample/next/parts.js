@@ -1,12 +1,12 @@
 // The words and buttons of the view "Next character".
-import { button, make } from "../../shared/dom.js";
+import { button, CLICK, make } from "../../shared/dom.js";
 import { onLook } from "../../shared/paint.js";
 import { ENOUGH } from "./draws.js";
 import { lineEnd, tellCut } from "./words.js";
 import { againButton } from "../../shared/trouble.js";
 
 const SHOWN_CHARS = 10; // of the text that the bars follow
-const HINT = "Point at a bar for its numbers; click it to write that character.";
+const HINT = CLICK === "Click" ? "Point at a bar for its numbers; click it to write that character." : "Tap a bar to write its character.";
 
 /** @template {keyof HTMLElementTagNameMap} Tag @param {Tag} tag @param {string} name @param {string} [role] */
 function part(tag, name, role) {

@@ -31,7 +31,7 @@ export function createNext(panel, tab) {
 
 class Next {
   caption =
-    "The strip from 0 to 1 holds all characters, each as long as it is probable. The die picks a point on it: that character is written. Press Step, or Draw 1,000 to see the odds come true.";
+    "The strip from 0 to 1 holds all characters, each as long as it is probable. The die picks a point on it, and that character is written. Press Step, or Draw 1,000.";
   /** @type {SampleTab} */
   #tab;
   #panel;
@@ -321,7 +321,7 @@ class Next {
       this.#parts.said(null, ""); // nothing is said before it has landed
       return;
     }
-    const hint = this.#logits && !this.#thrown ? tellHint(state) : null;
+    const hint = this.#logits && !this.#thrown ? tellHint(state, this.#tab.settings.defaults.prompt) : null;
     const story = this.#isMany ? null : (tellThrow(this.#thrown, state) ?? hint);
     this.#parts.said(story, story && this.#draws.total >= ENOUGH ? "" : tellCounts(state));
   }

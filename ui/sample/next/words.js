@@ -5,15 +5,14 @@ import { inDigits } from "../../shared/strip.js";
 import { ENOUGH, EXPECTED } from "./draws.js";
 
 const SURE = 0.1; // bits
-const CHOICE = "ROMEO:\nWhat is "; // a prompt after which much may come
 
 /** The last characters of a text, on one line. @param {string} text @param {number} most */
 export const lineEnd = (text, most) => endOf(text, most).replaceAll("\n", signOf("\n"));
 
-/** Where there is no choice to speak of, a prompt that has one. */
-export function tellHint({ bits }) {
+/** Where there is no choice to speak of, a prompt that has one. @param {{bits: {raw: number}}} state @param {string} example */
+export function tellHint({ bits }, example) {
   if (bits.raw >= SURE) return null;
-  return { before: "The model is almost certain here. Press Step, or try ", example: CHOICE, words: "." };
+  return { before: "The model is almost certain here. Press Step, or try ", example, words: "." };
 }
 
 // Why some characters cannot come. At temperature 0 there is nothing left to cut.

@@ -1,6 +1,6 @@
 // The view "Texts": cards side by side, a group of them for each press of Generate or Again.
 import { charsIn, commonLength } from "../../shared/characters.js";
-import { bringIntoView, button, endOf, listed, make, makeText, number, plural, quoted } from "../../shared/dom.js";
+import { bringIntoView, button, CLICK, endOf, listed, make, makeText, number, plural, quoted } from "../../shared/dom.js";
 import { drawSeed } from "../../shared/dice.js";
 import { heat } from "../../shared/heat.js";
 import { distribution, surprisal } from "../../shared/distribution.js";
@@ -14,7 +14,7 @@ const EMPTY = "Type a prompt and press Generate. Each sample gets its own throws
 const MOST_PROMPT = 240; // characters of a prompt that a card shows
 const SHADED = mark("shared"); // what all samples of a group begin with
 const PARTING = mark("parting"); // where a sample leaves all others of its group
-const HINT = matchMedia("(pointer: fine)").matches ? "Point at a character to see how it was drawn." : "Tap a character to see its odds.";
+const HINT = CLICK === "Click" ? "Point at a character to see how it was drawn." : "Tap a character."; // a phone has no room for more
 const KEY = { group: ["the same in all samples", "where this one diverges"], pair: ["the same in both", "where they diverge"] };
 
 /** @typedef {import("../main.js").SampleTab} SampleTab */

@@ -1,7 +1,7 @@
 // The card of a branch: the text up to it, how many samples went that way, and how likely that was.
 import { charsIn } from "../../shared/characters.js";
 import { distribution } from "../../shared/distribution.js";
-import { button, endOf, inFull, make, makeText, number, percent, plural, quoted, readable, shortened, signOf } from "../../shared/dom.js";
+import { button, CLICK, endOf, inFull, make, makeText, number, percent, plural, quoted, readable, shortened, signOf } from "../../shared/dom.js";
 import { firstChar, wentOn } from "./prefix_tree.js";
 import { logitsOf } from "../../shared/logits.js";
 import { Latest } from "../../shared/requests.js";
@@ -95,7 +95,7 @@ function describe(item) {
     const ways = hidden.slice(0, NAMED).map((child) => `${quoted(firstChar(child))} ${number(child.count)}`);
     const rest = hidden.length > NAMED ? ", …" : "";
     const count = `${hidden.length}${parent.forks > 1 ? " more" : ""} ways`;
-    facts.append(`${plural(item.count, "sample")} continued in ${count}: ${ways.join(", ")}${rest}. Click, or press Enter, to see them.`);
+    facts.append(`${plural(item.count, "sample")} continued in ${count}: ${ways.join(", ")}${rest}. ${CLICK}, or press Enter, to see them.`);
   } else if (!parent) {
     path.append(make("span", "", node.to ? upTo(node.to) : "(nothing in common)"));
     facts.append(beginning(node));

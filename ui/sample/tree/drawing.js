@@ -19,7 +19,9 @@ const BEND = 0.5; // radius of the curves between them
 const STUB = 5; // ribbon of a single sample: what comes after its first characters is of no interest to the tree
 const GAP = 0.4; // between a count and the words
 const TAIL = 9; // a leaf has at least this much room
+const NARROW_TAIL = 4; // ... in a narrow panel
 const MIDDLE = 15; // a branch that forks again takes no more
+const NARROW_MIDDLE = 3.5; // ... in a narrow panel
 const TIP = 0.5; // where somebody writes
 const MARGIN = 0.25;
 const MOST_READ = 200; // characters of a text that could ever be seen
@@ -146,6 +148,7 @@ function labelOf({ node, parent, hidden, count }, isNarrow) {
 // Cuts the words to the room they have: the trunk at its left, a branch in its middle, a leaf at the edge of the panel.
 function write(item, pen, forks, room) {
   const { rem } = pen.look;
+  const isNarrow = room < NARROW * rem;
   const { node, hidden, parent, textX } = item;
   if (hidden) {
     const text = parent.forks === 1 ? `… ${hidden.length} ways` : `+ ${item.count} more`;
@@ -160,8 +163,8 @@ function write(item, pen, forks, room) {
   const given = charsIn(node.text.slice(0, Math.max(0, own))); // how many of its characters were not drawn
   let parts;
   if (!parent && forks) parts = end(node.text, given, Math.min(MIDDLE * rem, room * 0.4));
-  else if (forks) parts = middle(node.text, given, MIDDLE * rem);
-  else parts = start(node.text, given, Math.max(TAIL * rem, room - textX - MARGIN * rem) - tip);
+  else if (forks) parts = middle(node.text, given, (isNarrow ? NARROW_MIDDLE : MIDDLE) * rem);
+  else parts = start(node.text, given, Math.max((isNarrow ? NARROW_TAIL : TAIL) * rem, room - textX - MARGIN * rem) - tip);
   item.pieces = [];
   let x = textX;
   for (const { chars, soft } of parts) {

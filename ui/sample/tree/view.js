@@ -1,6 +1,7 @@
 // The view "Tree": the samples of one model, merged where they begin alike. What is far down a long tree is painted when it is scrolled to.
-import { button, endOf, make, number, plural, quoted, readable } from "../../shared/dom.js";
+import { button, endOf, make, number, plural, POINT_AT, quoted, readable } from "../../shared/dom.js";
 import { fit, onLook, palette, savePicture } from "../../shared/paint.js";
+import { fadeEnds } from "../../shared/tabs.js";
 import { find, firstChar, pathTo, prefixTree, unfold } from "./prefix_tree.js";
 import { continueFrom, createCard } from "./card.js";
 import { itemAt, layOut, paint, Pen, ribbonUnit } from "./drawing.js";
@@ -10,7 +11,7 @@ const PICTURE_ROWS = 150; // in a picture; browsers draw none higher than 16,384
 const PICTURE_WIDTH = 1120;
 const NAMED = 8; // branches in the description for screen readers
 const SHOWN = 40; // characters of a text in a sentence
-const CAPTION = "All samples, merged where they begin alike; a fork is where they diverge. Point at a branch to see how likely it was.";
+const CAPTION = `The latest samples, merged where they begin alike; a fork is where they diverge. ${POINT_AT} a branch to see how likely it was.`;
 const EMPTY = "No samples yet. Press Generate: the tree grows as they are written.";
 const KEYS = "Arrow keys move through the tree. Enter continues from a branch, or opens folded ones.";
 
@@ -50,6 +51,7 @@ export function createTree(panel, tab) {
   const state = { whole: false, opened: [], selected: null, hovered: null };
   const kept = tab.address.get("tree");
   if (kept) wanted = tab.models.find(kept) ?? null;
+  const markEnds = fadeEnds(scroller);
   let [pen, tree, isShown, frame, stale] = [new Pen(palette()), null, false, 0, true];
 
   // What is drawn and where, for scripts that read the page.
@@ -103,6 +105,7 @@ export function createTree(panel, tab) {
     scroller.style.setProperty("--tree-room", `${innerHeight - top - scrollY}px`);
     space.style.width = `${tree.width}px`;
     space.style.height = `${tree.height}px`;
+    markEnds();
     describe(root);
   }
 
