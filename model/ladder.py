@@ -139,6 +139,7 @@ RUNGS = (
         "shakespeare",
         "shakespeare",
         (gpt.causal_mask, gpt.explicit_attention, gpt.FeedForward, gpt.Block, gpt.Transformer),
+        note="Trained with another recipe than the lecture's large network: Muon, locked dropout of 0.35, 8,000 steps.",
     ),
 )
 
