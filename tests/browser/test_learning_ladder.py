@@ -130,7 +130,7 @@ def test_what_is_typed_is_written_again_and_what_no_model_knows_is_named(page: P
     keys = [rung["key"] for rung in route_of(url)]
     panel = show(page, url, prompt="ROMEO:")
     before = written(page)
-    field = page.locator("#learning-views").get_by_label("Prompt")
+    field = page.locator("#learning-views").get_by_label("Prompt", exact=True)
     with page.expect_request("**/write"):
         field.press_sequentially(" A")  # after a pause, without another key
     expect(panel.locator(".ladder-old")).to_have_count(0)
@@ -214,13 +214,13 @@ def test_the_admin_trains_a_rung_in_place_and_a_viewer_watches(browser: Browser,
     rung = route_of(url)[0]
     page, viewer = browser.new_page(), browser.new_page()
     panel = show(page, url, rung=rung["id"])
-    expect(panel.get_by_role("button", name="Train this rung")).to_be_hidden()
+    expect(panel.get_by_role("button", name="Train this rung", exact=True)).to_be_hidden()
     panel.get_by_role("button", name="Unlock the Train tab").click()
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Unlock", exact=True).click()
     expect(page.get_by_label("Preset")).to_be_focused()
     page.get_by_role("tab", name="Learning", exact=True).click()
-    panel.get_by_role("button", name="Train this rung").click()
+    panel.get_by_role("button", name="Train this rung", exact=True).click()
     progress = panel.locator(".ladder-progress")
     expect(progress).to_contain_text("validation loss")
     seen = show(viewer, url, rung=rung["id"])
@@ -228,7 +228,7 @@ def test_the_admin_trains_a_rung_in_place_and_a_viewer_watches(browser: Browser,
     expect(seen.get_by_role("button", name="Stop", exact=True)).to_be_hidden()
     panel.get_by_role("button", name="Stop", exact=True).click()
     expect(progress).to_contain_text(f"{rung['val_loss']:.3f} as shipped")
-    expect(panel.get_by_role("button", name="Train this rung")).to_be_visible()
+    expect(panel.get_by_role("button", name="Train this rung", exact=True)).to_be_visible()
     panel.get_by_role("button", name="Watch it on the Train tab").click()
     expect(page.locator(".watch-name")).to_have_text(rung["title"])
     page.close()

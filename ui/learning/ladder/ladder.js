@@ -4,6 +4,7 @@ import { Latest } from "../../shared/requests.js";
 import { getJSON } from "../../shared/server.js";
 
 const LENGTH = 200; // characters of a text
+const BEGINNING = 30; // ... of its beginning, which is there at once
 const GONE = 404; // the server has no model of this key any more
 
 /**
@@ -89,15 +90,22 @@ export class Ladder extends Emitter {
   async #writeAll(first, signal) {
     const rungs = this.rungs.filter(({ key }) => key).toReversed(); // the largest first: it takes the longest
     rungs.sort((a, b) => Number(b.id === first) - Number(a.id === first));
-    await Promise.all(rungs.map((rung) => this.#writeOne(rung, signal)));
+    for (const rung of rungs) this.#take(rung, { isOld: true, error: null });
+    // A browser has six connections to a server, and there are nine texts: so each first writes its beginning, which is the same with the same dice.
+    for (const length of [BEGINNING, LENGTH]) await Promise.all(rungs.map((rung) => this.#writeOne(rung, length, signal)));
     return !rungs.some((rung) => this.pieceOf(rung).error?.["status"] === GONE);
   }
 
-  /** @param {Rung} rung @param {AbortSignal} signal */
-  async #writeOne(rung, signal) {
-    this.#take(rung, { isOld: true, error: null });
+  /** What is on screen stays until there is more. @param {Rung} rung @param {number} length @param {AbortSignal} signal */
+  async #writeOne(rung, length, signal) {
+    if (signal.aborted || this.pieceOf(rung).error) return;
+    const show = (written) => {
+      const { isOld, text } = this.pieceOf(rung);
+      if (isOld ? !written.text : written.text.length < text.length) return;
+      this.#take(rung, { ...written, isOld: false, isDone: written.isDone && length === LENGTH });
+    };
     try {
-      await this.#learning.texts.write(rung.key, this.#learning.dice.settings, LENGTH, (written) => this.#take(rung, { ...written, isOld: false }), signal);
+      await this.#learning.texts.write(rung.key, this.#learning.dice.settings, length, show, signal);
     } catch (error) {
       if (!signal.aborted) this.#take(rung, { error });
     }

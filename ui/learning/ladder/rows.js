@@ -56,7 +56,7 @@ export function createRows(open, again) {
       const start = make("li", "ladder-row ladder-start");
       const label = make("div", "ladder-rung");
       label.append(make("span", "ladder-title", "Guessing"), make("span", "ladder-loss", uniform.toFixed(3)), barOf({ val_loss: uniform }, uniform));
-      const words = `Every character equally likely: ln ${Math.round(Math.exp(uniform))} nats. Bars: validation loss; marks: the lecture's figures.`;
+      const words = `Every character equally likely: ln ${Math.round(Math.exp(uniform))} nats. Bars: validation loss, marks: the lecture's.`;
       const about = make("div", "ladder-written");
       about.append(make("p", "ladder-key", words));
       start.append(label, about);

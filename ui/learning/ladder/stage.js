@@ -133,5 +133,5 @@ function figuresOf({ n_params, block_size, val_loss, lecture_loss }) {
     ...(lecture_loss === null ? [] : [figure(String(lecture_loss), "in the lecture")]),
     figure(n_params.toLocaleString("en"), "parameters"),
   ];
-  return block_size ? [...all, figure(String(block_size), "context length")] : all;
+  return block_size ? [...all, figure(String(block_size), "context")] : all;
 }
