@@ -1,5 +1,5 @@
 // One chunk opened: it holds as many examples as it has characters, each with one character more to go by.
-import { make, plural, readable, signOf } from "../../shared/dom.js";
+import { make, plural, signOf } from "../../shared/dom.js";
 
 const MOST = 12; // characters of an input that are shown, and numbers: its end
 
@@ -47,7 +47,7 @@ function line(chars, ids, target, targetId) {
   const node = make("tr");
   const cut = chars.length > MOST ? "…" : "";
   node.append(
-    make("td", "examples-text", cut + readable(chars.slice(-MOST).join(""))),
+    make("td", "examples-text", cut + chars.slice(-MOST).map(signOf).join("")),
     make("td", "examples-ids", [...(cut ? [cut] : []), ...ids.slice(-MOST)].join(" ")),
     make("td", "examples-target", signOf(target)),
     make("td", "examples-target-id", String(targetId)),
