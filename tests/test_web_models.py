@@ -414,6 +414,8 @@ def test_everyone_may_watch_and_the_admin_alone_may_act(app: App) -> None:
         "/learning/encode",
         "/learning/decode",
         "/learning/chunks",
+        "/learning/heads",
+        "/learning/copied",
         "/admin/login",
         "/admin/logout",
     }

@@ -1,6 +1,7 @@
 // Characters with their numbers, in rows of cells on a canvas. Only the cells in sight are drawn, so that 100,000 of them scroll as 10 do.
 import { make, signOf } from "../../shared/dom.js";
 import { fit, onLook, palette } from "../../shared/paint.js";
+import { hasMoved } from "./pointer.js";
 
 const [WIDTH, HEIGHT] = [2, 3]; // rem, of a cell at its smallest
 const [CHAR, NUMBER] = [1.375, 1]; // rem, likewise: the size of the character and of the number below it
@@ -29,6 +30,8 @@ export class Cells {
   /** @type {Shown} */
   #shown = { chars: [], ids: [] };
   #at = 0; // where the keys are
+  /** @type {number | null} */
+  #pointed = null;
   #layout = { columns: 1, rows: 0, scale: 1, width: 1, height: 1 };
   #drawing = 0;
   /** @type {Wishes} */
@@ -52,6 +55,7 @@ export class Cells {
   /** @param {Shown} shown */
   show(shown) {
     this.#shown = shown;
+    this.#pointed = null;
     this.#at = Math.min(this.#at, Math.max(0, shown.chars.length - 1));
     this.#layOut();
   }
@@ -65,14 +69,13 @@ export class Cells {
   #listen() {
     const { box } = this;
     const { point, choose } = this.#wishes;
-    let pointed = null;
     const pointAt = (index) => {
-      if (index === pointed) return;
-      pointed = index;
+      if (index === this.#pointed) return;
+      this.#pointed = index;
       point(index);
     };
     box.addEventListener("scroll", () => this.draw(), { passive: true });
-    box.addEventListener("pointermove", (event) => event.pointerType === "mouse" && pointAt(this.#indexAt(event)));
+    box.addEventListener("pointermove", (event) => event.pointerType === "mouse" && hasMoved() && pointAt(this.#indexAt(event)));
     box.addEventListener("pointerleave", () => pointAt(null));
     box.addEventListener("blur", () => pointAt(null));
     box.addEventListener("click", (event) => {

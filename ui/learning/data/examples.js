@@ -1,5 +1,6 @@
 // One chunk opened: it holds as many examples as it has characters, each with one character more to go by.
-import { make, plural, readable, signOf } from "../../shared/dom.js";
+import { make, plural, signOf } from "../../shared/dom.js";
+import { hasMoved } from "./pointer.js";
 
 const MOST = 12; // characters of an input that are shown, and numbers: its end
 
@@ -26,7 +27,7 @@ export function createExamples(place, point) {
   frame.append(table);
   place.append(title, frame);
   const atOf = ({ target }) => /** @type {Element} */ (target).closest("tbody tr");
-  body.addEventListener("pointerover", (event) => point([...body.children].indexOf(atOf(event))));
+  body.addEventListener("pointermove", (event) => hasMoved() && point([...body.children].indexOf(atOf(event))));
   body.addEventListener("pointerleave", () => point(null));
   return {
     /** @param {{row: number, chars: string[], x: number[], y: number[]}} chunk */
@@ -47,7 +48,7 @@ function line(chars, ids, target, targetId) {
   const node = make("tr");
   const cut = chars.length > MOST ? "…" : "";
   node.append(
-    make("td", "examples-text", cut + readable(chars.slice(-MOST).join(""))),
+    make("td", "examples-text", cut + chars.slice(-MOST).map(signOf).join("")),
     make("td", "examples-ids", [...(cut ? [cut] : []), ...ids.slice(-MOST)].join(" ")),
     make("td", "examples-target", signOf(target)),
     make("td", "examples-target-id", String(targetId)),

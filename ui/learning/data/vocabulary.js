@@ -1,5 +1,6 @@
 // The vocabulary: every character with its number, and how often the corpus has it.
 import { make, number, quoted, signOf } from "../../shared/dom.js";
+import { hasMoved } from "./pointer.js";
 
 const STEPS = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: 1, ArrowUp: -1 };
 
@@ -21,6 +22,8 @@ export function createVocabulary(place, corpus, point) {
   /** @type {string[]} */
   let chars = [];
   let at = -1; // where the keys are
+  /** @type {string | null} */
+  let pointed = null;
   let shown = "";
 
   function show(vocabulary) {
@@ -36,6 +39,7 @@ export function createVocabulary(place, corpus, point) {
   }
 
   function mark(char) {
+    pointed = char;
     const id = char === null ? -1 : chars.indexOf(char);
     list.querySelector(".here")?.classList.remove("here");
     list.children[id]?.classList.add("here");
@@ -43,11 +47,12 @@ export function createVocabulary(place, corpus, point) {
     else list.setAttribute("aria-activedescendant", list.children[id].id);
   }
 
+  const pointAt = (char) => char !== pointed && point(char);
   const idOf = ({ target }) => [...list.children].indexOf(/** @type {Element} */ (target).closest(".vocabulary-tile"));
-  list.addEventListener("pointerover", (event) => idOf(event) >= 0 && point(chars[idOf(event)]));
-  list.addEventListener("pointerleave", () => point(null));
-  list.addEventListener("blur", () => point(null));
-  list.addEventListener("click", (event) => idOf(event) >= 0 && point(chars[(at = idOf(event))]));
+  list.addEventListener("pointermove", (event) => hasMoved() && idOf(event) >= 0 && pointAt(chars[idOf(event)]));
+  list.addEventListener("pointerleave", () => pointAt(null));
+  list.addEventListener("blur", () => pointAt(null));
+  list.addEventListener("click", (event) => idOf(event) >= 0 && pointAt(chars[(at = idOf(event))]));
   list.addEventListener("keydown", (event) => {
     const { key } = event;
     const columns = getComputedStyle(list).gridTemplateColumns.split(" ").length;
@@ -56,7 +61,7 @@ export function createVocabulary(place, corpus, point) {
     if (Number.isNaN(step) && key !== "Home" && key !== "End") return;
     event.preventDefault();
     if (to >= 0 && to < chars.length) at = to;
-    point(chars[at]);
+    pointAt(chars[at]);
     list.children[at].scrollIntoView({ block: "nearest" });
   });
   return { show, mark };
