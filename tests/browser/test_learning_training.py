@@ -96,7 +96,7 @@ def test_a_slider_that_is_moved_fast_asks_for_the_step_alone_at_which_it_rests(p
     panel = show(page, url)
     expect(panel.locator(".training-curves")).to_have_attribute("data-points", str(len(keys)))
     asked: list[Request] = []
-    page.on("request", asked.append)
+    page.on("request", lambda request: asked.append(request))
     panel.get_by_role("slider", name="Step").evaluate(
         """slider => {
           for (let share = 1; share >= 0; share -= 0.02) {
