@@ -23,7 +23,6 @@ export function layOut(panel) {
   slider.setAttribute("aria-label", "Step");
 
   const curves = make("section", "training-measures");
-  curves.setAttribute("aria-label", "What the heads do, by step");
   const measure = Object.assign(make("select", "field"), { id: "training-measure" });
   curves.append(labelled("What the heads do", measure));
 

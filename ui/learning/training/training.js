@@ -193,8 +193,7 @@ export class Training extends Emitter {
 
   #settle() {
     clearTimeout(this.#settling);
-    if (this.moment) this.#want(); // it was seen before
-    else this.#settling = setTimeout(() => this.#want(), SETTLE_MS);
+    this.#settling = setTimeout(() => this.#want(), SETTLE_MS);
   }
 
   #want() {
