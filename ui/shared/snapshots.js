@@ -1,4 +1,5 @@
 // The runs that kept snapshots of their weights (GET /learning/runs). A snapshot is a model that the server has besides its list of models.
+import { number } from "./dom.js";
 import { getJSON } from "./server.js";
 
 /**
@@ -51,7 +52,7 @@ export function admitSnapshots(models, { id, name, source, kind, n_params, block
   const shows = kind === "gpt" ? ["attention", "lens"] : [];
   const ofAll = { source, kind, n_params, block_size, vocabulary, run: id, start: "\n", shows, device: "", precision: null, trouble: "" };
   const usable = snapshots.filter(({ key }) => key);
-  return usable.map(({ key, step, val_loss }) => models.admit({ ...ofAll, key, id: `${source}/${id}/${step}`, name: `${name}, step ${step}`, step, val_loss }));
+  return usable.map(({ key, step, val_loss }) => models.admit({ ...ofAll, key, id: `${source}/${id}/${step}`, name: `${name}, step ${number(step)}`, step, val_loss }));
 }
 
 /** Makes the page know all of them, if an address names a model that is not in the list. @param {import("./models.js").Models} models @param {string[]} keys */

@@ -14,6 +14,8 @@ import { isSame, nameOf } from "./formation.js";
  */
 export function createHeads({ choose, point, describe }) {
   const node = make("div", "training-maps");
+  node.setAttribute("role", "group");
+  node.setAttribute("aria-label", "All heads, layer by layer");
   /** @type {(Head & {node: HTMLButtonElement, map: HTMLCanvasElement})[]} */
   let tiles = [];
   /** @type {import("../../shared/capture.js").Capture | null} */

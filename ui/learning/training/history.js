@@ -26,13 +26,14 @@ export class History extends Emitter {
   #kept = new Map();
 
   /**
-   * Measures the heads of all snapshots, unless that was done before or is under way.
+   * Measures the heads of all snapshots, unless that was done before, is under way or has failed.
    * @param {import("./runs.js").Run} run
    * @param {string} text
+   * @param {boolean} [again] also if it has failed
    */
-  async read(run, text) {
+  async read(run, text, again = false) {
     const name = JSON.stringify([run.source, run.id, run.snapshots.length, text]);
-    if (name === this.#name && !this.trouble && (this.#reading.isBusy || this.#kept.has(name))) return;
+    if (name === this.#name && (this.#reading.isBusy || this.#kept.has(name) || (this.trouble && !again))) return;
     const signal = this.#reading.begin();
     const known = this.#kept.get(name);
     Object.assign(this, { shown: known ?? null, trouble: null });

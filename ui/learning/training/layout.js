@@ -23,7 +23,6 @@ export function layOut(panel) {
   slider.setAttribute("aria-label", "Step");
 
   const curves = make("section", "training-measures");
-  curves.setAttribute("aria-label", "What the heads do, by step");
   const measure = Object.assign(make("select", "field"), { id: "training-measure" });
   curves.append(labelled("What the heads do", measure));
 
@@ -40,16 +39,18 @@ export function layOut(panel) {
 
   const next = make("section", "training-next");
   const candidates = createCandidates();
-  const after = make("h3");
+  const after = make("h2");
   next.append(after, candidates.node);
 
   const heads = make("section", "training-heads");
   const [formed, marked] = [make("p", "training-formed"), make("p", "training-marked")];
   const passage = Object.assign(make("textarea", "field"), { id: "training-passage", rows: 2, maxLength: 1_000, spellcheck: false });
   const about = make("div", "training-about");
-  about.append(formed, marked, labelled("The heads read", passage));
+  about.append(formed, marked);
   const toAttention = button("quiet", "Open in Attention", () => {});
-  heads.append(headed("All heads, layer by layer", toAttention), about);
+  const head = make("div", "training-head");
+  head.append(labelled("The heads read", passage), toAttention);
+  heads.append(head, about);
 
   const empty = make("p", "training-empty");
   const filled = make("div", "training");
@@ -61,7 +62,7 @@ export function layOut(panel) {
 /** A heading with what can be done beside it. @param {string} words @param {HTMLElement} action */
 function headed(words, action) {
   const node = make("div", "training-head");
-  node.append(make("h3", "", words), action);
+  node.append(make("h2", "", words), action);
   return node;
 }
 

@@ -82,7 +82,7 @@ export class Training extends Emitter {
 
   /** @returns {Head | null} the chosen one */
   get head() {
-    const [layer, head] = this.#learning.address.get("watched_head").split(".").map(Number);
+    const [, layer, head] = (/^(\d+)\.(\d+)$/.exec(this.#learning.address.get("watched_head")) ?? []).map(Number);
     return this.run && layer < this.run.n_layer && head < this.run.n_head ? { layer, head } : null;
   }
 
@@ -193,8 +193,7 @@ export class Training extends Emitter {
 
   #settle() {
     clearTimeout(this.#settling);
-    if (this.moment) this.#want(); // it was seen before
-    else this.#settling = setTimeout(() => this.#want(), SETTLE_MS);
+    this.#settling = setTimeout(() => this.#want(), SETTLE_MS);
   }
 
   #want() {

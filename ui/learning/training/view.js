@@ -168,7 +168,7 @@ export function createTraining(panel, learning) {
     page.measure.value = measure.name;
     page.formed.textContent = words;
     if (formed) page.formed.append(" ", button("quiet inline", "Show it", () => goTo(formed)));
-    if (trouble) tellTrouble(page.formed, trouble, () => history.read(run, training.passage));
+    if (trouble) tellTrouble(page.formed, trouble, () => history.read(run, training.passage, true));
     maps.mark(marked);
     if (document.activeElement !== page.passage) page.passage.value = training.passage;
     drawMarked();
