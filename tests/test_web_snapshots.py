@@ -304,7 +304,7 @@ def test_a_long_curve_is_thinned(app: App) -> None:
     shutil.rmtree(folder)
 
 
-def test_what_ships_is_whole(tmp_path: Path) -> None:
+def test_what_ships_is_whole() -> None:
     shipped = Catalogue(SHIPPED_WEIGHTS.parent)
     folders = shipped.shipped_runs()
     assert [folder.name for folder in folders] == ["overfit", "overfit-dropout", "quick"]
@@ -315,3 +315,15 @@ def test_what_ships_is_whole(tmp_path: Path) -> None:
     assert len(shipped.snapshots("shipped", "quick")) >= 10
     size = sum(path.stat().st_size for path in (SHIPPED_WEIGHTS.parent / "runs").rglob("*") if path.is_file())
     assert size <= 23 * 2**20
+
+
+def test_a_previous_character_head_forms_in_the_shipped_run() -> None:
+    shipped = Catalogue(SHIPPED_WEIGHTS.parent)
+    snapshots = shipped.snapshots("shipped", "quick")
+    text, shares = "First Citizen:\nBefore we proceed any further, hear me speak.\n", []
+    for entry in (snapshots[0], snapshots[max(snapshots)]):
+        weights = shipped.load(entry.key)
+        reading = read(weights.model, weights.tokenizer.encode(text), text)
+        shares.append(max(float(head["previous"] or 0) for layer in reading.stats for head in layer))
+    assert shares[0] < 0.1
+    assert shares[1] > 0.6
