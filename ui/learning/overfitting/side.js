@@ -65,7 +65,11 @@ export class Side {
     this.run = run;
     [this.curve, this.points] = [{ train: [], val: [] }, []];
     this.#about.textContent = `${sizeOf(run)} parameters, ${dropoutOf(run)}, learned from ${partNameOf(run)}`;
-    for (const text of Object.values(this.texts)) text.show("", "");
+    this.#writing.cancel();
+    for (const text of Object.values(this.texts)) {
+      text.show("", "");
+      text.node.classList.remove("running");
+    }
     await this.#read();
   }
 
