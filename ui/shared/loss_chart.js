@@ -37,7 +37,7 @@ const BINS = 0.125; // rem: steps that share one are drawn as their mean
  * @property {number | null} [pointed] the step that is pointed at
  * @property {{step: number, words: string}[]} [marks] steps with a name
  * @property {number[]} [span] losses that the axis has room for too, so that several charts have one scale
- * @property {boolean} [hasLegend] false where the page has one
+ * @property {boolean} [hasLegend] false where the page has one, and says more about the lowest loss
  */
 
 /**
@@ -305,17 +305,13 @@ function paintBest(context, { rem, isNarrow, left, right, top, x, y }, val, { un
   context.arc(x(step), y(loss), WIDTHS.best * rem, 0, 2 * Math.PI);
   context.stroke();
   if (!isNamed) return;
-  const words = isNarrow ? `lowest ${loss.toFixed(3)}` : `${LOWEST} ${loss.toFixed(3)} at step ${number(step)}`;
+  const words = isNarrow || !hasLegend ? `lowest ${loss.toFixed(3)}` : `${LOWEST} ${loss.toFixed(3)} at step ${number(step)}`;
   context.font = `600 ${rem}px ${sans}`;
   const half = context.measureText(words).width / 2;
   const crossed = (middle) => val.filter(([each]) => each <= until && Math.abs(x(each) - middle) < half + rem).map(([, each]) => y(each));
   const heightAt = (middle) => Math.min(y(loss) - 1.7 * rem, Math.min(...crossed(middle)) - 1.2 * rem);
-  const within = (middle) => Math.min(Math.max(middle, left + half), right - half);
-  let middle = within(x(step));
-  if (!hasLegend) {
-    const lower = (a, b) => (heightAt(b) > heightAt(a) + rem ? b : a); // beside a steep curve rather than above it
-    middle = [x(step) + half, x(step) - half].map(within).reduce(lower, middle);
-  } else if (heightAt(middle) < top + LEGEND.height * rem) middle = Math.max(left + half, Math.min(middle, right - LEGEND.width * rem - half));
+  let middle = Math.min(Math.max(x(step), left + half), right - half);
+  if (hasLegend && heightAt(middle) < top + LEGEND.height * rem) middle = Math.max(left + half, Math.min(middle, right - LEGEND.width * rem - half));
   const height = Math.max(top, heightAt(middle));
   Object.assign(context, { strokeStyle: paper, lineWidth: 0.4 * rem });
   context.strokeText(words, middle, height);

@@ -53,8 +53,8 @@ export class Check {
   /** What texts can be compared with. @param {import("./runs.js").Run[]} runs those that are shown */
   offer(runs) {
     const chosen = this.#against.value;
-    const parts = new Map(runs.map((run) => [`${run.corpus} ${run.train_chars}`, run]));
-    const options = [...parts.values()].map((run) => Object.assign(make("option", "", `what ${run.name} learned from: ${partNameOf(run)}`), { value: nameOf(run) }));
+    const parts = new Map(runs.toReversed().map((run) => [`${run.corpus} ${run.train_chars}`, run]));
+    const options = [...parts.values()].toReversed().map((run) => Object.assign(make("option", "", `what ${run.name} learned from: ${partNameOf(run)}`), { value: nameOf(run) }));
     this.#against.replaceChildren(...options, Object.assign(make("option", "", "all of Tiny Shakespeare's training text"), { value: WHOLE }));
     if ([...this.#against.options].some(({ value }) => value === chosen)) this.#against.value = chosen;
   }

@@ -220,6 +220,7 @@ export class Source {
     const places = [bottom + GAP, top - GAP - height, line.bottom + GAP];
     const fits = places.find((y) => y >= GAP && y + height <= innerHeight - GAP) ?? line.bottom + GAP;
     const left = Math.max(GAP, Math.min(line.left, innerWidth - GAP - width));
-    Object.assign(this.#node.style, { left: `${left}px`, top: `${fits}px` });
+    const inside = Math.max(GAP, Math.min(fits, innerHeight - GAP - height));
+    Object.assign(this.#node.style, { left: `${left}px`, top: `${inside}px` });
   }
 }

@@ -64,8 +64,12 @@ export class Side {
     if (run === this.run) return;
     this.run = run;
     [this.curve, this.points] = [{ train: [], val: [] }, []];
-    this.#about.textContent = `${number(run.n_params)} parameters, ${dropoutOf(run)}, learned from ${partNameOf(run)}`;
-    for (const text of Object.values(this.texts)) text.show("", "");
+    this.#about.textContent = `${sizeOf(run)} parameters, ${dropoutOf(run)}, learned from ${partNameOf(run)}`;
+    this.#writing.cancel();
+    for (const text of Object.values(this.texts)) {
+      text.show("", "");
+      text.node.classList.remove("running");
+    }
     await this.#read();
   }
 
@@ -91,7 +95,7 @@ export class Side {
     const stop = stopsAt(curve.val, patience);
     const marks = stop === null ? [] : [{ step: stop, words: `early stopping: step ${number(stop)}` }];
     const series = { name: run.name, ...curve, steps: run.steps, isLectures: false };
-    this.chart.draw({ runs: [series], scale: "log", playhead: null, marks, span, hasLegend: false });
+    this.chart.draw({ runs: [series], scale: "linear", playhead: null, marks, span, hasLegend: false });
     this.#stop.textContent = stopWords(stop, patience, points);
     this.#table.replaceChildren(head(), ...points.map(row));
     for (const point of points) this.texts[point.which].title = titleOf(point);
@@ -145,6 +149,9 @@ export class Side {
 /** @param {Run} run */
 export const dropoutOf = ({ dropout }) => (dropout ? `with dropout ${dropout}` : "without dropout");
 
+/** @param {Run} run */
+const sizeOf = ({ n_params: count }) => (count < 100_000 ? number(count) : `${(count / 1e6).toFixed(1)} M`);
+
 /** @param {Point} point */
 function titleOf({ which, snapshot, wanted }) {
   if (which === "last") return `Last step: ${number(snapshot.step)}`;
@@ -156,8 +163,8 @@ function titleOf({ which, snapshot, wanted }) {
 function stopWords(stop, patience, [best]) {
   if (!best) return "";
   const rule = `${plural(patience, "evaluation")} in a row without a new lowest validation loss`;
-  if (stop === null) return `Early stopping would not have ended this run: it never had ${rule}.`;
-  return `Early stopping would end this run at step ${number(stop)}, after ${rule}, and keep the weights of step ${number(best.wanted)}.`;
+  if (stop === null) return `Early stopping would not end this run: it never has ${rule}.`;
+  return `Early stopping would end this run at step ${number(stop)}, after ${rule}, with the weights of step ${number(best.wanted)}.`;
 }
 
 function head() {

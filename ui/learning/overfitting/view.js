@@ -83,7 +83,7 @@ class Overfitting {
 
   hide() {
     this.#isShown = false;
-    this.#isStale = this.sides.some((side) => side.isWriting);
+    this.#isStale ||= this.sides.some((side) => side.isWriting);
     for (const side of this.sides) side.leave();
     this.check.text.leave();
   }
