@@ -151,6 +151,7 @@ def test_damaged_weights_are_named(tmp_path: Path, refusal: Callable[..., str]) 
     assert "damaged" in message
 
 
+@pytest.mark.slow
 def test_without_a_folder_of_runs_the_app_starts_and_says_why(tmp_path: Path) -> None:
     runs = tmp_path / "runs.txt"
     runs.write_text("not a folder")
@@ -210,6 +211,7 @@ def test_whatever_strangers_send_the_log_stays_short_and_without_tracebacks(url:
     assert health(url)["healthy"]
 
 
+@pytest.mark.slow
 def test_an_interrupt_while_a_text_is_written_ends_cleanly() -> None:
     port = free_port()
     process = subprocess.Popen(

@@ -254,6 +254,7 @@ def test_changed_or_missing_pairs_are_said_when_a_run_is_resumed(tmp_path: Path,
         FineTune.resume(Run(tmp_path))
 
 
+@pytest.mark.slow
 def test_the_command_that_is_printed_to_resume_can_be_pasted(tmp_path: Path, parent: Weights) -> None:
     (tmp_path / "pairs.jsonl").write_bytes(shouting())
     save_weights(tmp_path / "my parent", parent.model, parent.tokenizer, {})

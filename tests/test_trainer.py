@@ -192,6 +192,7 @@ def test_a_gentle_stop_writes_a_checkpoint_of_that_moment(tmp_path: Path) -> Non
     assert metadata["step"] == last
 
 
+@pytest.mark.slow
 def test_the_command_that_is_printed_to_resume_can_be_pasted(tmp_path: Path) -> None:
     (tmp_path / "my text's.txt").write_text(synthetic_text())
     arguments = ("--corpus", "my text's.txt", "--preset", "tiny", "--precision", "float32", "--device", "cpu")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -82,15 +82,21 @@ def page(empty_page: Page, url: str) -> Page:
     return empty_page
 
 
+@pytest.fixture(scope="module")
+def is_expected() -> Callable[[ConsoleMessage], bool]:
+    """Which errors the console may show; a module whose tests refuse more requests has its own."""
+    return refused
+
+
 @pytest.fixture
-def empty_page(module_tab: Page) -> Iterator[Page]:
+def empty_page(module_tab: Page, is_expected: Callable[[ConsoleMessage], bool]) -> Iterator[Page]:
     """The module's tab before any page is loaded, for a test that opens its own address."""
-    with watched(module_tab):
+    with watched(module_tab, is_expected):
         yield module_tab
     module_tab.goto("about:blank")  # ends what the page still asks for
     module_tab.unroute_all(behavior="ignoreErrors")
     module_tab.set_viewport_size(SCREEN)
-    module_tab.emulate_media(reduced_motion="no-preference")
+    module_tab.emulate_media(reduced_motion="no-preference", color_scheme="light")
 
 
 @contextmanager
@@ -102,12 +108,17 @@ def new_page(context: BrowserContext) -> Iterator[Page]:
     page.close()
 
 
+def refused(message: ConsoleMessage) -> bool:
+    """Whether the message only reports that bad input was answered with status 400; the page shows that itself."""
+    return "status of 400" in message.text and ("/train/" in message.location["url"] or message.location["url"].endswith("/write"))
+
+
 @contextmanager
-def watched(page: Page) -> Iterator[None]:
-    """Fails if the console shows an error or a dialog opens; clears the storage at the end."""
+def watched(page: Page, is_expected: Callable[[ConsoleMessage], bool] = refused) -> Iterator[None]:
+    """Fails if the console shows an error that is not expected or a dialog opens; clears the storage at the end."""
     problems: list[str] = []
     listeners = {
-        "console": lambda message: problems.append(message.text) if message.type == "error" and not refused(message) else None,
+        "console": lambda message: problems.append(message.text) if message.type == "error" and not is_expected(message) else None,
         "pageerror": lambda error: problems.append(str(error)),
         "dialog": lambda dialog: (problems.append(dialog.message), dialog.dismiss()),
     }
@@ -118,11 +129,6 @@ def watched(page: Page) -> Iterator[None]:
     for event, listener in listeners.items():
         page.remove_listener(event, listener)
     assert not problems
-
-
-def refused(message: ConsoleMessage) -> bool:
-    """Whether the message only reports that bad input was answered with status 400; the page shows that itself."""
-    return "status of 400" in message.text and ("/train/" in message.location["url"] or message.location["url"].endswith("/write"))
 
 
 def open_page(page: Page, url: str) -> None:

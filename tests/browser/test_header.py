@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Literal
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
 from tests.browser.conftest import open_page
+from tests.browser.tab import drawn
 
 TABS = ["Sample", "Attention", "Learning", "Train"]
 MORE_TABS = ["Meaning", "Assistant", "Reasoning"]
@@ -34,11 +36,21 @@ PARTS = """() => [".masthead h1", ".masthead .facts li", ".tools button", "#tabs
   })"""
 
 
-@pytest.mark.parametrize(("width", "height", "rows"), [(1280, 720, 1), (1920, 1080, 1), (900, 720, None), (360, 800, None)])
-def test_seven_tabs_fit(browser: Browser, url: str, width: int, height: int, rows: int | None) -> None:
-    page = browser.new_page(viewport={"width": width, "height": height})
+@pytest.fixture(scope="module")
+def seven(browser: Browser, url: str) -> Iterator[Page]:
+    """One page with seven tabs, at many sizes."""
+    page = browser.new_page()
     open_page(page, url)
     page.evaluate(ADD_TABS, MORE_TABS)
+    yield page
+    page.close()
+
+
+@pytest.mark.parametrize(("width", "height", "rows"), [(1280, 720, 1), (1920, 1080, 1), (900, 720, None), (360, 800, None)])
+def test_seven_tabs_fit(seven: Page, width: int, height: int, rows: int | None) -> None:
+    page = seven
+    page.set_viewport_size({"width": width, "height": height})
+    drawn(page)
     parts = page.evaluate(PARTS)
     tabs = [part for part in parts if part["isTab"]]
     assert [tab["name"] for tab in tabs] == [*TABS, *MORE_TABS]
@@ -54,43 +66,44 @@ def test_seven_tabs_fit(browser: Browser, url: str, width: int, height: int, row
         assert abs(middle(tabs[0]) - middle(parts[0])) < 4  # in the line of the page's name
     if width == 360:
         assert not [tab["name"] for tab in tabs if tab["bottom"] - tab["top"] < THUMB or tab["right"] - tab["left"] < THUMB]
-    page.close()
 
 
-@pytest.mark.parametrize("system", ["light", "dark"])
 @pytest.mark.parametrize(
-    ("asked", "chosen", "is_dark"),
+    ("system", "asked", "chosen", "expected"),
     [
-        ("dark", None, True),
-        ("light", None, False),
-        ("dark", "light", True),
-        ("light", "dark", False),
-        ("system", "dark", None),
-        ("system", "light", None),
-        ("purple", "dark", True),
-        ("purple", None, None),
-        (None, "light", False),
-        (None, None, None),
+        ("light", "dark", None, True),
+        ("dark", "light", None, False),
+        ("light", "dark", "light", True),
+        ("dark", "light", "dark", False),
+        ("light", "system", "dark", False),
+        ("dark", "system", "light", True),
+        ("light", "purple", "dark", True),
+        ("light", "purple", None, False),
+        ("dark", "purple", None, True),
+        ("dark", None, "light", False),
+        ("light", None, None, False),
+        ("dark", None, None, True),
     ],
 )
 def test_the_address_sets_the_theme(
-    browser: Browser, url: str, system: str, asked: str | None, chosen: str | None, is_dark: bool | None
+    empty_page: Page, url: str, system: Literal["light", "dark"], asked: str | None, chosen: str | None, expected: bool
 ) -> None:
-    """None: as the system has it."""
-    page = browser.new_page(color_scheme=system)
+    """Wherever something else than the system decides, the system has the other theme."""
+    page = empty_page
+    page.emulate_media(color_scheme=system)
     if chosen:
-        page.add_init_script(f"localStorage.setItem('soliloquy-theme', '{chosen}')")
+        page.goto(f"{url}/healthz")
+        page.evaluate("chosen => localStorage.setItem('soliloquy-theme', chosen)", chosen)
     open_page(page, f"{url}/?__theme={asked}" if asked else url)
-    expected = system == "dark" if is_dark is None else is_dark
     dark_paper = "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).every((part) => part < 100)"
     assert page.evaluate(dark_paper) == expected
     assert page.evaluate("[document.documentElement, document.body].map((node) => node.classList.contains('dark'))") == [expected] * 2
     assert page.evaluate("localStorage.getItem('soliloquy-theme')") == chosen  # for this time alone
-    page.close()
 
 
-def test_a_press_on_the_theme_is_later_than_the_address(browser: Browser, url: str) -> None:
-    page = browser.new_page(color_scheme="light")
+def test_a_press_on_the_theme_is_later_than_the_address(empty_page: Page, url: str) -> None:
+    page = empty_page
+    page.emulate_media(color_scheme="light")
     open_page(page, f"{url}/?__theme=dark&prompt=KING%3A")
     page.get_by_role("button", name="Dark theme").click()
     page.wait_for_url("**#prompt=KING*")
@@ -98,7 +111,6 @@ def test_a_press_on_the_theme_is_later_than_the_address(browser: Browser, url: s
     page.reload()
     page.locator("[data-ready]").wait_for(state="attached")
     assert not page.evaluate("document.body.classList.contains('dark')")
-    page.close()
 
 
 def apart(one: dict[str, Any], other: dict[str, Any]) -> bool:

@@ -217,6 +217,7 @@ def test_a_server_that_is_gone_is_said_and_nothing_is_lost(context: BrowserConte
     page.close()
 
 
+@pytest.mark.slow
 def test_a_model_with_one_head_and_a_text_of_one_character(context: BrowserContext, tmp_path: Path) -> None:
     config = GPTConfig(n_layer=1, n_head=1, n_embd=32, block_size=16, vocab_size=len(VOCABULARY))
     save_weights(tmp_path / "one", GPT(config, torch.Generator().manual_seed(0)).requires_grad_(False), TOKENIZER, {})

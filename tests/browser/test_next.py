@@ -7,14 +7,14 @@ import io
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Route, expect
+from playwright.sync_api import ConsoleMessage, Page, Route, expect
 
 from model.config import GPTConfig
 from model.sampling import dice, distribution, draw
@@ -33,27 +33,16 @@ def url(float32_url: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    """Where all pages find the scripts that the first one fetched, and dice do not take their time to fall."""
-    context = browser.new_context(viewport={"width": 1280, "height": 720}, reduced_motion="reduce")
-    yield context
-    context.close()
+def is_expected() -> Callable[[ConsoleMessage], bool]:
+    """A request that a test refuses is an error on the console."""
+    return lambda message: message.location["url"].endswith("/next")
 
 
 @pytest.fixture
-def page(context: BrowserContext) -> Iterator[Page]:
-    """An empty page. No error may reach its console, but that a request failed where a test refuses it."""
-    page = context.new_page()
-    problems: list[str] = []
-    page.on("console", lambda message: problems.append(message.text) if message.type == "error" and not refused(message) else None)
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    yield page
-    page.close()
-    assert not problems
-
-
-def refused(message: ConsoleMessage) -> bool:
-    return message.location["url"].endswith("/next")
+def page(empty_page: Page) -> Page:
+    """An empty page, in which dice do not take their time to fall."""
+    empty_page.emulate_media(reduced_motion="reduce")
+    return empty_page
 
 
 def show(page: Page, url: str, **settings: object) -> None:

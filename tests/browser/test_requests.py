@@ -10,13 +10,12 @@ from urllib.parse import urlsplit
 
 import pytest
 import torch
-from playwright.sync_api import Browser, Page, Request, expect
+from playwright.sync_api import Page, Request, expect
 
 from model.config import GPTConfig
 from model.network.gpt import GPT
 from model.tokenizer import CharTokenizer
 from model.weights import save_tensors, save_weights
-from tests.browser.conftest import new_page, open_page
 from tests.browser.tab import choose, drawn, generate, set_up
 from tests.conftest import TINY
 from tests.support.admin import PASSWORD, app_with_password, wait_for
@@ -62,7 +61,7 @@ class Traffic:
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """An app with some small models beside the shipped one, and a password."""
+    """An app with some small models beside the shipped one, and a password, whose connections no other page holds."""
     runs: Path = tmp_path_factory.mktemp("runs")
     for number, name in enumerate(NAMES):
         network = GPT(GPTConfig(**TINY | {"vocab_size": len(LETTERS)}), torch.Generator().manual_seed(number)).requires_grad_(False)
@@ -72,18 +71,6 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         save_tensors(folder / "best.safetensors", network.state_dict(), {"step": 100, "val_loss": 2.5})
     with app_with_password(runs) as url:
         yield url
-
-
-@pytest.fixture
-def page(browser: Browser, url: str) -> Iterator[Page]:
-    """The page in a browser of its own, whose connections no other page holds."""
-    context = browser.new_context(viewport={"width": 1280, "height": 720})
-    context.set_default_timeout(60_000)
-    with new_page(context) as page:
-        open_page(page, url)
-        yield page
-        page.unroute_all(behavior="ignoreErrors")
-    context.close()
 
 
 def hold(page: Page, *paths: str) -> None:

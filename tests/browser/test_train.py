@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from model.limits import MAX_CORPUS_BYTES
-from tests.browser.conftest import new_page, open_page
+from tests.browser.conftest import open_page
 from tests.browser.tab import generate, set_up
 from tests.support.admin import PASSWORD, Admin, runs_ended
 from tests.support.client import host_and_port
@@ -71,13 +71,10 @@ def url(app: App) -> str:
 
 
 @pytest.fixture
-def page(browser: Browser, url: str) -> Iterator[Page]:
-    """The tab, locked, in a browser that knows nothing of earlier tests."""
-    context = browser.new_context(viewport={"width": 1280, "height": 720})
-    with new_page(context) as page:
-        show(page, url)
-        yield page
-    context.close()
+def page(empty_page: Page, url: str) -> Page:
+    """The tab, locked."""
+    show(empty_page, url)
+    return empty_page
 
 
 def show(page: Page, url: str, **address: str) -> None:
@@ -252,6 +249,7 @@ def test_what_cannot_be_learned_from_is_said(page: Page, tmp_path: Path) -> None
         expect(start).to_be_enabled()
 
 
+@pytest.mark.slow
 def test_a_rate_far_too_high_is_seen_and_its_run_renamed_and_deleted(page: Page) -> None:
     unlock(page)
     start(page, steps=400, name="too hot", learning_rate="1e9", n_head="5")
