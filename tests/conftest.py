@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -33,13 +34,30 @@ settings.register_profile("soliloquy", deadline=None, derandomize=True, max_exam
 settings.load_profile("soliloquy")
 
 
-LONGEST_FILES = ("test_train.py", "test_accessibility.py")  # of the browser tests
+# Files of browser tests by the time they take, the longest first; all others are shorter.
+LONGEST = ("sample_tab", "address", "accessibility", "next", "attention", "texts", "inspector", "models")
+# Files that share an app which others do not need: one worker starts it once.
+TOGETHER = {"test_class_panel.py": "test_accessibility.py", "test_score.py": "test_next.py"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Puts the browser tests last: Playwright keeps an event loop running in its thread, where no other test can start one then. The
     longest of their files come first, so that two workers end at about the same time."""
-    items.sort(key=lambda item: ("browser" in item.path.parts, item.path.name not in LONGEST_FILES))
+    rank = {f"test_{name}.py": place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: ("browser" in item.path.parts, rank.get(item.path.name, len(rank))))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Gives each worker whole files, as `--dist loadfile` does, and those that share an app to the same one."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class LoadAppScheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            folder, slash, name = super()._split_scope(nodeid).rpartition("/")
+            return folder + slash + TOGETHER.get(name, name)
+
+    return LoadAppScheduling(config, log)
 
 
 @pytest.fixture

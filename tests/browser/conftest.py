@@ -99,6 +99,14 @@ def empty_page(module_tab: Page, is_expected: Callable[[ConsoleMessage], bool]) 
     module_tab.emulate_media(reduced_motion="no-preference", color_scheme="light")
 
 
+@pytest.fixture(scope="module")
+def kept_page(context: BrowserContext, url: str) -> Iterator[Page]:
+    """The page, loaded once for all tests of a module that do not care what is on it when they begin."""
+    with new_page(context) as page:
+        open_page(page, url)
+        yield page
+
+
 @contextmanager
 def new_page(context: BrowserContext) -> Iterator[Page]:
     """A new tab that keeps nothing for the next one."""

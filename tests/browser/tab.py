@@ -103,7 +103,7 @@ def point_at(page: Page, text: Locator, index: int, click: bool = False) -> Loca
     """Moves the mouse from elsewhere to a character of a card, and returns the inspector once it shows."""
     inspector = page.get_by_test_id("inspector")
     page.mouse.move(2, 2)
-    expect(inspector).to_be_hidden()
+    page.wait_for_function("!document.querySelector('[data-testid=inspector]')?.checkVisibility()")  # asked each frame: it is hidden soon
     x, y = text.evaluate(PLACE, index)
     page.mouse.move(x, y)
     if click:

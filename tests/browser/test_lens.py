@@ -45,6 +45,7 @@ def lens_of(page: Page, url: str, text: str = TEXT) -> NDArray[np.float64]:
 
 def cells(panel: Locator) -> list[list[str]]:
     """The characters of all rows that are bets."""
+    expect(panel.locator(".lens-grid td").first).to_be_visible()
     lines = [line.locator("td").all_text_contents() for line in panel.locator(".lens-grid tr").all()]
     return [line for line in lines if line]
 
@@ -57,6 +58,7 @@ def percent_of(words: str) -> float:
 def test_every_row_bets_on_what_its_layer_says_and_the_last_on_the_models_answer(page: Page, url: str) -> None:
     panel = show(page, url, at=AT)
     lens = lens_of(page, url)
+    expect(panel.locator(".lens-grid td").first).to_be_visible()
     heads, *_, feet = [line.locator("th:not(.lens-label)").all_text_contents() for line in panel.locator(".lens-grid tr").all()]
     signs = [SIGNS.get(char, char) for char in TEXT]
     assert 20 <= len(heads) <= 40

@@ -63,9 +63,9 @@ def test_all_samples_grow_together(page: Page) -> None:
     assert len(set(texts(page))) == 4
 
 
-def test_every_sample_gets_its_length(page: Page) -> None:
-    set_up(page, samples=3, length=270)  # past the first window
-    assert [len(text) for text in generate(page)] == [len(PROMPT) + 270] * 3
+def test_every_sample_gets_its_length(kept_page: Page) -> None:
+    set_up(kept_page, samples=3, length=270)  # past the first window
+    assert [len(text) for text in generate(kept_page)] == [len(PROMPT) + 270] * 3
 
 
 def test_stop_stops_and_keeps_what_is_written(page: Page, url: str) -> None:
@@ -82,26 +82,26 @@ def test_stop_stops_and_keeps_what_is_written(page: Page, url: str) -> None:
     assert page.get_by_role("button", name="Stop").is_disabled()
 
 
-def test_same_seed_gives_the_same_texts(page: Page) -> None:
-    set_up(page, seed="48213", samples=3, length=120)
-    first = generate(page)
-    assert seed_shown(page) == "48213"
-    set_up(page, seed="99")
-    other = generate(page)
-    set_up(page, seed="48213")
-    assert generate(page) == first
+def test_same_seed_gives_the_same_texts(kept_page: Page) -> None:
+    set_up(kept_page, seed="48213", samples=3, length=120)
+    first = generate(kept_page)
+    assert seed_shown(kept_page) == "48213"
+    set_up(kept_page, seed="99")
+    other = generate(kept_page)
+    set_up(kept_page, seed="48213")
+    assert generate(kept_page) == first
     assert set(other).isdisjoint(first)
 
 
-def test_no_seed_gives_different_texts_and_shows_the_one_it_drew(page: Page) -> None:
-    set_up(page, seed="", samples=2, length=120)
-    first, first_seed = generate(page), seed_shown(page)
-    second, second_seed = generate(page), seed_shown(page)
+def test_no_seed_gives_different_texts_and_shows_the_one_it_drew(kept_page: Page) -> None:
+    set_up(kept_page, seed="", samples=2, length=120)
+    first, first_seed = generate(kept_page), seed_shown(kept_page)
+    second, second_seed = generate(kept_page), seed_shown(kept_page)
     assert first_seed != second_seed
     assert set(first).isdisjoint(second)
-    page.get_by_role("button", name=f"seed {second_seed}").click()
-    expect(page.get_by_label("Seed")).to_have_value(second_seed)
-    assert generate(page) == second
+    kept_page.get_by_role("button", name=f"seed {second_seed}").click()
+    expect(kept_page.get_by_label("Seed")).to_have_value(second_seed)
+    assert generate(kept_page) == second
 
 
 def test_temperature_zero_writes_the_same_in_every_sample(page: Page) -> None:
@@ -186,25 +186,27 @@ def test_clear_empties_the_page_and_keeps_the_prompt(page: Page) -> None:
     expect(page.locator(".folio .empty")).to_have_count(0)
 
 
-def test_hostile_text_shows_up_as_text(page: Page) -> None:
-    images = page.locator("#sample img, #sample script").count()
+def test_hostile_text_shows_up_as_text(kept_page: Page) -> None:
+    images = kept_page.locator("#sample img, #sample script").count()
     for hostile in ("<img src=x onerror=alert(1)>", "${alert(1)}", "{{7*7}}", "<script>alert(1)</script>"):
-        set_up(page, prompt=hostile, seed=hostile, length=20)
-        page.get_by_role("button", name="Generate").click()
-        expect(page.get_by_test_id("notice")).to_contain_text(f"not {hostile!r}")
-        set_up(page, seed="")
+        set_up(kept_page, prompt=hostile, seed=hostile, samples=4, length=20)
+        kept_page.get_by_role("button", name="Generate").click()
+        expect(kept_page.get_by_test_id("notice")).to_contain_text(f"not {hostile!r}")
+        set_up(kept_page, seed="")
         kept = "".join(char for char in hostile if char.isalpha() or char in "$3 ")
-        generate(page)
-        assert page.locator(".folio .prompt").all_text_contents() == [kept] * 4
-        expect(page.get_by_test_id("notice")).to_contain_text(f"Left out, because the model does not know them: ‘{hostile.strip('$')[0]}’")
-        expect(page.get_by_label("Prompt")).to_have_value(hostile)
-        assert page.locator("#sample img, #sample script").count() == images, hostile
+        generate(kept_page)
+        assert kept_page.locator(".folio .prompt").all_text_contents() == [kept] * 4
+        expect(kept_page.get_by_test_id("notice")).to_contain_text(
+            f"Left out, because the model does not know them: ‘{hostile.strip('$')[0]}’"
+        )
+        expect(kept_page.get_by_label("Prompt")).to_have_value(hostile)
+        assert kept_page.locator("#sample img, #sample script").count() == images, hostile
 
 
-def test_unknown_characters_are_named_and_typographic_ones_normalised(page: Page) -> None:
-    set_up(page, prompt="“Résumé—naïve…” 中文🙂", length=20)
-    assert all(text.startswith("'Resume--naive...' ") for text in generate(page))
-    expect(page.get_by_test_id("notice")).to_have_text("Left out, because the model does not know them: ‘中’, ‘文’, ‘🙂’.")
+def test_unknown_characters_are_named_and_typographic_ones_normalised(kept_page: Page) -> None:
+    set_up(kept_page, prompt="“Résumé—naïve…” 中文🙂", length=20)
+    assert all(text.startswith("'Resume--naive...' ") for text in generate(kept_page))
+    expect(kept_page.get_by_test_id("notice")).to_have_text("Left out, because the model does not know them: ‘中’, ‘文’, ‘🙂’.")
 
 
 def test_an_emptied_number_field_keeps_its_value(page: Page) -> None:
@@ -237,9 +239,9 @@ def test_escape_stops(page: Page) -> None:
     expect(page.get_by_test_id("status").first).to_contain_text("stopped after")
 
 
-def test_empty_prompt_starts_a_page(page: Page) -> None:
-    set_up(page, prompt="", length=40, samples=2)
-    assert [len(text) for text in generate(page)] == [40, 40]
+def test_empty_prompt_starts_a_page(kept_page: Page) -> None:
+    set_up(kept_page, prompt="", length=40, samples=2)
+    assert [len(text) for text in generate(kept_page)] == [40, 40]
 
 
 def test_bad_input_gets_a_message_and_loses_nothing(page: Page) -> None:
@@ -306,7 +308,7 @@ def test_a_refusal_is_shown_in_the_servers_words_and_loses_nothing(calm_page: Pa
 
 def test_a_prompt_that_is_too_large_to_be_sent_is_refused_in_words(calm_page: Page) -> None:
     shown = texts(calm_page)
-    paste(calm_page, "x" * 1_100_000)
+    paste(calm_page, "—" * MAX_TEXT_BYTES)  # of three bytes each
     calm_page.get_by_role("button", name="Generate").click()
     expect(calm_page.get_by_test_id("notice")).to_have_text(re.compile(rf"{MAX_TEXT_BYTES:,}|10,000"))
     assert texts(calm_page) == shown

@@ -84,9 +84,9 @@ def plain_loss(text: str) -> float:
     return torch.cat(losses).mean().item()
 
 
-def test_the_mean_loss_is_the_plain_forwards(page: Page) -> None:
-    panel = score(page, TEXT)
-    rows = download(page)
+def test_the_mean_loss_is_the_plain_forwards(kept_page: Page) -> None:
+    panel = score(kept_page, TEXT)
+    rows = download(kept_page)
     assert [row["character"] for row in rows] == list(TEXT)
     assert rows[0]["surprisal_bits"] == ""
     bits = sum(float(row["surprisal_bits"]) for row in rows[1:]) / (len(TEXT) - 1)
@@ -106,22 +106,22 @@ def test_an_example_is_scored_when_the_view_is_opened(page: Page) -> None:
     assert "text=" not in page.url
 
 
-def test_each_character_is_painted_in_the_step_of_its_bits(page: Page) -> None:
-    score(page, "Out, out, brief telephone! zxqv")
-    steps = Counter(min(7, int(float(row["surprisal_bits"]))) for row in download(page)[1:])
-    assert page.evaluate(PAINTED) == {str(step): steps[step] for step in range(1, 8)}
+def test_each_character_is_painted_in_the_step_of_its_bits(kept_page: Page) -> None:
+    score(kept_page, "Out, out, brief telephone! zxqv")
+    steps = Counter(min(7, int(float(row["surprisal_bits"]))) for row in download(kept_page)[1:])
+    assert kept_page.evaluate(PAINTED) == {str(step): steps[step] for step in range(1, 8)}
     assert steps[7]
     assert sum(steps.values()) == 30
 
 
-def test_a_new_text_takes_the_colours_of_the_old_one_away(page: Page) -> None:
-    score(page, TEXT)
-    before = page.evaluate(PAINTED)
-    score(page, "the")
-    assert sum(page.evaluate(PAINTED).values()) <= 2 < sum(before.values())
+def test_a_new_text_takes_the_colours_of_the_old_one_away(kept_page: Page) -> None:
+    score(kept_page, TEXT)
+    before = kept_page.evaluate(PAINTED)
+    score(kept_page, "the")
+    assert sum(kept_page.evaluate(PAINTED).values()) <= 2 < sum(before.values())
 
 
-def test_ink_is_readable_on_every_step(page: Page) -> None:
+def test_ink_is_readable_on_every_step(kept_page: Page) -> None:
     contrast = """() => {
       const [probe, pixel] = [document.createElement("i"), new OffscreenCanvas(1, 1).getContext("2d")];
       document.body.append(probe);
@@ -137,14 +137,14 @@ def test_ink_is_readable_on_every_step(page: Page) -> None:
       return [...Array(8).keys()].map((i) => light(`heat-${i}`)).map((l) => Math.max(l, ink) / Math.min(l, ink));
     }"""
     for theme in ("light", "dark"):
-        contrasts = page.evaluate(contrast)
+        contrasts = kept_page.evaluate(contrast)
         assert contrasts == sorted(contrasts, reverse=True)
         assert contrasts[-1] >= 4.5, theme
-        page.get_by_role("button", name="Dark theme").click()
+        kept_page.get_by_role("button", name="Dark theme").click()
 
 
-def test_characters_explain_themselves_but_the_first(page: Page) -> None:
-    panel = score(page, "qu")
+def test_characters_explain_themselves_but_the_first(kept_page: Page) -> None:
+    panel = score(kept_page, "qu")
     body = panel.get_by_label("The scored text")
     box = body.evaluate("""body => {
       const range = document.createRange();
@@ -152,18 +152,18 @@ def test_characters_explain_themselves_but_the_first(page: Page) -> None:
       const { left, top, width, height } = range.getBoundingClientRect();
       return { left, top, width, height };
     }""")
-    said = page.get_by_test_id("inspector")
-    page.mouse.move(box["left"] + box["width"] * 0.75, box["top"] + box["height"] / 2)
+    said = kept_page.get_by_test_id("inspector")
+    kept_page.mouse.move(box["left"] + box["width"] * 0.75, box["top"] + box["height"] / 2)
     expect(said).to_contain_text(re.compile(r"u had a \d+ % chance"))
     expect(said).not_to_contain_text("die")
-    page.mouse.move(box["left"] + box["width"] * 0.2, box["top"] + box["height"] / 2)
+    kept_page.mouse.move(box["left"] + box["width"] * 0.2, box["top"] + box["height"] / 2)
     expect(said).to_be_hidden()
     body.focus()
-    page.keyboard.press("ArrowRight")
+    kept_page.keyboard.press("ArrowRight")
     expect(said).to_be_visible()
-    page.keyboard.press("ArrowLeft")
+    kept_page.keyboard.press("ArrowLeft")
     expect(said).to_be_hidden()  # at the first
-    page.keyboard.press("ArrowRight")
+    kept_page.keyboard.press("ArrowRight")
     expect(said).to_contain_text("u had a")
 
 
@@ -188,14 +188,14 @@ def test_what_cannot_be_scored_is_said_and_the_earlier_result_stays(context: Bro
     page.close()
 
 
-def test_one_character_is_only_context(page: Page) -> None:
-    panel = ask(page, "A")
+def test_one_character_is_only_context(kept_page: Page) -> None:
+    panel = ask(kept_page, "A")
     expect(panel.locator(".score-status")).to_contain_text("One character is only context")
     expect(panel.locator(".score-figure")).to_have_count(0)
 
 
-def test_markup_is_text_and_what_was_left_out_is_named(page: Page) -> None:
-    panel = ask(page, "a <b>“bold”</b> word—中")
+def test_markup_is_text_and_what_was_left_out_is_named(kept_page: Page) -> None:
+    panel = ask(kept_page, "a <b>“bold”</b> word—中")
     expect(panel.get_by_label("The scored text")).to_have_text("a b'bold'b word--")
     expect(panel.locator(".score-notice")).to_have_text("Left out, because the model does not know them: ‘<’, ‘>’, ‘/’, ‘中’.")
     expect(panel.locator(".score-text *")).to_have_count(0)
@@ -220,18 +220,18 @@ def test_of_a_long_paste_the_beginning_is_scored(page: Page) -> None:
     assert panel.get_by_label("Your text").input_value() == paste
 
 
-def test_stop_keeps_what_was_read_and_typing_keeps_the_result(page: Page) -> None:
-    panel = ask(page, (TEXT * 50)[:MAX_SCORE_CHARS])
+def test_stop_keeps_what_was_read_and_typing_keeps_the_result(kept_page: Page) -> None:
+    panel = ask(kept_page, (TEXT * 50)[:MAX_SCORE_CHARS])
     expect(panel.locator(".score-status")).to_contain_text("of 11,999 characters scored")
     panel.get_by_role("button", name="Stop").click()
     expect(panel.locator(".score-status")).to_have_text(re.compile(r"of 11,999 characters scored.*; .*; stopped$"))
     expect(panel.get_by_role("button", name="Stop")).to_be_disabled()
     before = panel.locator(".score-figures").inner_text()
     panel.get_by_label("Your text").press("End")
-    page.keyboard.type("and on")
+    kept_page.keyboard.type("and on")
     assert panel.locator(".score-figures").inner_text() == before
     panel.get_by_label("Your text").fill("short")
-    page.keyboard.press("Control+Enter")
+    kept_page.keyboard.press("Control+Enter")
     expect(panel.get_by_label("The scored text")).to_have_text("short")
 
 

@@ -155,7 +155,7 @@ def plain_tree(samples: list[dict[str, Any]], order: str) -> list[Branch]:
     return nodes
 
 
-def test_the_prefix_tree_is_what_its_definition_says(page: Page) -> None:
+def test_the_prefix_tree_is_what_its_definition_says(kept_page: Page) -> None:
     rng = random.Random(7)
     for round in range(60):
         alphabet = "ab" if round % 2 else "ab\n cdXY"
@@ -166,7 +166,7 @@ def test_the_prefix_tree_is_what_its_definition_says(page: Page) -> None:
         ]
         most = rng.randint(2, 20)
         order = "".join(rng.sample(alphabet, len(alphabet)))
-        grown = page.evaluate(GROW, {"script": scripts(page), "samples": samples, "order": order, "most": most})
+        grown = kept_page.evaluate(GROW, {"script": scripts(kept_page), "samples": samples, "order": order, "most": most})
         assert grown["nodes"] == plain_tree(samples, order)
         leaves = sum(not node["next"] for node in grown["nodes"])
         assert grown["rows"] <= max(most, 2) or grown["rows"] == leaves, "folding takes more rows than it may"
@@ -287,13 +287,13 @@ def test_the_keyboard_walks_the_tree_and_goes_on_from_a_branch(tree: Locator) ->
     assert all(text.startswith(first["begins"]) for text in cards(page)[:8])
 
 
-def test_what_was_not_drawn_gets_no_probability(page: Page) -> None:
+def test_what_was_not_drawn_gets_no_probability(kept_page: Page) -> None:
     settings = {"temperature": 0.8}
     by_hand = {"prompt": "ROMEO:\nX", "forced": {"chosen": "X"}, "texts": ["yz"], **settings}
     typed = {"prompt": "ROMEO:\nI am", "texts": ["bc"], **settings}
     drawn = {"prompt": "ROMEO:", "texts": ["\nI do", "\nI do", "\nWe"], **settings}
     keys = ["ArrowRight", "ArrowRight", "ArrowRight", "ArrowDown", "ArrowDown", "ArrowDown"]
-    shown = page.evaluate(DRAW, {"script": scripts(page), "runs": [drawn, typed, by_hand], "keys": keys})
+    shown = kept_page.evaluate(DRAW, {"script": scripts(kept_page), "runs": [drawn, typed, by_hand], "keys": keys})
     root, both, do, am, we, x = shown["said"][1:]
     assert "All 5 samples" in root
     assert "3 of 5 continued with ‘I’, 1 of them given by the prompt." in both
@@ -306,22 +306,24 @@ def test_what_was_not_drawn_gets_no_probability(page: Page) -> None:
     assert "%" not in x
 
 
-def test_samples_of_two_prompts_and_identical_ones_are_told_so(page: Page) -> None:
+def test_samples_of_two_prompts_and_identical_ones_are_told_so(kept_page: Page) -> None:
     one = {"prompt": "ROMEO:", "temperature": 0, "texts": ["\nThe"] * 3}
-    same = page.evaluate(DRAW, {"script": scripts(page), "runs": [one], "keys": []})
+    same = kept_page.evaluate(DRAW, {"script": scripts(kept_page), "runs": [one], "keys": []})
     assert [branch["count"] for branch in same["branches"]] == [3]
     assert "All 3 samples are the same." in same["said"][0]
-    two = page.evaluate(DRAW, {"script": scripts(page), "runs": [one, one | {"prompt": "JULIET:"}], "keys": []})
+    two = kept_page.evaluate(DRAW, {"script": scripts(kept_page), "runs": [one, one | {"prompt": "JULIET:"}], "keys": []})
     assert [(branch["begins"], branch["count"]) for branch in two["branches"]] == [("", 6), ("JULIET:\nThe", 3), ("ROMEO:\nThe", 3)]
     assert "begin differently" in two["said"][0]
-    alone = page.evaluate(DRAW, {"script": scripts(page), "runs": [one | {"texts": ["\nI"]}], "keys": []})
+    alone = kept_page.evaluate(DRAW, {"script": scripts(kept_page), "runs": [one | {"texts": ["\nI"]}], "keys": []})
     assert "One sample" in alone["said"][0]
 
 
-def test_many_samples_are_folded_and_say_so(page: Page) -> None:
+def test_many_samples_are_folded_and_say_so(kept_page: Page) -> None:
     rng = random.Random(3)
     texts = ["\n" + "".join(rng.choices("abcdefgh ", k=300)) for _ in range(200)]
-    shown = page.evaluate(DRAW, {"script": scripts(page), "runs": [{"prompt": "A", "temperature": 1, "texts": texts}], "keys": []})
+    shown = kept_page.evaluate(
+        DRAW, {"script": scripts(kept_page), "runs": [{"prompt": "A", "temperature": 1, "texts": texts}], "keys": []}
+    )
     away = [branch for branch in shown["branches"] if branch["hidden"]]
     folded = sum(branch["count"] for branch in away)
     assert f"{folded} samples folded away in {len(away)} places. Show all" in shown["folded"]
@@ -372,16 +374,16 @@ def test_an_empty_page_says_what_will_grow_here(tree: Locator) -> None:
     expect(tree).to_be_visible()
 
 
-def test_a_text_without_a_prompt_begins_where_the_model_does(page: Page) -> None:
+def test_a_text_without_a_prompt_begins_where_the_model_does(kept_page: Page) -> None:
     generations = [{"prompt": "", "temperature": 1, "texts": ["bc"]}]
-    shown = page.evaluate(
-        DRAW, {"script": scripts(page), "runs": generations, "keys": [], "start": "a"}
+    shown = kept_page.evaluate(
+        DRAW, {"script": scripts(kept_page), "runs": generations, "keys": [], "start": "a"}
     )  # of a vocabulary without newlines
     assert shown["branches"][0]["begins"] == "abc"
 
 
-def test_only_what_is_certain_has_all_the_probability(page: Page) -> None:
+def test_only_what_is_certain_has_all_the_probability(kept_page: Page) -> None:
     words = {1: "100 %", 0.9996: "> 99.9 %", 0.9994: "99.9 %", 0.414: "41 %", 0.0316: "3.2 %", 0.0008: "0.08 %", 1e-9: "< 0.01 %", 0: "0 %"}
-    module = f"{scripts(page)}shared/dom.js"
-    said = page.evaluate("async ([module, all]) => all.map((await import(module)).percent)", [module, [*words]])
+    module = f"{scripts(kept_page)}shared/dom.js"
+    said = kept_page.evaluate("async ([module, all]) => all.map((await import(module)).percent)", [module, [*words]])
     assert said == [*words.values()]
