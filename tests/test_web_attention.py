@@ -35,7 +35,8 @@ from tests.support.routes import serving_routes
 from tests.support.serving import finished, params
 from tests.support.viewing import PATIENCE_S, Viewer, answer
 from ui.web import readings
-from ui.web.attention import EMPTY, FORGOTTEN
+from ui.web.attention import FORGOTTEN
+from ui.web.fields import EMPTY
 from ui.web.readings import READINGS_AT_ONCE, Kept, Question, Readings
 
 TEXT = "ROMEO:\nBut, soft"  # as many characters as the small network's block has
