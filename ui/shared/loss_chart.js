@@ -49,6 +49,7 @@ export function createChart(lecture, onStep) {
   const node = make("div", "loss-chart");
   const canvas = node.appendChild(make("canvas"));
   canvas.setAttribute("role", "img");
+  canvas.setAttribute("aria-label", "Loss by step"); // until there is something to say
   canvas.dataset.testid = "loss-chart";
   const reading = node.appendChild(make("p", "chart-reading"));
   reading.hidden = true;

@@ -90,6 +90,7 @@ export function createTraining(page) {
     bar.hidden = !isLive;
     if (isLive) Object.assign(bar, { max: run.steps, value: run.step });
     said.textContent = run ? progress(isLive) : "";
+    said.hidden = !run;
     watch.hidden = !run && hasSession() && isQuick;
     watch.textContent = run ? "Watch it on the Train tab" : isQuick ? "Unlock the Train tab to train this rung here" : "Its training takes hours: start it on the Train tab";
   }
