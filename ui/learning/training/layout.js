@@ -46,7 +46,7 @@ export function layOut(panel) {
   const [formed, marked] = [make("p", "training-formed"), make("p", "training-marked")];
   const passage = Object.assign(make("textarea", "field"), { id: "training-passage", rows: 2, maxLength: 1_000, spellcheck: false });
   const about = make("div", "training-about");
-  about.append(formed, marked);
+  about.append(marked, formed);
   const toAttention = button("quiet", "Open in Attention", () => {});
   const head = make("div", "training-head");
   head.append(labelled("The heads read", passage), toAttention);

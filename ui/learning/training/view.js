@@ -1,6 +1,6 @@
 // The view "Training": a network is watched while it learns. Each step of the run is there with its weights: what it writes from the same prompt and
 // dice, what it expects next, and where each of its heads attends.
-import { button, endOf, number, readable } from "../../shared/dom.js";
+import { button, endOf, number, POINT_AT, readable } from "../../shared/dom.js";
 import { createChart } from "../../shared/loss_chart.js";
 import { valueInWords } from "../../shared/measures.js";
 import { palette } from "../../shared/paint.js";
@@ -181,14 +181,15 @@ export function createTraining(panel, learning) {
 
   function drawMarked() {
     const marked = training.pointed ?? training.head;
-    page.marked.textContent = marked ? headInWords(marked) : "";
+    page.marked.textContent = marked ? headInWords(marked) : `${POINT_AT} a head.`;
+    page.marked.classList.toggle("nobody", !marked);
   }
 
   /** What a head does at this step. @param {import("./formation.js").Head} head */
   function headInWords(head) {
     const { measure, moment } = training;
     const value = moment?.capture?.stats[head.layer]?.[head.head]?.[measure.name];
-    return `Head ${nameOf(head)}: ${measure.words} ${value === undefined ? "" : valueInWords(measure, value)}`.trim();
+    return `Head ${nameOf(head)}: ${measure.short} ${value === undefined ? "" : valueInWords(measure, value)}`.trim();
   }
 
   function openInAttention() {
