@@ -63,9 +63,12 @@ export class Check {
     this.#field.focus();
   }
 
+  get #most() {
+    return this.#learning.page.limits.score_chars;
+  }
+
   #take() {
-    const most = this.#learning.page.limits.score_chars;
-    this.#count.textContent = `${number(charsIn(this.#field.value))} of ${number(most)} characters`;
+    this.#count.textContent = `${number(charsIn(this.#field.value))} of ${number(this.#most)} characters`;
     this.#learning.address.keep("checked", this.#field.value);
   }
 
@@ -73,9 +76,11 @@ export class Check {
     const text = this.#field.value;
     if (!text) return this.focus();
     const signal = this.#asking.begin();
+    const [count, most] = [charsIn(text), this.#most];
+    this.#said.textContent = count > most ? `This text has ${number(count)} characters; up to ${number(most)} can be checked.` : "";
+    if (count > most) return this.#asking.end(signal);
     const [source, ...id] = this.#against.value.split("/");
     const where = source === WHOLE ? { chars: 0 } : { source, run: id.join("/") };
-    this.#said.replaceChildren();
     try {
       const answer = await postForJSON("./learning/copied", { text, ...where }, signal);
       this.text.node.hidden = Boolean(answer.trouble);
