@@ -104,8 +104,8 @@ RUNGS = (
         "Three such blocks one after the other: the network is deeper, and harder to train.",
         ladder.Block,
         ladder.NoResidual,
-        note="Three blocks are worse than one: at the start, what they pass on hardly depends on what they read. The lecture goes straight "
-        "on to residual connections.",
+        note="Worse than one block: before training, its logits vary 17 times less from text to text than those of one block, and after "
+        "500 steps its loss is 3.15 instead of 2.62. The lecture goes straight on to residual connections.",
     ),
     _rung(
         "residual",
@@ -131,6 +131,8 @@ RUNGS = (
         ladder.DropoutAttention,
         ladder.DropoutBlock,
         ladder.SmallGPT,
+        note="Better than in the lecture, whose attention scores were scaled by n_embd ** -0.5 until a correction to head_size ** -0.5. "
+        "With the former, our network ends at 1.82 too.",
     ),
     Rung(
         "gpt",

@@ -51,6 +51,7 @@ def test_the_ladder_leads_from_the_bigram_to_the_shipped_gpt(shipped_url: str) -
     assert (by_id["layer-norm"]["n_params"], by_id["layer-norm"]["block_size"]) == (42_369, 8)
     assert (by_id["gpt"]["n_params"], by_id["gpt"]["val_loss"], by_id["gpt"]["file"]) == (10_745_088, 1.413139, "model/network/gpt.py")
     assert (by_id["bigram"]["lecture_loss"], by_id["no-residual"]["lecture_loss"]) == (2.5, None)
+    assert [rung["id"] for rung in rungs if rung["note"]] == ["no-residual", "small-gpt", "gpt"]
     for rung in rungs:
         assert rung["note"] or abs(rung["val_loss"] - rung["lecture_loss"]) < 0.03  # a rung that the lecture does not have has a note
         assert all(line.keys() == {"number", "text", "is_new"} for line in rung["lines"])

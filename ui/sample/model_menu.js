@@ -35,7 +35,7 @@ export function createModelMenu({ models, page }) {
     const nodes = models.list.map((model) => {
       const row = rows.get(model) ?? createRow(model, choose);
       rows.set(model, row);
-      row.update(models.writers.includes(model), model === models.defaultModel);
+      row.update(models.writers.includes(model), models.defaultModel);
       return row.node;
     });
     if (nodes.length !== list.childElementCount - 1 || nodes.some((node, i) => list.children[i] !== node)) list.replaceChildren(...nodes, hint);
@@ -65,18 +65,21 @@ function createRow(model, choose) {
   words.append(makeText("span", "model-name", model.name), facts);
   node.append(tick, words);
   tick.addEventListener("change", () => choose(model, tick.checked));
-  /** @param {boolean} isChosen @param {boolean} isDefault */
-  const update = (isChosen, isDefault) => {
+  /** @param {boolean} isChosen @param {Model} defaultModel */
+  const update = (isChosen, defaultModel) => {
     Object.assign(tick, { checked: isChosen, disabled: Boolean(model.trouble) });
-    facts.textContent = model.trouble || factsOf(model, isDefault);
+    facts.textContent = model.trouble || factsOf(model, defaultModel);
   };
   return { node, update };
 }
 
-/** @param {Model} model @param {boolean} isDefault */
-function factsOf({ parameters, valLoss, vocabulary, run, step }, isDefault) {
+/** The size of a vocabulary is a fact where it differs from the default's. @param {Model} model @param {Model} defaultModel */
+function factsOf(model, defaultModel) {
+  const { parameters, valLoss, vocabulary, run, step } = model;
+  const isOther = vocabulary.length !== defaultModel.vocabulary.length;
   const size = parameters < 1e6 ? `${number(parameters)} parameters` : `${(parameters / 1e6).toFixed(1)} M parameters`;
   const origin = run && (step === null ? "run" : `run, step ${number(step)}`);
-  const facts = [origin, size, plural(vocabulary.length, "character"), valLoss && `validation loss ${valLoss.toFixed(2)}`, isDefault && "default"];
+  const characters = isOther && plural(vocabulary.length, "character");
+  const facts = [origin, size, characters, valLoss && `validation loss ${valLoss.toFixed(2)}`, model === defaultModel && "default"];
   return facts.filter(Boolean).join(" · ");
 }
