@@ -187,9 +187,12 @@ class Snapshots:
         return job
 
     def _runs_json(self) -> dict[str, Any]:
-        jobs = [*((SHIPPED, job) for job in self._shipped.values()), *((RUN, job) for job in self._jobs.all())]
-        found = ((source, job, self._catalogue.snapshots(source, job.id)) for source, job in jobs)
-        return {"runs": [_run_json(source, job, snapshots) for source, job, snapshots in found if snapshots]}
+        shipped, runs = (
+            [(source, job, self._catalogue.snapshots(source, job.id)) for job in jobs]
+            for source, jobs in ((SHIPPED, self._shipped.values()), (RUN, self._jobs.all()))
+        )
+        shipped.sort(key=lambda found: -len(found[2]))  # the first one is shown first: that with the most steps to look at
+        return {"runs": [_run_json(source, job, snapshots) for source, job, snapshots in (*shipped, *runs) if snapshots]}
 
 
 def _run_json(source: str, job: Job, snapshots: dict[int, Entry]) -> dict[str, Any]:
