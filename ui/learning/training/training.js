@@ -75,12 +75,6 @@ export class Training extends Emitter {
     return measures.find(({ name }) => name === this.#learning.address.get("measure")) ?? measures.find(({ name }) => name === FIRST_MEASURE);
   }
 
-  // The run that is shown without another word: the one that can be watched most closely.
-  get #fullest() {
-    const [first, ...others] = this.runs;
-    return others.reduce((fullest, run) => (run.snapshots.length > fullest.snapshots.length ? run : fullest), first);
-  }
-
   /** Those that a text alone gives. */
   get measures() {
     return this.#learning.page.limits.measures.filter(({ unit }) => unit !== "nats");
@@ -115,7 +109,7 @@ export class Training extends Emitter {
 
   /** @param {string} name in the address */
   chooseRun(name) {
-    this.#learning.address.keep("training", name === nameInAddress(this.#fullest) ? "" : name);
+    this.#learning.address.keep("training", name === nameInAddress(this.runs[0]) ? "" : name);
     this.#learning.address.keep("step", "");
     void this.read();
   }
@@ -164,7 +158,7 @@ export class Training extends Emitter {
     try {
       this.runs = await readRuns(signal);
       const asked = this.#learning.address.get("training");
-      const run = this.runs.find((each) => nameInAddress(each) === asked) ?? this.#fullest ?? null;
+      const run = this.runs.find((each) => nameInAddress(each) === asked) ?? this.runs[0] ?? null;
       const curve = run && !run.trouble ? await readCurve(run, signal) : { train: [], val: [] };
       if (signal.aborted) return;
       Object.assign(this, { run, curve, trouble: null });
