@@ -215,7 +215,7 @@ function paintStep(context, { top, bottom, x }, step, colour) {
   context.fillRect(Math.round(x(step)), top, 1, bottom - top);
 }
 
-// A line at a step, with its name beside it, above the axis.
+// A line at a step, with its name beside it, at its top.
 function paintMark(context, { rem, left, right, top, bottom, x }, { step, words }, { inkSoft, paper }) {
   const at = x(step);
   context.strokeStyle = inkSoft;
@@ -228,7 +228,7 @@ function paintMark(context, { rem, left, right, top, bottom, x }, { step, words 
   context.setLineDash([]);
   const isLeft = at + context.measureText(words).width + rem > right && at > (left + right) / 2;
   context.textAlign = isLeft ? "right" : "left";
-  const [from, height] = [at + (isLeft ? -0.4 : 0.4) * rem, bottom - 0.8 * rem];
+  const [from, height] = [at + (isLeft ? -0.4 : 0.4) * rem, top];
   Object.assign(context, { strokeStyle: paper, lineWidth: 0.4 * rem, fillStyle: inkSoft });
   context.strokeText(words, from, height);
   context.fillText(words, from, height);
