@@ -48,7 +48,6 @@ const BINS = 0.125; // rem: steps that share one are drawn as their mean
 export function createChart(lecture, onStep) {
   const node = make("div", "loss-chart");
   const canvas = node.appendChild(make("canvas"));
-  canvas.setAttribute("role", "img");
   canvas.setAttribute("aria-label", "Loss by step"); // until there is something to say
   canvas.dataset.testid = "loss-chart";
   const reading = node.appendChild(make("p", "chart-reading"));
@@ -112,6 +111,7 @@ export function createChart(lecture, onStep) {
     draw(what) {
       if (what.runs[0]?.name !== shown?.runs[0]?.name) pointed = null;
       shown = what;
+      canvas.setAttribute("role", "img"); // not before there are words for it
       canvas.setAttribute("aria-label", inWords(what.runs));
       paint();
     },
