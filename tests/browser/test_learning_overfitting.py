@@ -14,7 +14,6 @@ import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
 from model.data import load_corpus
-from tests.browser.conftest import open_page
 from tests.browser.tab import state_of
 from tests.support.viewing import answer, write
 
@@ -40,11 +39,19 @@ def runs(url: str) -> dict[str, dict[str, Any]]:
     return {run["id"]: run for run in answer(url, "GET", "/learning/runs")[1]["runs"]}
 
 
+def open_view(page: Page, url: str, **address: str | int) -> Locator:
+    """The view, as soon as it is there."""
+    page.goto("about:blank")
+    page.goto(f"{url}/#{urlencode({'run': 'none', 'tab': 'learning', 'learning': 'overfitting', **address})}")
+    page.locator("#learning-views [data-ready]").wait_for(state="attached")
+    return page.get_by_role("tabpanel", name="Overfitting")
+
+
 def show(page: Page, url: str, **address: str | int) -> Locator:
     """The view, with all of its texts."""
-    open_page(page, f"{url}/#{urlencode({'run': 'none', 'tab': 'learning', 'learning': 'overfitting', **address})}")
+    panel = open_view(page, url, **address)
     page.wait_for_function(WRITTEN)
-    return page.get_by_role("tabpanel", name="Overfitting")
+    return panel
 
 
 def copied(url: str, text: str, **where: Any) -> dict[str, Any]:
@@ -203,8 +210,7 @@ def test_without_the_corpus_the_rest_works(page: Page, url: str) -> None:
         route.fulfill(json=nothing)
 
     page.route("**/learning/copied", missing)
-    open_page(page, f"{url}/#run=none&tab=learning&learning=overfitting")
-    panel = page.get_by_role("tabpanel", name="Overfitting")
+    panel = open_view(page, url)
     expect(panel.locator(".notice")).to_have_text(where)
     page.wait_for_function("document.querySelectorAll('.overfitting-side .copied:not(.running)').length === 4")
     assert all(len(text) > LENGTH for text in panel.locator(".overfitting-side .copied-text").all_text_contents())

@@ -48,7 +48,6 @@ const BINS = 0.125; // rem: steps that share one are drawn as their mean
 export function createChart(lecture, onStep) {
   const node = make("div", "loss-chart");
   const canvas = node.appendChild(make("canvas"));
-  canvas.setAttribute("role", "img");
   canvas.setAttribute("aria-label", "Loss by step"); // until there is something to say
   canvas.dataset.testid = "loss-chart";
   const reading = node.appendChild(make("p", "chart-reading"));
@@ -112,6 +111,7 @@ export function createChart(lecture, onStep) {
     draw(what) {
       if (what.runs[0]?.name !== shown?.runs[0]?.name) pointed = null;
       shown = what;
+      canvas.setAttribute("role", "img"); // not before there are words for it
       canvas.setAttribute("aria-label", inWords(what.runs));
       paint();
     },
@@ -215,7 +215,7 @@ function paintStep(context, { top, bottom, x }, step, colour) {
   context.fillRect(Math.round(x(step)), top, 1, bottom - top);
 }
 
-// A line at a step, with its name beside it, above the axis.
+// A line at a step, with its name beside it, at its top.
 function paintMark(context, { rem, left, right, top, bottom, x }, { step, words }, { inkSoft, paper }) {
   const at = x(step);
   context.strokeStyle = inkSoft;
@@ -228,7 +228,7 @@ function paintMark(context, { rem, left, right, top, bottom, x }, { step, words 
   context.setLineDash([]);
   const isLeft = at + context.measureText(words).width + rem > right && at > (left + right) / 2;
   context.textAlign = isLeft ? "right" : "left";
-  const [from, height] = [at + (isLeft ? -0.4 : 0.4) * rem, bottom - 0.8 * rem];
+  const [from, height] = [at + (isLeft ? -0.4 : 0.4) * rem, top];
   Object.assign(context, { strokeStyle: paper, lineWidth: 0.4 * rem, fillStyle: inkSoft });
   context.strokeText(words, from, height);
   context.fillText(words, from, height);

@@ -42,6 +42,7 @@ export class CopiedText {
     this.#source = source;
     this.#body.tabIndex = 0;
     this.#body.setAttribute("role", "group"); // a paragraph may have no name
+    this.#body.setAttribute("role", "group");
     this.#body.setAttribute("aria-label", label);
     this.#said.setAttribute("role", "status");
     this.#body.append(this.#prompt, this.#text);

@@ -64,7 +64,7 @@ export class Side {
     if (run === this.run) return;
     this.run = run;
     [this.curve, this.points] = [{ train: [], val: [] }, []];
-    this.#about.textContent = `${sizeOf(run)} parameters, ${dropoutOf(run)}, learned from ${partNameOf(run)}`;
+    this.#about.textContent = `${sizeOf(run)} parameters, ${dropoutOf(run)}, on ${partNameOf(run)}`;
     this.#writing.cancel();
     for (const text of Object.values(this.texts)) {
       text.show("", "");
