@@ -234,6 +234,7 @@ def test_colours_follow_the_writing(page: Page, url: str) -> None:
     page.keyboard.press("Escape")
     expect(page.get_by_role("button", name="Stop")).to_be_disabled()
     for sample in range(4):
+        card(page, sample).scroll_into_view_if_needed()  # texts written to their ends do not all fit the screen
         paint_all(page, url, key, sample)
     check_painting(page, url, key)
     page.get_by_role("button", name="Clear").click()
