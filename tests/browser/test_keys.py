@@ -39,6 +39,8 @@ def page(context: BrowserContext, url: str) -> Iterator[Page]:
 
 def show(page: Page, view: str) -> None:
     page.get_by_role("tab", name=view, exact=True).click()
+    if view == "Next character":  # its script comes when it is first shown
+        expect(page.get_by_test_id("next-entropy")).to_contain_text("bits")
 
 
 def selected(page: Page) -> str:
