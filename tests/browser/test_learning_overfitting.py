@@ -64,7 +64,8 @@ def copied(url: str, text: str, **where: Any) -> dict[str, Any]:
 def percent(share: float) -> str:
     """As the page writes it."""
     value = 100 * share
-    return f"{value:.0f} %" if value >= 10 or share == 0 else f"{value:.1f} %" if value >= 1 else f"{value:.2f} %"
+    digits = 0 if share in (0, 1) or 10 <= value < 99 else 1 if value >= 1 else 2
+    return f"{math.floor(value * 10**digits + 0.5) / 10**digits:.{digits}f} %"
 
 
 def test_the_texts_of_both_runs_are_marked_where_they_copy(page: Page, url: str, runs: dict[str, dict[str, Any]]) -> None:
@@ -111,6 +112,7 @@ def test_a_stretch_shows_the_lines_that_it_is_copied_from(page: Page, url: str, 
     text.press("Escape")
     x, y = text.evaluate(
         """node => {
+          node.scrollIntoView({ block: "center" });
           const marked = [...CSS.highlights.get("copied-even")].find((range) => node.contains(range.startContainer));
           const range = document.createRange();
           range.setStart(marked.startContainer, marked.startOffset);
