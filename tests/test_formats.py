@@ -5,6 +5,7 @@ The networks of nanoGPT, minGPT and the lecture are rewritten here in their own 
 
 from __future__ import annotations
 
+import copy
 import pickle
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,8 +18,11 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
 from model.__main__ import main
+from model.config import GPTConfig
 from model.errors import CheckpointError, ParameterError
 from model.formats.read import read_foreign
+from model.network.gpt import GPT
+from model.tokenizer import CharTokenizer
 from model.weights import SHIPPED_WEIGHTS, Weights, load_weights
 
 VOCABULARY = "\n abcdefghij"
@@ -185,7 +189,7 @@ def test_a_checkpoint_of_nanogpt_computes_the_same(tmp_path: Path, bias: bool, p
     theirs = save_nanogpt(tmp_path, bias, prefix)
     assert main(["import", str(tmp_path / "ckpt.pt"), str(tmp_path / "ours")]) == 0
     ours = load_weights(tmp_path / "ours")
-    torch.testing.assert_close(logits(ours.model), logits(theirs), atol=1e-5, rtol=0)
+    torch.testing.assert_close(logits(ours.model), logits(theirs), atol=5e-5, rtol=0)
     assert "".join(ours.tokenizer.vocabulary) == VOCABULARY
     assert ours.model.config.bias is bias
     assert ours.model.config.tied_head
@@ -195,16 +199,14 @@ def test_a_state_dict_of_mingpt_computes_the_same(tmp_path: Path) -> None:
     theirs = shuffled(Karpathy(SHAPE, bias=True, gelu="tanh", tied=False))
     torch.save(theirs.state_dict(), tmp_path / "model.pt")
     (tmp_path / "corpus.txt").write_text(VOCABULARY * 2)
-    ours = read_foreign(tmp_path / "model.pt", load_weights_tokenizer(tmp_path), None)  # 48 channels: minGPT's gpt-nano has 3 heads
-    torch.testing.assert_close(logits(ours.model), logits(theirs), atol=1e-5, rtol=0)
+    ours = read_foreign(tmp_path / "model.pt", vocabulary_of(tmp_path), None)  # 48 channels: minGPT's gpt-nano has 3 heads
+    torch.testing.assert_close(logits(ours.model), logits(theirs), atol=5e-5, rtol=0)
     command = ["import", str(tmp_path / "model.pt"), str(tmp_path / "ours"), "--vocabulary", str(tmp_path / "corpus.txt")]
     assert main(command) == 0
-    torch.testing.assert_close(logits(load_weights(tmp_path / "ours").model), logits(theirs), atol=1e-5, rtol=0)
+    torch.testing.assert_close(logits(load_weights(tmp_path / "ours").model), logits(theirs), atol=5e-5, rtol=0)
 
 
-def load_weights_tokenizer(folder: Path) -> Any:
-    from model.tokenizer import CharTokenizer
-
+def vocabulary_of(folder: Path) -> CharTokenizer:
     return CharTokenizer.from_text((folder / "corpus.txt").read_text())
 
 
@@ -231,8 +233,8 @@ def test_a_gpt2_of_transformers_computes_the_same(tmp_path: Path, activation: st
     theirs = shuffled(GPT2LMHeadModel(config))
     theirs.save_pretrained(tmp_path / "theirs")
     (tmp_path / "corpus.txt").write_text(VOCABULARY)
-    ours = read_foreign(tmp_path / "theirs", load_weights_tokenizer(tmp_path))
-    torch.testing.assert_close(logits(ours.model), logits(theirs), atol=1e-5, rtol=0)
+    ours = read_foreign(tmp_path / "theirs", vocabulary_of(tmp_path))
+    torch.testing.assert_close(logits(ours.model), logits(theirs), atol=5e-5, rtol=0)
 
 
 def test_transformers_loads_and_writes_with_what_was_exported(tmp_path: Path, shipped: Weights, text_ids: Tensor) -> None:
@@ -326,3 +328,20 @@ def test_a_network_that_the_other_project_cannot_be_is_refused(tmp_path: Path, c
     torch.save(theirs.state_dict(), tmp_path / "odd.pt")
     with pytest.raises(ParameterError, match="give --heads"):
         read_foreign(tmp_path / "odd.pt")
+
+
+@pytest.mark.parametrize("activation", ["gelu", "gelu_tanh", "relu"])
+@pytest.mark.parametrize("in_blocks", [False, True])
+def test_biases_and_activations_survive_packing(activation: str, in_blocks: bool) -> None:
+    config = GPTConfig(block_size=16, vocab_size=11, n_layer=2, n_head=2, n_embd=32, bias=True, tied_head=False, activation=activation)
+    network = shuffled(GPT(config))
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.copy_(parameter.half())  # which is what is packed in 16 bits
+    ids = torch.randint(11, (3, 16), generator=torch.Generator().manual_seed(2))
+    with torch.inference_mode():
+        plain = network(ids)
+        torch.testing.assert_close(copy.deepcopy(network).pack(in_blocks)(ids), plain, atol=1e-5, rtol=0)
+        torch.testing.assert_close(copy.deepcopy(network).bfloat16().pack(in_blocks)(ids), plain, atol=0.1, rtol=0)
+        cached = network(ids, cache=network.make_cache(3))
+    torch.testing.assert_close(cached, plain, atol=1e-5, rtol=0)

@@ -33,7 +33,7 @@ from torch import Tensor, nn
 from model.config import GPTConfig, NetworkConfig
 from model.network import ATTENTION, HEADS, LENS, Capture, Network
 from model.network.kv_cache import KVCache, Rows, Slots
-from model.network.linear import Linear, Product, packed
+from model.network.linear import Linear, Product, as_input, packed
 from model.parts import MLP, POSITIONS, Part, check_parts
 
 
@@ -66,10 +66,7 @@ class LayerNorm(nn.Module):
         self.bias = nn.Parameter(torch.zeros(n_embd)) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
-        weight, bias = self.weight, self.bias
-        if weight.dtype != x.dtype:
-            weight, bias = weight.to(x.dtype), None if bias is None else bias.to(x.dtype)
-        return torch.layer_norm(x, self.shape, weight, bias, 1e-5)
+        return torch.layer_norm(x, self.shape, *as_input(x, self.weight, self.bias), 1e-5)
 
     __call__ = forward
 

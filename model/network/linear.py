@@ -40,6 +40,13 @@ class Product(Protocol):
         ...
 
 
+def as_input(x: Tensor, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """Parameters in the precision of an input."""
+    if weight.dtype == x.dtype:
+        return weight, bias
+    return weight.to(x.dtype), None if bias is None else bias.to(x.dtype)
+
+
 class Linear(nn.Linear):
     """A linear layer whose parameters are cast to the precision of the input."""
 
@@ -49,10 +56,7 @@ class Linear(nn.Linear):
         """x W^T + b, (..., out), followed by an activation if one is named, plus `plus` if given."""
         if self.product is not None:
             return self.product(x, activation, plus)
-        weight, bias = self.weight, self.bias
-        if weight.dtype != x.dtype:
-            weight, bias = weight.to(x.dtype), None if bias is None else bias.to(x.dtype)
-        return _finish(F.linear(x, weight, bias), activation, plus)
+        return _finish(F.linear(x, *as_input(x, self.weight, self.bias)), activation, plus)
 
     __call__ = forward
 
