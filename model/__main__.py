@@ -10,6 +10,9 @@ python -m model sample --prompt "ROMEO:"                   write a text to the t
 python -m model export runs/mine weights/mine              write a run's best weights, in 16 bits, to a folder of their own
 python -m model export --snapshots runs/mine weights/runs/mine
                                                            write its snapshots and its curve, so that it can be watched as it learns
+python -m model export weights/mine gpt2 --format transformers
+                                                           write a model for nanoGPT, minGPT or Transformers
+python -m model import ckpt.pt weights/theirs              read one of theirs
 """
 
 from __future__ import annotations
@@ -41,12 +44,15 @@ from model.data import TINY_SHAKESPEARE_ALPHABET, TINY_SHAKESPEARE_CHARS, TINY_S
 from model.decode import generate
 from model.errors import CheckpointError, CorpusError, ParameterError, SoliloquyError
 from model.evaluation import mean_loss
+from model.formats.read import read_foreign
+from model.formats.write import WRITERS
 from model.heads import measure_heads, n_steps
 from model.machine import choose_device
+from model.network.gpt import GPT
 from model.parts import check_parts, part_name, read_part
 from model.precision import DTYPES
 from model.sampling import SamplingParams, draw_seed
-from model.tokenizer import name
+from model.tokenizer import CharTokenizer, name
 from model.training.measure import measure_pace
 from model.training.presets import DEFAULT_PRESETS, FIXED, PRESETS, PRETRAIN, SFT, Preset, pretraining_presets
 from model.training.run import CORPUS_FILE, DEFAULT_RUNS, Run
@@ -75,7 +81,7 @@ def main(arguments: list[str] | None = None) -> int:
 def make_parser() -> argparse.ArgumentParser:
     """The parser. The help on settings comes from their dataclasses."""
     parser = argparse.ArgumentParser(prog="python -m model", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(required=True, metavar="train | pace | eval | heads | sample | export")
+    commands = parser.add_subparsers(required=True, metavar="train | pace | eval | heads | sample | export | import")
 
     train = commands.add_parser("train", help="train a network, or resume a run")
     pace = commands.add_parser("pace", help="measure how long a training would take on this machine")
@@ -120,14 +126,34 @@ def make_parser() -> argparse.ArgumentParser:
     sample.add_argument("--prompt", default="", help="the text to continue")
     _add_settings(sample, tuple(f for f in fields(SamplingParams) if f.name not in ("samples", "first_sample", "first_step")))
 
-    export = commands.add_parser("export", help="write a run's best weights to a folder of their own")
-    export.add_argument("source", type=Path, metavar="run", help="folder of the run")
+    export = commands.add_parser("export", help="write a run's best weights to a folder of their own, or a model for another project")
+    export.add_argument("source", type=Path, help="a run's folder; with --format, any folder of weights")
     export.add_argument("target", type=Path, help="folder to write")
     export.add_argument("--snapshots", action="store_true", help="write the run's snapshots, its curve and its samples instead")
+    export.add_argument("--format", choices=WRITERS, help="the other project (default: this one)")
+
+    imports = commands.add_parser("import", help="read a model of nanoGPT, minGPT, Transformers, or of the lecture's gpt.py")
+    imports.add_argument("source", type=Path, help="a checkpoint, a state dict, or a folder with one")
+    imports.add_argument("target", type=Path, help="folder to write, such as weights/theirs")
+    imports.add_argument(
+        "--vocabulary",
+        type=Path,
+        metavar="FILE",
+        help="a UTF-8 text with all characters, such as its corpus; sorted, they are the vocabulary",
+    )
+    imports.add_argument("--heads", type=int, help="number of heads, where the file does not say")
 
     for command in (train, pace, evaluate, heads, sample):
         command.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="device to run on")
-    functions = {train: run_train, pace: run_pace, evaluate: run_eval, heads: run_heads, sample: run_sample, export: run_export}
+    functions = {
+        train: run_train,
+        pace: run_pace,
+        evaluate: run_eval,
+        heads: run_heads,
+        sample: run_sample,
+        export: run_export,
+        imports: run_import,
+    }
     for command, function in functions.items():
         command.set_defaults(command=function)
     return parser
@@ -394,12 +420,18 @@ def run_sample(options: argparse.Namespace) -> int:
 
 
 def run_export(options: argparse.Namespace) -> int:
-    """Copies a run's best weights, or its snapshots, to a folder of their own."""
+    """Copies a run's best weights, or its snapshots, to a folder of their own, or writes a model in another project's format."""
     if options.snapshots:
         steps = export_run(options.source, options.target)
         print(f"Wrote {options.target}: the curve, the samples, and the weights at {', '.join(f'{step:,}' for step in steps)} steps.")
         return 0
     weights = load_weights(options.source)
+    if options.format:
+        if not isinstance(weights.model, GPT):
+            raise ParameterError(f"{options.source} is no GPT, and {options.format} knows no other network.")
+        files = WRITERS[options.format](weights, options.target)
+        print(f"Wrote {', '.join(map(str, files))}.")
+        return 0
     path = options.source / BEST_FILE
     _, best = load_tensors(path)
     if type(best.get("step")) is not int or val_loss({"best": best}) is None:
@@ -407,6 +439,17 @@ def run_export(options: argparse.Namespace) -> int:
     wrote = "Replaced" if (options.target / CONFIG_FILE).exists() else "Wrote"
     save_weights(options.target, weights.model, weights.tokenizer, weights.about | {"best": best})
     print(f"{wrote} {options.target}: step {best['step']:,}, validation loss {best['val_loss']:.4f} while training.")
+    return 0
+
+
+def run_import(options: argparse.Namespace) -> int:
+    """Writes a model of another project as a folder of weights, in float32 where 16 bits would change it."""
+    tokenizer = CharTokenizer.from_text(load_corpus(options.vocabulary).text) if options.vocabulary else None
+    weights = read_foreign(options.source, tokenizer, options.heads)
+    is_exact = all(tensor.half().float().equal(tensor) for tensor in weights.model.state_dict().values())
+    dtype = torch.float16 if is_exact else torch.float32
+    save_weights(options.target, weights.model, weights.tokenizer, {"imported_from": options.source.name}, dtype)
+    print(f"Wrote {options.target}: {weights.model.n_params():,} parameters, {len(weights.tokenizer)} characters.")
     return 0
 
 

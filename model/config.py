@@ -154,6 +154,9 @@ class GPTConfig(NetworkConfig):
     n_head: int = setting(6, "attention heads per block", 1, 64)
     n_embd: int = setting(384, "channels of the residual stream", 1, MAX_N_EMBD)
     dropout: float = setting(0.0, "dropout: share of channels set to zero during training", 0.0, 0.9)
+    bias: bool = setting(False, "biases in the linear layers and norms")
+    tied_head: bool = setting(True, "the output head is the token embedding")
+    activation: str = setting("gelu", "activation of the MLPs", choices=("gelu", "gelu_tanh", "relu"))
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -32,6 +32,7 @@ LAYERS = {
     "attention": 5,
     "head_measures": 4,
     "weights": 4,
+    "formats": 5,
     "machine": 2,
     "precision": 4,
     "catalogue": 5,

@@ -82,7 +82,7 @@ def test_every_product_is_the_plain_one(shape: tuple[int, int], kind: tuple[str,
     x, plus = numbers(*shape, 96, dtype=dtype), numbers(*shape, 72, dtype=dtype, seed=2) if added else None
     before = None if plus is None else plus.clone()
     with torch.inference_mode():
-        y = linear(x, gelu=gelu, plus=plus)
+        y = linear(x, "gelu" if gelu else "", plus)
     assert y.dtype == dtype
     assert y.shape == (*shape, 72)
     # bfloat16 keeps eight binary digits, of the product, of GELU's outcome and of the sum.
@@ -126,7 +126,7 @@ def assert_rows_agree(linear: Linear, counts: list[int], gelu: bool = False, add
         plus = numbers(most, 1, linear.out_features, dtype=linear.weight.dtype, seed=2)
 
     def product(rows: slice) -> Tensor:
-        return linear(x[rows], gelu=gelu, plus=None if plus is None else plus[rows])
+        return linear(x[rows], "gelu" if gelu else "", None if plus is None else plus[rows])
 
     with torch.inference_mode():
         alone = torch.cat([product(slice(i, i + 1)) for i in range(most)])
@@ -169,7 +169,7 @@ def test_a_block_is_filled_up_with_rows_that_leave_no_trace() -> None:
     seen: list[tuple[int, ...]] = []
     linear, multiply = make_linear(32, 24, "in blocks"), F.linear
     with pytest.MonkeyPatch.context() as patch, torch.inference_mode():
-        patch.setattr(F, "linear", lambda x, weight: seen.append(tuple(x.shape)) or multiply(x, weight))
+        patch.setattr(F, "linear", lambda x, *matrix: seen.append(tuple(x.shape)) or multiply(x, *matrix))
         for rows in (1, 15, 16, 17, 40):
             seen.clear()
             assert linear(numbers(rows, 1, 32)).shape == (rows, 1, 24)
@@ -226,7 +226,7 @@ def test_unpacked_products_learn_as_pytorchs_own() -> None:
     ours, theirs = make_linear(16, 24).requires_grad_(True), nn.Linear(16, 24, bias=False)
     theirs.load_state_dict(ours.state_dict())
     x, plus = numbers(3, 5, 16), numbers(3, 5, 24, seed=2)
-    ours(x, gelu=True, plus=plus).square().sum().backward()
+    ours(x, "gelu", plus).square().sum().backward()
     (F.gelu(theirs(x)) + plus).square().sum().backward()
     assert ours.weight.grad is not None
     assert theirs.weight.grad is not None

@@ -350,7 +350,7 @@ def test_a_broken_config_is_refused(folder: Path, text: str) -> None:
         (lambda content: content["network"].update(n_layer=0), "n_layer must be between"),
         (lambda content: content["network"].update(n_embd="32"), "n_embd must be a whole number"),
         (lambda content: content["network"].update(n_head=5), "must be a multiple of n_head"),
-        (lambda content: content["network"].update(bias=True), "bias"),
+        (lambda content: content["network"].update(biased=True), "biased"),
         (lambda content: content.pop("vocabulary"), "vocabulary"),
         (lambda content: content.pop("about"), "about"),
         (lambda content: content.update(vocabulary=VOCABULARY[:-1] + "a"), "single characters, each once"),

@@ -1,6 +1,7 @@
 """The GPT: GPT-2 as in nanoGPT, at the size used in the lecture.
 
-Learned position embeddings, pre-LayerNorm, exact GELU, no biases, and an output head tied to the token embedding. Names follow nanoGPT
+Learned position embeddings, pre-LayerNorm, exact GELU, no biases, and an output head tied to the token embedding. A model that comes from
+elsewhere may have biases, another activation or a head of its own (`model.formats`). Names follow nanoGPT
 (`transformer.h.0.attn.c_attn.weight`, ...), so that weights can be exchanged with nanoGPT and Hugging Face's `GPT2LMHeadModel`.
 
 Source: A. Karpathy, "Let's build GPT: from scratch, in code, spelled out" and nanoGPT; Radford et al., "Language Models are
@@ -32,7 +33,7 @@ from torch import Tensor, nn
 from model.config import GPTConfig, NetworkConfig
 from model.network import ATTENTION, HEADS, LENS, Capture, Network
 from model.network.kv_cache import KVCache, Rows, Slots
-from model.network.linear import Linear, Product, packed
+from model.network.linear import Linear, Product, as_input, packed
 from model.parts import MLP, POSITIONS, Part, check_parts
 
 
@@ -56,16 +57,16 @@ class Pass:
 
 
 class LayerNorm(nn.Module):
-    """Layer normalisation with a gain and no bias."""
+    """Layer normalisation with a gain, and with a bias only if asked for."""
 
-    def __init__(self, n_embd: int):
+    def __init__(self, n_embd: int, bias: bool):
         super().__init__()
         self.shape = (n_embd,)
         self.weight = nn.Parameter(torch.ones(n_embd))
+        self.bias = nn.Parameter(torch.zeros(n_embd)) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
-        weight = self.weight
-        return torch.layer_norm(x, self.shape, weight if weight.dtype == x.dtype else weight.to(x.dtype), None, 1e-5)
+        return torch.layer_norm(x, self.shape, *as_input(x, self.weight, self.bias), 1e-5)
 
     __call__ = forward
 
@@ -99,8 +100,8 @@ class CausalSelfAttention(nn.Module):
         super().__init__()
         self.layer = layer
         self.n_head = config.n_head
-        self.c_attn = Linear(config.n_embd, 3 * config.n_embd, bias=False)
-        self.c_proj = Linear(config.n_embd, config.n_embd, bias=False)
+        self.c_attn = Linear(config.n_embd, 3 * config.n_embd, bias=config.bias)
+        self.c_proj = Linear(config.n_embd, config.n_embd, bias=config.bias)
 
     def forward(self, x: Tensor, stream: Tensor, shared: Pass) -> Tensor:
         B, T, C = x.shape
@@ -144,15 +145,16 @@ class CausalSelfAttention(nn.Module):
 
 
 class FeedForward(nn.Module):
-    """Feed-forward network: expansion to four times the width, exact GELU, projection back."""
+    """Feed-forward network: expansion to four times the width, activation, projection back."""
 
     def __init__(self, config: GPTConfig):
         super().__init__()
-        self.c_fc = Linear(config.n_embd, 4 * config.n_embd, bias=False)
-        self.c_proj = Linear(4 * config.n_embd, config.n_embd, bias=False)
+        self.activation = config.activation
+        self.c_fc = Linear(config.n_embd, 4 * config.n_embd, bias=config.bias)
+        self.c_proj = Linear(4 * config.n_embd, config.n_embd, bias=config.bias)
 
     def forward(self, x: Tensor, stream: Tensor, shared: Pass) -> Tensor:
-        return shared.branch(stream, self.c_proj, self.c_fc(x, gelu=True))
+        return shared.branch(stream, self.c_proj, self.c_fc(x, self.activation))
 
     __call__ = forward
 
@@ -163,9 +165,9 @@ class Block(nn.Module):
     def __init__(self, config: GPTConfig, layer: int):
         super().__init__()
         self.layer = layer
-        self.ln_1 = LayerNorm(config.n_embd)
+        self.ln_1 = LayerNorm(config.n_embd, config.bias)
         self.attn = CausalSelfAttention(config, layer)
-        self.ln_2 = LayerNorm(config.n_embd)
+        self.ln_2 = LayerNorm(config.n_embd, config.bias)
         self.mlp = FeedForward(config)
 
     def forward(self, x: Tensor, shared: Pass) -> Tensor:
@@ -183,7 +185,7 @@ class Transformer(nn.Module):
         self.wte = nn.Embedding(config.vocab_size, config.n_embd)
         self.wpe = nn.Embedding(config.block_size, config.n_embd)
         self.h = nn.ModuleList(Block(config, layer) for layer in range(config.n_layer))
-        self.ln_f = LayerNorm(config.n_embd)
+        self.ln_f = LayerNorm(config.n_embd, config.bias)
 
 
 class GPT(Network):
@@ -203,6 +205,7 @@ class GPT(Network):
         self.config = config
         self._head: Product | None = None
         self.transformer = Transformer(config)
+        self.lm_head = None if config.tied_head else Linear(config.n_embd, config.vocab_size, bias=False)
         self._init_weights(generator)
 
     @torch.no_grad()
@@ -222,14 +225,19 @@ class GPT(Network):
         """As `Network.cache_bytes_per_seat`."""
         return KVCache.bytes_per_seat(self.config, self.dtype)
 
+    @property
+    def head(self) -> Tensor:
+        """The matrix of the output head, (V, C)."""
+        return self.transformer.wte.weight if self.lm_head is None else self.lm_head.weight
+
     def pack(self, in_blocks: bool = False) -> GPT:
         """As `Network.pack`."""
         for module in self.modules():
             if isinstance(module, Linear):
-                module.product = packed(module.weight, in_blocks)
+                module.product = packed(module.weight, in_blocks, module.bias)
             # nn.Module looks up submodules and parameters in Python code, which takes 50 us of a step with one row.
             vars(module).update(module._modules | module._parameters)
-        self._head = packed(self.transformer.wte.weight, in_blocks)
+        self._head = packed(self.head, in_blocks)
         return self
 
     def _apply(self, *arguments: Any, **settings: Any) -> GPT:
@@ -275,7 +283,7 @@ class GPT(Network):
     def logits(self, stream: Tensor) -> Tensor:
         """Logits of the next character from a residual stream, (..., C) to (..., V) in float32: final LayerNorm, then output head."""
         x = self.transformer.ln_f(stream)
-        logits = self._head(x, False, None) if self._head else F.linear(x, self.transformer.wte.weight.to(x.dtype))
+        logits = self._head(x, "", None) if self._head else F.linear(x, self.head.to(x.dtype))
         return logits.float()
 
     @staticmethod

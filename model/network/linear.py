@@ -17,6 +17,8 @@ and 1.35 (PyTorch's own); 64 rows 5.5, 1.5, 6.1 and 2.3.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 import torch
@@ -25,26 +27,36 @@ from torch import Tensor, nn
 
 ROW_BLOCK = 16  # rows per block: enough for an efficient matrix product, few enough for a single text
 
+# Activations by name: the exact GELU, its approximation by tanh, and ReLU.
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"gelu": F.gelu, "gelu_tanh": partial(F.gelu, approximate="tanh"), "relu": F.relu}
+_ONEDNN = {"": ("none", "none"), "gelu": ("gelu", "none"), "gelu_tanh": ("gelu", "tanh"), "relu": ("relu", "none")}  # name, algorithm
+
 
 class Product(Protocol):
     """A packed matrix."""
 
-    def __call__(self, x: Tensor, gelu: bool, plus: Tensor | None) -> Tensor:
+    def __call__(self, x: Tensor, activation: str, plus: Tensor | None) -> Tensor:
         """As `Linear.forward`."""
         ...
 
 
+def as_input(x: Tensor, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """Parameters in the precision of an input."""
+    if weight.dtype == x.dtype:
+        return weight, bias
+    return weight.to(x.dtype), None if bias is None else bias.to(x.dtype)
+
+
 class Linear(nn.Linear):
-    """A linear layer without bias whose matrix is cast to the precision of the input."""
+    """A linear layer whose parameters are cast to the precision of the input."""
 
     product: Product | None = None  # the packed matrix, while the model is used for writing
 
-    def forward(self, x: Tensor, gelu: bool = False, plus: Tensor | None = None) -> Tensor:
-        """x W^T, (..., out), followed by GELU if `gelu`, plus `plus` if given."""
+    def forward(self, x: Tensor, activation: str = "", plus: Tensor | None = None) -> Tensor:
+        """x W^T + b, (..., out), followed by an activation if one is named, plus `plus` if given."""
         if self.product is not None:
-            return self.product(x, gelu, plus)
-        weight = self.weight
-        return _finish(F.linear(x, weight if weight.dtype == x.dtype else weight.to(x.dtype)), gelu, plus)
+            return self.product(x, activation, plus)
+        return _finish(F.linear(x, *as_input(x, self.weight, self.bias)), activation, plus)
 
     __call__ = forward
 
@@ -54,63 +66,65 @@ class Linear(nn.Linear):
         return super()._apply(*arguments, **settings)
 
 
-def packed(weight: Tensor, in_blocks: bool) -> Product | None:
+def packed(weight: Tensor, in_blocks: bool, bias: Tensor | None = None) -> Product | None:
     """Packs a matrix for writing; None if nothing is faster than PyTorch's own product.
 
     Args:
         weight: (out, in), in the precision of the product.
         in_blocks: whether to multiply blocks of rows, for machines on which products depend on the number of rows.
+        bias: (out,), as the matrix.
     """
     if in_blocks:
-        return InBlocks(weight)
+        return InBlocks(weight, bias)
     if weight.device.type != "cpu":
         return None
     if weight.dtype == torch.bfloat16 and hasattr(torch.ops.mkldnn, "_linear_pointwise") and torch.ops.mkldnn._is_mkldnn_bf16_supported():
-        return OneDNN(weight)
+        return OneDNN(weight, bias)
     if "fbgemm" in torch.backends.quantized.supported_engines and weight.dtype == torch.float32 and weight.half().float().equal(weight):
-        return FBGEMM(weight)
+        return FBGEMM(weight, bias)
     return None
 
 
 class OneDNN:
     """Product by oneDNN: bfloat16 in, bfloat16 out, sums in float32."""
 
-    def __init__(self, weight: Tensor):
+    def __init__(self, weight: Tensor, bias: Tensor | None):
         # Packed for one row, so that large products are summed in the same order as small ones.
-        self._weight = torch.ops.mkldnn._reorder_linear_weight(weight, 1)
+        self._weight, self._bias = torch.ops.mkldnn._reorder_linear_weight(weight, 1), bias
         # `_op` skips the Python part of the dispatch, which takes a sixth of the time of a product with one row.
         self._plain, self._added = torch.ops.mkldnn._linear_pointwise.default._op, torch.ops.mkldnn._linear_pointwise.binary._op
 
-    def __call__(self, x: Tensor, gelu: bool, plus: Tensor | None) -> Tensor:
-        if plus is not None and not gelu:
-            return self._added(x, plus, self._weight, None, "add")
-        return _finish(self._plain(x, self._weight, None, "gelu" if gelu else "none", [], "none"), False, plus)
+    def __call__(self, x: Tensor, activation: str, plus: Tensor | None) -> Tensor:
+        if plus is not None and not activation:
+            return self._added(x, plus, self._weight, self._bias, "add")
+        name, algorithm = _ONEDNN[activation]
+        return _finish(self._plain(x, self._weight, self._bias, name, [], algorithm), "", plus)
 
 
 class FBGEMM:
     """Product by FBGEMM: float32 in, float32 out, with the matrix in float16."""
 
-    def __init__(self, weight: Tensor):
-        self._weight = torch.ops.quantized.linear_prepack_fp16(weight, None)
+    def __init__(self, weight: Tensor, bias: Tensor | None):
+        self._weight = torch.ops.quantized.linear_prepack_fp16(weight, bias)
         self._multiply = torch.ops.quantized.linear_dynamic_fp16.default._op  # see OneDNN
 
-    def __call__(self, x: Tensor, gelu: bool, plus: Tensor | None) -> Tensor:
-        return _finish(self._multiply(x, self._weight), gelu, plus)
+    def __call__(self, x: Tensor, activation: str, plus: Tensor | None) -> Tensor:
+        return _finish(self._multiply(x, self._weight), activation, plus)
 
 
 class InBlocks:
     """PyTorch's own product with a fixed number of rows at a time; the last block is padded with zeros."""
 
-    def __init__(self, weight: Tensor):
-        self._weight = weight
+    def __init__(self, weight: Tensor, bias: Tensor | None):
+        self._weight, self._bias = weight, bias
 
-    def __call__(self, x: Tensor, gelu: bool, plus: Tensor | None) -> Tensor:
+    def __call__(self, x: Tensor, activation: str, plus: Tensor | None) -> Tensor:
         rows = x.reshape(-1, x.shape[-1])
         filled = F.pad(rows, (0, 0, 0, -len(rows) % ROW_BLOCK))
-        y = torch.cat([F.linear(block, self._weight) for block in filled.split(ROW_BLOCK)])
-        return _finish(y[: len(rows)].view(*x.shape[:-1], -1), gelu, plus)
+        y = torch.cat([F.linear(block, self._weight, self._bias) for block in filled.split(ROW_BLOCK)])
+        return _finish(y[: len(rows)].view(*x.shape[:-1], -1), activation, plus)
 
 
-def _finish(y: Tensor, gelu: bool, plus: Tensor | None) -> Tensor:
-    y = F.gelu(y) if gelu else y
+def _finish(y: Tensor, activation: str, plus: Tensor | None) -> Tensor:
+    y = ACTIVATIONS[activation](y) if activation else y
     return y if plus is None else plus + y

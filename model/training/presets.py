@@ -26,7 +26,8 @@ from model.errors import ParameterError
 
 PRETRAIN, SFT = "pretrain", "sft"
 LADDER = "The lecture's ladder"
-FIXED = {"vocab_size"}  # not a setting: it comes from the corpus or the parent
+# Not settings: the vocabulary comes from the corpus or the parent, and the rest is what models from elsewhere have.
+FIXED = {"vocab_size", "bias", "tied_head", "activation"}
 NO_BLOCKS = frozenset({"optimizer", "embedding_learning_rate"})  # without effect where all parameters are treated alike
 
 
