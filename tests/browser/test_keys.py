@@ -41,7 +41,8 @@ def page(context: BrowserContext, url: str) -> Iterator[Page]:
 
 def show(page: Page, view: str) -> None:
     page.get_by_role("tab", name=view, exact=True).click()
-    if view == "Next character":  # its script comes when it is first shown
+    page.locator("#sample .panel:not([hidden]) > *").first.wait_for(state="attached")  # its script comes when it is first shown
+    if view == "Next character":
         expect(page.get_by_test_id("next-entropy")).to_contain_text(re.compile(r"\d bits"))
 
 
