@@ -122,6 +122,19 @@ def test_no_more_are_remembered_than_their_greatest_number(monkeypatch: pytest.M
     assert known(records, *requests) == [False, False, True, True, True]
 
 
+def test_one_request_is_kept_until_another_takes_its_place(clock: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records_module, "MAX_RECENT_REQUESTS", 1)
+    monkeypatch.setattr(records_module, "MAX_RECORD_BYTES", 0)
+    records, first, second, third = RecentRequests(), new_request(), new_request(), new_request()
+    records.keep(first)
+    add(records, second, third)
+    clock.now += 10 * records_module.RECENT_REQUEST_LIFETIME_S
+    assert known(records, first, second, third) == [True, False, False]
+    other = new_request()
+    records.keep(other)
+    assert known(records, first, other) == [False, True]
+
+
 @pytest.mark.parametrize("cancelled", [True, False])
 def test_forgotten_requests_take_no_memory(monkeypatch: pytest.MonkeyPatch, cancelled: bool) -> None:
     monkeypatch.setattr(records_module, "MAX_RECENT_REQUESTS", 10)

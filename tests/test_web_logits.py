@@ -35,6 +35,7 @@ from tests.support.routes import serving_routes
 from tests.support.serving import finished, params, plain_logits
 from tests.support.viewing import IDLE, PATIENCE_S, SOON_S, Viewer, answer, texts_of, wait_until
 from ui.web import score as score_module
+from ui.web import stream
 from ui.web.fields import MAX_VIEWER_CHARS
 from ui.web.http import MAX_TEXT_BYTES
 from ui.web.score import WINDOWS_AT_ONCE
@@ -223,6 +224,11 @@ def test_asking_what_comes_next_makes_no_generation_forgotten(served: Served, mo
         assert post(served.url, "/next", {"prompt": "A"})[0] == 200
     served.engine._requests.forget_old()
     assert fetch(served.url, f"/logits/{request.key}/0")[0] == 200
+
+
+def test_next_waits_for_no_heartbeat(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "HEARTBEAT_S", 10 * PATIENCE_S)
+    assert post(served.url, "/next", {"prompt": "A"})[0] == 200
 
 
 def test_next_stops_when_the_client_hangs_up(served: Served) -> None:

@@ -240,6 +240,10 @@ class Engine:
             self._lock.notify()
         return work.future
 
+    def keep(self, request: Request) -> None:
+        """Lets a request that is not remembered be looked up until another is kept in its place."""
+        self._requests.keep(request)
+
     def find(self, key: str) -> Request | None:
         """The request with this key; None if it does not exist or has been forgotten."""
         return self._requests.find(key)

@@ -24,7 +24,7 @@ DONE = """count => document.querySelectorAll(".group-block").length === count
 # All that a reader sees of a state, but for times.
 STATE = """() => {
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
-  const value = (selector) => document.querySelector(selector).value;
+  const value = (selector) => document.querySelector(selector)?.value; // a view that was not shown yet is not there
   const block = (block) => ({
     settings: all(".setting, .seed", block).map((node) => node.textContent),
     numbers: all(".card-number", block).map((node) => node.textContent),

@@ -50,9 +50,11 @@ def generate(page: Page, **sliders: float) -> dict[str, Any]:
 
 
 def show(page: Page) -> Locator:
-    """The view."""
+    """The view, once it is there: its script comes when it is first shown."""
     page.get_by_role("tab", name="Same dice").click()
-    return page.get_by_role("tabpanel", name="Same dice")
+    panel = page.get_by_role("tabpanel", name="Same dice")
+    expect(panel.locator(".locked-text").first).to_be_attached()
+    return panel
 
 
 def fresh_status(panel: Locator) -> Locator:

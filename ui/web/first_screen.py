@@ -1,5 +1,6 @@
 """The texts that the page shows before anyone presses Generate. The app writes them for the first page that asks, in the precision that it
-uses on this machine, and shows them to all others: so their seed, typed again, gives exactly these texts.
+uses on this machine, and shows them to all others: so their seed, typed again, gives exactly these texts. They can be looked up as long as
+they are shown, however much is written meanwhile.
 
 GET /models/{key} has them for the default model, as far as they are written; POST /follow sends the rest.
 """
@@ -44,15 +45,15 @@ class FirstScreen:
                 if self._request and self._request.model == weights.key and time.monotonic() < self._not_before:
                     return None
                 try:
-                    self._request = self._engine.submit(PROMPT, PARAMS, VIEWER, model=weights.key)
+                    self._request = self._engine.submit(PROMPT, PARAMS, VIEWER, remember=False, model=weights.key)
                 except (BusyError, UnknownModelError):
                     return None
+                self._engine.keep(self._request)
                 self._not_before = time.monotonic() + RETRY_S
             return view_json(self._request, precision_of(weights))
 
 
 def _is_usable(request: Request, weights: Weights) -> bool:
-    """Whether texts may be shown: by this model, and not cut short. Logits that are no longer kept are computed again where they are
-    looked at."""
+    """Whether texts may be shown: by this model, and not cut short."""
     state = request.progress().state
     return request.model == weights.key and (state not in FINISHED or state == DONE)

@@ -47,9 +47,9 @@ def next_character(engine: Engine) -> Respond:
 
 async def _drawn(request: Request) -> None:
     """Waits until a generation of one character has it, or is over."""
-    bell = Bell(request)
-    while not (request.finished or request.character(0, 0)):
-        await bell.pause(begun=False)
+    with Bell(request) as bell:
+        while not (request.finished or request.character(0, 0)):
+            await bell.pause(begun=False)
 
 
 def _answer(request: Request) -> Response:

@@ -15,13 +15,13 @@ View = dict[str, Any]
 
 async def follow(request: Request, precision: str) -> AsyncIterator[View]:
     """Views of a generation: one at once, one with its first characters, then a few per second, and always a last one."""
-    bell = Bell(request)
-    while True:
-        view = view_json(request, precision)
-        yield view
-        if view["state"] in FINISHED:
-            return
-        await bell.pause(begun=any(view["texts"]))
+    with Bell(request) as bell:
+        while True:
+            view = view_json(request, precision)
+            yield view
+            if view["state"] in FINISHED:
+                return
+            await bell.pause(begun=any(view["texts"]))
 
 
 def generation_json(request: Request, precision: str) -> View:
