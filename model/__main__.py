@@ -268,7 +268,10 @@ def _train(run: Run, trainer: Trainer, options: argparse.Namespace) -> int:
         run.note(notice=notice)
     if trainer.step == trainer.recipe.steps:
         print("The run has already finished.")
+    told = len(run.notices)
     finished = _train_to_the_end(trainer)
+    for notice in run.notices[told:]:
+        print(notice)
     if not finished:
         trainer.save()
         print(f"Stopped after step {trainer.step:,}. Resume with: {_resume_command(run, options)}")

@@ -5,7 +5,7 @@ the models in use and chooses their precision. A key is the beginning of the wei
 is a different model with a different key.
 
 Snapshots can be found and loaded like any model, but are not listed: there may be a hundred per run. Their files are hashed when somebody
-asks for the run's snapshots or for a key that no other model has, and again only after they have changed.
+asks for the run's snapshots or for a key that no other model has, once for all who ask, and again only after they have changed.
 """
 
 from __future__ import annotations
@@ -116,6 +116,7 @@ class Catalogue:
     def __init__(self, shipped: Path, runs: Path | None = None, device: torch.device | str = "cpu", others: tuple[Path, ...] = ()):
         self._shipped, self._runs, self._device, self._others = shipped, runs, device, others
         self._known: dict[Path, tuple[tuple[object, ...], Entry]] = {}  # by folder or snapshot: state of its files, and what was read
+        self._reading: dict[Path, threading.Lock] = {}  # likewise: held while they are read, so that several threads hash no file twice
         self._lock = threading.Lock()
 
     def entries(self) -> list[Entry]:
@@ -124,6 +125,7 @@ class Catalogue:
         found = [self._read(bare) for bare in self._models()]
         with self._lock:
             self._known = {path: known for path, known in self._known.items() if os.path.exists(path)}
+            self._reading = {path: lock for path, lock in self._reading.items() if path in self._known}
         firsts = {entry.key or entry.id: entry for entry in reversed(found)}
         return [entry for entry in found if firsts[entry.key or entry.id] is entry]
 
@@ -185,7 +187,7 @@ class Catalogue:
         return replace(weights, name=entry.name)
 
     def _load(self, entry: Entry) -> Weights:
-        if entry.snapshot:  # a training that is resumed replaces it only with the same bytes
+        if entry.snapshot:  # read in its place: it is written once, and if a resumed run has other bytes, the key says so
             return load_weights(entry.folder, self._device, entry.snapshot)
         with copied(entry.folder) as folder:
             return load_weights(folder, self._device)
@@ -218,16 +220,19 @@ class Catalogue:
     def _read(self, bare: Entry) -> Entry:
         """The entry of a model, read again only if one of its files has changed."""
         path = bare.snapshot or bare.folder
-        files = [bare.folder / CONFIG_FILE, *([bare.snapshot] if bare.snapshot else [bare.folder / name for name in WEIGHTS_FILES])]
-        state = (bare, *map(_state, files))
         with self._lock:
-            known = self._known.get(path)
-        if known and known[0] == state:
-            return known[1]
-        entry = _read_entry(bare)
-        with self._lock:
-            self._known[path] = (state, entry)
-        return entry
+            reading = self._reading.setdefault(path, threading.Lock())
+        with reading:
+            files = [bare.folder / CONFIG_FILE, *([bare.snapshot] if bare.snapshot else [bare.folder / name for name in WEIGHTS_FILES])]
+            state = (bare, *map(_state, files))
+            with self._lock:
+                known = self._known.get(path)
+            if known and known[0] == state:
+                return known[1]
+            entry = _read_entry(bare)
+            with self._lock:
+                self._known[path] = (state, entry)
+            return entry
 
 
 def _bare(source: str, id: str, folder: Path) -> Entry:

@@ -20,6 +20,7 @@ from model.limits import (
     MAX_PROMPT_CHARS,
     MAX_SCORE_CHARS,
     MAX_SEED,
+    MAX_SNAPSHOT_BYTES,
     MAX_SNAPSHOTS,
     MAX_VOCAB_SIZE,
 )
@@ -262,7 +263,11 @@ class TrainConfig(Checked):
     input_noise: float = setting(0.0, "share of input characters replaced by random characters from the corpus", 0.0, 0.9)
     eval_interval: int = setting(100, "steps between evaluations, each followed by a checkpoint", 1, 10_000_000)
     snapshots: int = setting(
-        16, "steps at which the weights are kept, to look back at the training; each takes 2 bytes per parameter", 0, MAX_SNAPSHOTS
+        16,
+        "steps at which the weights are kept, to look back at the training; each takes 2 bytes per parameter, "
+        f"and of large networks fewer are kept: at most {MAX_SNAPSHOT_BYTES // 2**20} MiB per run",
+        0,
+        MAX_SNAPSHOTS,
     )
     seed: int = setting(1337, "seed of the initial weights, the batches and the dropout", 0, MAX_SEED)
 

@@ -21,6 +21,7 @@ MAX_WAITING_WORK = 64  # short pieces of work with the model other than writing
 # Limits of the engine. A row is one text being written.
 MAX_ROWS = 512  # fewer if memory is short
 MAX_VIEWER_ROWS = 64  # per viewer
+MAX_SNAPSHOT_ROWS = 32  # of one snapshot of a run: pages write a row with each, and many are in memory together
 MAX_STEP_ROWS = 128  # more rows per step would only make steps longer, without more characters per second
 MAX_REQUEST_RECORD_BYTES = 2**24  # logits and intervals of one request's characters
 MAX_RECORD_BYTES = 2**28  # ... of all requests together; the oldest are dropped first
@@ -44,5 +45,6 @@ MAX_CORPUS_BYTES = 32 * 2**20  # encoding takes up to 16 more bytes per characte
 MAX_RUNS = 100
 MAX_EVALUATIONS = 10_000  # per run; each evaluation writes a sample
 MAX_SNAPSHOTS = 100  # per run
+MAX_SNAPSHOT_BYTES = 2**27  # ... of all snapshots of a run together: a large network keeps fewer
 MAX_STEPS = 200_000  # per run; the page shows every step
 MAX_NAME_CHARS = 60  # of a run

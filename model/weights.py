@@ -299,7 +299,7 @@ def snapshot_paths(folder: Path) -> dict[int, Path]:
     except OSError:
         return {}
     steps = sorted(int(name[: -len(".safetensors")]) for name in names if SNAPSHOT_NAME.fullmatch(name))
-    return {step: snapshot_path(folder, step) for step in steps[:MAX_SNAPSHOTS]}
+    return {step: snapshot_path(folder, step) for step in steps[: MAX_SNAPSHOTS + 1]}  # an exported run has its best weights besides
 
 
 @contextlib.contextmanager

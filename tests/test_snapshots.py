@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import shutil
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ from model.config import GPTConfig, TrainConfig
 from model.data import Corpus
 from model.errors import CheckpointError, UnknownModelError
 from model.evaluation import mean_loss
+from model.limits import MAX_SNAPSHOT_BYTES, MAX_SNAPSHOTS
+from model.training.job import Job
 from model.training.run import Run
 from model.training.snapshots import snapshot_steps
 from model.training.tasks.pretrain import Pretrain
@@ -71,7 +75,7 @@ def catalogue(house: Path) -> Catalogue:
     [(2_000, 100, 16), (8_000, 200, 16), (600, 50, 2), (60, 20, 16), (1, 1, 16), (7, 100, 10), (1_000, 999, 5), (200_000, 1, 100)],
 )
 def test_snapshots_are_close_together_at_first_and_have_a_loss_later(steps: int, eval_interval: int, snapshots: int) -> None:
-    found = snapshot_steps(TrainConfig(steps=steps, eval_interval=eval_interval, snapshots=snapshots))
+    found = snapshot_steps(TrainConfig(steps=steps, eval_interval=eval_interval, snapshots=snapshots), 1_000)
     assert found == sorted({*found})
     assert (found[0], found[-1]) == (0, steps)
     assert len(found) <= snapshots
@@ -80,11 +84,18 @@ def test_snapshots_are_close_together_at_first_and_have_a_loss_later(steps: int,
 
 
 def test_how_many_snapshots_is_a_setting() -> None:
-    assert snapshot_steps(TrainConfig(steps=1_000, snapshots=0)) == []
-    assert snapshot_steps(TrainConfig(steps=1_000, snapshots=1)) == [1_000]
-    assert snapshot_steps(TrainConfig(steps=2_000, eval_interval=100)) == [
+    assert snapshot_steps(TrainConfig(steps=1_000, snapshots=0), 1_000) == []
+    assert snapshot_steps(TrainConfig(steps=1_000, snapshots=1), 1_000) == [1_000]
+    assert snapshot_steps(TrainConfig(steps=2_000, eval_interval=100), 1_000) == [
         *(0, 7, 17, 30, 48, 73, 100, 200, 300, 400, 600, 800, 1_100, 1_500, 2_000)
     ]
+
+
+def test_large_networks_keep_fewer_snapshots() -> None:
+    steps = {millions: snapshot_steps(TrainConfig(steps=2_000, snapshots=100), millions * 10**6) for millions in (1, 10, 1_000)}
+    assert [len(steps[millions]) for millions in (10, 1_000)] == [6, 2]
+    assert all(2 * millions * 10**6 * len(found) <= MAX_SNAPSHOT_BYTES for millions, found in steps.items() if millions < 1_000)
+    assert {(found[0], found[-1]) for found in steps.values()} == {(0, 2_000)}
 
 
 def test_a_snapshot_has_the_weights_that_were_evaluated(trained: Path, corpus: Corpus) -> None:
@@ -146,10 +157,22 @@ def test_what_stands_in_the_place_of_snapshots_is_renamed(tmp_path: Path, corpus
         assert run.notices == ["snapshots could not be read. It was renamed to damaged-snapshots."]
 
 
+def test_a_training_goes_on_without_a_snapshot_that_cannot_be_written(trained: Path, tmp_path: Path, corpus: Corpus) -> None:
+    trainer = make_trainer(tmp_path, corpus)
+    (tmp_path / "snapshots").write_text("in the way")
+    list(trainer.steps())
+    assert metrics_of(tmp_path) == metrics_of(trained / "runs" / "one")
+    (notice,) = trainer.run.notices
+    assert notice.startswith("A snapshot is missing, and the training goes on without it: snapshots/0.safetensors could not be written.")
+    assert Job(tmp_path).about()["notice"] == notice
+
+
 def test_a_full_disk_is_named(small_disk: Path, corpus: Corpus) -> None:
     (small_disk / "large").write_bytes(bytes(60 * 1024 - 8 * 1024))
-    with pytest.raises(CheckpointError, match=r"snapshots/0\.safetensors could not be written\. The disk is full"):
-        list(make_trainer(small_disk / "run", corpus).steps())
+    trainer = make_trainer(small_disk / "run", corpus)
+    with pytest.raises(CheckpointError, match=r"safetensors could not be written\. The disk is full"):  # what it cannot do without
+        list(trainer.steps())
+    assert "snapshots/0.safetensors could not be written. The disk is full." in trainer.run.notices[0]
 
 
 def test_snapshots_are_found_by_key_and_not_listed(house: Path) -> None:
@@ -190,6 +213,25 @@ def test_snapshots_are_hashed_when_asked_for_and_once(house: Path, monkeypatch: 
         with pytest.raises(UnknownModelError):
             models.find("deadbeef")
     assert sorted(hashed) == sorted(["best.safetensors", *(f"{step}.safetensors" for step in STEPS)])
+
+
+def test_two_who_ask_at_once_hash_no_snapshot_twice(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    models, hashed, both = catalogue(house), [], threading.Barrier(2, timeout=0.3)
+    hash_file = load_weights.__globals__["hash_file"]
+
+    def slow(path: Path) -> str:
+        hashed.append(path.name)
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both.wait()  # for another thread that reads the same file; only the first one waits in vain
+        return hash_file(path)
+
+    monkeypatch.setattr("model.catalogue.hash_file", slow)
+    askers = [threading.Thread(target=models.snapshots, args=(RUN, "one")) for _ in range(2)]
+    for asker in askers:
+        asker.start()
+    for asker in askers:
+        asker.join()
+    assert sorted(hashed) == sorted(f"{step}.safetensors" for step in STEPS)
 
 
 def test_a_damaged_snapshot_is_named_and_the_others_work(house: Path) -> None:
@@ -243,6 +285,31 @@ def test_an_export_has_the_best_weights(house: Path) -> None:
     snapshot_path(target, 7).write_bytes(b"of an earlier export")
     assert main(["export", "--snapshots", str(folder), str(target)]) == 0
     assert contents(target) == before
+
+
+def test_a_run_is_not_exported_onto_itself(house: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, before = house / "runs" / "one", contents(house / "runs" / "one")
+    (house / "link").symlink_to(folder)
+    for target in (folder, house / "runs" / ".." / "runs" / "one", house / "link"):
+        assert main(["export", "--snapshots", str(folder), str(target)]) == 2
+        assert "is the folder of the run itself. Choose another one to export to." in capsys.readouterr().err
+    assert contents(folder) == before
+
+
+def test_an_export_that_fails_deletes_nothing(house: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, target = house / "runs" / "one", tmp_path / "out"
+    snapshot_path(target, 7).parent.mkdir(parents=True)
+    snapshot_path(target, 7).write_bytes(b"of an earlier export")
+    snapshot_path(target, 3).mkdir()
+    assert main(["export", "--snapshots", str(folder), str(target)]) == 2
+    assert "3.safetensors could not be written" in capsys.readouterr().err
+    assert snapshot_path(target, 7).read_bytes() == b"of an earlier export"
+
+
+def test_the_last_of_most_snapshots_and_the_best_is_found(tmp_path: Path) -> None:
+    for step in range(MAX_SNAPSHOTS + 1):
+        save_tensors(snapshot_path(tmp_path, step), {})
+    assert [*snapshot_paths(tmp_path)] == [*range(MAX_SNAPSHOTS + 1)]
 
 
 def test_a_run_without_snapshots_is_not_exported(tmp_path: Path, corpus: Corpus, capsys: pytest.CaptureFixture[str]) -> None:

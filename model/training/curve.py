@@ -159,23 +159,37 @@ class Curve:
         samples = self._samples() if wanted else []
         return found | {"samples": [sample for sample in samples if sample["step"] in wanted]}
 
-    def overview(self, points: int) -> dict[str, Any]:
+    def overview(self, points: int, validation: str) -> dict[str, Any]:
         """The curve for one small chart, as JSON values: the training loss at no more than so many steps, each with the mean since the one
-        before; the evaluations, thinned alike; and their samples."""
+        before; the validation losses, thinned alike, but always with the lowest and the last one; the step of the lowest; and the samples.
+
+        Args:
+            validation: as in `losses_at`.
+        """
         everything = self.since(0)
         steps, evaluations = everything["steps"], everything["evaluations"]
         every = -(-len(steps["step"]) // points) or 1
         ends = range(len(steps["step"]), 0, -every)
         losses = [[loss for loss in steps["loss"][max(0, end - every) : end] if loss is not None] for end in ends]
         means = [round(fmean(some), 6) if some else None for some in losses]
-        kept = slice(None, None, -(-len(evaluations["step"]) // points) or 1)
-        evaluations = {name: column[kept] for name, column in evaluations.items()}
-        known = {*evaluations["step"]}
+        measured, plain = evaluations["step"], evaluations["val_loss"]
+        chosen = [plain[i] if loss is None else loss for i, loss in enumerate(evaluations.get(validation, plain))]
+        best = min(((loss, i) for i, loss in enumerate(chosen) if loss is not None), default=None)
+        every = -(-len(measured) // points) or 1
+        kept = sorted({*range(0, len(measured), every), *range(len(measured))[-1:], *([best[1]] if best else [])})
+        known = {measured[i] for i in kept}
         return {
             "steps": {"step": [steps["step"][end - 1] for end in reversed(ends)], "loss": means[::-1]},
-            "evaluations": evaluations,
+            "evaluations": {"step": [measured[i] for i in kept], "val_loss": [chosen[i] for i in kept]},
+            "best_step": measured[best[1]] if best else None,
             "samples": [sample for sample in everything["samples"] if sample["step"] in known],
         }
+
+    def best_step(self, validation: str) -> int | None:
+        """The step with the lowest validation loss in a column (see `losses_at`); None before the first evaluation."""
+        with self._lock:
+            found = ((self.evaluations.number(i, validation, "val_loss"), step) for i, step in enumerate(self.evaluations.steps))
+            return min(((loss, step) for loss, step in found if loss is not None), default=(0.0, None))[1]
 
     def losses_at(self, steps: Sequence[int], validation: str) -> list[tuple[float | None, float | None]]:
         """The losses near each step: of the last batch that was learned before it (before the first: of the first), and on the validation

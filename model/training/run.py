@@ -220,6 +220,12 @@ class Run:
         self.check_is_there()
         write_atomically(self._process.path, json.dumps(self.process() | facts).encode())
 
+    def add_notice(self, words: str) -> None:
+        """Adds to the notices during the training. Where they cannot be written, they are only kept here."""
+        self.notices.append(without_folder(words, self.folder))
+        with contextlib.suppress(CheckpointError):
+            self.note(notice=" ".join(self.notices))
+
     def _note_error(self, words: str) -> None:
         """Records why the process ended; on a full disk, by overwriting the record in place."""
         try:

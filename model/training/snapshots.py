@@ -12,20 +12,26 @@ from pathlib import Path
 from model.config import TrainConfig
 from model.errors import CheckpointError
 from model.files import read_file, write_atomically
+from model.limits import MAX_SNAPSHOT_BYTES
 from model.training.run import METRICS_FILE, SAMPLES_FILE, Run
 from model.weights import BEST_FILE, CONFIG_FILE, load_tensors, load_weights, snapshot_path, snapshot_paths
 
 EARLY_SHARE = 0.01  # of the steps; below it, snapshots are spaced evenly, above it by a constant factor
 
 
-def snapshot_steps(recipe: TrainConfig) -> list[int]:
-    """The steps at which a run keeps a snapshot, in order: at most as many as the recipe asks for, fewer in a run of few evaluations.
+BYTES_PER_PARAMETER = 2
+
+
+def snapshot_steps(recipe: TrainConfig, n_params: int) -> list[int]:
+    """The steps at which a run keeps a snapshot, in order: at most as many as the recipe asks for, fewer in a run of few evaluations or of
+    a large network, whose snapshots would take more than MAX_SNAPSHOT_BYTES. The first and the last step are kept whatever they take.
 
     Steps beyond the first evaluation are rounded to steps with an evaluation, so that the validation loss is known there.
     """
     early = EARLY_SHARE * recipe.steps
     span = math.log1p(recipe.steps / early)
-    shares = [1 - i / max(1, recipe.snapshots - 1) for i in range(recipe.snapshots)]  # from the end, so that one snapshot is the last
+    number = min(recipe.snapshots, max(2, MAX_SNAPSHOT_BYTES // (BYTES_PER_PARAMETER * n_params)))
+    shares = [1 - i / max(1, number - 1) for i in range(number)]  # from the end, so that one snapshot is the last
     return sorted({_with_evaluation(early * math.expm1(span * share), recipe) for share in shares})
 
 
@@ -41,8 +47,11 @@ def export_run(source: Path, target: Path) -> list[int]:
     them. Returns the steps of the snapshots.
 
     Raises:
-        CheckpointError: the run has no snapshots, a file is damaged, or one cannot be written.
+        CheckpointError: both are the same folder, the run has no snapshots, a file is damaged, or one cannot be read or written. What was
+            exported there before may then be a mixture, but no snapshot of it is lost.
     """
+    if source.resolve() == target.resolve():
+        raise CheckpointError(f"{target} is the folder of the run itself. Choose another one to export to.")
     run, kept = Run(source), snapshot_paths(source)
     run.plan()
     if not kept:
@@ -50,13 +59,38 @@ def export_run(source: Path, target: Path) -> list[int]:
     for path in kept.values():
         load_weights(source, snapshot=path)  # checks it
     tensors, best = load_tensors(source / BEST_FILE)
-    for path in snapshot_paths(target).values():
-        path.unlink()
+    before = snapshot_paths(target)
     for step, path in kept.items():
-        write_atomically(snapshot_path(target, step), path.read_bytes())
+        write_atomically(snapshot_path(target, step), _content(path))
+    steps = {*kept}
     if type(best.get("step")) is int and best["step"] not in kept:
+        steps.add(best["step"])
         Run(target).save_snapshot(best["step"], tensors)
     for name, lines in ((METRICS_FILE, run.metrics()), (SAMPLES_FILE, run.samples())):
         write_atomically(target / name, "".join(json.dumps(line) + "\n" for line in lines).encode())
     write_atomically(target / CONFIG_FILE, read_file(source / CONFIG_FILE))
+    for path in (path for step, path in before.items() if step not in steps):
+        _delete(path)
     return [*snapshot_paths(target)]
+
+
+def _content(path: Path) -> bytes:
+    """
+    Raises:
+        CheckpointError: the file cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _delete(path: Path) -> None:
+    """
+    Raises:
+        CheckpointError: the file cannot be deleted.
+    """
+    try:
+        path.unlink()
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be deleted: {error.strerror}.") from error

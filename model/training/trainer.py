@@ -51,9 +51,9 @@ class Trainer:
         self.optimizers = make_optimizers(self.model, self.recipe)
         self.average = {key: tensor.clone() for key, tensor in self.model.state_dict().items()} if self.recipe.average else {}
         self.dropout_dice = torch.Generator(device)
-        self.snapshot_steps = frozenset(snapshot_steps(self.recipe))
+        self.snapshot_steps = frozenset(snapshot_steps(self.recipe, self.model.n_params()))
         self.step, self.best, self.elapsed_s = 0, math.inf, 0.0
-        self._is_interrupted = False
+        self._is_interrupted = self._lacks_snapshot = False
         self.about = {"recipe": asdict(self.recipe), **task.about(), "precision": name_of(dtype)}
 
     @classmethod
@@ -145,9 +145,16 @@ class Trainer:
         self.run.save(tensors, {"step": self.step, "best": self.best, "elapsed_s": self.elapsed_s})
 
     def _keep_snapshot(self) -> None:
-        """Keeps the weights of this step, or their running average, if it is a step of a snapshot."""
-        if self.step in self.snapshot_steps:
+        """Keeps the weights of this step, or their running average, if it is a step of a snapshot. A run can do without: if they cannot be
+        written, that is said once, and the training goes on."""
+        if self.step not in self.snapshot_steps:
+            return
+        try:
             self.run.save_snapshot(self.step, self.average or self.model.state_dict())
+        except CheckpointError as error:
+            if not self._lacks_snapshot:
+                self._lacks_snapshot = True
+                self.run.add_notice(f"A snapshot is missing, and the training goes on without it: {error}")
 
     def _restore(self) -> None:
         expected = {f"model.{key}": tensor for key, tensor in self.model.state_dict().items()}
