@@ -13,7 +13,7 @@ import torch
 from model.catalogue import SHIPPED, Catalogue
 from model.config import BigramConfig
 from model.errors import BusyError, CheckpointError, UnknownModelError
-from model.limits import MAX_LOADED_MODELS, MAX_ROWS, MAX_STEP_ROWS, MAX_VIEWER_ROWS, MAX_VIEWER_WAITING
+from model.limits import MAX_LOADED_MODELS, MAX_ROWS, MAX_SNAPSHOT_ROWS, MAX_STEP_ROWS, MAX_VIEWER_ROWS, MAX_VIEWER_WAITING
 from model.network.gpt import GPT
 from model.network.kinds import make_network
 from model.serving import engine as engine_module
@@ -164,9 +164,12 @@ def test_as_many_models_stay_as_fit_into_the_memory_set_aside(
     assert [number for number, key in enumerate(found) if engine.loaded(key)] == [0]
     assert finished(engine.submit("ab", params(), model=found[0])).state == DONE
     busy = engine.submit("abc", params(samples=4, max_new_chars=2_000), model=found[0])
-    with pytest.raises(BusyError, match=r"^2 models are in use, which is the maximum\. Try again"):
+    with pytest.raises(BusyError, match=r"^The models in use take all the memory that is set aside for them\. Try again"):
         engine.load(found[1])
     busy.cancel()
+    finished(busy)
+    monkeypatch.setattr(engine, "_others_bytes", 0)
+    assert engine.load(found[1]).key == found[1]  # nothing is in use: one model always works
     engine.close()
 
 
@@ -182,6 +185,7 @@ def test_a_whole_runs_snapshots_stay_loaded_and_have_one_measured_precision(
     requests = [engine.submit("abc", params(max_new_chars=5), model=engine.load(key).key) for key in found]
     assert {finished(request).state for request in requests} == {DONE}
     assert all(engine.loaded(key) for key in found)
+    assert {engine._writers[key].seats for key in found} == {MAX_SNAPSHOT_ROWS}
     assert len(json.loads((home / "precision.json").read_text(encoding="utf-8"))) == 1
 
 

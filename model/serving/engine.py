@@ -15,7 +15,7 @@ from dataclasses import replace
 
 import torch
 
-from model.catalogue import NO_SUCH_MODEL, Catalogue, Entry
+from model.catalogue import NO_SUCH_MODEL, SNAPSHOT, Catalogue, Entry
 from model.config import check_prompt
 from model.errors import WENT_WRONG, BusyError, CheckpointError, UnknownModelError
 from model.limits import (
@@ -24,6 +24,7 @@ from model.limits import (
     MAX_LOADED_MODELS,
     MAX_ROWS,
     MAX_SAMPLES,
+    MAX_SNAPSHOT_ROWS,
     MAX_STEP_ROWS,
     MAX_VIEWER_WAITING,
     OTHER_MODELS_MEMORY_SHARE,
@@ -50,6 +51,7 @@ NICENESS = 10
 WORK_SHARE = 1 / 3  # share of the time for work while texts are written, so that scoring long texts does not stop the writing
 SHUTTING_DOWN = "The server is shutting down."
 ALL_IN_USE = "{number} models are in use, which is the maximum. Try again in a minute."
+NO_MEMORY_LEFT = "The models in use take all the memory that is set aside for them. Try again in a minute."
 CACHE_SHARES = 8  # how many of the other models' caches would fill the memory set aside for them; small networks take less
 
 
@@ -68,7 +70,7 @@ class Engine:
         free = free_bytes(weights.model.device)
         self._cache_bytes, self._others_bytes = int(CACHE_MEMORY_SHARE * free), int(OTHER_MODELS_MEMORY_SHARE * free)
         self._default = weights.key
-        self._writers = OrderedDict({weights.key: self._make_writer(weights, is_default=True)})  # least recently used first
+        self._writers = OrderedDict({weights.key: self._make_writer(weights)})  # least recently used first
         self._retired: list[Writer] = []  # writers replaced by another one for the same model; they finish their requests
         self._loader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="loader")  # one model is loaded, or made the default, at a time
         self._loads: set[Future[Weights]] = set()  # those that wait or run
@@ -146,7 +148,7 @@ class Engine:
             self._make_room(entry.n_params or 0)
             loaded = self._catalogue.load(entry.key)
             weights = self._queue(Work(lambda current: _make_ready(loaded, current), self.weights, is_owed=False)).result()
-            writer = self._make_writer(weights, is_default=False)
+            writer = self._make_writer(weights, MAX_SNAPSHOT_ROWS if entry.source == SNAPSHOT else MAX_STEP_ROWS)
         with self._lock:
             self._add(writer)
         return weights
@@ -169,9 +171,9 @@ class Engine:
         if former is weights:
             return
         with _memory_for(weights.key):
-            writers = [self._make_writer(weights, is_default=True)]
+            writers = [self._make_writer(weights)]
             if former.key != weights.key:
-                writers.insert(0, self._make_writer(former, is_default=False))
+                writers.insert(0, self._make_writer(former, MAX_STEP_ROWS))
         with self._lock:
             for writer in writers:
                 self._add(writer)
@@ -318,27 +320,34 @@ class Engine:
         """
         need = n_params * LOADING_BYTES
         with self._lock:
-            while len(self._writers) >= MAX_LOADED_MODELS or self._held_bytes() >= self._others_bytes:
+            while len(self._writers) >= MAX_LOADED_MODELS:
                 if not self._drop_one():
                     raise BusyError(ALL_IN_USE.format(number=len(self._writers)))
+            while self._held_bytes() > self._others_bytes:
+                if not self._drop_one():
+                    raise BusyError(NO_MEMORY_LEFT)
             idle = sum(_n_bytes(writer.weights) for key, writer in self._writers.items() if key != self._default and writer.idle)
             while (free := free_bytes(self.weights.model.device)) < need:
                 if free + idle < need or not self._drop_one():
                     have = f"only {max(free, 0) / 2**30:.1f} GiB is free"
                     raise BusyError(f"This model needs about {need / 2**30:.1f} GiB of memory, but {have}. Try again later.")
 
-    def _seats(self, model: Network, is_default: bool) -> int:
-        """Number of rows that a model can write at once, given the memory for caches."""
+    def _seats(self, model: Network, most: int | None) -> int:
+        """Number of rows that a model can write at once, given the memory for caches.
+
+        Args:
+            most: of a model other than the default one; None for that.
+        """
         seats = 256 if model.device.type == "cuda" else MAX_ROWS  # a CUDA graph computes every seat, whether taken or not
         cache_bytes = self._cache_bytes
-        if not is_default:
-            seats, cache_bytes = min(seats, MAX_STEP_ROWS), self._others_bytes // CACHE_SHARES
+        if most is not None:
+            seats, cache_bytes = min(seats, most), self._others_bytes // CACHE_SHARES
         if per_seat := model.cache_bytes_per_seat():
             seats = min(seats, cache_bytes // per_seat)
         return max(seats - seats % SeatMap.BENCH, 2 * MAX_SAMPLES)
 
-    def _make_writer(self, weights: Weights, is_default: bool) -> Writer:
-        return in_fresh_thread(lambda: Writer(weights, self._seats(weights.model, is_default), self._lock))
+    def _make_writer(self, weights: Weights, most: int | None = None) -> Writer:
+        return in_fresh_thread(lambda: Writer(weights, self._seats(weights.model, most), self._lock))
 
     def _all_writers(self) -> list[Writer]:
         return [*self._writers.values(), *self._retired]
