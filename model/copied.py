@@ -7,7 +7,7 @@ not overlap, and none of them can be made longer by a character that is still fr
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -55,9 +55,13 @@ def copied_stretches(text: str, source: str, least: int = LEAST_CHARS) -> list[S
     return sorted(chosen)
 
 
-def line_number(source: str, at: int) -> int:
-    """The number of the line with this character, from 1."""
-    return source.count("\n", 0, at) + 1
+def line_numbers(source: str, places: Iterable[int]) -> dict[int, int]:
+    """The number of the line with each of these characters, from 1."""
+    numbers, line, before = {}, 1, 0
+    for at in sorted(places):
+        line += source.count("\n", before, at)
+        numbers[at], before = line, at
+    return numbers
 
 
 def _outside(stretch: Stretch, best: Stretch) -> Iterator[Stretch]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from model.copied import LEAST_CHARS, PIECE_CHARS, Stretch, copied_stretches, line_number
+from model.copied import LEAST_CHARS, PIECE_CHARS, Stretch, copied_stretches, line_numbers
 from model.data import TRAIN_SHARE, load_corpus
 
 TEXTS = st.text("ab\n😀", max_size=40)
@@ -58,8 +58,9 @@ def test_a_text_that_is_too_short_or_unknown_copies_nothing(text: str) -> None:
 
 def test_lines_are_counted_from_one() -> None:
     source = "one\ntwo\n\nfour"
-    assert [line_number(source, source.index(word)) for word in ("one", "two", "four")] == [1, 2, 4]
-    assert line_number(source, 3) == 1  # a newline ends its line
+    places = [source.index(word) for word in ("four", "one", "two")]
+    assert [line_numbers(source, places)[at] for at in places] == [4, 1, 2]
+    assert line_numbers(source, [3]) == {3: 1}  # a newline ends its line
 
 
 def test_shakespeare_repeats_himself_seldom(corpus_path: Path) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +16,7 @@ import pytest
 import torch
 
 from model.config import GPTConfig, TrainConfig
-from model.copied import LEAST_CHARS
+from model.copied import LEAST_CHARS, Stretch
 from model.data import load_corpus
 from model.limits import MAX_SCORE_CHARS
 from model.serving.engine import Engine
@@ -21,10 +24,12 @@ from model.training.run import Run
 from model.training.tasks.pretrain import Pretrain
 from model.training.trainer import Trainer
 from model.weights import WEIGHTS_FOLDER, load_weights
+from tests.support.admin import Admin
 from tests.support.damage import make_run
 from tests.support.killing import synthetic_text
 from tests.support.routes import serving_routes
 from tests.support.viewing import answer
+from ui.web import copied as copied_module
 
 TRAIN_CHARS = 30_000
 SMALLEST = WEIGHTS_FOLDER / "ladder" / "bigram"
@@ -93,10 +98,40 @@ def test_only_what_the_run_learned_from_counts(served: Served) -> None:
 
 def test_a_run_is_compared_with_its_own_text(served: Served) -> None:
     text = synthetic_text(2_000)
-    told = served.copied(text[100:200], source="run", run="own")
-    assert (told["corpus"], told["chars"]) == ("synthetic", 1_800)
+    status, told = Admin.logged_in(served.url).post("/learning/copied", text=text[100:200], source="run", run="own")
+    assert (status, told["corpus"], told["chars"]) == (200, "synthetic", 1_800)
     assert [(each["start"], each["length"]) for each in told["stretches"]] == [(0, 100)]
-    assert text[told["stretches"][0]["at"] :].startswith(text[100:200])
+    (stretch,) = told["stretches"]
+    assert text[stretch["at"] :].startswith(text[100:200])
+    assert text[: stretch["at"]].endswith(stretch["before"])
+    assert text.count("\n", 0, stretch["at"]) + 1 == stretch["line"]
+
+
+@pytest.mark.parametrize("token", ["", "made up"])
+def test_a_runs_own_text_is_shown_to_the_admin_alone(served: Served, token: str) -> None:
+    status, told = Admin(served.url, token).post("/learning/copied", text=synthetic_text(2_000)[100:200], source="run", run="own")
+    nothing = dict.fromkeys(("at", "line", "before", "after"))
+    assert (status, told["stretches"]) == (200, [{"start": 0, "length": 100, **nothing}])
+
+
+def test_a_text_is_compared_once_and_one_at_a_time(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    compared, both, compare = [], threading.Barrier(2, timeout=0.3), copied_module.copied_stretches
+
+    def slow(text: str, source: str) -> list[Stretch]:
+        compared.append(text)
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both.wait()
+        return compare(text, source)
+
+    monkeypatch.setattr(copied_module, "copied_stretches", slow)
+    texts = ["Once more unto the breach, dear friends", "Now is the winter of our discontent"]
+    with ThreadPoolExecutor(2) as askers:
+        list(askers.map(served.copied, texts))
+    assert both.broken  # nobody came while the first was compared
+    monkeypatch.setattr("ui.web.shared_answers.FRESH_S", 0)
+    for text in texts:
+        served.copied(text)
+    assert sorted(compared) == sorted(texts)
 
 
 @pytest.mark.parametrize(

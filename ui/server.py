@@ -91,7 +91,7 @@ def create_routes(engine: Engine, catalogue: Catalogue, jobs: Jobs, lock: Lock) 
         get("/learning/corpus", corpus.answer),
         post("/learning/encode", encode(engine), max_bytes=MAX_ENCODED_BYTES),
         post("/learning/decode", decode(engine), max_bytes=MAX_ENCODED_BYTES),
-        post("/learning/copied", Copied(corpus, snapshots.find).answer, max_bytes=MAX_TEXT_BYTES),
+        post("/learning/copied", Copied(corpus, snapshots.find, lock).answer, max_bytes=MAX_TEXT_BYTES),
         post("/learning/chunks", chunks(engine, corpus), max_bytes=MAX_ENCODED_BYTES),
         get("/learning/ladder", ladder(catalogue)),
         get("/learning/runs", snapshots.runs),

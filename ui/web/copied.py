@@ -13,6 +13,9 @@ Stretches are those of `model.copied`, from first to last, in characters. "at" i
 of its line there; "before" and "after" are what stands beside it on its first and last line. "text" is the text as it was compared, in the
 vocabulary of the corpus, and "notice" names the characters that were left out. "chars" is how much was learned from. Where the corpus is
 missing, "trouble" says where to put it, and there are no stretches.
+
+A text that came with a run is not shown to everyone: without "Authorization: Bearer ..." of the admin (ui/web/admin.py), "at", "line",
+"before" and "after" are null then. "viewer" is optional, as in /write.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,23 +31,25 @@ from starlette.requests import Request as HTTPRequest
 from starlette.responses import JSONResponse, Response
 
 from model.config import check_score_text
-from model.copied import LEAST_CHARS, Stretch, copied_stretches, line_number
+from model.copied import LEAST_CHARS, Stretch, copied_stretches, line_numbers
 from model.data import TINY_SHAKESPEARE_ALPHABET, TINY_SHAKESPEARE_SHA256, load_corpus, train_chars
 from model.errors import CheckpointError, CorpusError, ParameterError
 from model.files import without_folder
 from model.limits import MAX_CORPUS_BYTES
+from model.serving.admission import Admission
 from model.tokenizer import CharTokenizer
 from model.training.job import Job
 from model.training.record import Cached
+from ui.web.admin import Lock
 from ui.web.corpus import NAME, CorpusReader
-from ui.web.fields import left_out_notice
+from ui.web.fields import left_out_notice, read_viewer
 from ui.web.http import NO_STORE, Body, takes_json
-from ui.web.shared_answers import SharedAnswers
 from ui.web.shared_work import SharedWork
 from ui.web.stream import for_its_client
 
 MAX_OWN_TEXTS = 2  # of runs, kept in memory
 BESIDE_CHARS = 80  # of a line, before and after a stretch
+MAX_KEPT_ANSWERS = 64  # the latest asked for
 
 SHAKESPEARE = CharTokenizer(TINY_SHAKESPEARE_ALPHABET)
 NO_TEXT = "The text that {run} learned from ({name}) is not in its folder. Save it there as corpus.txt to see what is copied from it."
@@ -57,14 +63,18 @@ class Learned:
     """What a network learned from.
 
     Attributes:
-        name: of the corpus.
-        text: the part of it that was used.
+        name, sha256, text: of the corpus.
+        chars: characters of its training text that were used, from its beginning; 0 for all.
         tokenizer: of the network.
+        is_shown: whether the reader may see the corpus.
     """
 
     name: str
+    sha256: str
     text: str
+    chars: int
     tokenizer: CharTokenizer
+    is_shown: bool = True
 
 
 class Copied:
@@ -73,10 +83,14 @@ class Copied:
     Args:
         corpus: Tiny Shakespeare.
         find: a run by its source and id. Raises UnknownModelError.
+        lock: knows the admin, who may see the texts of all runs.
     """
 
-    def __init__(self, corpus: CorpusReader, find: Callable[[str, str], Job]):
-        self._corpus, self._find, self._answers = corpus, find, SharedAnswers()
+    def __init__(self, corpus: CorpusReader, find: Callable[[str, str], Job], lock: Lock):
+        self._corpus, self._find, self._lock = corpus, find, lock
+        self._admission = Admission(1, "compared")
+        self._comparer = ThreadPoolExecutor(1, thread_name_prefix="copied")  # one at a time: it takes the time of the engine
+        self._kept: OrderedDict[tuple[object, ...], dict[str, Any]] = OrderedDict()  # the latest comes last
         self._own: OrderedDict[str, Cached[str]] = OrderedDict()  # by run; the latest asked for comes last
         self._reading: SharedWork[str, str] = SharedWork()
         self.answer = takes_json({"text", "source", "run", "chars"}, self._answer)
@@ -93,11 +107,22 @@ class Copied:
                 raise ParameterError("Name a run by its source and its id, as texts.")
             job = await asyncio.to_thread(self._find, source, run)
         try:
-            learned = await (self._learned_by(job) if job else self._beginning(chars))
+            with self._admission.admit(read_viewer(body, http)) as ticket:
+                async with ticket.turn():
+                    learned = await (self._learned_by(job, self._lock.admits(http)) if job else self._beginning(chars))
+                    return JSONResponse(await self._compare(text, learned), headers=NO_STORE)
         except CorpusError as error:
             content = {"text": text, "notice": "", "corpus": "", "chars": 0, "least": LEAST_CHARS, "stretches": [], "trouble": str(error)}
             return JSONResponse(content, headers=NO_STORE)
-        return await self._answers.give(http, (source or "", run or "", chars, text), lambda: _copied_json(text, learned))
+
+    async def _compare(self, text: str, learned: Learned) -> dict[str, Any]:
+        key = text, learned.name, learned.sha256, learned.chars, learned.is_shown, learned.tokenizer.vocabulary
+        if key not in self._kept:
+            self._kept[key] = await asyncio.get_running_loop().run_in_executor(self._comparer, _copied_json, text, learned)
+        self._kept.move_to_end(key)
+        if len(self._kept) > MAX_KEPT_ANSWERS:
+            self._kept.popitem(last=False)
+        return self._kept[key]
 
     async def _beginning(self, chars: int) -> Learned:
         """The first characters of Tiny Shakespeare's training text; 0 for all of it.
@@ -105,10 +130,11 @@ class Copied:
         Raises:
             CorpusError: there is none.
         """
-        return Learned(NAME, _used((await self._corpus.read()).text, chars), SHAKESPEARE)
+        return Learned(NAME, TINY_SHAKESPEARE_SHA256, (await self._corpus.read()).text, chars, SHAKESPEARE)
 
-    async def _learned_by(self, job: Job) -> Learned:
-        """
+    async def _learned_by(self, job: Job, is_admin: bool) -> Learned:
+        """What a run learned from. Only the admin sees a text that came with it.
+
         Raises:
             CorpusError: the text is not there, or the run is damaged.
         """
@@ -119,11 +145,11 @@ class Copied:
         if "corpus" not in plan.about:
             raise CorpusError(ONLY_PAIRS.format(run=job.name))
         name, sha256 = (plan.about["corpus"].get(fact, "") for fact in ("name", "sha256"))
-        if sha256 == TINY_SHAKESPEARE_SHA256:
+        if is_public := sha256 == TINY_SHAKESPEARE_SHA256:
             name, text = NAME, (await self._corpus.read()).text
         else:
             text = await self._reading.result(job.id, lambda: asyncio.to_thread(self._own_text(job, name, sha256).get))
-        return Learned(name, _used(text, plan.recipe.train_chars), plan.tokenizer)
+        return Learned(name, sha256, text, plan.recipe.train_chars, plan.tokenizer, is_public or is_admin)
 
     def _own_text(self, job: Job, name: str, sha256: str) -> Cached[str]:
         """The text that a run keeps in its folder."""
@@ -150,31 +176,34 @@ def _read_own(job: Job, name: str, sha256: str) -> str:
     return corpus.text
 
 
-def _used(text: str, chars: int) -> str:
-    """What is used of a corpus to learn from: the first characters of its training text, or all of that (0)."""
-    return text[: train_chars(len(text))][: chars or None]
-
-
 def _copied_json(typed: str, learned: Learned) -> dict[str, Any]:
     text, left_out = learned.tokenizer.normalise(typed)
+    source = learned.text[: train_chars(len(learned.text))][: learned.chars or None]
+    stretches = copied_stretches(text, source)
+    lines = line_numbers(source, (stretch.at for stretch in stretches)) if learned.is_shown else {}
     return {
         "text": text,
         "notice": left_out_notice(left_out),
         "corpus": learned.name,
-        "chars": len(learned.text),
+        "chars": len(source),
         "least": LEAST_CHARS,
-        "stretches": [_stretch_json(stretch, learned.text) for stretch in copied_stretches(text, learned.text)],
+        "stretches": [_stretch_json(stretch, source, lines.get(stretch.at)) for stretch in stretches],
         "trouble": "",
     }
 
 
-def _stretch_json(stretch: Stretch, source: str) -> dict[str, Any]:
+def _stretch_json(stretch: Stretch, source: str, line: int | None) -> dict[str, Any]:
+    """
+    Args:
+        line: number of its line; None if the reader may not see the corpus.
+    """
+    found = {"start": stretch.start, "length": stretch.length}
+    if line is None:
+        return found | dict.fromkeys(("at", "line", "before", "after"))
     at, end = stretch.at, stretch.at + stretch.length
-    return {
-        "start": stretch.start,
-        "length": stretch.length,
+    return found | {
         "at": at,
-        "line": line_number(source, at),
+        "line": line,
         "before": source[max(0, at - BESIDE_CHARS) : at].rpartition("\n")[2],
         "after": source[end : end + BESIDE_CHARS].partition("\n")[0],
     }
