@@ -8,6 +8,7 @@ import shutil
 import socket
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from model.attention import Reading, read
 from model.catalogue import Catalogue
 from model.config import BigramConfig, GPTConfig, TrainConfig
 from model.data import Corpus
+from model.errors import BusyError
 from model.head_measures import MEASURES
 from model.network import Network
 from model.network.kinds import make_network
@@ -95,6 +97,8 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
         snapshot_path(runs / "damaged", 0).write_bytes(b"damaged")
         snapshot_path(runs / "damaged", 3).write_bytes(snapshot_path(runs / "damaged", 3).read_bytes()[:-4] + b"\xff\x7f\xff\x7f")
         shutil.copytree(runs / "stopped", runs / "nameless")
+        shutil.copytree(runs / "stopped", runs / "torn")
+        snapshot_path(runs / "torn", 3).unlink()
         (runs / "nameless" / "config.json").write_text("{")
         bigram = make_network(BigramConfig(vocab_size=5))
         (runs / "table").mkdir()
@@ -118,7 +122,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 def test_runs_with_snapshots_are_listed_shipped_ones_first(app: App) -> None:
     runs = app.runs()
     assert next(iter(runs)) == "quick"
-    assert {*runs} == {"quick", "stopped", "damaged", "nameless", "table"}
+    assert {*runs} == {"quick", "stopped", "damaged", "nameless", "table", "torn"}
     quick, stopped = runs["quick"], runs["stopped"]
     assert {name: quick[name] for name in ("source", "name", "state", "trouble", "kind", "n_layer", "n_head", "block_size", "steps")} == {
         "source": "shipped",
@@ -139,8 +143,7 @@ def test_runs_with_snapshots_are_listed_shipped_ones_first(app: App) -> None:
     assert [snapshot["loss"] for snapshot in quick["snapshots"]] == [losses[max(1, step)] for step in STEPS]
     averages = {line["step"]: line.get("val_loss_average", line["val_loss"]) for line in lines if "val_loss" in line}
     assert quick["snapshots"][-1]["val_loss"] == averages[20]
-    lowest = min((value, line["step"]) for line in lines for name, value in line.items() if name.startswith("val_loss"))
-    assert quick["best_step"] == lowest[1]
+    assert quick["best_step"] == min((loss, step) for step, loss in averages.items())[1]
     assert (stopped["source"], stopped["train_chars"]) == ("run", 500)
     assert "\u00e9" in stopped["vocabulary"]
     assert [snapshot["step"] for snapshot in stopped["snapshots"]] == [0, 1, 3, 5, 10]
@@ -162,8 +165,8 @@ def test_snapshots_are_models_for_other_routes_and_not_in_the_list_of_models(app
 
 
 def test_the_heads_of_every_snapshot_are_those_of_its_weights(app: App) -> None:
-    status, (first, *lines) = app.ask("/learning/heads", {"source": "shipped", "run": "quick", "text": TEXT})
-    assert status == 200
+    status, (first, *lines, last) = app.ask("/learning/heads", {"source": "shipped", "run": "quick", "text": TEXT})
+    assert (status, last) == (200, {"state": "done"})
     assert (first["text"], first["from"], first["total"], first["notice"]) == (TEXT[-16:], len(TEXT) - 16, len(TEXT), "")
     assert [line["step"] for line in lines] == STEPS
     assert [line["key"] for line in lines] == [snapshot["key"] for snapshot in app.runs()["quick"]["snapshots"]]
@@ -217,14 +220,15 @@ def test_closing_the_connection_stops_the_reading(app: App, monkeypatch: pytest.
     ("text", "read_as", "notice"), [("", "\n", "read as a newline"), ("k", "", "There is no text"), ("a" * 9_000, "a" * 16, "")]
 )
 def test_texts_of_any_length_are_read(app: App, text: str, read_as: str, notice: str) -> None:
-    status, (first, *lines) = app.ask("/learning/heads", {"source": "run", "run": "stopped", "text": text})
+    status, lines = app.ask("/learning/heads", {"source": "run", "run": "stopped", "text": text})
+    first = lines[0]
     if not read_as:
-        assert (status, lines) == (400, [])
+        assert (status, len(lines)) == (400, 1)
         assert notice in first["error"]
         return
     assert (status, first["text"]) == (200, read_as)
     assert notice in first["notice"]
-    assert len(lines) == 5
+    assert (len(lines), lines[-1]) == (7, {"state": "done"})
 
 
 def test_damaged_snapshots_are_named_and_skipped(app: App) -> None:
@@ -234,10 +238,30 @@ def test_damaged_snapshots_are_named_and_skipped(app: App) -> None:
         "",
         "runs/damaged/snapshots/0.safetensors is damaged or not a safetensors file",
     )
-    _, (_, *lines) = app.ask("/learning/heads", {"source": "run", "run": "damaged", "text": TEXT})
+    _, (_, *lines, last) = app.ask("/learning/heads", {"source": "run", "run": "damaged", "text": TEXT})
     assert ["stats" in line for line in lines] == [False, True, False, True, True]
+    assert last == {"state": "done"}
     assert "has values that are not finite" in lines[2]["trouble"]
     assert not any(str(app.folder) in json.dumps(line) for line in [*lines, *snapshots])
+
+
+def test_a_snapshot_that_is_missing_is_named(app: App) -> None:
+    snapshots = {snapshot["step"]: snapshot for snapshot in app.runs()["torn"]["snapshots"]}
+    assert [*snapshots] == [0, 1, 3, 5, 10]
+    assert (snapshots[3]["key"], snapshots[3]["trouble"]) == ("", "runs/torn/snapshots/3.safetensors is missing.")
+    assert {step for step, snapshot in snapshots.items() if snapshot["trouble"]} == {3}
+
+
+def test_a_server_that_is_busy_ends_the_reading_with_the_reason(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    def busy(*_: object) -> Future[Any]:
+        raise BusyError("Too much work is waiting.")
+
+    asked = {"source": "shipped", "run": "quick", "text": "busy"}
+    monkeypatch.setattr(app.engine, "run", busy)
+    status, (first, last) = app.ask("/learning/heads", asked)
+    assert (status, first["text"], last) == (200, "busy", {"state": "failed", "error": "Too much work is waiting."})
+    monkeypatch.undo()
+    assert app.ask("/learning/heads", asked)[1][-1] == {"state": "done"}
 
 
 def test_a_run_whose_config_is_damaged_is_listed_with_the_reason(app: App) -> None:
@@ -282,8 +306,9 @@ def test_a_curve_has_the_numbers_of_the_run(app: App) -> None:
     losses = [line["loss"] for line in run.metrics() if "loss" in line]
     assert status == 200
     assert curve["steps"] == {"step": [*range(1, 21)], "loss": losses}
-    assert curve["evaluations"]["step"] == [0, 5, 10, 15, 20]
-    assert curve["evaluations"]["val_loss"] == [line["val_loss"] for line in run.metrics() if "val_loss" in line]
+    kept = [line.get("val_loss_average", line["val_loss"]) for line in run.metrics() if "val_loss" in line]
+    assert curve["evaluations"] == {"step": [0, 5, 10, 15, 20], "val_loss": kept}  # of the weights that the snapshots hold
+    assert curve["best_step"] == min(zip(kept, [0, 5, 10, 15, 20], strict=True))[1] == app.runs()["quick"]["best_step"]
     assert curve["samples"] == run.samples()
 
 
@@ -293,11 +318,15 @@ def test_a_long_curve_is_thinned(app: App) -> None:
     folder = app.folder / "runs" / "long"
     shutil.copytree(app.folder / "runs" / "without", folder)
     lines = [{"step": step, "loss": float(step)} for step in range(1, 2_003)]
+    lines += [{"step": step, "val_loss": abs(step - 1_234.0) + 1} for step in range(2_003)]
     (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     (status, (curve,)) = app.ask("/learning/runs/run/long/curve")
     steps, losses = curve["steps"]["step"], curve["steps"]["loss"]
     assert status == 200
     assert len(steps) <= CURVE_POINTS
+    assert len(curve["evaluations"]["step"]) <= CURVE_POINTS + 2
+    assert {1_234, 2_002} < {*curve["evaluations"]["step"]}
+    assert curve["best_step"] == 1_234
     assert steps[-1] == 2_002
     assert losses[-1] == sum(range(1_998, 2_003)) / 5
     assert sum(loss * (step - before) for loss, step, before in zip(losses, steps, [0, *steps], strict=False)) == sum(range(2_003))
@@ -313,8 +342,9 @@ def test_what_ships_is_whole() -> None:
             assert not entry.trouble
             assert shipped.load(entry.key).model.n_params() < 1_000_000
     assert len(shipped.snapshots("shipped", "quick")) >= 10
-    size = sum(path.stat().st_size for path in (SHIPPED_WEIGHTS.parent / "runs").rglob("*") if path.is_file())
-    assert size <= 23 * 2**20
+    sizes = {folder.name: sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) for folder in folders}
+    assert sizes["quick"] <= 16 * 2**20
+    assert max(sizes["overfit"], sizes["overfit-dropout"]) <= 3.5 * 2**20
 
 
 def test_a_previous_character_head_forms_in_the_shipped_run() -> None:

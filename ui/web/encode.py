@@ -6,7 +6,7 @@
     {"model": "e63aab5d", "text": "hii there", "ids": [46, 47, 47, 1, 58, 46, 43, 56, 43], "train_chars": 8, "notice": ""}
 
     POST /learning/decode
-    {"model": "e63aab5d", "numbers": "46, 47 47"}        separated by anything but digits and letters
+    {"model": "e63aab5d", "numbers": "46, 47 47"}        separated by spaces, line ends or , ; : [ ] ( ) { }
 
 Both answer with a text in the vocabulary and its numbers. "train_chars" is how much of it /learning/chunks draws from. "notice" says which
 characters were replaced or left out, and which numbers were left out because the vocabulary has no such number. "model" and "viewer" are

@@ -1,22 +1,24 @@
 r"""Runs that kept snapshots of their weights, to watch a network learn.
 
     GET /learning/runs
-    {"runs": [{"id": "quick", "source": "shipped", "name": "quick", "state": "finished", "trouble": "", "kind": "gpt", "n_params": 209088,
-     "n_layer": 4, "n_head": 4, "block_size": 128, "steps": 2000, "train_chars": 0, "dropout": 0.0, "corpus": "Tiny Shakespeare",
-     "vocabulary": ["\n", " ", ...], "best_step": 2000,
+    {"runs": [{"id": "quick", "source": "shipped", "name": "quick", "state": "finished", "trouble": "", "kind": "gpt", "n_params": 617568,
+     "n_layer": 4, "n_head": 4, "block_size": 64, "steps": 1800, "train_chars": 0, "dropout": 0.0, "corpus": "Tiny Shakespeare",
+     "vocabulary": ["\n", " ", ...], "best_step": 1800,
      "snapshots": [{"step": 0, "key": "ab12cd34", "loss": 4.19, "val_loss": 4.18, "trouble": ""}, ...]}, ...]}
 
 Shipped runs come first, then those of the runs folder, newest first; runs without snapshots are left out. "source" is shipped or run.
 "train_chars" is how many characters of the training text the run learns from, 0 for all. A key is that of a model: /write, /next,
-/attention and /models/{key} take it. A snapshot that cannot be used has an empty key and says why in "trouble". "loss" is that of the last
-batch before the step, "val_loss" that of these very weights, null where there was no evaluation. Where a run's files do not say what it
-is, "trouble" has the reason, and what is not known is null.
+/attention and /models/{key} take it. A snapshot that is missing or cannot be used has an empty key and says why in "trouble". "loss" is
+that of the last batch before the step. "val_loss" is that of the weights that the snapshot holds, before they were rounded to float16: of
+their running average, where the run keeps one; null where there was no evaluation. "best_step" is the step with the lowest such loss of all
+evaluations. Where a run's files do not say what it is, "trouble" has the reason, and what is not known is null.
 
     GET /learning/runs/{source}/{run}/curve
-    {"steps": {"step": [5, 10, ...], "loss": [4.1, 3.9, ...]}, "evaluations": {"step": [0, 100, ...], "val_loss": [4.18, ...], ...},
-     "samples": [{"step": 0, "text": "..."}, ...]}
+    {"steps": {"step": [5, 10, ...], "loss": [4.1, 3.9, ...]}, "evaluations": {"step": [0, 150, ...], "val_loss": [4.18, ...]},
+     "best_step": 1800, "samples": [{"step": 0, "text": "..."}, ...]}
 
-The run's curve, thinned: each training loss is the mean since the step before it in the list.
+The run's curve, thinned: each training loss is the mean since the step before it in the list. "val_loss" and "best_step" are as above; the
+best and the last evaluation are always there.
 
     POST /learning/heads
     {"source": "shipped", "run": "quick", "text": "ROMEO:\nBut, soft!"}
@@ -25,9 +27,11 @@ What each head of each snapshot does with a text: a line of JSON for the text, a
 
     {"text": "ROMEO:\nBut, soft!", "from": 0, "total": 16, "notice": "", "uniform": {"entropy": 2.8, ...}}
     {"step": 0, "key": "ab12cd34", "stats": [[{"entropy": 1.2, ..., "label": "mixed", "excess": 0.1}, ...], ...]}
-    {"step": 5, "key": "", "trouble": "..."}
+    {"step": 9, "key": "", "trouble": "..."}
+    {"state": "done"}
 
-Text and measures are as in /attention. Closing the connection stops it. "viewer" is optional, as in /write.
+The last state is done or failed (with "error"). Text and measures are as in /attention. Closing the connection stops it. "viewer" is
+optional, as in /write.
 """
 
 from __future__ import annotations
@@ -45,11 +49,14 @@ from model.attention import most_shown, read
 from model.catalogue import RUN, SHIPPED, Catalogue, Entry
 from model.errors import WENT_WRONG, CheckpointError, ParameterError, SoliloquyError, UnknownModelError
 from model.head_measures import Description, uniform
+from model.machine import in_fresh_thread
 from model.network.kinds import kind_of
 from model.serving.admission import Admission, Ticket
 from model.serving.engine import Engine
-from model.training.job import Job, n_parameters
+from model.serving.request import DONE, FAILED
+from model.training.job import UNDER_WAY, Job, n_parameters
 from model.training.jobs import Jobs
+from model.training.snapshots import snapshot_steps
 from ui.web.client_log import log_fault
 from ui.web.fields import read_text_or_newline, read_viewer
 from ui.web.http import Body, takes_json
@@ -59,7 +66,7 @@ from ui.web.shared_work import SharedWork
 from ui.web.stream import Line, LineStream, for_its_client
 
 CURVE_POINTS = 500  # about as many as a chart has room for
-TEXTS_AT_ONCE = 8  # of all viewers
+SNAPSHOTS_AT_ONCE = 8  # read for all viewers
 MAX_KEPT_STATS = 512  # texts times snapshots, the latest asked for
 NO_SUCH_RUN = "There is no such run, or no longer. Choose another one."
 DAMAGED = "The files of this run are damaged."
@@ -90,7 +97,7 @@ class Snapshots:
     def __init__(self, engine: Engine, catalogue: Catalogue, jobs: Jobs):
         self._engine, self._catalogue, self._jobs = engine, catalogue, jobs
         self._shipped = {job.id: job for job in map(Job, catalogue.shipped_runs())}
-        self._answers, self._admission = SharedAnswers(), Admission(TEXTS_AT_ONCE, "read")
+        self._answers, self._admission = SharedAnswers(), Admission(SNAPSHOTS_AT_ONCE, "read")
         self._kept: OrderedDict[tuple[str, str], Stats] = OrderedDict()  # by key of the snapshot and text; the latest comes last
         self._reading: SharedWork[tuple[str, str], Stats] = SharedWork()
         self.heads = takes_json({"source", "run", "text"}, self._heads)
@@ -142,17 +149,31 @@ class Snapshots:
 
     async def _lines(self, question: Question, ticket: Ticket, http: HTTPRequest) -> AsyncGenerator[Line]:
         text = question.text
-        async with ticket.turn():
-            base = await run(self._engine, self._engine.weights, lambda _: uniform(text))
+        try:
+            base = await asyncio.to_thread(in_fresh_thread, lambda: uniform(text))
             yield {"text": text, "from": question.start, "total": question.total, "notice": question.notice, "uniform": base}
             for step, entry in question.snapshots.items():
-                try:
-                    yield {"step": step, "key": entry.key, "stats": await self._stats(entry, text)}
-                except SoliloquyError as error:
-                    yield {"step": step, "key": "", "trouble": str(error)}
-                except Exception as error:
-                    log_fault(http, error)
-                    yield {"step": step, "key": "", "trouble": WENT_WRONG}
+                async with ticket.turn():
+                    line = await self._line(step, entry, text)
+                yield line
+        except SoliloquyError as error:
+            yield {"state": FAILED, "error": str(error)}
+        except Exception as error:
+            log_fault(http, error)
+            yield {"state": FAILED, "error": WENT_WRONG}
+        else:
+            yield {"state": DONE}
+
+    async def _line(self, step: int, entry: Entry, text: str) -> Line:
+        """What the heads of a snapshot do, or why it cannot be used.
+
+        Raises:
+            BusyError: it cannot be read now.
+        """
+        try:
+            return {"step": step, "key": entry.key, "stats": await self._stats(entry, text)}
+        except (CheckpointError, UnknownModelError) as error:
+            return {"step": step, "key": "", "trouble": str(error)}
 
     async def _stats(self, entry: Entry, text: str) -> Stats:
         """
@@ -197,26 +218,52 @@ class Snapshots:
 
 def _run_json(source: str, job: Job, snapshots: dict[int, Entry]) -> dict[str, Any]:
     job.curve.read()
-    best, about = job.curve.best, _about(job)
-    validation = "val_loss_average" if about.pop("averaged") else "val_loss"
-    losses = job.curve.losses_at([*snapshots], validation)
+    validation, missing = _validation(job), {} if source == SHIPPED else _missing(job, snapshots)
+    steps = sorted(snapshots.keys() | missing.keys())
+    troubles = missing | {step: entry.trouble for step, entry in snapshots.items()}
     return {
         "id": job.id,
         "source": source,
         "name": job.name,
         "state": job.state(),
-        **about,
-        "best_step": best[1] if best else None,
+        **_about(job),
+        "best_step": job.curve.best_step(validation),
         "snapshots": [
-            {"step": step, "key": "" if entry.trouble else entry.key, "loss": loss, "val_loss": val_loss, "trouble": entry.trouble}
-            for (step, entry), (loss, val_loss) in zip(snapshots.items(), losses, strict=True)
+            {
+                "step": step,
+                "key": "" if troubles[step] else snapshots[step].key,
+                "loss": loss,
+                "val_loss": val_loss,
+                "trouble": troubles[step],
+            }
+            for step, (loss, val_loss) in zip(steps, job.curve.losses_at(steps, validation), strict=True)
         ],
     }
 
 
+def _missing(job: Job, snapshots: dict[int, Entry]) -> dict[int, str]:
+    """The steps so far of which the run should have a snapshot and has none, with words for each. A run that ships keeps only some."""
+    try:
+        settings = job.settings()
+    except CheckpointError:
+        return {}
+    reached = job.curve.step - (job.state() in UNDER_WAY)  # the snapshot of a step is written after its losses
+    planned = snapshot_steps(settings.recipe, n_parameters(settings.network))
+    missing = [step for step in planned if step <= reached and step not in snapshots]
+    return {step: f"runs/{job.id}/snapshots/{step}.safetensors is missing." for step in missing}
+
+
+def _validation(job: Job) -> str:
+    """The column of the validation loss of the weights that the run's snapshots hold."""
+    try:
+        return "val_loss_average" if job.settings().recipe.average > 0 else "val_loss"
+    except CheckpointError:
+        return "val_loss"
+
+
 def _about(job: Job) -> dict[str, Any]:
     """What the run's files say of its network and recipe."""
-    names = ("kind", "n_params", "n_layer", "n_head", "block_size", "steps", "train_chars", "dropout", "corpus", "averaged")
+    names = ("kind", "n_params", "n_layer", "n_head", "block_size", "steps", "train_chars", "dropout", "corpus")
     try:
         settings, tokenizer = job.settings(), job.run.plan().tokenizer
     except CheckpointError as error:
@@ -234,10 +281,9 @@ def _about(job: Job) -> dict[str, Any]:
         "dropout": getattr(network, "dropout", 0.0),
         "corpus": settings.corpus.get("name"),
         "vocabulary": [*tokenizer.vocabulary],
-        "averaged": recipe.average > 0,
     }
 
 
 def _curve_json(job: Job) -> dict[str, Any]:
     job.curve.read()
-    return job.curve.overview(CURVE_POINTS)
+    return job.curve.overview(CURVE_POINTS, _validation(job))
