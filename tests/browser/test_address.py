@@ -353,6 +353,15 @@ def test_what_cannot_be_read_is_said(context: BrowserContext, url: str, query: s
     assert page.get_by_test_id("card").count() > 1  # the first screen
 
 
+def test_a_page_opens_before_the_server_has_read_all_snapshots(context: BrowserContext, url: str) -> None:
+    page, held = context.new_page(), list[Route]()
+    page.route("**/learning/runs", lambda route: held.append(route))  # never answered
+    open_page(page, f"{url}/#models=deadbeef")
+    expect(page.get_by_test_id("notice")).to_contain_text("The model deadbeef is not on this server.")
+    assert len(held) == 1
+    page.close()
+
+
 def test_no_more_runs_are_written_than_allowed_and_what_was_wrong_stays_said(context: BrowserContext, url: str) -> None:
     page = context.new_page()
     posts = count_posts(page)

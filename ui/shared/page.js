@@ -69,11 +69,13 @@ async function patiently(ask) {
   }
 }
 
+const NAMED_WAIT_MS = 3_000; // for models that only an address names: the server may have to read the weights of many runs first
+
 /** @type {Promise<Page>} */
 export const page = patiently(() => Promise.all([Models.read(), readLimits()])).then(async ([models, limits]) => {
   models.watch();
   const made = new Page(models, limits);
-  await admitNamed(models, made.address.modelKeys);
+  await Promise.race([admitNamed(models, made.address.modelKeys), new Promise((/** @type {(_: void) => void} */ go) => setTimeout(go, NAMED_WAIT_MS))]);
   made.address.open();
   return made;
 });
