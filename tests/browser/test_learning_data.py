@@ -15,6 +15,7 @@ from model.data import TINY_SHAKESPEARE_ALPHABET
 from model.limits import MAX_ENCODED_CHARS
 from tests.browser.tab import drawn, state_of
 from tests.browser.test_accessibility import barriers
+from tests.support.viewing import answer
 from tests.test_web_learning_data import LECTURE_X, LECTURE_Y
 
 TROUBLE = "There is no corpus here."
@@ -92,7 +93,7 @@ def test_a_character_that_is_pointed_at_is_marked_in_the_text_and_in_the_vocabul
     expect(said).to_contain_text("‘h’ is number 46: 2 times in this text")
     assert picture(cells) != before
     panel.locator(".data-title").first.hover()
-    expect(said).to_have_text("9 characters, 6 different ones. Point at one.")
+    expect(said).to_have_text("9 characters, 6 distinct. Point at one.")
     assert picture(cells) == before
     cells.focus()
     page.keyboard.press("ArrowRight")
@@ -132,7 +133,7 @@ def test_a_text_of_the_greatest_length_is_drawn_where_it_is_seen(page: Page, url
 @pytest.mark.usefixtures("corpus_path")
 def test_the_first_batch_is_the_lectures_and_each_row_opens_into_its_examples(page: Page, url: str) -> None:
     panel = show_batch(page, url)
-    expect(panel.locator(".split")).to_contain_text("1,115,394 characters, 65 different ones")
+    expect(panel.locator(".split")).to_contain_text("1,115,394 characters, 65 distinct")
     pieces = [panel.locator(".split-piece").nth(i).bounding_box() for i in (0, 1)]
     assert pieces[0]
     assert pieces[1]
@@ -161,10 +162,13 @@ def test_the_first_batch_is_the_lectures_and_each_row_opens_into_its_examples(pa
     expect(panel.locator(".examples-table tr.here")).to_have_count(1)
 
     page.keyboard.press("b")
-    expect(panel.get_by_label("Seed")).not_to_have_value("1337")
-    expect(examples.first.locator("td").first).not_to_have_text("M")
     page.wait_for_function("location.hash.includes('batch=')")
-    assert state_of(page.url)["row"] == ["3"]
+    state = state_of(page.evaluate("location.href"))
+    assert state["row"] == ["3"]
+    expect(panel.get_by_label("Seed")).to_have_value(state["batch"][0])
+    asked = json.dumps({"batch_size": 4, "block_size": 8, "seed": int(state["batch"][0])})
+    batch = answer(url, "POST", "/learning/chunks", asked.encode(), Content_Type="application/json")[1]
+    expect(panel.locator(".examples-target-id")).to_have_text([str(target) for target in batch["y"][3]])
 
 
 @pytest.mark.usefixtures("corpus_path")

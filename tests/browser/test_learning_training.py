@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Locator, Page, Request, Route, expect
 
 from tests.browser.conftest import open_page
-from tests.browser.tab import state_of
+from tests.browser.tab import set_up, state_of
 from tests.support.viewing import Viewer, answer, write
 
 LENGTH = 300
@@ -50,6 +50,23 @@ def stepped(page: Page, step: int) -> None:
     page.wait_for_function(DONE, arg=step)
 
 
+def losses_of(snapshot: dict[str, Any]) -> str:
+    """What the view says of a snapshot's losses."""
+    loss, val_loss = snapshot["loss"], snapshot["val_loss"]
+    held = "validation loss not evaluated here" if val_loss is None else f"validation loss {val_loss:.2f}"
+    return held if loss is None else f"{held} · training loss {loss:.2f}"
+
+
+def cut_once(page: Page, url: str, path: str) -> None:
+    """Lets the first answer of a route end before its last line, as when a connection is lost."""
+
+    def cut(route: Route) -> None:
+        body = route.fetch().text().splitlines(keepends=True)
+        route.fulfill(body="".join(body[:-1]))
+
+    page.route(f"{url}{path}", cut, times=1)
+
+
 def text_of(url: str, snapshot: dict[str, Any], **dice: Any) -> str:
     """What a snapshot writes, from the route."""
     settings = {"prompt": "ROMEO:\n", "temperature": 0.5, "seed": 7} | dice
@@ -75,6 +92,28 @@ def test_each_step_shows_what_its_own_weights_write_expect_and_attend_to(page: P
     stepped(page, last["step"])
     assert panel.locator(".training-marked").inner_text() != early
     assert early.startswith("Head 0.0: prev. char ")
+
+
+def test_the_losses_of_a_step_are_its_own_and_none_where_it_was_not_evaluated(page: Page, url: str, run: dict[str, Any]) -> None:
+    snapshots = run["snapshots"]
+    panel = show(page, url)
+    evaluations = answer(url, "GET", f"/learning/runs/{run['source']}/{run['id']}/curve")[1]["evaluations"]
+    curve = dict(zip(evaluations["step"], evaluations["val_loss"], strict=True))
+    assert any(snapshot["val_loss"] is None for snapshot in snapshots)
+    page.keyboard.press("Home")
+    for snapshot in snapshots:
+        expect(panel.locator(".training-losses")).to_have_text(losses_of(snapshot))
+        assert curve.get(snapshot["step"]) == snapshot["val_loss"]
+        page.keyboard.press("ArrowRight")
+
+
+@pytest.mark.parametrize("path", ["/learning/heads", "/write"])
+def test_an_answer_that_ends_early_is_not_taken_for_a_whole_one(page: Page, url: str, run: dict[str, Any], path: str) -> None:
+    page.goto("about:blank")
+    cut_once(page, url, path)
+    panel = show(page, url)  # once the server answers, it is asked again by itself
+    expect(panel.locator(".training-curves")).to_have_attribute("data-points", str(len(run["snapshots"])))
+    expect(panel.locator(".training-said")).to_be_empty()
 
 
 def test_a_text_seen_before_is_there_at_once_and_neighbours_are_fetched_ahead(page: Page, url: str, run: dict[str, Any]) -> None:
@@ -133,7 +172,8 @@ def test_the_curves_say_when_a_head_begins_to_look_at_the_character_before(
     expect(panel.locator(".training-curves")).to_have_attribute("data-marked", f"{layer}.{head}")
     panel.get_by_label("What the heads do").select_option("entropy")
     expect(panel.locator(".training-formed")).to_contain_text(f"Uniform attention has {text['uniform']['entropy']:.1f} bits.")
-    state = state_of(page.evaluate("new Promise(done => setTimeout(() => done(location.href), 400))"))
+    page.wait_for_function("location.hash.includes('measure=entropy')")
+    state = state_of(page.evaluate("location.href"))
     assert (state["step"], state["measure"], state["watched_head"]) == ([str(step)], ["entropy"], [f"{layer}.{head}"])
     with page.expect_download() as download:
         page.keyboard.press("d")
@@ -166,7 +206,8 @@ def test_a_step_can_be_read_and_written_with_on_the_other_tabs(page: Page, url: 
     panel.get_by_role("button", name="Open in Attention").click()
     name = f"{run['name']}, step {snapshot['step']:,}"
     expect(page.locator(".look-line")).to_contain_text(f"read by {name}")
-    address = page.evaluate("new Promise(done => setTimeout(() => done(location.href), 400))")
+    page.wait_for_function("key => location.hash.includes('tab=attention') && location.hash.includes(`reader=${key}`)", arg=snapshot["key"])
+    address = page.evaluate("location.href")
     open_page(page, address.replace("tab=attention", ""))  # a link to it is good on another page too
     page.get_by_role("tab", name="Attention", exact=True).click()
     page.locator("#attention-views [data-ready]").wait_for(state="attached")
@@ -208,8 +249,24 @@ def test_a_passage_with_nothing_to_measure_is_named_and_another_one_is_read(page
     field = panel.get_by_label("The heads read")
     field.fill("a")
     field.blur()
-    expect(panel.locator(".training-formed")).to_have_text("This passage has nothing that it could be measured on.")
+    expect(panel.locator(".training-formed")).to_have_text("This measure is undefined for this passage.")
     field.fill("ab" * 30)
     field.blur()
     panel.get_by_label("What the heads do").select_option("same")
     expect(panel.locator(".training-formed")).to_contain_text("earlier occurrences of the same character")
+
+
+def test_views_ask_for_nothing_while_another_tab_is_open(page: Page, url: str) -> None:
+    page.goto("about:blank")
+    page.goto(f"{url}/#{urlencode({'run': 'none', 'tab': 'learning', 'learning': 'overfitting'})}")
+    texts = "[...document.querySelectorAll('.overfitting-side .copied:not(.running)')]"
+    page.wait_for_function(f"{texts}.filter(({{ textContent }}) => textContent.length > 400).length === 4")
+    page.get_by_role("tab", name="Sample", exact=True).click()
+    temperatures: list[float] = []
+    page.on("request", lambda asked: asked.url.endswith("/write") and temperatures.append(asked.post_data_json["temperature"]))
+    set_up(page, temperature=0.35)
+    page.wait_for_function("location.hash.includes('temperature=0.35')")
+    assert temperatures == []
+    with page.expect_request("**/write"):
+        page.get_by_role("tab", name="Learning", exact=True).click()
+    assert temperatures[0] == 0.35

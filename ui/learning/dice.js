@@ -1,7 +1,7 @@
 // The prompt, the temperature and the seed that all texts on this tab are written with. Prompt and temperature are the Sample tab's; the seed is
 // its own, because here a text has to be the same each time, while there a new one is drawn.
 import { drawSeed } from "../shared/dice.js";
-import { button, make } from "../shared/dom.js";
+import { button, labelled, make } from "../shared/dom.js";
 import { Emitter } from "../shared/emitter.js";
 
 const FIRST_SEED = 1337; // the lecture's
@@ -68,14 +68,18 @@ export class Dice extends Emitter {
 
 /** The row that shows and changes them. @param {Dice} dice @param {HTMLFormElement} form */
 export function createDice(dice, form) {
-  const prompt = Object.assign(make("textarea", "field"), { rows: 1, dir: "auto", spellcheck: false, placeholder: "none: a text from its beginning" });
+  const prompt = Object.assign(make("textarea", "field"), { rows: 1, dir: "auto", spellcheck: false, placeholder: "empty: start from a newline" });
   prompt.title = "Enter writes at once; Shift and Enter begins a new line";
   const temperature = numberField(dice.range("temperature"), "0.05");
   const seed = numberField(dice.range("seed"), "1");
   const fields = { prompt, temperature, seed };
   const roll = button("button", "New dice", () => dice.roll());
   roll.title = "Another seed (s)";
-  form.append(...Object.entries(fields).map(([name, field]) => labelled(name, field)), roll);
+  for (const [name, field] of Object.entries(fields)) {
+    Object.assign(field, { name, id: `learning-${name}` });
+    form.append(labelled(`${name[0].toUpperCase()}${name.slice(1)}`, field, `learning-${name}`));
+  }
+  form.append(roll);
   form.addEventListener("submit", (event) => event.preventDefault());
 
   let waiting = 0;
@@ -102,16 +106,6 @@ export function createDice(dice, form) {
   });
   dice.addEventListener("change", show);
   show();
-}
-
-/** @param {string} name @param {HTMLElement} field */
-function labelled(name, field) {
-  const label = make("label", "", `${name[0].toUpperCase()}${name.slice(1)}`);
-  label.htmlFor = field.id = `learning-${name}`;
-  field.setAttribute("name", name);
-  const node = make("div", `learning-${name}`);
-  node.append(label, field);
-  return node;
 }
 
 /** @param {{min: number, max: number}} range @param {string} step */

@@ -48,6 +48,7 @@ export async function start(element) {
   const learning = new Learning(element, await page);
   createDice(learning.dice, element.querySelector(".learning-dice"));
   learning.views.create(learning, VIEWS);
+  learning.views.followTab();
   learning.views.show(learning.address.get("learning"));
   createBar(learning);
   followTabs(learning.address);

@@ -1,6 +1,6 @@
 // What the models of this tab write with the same prompt and the same dice. A text that was written before is shown at once.
 import { charsIn } from "../shared/characters.js";
-import { getJSON, postForJSON, postForLines } from "../shared/server.js";
+import { getJSON, postForJSON, postForLines, UnreachableError } from "../shared/server.js";
 
 const MOST = 200; // texts that are kept, and answers likewise
 
@@ -22,7 +22,8 @@ export class Texts {
   }
 
   /**
-   * Writes a text; `show` is called with what there is of it each time there is more, the last time with isDone. Throws the server's words.
+   * Writes a text; `show` is called with what there is of it each time there is more, the last time with isDone. Throws the server's words, or that it
+   * cannot be reached if it ends before that.
    * @param {string} model its key
    * @param {Throw} dice
    * @param {number} length
@@ -40,7 +41,8 @@ export class Texts {
       show(written);
     };
     await postForLines("./write", { ...dice, model, length, samples: 1 }, take, signal);
-    if (written.isDone && charsIn(written.text) === length) keep(this.#written, name, written);
+    if (!written.isDone) throw new UnreachableError();
+    if (charsIn(written.text) === length) keep(this.#written, name, written);
   }
 
   /**

@@ -48,6 +48,16 @@ export function button(className, text, onClick) {
   return node;
 }
 
+/** The label of a field, which has its id. @param {string} words @param {HTMLElement} field @param {string} [className] */
+export const labelOf = (words, field, className) => Object.assign(make("label", className, words), { htmlFor: field.id });
+
+/** A field below or beside its label. @param {string} words @param {HTMLElement} field @param {string} [className] */
+export function labelled(words, field, className) {
+  const node = make("div", className);
+  node.append(labelOf(words, field), field);
+  return node;
+}
+
 /** Whether single keys mean text where the focus is. @param {Element} node */
 export const isTyping = (node) => Boolean(node.closest?.('input:not([type="range"]), textarea, select, [contenteditable]'));
 

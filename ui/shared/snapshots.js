@@ -7,7 +7,7 @@ import { getJSON } from "./server.js";
  * @property {number} step
  * @property {string} key of the model; "" if it cannot be used
  * @property {number | null} loss
- * @property {number | null} val_loss
+ * @property {number | null} val_loss of these weights; null if they were not evaluated
  * @property {string} trouble why it cannot be used, or ""
  *
  * A run as the server describes it (ui/web/snapshots.py).
@@ -27,10 +27,10 @@ import { getJSON } from "./server.js";
  * @property {number} train_chars characters of the corpus that it learned from; 0 for all of the training text
  * @property {number} dropout
  * @property {string} corpus
- * @property {number | null} best_step
+ * @property {number | null} best_step of its lowest validation loss
  * @property {Snapshot[]} snapshots
  *
- * @typedef {{train: number[][], val: number[][]}} Curve [step, loss], ...
+ * @typedef {{train: number[][], val: number[][]}} Curve [step, loss], ...; the validation loss is that of the weights that snapshots keep
  */
 
 /** The runs, shipped ones first. @param {AbortSignal} [signal] @returns {Promise<SnapshotRun[]>} */

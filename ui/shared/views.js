@@ -5,7 +5,7 @@ import { button, make } from "./dom.js";
 import { fadeEnds } from "./tabs.js";
 
 /**
- * A view is drawn while it is shown.
+ * A view is drawn while it is shown. `show` and `hide` are called in turn, `show` first.
  * @typedef {object} View
  * @property {() => void} [show]
  * @property {() => void} [hide]
@@ -46,6 +46,9 @@ export class Views {
   /** @type {Map<string, {title: string, opener: HTMLButtonElement, panel: HTMLElement, view: View | null, create: () => Promise<View>}>} */
   #views = new Map();
   #turn = 0; // how often another view was shown
+  /** @type {View | null} the one that was told to show itself */
+  #told = null;
+  #isOpen = true; // whether the tab is, as far as this follows it
   /** @type {Place} */
   #place;
   /** @type {(words?: string) => void} */
@@ -94,7 +97,7 @@ export class Views {
     if (!this.#views.has(name)) [name] = this.names;
     if (name === this.shown) return;
     leave?.();
-    if (this.shown) this.view.hide?.();
+    this.#tell(null);
     this.shown = name;
     for (const [other, { opener, panel }] of this.#views) {
       opener.setAttribute("aria-selected", String(other === name));
@@ -112,7 +115,27 @@ export class Views {
       if (turn !== this.#turn) return;
     }
     this.#caption(this.view.caption);
-    this.view.show?.();
+    this.#tell(this.view);
+  }
+
+  /** From now on the view is also hidden when the tab is left, and shown when it is opened: for views that would go on asking the server. */
+  followTab() {
+    const panels = this.element.querySelector(".panels");
+    const look = () => {
+      this.#isOpen = panels.checkVisibility();
+      this.#tell(this.#views.get(this.shown)?.view ?? null);
+    };
+    look();
+    new ResizeObserver(look).observe(panels);
+  }
+
+  /** Shows a view in place of the one before, if the tab is open. @param {View | null} view */
+  #tell(view) {
+    const next = this.#isOpen ? view : null;
+    if (next === this.#told) return;
+    this.#told?.hide?.();
+    this.#told = next;
+    next?.show?.();
   }
 
   /** Creates a view, if it is not there yet. @param {string} name */

@@ -1,10 +1,11 @@
 // What the admin can do with a run: a button for each thing. They keep their places, and what is not possible now is disabled: so a second
 // press in the same place never does something else.
 import { button } from "../shared/dom.js";
+import { isUnderWay } from "../shared/runs.js";
 import { act } from "../shared/session.js";
 import { openTab } from "../shared/tabs.js";
 import { ask } from "./ask.js";
-import { isRecording, isUnderWay } from "./run.js";
+import { isRecording } from "./run.js";
 import { downloadRun, useShipped } from "./server.js";
 
 /** @typedef {import("./main.js").Train} Train */

@@ -1,8 +1,9 @@
 // The form for a new run: a preset, the training text, and everything else behind "More settings".
 import { button, limitChars, make, number, signOf } from "../shared/dom.js";
 import { Latest } from "../shared/requests.js";
+import { isUnderWay } from "../shared/runs.js";
 import { act, startRun } from "../shared/session.js";
-import { duration, isUnderWay } from "./run.js";
+import { duration } from "./run.js";
 import { getPresets, measurePace, sendCorpus } from "./server.js";
 
 const CHECK_MS = 600; // after the last change of a text or a setting

@@ -3,6 +3,7 @@ import { copyLink, createMenu, sayer, toggleFullScreen, tool } from "../shared/b
 import { Emitter } from "../shared/emitter.js";
 import { createHelp, listenToKeys } from "../shared/keys.js";
 import { page } from "../shared/page.js";
+import { isUnderWay } from "../shared/runs.js";
 import { askSession, getRuns, hasSession } from "../shared/session.js";
 import { followTabs } from "../shared/tabs.js";
 import { tellTrouble } from "../shared/trouble.js";
@@ -11,7 +12,7 @@ import { Curve } from "./curve.js";
 import { createForm } from "./form.js";
 import { createLock } from "./lock.js";
 import { createRuns } from "./runs.js";
-import { isRecording, isUnderWay } from "./run.js";
+import { isRecording } from "./run.js";
 import { createWatch } from "./watch.js";
 
 /** @typedef {import("./run.js").Run} Run */

@@ -1,5 +1,6 @@
 // A run of training, and how its state is put into words.
 import { percent } from "../shared/dom.js";
+import { endInWords } from "../shared/runs.js";
 
 /**
  * A run as the server describes it (ui/web/train.py). Of a damaged run it does not know everything.
@@ -29,13 +30,10 @@ export const LECTURES = "tinyshakespeare"; // the corpus of the lecture: runs on
 export const MOST_COMPARED = 3; // with the one that is watched; dashes distinguish them
 const SCARCE = 0.5; // of the time that a run is ready; with less it seems to hang
 
-/** @param {{state: string}} run */
-export const isUnderWay = ({ state }) => state === "running" || state === "stopping";
-
 /** Whether it is the training of the shipped model, which can only be watched. @param {{state: string}} run */
 export const isRecording = ({ state }) => state === "recorded";
 
-const STATES = { running: "training", stopping: "saving a checkpoint, then stopping", failed: "failed", died: "crashed", recorded: "recording" };
+const STATES = { running: "training", stopping: "saving a checkpoint, then stopping", recorded: "recording" };
 
 /** @param {Run} run */
 export function stateInWords(run) {
@@ -45,7 +43,7 @@ export function stateInWords(run) {
 
 /** @param {Run} run */
 function progress({ state, step, steps, best_loss, is_loading }) {
-  if (state !== "running") return STATES[state] ?? state;
+  if (state !== "running") return STATES[state] ?? endInWords({ state });
   if (is_loading) return step ? "loading its checkpoint" : "starting";
   if (!step) return best_loss === null ? "starting" : "at its first step";
   return step === steps ? "final evaluation" : STATES.running;

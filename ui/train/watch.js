@@ -5,10 +5,11 @@ import { createChart, LOWEST } from "../shared/loss_chart.js";
 import { download, savePicture } from "../shared/paint.js";
 import { lastOf, lowestOf } from "../shared/points.js";
 import { Latest } from "../shared/requests.js";
+import { isUnderWay } from "../shared/runs.js";
 import { createActions } from "./actions.js";
 import { Curve } from "./curve.js";
 import { createPlayback } from "./playback.js";
-import { duration, isUnderWay, LECTURES, MOST_COMPARED, reasonOf, stateInWords } from "./run.js";
+import { duration, LECTURES, MOST_COMPARED, reasonOf, stateInWords } from "./run.js";
 import { getLog } from "./server.js";
 
 const SCALES = ["log", "linear"];

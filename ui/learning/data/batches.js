@@ -2,7 +2,7 @@
 // come out (y), and the examples that one chunk is made of.
 import { first } from "../../shared/characters.js";
 import { drawSeed } from "../../shared/dice.js";
-import { button, make, number, quoted } from "../../shared/dom.js";
+import { button, labelled, make, number, quoted } from "../../shared/dom.js";
 import { Latest } from "../../shared/requests.js";
 import { postForJSON } from "../../shared/server.js";
 import { againButton, tellTrouble } from "../../shared/trouble.js";
@@ -216,18 +216,11 @@ function build(part) {
   const split = make("section", "split");
   const controls = make("form", "data-controls");
   controls.setAttribute("aria-label", "How chunks are drawn");
-  const labelled = (id, words, field) => {
-    const [node, label] = [make("div", "data-control"), make("label", "data-label", words)];
-    field.id = id;
-    label.htmlFor = id;
-    node.append(label, field);
-    return node;
-  };
-  const from = make("select", "field");
+  const from = Object.assign(make("select", "field"), { id: "data-from" });
   from.append(new Option("", "corpus"), new Option("Your text", OWN));
-  const source = labelled("data-from", "Chunks of", from);
-  const seed = Object.assign(make("input", "field"), { type: "number", required: true });
-  const seedField = labelled("data-seed", "Seed", seed);
+  const source = labelled("Chunks of", from, "data-control");
+  const seed = Object.assign(make("input", "field"), { id: "data-seed", type: "number", required: true });
+  const seedField = labelled("Seed", seed, "data-control");
   controls.append(source);
   const trouble = make("p", "trouble");
   trouble.setAttribute("role", "alert");

@@ -1,6 +1,6 @@
 // Characters as numbers: a text, its numbers, each character above its own, and the vocabulary that they come from.
 import { charsIn } from "../../shared/characters.js";
-import { make, number, plural, POINT_AT, quoted } from "../../shared/dom.js";
+import { labelOf, make, number, plural, POINT_AT, quoted } from "../../shared/dom.js";
 import { tellTrouble } from "../../shared/trouble.js";
 import { Cells } from "./cells.js";
 import { createVocabulary } from "./vocabulary.js";
@@ -37,7 +37,7 @@ export function createCharacters(part, text, corpus) {
     page.said.textContent = char === null ? hint() : about(char);
   }
 
-  const hint = () => `${plural(text.chars.length, "character")}, ${plural(new Set(text.chars).size, "different one")}. ${POINT_AT} one.`;
+  const hint = () => `${plural(text.chars.length, "character")}, ${number(new Set(text.chars).size)} distinct. ${POINT_AT} one.`;
 
   function about(char) {
     const id = text.model.idOf(char);
@@ -81,10 +81,8 @@ function build(part) {
   const fields = make("div", "data-fields");
   const field = (id, words, className) => {
     const node = Object.assign(make("textarea", `field ${className}`), { id, rows: 2, spellcheck: false });
-    const label = make("label", "data-label", words);
-    label.htmlFor = id;
     const [column, head] = [make("div", "data-field"), make("div", "data-head")];
-    head.append(label);
+    head.append(labelOf(words, node, "data-label"));
     column.append(head, node);
     fields.append(column);
     return { node, head };

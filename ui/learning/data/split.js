@@ -25,7 +25,7 @@ export function createSplit(place) {
     show(text) {
       total = Math.max(1, text.characters);
       title.textContent = text.name;
-      about.textContent = `${number(text.characters)} characters, ${number(text.kinds)} different ones`;
+      about.textContent = `${number(text.characters)} characters, ${number(text.kinds)} distinct`;
       text.parts.forEach(({ characters, begins }, i) => {
         const { node, size, begins: words } = parts[i];
         node.style.setProperty("--share", String(characters / total));

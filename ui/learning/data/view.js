@@ -65,7 +65,7 @@ export function createData(panel, learning) {
     keys: [
       ["c", PARTS.characters, () => choose("characters")],
       ["b", "Another batch", another],
-      ["[", "Row before", () => isBatches() && batches.move(-1)],
+      ["[", "Previous row", () => isBatches() && batches.move(-1)],
       ["]", "Next row", () => isBatches() && batches.move(1)],
     ],
     get downloads() {

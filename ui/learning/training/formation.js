@@ -38,7 +38,7 @@ export function firstToForm(lines, uniform) {
 /** What the curves of a measure show, as a sentence or two. @param {Line[]} lines @param {Measure} measure @param {number | null | undefined} uniform */
 export function inWords(lines, measure, uniform) {
   const ends = lines.filter(({ points }) => points.length).map((line) => ({ line, step: line.points.at(-1)[0], value: line.points.at(-1)[1] }));
-  if (!ends.length) return "This passage has nothing that it could be measured on.";
+  if (!ends.length) return "This measure is undefined for this passage.";
   return measure.unit === "share" ? formedInWords(lines, ends, measure, uniform) : rangeInWords(ends, measure, uniform);
 }
 

@@ -1,7 +1,7 @@
 // What each head does at each snapshot of a run, measured on one passage (POST /learning/heads).
 import { Emitter } from "../../shared/emitter.js";
 import { Latest } from "../../shared/requests.js";
-import { postForLines } from "../../shared/server.js";
+import { postForLines, UnreachableError } from "../../shared/server.js";
 
 const MOST_KEPT = 8; // passages; each takes some 100 KB
 
@@ -40,9 +40,15 @@ export class History extends Emitter {
     this.#name = name;
     this.tell("change");
     if (known) return this.#reading.end(signal);
+    let isDone = false;
+    const take = (line) => {
+      isDone = line.state === "done";
+      this.#take(line);
+    };
     try {
-      await postForLines("./learning/heads", { source: run.source, run: run.id, text }, (line) => this.#take(line), signal);
+      await postForLines("./learning/heads", { source: run.source, run: run.id, text }, take, signal);
       if (signal.aborted) return;
+      if (!isDone) throw new UnreachableError();
       this.#kept.set(name, this.shown);
       if (this.#kept.size > MOST_KEPT) this.#kept.delete(this.#kept.keys().next().value);
     } catch (error) {

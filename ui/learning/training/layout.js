@@ -1,6 +1,6 @@
 // What stands where on the view "Training".
 import { createCandidates } from "../../shared/candidates.js";
-import { button, make, makeText } from "../../shared/dom.js";
+import { button, labelled, make, makeText } from "../../shared/dom.js";
 
 /** @param {HTMLElement} panel */
 export function layOut(panel) {
@@ -11,7 +11,7 @@ export function layOut(panel) {
   on.setAttribute("aria-label", "Next step");
   const [step, losses] = [make("p", "training-step"), make("p", "training-losses")];
   const run = Object.assign(make("select", "field"), { id: "training-run" });
-  bar.append(play, back, on, step, losses, labelled("Run", run));
+  bar.append(play, back, on, step, losses, labelled("Run", run, "training-run-field"));
 
   const said = make("p", "trouble training-said");
   said.setAttribute("role", "alert");
@@ -24,7 +24,7 @@ export function layOut(panel) {
 
   const curves = make("section", "training-measures");
   const measure = Object.assign(make("select", "field"), { id: "training-measure" });
-  curves.append(labelled("What the heads do", measure));
+  curves.append(labelled("What the heads do", measure, "training-measure-field"));
 
   const written = make("section", "training-written");
   const text = makeText("p", "training-text");
@@ -49,7 +49,7 @@ export function layOut(panel) {
   about.append(marked, formed);
   const toAttention = button("quiet", "Open in Attention", () => {});
   const head = make("div", "training-head");
-  head.append(labelled("The heads read", passage), toAttention);
+  head.append(labelled("The heads read", passage, "training-passage-field"), toAttention);
   heads.append(head, about);
 
   const empty = make("p", "training-empty");
@@ -63,14 +63,5 @@ export function layOut(panel) {
 function headed(words, action) {
   const node = make("div", "training-head");
   node.append(make("h2", "", words), action);
-  return node;
-}
-
-/** @param {string} words @param {HTMLElement} field */
-function labelled(words, field) {
-  const label = make("label", "", words);
-  label.htmlFor = field.id;
-  const node = make("div", `${field.id}-field`);
-  node.append(label, field);
   return node;
 }

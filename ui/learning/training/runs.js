@@ -2,12 +2,6 @@
 
 /** @typedef {import("../../shared/snapshots.js").SnapshotRun} Run */
 
-/** Where an address names it. @param {Run} run */
-export const nameInAddress = ({ source, id }) => `${source}/${id}`;
-
-/** @param {Run} run */
-export const isUnderWay = ({ state }) => state === "running" || state === "stopping";
-
 /** What is wrong with the snapshots of a run, in a sentence; "" if nothing is. @param {Run} run */
 export function troubleOf({ name, snapshots, trouble }) {
   const damaged = snapshots.filter((snapshot) => snapshot.trouble);

@@ -1,15 +1,16 @@
 // What the view "Training" shows: a run, one of its steps, and a measure of its heads. All of it belongs to the address.
 import { Emitter } from "../../shared/emitter.js";
 import { Latest } from "../../shared/requests.js";
+import { isUnderWay, nameInAddress } from "../../shared/runs.js";
 import { admitSnapshots, readCurve, readRuns } from "../../shared/snapshots.js";
 import { logShare } from "../../shared/step_axis.js";
 import { nameOf } from "./formation.js";
 import { History } from "./history.js";
 import { Moments } from "./moments.js";
-import { isUnderWay, nameInAddress } from "./runs.js";
 
 const PASSAGE = "ROMEO:\nBut, soft! what light through yonder window breaks?\n"; // short enough for the smallest networks
 const SETTLE_MS = 60; // a slider that is drawn over many steps asks for those alone at which it rests
+const FOLLOW_MS = 5_000; // between two looks at a run that goes on
 const FIRST_MEASURE = "previous";
 
 /**
@@ -37,6 +38,7 @@ export class Training extends Emitter {
   #reading = new Latest();
   #isShown = false;
   #settling = 0;
+  #following = 0;
 
   /** @param {import("../main.js").Learning} learning */
   constructor(learning) {
@@ -141,11 +143,13 @@ export class Training extends Emitter {
 
   show() {
     this.#isShown = true;
+    this.#following = setInterval(() => this.#follow(), FOLLOW_MS);
     void this.read();
   }
 
   hide() {
     this.#isShown = false;
+    clearInterval(this.#following);
     clearTimeout(this.#settling);
     this.#reading.cancel();
     this.moments.want([]);
@@ -176,8 +180,8 @@ export class Training extends Emitter {
   }
 
   /** While a run goes on, it has more and more snapshots. */
-  follow() {
-    if (this.#isShown && this.run && isUnderWay(this.run) && !this.#reading.isBusy) void this.read();
+  #follow() {
+    if (this.run && isUnderWay(this.run) && !this.#reading.isBusy) void this.read();
   }
 
   /** Asks for the step again, if something of it went wrong. */
