@@ -2,10 +2,9 @@
 import { charsIn } from "../../shared/characters.js";
 import { make, number } from "../../shared/dom.js";
 import { Latest } from "../../shared/requests.js";
-import { postForJSON } from "../../shared/server.js";
 import { tellTrouble } from "../../shared/trouble.js";
-import { CopiedText } from "./copies.js";
-import { nameOf, partNameOf } from "./runs.js";
+import { askCopied, CopiedText } from "./copies.js";
+import { isOnAll, nameOf, partNameOf } from "./runs.js";
 
 const WHOLE = "whole";
 
@@ -36,7 +35,7 @@ export class Check {
     const actions = make("div", "overfitting-actions");
     actions.append(label("Compare with", this.#against), this.#against, go, this.#count);
     this.#said.setAttribute("role", "alert");
-    this.node.append(make("h3", "", "Is any other text copied?"), label("Any text", this.#field), this.#field, actions, this.#said, this.text.node);
+    this.node.append(make("h3", "", "Check another text"), label("Any text", this.#field), this.#field, actions, this.#said, this.text.node);
     this.node.addEventListener("submit", (event) => {
       event.preventDefault();
       void this.#go();
@@ -54,7 +53,8 @@ export class Check {
   offer(runs) {
     const chosen = this.#against.value;
     const parts = new Map(runs.toReversed().map((run) => [`${run.corpus} ${run.train_chars}`, run]));
-    const options = [...parts.values()].toReversed().map((run) => Object.assign(make("option", "", `what ${run.name} learned from: ${partNameOf(run)}`), { value: nameOf(run) }));
+    const others = [...parts.values()].toReversed().filter((run) => !isOnAll(run)); // that text is offered in any case
+    const options = others.map((run) => Object.assign(make("option", "", `what ${run.name} learned from: ${partNameOf(run)}`), { value: nameOf(run) }));
     this.#against.replaceChildren(...options, Object.assign(make("option", "", "all of Tiny Shakespeare's training text"), { value: WHOLE }));
     if ([...this.#against.options].some(({ value }) => value === chosen)) this.#against.value = chosen;
   }
@@ -82,7 +82,7 @@ export class Check {
     const [source, ...id] = this.#against.value.split("/");
     const where = source === WHOLE ? { chars: 0 } : { source, run: id.join("/") };
     try {
-      const answer = await postForJSON("./learning/copied", { text, ...where }, signal);
+      const answer = await askCopied({ text, ...where }, signal);
       this.text.node.hidden = Boolean(answer.trouble);
       this.#said.textContent = answer.trouble;
       this.text.show("", answer.text);

@@ -3,14 +3,22 @@
 import { charsIn, placesIn } from "../../shared/characters.js";
 import { button, make, makeText, number, percent, plural } from "../../shared/dom.js";
 import { mark, measured, range, reveal } from "../../shared/marks.js";
+import { postForJSON } from "../../shared/server.js";
+import { askForJSON, hasSession } from "../../shared/session.js";
 
+const PATH = "./learning/copied";
 const GAP = 8; // pixels between a stretch and its source
 const MOST_LINES = 7; // of a source
 const [EVEN, ODD, HERE] = ["copied-even", "copied-odd", "copied-here"].map(mark); // two shades, so that neighbours can be told apart
 HERE.priority = 1;
 
 /**
- * @typedef {{start: number, length: number, at: number, line: number, before: string, after: string}} Stretch in characters
+ * @typedef {object} Stretch in characters. From a text that is the admin's, the other readers see no more than what was written: then the last three are null
+ * @property {number} start
+ * @property {number} length
+ * @property {number | null} line
+ * @property {string | null} before
+ * @property {string | null} after
  *
  * @typedef {object} Answer of POST /learning/copied (ui/web/copied.py)
  * @property {string} text
@@ -21,6 +29,14 @@ HERE.priority = 1;
  * @property {Stretch[]} stretches
  * @property {string} trouble
  */
+
+/**
+ * What of a text is copied.
+ * @param {{text: string, source?: string, run?: string, chars?: number}} asked
+ * @param {AbortSignal} signal
+ * @returns {Promise<Answer>}
+ */
+export const askCopied = (asked, signal) => (hasSession() ? askForJSON(PATH, { method: "POST", json: asked, signal }) : postForJSON(PATH, asked, signal));
 
 export class CopiedText {
   node = make("article", "card copied");
@@ -42,7 +58,6 @@ export class CopiedText {
     this.#source = source;
     this.#body.tabIndex = 0;
     this.#body.setAttribute("role", "group"); // a paragraph may have no name
-    this.#body.setAttribute("role", "group");
     this.#body.setAttribute("aria-label", label);
     this.#said.setAttribute("role", "status");
     this.#body.append(this.#prompt, this.#text);
@@ -131,11 +146,11 @@ export class CopiedText {
   }
 
   #summary() {
-    const { stretches, trouble, notice, chars, corpus, least } = this.answer;
+    const { stretches, trouble, notice, chars, least } = this.answer;
     if (trouble) return [];
-    if (!stretches.length) return [`0 % copied: no ${least} characters in a row stand in the ${number(chars)} learned from ${corpus}. ${notice}`];
+    if (!stretches.length) return [`0 % copied: no ${least}-character sequence occurs in the ${number(chars)} training characters. ${notice}`];
     const longest = stretches.reduce((a, b) => (b.length > a.length ? b : a));
-    const words = `${plural(longest.length, "character")}, from line ${number(longest.line)}`;
+    const words = `${plural(longest.length, "character")}${longest.line === null ? "" : `, from line ${number(longest.line)}`}`;
     return [
       make("b", "", `${percent(this.share)} copied`),
       `: ${plural(stretches.length, "stretch").replace(/hs$/, "hes")}, the longest `,
@@ -198,14 +213,15 @@ export class Source {
    * @param {number} at the line that is looked at
    */
   show({ corpus }, { length, line: first, before, after }, words, boxes, at) {
-    const title = make("p", "copied-source-title", `${plural(length, "character")}, word for word from line ${number(first)} of ${corpus}`);
+    const place = first === null ? corpus : `line ${number(first)} of ${corpus}`;
+    const title = make("p", "copied-source-title", `${plural(length, "character")}, word for word from ${place}`);
     const lines = make("div", "copied-lines");
     const all = words.split("\n");
     all.slice(0, MOST_LINES).forEach((part, i) => {
       const whole = makeText("p", "copied-line");
       const copy = make("mark", "", part);
-      whole.append(i ? "" : before, copy, i === all.length - 1 ? after : "");
-      lines.append(make("span", "copied-number", number(first + i)), whole);
+      whole.append(i ? "" : (before ?? ""), copy, i === all.length - 1 ? (after ?? "") : "");
+      lines.append(make("span", "copied-number", first === null ? "" : number(first + i)), whole);
     });
     if (all.length > MOST_LINES) lines.append("", make("p", "copied-line", `… and ${plural(all.length - MOST_LINES, "more line")}`));
     this.#node.replaceChildren(title, lines);

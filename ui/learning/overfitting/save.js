@@ -23,10 +23,10 @@ export function saveCurves(sides) {
 /** @param {Side[]} sides @param {import("../texts.js").Throw} dice */
 export function saveTexts(sides, dice) {
   const texts = sides.flatMap(({ run, points, texts }) =>
-    points.map(({ which, snapshot }) => {
+    points.map(({ which, snapshot, wanted }) => {
       const { answer, share, text } = texts[which];
       const copied = answer && { share, corpus: answer.corpus, learned_characters: answer.chars, stretches: answer.stretches };
-      return { run: run.name, point: which, step: snapshot.step, model: snapshot.key, text, copied };
+      return { run: run.name, point: which, wanted_step: wanted, step: snapshot.step, model: snapshot.key, text, copied };
     }),
   );
   const content = JSON.stringify({ ...dice, length: TEXT_CHARS, texts }, null, 2);

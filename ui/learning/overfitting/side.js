@@ -2,19 +2,21 @@
 import { make, number, plural } from "../../shared/dom.js";
 import { createChart } from "../../shared/loss_chart.js";
 import { Latest } from "../../shared/requests.js";
-import { postForJSON } from "../../shared/server.js";
+import { lowestOf } from "../../shared/points.js";
 import { readCurve } from "../../shared/snapshots.js";
+import { ServerError } from "../../shared/server.js";
 import { tellTrouble } from "../../shared/trouble.js";
-import { CopiedText } from "./copies.js";
-import { bitsOf, nameOf, partNameOf, perplexityOf, pointsOf, stopsAt } from "./runs.js";
+import { askCopied, CopiedText } from "./copies.js";
+import { bitsOf, nameOf, perplexityOf, pointsOf, stepInWords, stopsAt } from "./runs.js";
 
 export const TEXT_CHARS = 400;
+const GONE = 404;
 const COLUMNS = [
   ["step", ""],
-  ["training loss", "mean of the steps since the evaluation before, in nats per character"],
-  ["validation loss", "on text that the network never learns from, in nats per character"],
+  ["training loss", "mean of the batch losses since the previous evaluation, with dropout on, in nats per character"],
+  ["validation loss", "on text that the network never learns from, with dropout off, in nats per character"],
   ["bits", "bits per character: validation loss / ln 2"],
-  ["perplexity", "e to the power of the validation loss: guessing among so many characters would be as hard"],
+  ["perplexity", "e to the power of the validation loss: as uncertain as a uniform choice among this many characters"],
 ];
 
 /** @typedef {import("./runs.js").Run} Run */
@@ -37,40 +39,47 @@ export class Side {
   #trouble = make("p", "trouble");
   #table = make("table", "overfitting-figures");
   #changed;
+  #lost;
   #reading = new Latest();
   #writing = new Latest();
 
   /**
    * @param {import("../main.js").Learning} learning
    * @param {import("./copies.js").Source} source
-   * @param {{label: string, choose: (name: string) => void, changed: () => void}} on
+   * @param {{label: string, choose: (name: string) => void, changed: () => void, lost: () => void}} on `lost`: the server has its run or its weights no longer
    */
-  constructor(learning, source, { label, choose, changed }) {
+  constructor(learning, source, { label, choose, changed, lost }) {
     this.#learning = learning;
-    this.#changed = changed;
+    [this.#changed, this.#lost] = [changed, lost];
     this.#select.setAttribute("aria-label", label);
     this.#select.addEventListener("change", () => choose(this.#select.value));
     this.chart = createChart([], () => {});
     const [best, last] = [new CopiedText(source, `${label}: the text at its best step`), new CopiedText(source, `${label}: the text at its last step`)];
     this.texts = { best, last };
     this.#trouble.setAttribute("role", "alert");
-    this.node.append(this.#select, this.#about, this.#trouble, this.chart.node, this.#stop, this.#table, best.node, last.node);
+    const chosen = make("div", "overfitting-run");
+    chosen.append(this.#select, this.#about);
+    this.node.append(chosen, this.#trouble, this.chart.node, this.#stop, last.node, best.node, this.#table);
   }
 
-  /** @param {Run[]} runs @param {Run} run */
+  /** Shows a run. What has not changed since it was shown stays. @param {Run[]} runs @param {Run} run */
   async take(runs, run) {
     this.#select.replaceChildren(...runs.map((each) => Object.assign(make("option", "", each.name), { value: nameOf(each) })));
     this.#select.value = nameOf(run);
-    if (run === this.run) return;
+    if (JSON.stringify(run) === JSON.stringify(this.run)) return;
+    if (!this.run || nameOf(run) !== nameOf(this.run)) this.#clear();
     this.run = run;
+    this.#about.textContent = aboutOf(run);
+    await this.#read();
+  }
+
+  #clear() {
     [this.curve, this.points] = [{ train: [], val: [] }, []];
-    this.#about.textContent = `${sizeOf(run)} parameters, ${dropoutOf(run)}, on ${partNameOf(run)}`;
     this.#writing.cancel();
     for (const text of Object.values(this.texts)) {
       text.show("", "");
       text.node.classList.remove("running");
     }
-    await this.#read();
   }
 
   async #read() {
@@ -82,7 +91,7 @@ export class Side {
       this.#changed();
       await this.write();
     } catch (error) {
-      if (!signal.aborted) tellTrouble(this.#trouble, error, () => this.#read());
+      if (!signal.aborted) this.#tell(this.#trouble, error, () => this.#read());
     } finally {
       this.#reading.end(signal);
     }
@@ -96,7 +105,7 @@ export class Side {
     const marks = stop === null ? [] : [{ step: stop, words: `early stopping: step ${number(stop)}` }];
     const series = { name: run.name, ...curve, steps: run.steps, isLectures: false };
     this.chart.draw({ runs: [series], scale: "linear", playhead: null, marks, span, hasLegend: false });
-    this.#stop.textContent = stopWords(stop, patience, points);
+    this.#stop.textContent = stopWords(stop, patience, curve.val);
     this.#table.replaceChildren(head(), ...points.map(row));
     for (const point of points) this.texts[point.which].title = titleOf(point);
   }
@@ -125,14 +134,20 @@ export class Side {
         signal,
       );
       const { source, id } = this.run;
-      const answer = await postForJSON("./learning/copied", { text: text.text, source, run: id }, signal);
+      const answer = await askCopied({ text: text.text, source, run: id }, signal);
       text.mark({ ...answer, notice });
       this.#changed();
     } catch (error) {
-      if (!signal.aborted) tellTrouble(text.said, error, () => this.write());
+      if (!signal.aborted) this.#tell(text.said, error, () => this.write());
     } finally {
       if (!signal.aborted) text.node.classList.remove("running");
     }
+  }
+
+  /** Says what went wrong. @param {HTMLElement} node @param {Error} error @param {() => unknown} again */
+  #tell(node, error, again) {
+    tellTrouble(node, error, again);
+    if (error instanceof ServerError && error.status === GONE) this.#lost();
   }
 
   get isWriting() {
@@ -152,19 +167,23 @@ export const dropoutOf = ({ dropout }) => (dropout ? `with dropout ${dropout}` :
 /** @param {Run} run */
 const sizeOf = ({ n_params: count }) => (count < 100_000 ? number(count) : `${(count / 1e6).toFixed(1)} M`);
 
-/** @param {Point} point */
-function titleOf({ which, snapshot, wanted }) {
-  if (which === "last") return `Last step: ${number(snapshot.step)}`;
-  if (snapshot.step === wanted) return `Best step: ${number(wanted)}`;
-  return `Step ${number(snapshot.step)}, the nearest that was kept to the best one, ${number(wanted)}`;
+/** In a line. @param {Run} run */
+function aboutOf(run) {
+  const dropout = run.dropout ? `dropout ${run.dropout}` : "no dropout";
+  return `${sizeOf(run)} parameters, ${dropout}, ${run.train_chars ? plural(run.train_chars, "character") : "whole text"}`;
 }
 
-/** @param {number | null} stop @param {number} patience @param {Point[]} points */
-function stopWords(stop, patience, [best]) {
-  if (!best) return "";
-  const rule = `${plural(patience, "evaluation")} in a row without a new lowest validation loss`;
-  if (stop === null) return `Early stopping would not end this run: it never has ${rule}.`;
-  return `Early stopping would end this run at step ${number(stop)}, after ${rule}, with the weights of step ${number(best.wanted)}.`;
+/** @param {Point} point */
+function titleOf(point) {
+  const words = stepInWords(point);
+  return `${words[0].toUpperCase()}${words.slice(1)}`;
+}
+
+/** What early stopping knows at its step is what was evaluated until then. @param {number | null} stop @param {number} patience @param {number[][]} val */
+function stopWords(stop, patience, val) {
+  if (!val.length) return "";
+  if (stop === null) return `Early stopping would not end it: the validation loss never goes ${plural(patience, "evaluation")} without a new minimum.`;
+  return `Early stopping would end it at step ${number(stop)}, with the weights of step ${number(lowestOf(val, stop)[0])}.`;
 }
 
 function head() {
@@ -177,10 +196,11 @@ function head() {
 }
 
 /** @param {Point} point */
-function row({ which, snapshot, training, validation }) {
+function row({ which, snapshot, wanted, training, validation }) {
   const line = make("tr");
-  const known = (value, digits) => (value === undefined ? "–" : value.toFixed(digits));
-  const step = Object.assign(make("th", "", `${which} ${number(snapshot.step)}`), { scope: "row" });
+  const known = (value, digits) => (typeof value === "number" ? value.toFixed(digits) : "–");
+  const name = snapshot.step === wanted ? `${which} ${number(wanted)}` : `${number(snapshot.step)}, near the ${which}`;
+  const step = Object.assign(make("th", "", name), { scope: "row" });
   const bits = validation && bitsOf(validation);
   const perplexity = validation && perplexityOf(validation);
   const cells = [known(training, 2), known(validation, 2), known(bits, 2), known(perplexity, 1)];

@@ -5,16 +5,20 @@ import { readRuns } from "../../shared/snapshots.js";
 import { tellTrouble } from "../../shared/trouble.js";
 import { Check } from "./check.js";
 import { Source } from "./copies.js";
-import { isUsable, nameOf } from "./runs.js";
+import { isUsable, nameOf, stepInWords } from "./runs.js";
 import { saveCharts, saveCurves, saveTexts } from "./save.js";
 import { dropoutOf, Side } from "./side.js";
 
 const CAPTION =
   "The training loss keeps falling, but the loss on unseen text turns and rises: the network learns its text by heart. What it copies word for word is marked; point at it to see its source.";
-const UNITS = "Losses are in nats per character. Bits per character: loss / ln 2. Perplexity: e to the power of the loss.";
-const NO_RUNS = "No run has kept its weights. Train one with snapshots to see it here.";
+const UNITS =
+  "Losses are in nats per character; dropout is on for the training loss and off for the validation loss. Bits per character: loss / ln 2. Perplexity: e to the power of the loss. " +
+  "Early stopping ends a run after as many evaluations as its patience without a new minimum of the validation loss.";
+const NO_RUNS = "No run has snapshots. Train one with snapshots to see it here.";
 const DEFAULTS = ["shipped/overfit", "shipped/overfit-dropout"];
 const [PATIENCE, MOST_PATIENCE] = [3, 99];
+
+/** @typedef {import("./runs.js").Point} Point */
 
 /** @param {HTMLElement} panel @param {import("../main.js").Learning} learning @returns {import("../../shared/views.js").View} */
 export function createOverfitting(panel, learning) {
@@ -57,7 +61,8 @@ class Overfitting {
   constructor(panel, learning) {
     this.#learning = learning;
     const source = new Source(panel);
-    const side = (label, place) => new Side(learning, source, { label, choose: (name) => this.#choose(place, name), changed: () => this.#draw() });
+    const [changed, lost] = [() => this.#draw(), () => void this.#read()];
+    const side = (label, place) => new Side(learning, source, { label, choose: (name) => this.#choose(place, name), changed, lost });
     this.sides = [side("First run", 0), side("Second run", 1)];
     this.check = new Check(learning, source);
     const both = make("div", "overfitting-sides");
@@ -77,12 +82,13 @@ class Overfitting {
 
   show() {
     this.#isShown = true;
-    if (!this.#runs.length) void this.#read();
-    else if (this.#isStale) this.#write();
+    if (this.#isStale) this.#write();
+    void this.#read();
   }
 
   hide() {
     this.#isShown = false;
+    this.#reading.cancel();
     this.#isStale ||= this.sides.some((side) => side.isWriting);
     for (const side of this.sides) side.leave();
     this.check.text.leave();
@@ -90,7 +96,7 @@ class Overfitting {
 
   /** Goes to a copied stretch of a text on the view. @param {number} by */
   step(by) {
-    const texts = [...this.sides.flatMap(({ texts }) => [texts.best, texts.last]), this.check.text];
+    const texts = [...this.sides.flatMap(({ texts }) => [texts.last, texts.best]), this.check.text];
     const all = texts.flatMap((text) => (text.answer?.stretches ?? []).map((_, index) => ({ text, index })));
     if (!all.length) return;
     const at = all.findIndex(({ text, index }) => text.here === index);
@@ -98,6 +104,7 @@ class Overfitting {
     text.go(index);
   }
 
+  /** Reads the runs: there may be others by now, or more of one, or the server may have other weights. */
   async #read() {
     const signal = this.#reading.begin();
     this.#trouble.replaceChildren();
@@ -143,7 +150,7 @@ class Overfitting {
     const patience = Number(this.#patience.value);
     for (const side of this.sides) side.draw(patience, ends);
     this.#missing.textContent = this.sides.flatMap(({ texts }) => [texts.last, texts.best]).find(({ answer }) => answer?.trouble)?.answer.trouble ?? "";
-    this.#summary.textContent = this.sides.map((side) => inWords(side, this.sides)).join(" ");
+    this.#summary.replaceChildren(...this.sides.map((side) => make("span", "", `${inWords(side, this.sides)} `)));
   }
 
   #legend() {
@@ -171,12 +178,19 @@ class Overfitting {
   }
 }
 
-/** "Without dropout: at step 600 it copies 71 % of its text; at its best step, 150, 12 %." @param {Side} side @param {Side[]} sides */
+/** Of a step that stands for the best one and the last one. @param {Point} best @param {Point} last */
+function sameInWords(best, last) {
+  if (best.snapshot.step === best.wanted) return "that is its best step";
+  return best.wanted === last.wanted ? "its best step is the last one" : `no step nearer to its best one, ${number(best.wanted)}, was kept`;
+}
+
+/** "At its last step, 1,500, the network without dropout copies 84 % of its text; at its best step, 300, 2 %." @param {Side} side @param {Side[]} sides */
 function inWords({ run, points, texts }, sides) {
   const [best, last] = points;
   if (!best || texts.last.share === null || texts.best.share === null) return "";
   const isTold = new Set(sides.map((side) => side.run?.dropout)).size > 1;
   const who = isTold ? `the network ${dropoutOf(run)}` : `“${run.name}”`;
-  const atBest = best.snapshot.step === last.snapshot.step ? "that is its best step" : `at its best step, ${number(best.snapshot.step)}, ${percent(texts.best.share)}`;
-  return `At step ${number(last.snapshot.step)} ${who} copies ${percent(texts.last.share)} of its text; ${atBest}.`;
+  const [atBest, atLast] = [best, last].map((point) => `at ${point.snapshot.step === point.wanted ? "its " : ""}${stepInWords(point)}`);
+  const compared = best.snapshot.step === last.snapshot.step ? sameInWords(best, last) : `${atBest}, ${percent(texts.best.share)}`;
+  return `${atLast.replace("a", "A")}, ${who} copies ${percent(texts.last.share)} of its text; ${compared}.`;
 }
