@@ -134,6 +134,11 @@ class NetworkConfig(Checked):
         if self.block_size % 2:
             raise ParameterError(f"block_size must be even, not {self.block_size}: the window moves by half of it.")
 
+    @property
+    def context(self) -> int:
+        """How many characters the next one can depend on."""
+        return self.block_size
+
     def window_start(self, position: int) -> int:
         """Start of the context for the character at absolute index `position`, counted from the start of the prompt.
 
@@ -184,6 +189,10 @@ class LadderConfig(NetworkConfig):
 @dataclass(frozen=True)
 class BigramConfig(LadderConfig):
     """The shape of the bigram network. It sees only one character; block_size is the length of its training windows."""
+
+    @property
+    def context(self) -> int:
+        return 1
 
 
 @dataclass(frozen=True)

@@ -90,6 +90,7 @@ def test_a_run_trains_to_its_end_and_tells_all_about_it(jobs: Jobs) -> None:
     wait_for(lambda: job.state() == FINISHED)
     about = job.about()
     assert (about["name"], about["step"], about["steps"], about["best_step"]) == ("the first", 30, 30, 30)
+    assert (about["preset"], about["as_preset"], about["corpus"]["own"]) == ("tiny", False, True)
     assert about["corpus"]["characters"] == len(CORPUS.text)
     assert about["network"]["vocab_size"] == len(CORPUS.alphabet)
     assert about["chars_per_s"] > 0

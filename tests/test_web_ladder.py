@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ import pytest
 from model.catalogue import Catalogue
 from model.ladder import RUNGS
 from model.serving.engine import Engine
-from model.weights import WEIGHTS_FOLDER, Weights
+from model.weights import SHIPPED_WEIGHTS, WEIGHTS_FOLDER, Weights
 from tests.support.admin import Admin
 from tests.support.routes import serving_routes
 from tests.support.viewing import Viewer, texts_of
@@ -48,12 +49,18 @@ def test_the_ladder_leads_from_the_bigram_to_the_shipped_gpt(shipped_url: str) -
     assert [rung["trouble"] for rung in rungs] == [""] * 9
     by_id = {rung["id"]: rung for rung in rungs}
     assert (by_id["bigram"]["key"], by_id["gpt"]["key"]) == ("96e5e20c", "e63aab5d")
-    assert (by_id["layer-norm"]["n_params"], by_id["layer-norm"]["block_size"]) == (42_369, 8)
+    assert by_id["layer-norm"]["n_params"] == 42_369
+    assert [by_id[name]["context"] for name in ("bigram", "layer-norm", "small-gpt", "gpt")] == [1, 8, 32, 256]
+    assert [rung["vocab_size"] for rung in rungs] == [65] * 9
     assert (by_id["gpt"]["n_params"], by_id["gpt"]["val_loss"], by_id["gpt"]["file"]) == (10_745_088, 1.413139, "model/network/gpt.py")
     assert (by_id["bigram"]["lecture_loss"], by_id["no-residual"]["lecture_loss"]) == (2.5, None)
-    assert [rung["id"] for rung in rungs if rung["note"]] == ["no-residual", "small-gpt", "gpt"]
+    assert [rung["id"] for rung in rungs if rung["note"]] == ["no-residual", "residual", "small-gpt", "gpt"]
+    shipped = json.loads((SHIPPED_WEIGHTS / "config.json").read_text(encoding="utf-8"))
+    for words in (f"{shipped['about']['recipe']['steps']:,} steps", shipped["about"]["recipe"]["optimizer"], shipped["network"]["dropout"]):
+        assert str(words) in by_id["gpt"]["note"]
     for rung in rungs:
-        assert rung["note"] or abs(rung["val_loss"] - rung["lecture_loss"]) < 0.03  # a rung that the lecture does not have has a note
+        assert "{" not in rung["note"]
+        assert rung["id"] in ("no-residual", "gpt") or abs(rung["val_loss"] - rung["lecture_loss"]) < 0.03  # the gpt is trained otherwise
         assert all(line.keys() == {"number", "text", "is_new"} for line in rung["lines"])
         assert rung["about"].endswith(".")
     presets = {preset["id"] for preset in Admin(shipped_url).get("/train/presets")[1]["presets"]}

@@ -196,12 +196,15 @@ class ProjectedAttention(MultiHeadAttention):
         return self.proj(super().forward(x))
 
 
-class WideFeedForward(FeedForward):
+class WideFeedForward(nn.Module):
     """Four times as wide inside, and a projection back into the residual stream."""
 
     def __init__(self, n_embd: int):
-        super().__init__(n_embd)
+        super().__init__()
         self.net = nn.Sequential(nn.Linear(n_embd, 4 * n_embd), nn.ReLU(), nn.Linear(4 * n_embd, n_embd))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(x)
 
 
 class ResidualBlock(nn.Module):
@@ -276,29 +279,49 @@ class DropoutHead(Head):
         return self.dropout(self.weights(x)) @ self.value(x)
 
 
-class DropoutAttention(ProjectedAttention):
+class DropoutAttention(nn.Module):
     """Heads with dropout, and dropout after the projection."""
 
     def __init__(self, config: SmallGPTConfig):
-        super().__init__(config)
+        super().__init__()
         head_size = config.n_embd // config.n_head
         self.heads = nn.ModuleList(DropoutHead(config.n_embd, head_size, config.dropout) for _ in range(config.n_head))
+        self.proj = nn.Linear(config.n_embd, config.n_embd)
         self.dropout = Dropout(config.dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.dropout(super().forward(x))
+        out = torch.cat([h(x) for h in self.heads], dim=-1)  # (B, T, C)
+        return self.dropout(self.proj(out))
 
 
-class DropoutBlock(NormBlock):
+class DropoutFeedForward(nn.Module):
+    """The wide feed-forward network, and dropout after its projection."""
+
+    def __init__(self, n_embd: int, dropout: float):
+        super().__init__()
+        self.net = nn.Sequential(nn.Linear(n_embd, 4 * n_embd), nn.ReLU(), nn.Linear(4 * n_embd, n_embd), Dropout(dropout))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(x)
+
+
+class DropoutBlock(nn.Module):
     """A block with dropout in its heads and at the end of both branches."""
 
     def __init__(self, config: SmallGPTConfig):
-        super().__init__(config)
+        super().__init__()
         self.sa = DropoutAttention(config)
-        self.ffwd.net.append(Dropout(config.dropout))
+        self.ffwd = DropoutFeedForward(config.n_embd, config.dropout)
+        self.ln1 = nn.LayerNorm(config.n_embd)
+        self.ln2 = nn.LayerNorm(config.n_embd)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.sa(self.ln1(x))
+        x = x + self.ffwd(self.ln2(x))
+        return x
 
 
-class SmallGPT(LayerNorm):
+class SmallGPT(Embedded):
     """The network at the end of the lecture's notebook."""
 
     config: SmallGPTConfig
@@ -306,3 +329,7 @@ class SmallGPT(LayerNorm):
     def build(self) -> None:
         super().build()
         self.blocks = nn.Sequential(*[DropoutBlock(self.config) for _ in range(self.config.n_layer)])
+        self.ln_f = nn.LayerNorm(self.config.n_embd)
+
+    def layers(self, x: Tensor) -> Tensor:
+        return self.ln_f(self.blocks(x))

@@ -213,7 +213,8 @@ class Job:
             return 0.0
 
     def about(self) -> dict[str, Any]:
-        """What anyone may see of it, as JSON values. Of a damaged run some are None."""
+        """What anyone may see of it, as JSON values; "as_preset": whether all its settings are its preset's. Of a damaged run some are
+        None."""
         curve = self.curve
         curve.read()
         best, state, process = curve.best, self.state(), self.process()
@@ -222,6 +223,7 @@ class Job:
             "name": self.name,
             "state": state,
             "preset": self.asked().get("preset"),
+            "as_preset": self.asked().get("settings") == {},
             "created": self.created,
             "command": self.command(),
             "step": curve.step,

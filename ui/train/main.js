@@ -87,6 +87,7 @@ export class Train extends Emitter {
   }
 
   async look() {
+    this.#chosen = this.address.get("run_shown"); // another tab may have chosen
     const { runs, recording, trouble, in_use, step_in_use, sample_temperature } = await getRuns();
     Object.assign(this, { runs: recording ? [...runs, recording] : runs, trouble, inUse: in_use, stepInUse: step_in_use, sampleTemperature: sample_temperature, hasLooked: true });
     if (this.#chosen && !this.find(this.#chosen)) {

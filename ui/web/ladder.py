@@ -2,12 +2,13 @@
 
     GET /learning/ladder
     {"rungs": [{"id": "bigram", "title": "Bigram", "about": "A table of ...", "preset": "bigram", "key": "96e5e20c", "trouble": "",
-     "n_params": 4225, "block_size": 8, "val_loss": 2.4873, "lecture_loss": 2.5, "note": "", "file": "model/network/ladder.py",
-     "lines": [{"number": 31, "text": "class Bigram(WindowNetwork):", "is_new": true}, ...]}, ...]}
+     "n_params": 4225, "context": 1, "vocab_size": 65, "val_loss": 2.4873, "lecture_loss": 2.5, "note": "",
+     "file": "model/network/ladder.py", "lines": [{"number": 31, "text": "class Bigram(WindowNetwork):", "is_new": true}, ...]}, ...]}
 
 "key" is that of a model in GET /models, or "" where the weights cannot be used; "trouble" then says why, and "val_loss" is null. Losses are
 in nats per character; "lecture_loss" is null where the lecture does not have this network. "note" says what to know about the loss, and
-may be empty. "preset" is that of POST /train/start. A line is new if no earlier rung has it.
+may be empty. "context" is how many characters the next one can depend on. "preset" is that of POST /train/start. A line is new if no
+earlier rung has it.
 """
 
 from __future__ import annotations
@@ -45,9 +46,9 @@ def ladder_json(catalogue: Catalogue) -> dict[str, Any]:
 
 
 def _rung_json(rung: Rung, entry: Entry | None) -> dict[str, Any]:
-    planned = PRESETS[rung.preset].network
-    assert isinstance(planned, NetworkConfig)
-    network = (entry and entry.config) or planned
+    preset = PRESETS[rung.preset]
+    assert isinstance(preset.network, NetworkConfig)
+    network = (entry and entry.config) or preset.network
     trouble = entry.trouble if entry else _missing(rung)
     return {
         "id": rung.id,
@@ -57,10 +58,11 @@ def _rung_json(rung: Rung, entry: Entry | None) -> dict[str, Any]:
         "key": entry.key if entry and not trouble else "",
         "trouble": trouble,
         "n_params": count_parameters(network),
-        "block_size": network.block_size,
+        "context": network.context,
+        "vocab_size": network.vocab_size,
         "val_loss": entry.val_loss if entry and not trouble else None,
         "lecture_loss": rung.lecture_loss,
-        "note": rung.note,
+        "note": rung.note.format(network=preset.network, recipe=preset.recipe),
         "file": rung.file.as_posix(),
         "lines": [line._asdict() for line in lines_of(rung)],
     }

@@ -18,7 +18,8 @@ const GONE = 404; // the server has no model of this key any more
  * @property {string} key of its model, "" if that cannot be used
  * @property {string} trouble why not
  * @property {number} n_params
- * @property {number} block_size
+ * @property {number} context how many characters the next one can depend on
+ * @property {number} vocab_size
  * @property {number | null} val_loss
  * @property {number | null} lecture_loss
  * @property {string} note why they differ

@@ -9,7 +9,7 @@ const ROW = 2; // rem
 
 /** @param {Ladder} ladder */
 export function saveLosses({ rungs }) {
-  const rows = rungs.map(({ title, n_params, block_size, val_loss, lecture_loss, note, key }) => [title, n_params, block_size, val_loss, lecture_loss, note, key]);
+  const rows = rungs.map(({ title, n_params, context, val_loss, lecture_loss, note, key }) => [title, n_params, context, val_loss, lecture_loss, note, key]);
   download("ladder-losses.csv", new Blob([toCSV(["rung", "parameters", "context", "validation_loss", "lecture_loss", "note", "model"], rows)], { type: "text/csv" }));
 }
 

@@ -6,7 +6,7 @@ import { Latest } from "../../shared/requests.js";
 import { tellTrouble } from "../../shared/trouble.js";
 import { createCode } from "./code.js";
 import { createText, lossInWords } from "./rows.js";
-import { createTraining } from "./training.js";
+import { createRungTraining } from "./training.js";
 
 /** @typedef {import("./ladder.js").Rung} Rung */
 
@@ -35,7 +35,7 @@ export function createStage(ladder, learning, { step, close, toggleCode, again }
   back.setAttribute("aria-label", "Previous rung");
   on.setAttribute("aria-label", "Next rung");
   const code = button("switch", "Code", toggleCode);
-  const training = createTraining(learning.page);
+  const training = createRungTraining(learning.page);
   const place = make("div", "ladder-code-place");
   const nav = make("div", "ladder-nav");
   nav.append(code, button("switch", "All nine", close), back, on);
@@ -61,7 +61,7 @@ export function createStage(ladder, learning, { step, close, toggleCode, again }
     const drawn = piece.text && !piece.isOld ? vocabulary.indexOf(charAt(piece.text, 0)) : undefined;
     const { temperature } = learning.dice.settings;
     candidates.show({ vocabulary, logits, settings: { temperature }, id: drawn, count: SHOWN });
-    key.textContent = temperature === 1 ? "" : `Thick: at temperature ${temperature}, thin: before it.`;
+    key.textContent = temperature === 1 ? "" : `Thick bars: at temperature ${temperature}. Thin bars: at temperature 1.`;
   }
 
   async function ask() {
@@ -122,16 +122,16 @@ export function createStage(ladder, learning, { step, close, toggleCode, again }
 }
 
 /** @param {Rung} rung */
-function figuresOf({ n_params, block_size, val_loss, lecture_loss }) {
+function figuresOf({ n_params, context, val_loss, lecture_loss }) {
   const figure = (value, words, className = "") => {
     const item = make("li", className);
     item.append(make("b", "", value), ` ${words}`);
     return item;
   };
-  const all = [
+  return [
     figure(lossInWords(val_loss), "validation loss", "ladder-own"),
     ...(lecture_loss === null ? [] : [figure(String(lecture_loss), "in the lecture")]),
     figure(n_params.toLocaleString("en"), "parameters"),
+    figure(String(context), context === 1 ? "character of context" : "characters of context"),
   ];
-  return block_size ? [...all, figure(String(block_size), "context")] : all;
 }

@@ -9,8 +9,11 @@ const MOST_PARAMETERS = 1_000_000; // of a network that is trained while a class
 const UNDER_WAY = ["running", "stopping"];
 const OVER = { finished: "finished", stopped: "stopped", failed: "failed", died: "crashed", damaged: "damaged" };
 
+/** Whether a run trains what the rung's weights were trained for: the same recipe on the same text. */
+const isOf = ({ preset, as_preset, corpus }, rung) => preset === rung.preset && as_preset && corpus !== null && !corpus.own;
+
 /** @param {import("../../shared/page.js").Page} page */
-export function createTraining(page) {
+export function createRungTraining(page) {
   const node = make("section", "ladder-training");
   node.setAttribute("aria-label", "Training of this rung");
   const start = button("button", "Train this rung", begin);
@@ -27,14 +30,18 @@ export function createTraining(page) {
   node.append(start, stop, bar, said, watch, trouble);
   /** @type {import("./ladder.js").Rung | null} */
   let rung = null;
-  /** @type {any} the newest run of its preset, as the server describes it */
+  /** @type {any} the newest run that can be compared with it, as the server describes it */
   let run = null;
   let [next, edition, loss] = [0, "", null]; // how far its curve is known, and the loss there
   let waiting = 0;
 
   async function begin() {
     start.disabled = true;
-    await attempt(async () => follow((await startRun({ preset: rung.preset, name: rung.title })).run));
+    const of = rung;
+    await attempt(async () => {
+      const { run: begun } = await startRun({ preset: of.preset, name: of.title });
+      if (of === rung) follow(begun);
+    });
     start.disabled = false;
   }
 
@@ -92,7 +99,7 @@ export function createTraining(page) {
     said.textContent = run ? progress(isLive) : "";
     said.hidden = !run;
     watch.hidden = !run && hasSession() && isQuick;
-    watch.textContent = run ? "Watch it on the Train tab" : isQuick ? "Unlock the Train tab to train this rung here" : "Its training takes hours: start it on the Train tab";
+    watch.textContent = run ? "Watch it on the Train tab" : isQuick ? "Unlock the Train tab to train this rung here" : "Training takes hours; start it from the Train tab";
   }
 
   function progress(isLive) {
@@ -100,7 +107,7 @@ export function createTraining(page) {
     const where = `step ${number(step)} of ${number(steps)}`;
     if (isLive) return [step ? where : "starting", loss !== null && `validation loss ${lossInWords(loss)}`].filter(Boolean).join(", ");
     const result = best_loss === null ? "" : `: validation loss ${lossInWords(best_loss)} here, ${lossInWords(rung.val_loss)} as shipped`;
-    return `Your run ${state === "finished" ? "has finished" : `${OVER[state] ?? state} at ${where}`}${result}.`;
+    return `The run ${state === "finished" ? "has finished" : `${OVER[state] ?? state} at ${where}`}${result}.`;
   }
 
   session.addEventListener("change", draw);
@@ -113,7 +120,7 @@ export function createTraining(page) {
       draw();
       if (!rung.preset) return;
       const runs = await getRuns().then(({ runs }) => runs, () => []); // without them there is only nothing to go on with
-      if (opened === rung && !run) follow(runs.find(({ preset }) => preset === rung.preset) ?? null);
+      if (opened === rung && !run) follow(runs.find((run) => isOf(run, opened)) ?? null);
     },
     leave() {
       clearTimeout(waiting);

@@ -14,7 +14,7 @@ const CAPTION =
 
 /** @param {HTMLElement} panel @param {import("../main.js").Learning} learning @returns {import("../../shared/views.js").View} */
 export function createLadder(panel, learning) {
-  const { address, dice, page } = learning;
+  const { address, dice } = learning;
   const ladder = new Ladder(learning);
   const again = () => ladder.write(opened?.id);
   const [trouble, notice, frame] = [make("p", "trouble"), make("p", "notice"), make("div", "ladder")];
@@ -29,7 +29,7 @@ export function createLadder(panel, learning) {
   let hasCode = address.get("code") === "on";
   let [isStale, isShown] = [true, false]; // whether there is something to write, and whether anybody sees it
 
-  const uniform = () => Math.log(page.models.defaultModel.vocabulary.length || 1); // each character equally likely
+  const uniform = () => Math.log(ladder.rungs[0]?.vocab_size ?? 1); // each character equally likely
 
   /** @param {Rung | null} rung null: all of them, side by side */
   function open(rung) {
