@@ -35,9 +35,13 @@ settings.load_profile("soliloquy")
 
 
 # Files of browser tests by the time they take, the longest first; all others are shorter.
-LONGEST = ("sample_tab", "address", "accessibility", "next", "attention", "texts", "inspector", "models")
+LONGEST = ("accessibility", "learning_ladder", "sample_tab", "next", "models", "address", "inspector", "train", "attention", "keys")
 # Files that share an app which others do not need: one worker starts it once.
-TOGETHER = {"test_class_panel.py": "test_accessibility.py", "test_score.py": "test_next.py"}
+TOGETHER = {
+    "test_class_panel.py": "test_accessibility.py",
+    "test_learning_ladder.py": "test_accessibility.py",
+    "test_score.py": "test_next.py",
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -228,6 +228,8 @@ def test_chunks_in_another_models_vocabulary(app: App) -> None:
         ({"seed": -1}, "seed must be between 0 and 9,007,199,254,740,991, not -1."),
         ({"batch_size": True}, "batch_size must be a whole number, not True."),
         ({"batch": 4}, "There is no setting 'batch'."),
+        ({"model": 7}, "The model must be a key"),
+        ({"model": "e63aab5d"}, "A model is for a text"),
     ],
 )
 def test_chunks_that_cannot_be_drawn_are_refused_in_words(app: App, body: dict[str, Any], words: str) -> None:

@@ -21,6 +21,18 @@ PLACE = """async (body, index) => {
   return [left + (width ? width / 2 : 12), top + height / 2];
 }"""
 
+LOOK_FOR_TEXT = """() => {
+  window.begun = new Promise((begun, failed) => {
+    const until = performance.now() + 60_000;
+    const look = () => {
+      if (document.querySelector(".group .running .card-text")?.lastChild.length > 10) begun();
+      else if (performance.now() < until) setTimeout(look, 10);
+      else failed(new Error("no text was begun"));
+    };
+    look();
+  });
+}"""
+
 
 def state_of(address: str) -> dict[str, list[str]]:
     """What an address asks for."""
@@ -83,10 +95,12 @@ def seed_shown(page: Page) -> str:
 
 
 def start_long(page: Page, button: str = "Generate") -> None:
-    """Starts texts that take a while, and waits for the first characters."""
+    """Starts texts that take a while, and waits for the first characters; the page itself looks for them, so that it misses nothing of
+    texts that are written within a second or two."""
     set_up(page, samples=4, length=2000)
+    page.evaluate(LOOK_FOR_TEXT)
     page.get_by_role("button", name=button, exact=True).click()
-    page.wait_for_function("document.querySelector('.group .running .card-text')?.lastChild.length > 10")
+    page.evaluate("window.begun")
 
 
 def groups(page: Page) -> list[list[str]]:

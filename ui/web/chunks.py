@@ -23,6 +23,7 @@ from starlette.responses import JSONResponse, Response
 
 from model.config import ChunkConfig
 from model.data import random_chunks, train_chars
+from model.errors import ParameterError
 from model.serving.engine import Engine
 from model.tokenizer import CharTokenizer
 from ui.web.corpus import CorpusReader
@@ -41,9 +42,12 @@ def chunks(engine: Engine, corpus: CorpusReader) -> Respond:
     @for_its_client
     async def answer(body: Body, http: HTTPRequest) -> Response:
         config = ChunkConfig(**{name: body[name] for name in SETTINGS if name in body})
+        model = read_model_key(body)
         if "text" in body:
-            _, tokenizer = await find_tokenizer(engine, read_model_key(body))
+            _, tokenizer = await find_tokenizer(engine, model)
             content = await asyncio.to_thread(_of_text, body["text"], tokenizer, config)
+        elif model is not None:
+            raise ParameterError("A model is for a text: the chunks of the corpus are in the corpus's own vocabulary.")
         else:
             known = await corpus.read()
             content = _chunks_json(known.ids[: known.n_train], known.tokenizer, config)
