@@ -359,7 +359,6 @@ def test_a_page_opens_before_the_server_has_read_all_snapshots(context: BrowserC
     open_page(page, f"{url}/#models=deadbeef")
     expect(page.get_by_test_id("notice")).to_contain_text("The model deadbeef is not on this server.")
     assert len(held) == 1
-    page.close()
 
 
 def test_no_more_runs_are_written_than_allowed_and_what_was_wrong_stays_said(context: BrowserContext, url: str) -> None:
