@@ -34,7 +34,9 @@ def run(url: str) -> dict[str, Any]:
 def measured(url: str, run: dict[str, Any], text: str) -> list[dict[str, Any]]:
     """What the heads of each step do with a text, from the route; the first line is the text."""
     with Viewer(url, path="/learning/heads") as viewer:
-        return [viewer.ask(source=run["source"], run=run["id"], text=text), *viewer.rest()]
+        *lines, last = [viewer.ask(source=run["source"], run=run["id"], text=text), *viewer.rest()]
+    assert last == {"state": "done"}
+    return lines
 
 
 def show(page: Page, url: str, **address: str | int) -> Locator:
@@ -58,11 +60,11 @@ def losses_of(snapshot: dict[str, Any]) -> str:
 
 
 def cut_once(page: Page, url: str, path: str) -> None:
-    """Lets the first answer of a route end before its last line, as when a connection is lost."""
+    """Lets the first answer of a route end halfway, as when a connection is lost."""
 
     def cut(route: Route) -> None:
         body = route.fetch().text().splitlines(keepends=True)
-        route.fulfill(body="".join(body[:-1]))
+        route.fulfill(body="".join(body[: len(body) // 2]))
 
     page.route(f"{url}{path}", cut, times=1)
 
@@ -166,6 +168,10 @@ def test_the_curves_say_when_a_head_begins_to_look_at_the_character_before(
     expect(panel.locator(".training-formed")).to_contain_text(
         f"“Previous character” forms by step {step:,}: head {layer}.{head} is the first to give 25 %"
     )
+    shows, about = (panel.locator(part).bounding_box() for part in (".training-formed button", ".training-about"))
+    assert shows
+    assert about
+    assert shows["y"] + shows["height"] <= about["y"] + about["height"] + 1  # in sight without scrolling
     panel.get_by_role("button", name="Show it").click()
     stepped(page, step)
     expect(panel.locator(".training-map.marked")).to_have_attribute("data-head", f"{layer}.{head}")
