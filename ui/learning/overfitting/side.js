@@ -62,11 +62,11 @@ export class Side {
     this.node.append(chosen, this.#trouble, this.chart.node, this.#stop, last.node, best.node, this.#table);
   }
 
-  /** Shows a run. What has not changed since it was shown stays. @param {Run[]} runs @param {Run} run */
+  /** Shows a run. Where nothing has changed since it was shown, all stays. @param {Run[]} runs @param {Run} run */
   async take(runs, run) {
     this.#select.replaceChildren(...runs.map((each) => Object.assign(make("option", "", each.name), { value: nameOf(each) })));
     this.#select.value = nameOf(run);
-    if (JSON.stringify(run) === JSON.stringify(this.run)) return;
+    if (run.state !== "running" && JSON.stringify(run) === JSON.stringify(this.run)) return;
     if (!this.run || nameOf(run) !== nameOf(this.run)) this.#clear();
     this.run = run;
     this.#about.textContent = aboutOf(run);
