@@ -53,8 +53,9 @@ def page(context: BrowserContext, url: str, corpus_path: Path) -> Iterator[Page]
 
 @pytest.fixture
 def panel(page: Page) -> Iterator[Locator]:
-    """The view, with nothing pointed at."""
+    """The view, with nothing pointed at or focused."""
     page.mouse.move(2, 2)
+    page.evaluate("document.activeElement.blur()")
     yield page.get_by_role("tabpanel", name="Overfitting")
     page.unroute_all(behavior="ignoreErrors")
 

@@ -1,10 +1,11 @@
 // A field for any text: what of it is copied from what a run learned from, or from the whole training text.
 import { charsIn } from "../../shared/characters.js";
-import { make, number } from "../../shared/dom.js";
+import { labelOf, make, number } from "../../shared/dom.js";
 import { Latest } from "../../shared/requests.js";
+import { nameInAddress } from "../../shared/runs.js";
 import { tellTrouble } from "../../shared/trouble.js";
 import { askCopied, CopiedText } from "./copies.js";
-import { isOnAll, nameOf, partNameOf } from "./runs.js";
+import { isOnAll, partNameOf } from "./runs.js";
 
 const WHOLE = "whole";
 
@@ -30,12 +31,11 @@ export class Check {
   #build() {
     Object.assign(this.#field, { id: "overfitting-any", rows: 3, spellcheck: false, dir: "auto", value: this.#learning.address.get("checked") });
     this.#against.id = "overfitting-against";
-    const label = (words, field) => Object.assign(make("label", "", words), { htmlFor: field.id });
     const go = Object.assign(make("button", "button primary", "Check"), { type: "submit" });
     const actions = make("div", "overfitting-actions");
-    actions.append(label("Compare with", this.#against), this.#against, go, this.#count);
+    actions.append(labelOf("Compare with", this.#against), this.#against, go, this.#count);
     this.#said.setAttribute("role", "alert");
-    this.node.append(make("h3", "", "Check another text"), label("Any text", this.#field), this.#field, actions, this.#said, this.text.node);
+    this.node.append(make("h3", "", "Check another text"), labelOf("Any text", this.#field), this.#field, actions, this.#said, this.text.node);
     this.node.addEventListener("submit", (event) => {
       event.preventDefault();
       void this.#go();
@@ -54,7 +54,7 @@ export class Check {
     const chosen = this.#against.value;
     const parts = new Map(runs.toReversed().map((run) => [`${run.corpus} ${run.train_chars}`, run]));
     const others = [...parts.values()].toReversed().filter((run) => !isOnAll(run)); // that text is offered in any case
-    const options = others.map((run) => Object.assign(make("option", "", `what ${run.name} learned from: ${partNameOf(run)}`), { value: nameOf(run) }));
+    const options = others.map((run) => Object.assign(make("option", "", `what ${run.name} learned from: ${partNameOf(run)}`), { value: nameInAddress(run) }));
     this.#against.replaceChildren(...options, Object.assign(make("option", "", "all of Tiny Shakespeare's training text"), { value: WHOLE }));
     if ([...this.#against.options].some(({ value }) => value === chosen)) this.#against.value = chosen;
   }

@@ -13,7 +13,8 @@ const [EVEN, ODD, HERE] = ["copied-even", "copied-odd", "copied-here"].map(mark)
 HERE.priority = 1;
 
 /**
- * @typedef {object} Stretch in characters. From a text that is the admin's, the other readers see no more than what was written: then the last three are null
+ * Where it stands is null for a text that the admin alone may read.
+ * @typedef {object} Stretch in characters
  * @property {number} start
  * @property {number} length
  * @property {number | null} line

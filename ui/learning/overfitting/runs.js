@@ -20,9 +20,6 @@ const TINY_SHAKESPEARE = "tinyshakespeare"; // as model/data.py names it
 /** Whether its weights can be used. @param {Run} run */
 export const isUsable = ({ snapshots }) => snapshots.some(({ key }) => key);
 
-/** How an address names it. @param {Run} run */
-export const nameOf = ({ source, id }) => `${source}/${id}`;
-
 /** What of the corpus it learned from. @param {Run} run */
 export const partNameOf = ({ train_chars }) => (train_chars ? `the first ${plural(train_chars, "character")}` : "the whole training text");
 

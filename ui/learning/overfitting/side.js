@@ -1,13 +1,14 @@
 // One of the two runs: its loss, what early stopping would do, its figures, and what it writes at its best and at its last step.
 import { make, number, plural } from "../../shared/dom.js";
 import { createChart } from "../../shared/loss_chart.js";
-import { Latest } from "../../shared/requests.js";
 import { lowestOf } from "../../shared/points.js";
-import { readCurve } from "../../shared/snapshots.js";
+import { Latest } from "../../shared/requests.js";
+import { isUnderWay, nameInAddress } from "../../shared/runs.js";
 import { ServerError } from "../../shared/server.js";
+import { readCurve } from "../../shared/snapshots.js";
 import { tellTrouble } from "../../shared/trouble.js";
 import { askCopied, CopiedText } from "./copies.js";
-import { bitsOf, nameOf, perplexityOf, pointsOf, stepInWords, stopsAt } from "./runs.js";
+import { bitsOf, perplexityOf, pointsOf, stepInWords, stopsAt } from "./runs.js";
 
 export const TEXT_CHARS = 400;
 const GONE = 404;
@@ -62,12 +63,12 @@ export class Side {
     this.node.append(chosen, this.#trouble, this.chart.node, this.#stop, last.node, best.node, this.#table);
   }
 
-  /** Shows a run. What has not changed since it was shown stays. @param {Run[]} runs @param {Run} run */
+  /** Shows a run. Where nothing has changed since it was shown, all stays. @param {Run[]} runs @param {Run} run */
   async take(runs, run) {
-    this.#select.replaceChildren(...runs.map((each) => Object.assign(make("option", "", each.name), { value: nameOf(each) })));
-    this.#select.value = nameOf(run);
-    if (JSON.stringify(run) === JSON.stringify(this.run)) return;
-    if (!this.run || nameOf(run) !== nameOf(this.run)) this.#clear();
+    this.#select.replaceChildren(...runs.map((each) => Object.assign(make("option", "", each.name), { value: nameInAddress(each) })));
+    this.#select.value = nameInAddress(run);
+    if (!isUnderWay(run) && JSON.stringify(run) === JSON.stringify(this.run)) return;
+    if (!this.run || nameInAddress(run) !== nameInAddress(this.run)) this.#clear();
     this.run = run;
     this.#about.textContent = aboutOf(run);
     await this.#read();

@@ -1,11 +1,12 @@
 // The view "Overfitting": a network that learns a small text by heart, without and with dropout, and what of its texts is copied.
-import { make, number, percent } from "../../shared/dom.js";
+import { labelled, make, number, percent } from "../../shared/dom.js";
 import { Latest } from "../../shared/requests.js";
+import { nameInAddress } from "../../shared/runs.js";
 import { readRuns } from "../../shared/snapshots.js";
 import { tellTrouble } from "../../shared/trouble.js";
 import { Check } from "./check.js";
 import { Source } from "./copies.js";
-import { isUsable, nameOf, stepInWords } from "./runs.js";
+import { isUsable, stepInWords } from "./runs.js";
 import { saveCharts, saveCurves, saveTexts } from "./save.js";
 import { dropoutOf, Side } from "./side.js";
 
@@ -122,7 +123,7 @@ class Overfitting {
   /** Shows the runs that the address names, or the two that are made for it. */
   #take() {
     const asked = this.#learning.address.get("overfit").split(",");
-    const find = (name) => this.#runs.find((run) => nameOf(run) === name);
+    const find = (name) => this.#runs.find((run) => nameInAddress(run) === name);
     const chosen = DEFAULTS.map((name, i) => find(asked[i]) ?? find(name) ?? this.#runs[i] ?? this.#runs[0]);
     this.sides.forEach((side, i) => void side.take(this.#runs, chosen[i]));
     this.check.offer(chosen);
@@ -130,7 +131,7 @@ class Overfitting {
 
   /** @param {number} place @param {string} name */
   #choose(place, name) {
-    const names = this.sides.map(({ run }, i) => (i === place ? name : nameOf(run)));
+    const names = this.sides.map(({ run }, i) => (i === place ? name : nameInAddress(run)));
     this.#learning.address.keep("overfit", names.join() === DEFAULTS.join() ? "" : names.join());
     this.#take();
   }
@@ -170,9 +171,7 @@ class Overfitting {
       this.#learning.address.keep("patience", patience === PATIENCE ? "" : patience);
       this.#draw();
     });
-    const label = Object.assign(make("label", "", "Early stopping: patience, in evaluations"), { htmlFor: this.#patience.id });
-    const patience = make("div", "overfitting-patience");
-    patience.append(label, this.#patience);
+    const patience = labelled("Early stopping: patience, in evaluations", this.#patience, "overfitting-patience");
     node.append(key("validation", "validation loss"), key("training", "training loss"), key("copied", "copied word for word"), patience);
     return node;
   }
