@@ -1,13 +1,12 @@
 // "Train this rung": a run of its own, started from here and watched in place. Anyone sees how it goes; the admin starts and stops it.
 import { button, make, number } from "../../shared/dom.js";
+import { endInWords, isUnderWay } from "../../shared/runs.js";
 import { act, getCurve, getRuns, hasSession, session, startRun } from "../../shared/session.js";
 import { openTab } from "../../shared/tabs.js";
 import { lossInWords } from "./rows.js";
 
 const LOOK_MS = 1_000;
 const MOST_PARAMETERS = 1_000_000; // of a network that is trained while a class waits
-const UNDER_WAY = ["running", "stopping"];
-const OVER = { finished: "finished", stopped: "stopped", failed: "failed", died: "crashed", damaged: "damaged" };
 
 /** Whether a run trains what the rung's weights were trained for: the same recipe on the same text. */
 const isOf = ({ preset, as_preset, corpus }, rung) => preset === rung.preset && as_preset && corpus !== null && !corpus.own;
@@ -79,7 +78,7 @@ export function createRungTraining(page) {
         ({ run, next, edition } = answer);
         loss = answer.evaluations.val_loss?.at(-1) ?? loss;
         draw();
-        if (!UNDER_WAY.includes(run.state)) return;
+        if (!isUnderWay(run)) return;
       }
     }
     clearTimeout(waiting);
@@ -88,7 +87,7 @@ export function createRungTraining(page) {
 
   function draw() {
     if (!rung) return;
-    const isLive = UNDER_WAY.includes(run?.state);
+    const isLive = run !== null && isUnderWay(run);
     node.hidden = !rung.preset;
     const isQuick = rung.n_params <= MOST_PARAMETERS;
     start.hidden = !hasSession() || isLive || !isQuick;
@@ -107,7 +106,7 @@ export function createRungTraining(page) {
     const where = `step ${number(step)} of ${number(steps)}`;
     if (isLive) return [step ? where : "starting", loss !== null && `validation loss ${lossInWords(loss)}`].filter(Boolean).join(", ");
     const result = best_loss === null ? "" : `: validation loss ${lossInWords(best_loss)} here, ${lossInWords(rung.val_loss)} as shipped`;
-    return `The run ${state === "finished" ? "has finished" : `${OVER[state] ?? state} at ${where}`}${result}.`;
+    return `The run ${state === "finished" ? "has finished" : `${endInWords(run)} at ${where}`}${result}.`;
   }
 
   session.addEventListener("change", draw);

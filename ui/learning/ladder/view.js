@@ -91,17 +91,16 @@ export function createLadder(panel, learning) {
     }
   });
   dice.addEventListener("change", write);
-  new ResizeObserver(() => {
-    if (isShown === panel.checkVisibility()) return;
-    isShown = !isShown;
-    if (isShown && isStale) write();
-    else if (!isShown && ladder.isWriting) {
-      isStale = true;
-      ladder.cancel();
-    }
-  }).observe(panel);
-
   return {
+    show() {
+      isShown = true;
+      if (isStale) write();
+    },
+    hide() {
+      isShown = false;
+      isStale ||= ladder.isWriting;
+      ladder.cancel();
+    },
     caption: CAPTION,
     keys: [
       ["ArrowRight", "Next rung", () => step(1)],
