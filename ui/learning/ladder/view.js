@@ -10,7 +10,7 @@ import { createStage } from "./stage.js";
 
 const CAPTION =
   "The lecture builds a GPT one idea at a time. Each rung is a trained network, and all nine continue the same prompt with the same dice. " +
-  "Open one, then climb with the arrow keys.";
+  "Open one, then climb with the left and right arrow keys.";
 
 /** @param {HTMLElement} panel @param {import("../main.js").Learning} learning @returns {import("../../shared/views.js").View} */
 export function createLadder(panel, learning) {

@@ -1,6 +1,6 @@
 // A field for any text: what of it is copied from what a run learned from, or from the whole training text.
 import { charsIn } from "../../shared/characters.js";
-import { labelOf, make, number } from "../../shared/dom.js";
+import { bringIntoView, labelOf, make, number } from "../../shared/dom.js";
 import { Latest } from "../../shared/requests.js";
 import { nameInAddress } from "../../shared/runs.js";
 import { tellTrouble } from "../../shared/trouble.js";
@@ -87,6 +87,7 @@ export class Check {
       this.#said.textContent = answer.trouble;
       this.text.show("", answer.text);
       this.text.mark(answer);
+      bringIntoView(this.node);
     } catch (error) {
       if (!signal.aborted) tellTrouble(this.#said, error, () => this.#go());
     } finally {

@@ -11,7 +11,7 @@ import { saveCharts, saveCurves, saveTexts } from "./save.js";
 import { dropoutOf, Side } from "./side.js";
 
 const CAPTION =
-  "The training loss keeps falling, but the loss on unseen text turns and rises: the network learns its text by heart. What it copies word for word is marked; point at it to see its source.";
+  "The training loss keeps falling, but the loss on unseen text turns and rises: the network learns its text by heart. Dropout delays and softens this. What is copied word for word is marked; point at it to see its source.";
 const UNITS =
   "Losses are in nats per character; dropout is on for the training loss and off for the validation loss. Bits per character: loss / ln 2. Perplexity: e to the power of the loss. " +
   "Early stopping ends a run after as many evaluations as its patience without a new minimum of the validation loss.";
