@@ -87,7 +87,7 @@ export class Check {
       this.#said.textContent = answer.trouble;
       this.text.show("", answer.text);
       this.text.mark(answer);
-      bringIntoView(this.node);
+      bringIntoView(this.text.node);
     } catch (error) {
       if (!signal.aborted) tellTrouble(this.#said, error, () => this.#go());
     } finally {
