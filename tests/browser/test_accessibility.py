@@ -23,6 +23,7 @@ TABS = {"Sample": SAMPLE, "Attention": ATTENTION, "Learning": LEARNING, "Train":
 VIEWS = [view for views in TABS.values() for view in views]
 SCREENS = {"projector": (1280, 720), "phone": (360, 740)}
 THUMB = 44  # pixels
+HERE = ".panel:not([hidden])"  # the view that is shown in each tab
 # Runs that give every view something to show; two of them side by side.
 SCENE = "?prompt=The+k&run=0.8,30,4,7,0,0,0,1&run=0.8,30,1,7,0,0,0,1&beside=1.2,30,1,7,0,0,0,1&text=Too+hot,+too+hot!"
 # Everything that the Tab key should reach.
@@ -140,25 +141,25 @@ def show(page: Page, view: str) -> None:
         expect(page.locator(".score-status")).to_contain_text("only context")
 
 
-def barriers(page: Page, *rules: str) -> list[str]:
-    """What axe-core finds that is serious or critical; with rules, only these are looked at."""
+def barriers(page: Page, *rules: str, within: str = "html") -> list[str]:
+    """What axe-core finds that is serious or critical within a part of the page; with rules, only these are looked at."""
     if not page.evaluate("Boolean(window.axe)"):
         page.evaluate(AXE_SCRIPT)
     # Passes are counted, not sent: they name every node of the page.
-    run = """(options) => axe.run({ resultTypes: ["violations"], ...options })
+    run = """([within, options]) => axe.run(within, { resultTypes: ["violations"], ...options })
       .then(({ passes, violations }) => ({ passes: passes.length, violations }))"""
-    found: dict[str, Any] = page.evaluate(run, {"runOnly": [*rules]} if rules else {})
+    found: dict[str, Any] = page.evaluate(run, [within, {"runOnly": [*rules]} if rules else {}])
     assert found["passes"]
     worst = [rule for rule in found["violations"] if rule["impact"] in ("serious", "critical")]
     return [f"{rule['id']}: {node['target']} {node['html'][:200]}" for rule in worst for node in rule["nodes"]]
 
 
-def check(page: Page, where: str) -> None:
-    """Looks for barriers; in the dark too, where only colours are other."""
+def check(page: Page, where: str, within: str = "html") -> None:
+    """Looks for barriers, in all of the page or within what has just opened; in the dark too, where only colours are other."""
     theme = "dark => { window.soliloquy.display.setDark(dark); }"
-    assert barriers(page) == [], where
+    assert barriers(page, within=within) == [], where
     page.evaluate(theme, True)
-    dark = barriers(page, "color-contrast", "link-in-text-block")
+    dark = barriers(page, "color-contrast", "link-in-text-block", within=within)
     page.evaluate(theme, False)
     assert dark == [], f"{where}, dark"
 
@@ -184,15 +185,15 @@ def test_nothing_that_opens_has_barriers(page: Page) -> None:
         expect(page.get_by_test_id("inspector")).to_be_visible()
         drawn(page)
     expect(page.get_by_test_id("inspector").get_by_role("button").first).to_be_focused()
-    check(page, "inspector")
+    check(page, "inspector", "[data-testid=inspector]")
     page.keyboard.press("Escape")
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
-    check(page, "keys")
+    check(page, "keys", "dialog[open]")
     page.keyboard.press("Escape")
     download(page)
     expect(page.locator(".menu-list:popover-open")).to_be_visible()
-    check(page, "downloads")
+    check(page, "downloads", ".menu-list:popover-open")
     page.keyboard.press("Escape")
     page.evaluate("document.getElementById('notice').textContent = ''")
     show(page, "One head")
@@ -200,24 +201,24 @@ def test_nothing_that_opens_has_barriers(page: Page) -> None:
     page.keyboard.press("ArrowUp")
     page.keyboard.press("Enter")
     expect(page.get_by_text("exp(")).to_be_visible()
-    check(page, "what is behind a weight")
+    check(page, "what is behind a weight", HERE)
     page.get_by_test_id("one-head-map").focus()
     page.keyboard.press("Enter")
     page.get_by_role("button", name="Lines", exact=True).click()
-    check(page, "lines")
+    check(page, "lines", HERE)
     page.get_by_role("button", name="Map", exact=True).click()
     show(page, "Heads off")
     page.locator(".off-left button").nth(1).click()
     expect(page.locator(".off-loss")).to_contain_text("→")
     expect(page.locator(".off-pair-said")).to_contain_text(re.compile("They diverge at|same text"))
-    check(page, "a head off")
+    check(page, "a head off", HERE)
     page.locator(".off-left button").nth(1).click()
     show(page, "Texts")
     join = page.get_by_role("button", name="Join")
     if join.count():
         join.click()
         expect(page.get_by_test_id("class-panel")).to_be_visible()
-        check(page, "address for the class")
+        check(page, "address for the class", "[data-testid=class-panel]")
         page.get_by_test_id("class-panel").get_by_role("button", name="Close").click()
 
 
