@@ -99,18 +99,14 @@ class CharTokenizer:
         Returns:
             the text in the vocabulary, and the characters that were left out, each once, in order of appearance.
         """
+        kept, replaced = self.replace(text)
+        return kept, [char for char, plain in replaced.items() if plain is None]
+
+    def replace(self, text: str) -> tuple[str, dict[str, str | None]]:
+        """As `normalise`, with what replaced each character that the vocabulary lacks, in order of appearance; None: it was left out."""
         spelled = self._spelled(text)
-        replaced = self._replacements(spelled)
-        kept = spelled.translate({ord(char): plain for char, plain in replaced.items()})
-        return self._spelled(kept), [char for char, plain in replaced.items() if plain is None]
-
-    def replacements(self, text: str) -> dict[str, str]:
-        """What `normalise` replaces in the normal form of a text, in order of appearance: each character and its replacement."""
-        return {char: plain for char, plain in self._replacements(self._spelled(text)).items() if plain is not None}
-
-    def _replacements(self, text: str) -> dict[str, str | None]:
-        """The characters of a text that the vocabulary lacks, in order of appearance, and their replacements."""
-        return {char: self._plain(char) for char in dict.fromkeys(text) if char not in self._ids}
+        replaced = {char: self._plain(char) for char in dict.fromkeys(spelled) if char not in self._ids}
+        return self._spelled(spelled.translate({ord(char): plain for char, plain in replaced.items()})), replaced
 
     def _spelled(self, text: str) -> str:
         """The normal form of a text; the text as it is, if the vocabulary has it and not its normal form. That is so in models of texts
@@ -122,6 +118,8 @@ class CharTokenizer:
         """The replacement for a character in the vocabulary; None if there is none."""
         if char in self._ids:
             return char
+        if char not in _PLAIN and unicodedata.is_normalized("NFKD", char) and not unicodedata.combining(char):
+            return None  # at once: a text may have tens of thousands of them
         decomposed = unicodedata.normalize("NFD", char)
         without_accents = "".join(c for c in unicodedata.normalize("NFKD", char) if not unicodedata.combining(c))
         candidates = (decomposed, *_PLAIN.get(char, ()), without_accents)

@@ -277,6 +277,7 @@ def hash_file(path: Path) -> str:
     Raises:
         CheckpointError: the file cannot be read.
     """
+    check_is_file(path)
     digest = hashlib.sha256()
     try:
         with path.open("rb") as file:

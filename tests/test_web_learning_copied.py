@@ -170,6 +170,18 @@ def test_a_text_is_read_in_the_vocabulary_of_the_corpus(served: Served) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "A", "\ud800", "中", "A" * MAX_SCORE_CHARS])
+def test_half_a_character_is_no_error_where_the_text_is_not_there(served: Served) -> None:
+    status, told = served.ask(text="\ud800 hi", source="run", run="missing")
+    assert (status, told["text"]) == (200, "? hi")
+    assert told["trouble"]
+
+
+def test_a_text_that_grows_beyond_the_limit_is_refused(served: Served) -> None:
+    status, told = served.ask(text="\t" * MAX_SCORE_CHARS)
+    assert status == 400
+    assert f"The text has {4 * MAX_SCORE_CHARS:,} characters" in told["error"]
+
+
 def test_a_text_with_nothing_to_copy_is_no_error(served: Served, text: str) -> None:
     assert served.copied(text, chars=0)["stretches"] == []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import shutil
 import socket
 import threading
@@ -20,7 +21,7 @@ from model.attention import Reading, read
 from model.catalogue import Catalogue
 from model.config import BigramConfig, GPTConfig, TrainConfig
 from model.data import Corpus
-from model.errors import BusyError
+from model.errors import BusyError, CheckpointError
 from model.head_measures import MEASURES
 from model.network import Network
 from model.network.kinds import make_network
@@ -30,7 +31,7 @@ from model.tokenizer import CharTokenizer
 from model.training.run import Run
 from model.training.tasks.pretrain import Pretrain
 from model.training.trainer import Trainer
-from model.weights import SHIPPED_WEIGHTS, config_json, load_weights, save_tensors, save_weights, snapshot_path
+from model.weights import SHIPPED_WEIGHTS, config_json, hash_file, load_weights, save_tensors, save_weights, snapshot_path
 from tests.support.client import host_and_port
 from tests.support.killing import synthetic_text
 from tests.support.routes import serving_routes
@@ -243,6 +244,13 @@ def test_damaged_snapshots_are_named_and_skipped(app: App) -> None:
     assert last == {"state": "done"}
     assert "has values that are not finite" in lines[2]["trouble"]
     assert not any(str(app.folder) in json.dumps(line) for line in [*lines, *snapshots])
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_in_the_place_of_a_snapshot_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "300.safetensors")
+    with pytest.raises(CheckpointError, match="is not a file"):
+        hash_file(tmp_path / "300.safetensors")
 
 
 def test_a_snapshot_that_is_missing_is_named(app: App) -> None:

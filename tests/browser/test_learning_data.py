@@ -73,7 +73,7 @@ def test_text_and_numbers_are_edited_both_ways(page: Page, url: str) -> None:
     expect(text).to_have_value("“Ay” €")  # what was typed stays
     numbers.fill("46 99 47 x")
     expect(text).to_have_value("hi")
-    expect(notice).to_have_text("Left out: 99 (at place 2), x (at place 4). The vocabulary has the numbers 0 to 64.")
+    expect(notice).to_have_text("Left out: 99 (at position 2), x (at position 4). The vocabulary has the numbers 0 to 64.")
     expect(numbers).to_have_value("46 99 47 x")
     page.wait_for_function("location.hash.includes('chars=hi')")
     saved = json.loads(download(page, "Text as numbers (JSON)"))

@@ -24,11 +24,12 @@ from starlette.responses import JSONResponse, Response
 from model.config import ChunkConfig
 from model.data import random_chunks, train_chars
 from model.errors import ParameterError
+from model.serving.admission import Admission
 from model.serving.engine import Engine
 from model.tokenizer import CharTokenizer
 from ui.web.corpus import CorpusReader
 from ui.web.encode import encode_text
-from ui.web.fields import read_model_key
+from ui.web.fields import read_model_key, read_viewer
 from ui.web.http import NO_STORE, Body, Respond, takes_json
 from ui.web.loading import find_tokenizer
 from ui.web.stream import for_its_client
@@ -38,6 +39,7 @@ SETTINGS = tuple(field.name for field in fields(ChunkConfig))
 
 def chunks(engine: Engine, corpus: CorpusReader) -> Respond:
     """The handler."""
+    admission = Admission(1, "converted")  # as in encode.py
 
     @for_its_client
     async def answer(body: Body, http: HTTPRequest) -> Response:
@@ -45,7 +47,9 @@ def chunks(engine: Engine, corpus: CorpusReader) -> Respond:
         model = read_model_key(body)
         if "text" in body:
             _, tokenizer = await find_tokenizer(engine, model)
-            content = await asyncio.to_thread(_of_text, body["text"], tokenizer, config)
+            with admission.admit(read_viewer(body, http)) as ticket:
+                async with ticket.turn():
+                    content = await asyncio.to_thread(_of_text, body["text"], tokenizer, config)
         elif model is not None:
             raise ParameterError("A model is for a text: the chunks of the corpus are in the corpus's own vocabulary.")
         else:

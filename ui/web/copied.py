@@ -34,7 +34,7 @@ from model.config import check_score_text
 from model.copied import LEAST_CHARS, Stretch, copied_stretches, line_numbers
 from model.data import TINY_SHAKESPEARE_ALPHABET, TINY_SHAKESPEARE_SHA256, load_corpus, train_chars
 from model.errors import CheckpointError, CorpusError, ParameterError
-from model.files import without_folder
+from model.files import printable, without_folder
 from model.limits import MAX_CORPUS_BYTES
 from model.serving.admission import Admission
 from model.tokenizer import CharTokenizer
@@ -112,7 +112,15 @@ class Copied:
                     learned = await (self._learned_by(job, self._lock.admits(http)) if job else self._beginning(chars))
                     return JSONResponse(await self._compare(text, learned), headers=NO_STORE)
         except CorpusError as error:
-            content = {"text": text, "notice": "", "corpus": "", "chars": 0, "least": LEAST_CHARS, "stretches": [], "trouble": str(error)}
+            content = {
+                "text": printable(text),
+                "notice": "",
+                "corpus": "",
+                "chars": 0,
+                "least": LEAST_CHARS,
+                "stretches": [],
+                "trouble": printable(str(error)),
+            }
             return JSONResponse(content, headers=NO_STORE)
 
     async def _compare(self, text: str, learned: Learned) -> dict[str, Any]:
@@ -178,13 +186,14 @@ def _read_own(job: Job, name: str, sha256: str) -> str:
 
 def _copied_json(typed: str, learned: Learned) -> dict[str, Any]:
     text, left_out = learned.tokenizer.normalise(typed)
+    check_score_text(text)  # some characters become several
     source = learned.text[: train_chars(len(learned.text))][: learned.chars or None]
     stretches = copied_stretches(text, source)
     lines = line_numbers(source, (stretch.at for stretch in stretches)) if learned.is_shown else {}
     return {
         "text": text,
         "notice": left_out_notice(left_out),
-        "corpus": learned.name,
+        "corpus": printable(learned.name),
         "chars": len(source),
         "least": LEAST_CHARS,
         "stretches": [_stretch_json(stretch, source, lines.get(stretch.at)) for stretch in stretches],

@@ -25,11 +25,13 @@ from starlette.responses import JSONResponse, Response
 from model.config import check_encoded_text
 from model.data import train_chars
 from model.errors import ParameterError
+from model.files import printable
 from model.limits import MAX_ENCODED_CHARS
+from model.serving.admission import Admission
 from model.serving.engine import Engine
 from model.tokenizer import CharTokenizer
 from model.tokenizer import name as name_of
-from ui.web.fields import NAMED_AT_MOST, left_out_notice, read_model_key
+from ui.web.fields import NAMED_AT_MOST, left_out_notice, read_model_key, read_viewer
 from ui.web.http import MAX_DIGITS, MAX_SETTINGS_BYTES, Body, Respond, model_header, takes_json
 from ui.web.loading import find_tokenizer
 from ui.web.stream import for_its_client
@@ -52,10 +54,14 @@ def decode(engine: Engine) -> Respond:
 
 
 def _handler(engine: Engine, name: str, convert: Callable[[object, CharTokenizer], Encoded]) -> Respond:
+    admission = Admission(1, "converted")  # one at a time: a long text takes the time of the engine
+
     @for_its_client
     async def answer(body: Body, http: HTTPRequest) -> Response:
         key, tokenizer = await find_tokenizer(engine, read_model_key(body))
-        text, ids, notice = await asyncio.to_thread(convert, body.get(name, ""), tokenizer)
+        with admission.admit(read_viewer(body, http)) as ticket:
+            async with ticket.turn():
+                text, ids, notice = await asyncio.to_thread(convert, body.get(name, ""), tokenizer)
         content = {"model": key, "text": text, "ids": ids, "train_chars": train_chars(len(ids)), "notice": notice}
         return JSONResponse(content, headers=model_header(key))
 
@@ -69,9 +75,10 @@ def encode_text(typed: object, tokenizer: CharTokenizer) -> Encoded:
         ParameterError: it is not a text, or too long.
     """
     check_encoded_text(typed)
-    text, left_out = tokenizer.normalise(str(typed))
+    text, replacements = tokenizer.replace(str(typed))
     check_encoded_text(text)  # some characters become several
-    replaced = [f"{_shown(char)} → {_shown(plain)}" for char, plain in tokenizer.replacements(str(typed)).items()]
+    replaced = [f"{_shown(char)} → {_shown(plain)}" for char, plain in replacements.items() if plain is not None]
+    left_out = [char for char, plain in replacements.items() if plain is None]
     notices = [f"Replaced: {_listed(replaced, ' · ')}" if replaced else "", left_out_notice(left_out)]
     return text, tokenizer.encode(text), "\n".join(filter(None, notices))
 
@@ -88,7 +95,11 @@ def decode_numbers(typed: object, tokenizer: CharTokenizer) -> Encoded:
     if len(words) > MAX_ENCODED_CHARS:
         raise ParameterError(f"There are {len(words):,} numbers; the maximum is {MAX_ENCODED_CHARS:,}. Remove some and try again.")
     ids = [_id_of(word, len(tokenizer)) for word in words]
-    wrong = [f"{word[:MAX_WORD_CHARS]} (at place {at:,})" for at, (word, id) in enumerate(zip(words, ids, strict=True), 1) if id is None]
+    wrong = [
+        f"{printable(word[:MAX_WORD_CHARS])} (at position {at:,})"
+        for at, (word, id) in enumerate(zip(words, ids, strict=True), 1)
+        if id is None
+    ]
     known = [id for id in ids if id is not None]
     notice = f"Left out: {_listed(wrong)}. The vocabulary has the numbers 0 to {len(tokenizer) - 1}." if wrong else ""
     return tokenizer.decode(known), known, notice

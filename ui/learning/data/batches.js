@@ -171,7 +171,7 @@ export function createBatches(part, learning, text, corpus) {
   /** What has changed since the batch was drawn makes another one. */
   function refresh() {
     if (!corpus.known && !corpus.trouble) return; // it is being read
-    row = Number(address.get("row")) || 0;
+    row = Math.trunc(Number(address.get("row"))) || 0;
     showCorpus();
     if (JSON.stringify(question()) !== drawn) void draw();
   }
