@@ -118,7 +118,8 @@ def test_wrong_numbers_are_named_with_their_places_and_the_rest_is_decoded(app: 
     decoded = app.get("decode", numbers=f"46 65 47 -1 x 4.5 {'9' * 5000} ４６ 064")
     assert (decoded["text"], decoded["ids"]) == ("hiz", [46, 47, 64])
     assert decoded["notice"] == (
-        f"Left out: 65 (at position 2), -1 (at position 4), x (at position 5), 4.5 (at position 6), {'9' * 20} (at position 7), ４６ (at position 8). "
+        f"Left out: 65 (at position 2), -1 (at position 4), x (at position 5), 4.5 (at position 6), {'9' * 20} (at position 7), "
+        "４６ (at position 8). "
         "The vocabulary has the numbers 0 to 64."
     )
     assert app.get("decode", numbers="\ud800")["notice"].startswith("Left out: ? (at position 1)")

@@ -88,7 +88,7 @@ def packed(weight: Tensor, in_blocks: bool, bias: Tensor | None = None) -> Produ
 class OneDNN:
     """Product by oneDNN: bfloat16 in, bfloat16 out, sums in float32."""
 
-    def __init__(self, weight: Tensor, bias: Tensor | None):
+    def __init__(self, weight: Tensor, bias: Tensor | None = None):
         # Packed for one row, so that large products are summed in the same order as small ones.
         self._weight, self._bias = torch.ops.mkldnn._reorder_linear_weight(weight, 1), bias
         # `_op` skips the Python part of the dispatch, which takes a sixth of the time of a product with one row.
@@ -104,7 +104,7 @@ class OneDNN:
 class FBGEMM:
     """Product by FBGEMM: float32 in, float32 out, with the matrix in float16."""
 
-    def __init__(self, weight: Tensor, bias: Tensor | None):
+    def __init__(self, weight: Tensor, bias: Tensor | None = None):
         self._weight = torch.ops.quantized.linear_prepack_fp16(weight, bias)
         self._multiply = torch.ops.quantized.linear_dynamic_fp16.default._op  # see OneDNN
 
@@ -115,7 +115,7 @@ class FBGEMM:
 class InBlocks:
     """PyTorch's own product with a fixed number of rows at a time; the last block is padded with zeros."""
 
-    def __init__(self, weight: Tensor, bias: Tensor | None):
+    def __init__(self, weight: Tensor, bias: Tensor | None = None):
         self._weight, self._bias = weight, bias
 
     def __call__(self, x: Tensor, activation: str, plus: Tensor | None) -> Tensor:

@@ -44,6 +44,13 @@ def drawn(page: Page) -> None:
     page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))")
 
 
+def open_tree(page: Page) -> Locator:
+    """Shows the tree, whose script comes when it is first shown, and waits until it is drawn; returns its canvas."""
+    page.get_by_role("tab", name="Tree", exact=True).click()
+    page.wait_for_function("document.querySelector('.tree-canvas')?.branches().length > 0")
+    return page.get_by_test_id("tree")
+
+
 def set_up(page: Page, *, prompt: str | None = None, seed: str | None = None, **sliders: float) -> None:
     """Fills in the controls, in their drawer where they are in one; sliders are named by their labels."""
     drawer = page.get_by_role("button", name="Settings", exact=True)

@@ -127,6 +127,9 @@ def show(page: Page, view: str) -> None:
         expect(page.locator(".lens-grid td").first).to_be_visible()
     if view == "Heads off":
         expect(page.locator(".off-bars-char").first).to_be_visible()
+    if view == "Tree":
+        expect(page.locator(".tree-title")).to_contain_text("samples")
+        drawn(page)
     if view == "Next character":
         expect(page.get_by_test_id("next-entropy")).to_contain_text(re.compile(r"\d bits"))
     if view == "Same dice":

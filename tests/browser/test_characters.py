@@ -14,7 +14,7 @@ from model.network.gpt import GPT
 from model.tokenizer import CharTokenizer
 from model.weights import save_weights
 from tests.browser.conftest import open_page
-from tests.browser.tab import card, drawn, generate, set_up
+from tests.browser.tab import card, drawn, generate, open_tree, set_up
 from tests.conftest import TINY
 from tests.support.server import running_app
 
@@ -136,7 +136,7 @@ def test_the_tree_cuts_no_character(page: Page) -> None:
     page.evaluate(LISTEN)
     set_up(page, prompt="😀" * 230 + "a", seed="1", samples=16, length=3)
     generate(page)
-    page.get_by_role("tab", name="Tree").click()
+    open_tree(page)
     page.wait_for_function("document.querySelector('.tree-canvas').branches().length > 5")
     drawn(page)
     painted = page.evaluate("window.painted")
@@ -160,8 +160,7 @@ def test_short_texts_are_in_the_tree_to_their_ends(page: Page) -> None:
     page.evaluate(LISTEN)
     set_up(page, prompt="a", seed="2", samples=2, length=6)
     written = generate(page)
-    page.get_by_role("tab", name="Tree").click()
-    page.wait_for_function("document.querySelector('.tree-canvas')?.branches().length > 1")  # its script comes when it is first shown
+    open_tree(page)
     drawn(page)
     assert "…" not in page.evaluate("window.painted")
     assert any(set(text) & set(EMOJI) for text in written)
@@ -204,8 +203,7 @@ def test_texts_run_in_their_own_direction(page: Page, url: str, text: str, direc
     expect(page.get_by_test_id("next-entropy")).to_contain_text("bits of entropy")
     expect(page.get_by_test_id("next-text")).to_contain_text(text)
     check(page.get_by_test_id("next-text"), page.get_by_test_id("next-after").locator("bdi"))
-    page.get_by_role("tab", name="Tree").click()
-    page.get_by_test_id("tree").focus()
+    open_tree(page).focus()
     page.keyboard.press("ArrowRight")
     check(page.locator(".tree-path"))
     page.get_by_role("tab", name="Same dice").click()

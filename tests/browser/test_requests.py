@@ -16,7 +16,7 @@ from model.config import GPTConfig
 from model.network.gpt import GPT
 from model.tokenizer import CharTokenizer
 from model.weights import save_tensors, save_weights
-from tests.browser.tab import choose, drawn, generate, set_up
+from tests.browser.tab import choose, drawn, generate, open_tree, set_up
 from tests.conftest import TINY
 from tests.support.admin import PASSWORD, app_with_password, wait_for
 
@@ -189,14 +189,14 @@ def test_what_is_typed_and_walked_by_holds_one_connection(page: Page) -> None:
     generate(page)
     hold(page, "logits/**", "next", "score")
     traffic = Traffic(page)
-    page.get_by_role("tab", name="Tree").click()
-    page.get_by_test_id("tree").focus()
+    open_tree(page).focus()
     page.keyboard.press("ArrowRight")  # the trunk
     for key in ("ArrowRight", "ArrowDown"):  # two branches, of different samples
         with page.expect_request("**/logits/**"):
             page.keyboard.press(key)
         settled(page, lambda: traffic.open["logits"] <= 1)
     page.get_by_role("tab", name="Same dice").click()
+    expect(page.locator(".locked-text").first).to_be_visible()  # its script comes when it is first shown
     for _ in range(4):
         page.keyboard.press("n")
         drawn(page)

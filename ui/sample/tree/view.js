@@ -37,6 +37,7 @@ export function createTree(panel, tab) {
   canvas.setAttribute("aria-description", KEYS);
   canvas.dataset.testid = "tree";
   folded.append(foldedWords, toggle);
+  folded.hidden = true; // until there is a tree
   const choice = make("p", "tree-models");
   head.append(title, choice, legend, folded);
   space.append(canvas);
