@@ -136,6 +136,8 @@ def show(page: Page, view: str) -> None:
         expect(page.locator(".locked-status").last).to_contain_text(re.compile("Diverges at|Identical"))
     if view == "Ladder":
         page.wait_for_function("[...document.querySelectorAll('.ladder-text')].filter((node) => node.lastChild.length > 100).length === 9")
+    if view == "Training":  # what belongs to the step before is faint until then
+        page.wait_for_function("document.querySelector('.training-text[data-done]') && !document.querySelector('.training .stale')")
     if view == "Watch":
         expect(page.locator(".watch-text")).not_to_be_empty()
     if view == "All runs":
