@@ -136,8 +136,9 @@ def show(page: Page, view: str) -> None:
         expect(page.locator(".locked-status").last).to_contain_text(re.compile("Diverges at|Identical"))
     if view == "Ladder":
         page.wait_for_function("[...document.querySelectorAll('.ladder-text')].filter((node) => node.lastChild.length > 100).length === 9")
-    if view == "Training":  # what belongs to the step before is faint until then
+    if view == "Training":  # what belongs to the step before is faint until then, and what is said of the heads changes while they come
         page.wait_for_function("document.querySelector('.training-text[data-done]') && !document.querySelector('.training .stale')")
+        page.wait_for_function("Number(document.querySelector('.training-curves').dataset.points) === 12")
     if view == "Watch":
         expect(page.locator(".watch-text")).not_to_be_empty()
     if view == "All runs":

@@ -22,6 +22,7 @@ export function fadeEnds(row) {
     row.classList.toggle("scrolls-on", scrollLeft + clientWidth < scrollWidth - 1);
   };
   row.addEventListener("scroll", mark, { passive: true });
+  row.addEventListener("focusin", ({ target }) => /** @type {Element} */ (target).scrollIntoView({ inline: "nearest", block: "nearest" }));
   new ResizeObserver(mark).observe(row);
   return mark;
 }

@@ -30,7 +30,6 @@ const NEAR = 1.5; // rem from a line within which it is pointed at
 export function createHeadCurves({ choose, point }) {
   const node = make("div", "training-curves");
   const canvas = node.appendChild(make("canvas"));
-  canvas.setAttribute("role", "img");
   /** @type {Shown | null} */
   let shown = null;
 
@@ -62,7 +61,10 @@ export function createHeadCurves({ choose, point }) {
     /** @param {Shown} what */
     draw(what) {
       shown = what;
-      canvas.setAttribute("aria-label", what.words);
+      for (const [name, value] of [["role", "img"], ["aria-label", what.words]]) {
+        if (what.words) canvas.setAttribute(name, value);
+        else canvas.removeAttribute(name); // until there are words for it
+      }
       Object.assign(node.dataset, { lines: what.lines.length, points: Math.max(0, ...what.lines.map(({ points }) => points.length)), marked: what.marked ? nameOf(what.marked) : "" });
       paint();
     },
