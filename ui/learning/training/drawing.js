@@ -23,6 +23,7 @@ export class Drawing {
   #dice;
   #goTo;
   #maps;
+  #said = ""; // of when the heads form
 
   /**
    * @param {ReturnType<typeof import("./layout.js").layOut>} page
@@ -121,9 +122,13 @@ export class Drawing {
     const words = shown?.steps.length ? inWords(lines, measure, uniform) : "";
     this.curves.draw({ lines, measure, uniform, formed, marked: this.#marked, step: step?.step ?? 0, steps: run.steps ?? 1, words });
     page.measure.value = measure.name;
-    page.formed.textContent = words;
-    if (formed) page.formed.append(" ", button("quiet inline", "Show it", () => this.#goTo(formed.step, formed.line)));
-    if (trouble) tellTrouble(page.formed, trouble, () => history.read(run, passage, true));
+    const said = JSON.stringify([words, formed?.step, formed?.line, trouble?.message]);
+    if (said !== this.#said) {
+      this.#said = said; // otherwise it stays as it is: somebody's focus may be in it
+      page.formed.textContent = words;
+      if (formed) page.formed.append(" ", button("quiet inline", "Show it", () => this.#goTo(formed.step, formed.line)));
+      if (trouble) tellTrouble(page.formed, trouble, () => history.read(run, passage, true));
+    }
     if (document.activeElement !== page.passage) page.passage.value = passage;
     this.#markHead();
   }
