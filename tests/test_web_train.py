@@ -302,6 +302,7 @@ def test_names_are_text_and_deleting_wants_the_id_again(admin: Admin, folder: Pa
     assert admin.post(f"/train/runs/{run}/delete", id=run)[0] == 404
 
 
+@pytest.mark.slow
 def test_a_run_is_stopped_and_resumed_and_a_second_start_names_it(url: str, admin: Admin) -> None:
     run = start(admin, steps=100_000, eval_interval=10)
     wait_for(lambda: admin.run(run)["step"] > 20)

@@ -253,6 +253,7 @@ def test_without_a_server_it_is_said_once_and_the_way_on_works(page: Page, panel
     assert written(page) != before
 
 
+@pytest.mark.slow
 def test_the_admin_trains_a_rung_in_place_and_a_viewer_watches(browser: Browser, class_app: tuple[str, str], corpus_path: Path) -> None:
     url, _ = class_app
     *_, before, rung, _ = route_of(url)  # the largest of those that are trained here: it takes minutes

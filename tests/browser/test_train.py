@@ -274,6 +274,7 @@ def test_a_rate_far_too_high_is_seen_and_its_run_renamed_and_deleted(page: Page)
     expect(page.get_by_role("tabpanel", name="All runs").get_by_text("No training runs yet.", exact=True)).to_be_visible()
 
 
+@pytest.mark.slow
 def test_a_damaged_run_is_shown_with_the_reason_and_can_be_deleted(page: Page, url: str, runs: Path) -> None:
     folder = runs / "broken"
     folder.mkdir()
