@@ -13,8 +13,9 @@ SHELL = "chromium-headless-shell"  # the same engine without windows: it opens a
 
 
 def launch(playwright: Playwright, *flags: str, shell: bool = False) -> Browser:
-    """Launches the system's Chromium, or the one that Playwright installed; with `shell`, rather the one without windows."""
-    names = [SHELL, *WHOLE] if shell else WHOLE
+    """Launches the system's Chromium, or the one that Playwright installed; with `shell`, rather the one without windows. Where there is only one
+    of them, that one."""
+    names = [SHELL, *WHOLE] if shell else [*WHOLE, SHELL]
     system = next(filter(None, map(shutil.which, names)), None)
     as_root = hasattr(os, "geteuid") and os.geteuid() == 0
     return playwright.chromium.launch(executable_path=system, args=[*FLAGS, *flags, *(["--no-sandbox"] if as_root else [])])
