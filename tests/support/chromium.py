@@ -13,8 +13,11 @@ SHELL = "chromium-headless-shell"  # the same engine without windows: it opens a
 
 
 def launch(playwright: Playwright, *flags: str, shell: bool = False) -> Browser:
-    """Launches the system's Chromium, or the one that Playwright installed; with `shell`, rather the one without windows. Where there is only one
-    of them, that one."""
+    """Launches the system's Chromium, or the one that Playwright installed.
+
+    Args:
+        shell: whether the one without windows is preferred. Where there is only one of them, it is that one.
+    """
     names = [SHELL, *WHOLE] if shell else [*WHOLE, SHELL]
     system = next(filter(None, map(shutil.which, names)), None)
     as_root = hasattr(os, "geteuid") and os.geteuid() == 0
