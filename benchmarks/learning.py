@@ -24,7 +24,7 @@ REFRESH_MS = 10
 EARLY = 0.01  # of the slider's logarithmic axis (ui/shared/step_axis.js)
 
 # Milliseconds from a press on "New dice" until every network shows a character of its new text.
-PRESS = """async ({ line, refresh }) => {
+PRESS = """async ({ refresh }) => {
   const root = document.querySelector("#learning-views");
   const texts = () => [...root.querySelectorAll(".ladder-text")];
   const began = performance.now();
@@ -64,7 +64,7 @@ def open_view(browser: Browser, url: str, view: str) -> Page:
 def time_ladder(page: Page, presses: int) -> list[float]:
     """Milliseconds of each press, once all networks are loaded."""
     page.wait_for_function("() => document.querySelectorAll('.ladder-text').length > 1")
-    found = [page.evaluate(PRESS, {"line": LINE, "refresh": REFRESH_MS}) for _ in range(presses + 1)]
+    found = [page.evaluate(PRESS, {"refresh": REFRESH_MS}) for _ in range(presses + 1)]
     return found[1:]
 
 

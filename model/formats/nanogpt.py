@@ -16,6 +16,7 @@ from model.config import GPTConfig
 from model.errors import CheckpointError, ParameterError
 from model.formats.files import read_meta, write_meta, write_torch
 from model.formats.foreign import EMBEDDING, HEAD, Foreign, Tensors, count_layers, shape_of
+from model.tokenizer import CharTokenizer
 from model.weights import Weights
 
 CHECKPOINT, META = "ckpt.pt", "meta.pkl"
@@ -42,8 +43,17 @@ def read(tensors: Tensors, content: dict[str, Any], path: Path) -> Foreign:
         bias=any(name.endswith("ln_f.bias") for name in tensors),
         tied_head=HEAD not in tensors,
     )
+    return Foreign(config, without_masks(tensors), vocabulary_beside(path))
+
+
+def vocabulary_beside(path: Path) -> CharTokenizer | None:
+    """The vocabulary in the meta.pkl beside a file; None if there is none.
+
+    Raises:
+        CheckpointError: it is damaged.
+    """
     meta = path.with_name(META)
-    return Foreign(config, without_masks(tensors), read_meta(meta) if meta.exists() else None)
+    return read_meta(meta) if meta.exists() else None
 
 
 def without_masks(tensors: Tensors) -> dict[str, torch.Tensor]:

@@ -9,7 +9,7 @@ import torch
 
 from model.errors import CheckpointError
 from model.formats import lecture, mingpt, nanogpt, transformers
-from model.formats.files import load_content, read_meta, tensors_of
+from model.formats.files import load_content, tensors_of
 from model.formats.foreign import Foreign, simplified
 from model.network.kinds import make_network
 from model.tokenizer import CharTokenizer
@@ -64,8 +64,7 @@ def _read(source: Path, n_head: int | None) -> Foreign:
         if lecture.is_it(tensors):
             return lecture.read(tensors)
         if mingpt.is_it(tensors, content):
-            meta = source.with_name(nanogpt.META)
-            return replace(mingpt.read(tensors, n_head), tokenizer=read_meta(meta) if meta.exists() else None)
+            return replace(mingpt.read(tensors, n_head), tokenizer=nanogpt.vocabulary_beside(source))
     except CheckpointError as error:
         raise CheckpointError(str(error) if str(source) in str(error) else f"{source}: {error}") from None
     raise CheckpointError(UNKNOWN.format(path=source))

@@ -17,8 +17,6 @@ from model.training.run import METRICS_FILE, SAMPLES_FILE, Run
 from model.weights import BEST_FILE, CONFIG_FILE, load_tensors, load_weights, snapshot_path, snapshot_paths
 
 EARLY_SHARE = 0.01  # of the steps; below it, snapshots are spaced evenly, above it by a constant factor
-
-
 BYTES_PER_PARAMETER = 2
 
 

@@ -1,8 +1,7 @@
 // The Learning tab: characters as numbers, the lecture's ladder, a training step by step, and overfitting.
-import { copyLink, createMenu, sayer, toggleFullScreen, tool } from "../shared/bar.js";
-import { createHelp, listenToKeys } from "../shared/keys.js";
 import { page } from "../shared/page.js";
 import { followTabs } from "../shared/tabs.js";
+import { createToolbar } from "../shared/toolbar.js";
 import { Views } from "../shared/views.js";
 import { createData } from "./data/view.js";
 import { createDice, Dice } from "./dice.js";
@@ -50,33 +49,7 @@ export async function start(element) {
   learning.views.create(learning, VIEWS);
   learning.views.followTab();
   learning.views.show(learning.address.get("learning"));
-  createBar(learning);
+  createToolbar(learning, (words) => learning.say(words), [["s", "New dice", () => learning.dice.roll()]]);
   followTabs(learning.address);
   element.dataset.ready = "";
-}
-
-/** @param {Learning} learning */
-function createBar({ address, dice, element, views, say: tell }) {
-  const say = sayer(element.querySelector(".bar-said"));
-  const copy = () => copyLink(() => address.write(), say);
-  const fullScreen = () => toggleFullScreen(element, say);
-  const opener = tool("download", "Download", "Download (d)", () => download());
-  const download = createMenu(element, opener, () => views.view.downloads ?? [], tell);
-  /** @type {import("../shared/views.js").Key[]} */
-  const everywhere = [
-    ...views.names.map((name, i) => /** @type {import("../shared/views.js").Key} */ ([`${i + 1}`, views.titleOf(name), () => views.show(name)])),
-    ["s", "New dice", () => dice.roll()],
-    ["f", "Full screen", fullScreen],
-    ["l", "Copy link", copy],
-    ["d", "Download", () => download()],
-    ["?", "These keys", () => help()],
-  ];
-  const help = createHelp(views, everywhere, [["Esc", "Close"]]);
-  listenToKeys(views, everywhere);
-  element.querySelector(".bar-tools").append(
-    tool("link", "Copy link", "Copy link (l)", copy),
-    opener,
-    tool("full-screen", "Full screen", "Full screen (f)", fullScreen),
-    tool("keys", "Keys", "Keys (?)", () => help()),
-  );
 }

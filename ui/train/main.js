@@ -1,11 +1,10 @@
 // The Train tab: the admin starts runs, anyone watches them.
-import { copyLink, createMenu, sayer, toggleFullScreen, tool } from "../shared/bar.js";
 import { Emitter } from "../shared/emitter.js";
-import { createHelp, listenToKeys } from "../shared/keys.js";
 import { page } from "../shared/page.js";
 import { isUnderWay } from "../shared/runs.js";
 import { askSession, getRuns, hasSession } from "../shared/session.js";
 import { followTabs } from "../shared/tabs.js";
+import { createToolbar } from "../shared/toolbar.js";
 import { tellTrouble } from "../shared/trouble.js";
 import { Views } from "../shared/views.js";
 import { Curve } from "./curve.js";
@@ -155,7 +154,7 @@ export async function start(element) {
   createForm(train, element.querySelector(".train-form"));
   train.views.create(train, VIEWS);
   train.views.show(train.address.get("train"));
-  createBar(train);
+  createToolbar(train, (words) => train.say(words));
   train.tell("session");
   if (train.isAdmin) void askSession().then(() => train.checkSession(), () => {}); // it may have ended meanwhile
   void follow(train);
@@ -184,30 +183,4 @@ async function follow(train) {
     const isLive = train.runs.some(isUnderWay);
     await new Promise((rested) => setTimeout(rested, !train.element.checkVisibility() || isLive ? LOOK_MS : IDLE_MS));
   }
-}
-
-/** @param {Train} train */
-function createBar(train) {
-  const { address, element, views } = train;
-  const say = sayer(element.querySelector(".bar-said"));
-  const copy = () => copyLink(() => address.write(), say);
-  const fullScreen = () => toggleFullScreen(element, say);
-  const opener = tool("download", "Download", "Download (d)", () => download());
-  const download = createMenu(element, opener, () => views.view.downloads ?? [], (words) => train.say(words));
-  /** @type {import("../shared/views.js").Key[]} */
-  const everywhere = [
-    ...views.names.map((name, i) => /** @type {import("../shared/views.js").Key} */ ([`${i + 1}`, views.titleOf(name), () => views.show(name)])),
-    ["f", "Full screen", fullScreen],
-    ["l", "Copy link", copy],
-    ["d", "Download", () => download()],
-    ["?", "These keys", () => help()],
-  ];
-  const help = createHelp(views, everywhere, [["Esc", "Close"]]);
-  listenToKeys(views, everywhere);
-  element.querySelector(".bar-tools").append(
-    tool("link", "Copy link", "Copy link (l)", copy),
-    opener,
-    tool("full-screen", "Full screen", "Full screen (f)", fullScreen),
-    tool("keys", "Keys", "Keys (?)", () => help()),
-  );
 }
