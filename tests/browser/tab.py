@@ -127,8 +127,8 @@ def point_at(page: Page, text: Locator, index: int, click: bool = False) -> Loca
     page.wait_for_function("!document.querySelector('[data-testid=inspector]')?.checkVisibility()")  # asked each frame: it is hidden soon
     x, y = text.evaluate(PLACE, index)
     page.mouse.move(x, y)
+    expect(inspector).to_be_visible()
     if click:
         page.mouse.click(x, y)
         expect(inspector.get_by_role("button", name="Continue from here")).to_be_visible()
-    expect(inspector).to_be_visible()
     return inspector

@@ -376,6 +376,15 @@ def test_only_the_scrolling_of_its_own_text_takes_it_away(page: Page) -> None:
     expect(said).to_be_hidden()
 
 
+def test_it_does_not_cover_what_is_pointed_at(page: Page) -> None:
+    set_up(page, prompt="scriptimg srcx onerroralert", samples=1, length=20, seed="182631")
+    text = generate(page)[0].removeprefix("scriptimg srcx onerroralert")
+    said = point_at(page, card(page), text.index("\n"))  # far beyond the end of its line
+    expect(said.locator(".inspector-title b")).to_have_text("newline")
+    point_at(page, card(page), text.index("\n"), click=True)
+    page.keyboard.press("Escape")
+
+
 def test_hostile_text_is_text_in_it(page: Page) -> None:
     hostile = "</script><img src=x onerror=alert(1)>"
     dialogs: list[str] = []

@@ -25,6 +25,7 @@ const LEAVE_MS = 350; // to get from a character to its popover
  * @property {Text} text
  * @property {number} place where its character begins, in UTF-16 units
  * @property {Source} source
+ * @property {number} [x] where it is pointed at: a newline also far beyond the end of its line
  */
 
 export class Inspector {
@@ -66,7 +67,7 @@ export class Inspector {
       if (place === null) {
         if (pin) this.close();
         else this.#leave();
-      } else void this.#show({ body, text, place, source }, pin);
+      } else void this.#show({ body, text, place, source, x: event.clientX }, pin);
     };
     body.addEventListener("pointermove", (event) => event.pointerType === "mouse" && !event.buttons && !this.#pinned && look(event, false));
     body.addEventListener("pointerleave", () => this.#leave());
@@ -182,7 +183,7 @@ export class Inspector {
     const node = this.#node;
     node.style.removeProperty("left");
     node.style.removeProperty("top");
-    const { body, text, place } = this.#here;
+    const { body, text, place, x } = this.#here;
     const at = measured(text, place).getBoundingClientRect();
     const { width, height, top: edge } = node.getBoundingClientRect();
     if (innerWidth < 640) {
@@ -191,7 +192,7 @@ export class Inspector {
       return;
     }
     const frame = body.getBoundingClientRect();
-    const anchor = at.height ? at : frame;
+    const anchor = at.height ? upTo(at, x) : frame;
     const fits = (left) => left >= GAP && left + width <= innerWidth - GAP;
     const sides = (box) => [box.right + GAP, box.left - GAP - width].find(fits);
     const [below, above] = [anchor.bottom + GAP, anchor.top - GAP - height];
@@ -233,6 +234,9 @@ export class Inspector {
     source.force(indexOf(text.data, place), id);
   }
 }
+
+// A box made wide enough to hold what is pointed at, which a popover beside it must not cover: a click would go to the popover.
+const upTo = ({ left, right, top, bottom }, x = left) => ({ left: Math.min(left, x), right: Math.max(right, x), top, bottom });
 
 /** The number of the character that begins at a place. @param {string} data @param {number} place */
 const indexOf = (data, place) => charsIn(data.slice(0, place));
