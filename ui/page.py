@@ -6,6 +6,7 @@ import gradio as gr
 
 from model.serving.engine import Engine
 from ui.api import create_api
+from ui.assistant.tab import create_assistant_tab
 from ui.attention.tab import create_attention_tab
 from ui.class_address import qr_modules
 from ui.files import read
@@ -36,6 +37,8 @@ def create_page(engine: Engine, class_address: str | None = None) -> gr.Blocks:
                 create_attention_tab()
             with gr.Tab("Learning", id="learning"):
                 create_learning_tab()
+            with gr.Tab("Assistant", id="assistant"):
+                create_assistant_tab()
             with gr.Tab("Train", id="train"):
                 create_train_tab()
     return page

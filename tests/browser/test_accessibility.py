@@ -18,8 +18,9 @@ from tests.support.killing import synthetic_text
 SAMPLE = ["Texts", "Next character", "Tree", "Same dice", "Score"]
 ATTENTION = ["All heads", "One head", "Layer by layer", "Heads off"]
 LEARNING = ["Data", "Ladder", "Training", "Overfitting"]
+ASSISTANT = ["Before and after"]
 TRAIN = ["Watch", "All runs"]
-TABS = {"Sample": SAMPLE, "Attention": ATTENTION, "Learning": LEARNING, "Train": TRAIN}
+TABS = {"Sample": SAMPLE, "Attention": ATTENTION, "Learning": LEARNING, "Assistant": ASSISTANT, "Train": TRAIN}
 VIEWS = [view for views in TABS.values() for view in views]
 SCREENS = {"projector": (1280, 720), "phone": (360, 740)}
 THUMB = 44  # pixels

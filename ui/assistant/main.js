@@ -1,0 +1,37 @@
+// The Assistant tab: a model before and after it learns to answer, what it learns from, and how a reward shapes it.
+import { page } from "../shared/page.js";
+import { followTabs } from "../shared/tabs.js";
+import { createToolbar } from "../shared/toolbar.js";
+import { Views } from "../shared/views.js";
+import { createBefore } from "./before/view.js";
+
+/** @type {[string, string, (panel: HTMLElement, assistant: Assistant) => import("../shared/views.js").View][]} */
+const VIEWS = [["before", "Before and after", createBefore]];
+
+/** What the views share. */
+export class Assistant {
+  /** @param {HTMLElement} element @param {import("../shared/page.js").Page} page */
+  constructor(element, page) {
+    this.element = element;
+    this.page = page;
+    this.address = page.address;
+    /** @type {Views<Assistant>} */
+    this.views = new Views(element, { address: page.address, key: "assistant", ids: "assistant-" });
+  }
+
+  /** Says what went wrong, above the views. @param {string} words */
+  say(words) {
+    this.element.querySelector(".assistant-said").textContent = words;
+  }
+}
+
+/** Given by gr.HTML. @param {HTMLElement} element */
+export async function start(element) {
+  const assistant = new Assistant(element, await page);
+  assistant.views.create(assistant, VIEWS);
+  assistant.views.followTab();
+  assistant.views.show(assistant.address.get("assistant"));
+  createToolbar(assistant, (words) => assistant.say(words));
+  followTabs(assistant.address);
+  element.dataset.ready = "";
+}
