@@ -260,7 +260,7 @@ def test_the_admin_trains_a_rung_in_place_and_a_viewer_watches(browser: Browser,
     page, viewer = browser.new_page(), browser.new_page()
     panel = show(page, url, rung=rung["id"])
     train = panel.get_by_role("button", name="Train this rung", exact=True)
-    progress, title = panel.locator(".ladder-progress"), panel.locator(".ladder-stage-title")
+    progress, title = panel.locator(".training-here-said"), panel.locator(".ladder-stage-title")
     expect(train).to_be_hidden()
     panel.get_by_role("button", name="Unlock the Train tab").click()
     page.get_by_label("Password").fill(PASSWORD)
@@ -290,7 +290,7 @@ def test_the_admin_trains_a_rung_in_place_and_a_viewer_watches(browser: Browser,
 
     viewer.route("**/train/runs", runs)
     seen = show(viewer, url, rung=rung["id"])
-    expect(seen.locator(".ladder-progress")).to_contain_text("step")
+    expect(seen.locator(".training-here-said")).to_contain_text("step")
     expect(seen.get_by_role("button", name="Stop", exact=True)).to_be_hidden()
     panel.get_by_role("button", name="Stop", exact=True).click()
     expect(progress).to_have_text(re.compile(rf"^The run stopped at step .* of 5,000: .* here, {rung['val_loss']:.3f} as shipped\.$"))

@@ -3,6 +3,7 @@ import { page } from "../shared/page.js";
 import { followTabs } from "../shared/tabs.js";
 import { createToolbar } from "../shared/toolbar.js";
 import { Views } from "../shared/views.js";
+import { Answers } from "./answers.js";
 import { createBefore } from "./before/view.js";
 
 /** @type {[string, string, (panel: HTMLElement, assistant: Assistant) => import("../shared/views.js").View][]} */
@@ -15,6 +16,7 @@ export class Assistant {
     this.element = element;
     this.page = page;
     this.address = page.address;
+    this.answers = new Answers();
     /** @type {Views<Assistant>} */
     this.views = new Views(element, { address: page.address, key: "assistant", ids: "assistant-" });
   }

@@ -3,15 +3,16 @@ import { createCandidates } from "../../shared/candidates.js";
 import { charAt } from "../../shared/characters.js";
 import { button, make } from "../../shared/dom.js";
 import { Latest } from "../../shared/requests.js";
+import { createTrainingHere } from "../../shared/training_here.js";
 import { tellTrouble } from "../../shared/trouble.js";
 import { createCode } from "./code.js";
 import { createText, lossInWords } from "./rows.js";
-import { createRungTraining } from "./training.js";
 
 /** @typedef {import("./ladder.js").Rung} Rung */
 
 const SHOWN = 6; // characters that may come next
 const PROMPT_SHOWN = 200; // characters of its end
+const MOST_PARAMETERS = 1_000_000; // of a network that is trained while a class waits
 
 /**
  * @param {import("./ladder.js").Ladder} ladder
@@ -35,7 +36,7 @@ export function createStage(ladder, learning, { step, close, toggleCode, again }
   back.setAttribute("aria-label", "Previous rung");
   on.setAttribute("aria-label", "Next rung");
   const code = button("switch", "Code", toggleCode);
-  const training = createRungTraining(learning.page);
+  const training = createTrainingHere(learning.page);
   const place = make("div", "ladder-code-place");
   const nav = make("div", "ladder-nav");
   nav.append(code, button("switch", "All nine", close), back, on);
@@ -96,7 +97,7 @@ export function createStage(ladder, learning, { step, close, toggleCode, again }
       code.setAttribute("aria-pressed", String(hasCode));
       code.hidden = !rung.lines.length;
       if (isOther || Boolean(place.firstChild) !== hasCode) place.replaceChildren(...(hasCode && rung.lines.length ? [createCode(rung)] : []));
-      if (isOther) training.show(rung);
+      if (isOther) training.show(trainingOf(rung));
       this.show(rung, false);
       void ask();
     },
@@ -120,6 +121,17 @@ export function createStage(ladder, learning, { step, close, toggleCode, again }
     drawBars,
   };
 }
+
+/** @param {Rung} rung @returns {import("../../shared/training_here.js").Subject} */
+const trainingOf = ({ preset, title, n_params, val_loss }) => ({
+  preset,
+  title,
+  words: "this rung",
+  isSlow: n_params > MOST_PARAMETERS,
+  isOf: (run) => run.preset === preset && run.as_preset && run.corpus !== null && !run.corpus.own, // the same recipe on the same text
+  figures: ({ val_loss }) => (val_loss?.length ? `validation loss ${lossInWords(val_loss.at(-1))}` : ""),
+  result: ({ best_loss }) => (best_loss === null ? "" : `validation loss ${lossInWords(best_loss)} here, ${lossInWords(val_loss)} as shipped`),
+});
 
 /** @param {Rung} rung */
 function figuresOf({ n_params, context, val_loss, lecture_loss }) {
