@@ -190,7 +190,7 @@ class Catalogue:
         if entry.snapshot:  # read in its place: it is written once, and if a resumed run has other bytes, the key says so
             return load_weights(entry.folder, self._device, entry.snapshot)
         with copied(entry.folder) as folder:
-            return load_weights(folder, self._device)
+            return load_weights(folder, self._device, near=entry.folder)
 
     def _models(self) -> Iterator[Entry]:
         """What is known without reading any file of every folder that can contain a model."""

@@ -18,6 +18,7 @@ from model.limits import (
     MAX_LAYERS,
     MAX_N_EMBD,
     MAX_PROMPT_CHARS,
+    MAX_RANK,
     MAX_SCORE_CHARS,
     MAX_SEED,
     MAX_SNAPSHOT_BYTES,
@@ -172,6 +173,14 @@ class GPTConfig(NetworkConfig):
 def _check_heads(n_embd: int, n_head: int) -> None:
     if n_embd % n_head:
         raise ParameterError(f"n_embd ({n_embd}) must be a multiple of n_head ({n_head}).")
+
+
+@dataclass(frozen=True)
+class LoRAConfig(Checked):
+    """The shape of a low-rank adapter (`model.network.lora`)."""
+
+    rank: int = setting(16, "rank of new adapters; a parent with adapters keeps its own", 1, MAX_RANK)
+    alpha: float = setting(16.0, "an adapter's product is scaled by alpha / rank", 1e-3, 1e4)
 
 
 def _as_in(config_class: type, name: str, default: Any) -> Any:

@@ -39,6 +39,7 @@ MAX_BLOCK_SIZE = 4_096
 MAX_VOCAB_SIZE = 4_096
 MAX_LAYERS = 64
 MAX_N_EMBD = 4_096
+MAX_RANK = 512  # of an adapter
 
 # Limits of training from the page.
 MAX_CORPUS_BYTES = 32 * 2**20  # encoding takes up to 16 more bytes per character

@@ -3,6 +3,12 @@
 A weights folder contains `model.safetensors`, `config.json` (the network's kind and shape, the vocabulary, and facts about the training)
 and, if its heads have been measured (`model.heads`), `heads.json`. The folder of a training run has the same layout with
 `best.safetensors`, so both are loaded the same way.
+
+A fine-tuned model's file holds its adapters alone (`model.network.lora`), and its config.json names their base, the model that they change:
+
+    "about": {"adapter": {"rank": 16, "alpha": 16.0, "base": {"key": "53cb7a27", "sha256": "...", "name": "shakespeare"}}, ...}
+
+The base is found by its sha256 among the shipped weights and near the folder.
 """
 
 from __future__ import annotations
@@ -17,7 +23,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,12 +32,14 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from model.config import GPTConfig, NetworkConfig
+from model.config import GPTConfig, LoRAConfig, NetworkConfig
 from model.errors import CheckpointError
 from model.files import SNIFFED_BYTES, check_is_file, parse_json, read_file, what_instead, write_atomically
 from model.limits import MAX_SNAPSHOTS
 from model.network import Network
+from model.network.gpt import GPT
 from model.network.kinds import GPT_KIND, KINDS, kind_of, make_network
+from model.network.lora import adapter_tensors, add_adapters, merged
 from model.tokenizer import CharTokenizer
 
 log = logging.getLogger(__name__)
@@ -54,13 +62,38 @@ DTYPES_ON_DISK = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Which weights something was made from."""
+
+    key: str
+    sha256: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.name} (sha256 {self.sha256[:12]}...)"
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """What config.json says of a fine-tuned model's adapters: their shape, and the model that they change."""
+
+    shape: LoRAConfig
+    base: Origin
+
+    def about(self) -> dict[str, Any]:
+        """As in "about" in config.json."""
+        return {"adapter": asdict(self.shape) | {"base": asdict(self.base)}}
+
+
+@dataclass(frozen=True)
 class Weights:
     """A loaded model: a network with its vocabulary and its origin.
 
     Attributes:
-        about: recipe, corpus and measured losses, as JSON values.
+        about: recipe, corpus and measured losses, as JSON values. A fine-tuned model has the corpus of its base.
         sha256: hash of the safetensors file.
         heads: content of `heads.json`, the measures and importance of each head on held-out text; None if they are unknown.
+        adapter: of a fine-tuned model; None for whole weights.
     """
 
     name: str
@@ -69,6 +102,7 @@ class Weights:
     about: dict[str, Any]
     sha256: str
     heads: dict[str, Any] | None = None
+    adapter: Adapter | None = None
 
     @property
     def key(self) -> str:
@@ -79,6 +113,11 @@ class Weights:
     def kind(self) -> str:
         """Kind of the network, a key of `KINDS`."""
         return kind_of(self.model.config)
+
+    @property
+    def origin(self) -> Origin:
+        """These weights, as what is made from them names them."""
+        return Origin(self.key, self.sha256, self.name)
 
     @property
     def val_loss(self) -> float | None:
@@ -217,23 +256,32 @@ def read_config(folder: Path) -> tuple[NetworkConfig, CharTokenizer, dict[str, A
 
 
 def save_weights(folder: Path, model: Network, tokenizer: CharTokenizer, about: dict[str, Any], dtype: torch.dtype = torch.float16) -> None:
-    """Writes a weights folder, in float16 by default.
+    """Writes a weights folder, in float16 by default; of a network with adapters, these alone.
 
     Raises:
         CheckpointError: the folder cannot be written, or a value is out of the type's range.
     """
     path = folder / "model.safetensors"
-    tensors = {key: t.to(dtype) for key, t in model.state_dict().items()}
-    check_tensors(path, tensors, model.state_dict())
+    expected = adapter_tensors(model) or model.state_dict()
+    tensors = {key: t.to(dtype) for key, t in expected.items()}
+    check_tensors(path, tensors, expected)
     save_tensors(path, tensors)
     write_atomically(folder / "config.json", config_json(model.config, tokenizer, about))
 
 
-def load_weights(folder: str | Path, device: torch.device | str = "cpu", snapshot: Path | None = None) -> Weights:
+def load_weights(
+    folder: str | Path,
+    device: torch.device | str = "cpu",
+    snapshot: Path | None = None,
+    merge: bool = True,
+    near: Path | None = None,
+) -> Weights:
     """Loads a network in float32 and eval mode from a weights folder or a training run's folder.
 
     Args:
         snapshot: the run's snapshot to load; None loads the folder's weights.
+        merge: whether a fine-tuned model becomes a plain GPT, as writing needs it. Otherwise its adapters can be trained on.
+        near: the folder near which a fine-tuned model's base is looked for, if not `folder`.
 
     Raises:
         CheckpointError: says which file is wrong, how, and what to do.
@@ -243,18 +291,90 @@ def load_weights(folder: str | Path, device: torch.device | str = "cpu", snapsho
         raise CheckpointError(f"There is no folder {folder}. Use one with model.safetensors and config.json, such as weights/shakespeare.")
     config, tokenizer, about = read_config(folder)
     path = snapshot or weights_path(folder)
+    adapter = read_adapter(folder, about)
+    if adapter is None:
+        with torch.device("meta"):
+            model = make_network(config)
+        expected = model.state_dict()
+    else:
+        base = load_weights(find_folder(adapter.base, near or folder))
+        model = _with_adapters(folder, base, config, tokenizer, adapter.shape)
+        expected = adapter_tensors(model)
+        about = {"corpus": base.about["corpus"]} | about if "corpus" in base.about else about
     tensors, metadata = load_tensors(path)
     tensors = without_wrappers(tensors)
     sha256 = hash_file(path)
     if path.name == BEST_FILE:
         about = about | {"best": metadata}
-    with torch.device("meta"):
-        model = make_network(config)
-    check_tensors(path, tensors, model.state_dict())
-    model.load_state_dict({key: tensor.float() for key, tensor in tensors.items()}, assign=True)
+    check_tensors(path, tensors, expected)
+    model.load_state_dict({key: tensor.float() for key, tensor in tensors.items()}, strict=adapter is None, assign=True)
+    if merge and isinstance(model, GPT) and adapter:
+        model = merged(model)
     model = model.to(device).eval().requires_grad_(False)
     heads = None if snapshot else read_heads(folder, sha256, config)
-    return Weights(folder.resolve().name, model, tokenizer, about, sha256, heads)
+    return Weights(folder.resolve().name, model, tokenizer, about, sha256, heads, adapter)
+
+
+def _with_adapters(folder: Path, base: Weights, config: NetworkConfig, tokenizer: CharTokenizer, shape: LoRAConfig) -> GPT:
+    """A fine-tuned model's network before its adapters are read.
+
+    Raises:
+        CheckpointError: the base has another shape or vocabulary than config.json says.
+    """
+    model = base.model
+    if not (isinstance(model, GPT) and isinstance(config, GPTConfig) and model.config == replace(config, dropout=model.config.dropout)):
+        raise CheckpointError(f"{folder / CONFIG_FILE} describes another network than that of its base, {base.name}.")
+    if base.tokenizer.vocabulary != tokenizer.vocabulary:
+        raise CheckpointError(f"{folder / CONFIG_FILE} has another vocabulary than its base, {base.name}.")
+    model.config = config
+    add_adapters(model, shape, torch.Generator().manual_seed(0))
+    return model
+
+
+def read_adapter(folder: Path, about: dict[str, Any]) -> Adapter | None:
+    """What a config.json says of adapters; None for whole weights.
+
+    Raises:
+        CheckpointError: it is not valid.
+    """
+    if "adapter" not in about:
+        return None
+    try:
+        shape = {name: about["adapter"][name] for name in ("rank", "alpha")}
+        base = {name: about["adapter"]["base"][name] for name in ("key", "sha256", "name")}
+        if not all(isinstance(value, str) for value in base.values()):
+            raise ValueError("its base is not named by strings")
+        return Adapter(LoRAConfig(**shape), Origin(**base))
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{folder / CONFIG_FILE} has no valid adapter ({_reason(error)}).") from error
+
+
+def find_folder(origin: Origin, near: Path) -> Path:
+    """The folder of the weights with a known sha256: among the shipped ones, beside `near`, or one level above. Those that runs/mine was
+    made from may be in runs/theirs, in theirs, or in weights/theirs.
+
+    Raises:
+        CheckpointError: there is no such folder.
+    """
+    near = near.resolve()
+    places = (WEIGHTS_FOLDER, near.parent, near.parent.parent, near.parent.parent / WEIGHTS_FOLDER.name)
+    folders = [folder for place in places for folder in weights_folders(place) if folder != near]
+    folders.sort(key=lambda folder: folder.name != origin.name)  # the likeliest first: each is hashed
+    for folder in folders:
+        with contextlib.suppress(CheckpointError):
+            if hash_file(weights_path(folder)) == origin.sha256:
+                return folder
+    raise CheckpointError(
+        f"{near.name} was fine-tuned from {origin}, which is neither in {WEIGHTS_FOLDER.name}/ nor beside it. Put its folder there."
+    )
+
+
+def weights_folders(place: Path) -> list[Path]:
+    """The folders in a folder that look like weights or a run, sorted by name."""
+    try:
+        return sorted(path for path in place.iterdir() if os.path.exists(path / CONFIG_FILE))
+    except OSError:
+        return []
 
 
 def weights_path(folder: Path) -> Path:

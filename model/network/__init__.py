@@ -119,6 +119,10 @@ class Network(nn.Module):
         """Number of parameters, counting shared ones once."""
         return sum(parameter.numel() for parameter in self.parameters())
 
+    def learned(self) -> dict[str, Tensor]:
+        """The parameters that training changes, by name: all but those that are frozen. They are the live tensors, without gradients."""
+        return {name: parameter.detach() for name, parameter in self.named_parameters() if parameter.requires_grad}
+
     @staticmethod
     def floats_per_char(config: NetworkConfig) -> int:
         """Upper estimate of the numbers that a training pass stores per character for the backward pass."""

@@ -56,7 +56,7 @@ class Linear(nn.Linear):
         """x W^T + b, (..., out), followed by an activation if one is named, plus `plus` if given."""
         if self.product is not None:
             return self.product(x, activation, plus)
-        return _finish(F.linear(x, *as_input(x, self.weight, self.bias)), activation, plus)
+        return finish(F.linear(x, *as_input(x, self.weight, self.bias)), activation, plus)
 
     __call__ = forward
 
@@ -98,7 +98,7 @@ class OneDNN:
         if plus is not None and not activation:
             return self._added(x, plus, self._weight, self._bias, "add")
         name, algorithm = _ONEDNN[activation]
-        return _finish(self._plain(x, self._weight, self._bias, name, [], algorithm), "", plus)
+        return finish(self._plain(x, self._weight, self._bias, name, [], algorithm), "", plus)
 
 
 class FBGEMM:
@@ -109,7 +109,7 @@ class FBGEMM:
         self._multiply = torch.ops.quantized.linear_dynamic_fp16.default._op  # see OneDNN
 
     def __call__(self, x: Tensor, activation: str, plus: Tensor | None) -> Tensor:
-        return _finish(self._multiply(x, self._weight), activation, plus)
+        return finish(self._multiply(x, self._weight), activation, plus)
 
 
 class InBlocks:
@@ -122,9 +122,10 @@ class InBlocks:
         rows = x.reshape(-1, x.shape[-1])
         filled = F.pad(rows, (0, 0, 0, -len(rows) % ROW_BLOCK))
         y = torch.cat([F.linear(block, self._weight, self._bias) for block in filled.split(ROW_BLOCK)])
-        return _finish(y[: len(rows)].view(*x.shape[:-1], -1), activation, plus)
+        return finish(y[: len(rows)].view(*x.shape[:-1], -1), activation, plus)
 
 
-def _finish(y: Tensor, activation: str, plus: Tensor | None) -> Tensor:
+def finish(y: Tensor, activation: str, plus: Tensor | None) -> Tensor:
+    """A product followed by an activation, if one is named, plus `plus` if given."""
     y = ACTIVATIONS[activation](y) if activation else y
     return y if plus is None else plus + y
