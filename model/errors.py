@@ -7,6 +7,7 @@
     ├── CheckpointError         weights or a run cannot be read or written
     ├── UnknownModelError       no model has this key
     ├── TrainingError           a training run cannot start or continue
+    ├── HubError                the Hub cannot be reached, or does not do what it is asked
     └── BusyError               the engine has no room for another request, or for another model
 
 Every message states the value received, the values allowed and a remedy.
@@ -49,6 +50,10 @@ class UnknownModelError(SoliloquyError):
 
 class TrainingError(SoliloquyError):
     """A training run cannot start or continue."""
+
+
+class HubError(SoliloquyError):
+    """The Hub cannot be reached, or does not do what it is asked."""
 
 
 class BusyError(SoliloquyError):

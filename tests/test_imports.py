@@ -33,6 +33,7 @@ LAYERS = {
     "head_measures": 4,
     "weights": 4,
     "formats": 5,
+    "hub": 5,
     "machine": 2,
     "precision": 4,
     "catalogue": 5,
@@ -149,8 +150,10 @@ def test_the_model_knows_nothing_of_the_web(package: str) -> None:
     assert not {name for name in importers(package) if name.partition(".")[0] == "model"}
 
 
-def test_the_hub_is_not_in_the_model() -> None:
-    assert not {name for name in importers("huggingface_hub") if name.partition(".")[0] == "model"}
+@pytest.mark.parametrize("package", ["huggingface_hub", "httpx2"])
+def test_one_package_alone_speaks_to_the_hub(package: str) -> None:
+    assert importers(package)
+    assert all(name.startswith("model.hub.") for name in importers(package))
 
 
 @pytest.mark.parametrize("name", [name for name in IMPORTS if name.startswith("model.")])
