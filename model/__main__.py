@@ -39,7 +39,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from model.config import GPTConfig, NetworkConfig, TrainConfig, check_prompt
+from model.config import GPTConfig, NetworkConfig, check_prompt
 from model.data import TINY_SHAKESPEARE_ALPHABET, TINY_SHAKESPEARE_CHARS, TINY_SHAKESPEARE_SHA256, Corpus, load_corpus, split
 from model.decode import generate
 from model.errors import CheckpointError, CorpusError, ParameterError, SoliloquyError
@@ -54,7 +54,7 @@ from model.precision import DTYPES
 from model.sampling import SamplingParams, draw_seed
 from model.tokenizer import CharTokenizer, name
 from model.training.measure import measure_pace
-from model.training.presets import DEFAULT_PRESETS, FIXED, PRESETS, PRETRAIN, SFT, Preset, pretraining_presets
+from model.training.presets import DEFAULT_PRESETS, FIXED, PRESETS, PRETRAIN, RECIPES, SFT, Preset, pretraining_presets
 from model.training.run import CORPUS_FILE, DEFAULT_RUNS, Run
 from model.training.snapshots import export_run
 from model.training.tasks.pairs import load_pairs
@@ -64,7 +64,8 @@ from model.training.tasks.task import Task
 from model.training.trainer import EvaluationStoppedError, Trainer
 from model.weights import BEST_FILE, CONFIG_FILE, SHIPPED_WEIGHTS, Weights, load_tensors, load_weights, save_weights, val_loss
 
-SETTINGS = (*(f for f in fields(GPTConfig) if f.name not in FIXED), *fields(TrainConfig))  # of all kinds and tasks
+# The settings of all kinds and tasks.
+SETTINGS = (*{f.name: f for each in (fields(GPTConfig), *map(fields, RECIPES.values())) for f in each if f.name not in FIXED}.values(),)
 INPUTS = {PRETRAIN: {"corpus"}, SFT: {"parent", "pairs"}}  # options that name what a task starts from
 
 

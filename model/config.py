@@ -291,6 +291,21 @@ class TrainConfig(Checked):
 
 
 @dataclass(frozen=True)
+class PolicyConfig(TrainConfig):
+    """The recipe of reinforcement learning. A batch is made of groups of answers, each to one request."""
+
+    group_size: int = setting(8, "answers to each request; each is compared with the mean of its group", 2, 1_024)
+    kl_weight: float = setting(
+        0.05, "penalty on each character's divergence (KL) from the parent; 0 lets the model go wherever the reward leads", 0.0, 1e3
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.batch_size % self.group_size:
+            raise ParameterError(f"batch_size ({self.batch_size}) must be a multiple of group_size ({self.group_size}).", "group_size")
+
+
+@dataclass(frozen=True)
 class ChunkConfig(Checked):
     """Random chunks of a text. The lecture begins with these numbers."""
 

@@ -130,16 +130,16 @@ def test_the_size_of_a_pass_does_not_change_the_step(tmp_path: Path, parent: Wei
 def test_batches_are_a_function_of_seed_and_step_and_shuffle_each_epoch(parent: Weights, pairs: Pairs) -> None:
     task, again = fine_tune(parent, pairs), fine_tune(parent, pairs)
     for step in (0, 7, 1_000):
-        for one, other in zip(task.batch(step), again.batch(step), strict=True):
+        for one, other in zip(task.batch(step, parent.model), again.batch(step, parent.model), strict=True):
             torch.testing.assert_close(one, other, rtol=0, atol=0)
-    assert not torch.equal(task.batch(0)[0], fine_tune(parent, pairs, seed=1).batch(0)[0])
+    assert not torch.equal(task.batch(0, parent.model)[0], fine_tune(parent, pairs, seed=1).batch(0, parent.model)[0])
     n = len(task.rows)
     large = fine_tune(parent, pairs, batch_size=n)  # a whole epoch a step
-    counted = {tuple(row.tolist()) for row in large.batch(0)[0]}
+    counted = {tuple(row.tolist()) for row in large.batch(0, parent.model)[0]}
     assert len(counted) == len({tuple(row.tolist()) for row in pad(task.rows)[0]})
-    assert not torch.equal(large.batch(0)[0], large.batch(1)[0])
+    assert not torch.equal(large.batch(0, parent.model)[0], large.batch(1, parent.model)[0])
     larger = fine_tune(parent, pairs, batch_size=3 * n)
-    assert len(larger.batch(0)[0]) == 3 * n
+    assert len(larger.batch(0, parent.model)[0]) == 3 * n
 
 
 def test_the_last_tenth_of_the_pairs_is_held_out(parent: Weights, pairs: Pairs) -> None:

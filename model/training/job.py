@@ -28,7 +28,7 @@ from model.files import check_is_file, clean_name, is_readable, printable, shown
 from model.limits import MAX_NAME_CHARS, MAX_RUNS
 from model.network.kinds import GPT_KIND, KINDS, count_parameters, kind_of
 from model.training.curve import Curve
-from model.training.presets import PRETRAIN
+from model.training.presets import PRETRAIN, recipe_of
 from model.training.process import Process
 from model.training.record import JOB, Cached, read_record
 from model.training.run import CORPUS_FILE, LOG_FILE, Run
@@ -167,7 +167,7 @@ class Job:
         asked = self._asked.get()
         try:
             _, network, recipe, corpus = (asked[name] for name in ("preset", "network", "recipe", "corpus"))
-            return Settings(KINDS[asked.get("kind", GPT_KIND)].config(**network), TrainConfig(**recipe), corpus)
+            return Settings(KINDS[asked.get("kind", GPT_KIND)].config(**network), recipe_of(PRETRAIN, recipe), corpus)
         except (KeyError, TypeError, ParameterError) as error:
             raise CheckpointError(f"{self.job_path} does not say what the run learns ({error}).") from None
 

@@ -17,6 +17,7 @@ from model.config import (
     LayerNormConfig,
     NetworkConfig,
     NoResidualConfig,
+    PolicyConfig,
     ResidualConfig,
     SmallGPTConfig,
     TrainConfig,
@@ -24,7 +25,8 @@ from model.config import (
 )
 from model.errors import ParameterError
 
-PRETRAIN, SFT = "pretrain", "sft"
+PRETRAIN, SFT, POLICY = "pretrain", "sft", "policy"
+RECIPES: dict[str, type[TrainConfig]] = {PRETRAIN: TrainConfig, SFT: TrainConfig, POLICY: PolicyConfig}  # by task
 LADDER = "The lecture's ladder"
 # Not settings: the vocabulary comes from the corpus or the parent, and the rest is what models from elsewhere have.
 FIXED = {"vocab_size", "bias", "tied_head", "activation"}
@@ -192,3 +194,12 @@ DEFAULT_PRESETS = {PRETRAIN: "shakespeare", SFT: "sft"}  # on the command line, 
 def pretraining_presets() -> dict[str, Preset]:
     """The presets that train from random weights on a text, by name."""
     return {name: preset for name, preset in PRESETS.items() if preset.task == PRETRAIN}
+
+
+def recipe_of(task: str, settings: Mapping[str, Any]) -> TrainConfig:
+    """The recipe of a run from its settings.
+
+    Raises:
+        ParameterError, TypeError: these are not its settings.
+    """
+    return RECIPES.get(task, TrainConfig)(**settings)

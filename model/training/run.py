@@ -40,6 +40,7 @@ from model.errors import CheckpointError, SoliloquyError, TrainingError
 from model.files import clear_place, is_readable, set_aside, without_folder, write_atomically
 from model.precision import DTYPES
 from model.tokenizer import CharTokenizer
+from model.training.presets import PRETRAIN, recipe_of
 from model.training.process import Process
 from model.training.record import ABOUT, METRICS, PROCESS, SAMPLES, Cached, Line, check_types, read_lines, read_record
 from model.weights import (
@@ -118,7 +119,8 @@ class Run:
         network, tokenizer, about = read_config(self.folder)
         try:
             check_types(about, ABOUT)
-            return Plan(network, tokenizer, TrainConfig(**about["recipe"]), DTYPES[about["precision"]], about)
+            recipe = recipe_of(about.get("task", PRETRAIN), about["recipe"])
+            return Plan(network, tokenizer, recipe, DTYPES[about["precision"]], about)
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"{self.folder / CONFIG_FILE} is not that of a run that can be resumed ({error}).") from None
 
@@ -248,9 +250,9 @@ class Run:
         """Appends a line of metrics."""
         self._add(self.metrics_path, metrics)
 
-    def log_sample(self, step: int, text: str) -> None:
-        """Appends the text that the network writes at a step."""
-        self._add(self.samples_path, {"step": step, "text": text})
+    def log_sample(self, step: int, sample: dict[str, Any]) -> None:
+        """Appends the "text" that the network writes at a step, and what else the task says of it."""
+        self._add(self.samples_path, {"step": step, **sample})
 
     def _add(self, path: Path, line: dict[str, Any]) -> None:
         self.check_is_there()

@@ -189,7 +189,7 @@ class Trainer:
         self.dropout_dice.manual_seed((self.recipe.seed * 1_000_003 + self.step) % 2**63)
         share = schedule(self.step, self.recipe)
         set_learning_rate(self.optimizers, share)
-        batch = self.task.batch(self.step)
+        batch = self.task.batch(self.step, self.model)
         total, loss = self.task.weight(batch), 0.0
         for rows in zip(*(tensor.split(self.recipe.micro_batch_size) for tensor in batch), strict=True):
             weight = self.task.weight(rows)
@@ -203,7 +203,8 @@ class Trainer:
             update_average(self.average, self.model, self.recipe.average, self.step)
         self.step += 1
         learning_rate = self.recipe.learning_rate * share
-        return {"step": self.step, "loss": round(loss, 6), "learning_rate": round(learning_rate, 8), "grad_norm": round(grad_norm, 6)}
+        metrics = {"step": self.step, "loss": round(loss, 6), "learning_rate": round(learning_rate, 8), "grad_norm": round(grad_norm, 6)}
+        return metrics | self.task.measured()
 
     def _check_divergence(self, loss: float) -> None:
         """

@@ -63,7 +63,7 @@ class Pretrain(Task):
     def about(self) -> dict[str, Any]:
         return {"corpus": {"name": self.corpus.name, "characters": len(self.corpus.text), "sha256": self.corpus.sha256}}
 
-    def batch(self, step: int) -> Rows:
+    def batch(self, step: int, network: Network) -> Rows:
         """Inputs and targets, each (batch_size, block_size)."""
         return self.batches(step)
 
@@ -79,5 +79,5 @@ class Pretrain(Task):
         """Mean loss over the last tenth of the text, in nats per character."""
         return {"val_loss": round(mean_loss(network, self.validation_ids, each=each), 6)}
 
-    def sample(self, network: Network) -> str:
-        return write_sample(network, self.tokenizer, self.recipe.seed)
+    def sample(self, network: Network) -> dict[str, Any]:
+        return {"text": write_sample(network, self.tokenizer, self.recipe.seed)}

@@ -109,7 +109,7 @@ class FineTune(Task):
     def files(self) -> dict[str, bytes]:
         return {PAIRS_FILE: self.pairs.content}
 
-    def batch(self, step: int) -> Rows:
+    def batch(self, step: int, network: Network) -> Rows:
         """Inputs and targets, each (batch_size, longest row). Each epoch shuffles the pairs."""
         numbers = np.arange(step * self.recipe.batch_size, (step + 1) * self.recipe.batch_size)
         n = len(self.rows)
@@ -144,11 +144,12 @@ class FineTune(Task):
                 exact += int(((logits.argmax(-1) == targets) | (targets == IGNORE)).all(1).sum())
         return {"val_loss": round(total / n_chars, 6), "exact": round(exact / len(self.held_out_rows), 6)}
 
-    def sample(self, network: Network) -> str:
+    def sample(self, network: Network) -> dict[str, Any]:
         """The first held-out request, and the network's answer to it: up to the stop sign, or to the end of the context."""
         prompt = self.asked.prompt
         most = min(SAMPLE_CHARS, self.config.block_size + 1 - len(prompt))
-        return f"{self.asked.request}\n{write_sample(network, self.tokenizer, self.recipe.seed, prompt, most, STOP)}"
+        answer = write_sample(network, self.tokenizer, self.recipe.seed, prompt, most, STOP)
+        return {"text": f"{self.asked.request}\n{answer}"}
 
 
 def _weights_of(known: dict[str, str], parent: Weights | None, run: Run) -> dict[str, Tensor]:

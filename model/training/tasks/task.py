@@ -47,8 +47,8 @@ class Task(ABC):
         return {}
 
     @abstractmethod
-    def batch(self, step: int) -> Rows:
-        """The rows of an optimizer step."""
+    def batch(self, step: int, network: Network) -> Rows:
+        """The rows of an optimizer step, which may depend on what the network writes by then."""
 
     @abstractmethod
     def weight(self, rows: Rows) -> int:
@@ -62,6 +62,10 @@ class Task(ABC):
             generator: for dropout.
         """
 
+    def measured(self) -> Metrics:
+        """What was measured on the batch that was just learned, beside its loss."""
+        return {}
+
     @abstractmethod
     def evaluate(self, network: Network, each: Callable[[], None]) -> Metrics:
         """Metrics on held-out data. The lowest "val_loss" of a run marks its best weights.
@@ -71,8 +75,9 @@ class Task(ABC):
         """
 
     @abstractmethod
-    def sample(self, network: Network) -> str:
-        """A text from the network, always with the same dice, so that two samples of a run differ by what it has learned alone."""
+    def sample(self, network: Network) -> dict[str, Any]:
+        """A "text" from the network, always with the same dice, so that two samples of a run differ by what it has learned alone. May hold
+        more JSON values, for samples.jsonl."""
 
 
 @contextmanager
