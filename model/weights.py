@@ -53,7 +53,7 @@ WEIGHTS_FILES = ("model.safetensors", BEST_FILE)
 CONFIG_FILE = "config.json"
 HEADS_FILE = "heads.json"
 SNAPSHOTS_FOLDER = "snapshots"  # in a run's folder
-SHIPPED_RUNS_FOLDER = "runs"  # beside the shipped weights
+SHIPPED_RUNS_FOLDER, ASSISTANT_FOLDER = "runs", "assistant"  # beside the shipped weights
 KEY_DIGITS = 8
 SNAPSHOT_NAME = re.compile(r"(0|[1-9][0-9]{0,8})\.safetensors")
 PIECE_BYTES = 2**20
@@ -364,7 +364,7 @@ def find_folder(origin: Origin, near: Path) -> Path:
         CheckpointError: there is no such folder.
     """
     near = near.resolve()
-    places = (WEIGHTS_FOLDER, near.parent, near.parent.parent, near.parent.parent / WEIGHTS_FOLDER.name)
+    places = (WEIGHTS_FOLDER, WEIGHTS_FOLDER / ASSISTANT_FOLDER, near.parent, near.parent.parent, near.parent.parent / WEIGHTS_FOLDER.name)
     folders = [folder for place in places for folder in weights_folders(place) if folder != near]
     folders.sort(key=lambda folder: folder.name != origin.name)  # the likeliest first: each is hashed
     for folder in folders:
