@@ -1,4 +1,5 @@
-"""The catalogue of usable models, by key: shipped models, the lecture's ladder, training runs that have weights, and the snapshots of runs.
+"""The catalogue of usable models, by key: shipped models, the assistants fine-tuned from them, the lecture's ladder, training runs that
+have weights, and the snapshots of runs.
 
 The catalogue reads folders and keeps no weights in memory. `Catalogue.load` loads one model; the engine (`model.serving.engine`) keeps
 the models in use and chooses their precision. A key is the beginning of the weights' sha256, so a run that has trained further since
@@ -30,6 +31,7 @@ from model.machine import in_fresh_thread
 from model.network.kinds import count_parameters, kind_of
 from model.tokenizer import CharTokenizer
 from model.weights import (
+    ASSISTANT_FOLDER,
     BEST_FILE,
     CONFIG_FILE,
     KEY_DIGITS,
@@ -49,7 +51,8 @@ from model.weights import (
 
 log = logging.getLogger(__name__)
 
-SHIPPED, LADDER, RUN, SNAPSHOT = "shipped", "ladder", "run", "snapshot"  # where a model comes from
+SHIPPED, ASSISTANT, LADDER, RUN, SNAPSHOT = "shipped", "assistant", "ladder", "run", "snapshot"  # where a model comes from
+ASSISTANTS = ("supervised", "reinforced", "unbound")  # the folders in weights/assistant whose models write
 MAX_TRAINED_STEPS = 10**12  # more is damage
 NO_SUCH_MODEL = "There is no such model, or no longer. Choose another one."
 
@@ -60,10 +63,10 @@ class Entry:
 
     Attributes:
         key: identifies the weights; "" if they cannot be read.
-        id: identifies the folder: "shakespeare", "ladder/bigram", "runs/20261126-101500-ab12"; of a snapshot
+        id: identifies the folder: "shakespeare", "assistant/supervised", "ladder/bigram", "runs/20261126-101500-ab12"; of a snapshot
             that of its run, "weights/runs/quick".
         name: name shown to users; of a snapshot "quick, step 150".
-        source: SHIPPED, LADDER, RUN or SNAPSHOT.
+        source: SHIPPED, ASSISTANT, LADDER, RUN or SNAPSHOT.
         snapshot: the snapshot's file; None for other models.
         trouble: why the model cannot be used; "" if it can.
         config, tokenizer, about: content of config.json; None and empty if it cannot be read.
@@ -107,7 +110,7 @@ class Catalogue:
     """The models found in a set of folders. Thread-safe.
 
     Args:
-        shipped: folder that contains the shipped weights folders and ladder/.
+        shipped: folder that contains the shipped weights folders, assistant/ and ladder/.
         runs: folder of training runs, or None.
         device: device that models are loaded onto.
         others: additional weights or run folders, such as the one given with --weights.
@@ -194,10 +197,13 @@ class Catalogue:
 
     def _models(self) -> Iterator[Entry]:
         """What is known without reading any file of every folder that can contain a model."""
-        ladder, runs = self._shipped / LADDER, self._shipped / SHIPPED_RUNS_FOLDER
-        others = [folder for folder in _subfolders(self._shipped) if folder not in (ladder, runs) and os.path.exists(folder / CONFIG_FILE)]
+        ladder = self._shipped / LADDER
+        others = [folder for folder in _subfolders(self._shipped) if os.path.exists(folder / CONFIG_FILE)]
         others.sort(key=lambda folder: (folder.name != SHIPPED_WEIGHTS.name, folder.name))
         yield from (_bare(SHIPPED, folder.name, folder) for folder in others[:1])
+        for name in ASSISTANTS:
+            if os.path.isdir(folder := self._shipped / ASSISTANT_FOLDER / name):
+                yield _bare(ASSISTANT, f"{ASSISTANT}/{name}", folder)
         places = {rung.model: place for place, rung in enumerate(RUNGS)}
         for rung in sorted(_subfolders(ladder), key=lambda rung: places.get(f"{LADDER}/{rung.name}", len(places))):
             # Before what somebody exported, which may be a copy of one.

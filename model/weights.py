@@ -23,7 +23,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -39,7 +39,7 @@ from model.limits import MAX_SNAPSHOTS
 from model.network import Network
 from model.network.gpt import GPT
 from model.network.kinds import GPT_KIND, KINDS, kind_of, make_network
-from model.network.lora import adapter_tensors, add_adapters, merged
+from model.network.lora import add_adapters, merged
 from model.tokenizer import CharTokenizer
 
 log = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ WEIGHTS_FILES = ("model.safetensors", BEST_FILE)
 CONFIG_FILE = "config.json"
 HEADS_FILE = "heads.json"
 SNAPSHOTS_FOLDER = "snapshots"  # in a run's folder
-SHIPPED_RUNS_FOLDER = "runs"  # beside the shipped weights
+SHIPPED_RUNS_FOLDER, ASSISTANT_FOLDER = "runs", "assistant"  # beside the shipped weights
 KEY_DIGITS = 8
 SNAPSHOT_NAME = re.compile(r"(0|[1-9][0-9]{0,8})\.safetensors")
 PIECE_BYTES = 2**20
@@ -262,7 +262,7 @@ def save_weights(folder: Path, model: Network, tokenizer: CharTokenizer, about: 
         CheckpointError: the folder cannot be written, or a value is out of the type's range.
     """
     path = folder / "model.safetensors"
-    expected = adapter_tensors(model) or model.state_dict()
+    expected = model.learned() or model.state_dict()
     tensors = {key: t.to(dtype) for key, t in expected.items()}
     check_tensors(path, tensors, expected)
     save_tensors(path, tensors)
@@ -280,7 +280,8 @@ def load_weights(
 
     Args:
         snapshot: the run's snapshot to load; None loads the folder's weights.
-        merge: whether a fine-tuned model becomes a plain GPT, as writing needs it. Otherwise its adapters can be trained on.
+        merge: whether a fine-tuned model becomes a plain network, as writing needs it. Otherwise it keeps its adapters, which alone
+            (`Network.learned`) have gradients.
         near: the folder near which a fine-tuned model's base is looked for, if not `folder`.
 
     Raises:
@@ -292,43 +293,49 @@ def load_weights(
     config, tokenizer, about = read_config(folder)
     path = snapshot or weights_path(folder)
     adapter = read_adapter(folder, about)
-    if adapter is None:
-        with torch.device("meta"):
-            model = make_network(config)
-        expected = model.state_dict()
-    else:
+    with torch.device("meta"):
+        model = make_network(config)
+    if adapter:
         base = load_weights(find_folder(adapter.base, near or folder))
-        model = _with_adapters(folder, base, config, tokenizer, adapter.shape)
-        expected = adapter_tensors(model)
+        _adapt(model, base, adapter.shape, tokenizer, folder / CONFIG_FILE)
         about = {"corpus": base.about["corpus"]} | about if "corpus" in base.about else about
     tensors, metadata = load_tensors(path)
     tensors = without_wrappers(tensors)
     sha256 = hash_file(path)
     if path.name == BEST_FILE:
         about = about | {"best": metadata}
-    check_tensors(path, tensors, expected)
-    model.load_state_dict({key: tensor.float() for key, tensor in tensors.items()}, strict=adapter is None, assign=True)
-    if merge and isinstance(model, GPT) and adapter:
+    check_tensors(path, tensors, model.learned())
+    model.load_state_dict({key: tensor.float() for key, tensor in tensors.items()}, strict=False, assign=True)
+    if adapter and merge:
+        assert isinstance(model, GPT)
         model = merged(model)
-    model = model.to(device).eval().requires_grad_(False)
+    model = model.to(device).eval()
+    if not adapter:
+        model.requires_grad_(False)
     heads = None if snapshot else read_heads(folder, sha256, config)
     return Weights(folder.resolve().name, model, tokenizer, about, sha256, heads, adapter)
 
 
-def _with_adapters(folder: Path, base: Weights, config: NetworkConfig, tokenizer: CharTokenizer, shape: LoRAConfig) -> GPT:
-    """A fine-tuned model's network before its adapters are read.
+def _adapt(model: Network, base: Weights, shape: LoRAConfig, tokenizer: CharTokenizer, path: Path) -> None:
+    """Gives a fine-tuned model's network the weights of its base, and adapters.
+
+    Args:
+        path: its config.json.
 
     Raises:
         CheckpointError: the base has another shape or vocabulary than config.json says.
     """
-    model = base.model
-    if not (isinstance(model, GPT) and isinstance(config, GPTConfig) and model.config == replace(config, dropout=model.config.dropout)):
-        raise CheckpointError(f"{folder / CONFIG_FILE} describes another network than that of its base, {base.name}.")
+    if not (isinstance(model, GPT) and isinstance(base.model, GPT) and _shape(model.config) == _shape(base.model.config)):
+        raise CheckpointError(f"{path} describes another network than that of its base, {base.name}.")
     if base.tokenizer.vocabulary != tokenizer.vocabulary:
-        raise CheckpointError(f"{folder / CONFIG_FILE} has another vocabulary than its base, {base.name}.")
-    model.config = config
-    add_adapters(model, shape, torch.Generator().manual_seed(0))
-    return model
+        raise CheckpointError(f"{path} has another vocabulary than its base, {base.name}.")
+    model.load_state_dict(base.model.state_dict(), strict=False, assign=True)
+    add_adapters(model, shape)
+
+
+def _shape(config: GPTConfig) -> dict[str, Any]:
+    """What a fine-tuned model has in common with its base: all settings of a GPT but the dropout."""
+    return {f.name: getattr(config, f.name) for f in fields(GPTConfig) if f.name != "dropout"}
 
 
 def read_adapter(folder: Path, about: dict[str, Any]) -> Adapter | None:
@@ -357,7 +364,7 @@ def find_folder(origin: Origin, near: Path) -> Path:
         CheckpointError: there is no such folder.
     """
     near = near.resolve()
-    places = (WEIGHTS_FOLDER, near.parent, near.parent.parent, near.parent.parent / WEIGHTS_FOLDER.name)
+    places = (WEIGHTS_FOLDER, WEIGHTS_FOLDER / ASSISTANT_FOLDER, near.parent, near.parent.parent, near.parent.parent / WEIGHTS_FOLDER.name)
     folders = [folder for place in places for folder in weights_folders(place) if folder != near]
     folders.sort(key=lambda folder: folder.name != origin.name)  # the likeliest first: each is hashed
     for folder in folders:

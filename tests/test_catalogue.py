@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from model.catalogue import LADDER, RUN, SHIPPED, Catalogue
-from model.config import BigramConfig, GPTConfig
+from model.catalogue import ASSISTANT, LADDER, RUN, SHIPPED, Catalogue
+from model.config import BigramConfig, GPTConfig, LoRAConfig
 from model.errors import CheckpointError, UnknownModelError
 from model.network.kinds import make_network
+from model.network.lora import with_adapters
 from model.tokenizer import CharTokenizer
 from model.training.job import Job
-from model.weights import config_json, load_weights, save_tensors, save_weights
+from model.weights import Adapter, config_json, load_weights, save_tensors, save_weights
 
 LETTERS = CharTokenizer("\nabcd")
 
@@ -164,6 +165,23 @@ def test_links_and_missing_folders_are_passed_over(house: Path, tmp_path: Path) 
     assert [entry.id for entry in catalogue(house).entries()] == ["play", "ladder/bigram", "runs/one"]
     assert Catalogue(tmp_path / "none", tmp_path / "none").entries() == []
     assert [entry.id for entry in Catalogue(house / "weights", None, others=(house / "runs" / "one",)).entries()][-1] == "one"
+
+
+def test_assistants_come_after_the_shipped_model_and_are_loaded_with_their_base(house: Path) -> None:
+    base = load_weights(house / "weights" / "play")
+    adapter = Adapter(LoRAConfig(rank=2), base.origin)
+    for seed, name in enumerate(("unbound", "supervised", "reward")):
+        network = with_adapters(base.model, base.model.config, adapter.shape, torch.Generator().manual_seed(seed))
+        save_weights(house / "weights" / "assistant" / name, network, base.tokenizer, adapter.about())
+    models = catalogue(house)
+    assert [entry.id for entry in models.entries()][:4] == ["play", "assistant/supervised", "assistant/unbound", "ladder/bigram"]
+    supervised = models.entries()[1]
+    assert (supervised.source, supervised.kind, supervised.n_params) == (ASSISTANT, "gpt", base.model.n_params())
+    ids = torch.tensor([[1, 2, 3]])
+    torch.testing.assert_close(models.load(supervised.key).model(ids), base.model(ids), rtol=1e-2, atol=1e-2)  # B is still 0
+    shutil.rmtree(house / "weights" / "play")
+    with pytest.raises(CheckpointError, match=r"^supervised was fine-tuned from play \(sha256 .* Put its folder there\.$"):
+        models.load(supervised.key)
 
 
 def test_an_exported_copy_does_not_take_the_place_of_a_rung(house: Path) -> None:

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from model.config import LoRAConfig
 from model.errors import CheckpointError
 from model.network.gpt import GPT
-from model.network.lora import adapter_tensors, add_adapters, merged
+from model.network.lora import add_adapters, merged, with_adapters
 from model.weights import Adapter, Weights, hash_file, load_weights, save_weights
 
 IDS = torch.tensor([[3, 1, 4, 1, 5, 9, 2, 6], [2, 7, 1, 8, 2, 8, 1, 8]])
@@ -28,7 +28,7 @@ def adapted(model: GPT, is_trained: bool = True) -> GPT:
     add_adapters(model, SHAPE, torch.Generator().manual_seed(1))
     if is_trained:
         generator = torch.Generator().manual_seed(2)
-        for tensor in adapter_tensors(model).values():
+        for tensor in model.learned().values():
             tensor.normal_(0.0, 0.2, generator=generator)
     return model
 
@@ -39,7 +39,7 @@ def test_new_adapters_change_nothing(make_model: Callable[..., GPT]) -> None:
 
 def test_adapters_add_their_product_to_each_matrix_of_the_blocks(make_model: Callable[..., GPT]) -> None:
     network, reference = adapted(make_model(bias=True)), make_model(bias=True)
-    low = adapter_tensors(network)
+    low = network.learned()
     for name, matrix in reference.named_parameters():
         if name.endswith(".weight") and ".h." in name and matrix.dim() == 2:
             place = name.removesuffix("weight")
@@ -60,7 +60,7 @@ def test_a_merged_network_is_a_plain_one_that_computes_the_same(make_model: Call
 
 def test_only_the_adapters_are_learned_and_their_gradients_are_those_of_the_product(make_model: Callable[..., GPT]) -> None:
     network, plain = adapted(make_model()), make_model().requires_grad_(True)
-    assert network.learned().keys() == adapter_tensors(network).keys()
+    assert network.learned().keys() == {name for name in network.state_dict() if "lora_" in name}
     with torch.no_grad():
         for name, matrix in plain.named_parameters():
             place = name.removesuffix("weight")
@@ -98,13 +98,14 @@ def save_adapter(folder: Path, base: Weights) -> Weights:
 
 def test_a_folder_of_adapters_is_loaded_merged_or_with_them(tmp_path: Path, tiny: Weights) -> None:
     base = save_base(tmp_path / "weights" / "base", tiny)
-    expected = adapter_tensors(save_adapter(tmp_path / "runs" / "mine", base).model)
+    expected = save_adapter(tmp_path / "runs" / "mine", base).model.learned()
     plain, network = load_weights(tmp_path / "runs" / "mine"), load_weights(tmp_path / "runs" / "mine", merge=False)
     assert plain.key == network.key == hash_file(tmp_path / "runs" / "mine" / "model.safetensors")[:8]
     assert plain.adapter == network.adapter == Adapter(SHAPE, base.origin)
     assert plain.about["corpus"]["name"] == "plays"
-    assert not adapter_tensors(plain.model)
-    for name, tensor in adapter_tensors(network.model).items():
+    assert plain.model.state_dict().keys() == base.model.state_dict().keys()
+    assert not plain.model.learned()
+    for name, tensor in network.model.learned().items():
         torch.testing.assert_close(tensor, expected[name], rtol=1e-3, atol=1e-3)
     torch.testing.assert_close(plain.model(IDS), network.model(IDS), rtol=1e-2, atol=1e-2)
     assert not (plain.model(IDS) - base.model(IDS)).abs().max() < 0.1
@@ -161,3 +162,16 @@ def test_a_base_of_another_shape_or_vocabulary_is_refused(tmp_path: Path, tiny: 
     path.write_text(json.dumps(content))
     with pytest.raises(CheckpointError, match="describes another network than that of its base, base"):
         load_weights(tmp_path / "mine")
+
+
+def test_a_network_to_fine_tune_is_a_copy_that_begins_where_its_parent_is(make_model: Callable[..., GPT]) -> None:
+    dropout, dice = replace(make_model().config, dropout=0.1), torch.Generator().manual_seed(0)
+    for parent in (make_model(), adapted(make_model())):
+        before = parent(IDS)
+        child = with_adapters(parent, dropout, SHAPE, dice)
+        assert child.config.dropout == 0.1
+        torch.testing.assert_close(child.eval()(IDS), before, rtol=0, atol=0)
+        for tensor in child.learned().values():
+            tensor.add_(0.1)
+        assert not torch.equal(child(IDS), before)
+        torch.testing.assert_close(parent(IDS), before, rtol=0, atol=0)

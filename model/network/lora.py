@@ -6,10 +6,9 @@ no gradient of W, and what is stored is a fraction of the network. B begins at z
 Source: Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models" (2021). Departure: every matrix in the blocks has an adapter, not
 only those of the attention.
 
-    network = load_weights(SHIPPED_WEIGHTS).model
-    add_adapters(network, LoRAConfig(rank=16), generator)  # network.learned() is now A and B alone
-    ...                                                    # train
-    writer = merged(network)                               # a plain GPT again
+    network = with_adapters(parent, parent.config, LoRAConfig(rank=16), generator)
+    network.learned()         # A and B alone; train them
+    writer = merged(network)  # a plain GPT again
 """
 
 from __future__ import annotations
@@ -20,8 +19,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model.config import LoRAConfig
+from model.config import GPTConfig, LoRAConfig
 from model.network.gpt import GPT
+from model.network.kinds import make_network
 from model.network.linear import Linear, finish
 
 NAMES = ("lora_A", "lora_B")
@@ -59,22 +59,34 @@ class LoRALinear(Linear):
 
 
 def add_adapters(network: GPT, config: LoRAConfig, generator: torch.Generator | None = None) -> None:
-    """Gives every matrix of every block an adapter, and freezes everything else. The network's outputs stay what they are.
+    """Gives every matrix of every block an adapter, and freezes all else that a plain GPT has: what a subclass adds is learned, too. The
+    network's outputs stay what they are.
 
     Args:
         generator: random number generator for the first weights, on the CPU.
     """
-    network.requires_grad_(False)
+    with torch.device("meta"):
+        frozen = GPT(network.config).state_dict().keys()
+    for name, parameter in network.named_parameters():
+        parameter.requires_grad_(name not in frozen)
     for module in [*network.transformer.h.modules()]:
         for name, child in [*module.named_children()]:
             if type(child) is Linear:
                 setattr(module, name, LoRALinear(child, config, generator))
 
 
-def adapter_tensors(network: nn.Module) -> dict[str, Tensor]:
-    """The A and B of a network by name, such as "transformer.h.0.attn.c_attn.lora_A"; none for one without adapters. They are the live
-    tensors, without gradients."""
-    return {name: tensor for name, tensor in network.state_dict().items() if name.endswith(NAMES)}
+def with_adapters(parent: GPT, config: GPTConfig, shape: LoRAConfig, generator: torch.Generator) -> GPT:
+    """A network to fine-tune, with a copy of the parent's weights. A parent with adapters (of the same shape) hands them on; otherwise they
+    are new. So is what the parent lacks, if `config` describes a subclass of GPT.
+
+    Args:
+        generator: random number generator for what is new.
+    """
+    network = make_network(config, generator)
+    assert isinstance(network, GPT)
+    add_adapters(network, shape, generator)
+    network.load_state_dict(parent.state_dict(), strict=False)
+    return network
 
 
 def _adapted(network: nn.Module) -> Iterator[tuple[str, LoRALinear]]:
@@ -83,14 +95,16 @@ def _adapted(network: nn.Module) -> Iterator[tuple[str, LoRALinear]]:
 
 @torch.no_grad()
 def merged(network: GPT) -> GPT:
-    """A plain GPT that computes the same, in eval mode, in a few hundredths of a second. It shares the weights that have no adapter.
+    """A network without adapters that computes the same, in eval mode, in a few hundredths of a second. It shares the weights that have no
+    adapter.
 
     Merged matrices are rounded to float16, as weights are on disk: only such matrices can be packed in float32 (`model.network.linear`).
     """
     tensors = {name: tensor for name, tensor in network.state_dict().items() if not name.endswith(NAMES)}
     tensors |= {f"{name}.weight": module.merged_weight().half().float() for name, module in _adapted(network)}
     with torch.device("meta"):
-        plain = GPT(network.config)
+        plain = make_network(network.config)
+    assert isinstance(plain, GPT)
     plain.load_state_dict(tensors, assign=True)
     plain.compute_dtype = network.compute_dtype
     return plain.eval().requires_grad_(False)

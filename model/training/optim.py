@@ -25,10 +25,11 @@ def make_optimizers(model: Network, config: TrainConfig) -> list[torch.optim.Opt
 
     In the networks of the lecture's ladder all parameters count as matrices, so learning rate and weight decay apply to them alike.
     """
-    is_gpt = any(".h." in name for name, _ in model.named_parameters())
-    is_matrix = {name: not is_gpt or (p.dim() == 2 and ".h." in name) for name, p in model.named_parameters()}
-    matrices = [p for name, p in model.named_parameters() if is_matrix[name]]
-    others = [p for name, p in model.named_parameters() if not is_matrix[name]]
+    learned = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    is_gpt = any(".h." in name for name in learned)
+    is_matrix = {name: not is_gpt or (p.dim() == 2 and ".h." in name) for name, p in learned.items()}
+    matrices = [p for name, p in learned.items() if is_matrix[name]]
+    others = [p for name, p in learned.items() if not is_matrix[name]]
     betas = (0.9, config.beta2)
     if config.optimizer == "muon":
         optimizers = [
@@ -65,7 +66,8 @@ def set_learning_rate(optimizers: list[torch.optim.Optimizer], share: float) -> 
 def update_average(average: dict[str, Tensor], model: Network, keep: float, step: int) -> None:
     """Updates a running average of the weights. It forgets faster at the start, when the first weights would linger."""
     keep = min(keep, (step + 1) / (step + 10))
-    torch._foreach_lerp_(list(average.values()), [model.state_dict()[key] for key in average], 1 - keep)
+    learned = model.learned()
+    torch._foreach_lerp_(list(average.values()), [learned[key] for key in average], 1 - keep)
 
 
 def flatten_state(optimizers: list[torch.optim.Optimizer]) -> dict[str, Tensor]:

@@ -40,6 +40,7 @@ class Trainer:
     """One run, from its first step or from its last checkpoint.
 
     Attributes:
+        learned: the parameters that the training changes, by name; the network's own tensors.
         step: optimizer steps done.
         best: the lowest validation loss so far, in nats per character.
     """
@@ -49,9 +50,10 @@ class Trainer:
         self.model = task.make_network().to(device)
         self.model.compute_dtype = dtype
         self.optimizers = make_optimizers(self.model, self.recipe)
-        self.average = {key: tensor.clone() for key, tensor in self.model.state_dict().items()} if self.recipe.average else {}
+        self.learned = self.model.learned()
+        self.average = {key: tensor.clone() for key, tensor in self.learned.items()} if self.recipe.average else {}
         self.dropout_dice = torch.Generator(device)
-        self.snapshot_steps = frozenset(snapshot_steps(self.recipe, self.model.n_params()))
+        self.snapshot_steps = frozenset(snapshot_steps(self.recipe, sum(map(torch.numel, self.learned.values()))))
         self.step, self.best, self.elapsed_s = 0, math.inf, 0.0
         self._is_interrupted = self._lacks_snapshot = False
         self.about = {"recipe": asdict(self.recipe), **task.about(), "precision": name_of(dtype)}
@@ -139,7 +141,7 @@ class Trainer:
 
     def save(self) -> None:
         """Writes a checkpoint of the current state."""
-        tensors = {f"model.{key}": tensor for key, tensor in self.model.state_dict().items()}
+        tensors = {f"model.{key}": tensor for key, tensor in self.learned.items()}
         tensors |= {f"average.{key}": tensor for key, tensor in self.average.items()}
         tensors |= flatten_state(self.optimizers)
         self.run.save(tensors, {"step": self.step, "best": self.best, "elapsed_s": self.elapsed_s})
@@ -150,14 +152,14 @@ class Trainer:
         if self.step not in self.snapshot_steps:
             return
         try:
-            self.run.save_snapshot(self.step, self.average or self.model.state_dict())
+            self.run.save_snapshot(self.step, self.average or self.learned)
         except CheckpointError as error:
             if not self._lacks_snapshot:
                 self._lacks_snapshot = True
                 self.run.add_notice(f"A snapshot is missing, and the training goes on without it: {error}")
 
     def _restore(self) -> None:
-        expected = {f"model.{key}": tensor for key, tensor in self.model.state_dict().items()}
+        expected = {f"model.{key}": tensor for key, tensor in self.learned.items()}
         expected |= {f"average.{key}": tensor for key, tensor in self.average.items()}
 
         def check(path: Path, tensors: dict[str, Tensor], step: int) -> None:
@@ -176,7 +178,7 @@ class Trainer:
             return True
         path = self.run.folder / BEST_FILE
         try:
-            check_tensors(path, load_tensors(path)[0], self.model.state_dict())
+            check_tensors(path, load_tensors(path)[0], self.learned)
         except CheckpointError:
             self.best = math.inf
             self.run.notices.append(f"{BEST_FILE} was missing or damaged. The weights of the next evaluation take its place.")
@@ -229,7 +231,7 @@ class Trainer:
     def _evaluate(self) -> Metrics:
         """Metrics of the weights and of their average. The better of the two writes a sample, and is kept if it is the best so far."""
         metrics: Metrics = {"step": self.step, **self._evaluate_weights()}
-        candidates = [(metrics["val_loss"], self.model.state_dict())]
+        candidates = [(metrics["val_loss"], self.learned)]
         if self.average and self.step:  # at first they are the same
             with self._averaged():
                 metrics |= {f"{name}_average": value for name, value in self._evaluate_weights().items()}
@@ -263,12 +265,16 @@ class Trainer:
     @contextmanager
     def _averaged(self) -> Iterator[None]:
         """The network with the running average of its weights."""
-        latest = {key: tensor.clone() for key, tensor in self.model.state_dict().items()}
-        self.model.load_state_dict(self.average)
+        latest = {key: tensor.clone() for key, tensor in self.learned.items()}
+        self._set_weights(self.average)
         try:
             yield
         finally:
-            self.model.load_state_dict(latest)
+            self._set_weights(latest)
+
+    def _set_weights(self, tensors: dict[str, Tensor]) -> None:
+        for name, tensor in self.learned.items():
+            tensor.copy_(tensors[name])
 
 
 def _faster_dtype(network: NetworkConfig, device: torch.device) -> torch.dtype:
