@@ -39,6 +39,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from model.assistant.pairs import load_pairs
 from model.config import GPTConfig, NetworkConfig, TrainConfig, check_prompt
 from model.data import TINY_SHAKESPEARE_ALPHABET, TINY_SHAKESPEARE_CHARS, TINY_SHAKESPEARE_SHA256, Corpus, load_corpus, split
 from model.decode import generate
@@ -57,7 +58,6 @@ from model.training.measure import measure_pace
 from model.training.presets import DEFAULT_PRESETS, FIXED, PRESETS, PRETRAIN, SFT, Preset, pretraining_presets
 from model.training.run import CORPUS_FILE, DEFAULT_RUNS, Run
 from model.training.snapshots import export_run
-from model.training.tasks.pairs import load_pairs
 from model.training.tasks.pretrain import Pretrain
 from model.training.tasks.sft import FineTune
 from model.training.tasks.task import Task
