@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+from model.__main__ import main
+from model.assistant import obeys
 from model.assistant.answers import Answers, write_answers
 from model.assistant.examples import EXAMPLES_PER_SKILL, Example, kept_back, make_examples, sentences_of, to_json_lines
+from model.assistant.obeys import ObeysConfig, wilson
 from model.assistant.pairs import STOP, read_pairs
 from model.assistant.skills import ASKING, ASKING_KEPT_BACK, KEPT_BACK_WORDS, SKILLS, OpenSkill, judge, skill_of
 from model.data import train_chars
@@ -19,7 +25,7 @@ from model.errors import CorpusError, ParameterError
 from model.network.gpt import GPT
 from model.sampling import SamplingParams
 from model.tokenizer import CharTokenizer
-from model.weights import Weights
+from model.weights import Weights, load_weights, save_weights
 
 OPEN = [skill for skill in SKILLS if isinstance(skill, OpenSkill)]
 
@@ -124,9 +130,9 @@ def test_the_plays_have_answers_for_every_open_skill(sentences: set[str], skill:
     assert sum(skill.judge("", sentence).obeys for sentence in sentences) >= 100
 
 
-def test_examples_come_from_the_seed(plays: str, examples: list[Example]) -> None:
-    assert make_examples(plays, seed=0) == examples
-    assert make_examples(plays, seed=1) != examples
+def test_examples_come_from_the_seed(plays: str) -> None:
+    act = plays[:250_000]
+    assert make_examples(act, seed=0) == make_examples(act, seed=0) != make_examples(act, seed=1)
 
 
 def test_a_text_without_answers_is_refused() -> None:
@@ -218,3 +224,73 @@ def test_a_network_that_is_not_finite_writes_nothing(writer: tuple[GPT, CharToke
     network.transformer.ln_f.weight[0] = torch.nan
     with pytest.raises(FloatingPointError):
         write_answers(network, tokenizer, ["\n\nGo\n"], [0], 1.0, most=5)
+
+
+# How often a model obeys
+
+
+@pytest.mark.parametrize(("successes", "n"), [(0, 10), (3, 10), (10, 10), (270, 300), (1, 1)])
+def test_wilsons_interval_ends_where_the_share_found_is_just_not_surprising(successes: int, n: int) -> None:
+    share = successes / n
+    low, high = wilson(share, n)
+    assert 0 <= low <= share <= high <= 1
+    assert low < high
+    for end in {low, high} - {0.0, 1.0}:  # at which the share found is 1.96 standard deviations away
+        assert abs(share - end) == pytest.approx(1.96 * math.sqrt(end * (1 - end) / n), rel=1e-9)
+
+
+def test_success_counts_what_obeys_and_stops(tiny: Weights, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = {"shout": ("{}", True), "insult": ("Thou villain, go!", True), "praise": ("O noble king, go!", False)}
+
+    def write(network: GPT, tokenizer: CharTokenizer, prompts: list[str], *rest: object) -> Answers:
+        requests = [prompt.strip() for prompt in prompts]
+        found = [texts.get(skill_of(request).id, ("", True)) for request in requests]
+        said = [text.format(request.rpartition(": ")[2].upper()) for (text, _), request in zip(found, requests, strict=True)]
+        ids = [torch.tensor(tokenizer.encode(text)) for text in said]
+        lengths = torch.tensor([len(row) for row in ids])
+        return Answers(torch.nn.utils.rnn.pad_sequence(ids, batch_first=True), lengths, torch.tensor([stopped for _, stopped in found]))
+
+    monkeypatch.setattr(obeys, "write_answers", write)
+    passes: list[int] = []
+    measured = obeys.measure(tiny, ObeysConfig(asked=8), passes.append)
+    assert sum(passes) == measured["n"] == 8 * len(SKILLS)
+    shares = {skill: success["obeys"] for skill, success in measured["skills"].items()}
+    assert shares == dict.fromkeys((skill.id for skill in SKILLS), 0.0) | {"shout": 1.0, "insult": 1.0}
+    assert measured["mean"]["obeys"] == pytest.approx(2 / len(SKILLS), abs=1e-4)
+    assert measured["skills"]["insult"] == {"n": 8, "obeys": 1.0, "low": 0.6756, "high": 1.0, "distinct": 0.125}
+    assert measured["skills"]["shout"]["distinct"] is None
+    assert measured["mean"]["distinct"] == pytest.approx(3 / (8 * len(OPEN)), abs=1e-4)
+
+
+def test_the_command_prints_success_and_saves_it(make_model: Callable[..., GPT], tiny: Weights, tmp_path: Path, capsys: Any) -> None:
+    save_weights(tmp_path / "small", make_model(block_size=160), tiny.tokenizer, {})
+    assert main(["obeys", "--weights", str(tmp_path / "small"), "--asked", "2", "--temperature", "0.5", "--save"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == [*(skill.id for skill in SKILLS), "all"]
+    assert lines[0] == "insult       0%  (95 % interval 0% to 66%, n = 2)  distinct answers 100%"
+    saved = json.loads((tmp_path / "small" / "obeys.json").read_text())
+    assert saved["skills"].keys() == {skill.id for skill in SKILLS}
+    assert (saved["n"], saved["temperature"], saved["seed"]) == (2 * len(SKILLS), 0.5, 0)
+    assert saved["sha256"] == load_weights(tmp_path / "small").sha256
+
+
+@pytest.mark.parametrize(
+    ("block_size", "option", "value", "message"),
+    [
+        (160, "--asked", "0", "asked must be between 1 and 1,000, not 0"),
+        (160, "--temperature", "3", "temperature must be between 0 and 2, not 3.0"),
+        (32, "--asked", "1", "do not fit in the context of 32 characters"),
+    ],
+)
+def test_bad_measurements_are_refused(
+    make_model: Callable[..., GPT], tiny: Weights, tmp_path: Path, capsys: Any, block_size: int, option: str, value: str, message: str
+) -> None:
+    save_weights(tmp_path / "small", make_model(block_size=block_size), tiny.tokenizer, {})
+    assert main(["obeys", "--weights", str(tmp_path / "small"), option, value]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_model_without_the_letters_of_the_requests_is_refused(make_model: Callable[..., GPT], tmp_path: Path, capsys: Any) -> None:
+    save_weights(tmp_path / "digits", make_model(block_size=160, vocab_size=11), CharTokenizer("\n0123456789"), {})
+    assert main(["obeys", "--weights", str(tmp_path / "digits")]) == 2
+    assert "The model's vocabulary has no" in capsys.readouterr().err
