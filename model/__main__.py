@@ -6,6 +6,8 @@ python -m model train --task sft --from weights/shakespeare --pairs pairs.jsonl 
 python -m model pace --preset lesson                       measure how long a training would take on this machine
 python -m model eval                                       validation loss of the shipped weights; --ablate 0.2 without a head
 python -m model heads                                      measure each head and MLP, for heads.json beside the weights
+python -m model obeys --weights weights/assistant/supervised
+                                                           how often a model obeys, by skill; --save for obeys.json beside the weights
 python -m model sample --prompt "ROMEO:"                   write a text to the terminal
 python -m model export runs/mine weights/mine              write a run's best weights, in 16 bits, to a folder of their own
 python -m model export --snapshots runs/mine weights/runs/mine
@@ -39,6 +41,9 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from model.assistant.obeys import OBEYS_FILE, ObeysConfig, measure, save
+from model.assistant.pairs import load_pairs
+from model.assistant.skills import SKILLS
 from model.config import GPTConfig, NetworkConfig, check_prompt
 from model.data import TINY_SHAKESPEARE_ALPHABET, TINY_SHAKESPEARE_CHARS, TINY_SHAKESPEARE_SHA256, Corpus, load_corpus, split
 from model.decode import generate
@@ -57,7 +62,6 @@ from model.training.measure import measure_pace
 from model.training.presets import DEFAULT_PRESETS, FIXED, PRESETS, PRETRAIN, RECIPES, SFT, Preset, pretraining_presets
 from model.training.run import CORPUS_FILE, DEFAULT_RUNS, Run
 from model.training.snapshots import export_run
-from model.training.tasks.pairs import load_pairs
 from model.training.tasks.pretrain import Pretrain
 from model.training.tasks.sft import FineTune
 from model.training.tasks.task import Task
@@ -82,7 +86,7 @@ def main(arguments: list[str] | None = None) -> int:
 def make_parser() -> argparse.ArgumentParser:
     """The parser. The help on settings comes from their dataclasses."""
     parser = argparse.ArgumentParser(prog="python -m model", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(required=True, metavar="train | pace | eval | heads | sample | export | import")
+    commands = parser.add_subparsers(required=True, metavar="train | pace | eval | heads | obeys | sample | export | import")
 
     train = commands.add_parser("train", help="train a network, or resume a run")
     pace = commands.add_parser("pace", help="measure how long a training would take on this machine")
@@ -122,6 +126,12 @@ def make_parser() -> argparse.ArgumentParser:
         command.add_argument("--corpus", type=Path, help="a UTF-8 text file (default: the text that the model was trained on)")
         command.add_argument("--precision", choices=DTYPES, default="float32", help="precision of matrix products")
 
+    obeys = commands.add_parser("obeys", help="how often a model obeys requests that no example has, by skill")
+    obeys.add_argument("--weights", type=Path, default=SHIPPED_WEIGHTS, help="a folder of weights or of a run")
+    _add_settings(obeys, fields(ObeysConfig))
+    obeys.add_argument("--precision", choices=DTYPES, default="float32", help="precision of matrix products")
+    obeys.add_argument("--save", action="store_true", help=f"write {OBEYS_FILE} into the folder")
+
     sample = commands.add_parser("sample", help="write a text")
     sample.add_argument("--weights", type=Path, default=SHIPPED_WEIGHTS, help="a folder of weights or of a run")
     sample.add_argument("--prompt", default="", help="the text to continue")
@@ -144,13 +154,14 @@ def make_parser() -> argparse.ArgumentParser:
     )
     imports.add_argument("--heads", type=int, help="number of heads, where the file does not say")
 
-    for command in (train, pace, evaluate, heads, sample):
+    for command in (train, pace, evaluate, heads, obeys, sample):
         command.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="device to run on")
     functions = {
         train: run_train,
         pace: run_pace,
         evaluate: run_eval,
         heads: run_heads,
+        obeys: run_obeys,
         sample: run_sample,
         export: run_export,
         imports: run_import,
@@ -358,6 +369,22 @@ def run_heads(options: argparse.Namespace) -> int:
         print(f"{row['layer']}.{row['head']}  loss without it {row['loss']:.4f}  {row['worth']:+.4f}  {row['label']}{share}")
     for row in table["others"]:
         print(f"{row['part']}  loss without it {row['loss']:.4f}  {row['worth']:+.4f}")
+    return 0
+
+
+def run_obeys(options: argparse.Namespace) -> int:
+    """Prints how often a model obeys requests that no example has."""
+    weights = load_weights(options.weights, choose_device(options.device))
+    weights.model.compute_dtype = DTYPES[options.precision]
+    config = ObeysConfig(**_given(options, fields(ObeysConfig)))
+    with tqdm(total=len(SKILLS) * config.asked, unit="answer", dynamic_ncols=True) as bar:
+        obeys = measure(weights, config, bar.update) | {"precision": options.precision}
+    for skill, success in (*obeys["skills"].items(), ("all", obeys["mean"])):
+        distinct = "" if success["distinct"] is None else f"  distinct answers {success['distinct']:.0%}"
+        interval = f"(95 % interval {success['low']:.0%} to {success['high']:.0%}, n = {success['n']:,})"
+        print(f"{skill:10} {success['obeys']:4.0%}  {interval}{distinct}")
+    if options.save:
+        save(options.weights, obeys)
     return 0
 
 

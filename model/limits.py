@@ -49,3 +49,6 @@ MAX_SNAPSHOTS = 100  # per run
 MAX_SNAPSHOT_BYTES = 2**27  # ... of all snapshots of a run together: a large network keeps fewer
 MAX_STEPS = 200_000  # per run; the page shows every step
 MAX_NAME_CHARS = 60  # of a run
+
+# Limits of the assistant.
+MAX_ASKED = 1_000  # requests of each skill that a measurement answers

@@ -36,6 +36,7 @@ LAYERS = {
     "hub": 5,
     "machine": 2,
     "precision": 4,
+    "assistant": 5,
     "catalogue": 5,
     "heads": 6,
     "ladder": 4,

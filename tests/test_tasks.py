@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from model.__main__ import main
+from model.assistant.pairs import IGNORE, STOP, Pairs, load_pairs, make_rows, pad, read_pairs
 from model.config import BigramConfig, FeedForwardConfig, GPTConfig, HeadConfig, HeadsConfig, SmallGPTConfig, TrainConfig
 from model.data import Corpus
 from model.decode import generate
@@ -25,7 +26,6 @@ from model.training.job import Job
 from model.training.presets import PRESETS, FromParent
 from model.training.run import Run
 from model.training.samples import SAMPLE_TEMPERATURE
-from model.training.tasks.pairs import IGNORE, STOP, Pairs, load_pairs, make_rows, pad, read_pairs
 from model.training.tasks.pretrain import Pretrain
 from model.training.tasks.sft import FineTune
 from model.training.trainer import EvaluationStoppedError, Trainer

@@ -150,7 +150,13 @@ def test_the_keyboard_skips_the_header_and_opens_tabs(hall: Page) -> None:
     expect(hall.get_by_role("button", name="Skip to the view")).to_be_focused()
     hall.keyboard.press("Enter")
     expect(hall.get_by_role("tab", name="Texts", exact=True)).to_be_focused()
-    for digit, name in (("Digit2", "Attention"), ("Digit3", "Learning"), ("Digit4", "Assistant"), ("Digit5", "Train"), ("Digit1", "Sample")):
+    for digit, name in (
+        ("Digit2", "Attention"),
+        ("Digit3", "Learning"),
+        ("Digit4", "Assistant"),
+        ("Digit5", "Train"),
+        ("Digit1", "Sample"),
+    ):
         hall.keyboard.press(f"Shift+{digit}")
         expect(hall.get_by_role("tab", name=name, exact=True)).to_have_attribute("aria-selected", "true")
     hall.keyboard.press("?")

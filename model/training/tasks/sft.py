@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from model.assistant.pairs import IGNORE, STOP, Pairs, make_rows, pad, read_pairs
 from model.config import NetworkConfig, TrainConfig
 from model.data import read_raw
 from model.errors import CheckpointError, CorpusError
@@ -26,7 +27,6 @@ from model.tokenizer import CharTokenizer
 from model.training.presets import SFT, FromParent
 from model.training.run import Metrics, Run
 from model.training.samples import SAMPLE_CHARS, write_sample
-from model.training.tasks.pairs import IGNORE, STOP, Pairs, make_rows, pad, read_pairs
 from model.training.tasks.task import Rows, Task, evaluating
 from model.weights import Weights
 

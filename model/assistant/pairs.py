@@ -29,6 +29,11 @@ KEYS = {"request", "answer"}
 MOST_NAMED = 3  # lines with the same kind of problem that an error describes
 
 
+def prompt_of(request: str) -> str:
+    """What a network reads before it writes the answer to a request."""
+    return f"{STOP}{request}\n"
+
+
 class Pair(NamedTuple):
     """One request and its answer."""
 
@@ -39,7 +44,7 @@ class Pair(NamedTuple):
     @property
     def prompt(self) -> str:
         """What comes before the answer."""
-        return f"{STOP}{self.request}\n"
+        return prompt_of(self.request)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""The assistant: requests and answers, the rules that judge them, and how often a model obeys."""
