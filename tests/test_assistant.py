@@ -131,8 +131,8 @@ def test_the_plays_have_answers_for_every_open_skill(sentences: set[str], skill:
 
 
 def test_examples_come_from_the_seed(plays: str) -> None:
-    act = plays[:250_000]
-    assert make_examples(act, seed=0) == make_examples(act, seed=0) != make_examples(act, seed=1)
+    half = plays[: len(plays) // 2]
+    assert make_examples(half, seed=0) == make_examples(half, seed=0) != make_examples(half, seed=1)
 
 
 def test_a_text_without_answers_is_refused() -> None:
