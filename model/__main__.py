@@ -1,8 +1,8 @@
 """The command line.
 
 python -m model train --preset shakespeare --run mine      train a network; --resume continues a run
-python -m model train --task sft --from weights/shakespeare --pairs pairs.jsonl --run obey
-                                                           fine-tune a model on requests and answers
+python -m model train --task sft --from weights/shakespeare --run obey
+                                                           fine-tune a model to answer requests; --pairs names your own
 python -m model pace --preset lesson                       measure how long a training would take on this machine
 python -m model eval                                       validation loss of the shipped weights; --ablate 0.2 without a head
 python -m model heads                                      measure each head and MLP, for heads.json beside the weights
@@ -44,7 +44,7 @@ from tqdm import tqdm
 from model.assistant.obeys import OBEYS_FILE, ObeysConfig, measure, save
 from model.assistant.pairs import load_pairs
 from model.assistant.skills import SKILLS
-from model.config import GPTConfig, NetworkConfig, check_prompt
+from model.config import GPTConfig, NetworkConfig, SFTConfig, check_prompt
 from model.data import TINY_SHAKESPEARE_ALPHABET, TINY_SHAKESPEARE_CHARS, TINY_SHAKESPEARE_SHA256, Corpus, load_corpus, split
 from model.decode import generate
 from model.errors import CheckpointError, CorpusError, ParameterError, SoliloquyError
@@ -59,18 +59,23 @@ from model.precision import DTYPES
 from model.sampling import SamplingParams, draw_seed
 from model.tokenizer import CharTokenizer, name
 from model.training.measure import measure_pace
-from model.training.presets import DEFAULT_PRESETS, FIXED, PRESETS, PRETRAIN, RECIPES, SFT, Preset, pretraining_presets
+from model.training.presets import DEFAULT_PRESETS, FIXED, PRESETS, PRETRAIN, RECIPES, SFT, FromParent, Preset, pretraining_presets
 from model.training.run import CORPUS_FILE, DEFAULT_RUNS, Run
 from model.training.snapshots import export_run
 from model.training.tasks.pretrain import Pretrain
 from model.training.tasks.sft import FineTune
 from model.training.tasks.task import Task
 from model.training.trainer import EvaluationStoppedError, Trainer
-from model.weights import BEST_FILE, CONFIG_FILE, SHIPPED_WEIGHTS, Weights, load_tensors, load_weights, save_weights, val_loss
+from model.weights import BEST_FILE, CONFIG_FILE, SHIPPED_WEIGHTS, Weights, find_folder, load_tensors, load_weights, save_weights, val_loss
 
 # The settings of all kinds and tasks.
-SETTINGS = (*{f.name: f for each in (fields(GPTConfig), *map(fields, RECIPES.values())) for f in each if f.name not in FIXED}.values(),)
-INPUTS = {PRETRAIN: {"corpus"}, SFT: {"parent", "pairs"}}  # options that name what a task starts from
+SETTINGS = (
+    *{
+        f.name: f for each in (fields(GPTConfig), fields(FromParent), *map(fields, RECIPES.values())) for f in each if f.name not in FIXED
+    }.values(),
+)
+INPUTS = {PRETRAIN: {"corpus"}, SFT: {"parent", "pairs", "corpus"}}  # options that name what a task starts from
+NAMES = {"parent": "from"}  # options that are called otherwise
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -100,13 +105,16 @@ def make_parser() -> argparse.ArgumentParser:
     train.add_argument("--run", default=time.strftime("%Y%m%d-%H%M%S"), help="name of the run, a folder in runs/ (default: the time)")
     train.add_argument("--runs", type=Path, default=DEFAULT_RUNS, help="folder of all runs (default: runs)")
     train.add_argument("--resume", action="store_true", help="continue the run from its last checkpoint")
-    train.add_argument("--corpus", type=Path, help="pretrain: a UTF-8 text file (default: Tiny Shakespeare)")
+    train.add_argument(
+        "--corpus", type=Path, help="the text to learn, or of which fine-tuning mixes in pieces: a UTF-8 file (default: Tiny Shakespeare)"
+    )
     train.add_argument("--from", dest="parent", type=Path, metavar="FOLDER", help="sft: the parent model, a folder of weights or of a run")
     train.add_argument(
         "--pairs",
         type=Path,
         metavar="FILE",
-        help='sft: a JSON Lines file of {"request": ..., "answer": ...}; the last tenth is held out for evaluation',
+        help='sft: a JSON Lines file of {"request": ..., "answer": ...}; the last tenth is held out for evaluation (default: examples '
+        "made from the corpus)",
     )
     train.add_argument("--precision", choices=("auto", *DTYPES), default="auto", help="precision of matrix products (default: the faster)")
     pace.add_argument("--vocab-size", type=int, default=len(TINY_SHAKESPEARE_ALPHABET), help="different characters of the corpus")
@@ -187,7 +195,7 @@ def run_train(options: argparse.Namespace) -> int:
     """Trains with a progress bar. Ctrl-C, SIGTERM or a closed terminal writes a checkpoint first."""
     run = Run(options.runs / _plain_name(options.run))
     device = choose_device(options.device)
-    make_task = _resuming(run, options) if options.resume else _starting(options)
+    make_task = _resuming(run, options) if options.resume else _starting(run, options)
     with run.claimed():
         if options.resume:
             trainer = Trainer.resume(run, make_task(), device)
@@ -200,7 +208,7 @@ def run_train(options: argparse.Namespace) -> int:
             return NOBODY_READS
 
 
-def _starting(options: argparse.Namespace) -> Callable[[], Task]:
+def _starting(run: Run, options: argparse.Namespace) -> Callable[[], Task]:
     """Makes the task of a new run. Its inputs are read now: an error here leaves no folder behind."""
     preset = _chosen(options)
     _check_inputs(options, preset.task)
@@ -208,16 +216,40 @@ def _starting(options: argparse.Namespace) -> Callable[[], Task]:
     if isinstance(network, NetworkConfig):
         corpus = load_corpus(options.corpus)
         return lambda: Pretrain(corpus, network, preset.recipe)
-    if options.parent is None or options.pairs is None:
-        raise ParameterError("Fine-tuning needs a parent model (--from, such as weights/shakespeare) and pairs (--pairs).")
-    parent, pairs = load_weights(options.parent), load_pairs(options.pairs)
-    return lambda: FineTune.start(parent, pairs, network, preset.recipe)
+    return _starting_sft(run, options, preset)
+
+
+def _starting_sft(run: Run, options: argparse.Namespace, preset: Preset) -> Callable[[], Task]:
+    parent, recipe, changes = _parent(run, options), preset.recipe, preset.network
+    assert isinstance(recipe, SFTConfig)
+    assert isinstance(changes, FromParent)
+    pairs = load_pairs(options.pairs) if options.pairs else None
+    corpus = load_corpus(options.corpus) if options.corpus or recipe.plays_share or not pairs else None
+    return lambda: FineTune.begin(parent, changes, recipe, pairs, corpus)
+
+
+def _parent(run: Run, options: argparse.Namespace) -> Weights:
+    """The model that a run is fine-tuned from, with its adapters if it has any.
+
+    Raises:
+        ParameterError: none is named.
+        CheckpointError: it cannot be loaded, or lies where the run could not find it again.
+    """
+    if options.parent is None:
+        raise ParameterError("Fine-tuning needs a parent model. Name one with --from, such as weights/shakespeare.")
+    parent = load_weights(options.parent, merge=False)
+    find_folder(parent.origin, run.folder)
+    if parent.adapter:
+        find_folder(parent.adapter.base, run.folder)
+    return parent
 
 
 def _resuming(run: Run, options: argparse.Namespace) -> Callable[[], Task]:
     """Makes the task of a run to resume."""
-    if typed := [*_given(options, SETTINGS), *(name for name in ("preset", "pairs") if getattr(options, name) is not None)]:
-        raise ParameterError("A resumed run keeps its settings: leave out " + ", ".join(map(_flag, typed)) + ".")
+    if typed := [*_given(options, SETTINGS), *(name for name in ("preset", "parent", "pairs") if getattr(options, name) is not None)]:
+        raise ParameterError(
+            "A resumed run keeps its settings: leave out " + ", ".join(_flag(NAMES.get(option, option)) for option in typed) + "."
+        )
     if not run.exists():
         raise ParameterError(f"There is no run {run.folder} to resume. Name one with --run.")
     return lambda: _resumed(run, options)
@@ -225,15 +257,13 @@ def _resuming(run: Run, options: argparse.Namespace) -> Callable[[], Task]:
 
 def _resumed(run: Run, options: argparse.Namespace) -> Task:
     task = run.plan().about.get("task", PRETRAIN)
-    if task not in INPUTS:
-        raise ParameterError(f"{run.folder} has the task {str(task)[:40]!r}; this version knows {', '.join(INPUTS)}.")
     if options.task not in (None, task):
         raise ParameterError(f"{run.folder} has the task {task}, not {options.task}. Leave out --task.")
     _check_inputs(options, task)
+    known = run.plan().about.get("corpus", {}).get("sha256")
     if task == PRETRAIN:
-        return Pretrain.resume(run, load_corpus(options.corpus, run.plan().about.get("corpus", {}).get("sha256")))
-    parent = None if options.parent is None or run.has_checkpoint() else load_weights(options.parent)
-    return FineTune.resume(run, parent)
+        return Pretrain.resume(run, load_corpus(options.corpus, known))
+    return FineTune.resume(run, load_corpus(options.corpus, known) if known else None)
 
 
 def _chosen(options: argparse.Namespace) -> Preset:
@@ -251,11 +281,10 @@ def _check_inputs(options: argparse.Namespace, task: str) -> None:
     Raises:
         ParameterError: an input of another task is given.
     """
-    names = {"parent": "from"}
     for other, inputs in INPUTS.items():
         for option in sorted(inputs - INPUTS[task]):
             if getattr(options, option) is not None:
-                raise ParameterError(f"{_flag(names.get(option, option))} is for the task {other}, not {task}. Leave it out.")
+                raise ParameterError(f"{_flag(NAMES.get(option, option))} is for the task {other}, not {task}. Leave it out.")
 
 
 def run_pace(options: argparse.Namespace) -> int:
@@ -295,7 +324,7 @@ def _train(run: Run, trainer: Trainer, options: argparse.Namespace) -> int:
 
 def _resume_command(run: Run, options: argparse.Namespace) -> str:
     """The command line that continues a run from the same folder, with the same files."""
-    paths = {"--runs": options.runs, "--corpus": options.corpus, "--from": options.parent}
+    paths = {"--runs": options.runs, "--corpus": options.corpus}
     defaults = (None, DEFAULT_RUNS)
     given = [part for flag, path in paths.items() if path not in defaults for part in (flag, _path_argument(path))]
     device = ["--device", options.device] if options.device != "auto" else []
@@ -456,7 +485,7 @@ def run_export(options: argparse.Namespace) -> int:
         steps = export_run(options.source, options.target)
         print(f"Wrote {options.target}: the curve, the samples, and the weights at {', '.join(f'{step:,}' for step in steps)} steps.")
         return 0
-    weights = load_weights(options.source)
+    weights = load_weights(options.source, merge=options.format is not None)
     if options.format:
         if not isinstance(weights.model, GPT):
             raise ParameterError(f"{options.source} is no GPT, and {options.format} knows no other network.")

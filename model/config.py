@@ -179,8 +179,8 @@ def _check_heads(n_embd: int, n_head: int) -> None:
 class LoRAConfig(Checked):
     """The shape of a low-rank adapter (`model.network.lora`)."""
 
-    rank: int = setting(16, "rank of new adapters; a parent with adapters keeps its own", 1, MAX_RANK)
-    alpha: float = setting(16.0, "an adapter's product is scaled by alpha / rank", 1e-3, 1e4)
+    rank: int = setting(16, "rank of the two matrices", 1, MAX_RANK)
+    alpha: float = setting(32.0, "an adapter's product is scaled by alpha / rank", 1e-3, 1e4)
 
 
 def _as_in(config_class: type, name: str, default: Any) -> Any:
@@ -288,6 +288,15 @@ class TrainConfig(Checked):
         MAX_SNAPSHOTS,
     )
     seed: int = setting(1337, "seed of the initial weights, the batches and the dropout", 0, MAX_SEED)
+
+
+@dataclass(frozen=True)
+class SFTConfig(TrainConfig):
+    """The recipe of supervised fine-tuning."""
+
+    plays_share: float = setting(
+        0.0, "share of a batch's rows that are pieces of the training text instead of pairs, so that the model does not forget it", 0.0, 0.9
+    )
 
 
 @dataclass(frozen=True)

@@ -371,9 +371,8 @@ def find_folder(origin: Origin, near: Path) -> Path:
         with contextlib.suppress(CheckpointError):
             if hash_file(weights_path(folder)) == origin.sha256:
                 return folder
-    raise CheckpointError(
-        f"{near.name} was fine-tuned from {origin}, which is neither in {WEIGHTS_FOLDER.name}/ nor beside it. Put its folder there."
-    )
+    where = f"neither in {WEIGHTS_FOLDER.name}/ nor beside {near.name}"
+    raise CheckpointError(f"{near.name} needs the model that it is fine-tuned from, {origin}: it is {where}. Put its folder there.")
 
 
 def weights_folders(place: Path) -> list[Path]:

@@ -180,7 +180,9 @@ def test_assistants_come_after_the_shipped_model_and_are_loaded_with_their_base(
     ids = torch.tensor([[1, 2, 3]])
     torch.testing.assert_close(models.load(supervised.key).model(ids), base.model(ids), rtol=1e-2, atol=1e-2)  # B is still 0
     shutil.rmtree(house / "weights" / "play")
-    with pytest.raises(CheckpointError, match=r"^supervised was fine-tuned from play \(sha256 .* Put its folder there\.$"):
+    with pytest.raises(
+        CheckpointError, match=r"^supervised needs the model that it is fine-tuned from, play \(sha256 .* Put its folder there\.$"
+    ):
         models.load(supervised.key)
 
 

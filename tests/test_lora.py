@@ -125,7 +125,9 @@ def test_a_missing_base_is_named(tmp_path: Path, tiny: Weights) -> None:
     base = save_base(tmp_path / "base", tiny)
     save_adapter(tmp_path / "runs" / "mine", base)
     shutil.rmtree(tmp_path / "base")
-    words = rf"mine was fine-tuned from base \(sha256 {base.sha256[:12]}\.\.\.\), which is neither in weights/ nor beside it"
+    words = (
+        rf"mine needs the model that it is fine-tuned from, base \(sha256 {base.sha256[:12]}\.\.\.\): it is neither in weights/ nor beside"
+    )
     with pytest.raises(CheckpointError, match=words):
         load_weights(tmp_path / "runs" / "mine")
 

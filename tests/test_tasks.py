@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,26 +15,46 @@ import torch
 
 from model.__main__ import main
 from model.assistant.pairs import IGNORE, STOP, Pairs, load_pairs, make_rows, pad, read_pairs
-from model.config import BigramConfig, FeedForwardConfig, GPTConfig, HeadConfig, HeadsConfig, SmallGPTConfig, TrainConfig
+from model.config import (
+    BigramConfig,
+    FeedForwardConfig,
+    GPTConfig,
+    HeadConfig,
+    HeadsConfig,
+    LoRAConfig,
+    SFTConfig,
+    SmallGPTConfig,
+    TrainConfig,
+)
 from model.data import Corpus
 from model.decode import generate
 from model.errors import CheckpointError, CorpusError, ParameterError
 from model.evaluation import mean_loss
+from model.network.kinds import make_network
 from model.sampling import SamplingParams
 from model.tokenizer import CharTokenizer
 from model.training.job import Job
 from model.training.presets import PRESETS, FromParent
 from model.training.run import Run
 from model.training.samples import SAMPLE_TEMPERATURE
+from model.training.tasks.fine_tuning import as_writer
 from model.training.tasks.pretrain import Pretrain
 from model.training.tasks.sft import FineTune
 from model.training.trainer import EvaluationStoppedError, Trainer
-from model.weights import WEIGHTS_FOLDER, Weights, load_weights, save_weights
+from model.weights import WEIGHTS_FOLDER, Adapter, Weights, load_tensors, load_weights, save_weights
 from tests.support.killing import kill_and_resume, metrics_of, stop_and_paste, synthetic_text
 
 CPU = torch.device("cpu")
 WORDS = ["the", "king", "and", "of", "my", "lord", "is", "not", "what", "thou", "art", "shall"]
-RECIPE = {"steps": 30, "batch_size": 8, "micro_batch_size": 4, "warmup_steps": 2, "eval_interval": 10, "optimizer": "adamw"}
+RECIPE = {
+    "steps": 30,
+    "batch_size": 8,
+    "micro_batch_size": 4,
+    "warmup_steps": 2,
+    "eval_interval": 10,
+    "optimizer": "adamw",
+    "learning_rate": 2e-3,
+}
 
 # python -m model train --preset tiny --precision float32 --device cpu --corpus FILE, with `synthetic_text()` in FILE, on the trainer that
 # had no tasks yet; OMP_NUM_THREADS=1, PyTorch 2.13, AMD EPYC without AMX.
@@ -51,10 +71,11 @@ def shouting(n: int = 60, seed: int = 0) -> bytes:
 
 
 @pytest.fixture
-def parent(make_model: Callable[..., Any]) -> Weights:
+def parent(tmp_path: Path, make_model: Callable[..., Any]) -> Weights:
     """A small random network, in evaluation mode, with a context that the pairs fit."""
     vocabulary = CharTokenizer.from_text(synthetic_text() + "".join(WORDS).upper() + "\n")
-    return Weights("parent", make_model(block_size=64, vocab_size=len(vocabulary)), vocabulary, {}, "ab" * 32)
+    save_weights(tmp_path / "parent", make_model(block_size=64, vocab_size=len(vocabulary)), vocabulary, {})
+    return load_weights(tmp_path / "parent")
 
 
 @pytest.fixture
@@ -63,7 +84,7 @@ def pairs() -> Pairs:
 
 
 def fine_tune(parent: Weights, pairs: Pairs, **settings: Any) -> FineTune:
-    return FineTune.start(parent, pairs, FromParent(0.1), TrainConfig(**RECIPE | settings))
+    return FineTune.begin(parent, FromParent(0.1), SFTConfig(**RECIPE | settings), pairs, None)
 
 
 # Pretraining
@@ -120,7 +141,7 @@ def test_padding_cannot_change_the_loss(parent: Weights, pairs: Pairs) -> None:
 def test_the_size_of_a_pass_does_not_change_the_step(tmp_path: Path, parent: Weights, pairs: Pairs) -> None:
     found = []
     for size in (2, 8):  # rows of different lengths: passes count as much as they have characters to learn
-        task = FineTune.start(parent, pairs, FromParent(0.0), TrainConfig(**RECIPE | {"micro_batch_size": size}))
+        task = FineTune.begin(parent, FromParent(0.0), SFTConfig(**RECIPE | {"micro_batch_size": size}), pairs, None)
         trainer = Trainer.start(Run(tmp_path / str(size)), task, CPU, torch.float32)
         found.append([trainer.optimize() for _ in range(3)])
     for one, other in zip(*found, strict=True):
@@ -148,14 +169,17 @@ def test_the_last_tenth_of_the_pairs_is_held_out(parent: Weights, pairs: Pairs) 
     assert (*train, *held_out) == pairs.pairs
     task = fine_tune(parent, pairs)
     texts = [parent.tokenizer.decode(row.inputs.tolist()) for row in (*task.rows, *task.held_out_rows)]
-    assert texts == [f"{pair.prompt}{pair.answer}\n" for pair in pairs.pairs]
+    assert texts[:54] == [f"{pair.prompt}{pair.answer}\n" for pair in train]
+    assert sorted(texts[54:]) == sorted(f"{pair.prompt}{pair.answer}\n" for pair in held_out)
     two = read_pairs("two", shouting(2), "two")
     assert [len(part) for part in two.split()] == [1, 1]
 
 
 def test_exact_is_the_share_of_answers_that_are_written_without_a_mistake(tmp_path: Path, parent: Weights, one_thread: None) -> None:
     pairs = read_pairs("few", shouting(20), "few")
-    trainer = Trainer.start(Run(tmp_path), fine_tune(parent, pairs, steps=60, eval_interval=30, learning_rate=3e-3), CPU, torch.float32)
+    trainer = Trainer.start(
+        Run(tmp_path / "run"), fine_tune(parent, pairs, steps=60, eval_interval=30, learning_rate=2e-2), CPU, torch.float32
+    )
     trainer.task.rows = trainer.task.held_out_rows  # type: ignore[attr-defined]  # so that some of them are learned
     evaluations = [line for line in trainer.steps() if "val_loss" in line]
     written = []
@@ -170,40 +194,47 @@ def test_exact_is_the_share_of_answers_that_are_written_without_a_mistake(tmp_pa
 
 
 def test_a_sample_answers_a_held_out_request_with_the_same_dice(tmp_path: Path, parent: Weights, pairs: Pairs, one_thread: None) -> None:
-    trainer = Trainer.start(Run(tmp_path), fine_tune(parent, pairs, steps=40, eval_interval=20), CPU, torch.float32)
+    trainer = Trainer.start(Run(tmp_path / "run"), fine_tune(parent, pairs, steps=40, eval_interval=20), CPU, torch.float32)
     list(trainer.steps())
     asked = pairs.split()[1][0]
-    sample = Run(tmp_path).samples()[-1]["text"]
-    params = SamplingParams(temperature=SAMPLE_TEMPERATURE, max_new_chars=65 - len(asked.prompt), seed=trainer.recipe.seed)
-    text = parent.tokenizer.decode(generate(trainer.model.eval(), parent.tokenizer.encode(asked.prompt), params))
+    sample = Run(tmp_path / "run").samples()[-1]["text"]
+    params = SamplingParams(temperature=SAMPLE_TEMPERATURE, max_new_chars=64 - len(asked.prompt), seed=trainer.recipe.seed)
+    text = parent.tokenizer.decode(generate(as_writer(trainer.model), parent.tokenizer.encode(asked.prompt), params))
     assert sample == f"{asked.request}\n{text.partition(STOP)[0]}"
-    assert Run(tmp_path).samples()[0]["text"].startswith(f"{asked.request}\n")
+    assert Run(tmp_path / "run").samples()[0]["text"].startswith(f"{asked.request}\n")
 
 
 # A run
 
 
-def test_a_run_begins_with_its_parents_weights_and_says_whose_they_were(tmp_path: Path, parent: Weights, pairs: Pairs) -> None:
-    trainer = Trainer.start(Run(tmp_path), fine_tune(parent, pairs), CPU, torch.float32)
-    for key, tensor in parent.model.state_dict().items():
+def test_a_run_begins_with_its_parents_weights_learns_adapters_and_says_whose_they_are(
+    tmp_path: Path, parent: Weights, pairs: Pairs
+) -> None:
+    trainer = Trainer.start(Run(tmp_path / "run"), fine_tune(parent, pairs), CPU, torch.float32)
+    frozen = parent.model.state_dict()
+    for key, tensor in frozen.items():
         torch.testing.assert_close(trainer.model.state_dict()[key], tensor, rtol=0, atol=0)
     list(trainer.steps())
-    config = json.loads((tmp_path / "config.json").read_text())
+    for key, tensor in frozen.items():
+        torch.testing.assert_close(trainer.model.state_dict()[key], tensor, rtol=0, atol=0)
+    assert load_tensors(tmp_path / "run" / "best.safetensors")[0].keys() == trainer.model.learned().keys()
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
     assert config["about"]["task"] == "sft"
     assert config["about"]["parent"] == {"key": parent.key, "sha256": parent.sha256, "name": "parent"}
-    assert config["about"]["pairs"] == {"name": "shout.jsonl", "pairs": 60, "sha256": pairs.sha256}
+    assert config["about"]["pairs"] == {"name": "shout.jsonl", "pairs": 60, "sha256": pairs.sha256, "made": False}
+    assert config["about"]["adapter"] == {"rank": 16, "alpha": 32.0, "base": config["about"]["parent"]}
     assert config["network"]["dropout"] == 0.1
-    assert (tmp_path / "pairs.jsonl").read_bytes() == pairs.content
-    assert load_weights(tmp_path).tokenizer.vocabulary == parent.tokenizer.vocabulary
-    about = Job(tmp_path).about()
+    assert (tmp_path / "run" / "pairs.jsonl").read_bytes() == pairs.content
+    assert load_weights(tmp_path / "run").tokenizer.vocabulary == parent.tokenizer.vocabulary
+    about = Job(tmp_path / "run").about()
     assert (about["task"], about["parent"]["name"], about["state"], about["kind"]) == ("sft", "parent", "finished", "gpt")
     assert (about["corpus"]["name"], about["chars_per_s"], about["best_step"]) == ("shout.jsonl", None, 30)
-    assert Job(tmp_path).about()["n_params"] == parent.model.n_params()
+    assert Job(tmp_path / "run").about()["n_params"] == parent.model.n_params()
 
 
 def test_the_curve_has_the_columns_of_the_task(tmp_path: Path, parent: Weights, pairs: Pairs) -> None:
-    list(Trainer.start(Run(tmp_path), fine_tune(parent, pairs, average=0.9), CPU, torch.float32).steps())
-    job = Job(tmp_path)
+    list(Trainer.start(Run(tmp_path / "run"), fine_tune(parent, pairs, average=0.9), CPU, torch.float32).steps())
+    job = Job(tmp_path / "run")
     job.curve.read()
     evaluations = job.curve.since(0)["evaluations"]
     assert list(evaluations) == ["step", "val_loss", "exact", "val_loss_average", "exact_average"]
@@ -221,55 +252,76 @@ def test_a_stopped_run_resumes_to_the_numbers_of_an_uninterrupted_one(tmp_path: 
         if metrics["step"] == stop:
             break
     first.save()
-    second = Trainer.resume(run, FineTune.resume(run), CPU)  # the checkpoint has the weights: the parent may be gone
+    second = Trainer.resume(run, FineTune.resume(run, None), CPU)
     assert second.step == stop
     list(second.steps())
     assert metrics_of(run.folder) == metrics_of(tmp_path / "whole")
     assert run.samples() == Run(tmp_path / "whole").samples()
 
 
-def test_before_the_first_checkpoint_a_run_needs_its_parent_and_no_other(tmp_path: Path, parent: Weights, pairs: Pairs) -> None:
+@pytest.mark.parametrize("interrupted_at", [0, 10])
+def test_a_resumed_run_finds_its_parent_again(tmp_path: Path, parent: Weights, pairs: Pairs, interrupted_at: int) -> None:
     list(Trainer.start(Run(tmp_path / "whole"), fine_tune(parent, pairs), CPU, torch.float32).steps())
     run = Run(tmp_path / "parts")
     first = Trainer.start(run, fine_tune(parent, pairs), CPU, torch.float32)
-    first.interrupt()
-    with pytest.raises(EvaluationStoppedError):
-        list(first.steps())
-    with pytest.raises(CheckpointError, match=r"no checkpoint yet.*parent \(sha256 abababababab.*--from"):
-        FineTune.resume(run)
-    with pytest.raises(CheckpointError, match=r"was started from parent.*not from other \(sha256 cdcdcdcdcdcd"):
-        FineTune.resume(run, replace(parent, name="other", sha256="cd" * 32))
-    list(Trainer.resume(run, FineTune.resume(run, parent), CPU).steps())
+    with contextlib.suppress(EvaluationStoppedError):
+        for metrics in (first.interrupt(), *first.steps()) if not interrupted_at else first.steps():
+            if metrics and metrics["step"] == interrupted_at:
+                break
+    (tmp_path / "parent").rename(tmp_path / "away")
+    list(Trainer.resume(run, FineTune.resume(run, None), CPU).steps())
     assert metrics_of(run.folder) == metrics_of(tmp_path / "whole")
 
 
+def test_a_run_whose_parent_is_gone_says_what_it_needs(tmp_path: Path, parent: Weights, pairs: Pairs) -> None:
+    list(Trainer.start(Run(tmp_path / "run"), fine_tune(parent, pairs, steps=1), CPU, torch.float32).steps())
+    shutil.rmtree(tmp_path / "parent")
+    with pytest.raises(CheckpointError, match=rf"run needs the model that it is fine-tuned from, parent \(sha256 {parent.sha256[:12]}"):
+        FineTune.resume(Run(tmp_path / "run"), None)
+
+
+def test_a_model_with_adapters_is_trained_on_and_keeps_its_base(tmp_path: Path, parent: Weights, pairs: Pairs) -> None:
+    list(Trainer.start(Run(tmp_path / "one"), fine_tune(parent, pairs), CPU, torch.float32).steps())
+    middle = load_weights(tmp_path / "one", merge=False)
+    assert middle.adapter == Adapter(LoRAConfig(16), parent.origin)
+    trainer = Trainer.start(Run(tmp_path / "two"), fine_tune(middle, pairs), CPU, torch.float32)
+    for name, tensor in middle.model.learned().items():
+        torch.testing.assert_close(trainer.model.learned()[name], tensor, rtol=0, atol=0)
+    first, *_ = trainer.steps()
+    assert first["val_loss"] == pytest.approx(middle.about["best"]["val_loss"], abs=1e-6)
+    end = load_weights(tmp_path / "two")
+    assert end.adapter == middle.adapter
+    assert end.about["parent"] == {"key": middle.key, "sha256": middle.sha256, "name": "one"}
+    shutil.rmtree(tmp_path / "one")
+    FineTune.resume(Run(tmp_path / "two"), None)  # from a checkpoint, the base is enough
+
+
 def test_changed_or_missing_pairs_are_said_when_a_run_is_resumed(tmp_path: Path, parent: Weights, pairs: Pairs) -> None:
-    list(Trainer.start(Run(tmp_path), fine_tune(parent, pairs), CPU, torch.float32).steps())
-    path = tmp_path / "pairs.jsonl"
+    list(Trainer.start(Run(tmp_path / "run"), fine_tune(parent, pairs), CPU, torch.float32).steps())
+    path = tmp_path / "run" / "pairs.jsonl"
     path.write_bytes(shouting(seed=1))
     with pytest.raises(CorpusError, match="was changed since the run was started"):
-        FineTune.resume(Run(tmp_path))
+        FineTune.resume(Run(tmp_path / "run"), None)
     path.unlink()
     with pytest.raises(CorpusError, match="cannot be read"):
-        FineTune.resume(Run(tmp_path))
+        FineTune.resume(Run(tmp_path / "run"), None)
 
 
 @pytest.mark.slow
 def test_the_command_that_is_printed_to_resume_can_be_pasted(tmp_path: Path, parent: Weights) -> None:
     (tmp_path / "pairs.jsonl").write_bytes(shouting())
-    save_weights(tmp_path / "my parent", parent.model, parent.tokenizer, {})
+    (tmp_path / "parent").rename(tmp_path / "my parent")
     arguments = ("--task", "sft", "--from", "my parent", "--pairs", "pairs.jsonl", "--precision", "float32", "--batch-size", "4")
-    first, second = stop_and_paste(tmp_path, tmp_path / "elsewhere" / "obey", *arguments)
+    first, second = stop_and_paste(tmp_path, Path("elsewhere") / "obey", *arguments)
     assert 0 < first < second
 
 
 @pytest.mark.slow
 def test_killed_at_random_moments_and_resumed_equals_uninterrupted(tmp_path: Path, parent: Weights) -> None:
     (tmp_path / "pairs.jsonl").write_bytes(shouting())
-    save_weights(tmp_path / "parent", parent.model, parent.tokenizer, {})
     settings = ("--precision", "float32", "--steps", "120", "--eval-interval", "10", "--batch-size", "8", "--micro-batch-size", "4")
     begin = ("--task", "sft", "--from", "parent", "--pairs", "pairs.jsonl", *settings)
-    assert kill_and_resume(tmp_path, 3, random.Random(1), begin, ("--resume", "--from", "parent")) == 3
+    assert kill_and_resume(tmp_path, 3, random.Random(1), begin, ("--resume",)) == 3
     runs = tmp_path / "runs"
     assert metrics_of(runs / "killed") == metrics_of(runs / "whole")
     assert Run(runs / "killed").samples() == Run(runs / "whole").samples()
@@ -338,18 +390,17 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parent: Weights) -> 
     monkeypatch.chdir(tmp_path)
     Path("pairs.jsonl").write_bytes(shouting())
     Path("corpus.txt").write_text(synthetic_text(), encoding="utf-8")
-    save_weights(Path("parent"), parent.model, parent.tokenizer, {})
+    save_weights(Path("bigram"), make_network(BigramConfig(vocab_size=len(parent.tokenizer))), parent.tokenizer, {})
     return tmp_path
 
 
 SFT = ("--task", "sft", "--from", "parent", "--pairs", "pairs.jsonl")
-TINY_SFT = ("--steps", "4", "--eval-interval", "2", "--batch-size", "4", "--precision", "float32")
+TINY_SFT = ("--steps", "4", "--eval-interval", "2", "--batch-size", "4", "--precision", "float32", "--plays-share", "0")
 
 
 def test_the_command_line_fine_tunes_and_resumes(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", *SFT, "--run", "obey", *TINY_SFT]) == 0
     assert capsys.readouterr().out.endswith(" -m model export runs/obey weights/obey\n")
-    shutil.rmtree("parent")
     assert main(["train", "--run", "obey", "--resume"]) == 0
     assert "The run has already finished." in capsys.readouterr().out
     assert main(["export", "runs/obey", "weights/obey"]) == 0
@@ -360,12 +411,14 @@ def test_the_command_line_fine_tunes_and_resumes(folder: Path, capsys: pytest.Ca
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--task", "sft"), "Fine-tuning needs a parent model (--from, such as weights/shakespeare) and pairs (--pairs)."),
+        (("--task", "sft"), "Fine-tuning needs a parent model. Name one with --from, such as weights/shakespeare."),
         ((*SFT, "--from", "nowhere"), "There is no folder nowhere"),
         ((*SFT, "--pairs", "none.jsonl"), "The pairs none.jsonl cannot be read"),
         ((*SFT, "--n-layer", "3"), "This preset has no setting 'n_layer'"),
         ((*SFT, "--input-noise", "0.1"), "This preset has no setting 'input_noise'"),
-        ((*SFT, "--corpus", "corpus.txt"), "--corpus is for the task pretrain"),
+        ((*SFT, "--optimizer", "muon"), "This preset has no setting 'optimizer'"),
+        (("--task", "sft", "--from", "bigram", "--pairs", "pairs.jsonl"), "bigram is not a GPT but a network of the kind bigram."),
+        ((*SFT, "--runs", "far/away/from/runs"), "wrong needs the model that it is fine-tuned from, parent (sha256 "),
         (("--task", "sft", "--preset", "tiny"), "The preset tiny is for the task pretrain, not sft"),
         (("--preset", "tiny", "--from", "parent"), "--from is for the task sft, not pretrain"),
         (("--preset", "bigram", "--n-layer", "3"), "This preset has no setting 'n_layer'. It has average, batch_size, beta2, block_size"),
@@ -410,14 +463,14 @@ def test_a_resumed_run_keeps_its_task_and_pairs(folder: Path, capsys: pytest.Cap
         (("--pairs", "pairs.jsonl"), "A resumed run keeps its settings: leave out --pairs."),
         (("--steps", "9"), "A resumed run keeps its settings: leave out --steps."),
         (("--task", "pretrain"), "has the task sft, not pretrain"),
-        (("--corpus", "corpus.txt"), "--corpus is for the task pretrain"),
+        (("--from", "parent"), "A resumed run keeps its settings: leave out --from."),
     ):
         assert main(["train", "--run", "obey", "--resume", *arguments]) == 2
         assert message in capsys.readouterr().err
     path = Path("runs/obey/config.json")
     path.write_text(path.read_text(encoding="utf-8").replace('"task": "sft"', '"task": "juggle"'), encoding="utf-8")
     assert main(["train", "--run", "obey", "--resume"]) == 2
-    assert "has the task 'juggle'; this version knows pretrain, sft" in capsys.readouterr().err
+    assert "its task is 'juggle'; this version knows pretrain, sft" in capsys.readouterr().err
 
 
 # Other networks
@@ -440,7 +493,7 @@ def test_a_bigram_network_trains_resumes_and_is_exported(folder: Path) -> None:
 def test_a_preset_has_the_settings_of_its_network() -> None:
     blocks = {"block_size", "n_embd", "n_head", "n_layer"}
     expected = {
-        FromParent: {"dropout"},
+        FromParent: {"dropout", "rank"},
         GPTConfig: blocks | {"dropout"},
         BigramConfig: {"block_size"},
         HeadConfig: {"block_size", "n_embd"},

@@ -15,18 +15,21 @@ from model.config import (
     HeadsConfig,
     LadderConfig,
     LayerNormConfig,
+    LoRAConfig,
     NetworkConfig,
     NoResidualConfig,
     PolicyConfig,
     ResidualConfig,
+    SFTConfig,
     SmallGPTConfig,
     TrainConfig,
     setting,
 )
 from model.errors import ParameterError
+from model.limits import MAX_RANK
 
 PRETRAIN, SFT, POLICY = "pretrain", "sft", "policy"
-RECIPES: dict[str, type[TrainConfig]] = {PRETRAIN: TrainConfig, SFT: TrainConfig, POLICY: PolicyConfig}  # by task
+RECIPES: dict[str, type[TrainConfig]] = {PRETRAIN: TrainConfig, SFT: SFTConfig, POLICY: PolicyConfig}  # by task
 LADDER = "The lecture's ladder"
 # Not settings: the vocabulary comes from the corpus or the parent, and the rest is what models from elsewhere have.
 FIXED = {"vocab_size", "bias", "tied_head", "activation"}
@@ -38,10 +41,15 @@ class FromParent(Checked):
     """What a fine-tuning run may change in the network of its parent."""
 
     dropout: float = setting(0.1, "dropout: share of channels set to zero during training", 0.0, 0.9)
+    rank: int = setting(LoRAConfig.rank, "rank of the adapters; a parent with adapters keeps its own", 1, MAX_RANK)
 
-    def network(self, parent: NetworkConfig) -> NetworkConfig:
-        """The parent's shape with this dropout, where the network has any."""
-        return replace(parent, **{name: value for name, value in vars(self).items() if hasattr(parent, name)})
+    def network(self, parent: GPTConfig) -> GPTConfig:
+        """The parent's shape with this dropout."""
+        return replace(parent, dropout=self.dropout)
+
+    def shape(self) -> LoRAConfig:
+        """The shape of new adapters."""
+        return LoRAConfig(self.rank)
 
 
 @dataclass(frozen=True)
@@ -156,22 +164,23 @@ PRESETS = {
         TrainConfig(steps=60, batch_size=8, micro_batch_size=4, warmup_steps=5, eval_interval=20, input_noise=0.02),
     ),
     "sft": Preset(
-        "supervised fine-tuning of a model on pairs of request and answer",
-        FromParent(dropout=0.1),
-        TrainConfig(
-            steps=250,
+        "supervised fine-tuning: the model learns to answer requests, from pairs of request and answer, and forgets little of the plays",
+        FromParent(dropout=0.1, rank=16),
+        SFTConfig(
+            steps=400,
             batch_size=64,
             micro_batch_size=16,
             optimizer="adamw",
-            learning_rate=3e-4,
-            embedding_learning_rate=3e-4,
+            learning_rate=2e-3,
+            weight_decay=0.0,
             warmup_steps=10,
             decay_share=1.0,
             average=0.0,
             eval_interval=50,
+            plays_share=0.25,
         ),
         task=SFT,
-        without=frozenset({"input_noise", "train_chars"}),
+        without=NO_BLOCKS | {"input_noise", "train_chars"},
     ),
     "bigram": _rung(
         "the lecture's first network, a table of which character follows which: 4,225 parameters, trained in seconds",
@@ -202,4 +211,6 @@ def recipe_of(task: str, settings: Mapping[str, Any]) -> TrainConfig:
     Raises:
         ParameterError, TypeError: these are not its settings.
     """
-    return RECIPES.get(task, TrainConfig)(**settings)
+    if task not in RECIPES:
+        raise ParameterError(f"its task is {task[:40]!r}; this version knows {', '.join(RECIPES)}")
+    return RECIPES[task](**settings)
