@@ -23,7 +23,7 @@ import { fetchFromHub, removeFromHub, useFromHub, useShipped } from "./server.js
 
 const HUB = "hub"; // the source of such a model
 const CAPTION =
-  "Models from the Hugging Face Hub, by name, each at one commit. A model that is fetched stands in everyone's Model menu; Use this model makes it the default for the class.";
+  "Models that the lecturer has fetched from the Hugging Face Hub, each pinned to one commit. They are in everyone's Model menu, and the lecturer can make one the default for the class.";
 
 /** @param {HTMLElement} panel @param {Train} train @returns {import("../shared/views.js").View} */
 export function createFromHub(panel, train) {
