@@ -24,6 +24,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 # Before gradio is imported: no statistics after every event, no telemetry.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -38,6 +39,7 @@ import uvicorn
 
 from model.catalogue import Catalogue
 from model.errors import SoliloquyError
+from model.hub import is_hub_name
 from model.machine import choose_device, in_fresh_thread
 from model.precision import ready_to_write
 from model.serving.engine import Engine, precision_name
@@ -48,6 +50,9 @@ from ui.connections import OPEN_FILES, ConnectionLimits, make_config
 from ui.web.admin import make_lock
 from ui.web.client_log import MinuteLimit
 from ui.web.site import make_site
+
+if TYPE_CHECKING:
+    from model.hub.download import HubModel
 
 ON_A_SPACE = "SPACE_ID" in os.environ
 BACKLOG = 2048  # a class that opens the page at once
@@ -74,13 +79,17 @@ def main() -> int:
         site = make_site(options.host, options.root_path, options.allow_host, options.trusted_proxy)
         lock, one_time_password = make_lock()
         device = choose_device(options.device)
-        weights = in_fresh_thread(lambda: load_weights(options.weights, device))
+        from_hub = _fetched(options.weights)
+        weights = in_fresh_thread(lambda: load_weights(from_hub.folder if from_hub else options.weights, device))
         listener = _listen(options.host, options.port)
     except SoliloquyError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     weights = replace(weights, model=in_fresh_thread(lambda: ready_to_write(weights.model, precision_name(weights))))
-    catalogue = Catalogue(WEIGHTS_FOLDER, options.runs, device, others=_others(options.weights))
+    catalogue = Catalogue(WEIGHTS_FOLDER, options.runs, device, others=() if from_hub else _others(options.weights))
+    if from_hub:
+        weights = replace(weights, name=from_hub.name)
+        catalogue.add_from_hub(from_hub.name, from_hub.folder)
     threading.Thread(target=catalogue.entries, name="catalogue", daemon=True).start()  # hashes all weights before somebody waits for it
     engine = Engine(weights, catalogue)
     host, port = listener.getsockname()[:2]
@@ -115,7 +124,10 @@ def _parser() -> argparse.ArgumentParser:
         "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where models run (default: a GPU if there is one)"
     )
     parser.add_argument(
-        "--weights", type=Path, default=SHIPPED_WEIGHTS, help="folder of the default model, or of a run (default: the shipped model)"
+        "--weights",
+        type=Path,
+        default=SHIPPED_WEIGHTS,
+        help="folder of the default model, or of a run, or hub:USER/NAME[@REVISION] (default: the shipped model)",
     )
     parser.add_argument("--host", default="0.0.0.0" if ON_A_SPACE else "127.0.0.1", help="address to listen on; 0.0.0.0 lets others in")
     parser.add_argument("--port", type=int, default=7860, help="port to listen on (default: 7860)")
@@ -141,6 +153,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="the folder of all training runs (default: runs)")
     return parser
+
+
+def _fetched(chosen: Path) -> HubModel | None:
+    """The model that --weights names, where that is one on the Hub.
+
+    Raises:
+        SoliloquyError: it cannot be fetched.
+    """
+    if not is_hub_name(chosen):
+        return None
+    from model.hub.download import fetch_with_bar  # only where it is needed: it takes a second to import
+
+    return fetch_with_bar(chosen)
 
 
 def _others(chosen: Path) -> tuple[Path, ...]:

@@ -49,9 +49,10 @@ from model.data import TINY_SHAKESPEARE_ALPHABET, TINY_SHAKESPEARE_CHARS, TINY_S
 from model.decode import generate
 from model.errors import CheckpointError, CorpusError, ParameterError, SoliloquyError
 from model.evaluation import mean_loss
-from model.formats.read import read_foreign
+from model.formats.read import dtype_without_loss, is_own, read_foreign
 from model.formats.write import WRITERS
 from model.heads import measure_heads, n_steps
+from model.hub import is_hub_name
 from model.machine import choose_device
 from model.network.gpt import GPT
 from model.parts import check_parts, part_name, read_part
@@ -74,6 +75,7 @@ SETTINGS = (
         f.name: f for each in (fields(GPTConfig), fields(FromParent), *map(fields, RECIPES.values())) for f in each if f.name not in FIXED
     }.values(),
 )
+FOLDER_OR_HUB = "a folder of weights or of a run, or a model on the Hub: hub:USER/NAME[@REVISION]"
 INPUTS = {PRETRAIN: {"corpus"}, SFT: {"parent", "pairs", "corpus"}}  # options that name what a task starts from
 NAMES = {"parent": "from"}  # options that are called otherwise
 
@@ -82,10 +84,24 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs one command; returns the exit status."""
     options = make_parser().parse_args(arguments)
     try:
+        _fetch_from_hub(options)
         return options.command(options)
     except SoliloquyError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+
+
+def _fetch_from_hub(options: argparse.Namespace) -> None:
+    """Replaces the name of a model on the Hub by the folder where it is now.
+
+    Raises:
+        SoliloquyError: it cannot be fetched.
+    """
+    for option in ("weights", "parent", "source"):
+        if is_hub_name(given := getattr(options, option, "")):
+            from model.hub.download import fetch_with_bar  # which takes a second to import
+
+            setattr(options, option, fetch_with_bar(given).folder)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -108,7 +124,7 @@ def make_parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--corpus", type=Path, help="the text to learn, or of which fine-tuning mixes in pieces: a UTF-8 file (default: Tiny Shakespeare)"
     )
-    train.add_argument("--from", dest="parent", type=Path, metavar="FOLDER", help="sft: the parent model, a folder of weights or of a run")
+    train.add_argument("--from", dest="parent", type=Path, metavar="FOLDER", help=f"sft: the parent model, {FOLDER_OR_HUB}")
     train.add_argument(
         "--pairs",
         type=Path,
@@ -130,29 +146,29 @@ def make_parser() -> argparse.ArgumentParser:
     )
     heads = commands.add_parser("heads", help="measure each part on the validation text; continues an interrupted measurement")
     for command in (evaluate, heads):
-        command.add_argument("--weights", type=Path, default=SHIPPED_WEIGHTS, help="a folder of weights or of a run")
+        command.add_argument("--weights", type=Path, default=SHIPPED_WEIGHTS, help=FOLDER_OR_HUB)
         command.add_argument("--corpus", type=Path, help="a UTF-8 text file (default: the text that the model was trained on)")
         command.add_argument("--precision", choices=DTYPES, default="float32", help="precision of matrix products")
 
     obeys = commands.add_parser("obeys", help="how often a model obeys requests that no example has, by skill")
-    obeys.add_argument("--weights", type=Path, default=SHIPPED_WEIGHTS, help="a folder of weights or of a run")
+    obeys.add_argument("--weights", type=Path, default=SHIPPED_WEIGHTS, help=FOLDER_OR_HUB)
     _add_settings(obeys, fields(ObeysConfig))
     obeys.add_argument("--precision", choices=DTYPES, default="float32", help="precision of matrix products")
     obeys.add_argument("--save", action="store_true", help=f"write {OBEYS_FILE} into the folder")
 
     sample = commands.add_parser("sample", help="write a text")
-    sample.add_argument("--weights", type=Path, default=SHIPPED_WEIGHTS, help="a folder of weights or of a run")
+    sample.add_argument("--weights", type=Path, default=SHIPPED_WEIGHTS, help=FOLDER_OR_HUB)
     sample.add_argument("--prompt", default="", help="the text to continue")
     _add_settings(sample, tuple(f for f in fields(SamplingParams) if f.name not in ("samples", "first_sample", "first_step")))
 
     export = commands.add_parser("export", help="write a run's best weights to a folder of their own, or a model for another project")
-    export.add_argument("source", type=Path, help="a run's folder; with --format, any folder of weights")
+    export.add_argument("source", type=Path, help=f"a run's folder; with --format, {FOLDER_OR_HUB}")
     export.add_argument("target", type=Path, help="folder to write")
     export.add_argument("--snapshots", action="store_true", help="write the run's snapshots, its curve and its samples instead")
     export.add_argument("--format", choices=WRITERS, help="the other project (default: this one)")
 
     imports = commands.add_parser("import", help="read a model of nanoGPT, minGPT, Transformers, or of the lecture's gpt.py")
-    imports.add_argument("source", type=Path, help="a checkpoint, a state dict, or a folder with one")
+    imports.add_argument("source", type=Path, help="a checkpoint, a state dict, a folder with one, or hub:USER/NAME[@REVISION]")
     imports.add_argument("target", type=Path, help="folder to write, such as weights/theirs")
     imports.add_argument(
         "--vocabulary",
@@ -489,8 +505,8 @@ def run_export(options: argparse.Namespace) -> int:
     if options.format:
         if not isinstance(weights.model, GPT):
             raise ParameterError(f"{options.source} is no GPT, and {options.format} knows no other network.")
-        files = WRITERS[options.format](weights, options.target)
-        print(f"Wrote {', '.join(map(str, files))}.")
+        written = WRITERS[options.format](weights, options.target)
+        print(f"Wrote {', '.join(map(str, written.files))}. {written.hint}")
         return 0
     path = options.source / BEST_FILE
     _, best = load_tensors(path)
@@ -505,10 +521,9 @@ def run_export(options: argparse.Namespace) -> int:
 def run_import(options: argparse.Namespace) -> int:
     """Writes a model of another project as a folder of weights, in float32 where 16 bits would change it."""
     tokenizer = CharTokenizer.from_text(load_corpus(options.vocabulary).text) if options.vocabulary else None
-    weights = read_foreign(options.source, tokenizer, options.heads)
-    is_exact = all(tensor.half().float().equal(tensor) for tensor in weights.model.state_dict().values())
-    dtype = torch.float16 if is_exact else torch.float32
-    save_weights(options.target, weights.model, weights.tokenizer, {"imported_from": options.source.name}, dtype)
+    weights = load_weights(options.source) if is_own(options.source) else read_foreign(options.source, tokenizer, options.heads)
+    about = weights.about | {"imported_from": options.source.name}
+    save_weights(options.target, weights.model, weights.tokenizer, about, dtype_without_loss(weights))
     print(f"Wrote {options.target}: {weights.model.n_params():,} parameters, {len(weights.tokenizer)} characters.")
     return 0
 

@@ -1,5 +1,5 @@
 """The catalogue of usable models, by key: shipped models, the assistants fine-tuned from them, the lecture's ladder, training runs that
-have weights, and the snapshots of runs.
+have weights, models from the Hub, and the snapshots of runs.
 
 The catalogue reads folders and keeps no weights in memory. `Catalogue.load` loads one model; the engine (`model.serving.engine`) keeps
 the models in use and chooses their precision. A key is the beginning of the weights' sha256, so a run that has trained further since
@@ -24,9 +24,10 @@ from typing import Any
 import torch
 
 from model.config import NetworkConfig
-from model.errors import CheckpointError, UnknownModelError
+from model.errors import CheckpointError, ParameterError, UnknownModelError
 from model.files import parse_json, printable, read_file, shown_name
 from model.ladder import RUNGS
+from model.limits import MAX_HUB_MODELS
 from model.machine import in_fresh_thread
 from model.network.kinds import count_parameters, kind_of
 from model.tokenizer import CharTokenizer
@@ -51,10 +52,11 @@ from model.weights import (
 
 log = logging.getLogger(__name__)
 
-SHIPPED, ASSISTANT, LADDER, RUN, SNAPSHOT = "shipped", "assistant", "ladder", "run", "snapshot"  # where a model comes from
+SHIPPED, ASSISTANT, LADDER, RUN, HUB, SNAPSHOT = "shipped", "assistant", "ladder", "run", "hub", "snapshot"  # where a model comes from
 ASSISTANTS = ("supervised", "reinforced", "unbound")  # the folders in weights/assistant whose models write
 MAX_TRAINED_STEPS = 10**12  # more is damage
 NO_SUCH_MODEL = "There is no such model, or no longer. Choose another one."
+FULL = f"{MAX_HUB_MODELS} models from the Hub are listed, which is the maximum. Remove one first."
 
 
 @dataclass(frozen=True)
@@ -63,10 +65,10 @@ class Entry:
 
     Attributes:
         key: identifies the weights; "" if they cannot be read.
-        id: identifies the folder: "shakespeare", "assistant/supervised", "ladder/bigram", "runs/20261126-101500-ab12"; of a snapshot
-            that of its run, "weights/runs/quick".
-        name: name shown to users; of a snapshot "quick, step 150".
-        source: SHIPPED, ASSISTANT, LADDER, RUN or SNAPSHOT.
+        id: identifies the folder: "shakespeare", "assistant/supervised", "ladder/bigram", "runs/20261126-101500-ab12",
+            "hub:ada/tiny@1a2b3c4"; of a snapshot that of its run, "weights/runs/quick".
+        name: name shown to users: "ada/tiny@1a2b3c4"; of a snapshot "quick, step 150".
+        source: SHIPPED, ASSISTANT, LADDER, RUN, HUB or SNAPSHOT.
         snapshot: the snapshot's file; None for other models.
         trouble: why the model cannot be used; "" if it can.
         config, tokenizer, about: content of config.json; None and empty if it cannot be read.
@@ -118,6 +120,7 @@ class Catalogue:
 
     def __init__(self, shipped: Path, runs: Path | None = None, device: torch.device | str = "cpu", others: tuple[Path, ...] = ()):
         self._shipped, self._runs, self._device, self._others = shipped, runs, device, others
+        self._from_hub: dict[str, Entry] = {}  # by id: what is known of them without reading a file
         self._known: dict[Path, tuple[tuple[object, ...], Entry]] = {}  # by folder or snapshot: state of its files, and what was read
         self._reading: dict[Path, threading.Lock] = {}  # likewise: held while they are read, so that several threads hash no file twice
         self._lock = threading.Lock()
@@ -136,6 +139,32 @@ class Catalogue:
         """The entry of a run by its id, even if another folder has the same weights; None if it has no weights."""
         bare = (bare for bare in self._models() if (bare.source, bare.id) == (RUN, f"runs/{run}"))
         return next(map(self._read, bare), None)
+
+    def add_from_hub(self, name: str, folder: Path) -> Entry:
+        """Lists a model that was fetched from the Hub, until the app ends or `remove_from_hub`.
+
+        Args:
+            name: of the repository and its commit, "ada/tiny@1a2b3c4".
+
+        Raises:
+            ParameterError: MAX_HUB_MODELS are listed already.
+        """
+        bare = Entry("", f"{HUB}:{name}", name, HUB, folder)
+        with self._lock:
+            if bare.id not in self._from_hub and len(self._from_hub) >= MAX_HUB_MODELS:
+                raise ParameterError(FULL)
+            self._from_hub[bare.id] = bare
+        return self._read(bare)
+
+    def remove_from_hub(self, id: str) -> None:
+        """Lists a model from the Hub no longer. Its files stay in the cache."""
+        with self._lock:
+            self._from_hub.pop(id, None)
+
+    def find_from_hub(self, id: str) -> Entry | None:
+        """The entry of a model from the Hub by its id, even if another folder has the same weights; None if it is not listed."""
+        bare = self._from_hub.get(id)
+        return self._read(bare) if bare else None
 
     def find(self, key: str) -> Entry:
         """The model with this key; where several folders have the same weights, the first that is not damaged.
@@ -214,6 +243,9 @@ class Catalogue:
                 yield _bare(RUN, f"runs/{printable(folder.name)}", folder)
         for folder in self._others:
             yield _bare(SHIPPED, folder.resolve().name, folder)
+        with self._lock:
+            from_hub = [*self._from_hub.values()]
+        yield from from_hub
 
     def _all_snapshots(self) -> Iterator[Entry]:
         for source, folders in ((SHIPPED, self.shipped_runs()), (RUN, self._run_folders())):

@@ -39,6 +39,7 @@ from ui.web.encode import MAX_ENCODED_BYTES, decode, encode
 from ui.web.health import health
 from ui.web.hosts import Hosts
 from ui.web.http import MAX_TEXT_BYTES, HeadAsGet, Route, addresses, get, post, refusal
+from ui.web.hub import FromHub
 from ui.web.ladder import ladder
 from ui.web.limits import limits
 from ui.web.logits import logits
@@ -54,6 +55,7 @@ from ui.web.write_without import write_without
 
 UPLOADS_AT_ONCE = 2  # each is in memory as a whole
 DOWNLOADS_AT_ONCE = 4
+FETCHES_AT_ONCE = 2  # of models from the Hub
 
 NOTHING_HERE = "There is nothing at this address."
 
@@ -67,6 +69,7 @@ CONTENT_SECURITY_POLICY = (
 def create_routes(engine: Engine, catalogue: Catalogue, jobs: Jobs, lock: Lock) -> list[Route]:
     """The app's own routes: method, path, handler, who may use it (everyone, unless the lock stands there), and its bounds."""
     models, attention, admin = Models(engine, catalogue), Attention(engine), Admin(lock)
+    hub = FromHub(catalogue, models)
     train, corpus, snapshots = Training(jobs, models, lock), CorpusReader(), Snapshots(engine, catalogue, jobs)
     return [
         get("/healthz", health(engine)),
@@ -114,6 +117,9 @@ def create_routes(engine: Engine, catalogue: Catalogue, jobs: Jobs, lock: Lock) 
         post("/train/shipped/use", train.use_shipped, lock),
         get("/train/runs/{run}/log", train.log, lock),
         get("/train/runs/{run}/weights", train.weights, lock, at_once=DOWNLOADS_AT_ONCE),
+        post("/hub/fetch", hub.fetch, lock, at_once=FETCHES_AT_ONCE),
+        post("/hub/use", hub.use, lock),
+        post("/hub/remove", hub.remove, lock),
     ]
 
 

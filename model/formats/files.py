@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import pickle
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from model.weights import load_tensors
 
 MAX_BYTES = 2**33  # of a file of weights
 MAX_META_BYTES = 2**20  # of meta.pkl; 4,096 characters take a tenth of that
+VOCABULARY = {"vocab_size", "itos", "stoi"}  # what nanoGPT puts there
 
 
 def load_content(path: Path) -> dict[str, Any]:
@@ -62,6 +64,18 @@ def tensors_of(content: dict[str, Any], path: Path) -> dict[str, Tensor]:
     return tensors
 
 
+@dataclass(frozen=True)
+class Meta:
+    """What a meta.pkl holds.
+
+    Attributes:
+        more: what else it says, by name, as it was found.
+    """
+
+    tokenizer: CharTokenizer
+    more: dict[str, Any] = field(default_factory=dict)
+
+
 class _PlainUnpickler(pickle.Unpickler):
     """Makes numbers, texts, lists and dicts; refuses every name of a class or function, so that nothing can be called."""
 
@@ -72,8 +86,8 @@ class _PlainUnpickler(pickle.Unpickler):
         raise pickle.UnpicklingError("it refers to something outside")
 
 
-def read_meta(path: Path) -> CharTokenizer:
-    """The vocabulary in a meta.pkl of nanoGPT's prepare.py: {"vocab_size": 65, "itos": {0: "\\n", ...}, "stoi": ...}.
+def read_meta(path: Path) -> Meta:
+    """Reads a meta.pkl of nanoGPT's prepare.py: {"vocab_size": 65, "itos": {0: "\\n", ...}, "stoi": ...}.
 
     Raises:
         CheckpointError: it is something else.
@@ -88,7 +102,7 @@ def read_meta(path: Path) -> CharTokenizer:
         itos = meta["itos"]
         if not isinstance(itos, dict) or len(itos) > MAX_VOCAB_SIZE:
             raise ValueError("its itos is not a table of characters")
-        return CharTokenizer(itos[i] for i in range(len(itos)))
+        return Meta(CharTokenizer(itos[i] for i in range(len(itos))), {name: meta[name] for name in meta.keys() - VOCABULARY})
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}.") from None
     except Exception as error:  # whatever a damaged or hostile file makes of the reader
@@ -108,11 +122,15 @@ def write_torch(path: Path, content: dict[str, Any]) -> None:
         raise CheckpointError(f"{path} cannot be written ({error}).") from None
 
 
-def write_meta(path: Path, tokenizer: CharTokenizer) -> None:
-    """Writes a vocabulary as nanoGPT's sample.py reads it."""
-    itos = dict(enumerate(tokenizer.vocabulary))
+def write_meta(path: Path, meta: Meta) -> None:
+    """Writes a vocabulary as nanoGPT's sample.py reads it, which ignores what else there is.
+
+    Raises:
+        CheckpointError: it cannot be written.
+    """
+    itos = dict(enumerate(meta.tokenizer.vocabulary))
     stoi = {char: i for i, char in itos.items()}
     try:
-        path.write_bytes(pickle.dumps({"vocab_size": len(itos), "itos": itos, "stoi": stoi}, protocol=4))
+        path.write_bytes(pickle.dumps({"vocab_size": len(itos), "itos": itos, "stoi": stoi, **meta.more}, protocol=4))
     except OSError as error:
         raise CheckpointError(f"{path} cannot be written: {error.strerror}.") from None

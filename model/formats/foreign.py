@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -29,6 +30,18 @@ class Foreign:
     config: GPTConfig
     tensors: dict[str, Tensor]
     tokenizer: CharTokenizer | None = None
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was written for another project.
+
+    Attributes:
+        hint: how it is used there, and what differs.
+    """
+
+    files: list[Path]
+    hint: str
 
 
 def shape_of(tensors: Tensors, name: str) -> tuple[int, ...]:

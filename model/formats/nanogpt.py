@@ -7,6 +7,7 @@ file lists the head as well. `attn.bias` is no parameter but the causal mask, wh
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,8 @@ import torch
 
 from model.config import GPTConfig
 from model.errors import CheckpointError, ParameterError
-from model.formats.files import read_meta, write_meta, write_torch
-from model.formats.foreign import EMBEDDING, HEAD, Foreign, Tensors, count_layers, shape_of
-from model.tokenizer import CharTokenizer
+from model.formats.files import Meta, read_meta, write_meta, write_torch
+from model.formats.foreign import EMBEDDING, HEAD, Foreign, Tensors, Written, count_layers, shape_of
 from model.weights import Weights
 
 CHECKPOINT, META = "ckpt.pt", "meta.pkl"
@@ -43,11 +43,12 @@ def read(tensors: Tensors, content: dict[str, Any], path: Path) -> Foreign:
         bias=any(name.endswith("ln_f.bias") for name in tensors),
         tied_head=HEAD not in tensors,
     )
-    return Foreign(config, without_masks(tensors), vocabulary_beside(path))
+    meta = meta_beside(path)
+    return Foreign(config, without_masks(tensors), meta.tokenizer if meta else None)
 
 
-def vocabulary_beside(path: Path) -> CharTokenizer | None:
-    """The vocabulary in the meta.pkl beside a file; None if there is none.
+def meta_beside(path: Path) -> Meta | None:
+    """The content of the meta.pkl beside a file; None if there is none.
 
     Raises:
         CheckpointError: it is damaged.
@@ -61,8 +62,8 @@ def without_masks(tensors: Tensors) -> dict[str, torch.Tensor]:
     return {name: tensor for name, tensor in tensors.items() if not MASK.fullmatch(name)}
 
 
-def write(weights: Weights, folder: Path) -> list[Path]:
-    """Writes a folder with ckpt.pt and meta.pkl, for `python sample.py --out_dir=FOLDER --device=cpu`, with meta.pkl in data/NAME.
+def write(weights: Weights, folder: Path) -> Written:
+    """Writes a folder with ckpt.pt and meta.pkl.
 
     Raises:
         ParameterError: nanoGPT's network cannot be this one.
@@ -82,8 +83,13 @@ def write(weights: Weights, folder: Path) -> list[Path]:
         "config": {"dataset": weights.name},
     }
     write_torch(folder / CHECKPOINT, content)
-    write_meta(folder / META, weights.tokenizer)
-    return [folder / CHECKPOINT, folder / META]
+    write_meta(folder / META, Meta(weights.tokenizer))
+    data, out = shlex.quote(f"data/{weights.name}"), shlex.quote(str(folder.absolute()))
+    hint = (
+        f"In nanoGPT's folder: mkdir -p {data} && cp {out}/{META} {data} && python sample.py --out_dir={out} --device=cpu. "
+        f"(sample.py looks for {META} in data/, and takes GPT-2's tokens without it.)"
+    )
+    return Written([folder / CHECKPOINT, folder / META], hint)
 
 
 def layers_and_width(tensors: Tensors) -> dict[str, int]:

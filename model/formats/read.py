@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -13,7 +12,7 @@ from model.formats.files import load_content, tensors_of
 from model.formats.foreign import Foreign, simplified
 from model.network.kinds import make_network
 from model.tokenizer import CharTokenizer
-from model.weights import Weights, check_tensors, without_wrappers
+from model.weights import Weights, check_tensors, read_config, without_wrappers
 
 UNKNOWN = (
     "{path} is none of the formats that can be read: a checkpoint of nanoGPT, a state dict of minGPT or of the lecture's gpt.py, or a "
@@ -22,6 +21,15 @@ UNKNOWN = (
 NO_VOCABULARY = (
     "{path} does not say which characters its ids stand for. Give a text that has them all, such as its corpus: --vocabulary FILE."
 )
+
+
+def is_own(source: Path) -> bool:
+    """Whether a folder is one of this project's own, which `load_weights` reads."""
+    try:
+        read_config(source)
+    except CheckpointError:
+        return False
+    return True
 
 
 def read_foreign(source: Path, tokenizer: CharTokenizer | None = None, n_head: int | None = None) -> Weights:
@@ -48,6 +56,12 @@ def read_foreign(source: Path, tokenizer: CharTokenizer | None = None, n_head: i
     return Weights(source.resolve().name, model.eval().requires_grad_(False), tokenizer, {}, "")
 
 
+def dtype_without_loss(weights: Weights) -> torch.dtype:
+    """The smaller type that holds a model's weights as they are: float16 or float32."""
+    is_exact = all(tensor.half().float().equal(tensor) for tensor in weights.model.state_dict().values())
+    return torch.float16 if is_exact else torch.float32
+
+
 def _read(source: Path, n_head: int | None) -> Foreign:
     if source.is_dir():
         if transformers.is_it(source):
@@ -64,7 +78,7 @@ def _read(source: Path, n_head: int | None) -> Foreign:
         if lecture.is_it(tensors):
             return lecture.read(tensors)
         if mingpt.is_it(tensors, content):
-            return replace(mingpt.read(tensors, n_head), tokenizer=nanogpt.vocabulary_beside(source))
+            return mingpt.read(tensors, n_head, source)
     except CheckpointError as error:
         raise CheckpointError(str(error) if str(source) in str(error) else f"{source}: {error}") from None
     raise CheckpointError(UNKNOWN.format(path=source))

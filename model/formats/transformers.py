@@ -7,6 +7,7 @@ one token for each character.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import torch
 from model.config import GPTConfig
 from model.errors import CheckpointError
 from model.files import parse_json, read_file, write_atomically
-from model.formats.foreign import HEAD, Foreign, Tensors, with_biases
+from model.formats.foreign import HEAD, Foreign, Tensors, Written, with_biases
 from model.tokenizer import CharTokenizer
 from model.weights import CONFIG_FILE, Weights, load_tensors
 
@@ -49,6 +50,17 @@ def read(folder: Path) -> Foreign:
     Raises:
         CheckpointError, ParameterError: it is damaged, or its network is none that ours can be.
     """
+    config, tokenizer = read_shape(folder)
+    tensors = _ours(load_tensors(folder / WEIGHTS_FILE)[0])
+    return Foreign(replace(config, tied_head=HEAD not in tensors), tensors, tokenizer)
+
+
+def read_shape(folder: Path) -> tuple[GPTConfig, CharTokenizer | None]:
+    """The shape of a folder's network, and its vocabulary if it has one, without the tensors. Whether the head is tied only they say.
+
+    Raises:
+        CheckpointError, ParameterError: a file is damaged, or the network is none that ours can be.
+    """
     path = folder / CONFIG_FILE
     content = parse_json(read_file(path))
     if missing := [name for name in SHAPE if name not in content]:
@@ -56,16 +68,15 @@ def read(folder: Path) -> Foreign:
     for name, value in FIXED.items():
         if content.get(name, value) != value:
             raise CheckpointError(f"{path}: {name} is {str(content[name])[:40]}, which is not supported here; only {value} is.")
-    n_inner = content.get("n_inner")
-    if n_inner not in (None, 4 * content["n_embd"]):
-        raise CheckpointError(f"{path}: n_inner is {str(n_inner)[:40]}; only four times n_embd is supported here.")
     activation = content.get("activation_function", "gelu_new")
-    if activation not in ACTIVATIONS:
+    if not isinstance(activation, str) or activation not in ACTIVATIONS:
         raise CheckpointError(f"{path}: the activation {str(activation)[:40]} is not supported here; {', '.join(ACTIVATIONS)} are.")
-    tensors = _ours(load_tensors(folder / WEIGHTS_FILE)[0])
     shape = {ours: content[theirs] for theirs, ours in SHAPE.items()}
-    config = GPTConfig(**shape, bias=True, tied_head=HEAD not in tensors, activation=ACTIVATIONS[activation])
-    return Foreign(config, tensors, _read_tokenizer(folder / TOKENIZER_FILE))
+    config = GPTConfig(**shape, bias=True, tied_head=False, activation=ACTIVATIONS[activation])
+    n_inner = content.get("n_inner")
+    if n_inner not in (None, 4 * config.n_embd):
+        raise CheckpointError(f"{path}: n_inner is {str(n_inner)[:40]}; only four times n_embd is supported here.")
+    return config, _read_tokenizer(folder / TOKENIZER_FILE)
 
 
 def _ours(tensors: Tensors) -> dict[str, torch.Tensor]:
@@ -91,7 +102,7 @@ def _read_tokenizer(path: Path) -> CharTokenizer | None:
         raise CheckpointError(f"{path} is not a tokenizer with one token for each character. Only such models can be used here.") from None
 
 
-def write(weights: Weights, folder: Path) -> list[Path]:
+def write(weights: Weights, folder: Path) -> Written:
     """Writes a folder.
 
     Raises:
@@ -128,7 +139,8 @@ def write(weights: Weights, folder: Path) -> list[Path]:
         write_atomically(folder / name, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
     # "format" is what Transformers looks for.
     write_atomically(folder / WEIGHTS_FILE, safetensors.torch.save({name: t.contiguous() for name, t in stored.items()}, {"format": "pt"}))
-    return [folder / name for name in (*files, WEIGHTS_FILE)]
+    hint = f"In Python: AutoModelForCausalLM.from_pretrained({str(folder)!r}), and AutoTokenizer likewise."
+    return Written([folder / name for name in (*files, WEIGHTS_FILE)], hint)
 
 
 def _tokenizer_json(tokenizer: CharTokenizer) -> dict[str, Any]:

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from model.formats import mingpt, nanogpt, transformers
+from model.formats.foreign import Written
 from model.weights import Weights
 
-WRITERS: dict[str, Callable[[Weights, Path], list[Path]]] = {
+WRITERS: dict[str, Callable[[Weights, Path], Written]] = {
     "nanogpt": nanogpt.write,
     "mingpt": mingpt.write,
     "transformers": transformers.write,

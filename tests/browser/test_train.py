@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
+import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import torch
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from model.files import cache_dir
 from model.limits import MAX_CORPUS_BYTES
-from tests.browser.conftest import open_page
+from model.weights import WEIGHTS_FOLDER, load_weights, save_weights
+from tests.browser.conftest import new_page, open_page
 from tests.browser.tab import generate, set_up
 from tests.support.admin import PASSWORD, Admin, runs_ended
 from tests.support.client import host_and_port
+from tests.support.fake_hub import FakeHub, fake_hub, use_hub
 from tests.support.server import running_process
 
 TEXT = "the quick brown fox jumps over the lazy dog, and the dog sleeps on.\n" * 60
@@ -27,6 +33,17 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The app's folder of runs."""
     with runs_ended(tmp_path_factory.mktemp("runs")) as runs:
         yield runs
+
+
+@pytest.fixture(scope="module")
+def hub() -> Iterator[FakeHub]:
+    """A Hub on localhost, with a model of its own for this module: the app keeps what it fetches in the user's cache."""
+    user = f"test-{secrets.token_hex(8)}"
+    with pytest.MonkeyPatch.context() as patch, fake_hub() as hub:
+        hub.add_account(user)
+        use_hub(hub, patch)
+        yield hub
+    shutil.rmtree(cache_dir() / "hub" / user, ignore_errors=True)
 
 
 class App:
@@ -57,7 +74,7 @@ class App:
 
 
 @pytest.fixture(scope="module")
-def app(runs: Path) -> Iterator[App]:
+def app(runs: Path, hub: FakeHub) -> Iterator[App]:
     """The app of this module."""
     app = App(runs)
     yield app
@@ -326,3 +343,35 @@ def test_a_file_of_any_name_is_taken_and_a_runs_name_is_used_once(page: Page, ru
     expect(row.locator(".run-open")).to_have_text("שם " + "😀" * 57)
     expect(row.locator("bdi")).to_have_text("שיר.txt")
     page.locator(".new-run").get_by_role("button", name="Stop").click()
+
+
+def test_a_model_from_the_hub_reaches_every_page_without_a_reload(page: Page, hub: FakeHub, url: str, tmp_path: Path) -> None:
+    (account,) = hub.accounts.values()
+    bigram = load_weights(WEIGHTS_FOLDER / "ladder" / "bigram")
+    save_weights(tmp_path, bigram.model, bigram.tokenizer, {}, torch.float32)  # another file, so another model
+    files = {name: (tmp_path / name).read_bytes() for name in ("config.json", "model.safetensors")}
+    name = f"{account.name}/tiny@{hub.put('model', f'{account.name}/tiny', files).sha[:7]}"
+    page.get_by_role("tab", name="From the Hub").click()
+    view = page.get_by_role("tabpanel", name="From the Hub")
+    expect(view).to_contain_text("Unlock this tab to fetch one.")
+    expect(view.get_by_label("Name on the Hub")).to_be_hidden()
+    unlock(page)
+    with new_page(page.context) as other:
+        open_page(other, url)
+        field = view.get_by_label("Name on the Hub")
+        field.fill(f"{account.name}/none")
+        field.press("Enter")
+        expect(view.get_by_role("status")).to_contain_text("there is no such repository")
+        expect(field).to_have_value(f"{account.name}/none")
+        field.fill(f"hub:{account.name}/tiny")
+        view.get_by_role("button", name="Fetch").click()
+        expect(view.get_by_role("status")).to_have_text(f"{name} is in the Model menu now.")
+        other.locator("#model-opener").click()
+        expect(other.get_by_label(name)).not_to_be_checked()
+        other.keyboard.press("Escape")
+        view.get_by_role("button", name="Use this model").click()
+        expect(view.locator(".hub-facts")).to_have_text("4,225 parameters · in use")
+        expect(other.locator(".model-names")).to_have_text(name)
+    view.get_by_role("button", name="Back to the original model").click()
+    view.get_by_role("button", name="Remove").click()
+    expect(view).to_contain_text("No models from the Hub yet.")

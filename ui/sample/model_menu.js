@@ -75,9 +75,8 @@ function createRow(model, choose) {
 
 /** The size of a vocabulary is a fact where it differs from the default's. @param {Model} model @param {Model} defaultModel */
 function factsOf(model, defaultModel) {
-  const { parameters, valLoss, vocabulary, run, step } = model;
+  const { size, valLoss, vocabulary, run, step } = model;
   const isOther = vocabulary.length !== defaultModel.vocabulary.length;
-  const size = parameters < 1e6 ? `${number(parameters)} parameters` : `${(parameters / 1e6).toFixed(1)} M parameters`;
   const origin = run && (step === null ? "run" : `run, step ${number(step)}`);
   const characters = isOther && plural(vocabulary.length, "character");
   const facts = [origin, size, characters, valLoss && `validation loss ${valLoss.toFixed(2)}`, model === defaultModel && "default"];

@@ -1,5 +1,5 @@
 // The models that the server can use (GET /models, see ui/web/models.py), and which of them this page writes with.
-import { shortened } from "./dom.js";
+import { number, shortened } from "./dom.js";
 import { Emitter } from "./emitter.js";
 import { Shared } from "./requests.js";
 import { connection, getJSON, heardDefault } from "./server.js";
@@ -10,9 +10,9 @@ const CHECK_MS = 5_000; // between two questions of a page that is seen: in a ha
  * What the server says about a model.
  * @typedef {object} ModelJSON
  * @property {string} key the first 8 characters of the weights' sha256
- * @property {string} id "shakespeare", "ladder/bigram", "runs/<id>"
+ * @property {string} id "shakespeare", "ladder/bigram", "runs/<id>", "hub:<user>/<name>@<commit>"
  * @property {string} name
- * @property {string} source "shipped", "assistant", "ladder" or "run"
+ * @property {string} source "shipped", "assistant", "ladder", "run" or "hub"
  * @property {string} kind "gpt" or "bigram"
  * @property {number} n_params
  * @property {number} block_size
@@ -46,6 +46,8 @@ export class Model {
   }
 
   get key() { return this.#json.key; }
+  get id() { return this.#json.id; }
+  get source() { return this.#json.source; }
   get name() { return this.#json.name; }
   get kind() { return this.#json.kind; }
   get run() { return this.#json.run; }
@@ -54,6 +56,10 @@ export class Model {
   get start() { return this.#json.start; }
   get blockSize() { return this.#json.block_size; }
   get parameters() { return this.#json.n_params; }
+  /** In words: "10.7 M parameters". */
+  get size() {
+    return this.parameters < 1e6 ? `${number(this.parameters)} parameters` : `${(this.parameters / 1e6).toFixed(1)} M parameters`;
+  }
   get valLoss() { return this.#json.val_loss; }
   get precision() { return this.#json.precision; }
   get trouble() { return this.#json.trouble; }

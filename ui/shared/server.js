@@ -128,7 +128,11 @@ export async function postForJSON(address, body, signal) {
  * @param {AbortSignal} [signal]
  */
 export async function postForLines(address, body, each, signal) {
-  const answer = await post(address, body, signal);
+  await readLines(await post(address, body, signal), each, signal);
+}
+
+/** Reads a stream of JSON objects, one per line. @param {Response} answer @param {(line: any) => void} each @param {AbortSignal} [signal] */
+export async function readLines(answer, each, signal) {
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   for (let part = await reached(reader.read()); !part.done; part = await reached(reader.read())) {

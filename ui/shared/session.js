@@ -1,7 +1,7 @@
 // Requests that training takes (ui/web/train.py, ui/web/admin.py), with the admin's session. It is a token, kept in this browser: a reload does not
 // ask for the password again, and it works in the frame of a Space, where third-party cookies are blocked.
 import { Emitter } from "./emitter.js";
-import { accepted, reached } from "./server.js";
+import { accepted, reached, readLines } from "./server.js";
 
 /** @typedef {{method?: string, json?: object, body?: BodyInit, signal?: AbortSignal}} Options */
 
@@ -51,6 +51,9 @@ export async function ask(path, { method, json, body = json && JSON.stringify(js
 
 /** @param {string} path @param {Options} [options] @returns {Promise<any>} */
 export const askForJSON = async (path, options) => reached((await ask(path, options)).json());
+
+/** As postForLines, with the session. @param {string} path @param {object} json @param {(line: any) => void} each @param {AbortSignal} [signal] */
+export const askForLines = async (path, json, each, signal) => readLines(await ask(path, { method: "POST", json, signal }), each, signal);
 
 export const getRuns = () => askForJSON("./train/runs");
 export const getCurve = (id, from, edition, signal) => askForJSON(`./train/runs/${id}/metrics?from=${from}&edition=${edition}`, { signal });

@@ -71,7 +71,7 @@ async function useOriginal(train) {
 }
 
 /** Makes another model the default. What is said here is all that this page says of it. @param {Train} train @param {() => Promise<any>} work @param {() => string} name */
-async function change(train, work, name) {
+export async function change(train, work, name) {
   const { models } = train.page;
   const tellOnlyHere = async () => {
     models.isChangedHere = true;

@@ -9,6 +9,7 @@ import { tellTrouble } from "../shared/trouble.js";
 import { Views } from "../shared/views.js";
 import { Curve } from "./curve.js";
 import { createForm } from "./form.js";
+import { createFromHub } from "./from_hub.js";
 import { createLock } from "./lock.js";
 import { createRuns } from "./runs.js";
 import { isRecording } from "./run.js";
@@ -20,6 +21,7 @@ import { createWatch } from "./watch.js";
 const VIEWS = [
   ["watch", "Watch", createWatch],
   ["runs", "All runs", createRuns],
+  ["hub", "From the Hub", createFromHub],
 ];
 const LOOK_MS = 2_000; // between two questions, while a run is under way
 const IDLE_MS = 10_000; // ... and while none is

@@ -6,9 +6,9 @@
      "shows": ["attention", "lens", "heads"], "device": "CPU", "precision": "float32", "loaded": true, "trouble": "", "step": null,
      "run": null}, ...]}
 
-The default comes first. "source" is shipped, assistant, ladder or run; "run" is the id of a run in ui/web/train.py, and "step" the step
-that its weights are from. "start" is what a text without a prompt starts from. "precision" is null until the model is loaded. "trouble"
-says why a model cannot be used; what its files do not say is then null.
+The default comes first. "source" is shipped, assistant, ladder, run or hub; "run" is the id of a run in ui/web/train.py, and "step" the
+step that its weights are from. "start" is what a text without a prompt starts from. "precision" is null until the model is loaded.
+"trouble" says why a model cannot be used; what its files do not say is then null.
 
     GET /models/e63aab5d
 
@@ -24,13 +24,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request as HTTPRequest
 from starlette.responses import JSONResponse, Response
 
-from model.catalogue import RUN, SHIPPED, Catalogue, Entry
+from model.catalogue import HUB, NO_SUCH_MODEL, RUN, SHIPPED, Catalogue, Entry
 from model.errors import CheckpointError, UnknownModelError
 from model.network import ATTENTION, HEADS, LENS
 from model.network.kinds import KINDS
@@ -59,7 +60,7 @@ class Models:
         self._engine, self._catalogue, self._first = engine, catalogue, engine.weights
         self._answers, self._first_screen = SharedAnswers(), FirstScreen(engine)
         self._one_at_a_time = asyncio.Lock()
-        self.default = _entry_of(engine.weights)
+        self.default = self._entry_of_first()
 
     @property
     def default_key(self) -> str:
@@ -89,9 +90,24 @@ class Models:
             CheckpointError: there are none, or they are damaged.
             BusyError: there is no memory for it now.
         """
+        await self._use(lambda: self._catalogue.find_run(run), NO_WEIGHTS)
+
+    async def use_from_hub(self, id: str) -> None:
+        """Makes a model from the Hub the default one, as `use_run` does with a run's.
+
+        Raises:
+            CheckpointError, BusyError: as `use_run`.
+        """
+        await self._use(lambda: self._catalogue.find_from_hub(id), NO_SUCH_MODEL)
+
+    def list_anew(self) -> None:
+        """Lets the next GET /models see a model that has come or gone just now."""
+        self._answers.forget()
+
+    async def _use(self, find: Callable[[], Entry | None], missing: str) -> None:
         async with self._one_at_a_time:
             for _ in range(TRIES):
-                entry = await asyncio.to_thread(self._entry_of_run, run)
+                entry = await asyncio.to_thread(_usable, find, missing)
                 try:
                     await asyncio.to_thread(self._engine.use, entry.key)
                 except UnknownModelError:
@@ -106,20 +122,12 @@ class Models:
         async with self._one_at_a_time:
             if self.default_key != self._first.key:
                 await asyncio.to_thread(self._engine.use, self._first)
-            self.default = _entry_of(self._first)
+            self.default = self._entry_of_first()
             self._answers.forget()
 
-    def _entry_of_run(self, run: str) -> Entry:
-        """
-        Raises:
-            CheckpointError: there are no weights yet, or they are damaged.
-        """
-        entry = self._catalogue.find_run(run)
-        if entry is None:
-            raise CheckpointError(NO_WEIGHTS)
-        if entry.trouble:
-            raise CheckpointError(entry.trouble)
-        return entry
+    def _entry_of_first(self) -> Entry:
+        """What is known of the model that the app was started with."""
+        return self._catalogue.find_from_hub(f"{HUB}:{self._first.name}") or _entry_of(self._first)
 
     def _find(self, weights: Weights) -> Entry:
         """What is known of a loaded model, whose files may have gone."""
@@ -166,6 +174,17 @@ class Models:
             "step": entry.step,
             "run": run_of(entry),
         }
+
+
+def _usable(find: Callable[[], Entry | None], missing: str) -> Entry:
+    """
+    Raises:
+        CheckpointError: there is no such entry, which `missing` says, or its files are damaged.
+    """
+    entry = find()
+    if entry is None or entry.trouble:
+        raise CheckpointError(entry.trouble if entry else missing)
+    return entry
 
 
 def _entry_of(weights: Weights) -> Entry:
