@@ -28,6 +28,7 @@ from ui.page import create_page
 from ui.theme import make_theme
 from ui.web.admin import Admin, Lock
 from ui.web.assets import FOLDER, first_styles, script
+from ui.web.assistant import MAX_ANSWERS_BYTES, Assistant
 from ui.web.attention import Attention
 from ui.web.character import character
 from ui.web.chunks import chunks
@@ -68,6 +69,7 @@ def create_routes(engine: Engine, catalogue: Catalogue, jobs: Jobs, lock: Lock) 
     """The app's own routes: method, path, handler, who may use it (everyone, unless the lock stands there), and its bounds."""
     models, attention, admin = Models(engine, catalogue), Attention(engine), Admin(lock)
     train, corpus, snapshots = Training(jobs, models, lock), CorpusReader(), Snapshots(engine, catalogue, jobs)
+    assistant = Assistant(catalogue, corpus)
     return [
         get("/healthz", health(engine)),
         get(f"/{FOLDER}/{{name:path}}", script),
@@ -97,6 +99,9 @@ def create_routes(engine: Engine, catalogue: Catalogue, jobs: Jobs, lock: Lock) 
         get("/learning/runs", snapshots.runs),
         get("/learning/runs/{source}/{run}/curve", snapshots.curve),
         post("/learning/heads", snapshots.heads, max_bytes=MAX_TEXT_BYTES),
+        get("/assistant", assistant.about),
+        get("/assistant/examples", assistant.examples),
+        post("/assistant/judge", assistant.judge, max_bytes=MAX_ANSWERS_BYTES),
         post("/admin/login", admin.login),
         post("/admin/logout", admin.logout),
         get("/admin/session", admin.session),

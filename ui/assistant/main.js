@@ -1,4 +1,5 @@
 // The Assistant tab: a model before and after it learns to answer, what it learns from, and how a reward shapes it.
+import { FixedDice } from "../shared/fixed_dice.js";
 import { page } from "../shared/page.js";
 import { followTabs } from "../shared/tabs.js";
 import { createToolbar } from "../shared/toolbar.js";
@@ -16,6 +17,7 @@ export class Assistant {
     this.element = element;
     this.page = page;
     this.address = page.address;
+    this.dice = new FixedDice(page);
     this.answers = new Answers();
     /** @type {Views<Assistant>} */
     this.views = new Views(element, { address: page.address, key: "assistant", ids: "assistant-" });

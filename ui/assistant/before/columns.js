@@ -1,0 +1,105 @@
+// A column for each stage: what its model answers, the rule's verdict, and how often it obeys.
+import { make, makeText } from "../../shared/dom.js";
+import { tellTrouble } from "../../shared/trouble.js";
+import { shareInWords } from "./rail.js";
+
+/** @typedef {import("../about.js").Stage} Stage */
+/** @typedef {import("./comparison.js").Comparison} Comparison */
+
+/** @param {Comparison} comparison @param {() => unknown} again */
+export function createColumns(comparison, again) {
+  const node = make("div", "before-columns");
+  /** @type {Map<string, ReturnType<typeof createColumn>>} by stage */
+  const columns = new Map();
+  return {
+    node,
+    build() {
+      columns.clear();
+      for (const stage of comparison.columns) columns.set(stage.id, createColumn(stage, comparison, again));
+      node.replaceChildren(...[...columns.values()].map((column) => column.node));
+      node.style.setProperty("--columns", String(columns.size));
+    },
+    /** @param {Stage} stage */
+    show({ id }) {
+      columns.get(id)?.show();
+    },
+    showAll() {
+      for (const column of columns.values()) column.show();
+    },
+  };
+}
+
+/** @param {Stage} stage @param {Comparison} comparison @param {() => unknown} again */
+function createColumn(stage, comparison, again) {
+  const node = make("section", "before-column");
+  node.dataset.stage = stage.id;
+  const title = makeText("h3", "before-title", stage.title);
+  node.setAttribute("aria-label", stage.title);
+  const [answers, verdict, trouble, measured] = [make("ol", "before-answers"), make("p", "before-verdict"), make("p", "trouble"), make("p", "before-measured")];
+  answers.setAttribute("role", "list");
+  node.append(title, make("p", "before-about", stage.about), answers, verdict, trouble, measured);
+  return {
+    node,
+    show() {
+      const piece = comparison.pieceOf(stage);
+      const { answered, verdicts, isOld, error } = piece;
+      answers.classList.toggle("before-several", (answered?.answers.length ?? 0) > 1);
+      answers.classList.toggle("before-old", isOld);
+      answers.replaceChildren(...(answered?.answers ?? []).map((answer, i) => answerNode(answer, verdicts[i], answered.isDone || isOld)));
+      sayVerdict(verdict, isOld ? [] : verdicts, comparison);
+      measured.replaceChildren(...measuredOf(stage, comparison));
+      if (!stage.key) trouble.replaceChildren(stage.trouble);
+      else if (error) tellTrouble(trouble, error, again);
+      else trouble.replaceChildren();
+    },
+  };
+}
+
+/**
+ * @param {import("../answers.js").Answer} answer
+ * @param {import("./comparison.js").Verdict | undefined} verdict
+ * @param {boolean} isDone
+ */
+function answerNode({ text, hasStopped }, verdict, isDone) {
+  const node = makeText("li", "before-answer", text);
+  if (verdict) {
+    node.dataset.obeys = verdict.obeys ? "yes" : "no";
+    node.title = verdict.why;
+  }
+  if (hasStopped) node.append(Object.assign(make("span", "before-stop", "↵↵"), { title: "The stop sign: the answer ends here." }));
+  else if (isDone) node.append(Object.assign(make("span", "before-cut", "…"), { title: "It has no stop sign." }));
+  else node.append(make("span", "before-caret"));
+  return node;
+}
+
+/** @param {HTMLElement} node @param {import("./comparison.js").Verdict[]} verdicts @param {Comparison} comparison */
+function sayVerdict(node, verdicts, { skill }) {
+  const [first] = verdicts;
+  const count = verdicts.filter(({ obeys }) => obeys).length;
+  delete node.dataset.obeys;
+  if (!first) node.textContent = skill ? "" : "No rule judges this request.";
+  else if (verdicts.length > 1) node.textContent = `${count} of ${verdicts.length} obey.`;
+  else {
+    node.dataset.obeys = first.obeys ? "yes" : "no";
+    node.textContent = `${first.obeys ? "Obeys" : "Does not obey"}: ${first.why}.`;
+  }
+}
+
+/** How often it obeys, in numbers. @param {Stage} stage @param {Comparison} comparison */
+function measuredOf({ id }, { about, skill }) {
+  const obeys = about.obeys[id];
+  if (!obeys) return [];
+  const title = about.skills.find(({ id }) => id === skill)?.title ?? "";
+  const line = (share, words) => {
+    const node = make("span", "before-share");
+    node.append(make("b", "", shareInWords(share)), ` ${words} (${Math.round(100 * share.low)} to ${Math.round(100 * share.high)} %)`);
+    return node;
+  };
+  const own = obeys.skills[skill];
+  const loss = about.forgetting[id];
+  return [
+    line(obeys.mean, "obey, all skills"),
+    ...(own ? [line(own, `obey, ${title.toLowerCase()}`)] : []),
+    ...(loss ? [make("span", "before-share", `Loss on the plays ${loss.toFixed(3)}`)] : []),
+  ];
+}
