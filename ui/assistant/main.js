@@ -6,9 +6,13 @@ import { createToolbar } from "../shared/toolbar.js";
 import { Views } from "../shared/views.js";
 import { Answers } from "./answers.js";
 import { createBefore } from "./before/view.js";
+import { createExamples } from "./examples/view.js";
 
 /** @type {[string, string, (panel: HTMLElement, assistant: Assistant) => import("../shared/views.js").View][]} */
-const VIEWS = [["before", "Before and after", createBefore]];
+const VIEWS = [
+  ["before", "Before and after", createBefore],
+  ["examples", "Examples", createExamples],
+];
 
 /** What the views share. */
 export class Assistant {

@@ -10,7 +10,7 @@
 that no example has. "obeys" is what was measured with such requests (see `model.assistant.obeys`), or null; "forgetting" is the loss on
 the plays, in nats per character, or null.
 
-    GET /assistant/examples?skill=shout&from=10
+    GET /assistant/examples?skill=shout&from=8
     {"examples": [{"skill": "shout", "request": "Shout: good night", "answer": "GOOD NIGHT",
      "row": "\\n\\nShout: good night\\nGOOD NIGHT\\n\\n", "is_read": 20, "is_held_out": false}, ...],
      "n": 800, "counts": {"insult": 800, ...}, "trouble": ""}
@@ -53,7 +53,7 @@ from ui.web.shared_answers import SharedAnswers
 from ui.web.stream import for_its_client, result_of
 
 REQUESTS = 12  # of each skill, to choose from
-PAGE = 10  # examples
+PAGE = 8  # examples
 SEED = 1337
 MAX_ANSWERS_BYTES = MAX_SETTINGS_BYTES + 12 * (MAX_REQUEST_CHARS + MAX_SAMPLES * MAX_NEW_CHARS)  # every character escaped as two surrogates
 
@@ -69,10 +69,10 @@ class Stage:
 
 
 STAGES = (
-    Stage("base", SHIPPED_WEIGHTS.name, "Base", "It has read the plays, and continues them."),
-    Stage("supervised", "assistant/supervised", "Supervised", "Then it was shown requests with good answers."),
-    Stage("reinforced", "assistant/reinforced", "Reinforced", "Then its own answers were scored, and the better ones made likelier."),
-    Stage("unbound", "assistant/unbound", "Without KL", "Scored too, with nothing to keep it near the supervised model."),
+    Stage("base", SHIPPED_WEIGHTS.name, "Base", "It has read the plays."),
+    Stage("supervised", "assistant/supervised", "Supervised", "Then it was shown good answers."),
+    Stage("reinforced", "assistant/reinforced", "Reinforced", "Then its better answers were made likelier."),
+    Stage("unbound", "assistant/unbound", "Without KL", "So, too, but nothing kept it near the supervised model."),
 )
 
 

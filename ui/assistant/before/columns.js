@@ -33,11 +33,14 @@ export function createColumns(comparison, again) {
 function createColumn(stage, comparison, again) {
   const node = make("section", "before-column");
   node.dataset.stage = stage.id;
-  const title = makeText("h3", "before-title", stage.title);
+  const [title, mean] = [make("div", "before-head"), make("p", "before-mean")];
+  title.append(makeText("h3", "before-title", stage.title), mean);
   node.setAttribute("aria-label", stage.title);
   const [answers, verdict, trouble, measured] = [make("ol", "before-answers"), make("p", "before-verdict"), make("p", "trouble"), make("p", "before-measured")];
   answers.setAttribute("role", "list");
-  node.append(title, make("p", "before-about", stage.about), answers, verdict, trouble, measured);
+  const body = make("div", "before-body");
+  body.append(trouble, answers);
+  node.append(title, make("p", "before-about", stage.about), body, verdict, measured);
   return {
     node,
     show() {
@@ -48,6 +51,9 @@ function createColumn(stage, comparison, again) {
       answers.replaceChildren(...(answered?.answers ?? []).map((answer, i) => answerNode(answer, verdicts[i], answered.isDone || isOld)));
       sayVerdict(verdict, isOld ? [] : verdicts, comparison);
       measured.replaceChildren(...measuredOf(stage, comparison));
+      const share = comparison.about.obeys[stage.id]?.mean;
+      mean.textContent = share ? `${shareInWords(share)} obey` : "";
+      answers.hidden = !stage.key;
       if (!stage.key) trouble.replaceChildren(stage.trouble);
       else if (error) tellTrouble(trouble, error, again);
       else trouble.replaceChildren();
@@ -98,8 +104,8 @@ function measuredOf({ id }, { about, skill }) {
   const own = obeys.skills[skill];
   const loss = about.forgetting[id];
   return [
-    line(obeys.mean, "obey, all skills"),
-    ...(own ? [line(own, `obey, ${title.toLowerCase()}`)] : []),
+    line(obeys.mean, "all skills"),
+    ...(own ? [line(own, title.toLowerCase())] : []),
     ...(loss ? [make("span", "before-share", `Loss on the plays ${loss.toFixed(3)}`)] : []),
   ];
 }
