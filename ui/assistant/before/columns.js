@@ -24,6 +24,7 @@ export function createColumns(comparison, again) {
       columns.get(id)?.show();
     },
     showAll() {
+      node.classList.toggle("before-several", comparison.samples > 1);
       for (const column of columns.values()) column.show();
     },
   };
@@ -46,7 +47,6 @@ function createColumn(stage, comparison, again) {
     show() {
       const piece = comparison.pieceOf(stage);
       const { answered, verdicts, isOld, error } = piece;
-      answers.classList.toggle("before-several", (answered?.answers.length ?? 0) > 1);
       answers.classList.toggle("before-old", isOld);
       answers.replaceChildren(...(answered?.answers ?? []).map((answer, i) => answerNode(answer, verdicts[i], answered.isDone || isOld)));
       sayVerdict(verdict, isOld ? [] : verdicts, comparison);
@@ -67,7 +67,10 @@ function createColumn(stage, comparison, again) {
  * @param {boolean} isDone
  */
 function answerNode({ text, hasStopped }, verdict, isDone) {
-  const node = makeText("li", "before-answer", text);
+  const node = makeText("li", "before-answer", "");
+  const words = text.replace(/^\n+/, "");
+  if (words !== text) node.append(make("span", "before-newline", "↵".repeat(text.length - words.length)), " "); // an empty line would look like nothing
+  node.append(words);
   if (verdict) {
     node.dataset.obeys = verdict.obeys ? "yes" : "no";
     node.title = verdict.why;
@@ -98,7 +101,7 @@ function measuredOf({ id }, { about, skill }) {
   const title = about.skills.find(({ id }) => id === skill)?.title ?? "";
   const line = (share, words) => {
     const node = make("span", "before-share");
-    node.append(make("b", "", shareInWords(share)), ` ${words} (${Math.round(100 * share.low)} to ${Math.round(100 * share.high)} %)`);
+    node.append(make("b", "", shareInWords(share)), ` ${words} (${Math.round(100 * share.low)} to ${Math.round(100 * share.high)} %, N = ${share.n})`);
     return node;
   };
   const own = obeys.skills[skill];

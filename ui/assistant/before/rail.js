@@ -1,5 +1,5 @@
 // The skills below one another: each is chosen here, and beside it stands how often the model of each stage obeys.
-import { button, make, percent } from "../../shared/dom.js";
+import { button, make } from "../../shared/dom.js";
 
 /** @typedef {import("../about.js").Share} Share */
 /** @typedef {import("../about.js").Stage} Stage */
@@ -53,7 +53,7 @@ export function createRail(comparison, choose) {
 }
 
 /** @param {Share} share */
-export const shareInWords = ({ obeys }) => percent(Math.round(100 * obeys) / 100);
+export const shareInWords = ({ obeys }) => `${Math.round(100 * obeys)} %`;
 
 /** @param {Stage[]} stages @param {(id: string) => Share | undefined} find */
 function barsOf(stages, find) {

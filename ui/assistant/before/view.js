@@ -149,7 +149,7 @@ function createTools(comparison, rebuild, write) {
     rebuild();
     write();
   });
-  node.append(counts, labelled("Beside them", also, "before-also"));
+  node.append(counts, labelled("Fourth model", also, "before-also"));
 
   /** @param {number} count */
   function take(count) {
@@ -161,7 +161,7 @@ function createTools(comparison, rebuild, write) {
   function draw() {
     openers.forEach((opener, i) => opener.setAttribute("aria-pressed", String(SAMPLES[i] === comparison.samples)));
     const option = (value, words) => Object.assign(make("option", "", words), { value });
-    also.replaceChildren(option("", "nothing else"), ...comparison.others.map(({ id, title }) => option(id, title)));
+    also.replaceChildren(option("", "none"), ...comparison.others.map(({ id, title }) => option(id, title)));
     also.value = comparison.others.some(({ id }) => id === comparison.also) ? comparison.also : "";
   }
 

@@ -12,7 +12,7 @@ const CAPTION =
 const MADE =
   "Made by code from the first nine tenths of the plays. Answers are sentences that the skill's rule accepts, or follow from the request. Some phrasings and " +
   "words are kept back, to measure with. In training, rows of the plays are mixed in, so that the model does not forget them.";
-const TRAINED = { preset: "supervised", title: "Supervised", words: "the supervised model" };
+const TRAINED = { preset: "sft", title: "Supervised", words: "the supervised model" };
 
 /** @param {HTMLElement} panel @param {import("../main.js").Assistant} assistant @returns {import("../../shared/views.js").View} */
 export function createExamples(panel, { address, page }) {
