@@ -11,6 +11,7 @@ MAX_ENCODED_CHARS = 100_000  # of a text that is shown as numbers
 MAX_CHUNKS = 64  # of a text, drawn at a time
 MAX_CHUNK_CHARS = 256
 MAX_ABLATION_CHARS = 300  # of a text written with heads off, which is not batched with other texts
+MAX_REQUEST_CHARS = 150  # of a request to an assistant: with the longest answer it fits the context of the shipped models
 MAX_TEMPERATURE = 2.0
 MAX_SEED = 2**53 - 1  # the largest whole number that a browser's JavaScript holds exactly
 MAX_WAITING_REQUESTS = 512

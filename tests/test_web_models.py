@@ -416,6 +416,7 @@ def test_everyone_may_watch_and_the_admin_alone_may_act(app: App) -> None:
         "/learning/chunks",
         "/learning/heads",
         "/learning/copied",
+        "/assistant/judge",
         "/admin/login",
         "/admin/logout",
     }

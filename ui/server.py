@@ -28,6 +28,7 @@ from ui.page import create_page
 from ui.theme import make_theme
 from ui.web.admin import Admin, Lock
 from ui.web.assets import FOLDER, first_styles, script
+from ui.web.assistant import MAX_ANSWERS_BYTES, Assistant
 from ui.web.attention import Attention
 from ui.web.character import character
 from ui.web.chunks import chunks
@@ -71,6 +72,7 @@ def create_routes(engine: Engine, catalogue: Catalogue, jobs: Jobs, lock: Lock) 
     models, attention, admin = Models(engine, catalogue), Attention(engine), Admin(lock)
     hub = FromHub(catalogue, models)
     train, corpus, snapshots = Training(jobs, models, lock), CorpusReader(), Snapshots(engine, catalogue, jobs)
+    assistant = Assistant(catalogue, corpus)
     return [
         get("/healthz", health(engine)),
         get(f"/{FOLDER}/{{name:path}}", script),
@@ -100,6 +102,9 @@ def create_routes(engine: Engine, catalogue: Catalogue, jobs: Jobs, lock: Lock) 
         get("/learning/runs", snapshots.runs),
         get("/learning/runs/{source}/{run}/curve", snapshots.curve),
         post("/learning/heads", snapshots.heads, max_bytes=MAX_TEXT_BYTES),
+        get("/assistant", assistant.about),
+        get("/assistant/examples", assistant.examples),
+        post("/assistant/judge", assistant.judge, max_bytes=MAX_ANSWERS_BYTES),
         post("/admin/login", admin.login),
         post("/admin/logout", admin.logout),
         get("/admin/session", admin.session),

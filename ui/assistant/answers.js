@@ -3,7 +3,7 @@
 import { postForLines, UnreachableError } from "../shared/server.js";
 
 export const STOP = "\n\n";
-const MOST_CHARS = 150; // of an answer
+export const MOST_CHARS = 100; // of an answer, as when they are measured
 const MOST_KEPT = 200;
 
 /**

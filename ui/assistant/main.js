@@ -1,13 +1,18 @@
 // The Assistant tab: a model before and after it learns to answer, what it learns from, and how a reward shapes it.
+import { FixedDice } from "../shared/fixed_dice.js";
 import { page } from "../shared/page.js";
 import { followTabs } from "../shared/tabs.js";
 import { createToolbar } from "../shared/toolbar.js";
 import { Views } from "../shared/views.js";
 import { Answers } from "./answers.js";
 import { createBefore } from "./before/view.js";
+import { createExamples } from "./examples/view.js";
 
 /** @type {[string, string, (panel: HTMLElement, assistant: Assistant) => import("../shared/views.js").View][]} */
-const VIEWS = [["before", "Before and after", createBefore]];
+const VIEWS = [
+  ["before", "Before and after", createBefore],
+  ["examples", "Examples", createExamples],
+];
 
 /** What the views share. */
 export class Assistant {
@@ -16,6 +21,7 @@ export class Assistant {
     this.element = element;
     this.page = page;
     this.address = page.address;
+    this.dice = new FixedDice(page);
     this.answers = new Answers();
     /** @type {Views<Assistant>} */
     this.views = new Views(element, { address: page.address, key: "assistant", ids: "assistant-" });

@@ -1,10 +1,11 @@
 // The Learning tab: characters as numbers, the lecture's ladder, a training step by step, and overfitting.
+import { createDiceRow } from "../shared/dice_row.js";
+import { FixedDice } from "../shared/fixed_dice.js";
 import { page } from "../shared/page.js";
 import { followTabs } from "../shared/tabs.js";
 import { createToolbar } from "../shared/toolbar.js";
 import { Views } from "../shared/views.js";
 import { createData } from "./data/view.js";
-import { createDice, Dice } from "./dice.js";
 import { createLadder } from "./ladder/view.js";
 import { createOverfitting } from "./overfitting/view.js";
 import { createTraining } from "./training/view.js";
@@ -25,7 +26,7 @@ export class Learning {
     this.element = element;
     this.page = page;
     this.address = page.address;
-    this.dice = new Dice(page);
+    this.dice = new FixedDice(page);
     this.texts = new Texts(page.models);
     /** @type {Views<Learning>} */
     this.views = new Views(element, { address: page.address, key: "learning", ids: "learning-" });
@@ -45,7 +46,13 @@ export class Learning {
 /** Given by gr.HTML. @param {HTMLElement} element */
 export async function start(element) {
   const learning = new Learning(element, await page);
-  createDice(learning.dice, element.querySelector(".learning-dice"));
+  createDiceRow(learning.dice, element.querySelector(".learning-dice"), "learning-", {
+    name: "prompt",
+    hint: "Enter writes at once; Shift and Enter begins a new line",
+    placeholder: "empty: start from a newline",
+    get: () => learning.dice.settings.prompt,
+    set: (prompt) => learning.dice.set({ prompt }),
+  });
   learning.views.create(learning, VIEWS);
   learning.views.followTab();
   learning.views.show(learning.address.get("learning"));

@@ -28,7 +28,7 @@ export class Drawing {
   /**
    * @param {ReturnType<typeof import("./layout.js").layOut>} page
    * @param {import("./training.js").Training} training
-   * @param {import("../dice.js").Dice} dice
+   * @param {import("../../shared/fixed_dice.js").FixedDice} dice
    * @param {(step: number, head?: Head) => void} goTo called where somebody chooses the step nearest to one, and perhaps a head
    */
   constructor(page, training, dice, goTo) {
