@@ -25,9 +25,9 @@ from model.config import (
 )
 from model.errors import ParameterError
 
-PRETRAIN, SFT, POLICY = "pretrain", "sft", "policy"
+PRETRAIN, SFT, REWARD, POLICY = "pretrain", "sft", "reward", "policy"
 RECIPES: dict[str, type[TrainConfig]] = {PRETRAIN: TrainConfig, SFT: TrainConfig, POLICY: PolicyConfig}  # by task
-LADDER = "The lecture's ladder"
+LADDER, ASSISTANT = "The lecture's ladder", "Assistant"  # groups of presets
 # Not settings: the vocabulary comes from the corpus or the parent, and the rest is what models from elsewhere have.
 FIXED = {"vocab_size", "bias", "tied_head", "activation"}
 NO_BLOCKS = frozenset({"optimizer", "embedding_learning_rate"})  # without effect where all parameters are treated alike
@@ -171,6 +171,7 @@ PRESETS = {
             eval_interval=50,
         ),
         task=SFT,
+        group=ASSISTANT,
         without=frozenset({"input_noise", "train_chars"}),
     ),
     "bigram": _rung(
