@@ -46,6 +46,7 @@ export class Model {
   }
 
   get key() { return this.#json.key; }
+  get id() { return this.#json.id; }
   get name() { return this.#json.name; }
   get kind() { return this.#json.kind; }
   get run() { return this.#json.run; }

@@ -2,8 +2,9 @@
 
 Anyone:
 
-    GET  /train/presets                                 presets, settings with range and help, limits, the default corpus; for the admin
-                                                        "runs", the folder of runs as a shell reads it, if it is not the default
+    GET  /train/presets                                 presets, settings with range and help, limits, the default corpus, whether a
+                                                        reward model ships; for the admin "runs", the folder of runs as a shell reads
+                                                        it, if it is not the default
     GET  /train/runs                                    all runs, newest first; "recording", the training of the shipped model, like a run,
                                                         or null; the default model; how samples are drawn; "trouble" says why no run can
                                                         be started, or is empty
@@ -272,6 +273,7 @@ def presets_json() -> dict[str, Any]:
     return {
         "presets": presets,
         "default": DEFAULT_PRESET,
+        "has_reward": REWARD_WEIGHTS.is_dir(),
         "settings": [_setting_json(field, group) for (group, _), field in settings.items()],
         "corpus": {"name": TINY_SHAKESPEARE, "characters": TINY_SHAKESPEARE_CHARS, "alphabet": [*TINY_SHAKESPEARE_ALPHABET]},
         "limits": {"corpus_bytes": MAX_CORPUS_BYTES, "name_chars": MAX_NAME_CHARS},
