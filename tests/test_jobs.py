@@ -338,9 +338,11 @@ def test_how_long_a_run_takes_is_measured(jobs: Jobs) -> None:
 
 
 def test_the_time_of_a_run_is_that_of_its_steps_and_evaluations() -> None:
-    _, recipe, _ = read_settings("tiny", {"steps": 500, "eval_interval": 100})  # evaluated six times, with the average of the weights too
+    recipe = read_settings("tiny", {"steps": 500, "eval_interval": 100})[
+        0
+    ].recipe  # evaluated six times, with the average of the weights too
     assert Pace(3.0, 0.1, 1e-5, 2.0).takes_s(recipe, 1_000_000) == pytest.approx(3 + 500 * 0.1 + 6 * (2 * 100_000 * 1e-5 + 2.0))
-    _, recipe, _ = read_settings("tiny", {"steps": 501, "eval_interval": 100, "average": 0.0})
+    recipe = read_settings("tiny", {"steps": 501, "eval_interval": 100, "average": 0.0})[0].recipe
     assert Pace(3.0, 0.1, 1e-5, 2.0).takes_s(recipe, 1_000_000) == pytest.approx(3 + 501 * 0.1 + 7 * (100_000 * 1e-5 + 2.0))
 
 
@@ -462,8 +464,8 @@ def test_a_text_too_short_for_the_context_is_refused(jobs: Jobs) -> None:
 
 
 def test_only_settings_that_differ_from_the_preset_are_typed() -> None:
-    network, recipe, typed = read_settings("tiny", {"n_layer": 2, "steps": 70.0})
-    assert (network.n_layer, recipe.steps, typed) == (2, 70, {"steps": 70})
+    preset, typed = read_settings("tiny", {"n_layer": 2, "steps": 70.0})
+    assert (preset.network.n_layer, preset.recipe.steps, typed) == (2, 70, {"steps": 70})
 
 
 def test_asking_again_reads_no_file_that_has_not_changed(finished: tuple[Jobs, Job], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -610,10 +612,10 @@ def test_a_run_that_is_being_trained_is_not_deleted_even_if_its_record_is_damage
 
 
 def test_the_estimate_of_memory_grows_with_what_is_asked_for() -> None:
-    network, recipe, _ = read_settings("lesson", {})
-    small = training_bytes(network, recipe, 10**6)
+    lesson, _ = read_settings("lesson", {})
+    small = training_bytes(lesson.network, lesson.recipe, 10**6)
     assert 2**29 < small < 2**32
-    larger, _, _ = read_settings("lesson", {"n_embd": 768})
-    assert training_bytes(larger, recipe, 10**6) > 1.5 * small
-    table, recipe, _ = read_settings("bigram", {})
-    assert training_bytes(table, recipe, 10**6) < small
+    larger, _ = read_settings("lesson", {"n_embd": 768})
+    assert training_bytes(larger.network, larger.recipe, 10**6) > 1.5 * small
+    table, _ = read_settings("bigram", {})
+    assert training_bytes(table.network, table.recipe, 10**6) < small

@@ -32,7 +32,7 @@ from model.training.presets import PRETRAIN, recipe_of
 from model.training.process import Process
 from model.training.record import JOB, Cached, read_record
 from model.training.run import CORPUS_FILE, LOG_FILE, Run
-from model.weights import BEST_FILE, WEIGHTS_FILES, copied
+from model.weights import BEST_FILE, WEIGHTS_FILES, WEIGHTS_FOLDER, copied
 
 RUNNING, STOPPING, STOPPED, FINISHED, FAILED, DIED, DAMAGED = "running", "stopping", "stopped", "finished", "failed", "died", "damaged"
 UNDER_WAY = (RUNNING, STOPPING)
@@ -51,8 +51,9 @@ class Settings:
     """What a run learns, and how.
 
     Attributes:
-        corpus: "name", "characters" and "own"; in a fine-tuning run "name" and "pairs" of its pairs.
-        parent: "key", "sha256" and "name" of the model that it was started from; None for a run that began with random weights.
+        corpus: "name", "characters" and "own"; of a fine-tuning run the name of what it learns from, and maybe how much that is.
+        parent: "key" and "name" of the model that it was started from, and "sha256" as soon as the trainer has read it; None for a run
+            that began with random weights.
         precision: None until the trainer has chosen one.
     """
 
@@ -97,8 +98,9 @@ class Job:
         self._processor = ProcessorShare()
 
     def asked(self) -> dict[str, Any]:
-        """What the run was started with: "name", "preset", "settings", "corpus", "kind", "network", "recipe", "threads", "created"; and
-        "asked_to_stop" once it is to end. Empty if job.json is damaged."""
+        """What the run was started with: "name", "preset", "settings", "corpus", "kind", "network", "recipe", "threads", "created"; of a
+        fine-tuning run also "task", "parent" and "inputs" (options of the command line); and "asked_to_stop" once it is to end. Empty if
+        job.json is damaged."""
         try:
             return self._asked.get()
         except CheckpointError:
@@ -167,7 +169,8 @@ class Job:
         asked = self._asked.get()
         try:
             _, network, recipe, corpus = (asked[name] for name in ("preset", "network", "recipe", "corpus"))
-            return Settings(KINDS[asked.get("kind", GPT_KIND)].config(**network), recipe_of(PRETRAIN, recipe), corpus)
+            task, shape = asked.get("task", PRETRAIN), KINDS[asked.get("kind", GPT_KIND)].config(**network)
+            return Settings(shape, recipe_of(task, recipe), corpus, task, asked.get("parent"))
         except (KeyError, TypeError, ParameterError) as error:
             raise CheckpointError(f"{self.job_path} does not say what the run learns ({error}).") from None
 
@@ -309,17 +312,27 @@ class Job:
     def arguments(self, resume: bool) -> list[str]:
         """The arguments of `python -m model` that train the run."""
         asked = self.asked()
+        inputs = asked.get("inputs", {})
         chosen = ["--run", self.id, *(("--corpus", str(self.corpus_path)) if self.has_corpus else ())]
         if resume:
-            return ["train", *chosen, "--resume"]
-        return ["train", "--preset", asked["preset"], *chosen, *flags(asked.get("settings", {}))]
+            parent = {name: inputs[name] for name in ("from",) if name in inputs}
+            return ["train", *chosen, "--resume", *flags(parent)]
+        return ["train", "--preset", asked["preset"], *chosen, *flags(inputs), *flags(asked.get("settings", {}))]
 
     def command(self) -> str:
         """The command line that trains the same run; "" for a run from the terminal."""
         if "preset" not in self.asked():
             return ""
-        arguments = [part if part != str(self.corpus_path) else f"runs/{self.id}/corpus.txt" for part in self.arguments(resume=False)]
-        return shlex.join(["python", "-m", "model", *arguments])
+        return shlex.join(["python", "-m", "model", *map(self._public_path, self.arguments(resume=False))])
+
+    def _public_path(self, part: str) -> str:
+        """A part of a command line; a path on the machine as it is seen from the app's folder."""
+        if not os.path.isabs(part):
+            return part
+        for folder, name in ((self.folder.parent, "runs"), (WEIGHTS_FOLDER, WEIGHTS_FOLDER.name)):
+            if Path(part).is_relative_to(folder):
+                return str(Path(name) / Path(part).relative_to(folder))
+        return Path(part).name
 
 
 def flags(settings: Mapping[str, Any]) -> list[str]:

@@ -35,11 +35,12 @@ from model.files import clear_place, write_atomically
 from model.limits import MAX_EVALUATIONS, MAX_NAME_CHARS, MAX_RUNS, MAX_STEPS
 from model.machine import MAX_THREADS
 from model.network.kinds import kind_of
+from model.training.beginning import GIVEN_FILE, Beginning
 from model.training.estimate import Pace, check_memory, pace_key, training_threads
 from model.training.job import FINISHED, Job, check_name, flags
-from model.training.presets import PRETRAIN, pretraining_presets
+from model.training.presets import PRESETS, PRETRAIN, FromParent, Preset
 from model.training.process import Process
-from model.training.run import NOT_WRITABLE
+from model.training.run import CORPUS_FILE, NOT_WRITABLE
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +50,7 @@ LOCK_TIMEOUT_S = 20.0  # how long one start waits for another, which takes milli
 STOP_PATIENCE_S = 60.0  # for a step, or the current pass of an evaluation, and a checkpoint; after that a run is killed
 MEASURING_S = 60.0  # the longest that measuring a pace may take
 TOO_BUSY_TO_MEASURE = "The time could not be measured: other programs keep the processor busy."
+NOT_MEASURED = "Only the time of a training from random weights can be measured."
 MEASURED_LATER = "The time will be estimated when the current run ends."
 DELETED = ".deleted-"
 NO_FOLDER = "The folder of training runs cannot be read ({why}). Start the app with another one (--runs)."
@@ -156,30 +158,69 @@ class Jobs:
             TrainingError: another run, which is named, is being trained.
             CheckpointError: the disk cannot be written to.
         """
-        network, recipe, typed, shown = read_asked(preset, settings, name)
-        network = replace(network, vocab_size=len(corpus.alphabet))
+        chosen, typed, shown = read_asked(preset, settings, name)
+        assert isinstance(chosen.network, NetworkConfig)
+        network = replace(chosen.network, vocab_size=len(corpus.alphabet))
         check_length(len(corpus.text), network.block_size)
-        check_part(recipe.train_chars, network.block_size)
-        check_memory(network, recipe, len(corpus.text))
-        shown = shown or f"{preset}, {corpus.name}"[:MAX_NAME_CHARS]
+        check_part(chosen.recipe.train_chars, network.block_size)
+        check_memory(network, chosen.recipe, len(corpus.text))
+        job = self._new()
+        job_json = self._facts(chosen, typed, network) | {
+            "name": shown or f"{preset}, {corpus.name}"[:MAX_NAME_CHARS],
+            "preset": preset,
+            "corpus": {"name": corpus.name, "characters": len(corpus.text), "own": own_text},
+        }
+        return self._begin(job, job_json, {CORPUS_FILE: corpus.text.encode()} if own_text else {})
+
+    def fine_tune(self, preset: object, settings: object, beginning: Beginning, name: object = None) -> Job:
+        """Starts a new run that goes on from a model.
+
+        Args, Raises: as `start`, and as `Beginning.check`.
+        """
+        chosen, typed, shown = read_asked(preset, settings, name)
+        assert isinstance(chosen.network, FromParent)
+        beginning.check(chosen.task)
+        assert beginning.parent.config
+        network = chosen.network.network(beginning.parent.config)
+        check_memory(network, chosen.recipe, 0)
+        job = self._new()
+        job_json = self._facts(chosen, typed, network) | {
+            "name": shown or f"{preset}, {beginning.parent.name}"[:MAX_NAME_CHARS],
+            "preset": preset,
+            "inputs": beginning.inputs(chosen.task, job.folder),
+            **beginning.about(chosen.task),
+        }
+        return self._begin(job, job_json, {GIVEN_FILE: beginning.given.content} if beginning.given else {})
+
+    def _new(self) -> Job:
+        """A run that has no folder yet."""
+        return Job(self.folder / f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}")
+
+    @staticmethod
+    def _facts(preset: Preset, typed: dict[str, Any], network: NetworkConfig) -> dict[str, Any]:
+        """What job.json says of every run."""
+        return {
+            "settings": typed,
+            "kind": kind_of(network),
+            "network": asdict(network),
+            "recipe": asdict(preset.recipe),
+            "threads": training_threads(network),
+            "created": round(time.time(), 1),
+        }
+
+    def _begin(self, job: Job, job_json: dict[str, Any], files: dict[str, bytes]) -> Job:
+        """Makes a run's folder and starts its process.
+
+        Args:
+            files: in its folder, by name.
+        """
         with self._starting():
             if len(self.all()) >= MAX_RUNS:
                 raise TrainingError(f"There are {MAX_RUNS} runs already, and no more are kept. Delete some, then start again.")
-            job = Job(self.folder / f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}")
             try:
-                if own_text:
-                    write_atomically(job.corpus_path, corpus.text.encode())
-                job.note(
-                    name=shown,
-                    preset=preset,
-                    settings=typed,
-                    kind=kind_of(network),
-                    network=asdict(network),
-                    recipe=asdict(recipe),
-                    corpus={"name": corpus.name, "characters": len(corpus.text), "own": own_text},
-                    threads=training_threads(network),
-                    created=round(time.time(), 1),
-                )
+                for name, content in files.items():
+                    write_atomically(job.folder / name, content)
+                job.note(**job_json)
                 self._launch(job, resume=False)
             except CheckpointError:
                 shutil.rmtree(job.folder, ignore_errors=True)  # a run that did not begin leaves nothing behind
@@ -198,7 +239,7 @@ class Jobs:
             if job.state() == FINISHED:
                 raise TrainingError(f"{job.name} has already finished. Start a new run with more steps.")
             if settings.task != PRETRAIN:
-                if not job.run.has_checkpoint():
+                if not job.run.has_checkpoint() and "inputs" not in job.asked():
                     raise TrainingError(f"{job.name} has no checkpoint yet. Resume it in a terminal, with --from.")
             elif not job.has_corpus and settings.corpus.get("name") != TINY_SHAKESPEARE:
                 raise TrainingError(f"The text of {job.name} is not in its folder. Resume it in a terminal, with --corpus.")
@@ -219,11 +260,15 @@ class Jobs:
 
         Raises:
             ParameterError: as `start`.
-            TrainingError: a run is being trained, which would slow the measurement; or the measurement failed, or was cancelled.
+            TrainingError: a run is being trained, which would slow the measurement; or the measurement failed, or was cancelled; or the
+                preset is one of fine-tuning.
         """
         measurement = measurement or Measurement()
-        network, recipe, typed = read_settings(preset, settings)
-        network = replace(network, vocab_size=vocab_size)
+        chosen, typed = read_settings(preset, settings)
+        recipe = chosen.recipe
+        if not isinstance(chosen.network, NetworkConfig):
+            raise TrainingError(NOT_MEASURED)
+        network = replace(chosen.network, vocab_size=vocab_size)
         check_memory(network, recipe, 0)
         with self._measuring:
             if known := self.known_pace(network, recipe):
@@ -394,32 +439,30 @@ def trainers_environment(threads: int) -> dict[str, str]:
     }
 
 
-def read_settings(preset: object, settings: object) -> tuple[NetworkConfig, TrainConfig, dict[str, Any]]:
-    """Network and recipe of a pretraining preset with some settings changed, and the settings that really differ.
+def read_settings(preset: object, settings: object) -> tuple[Preset, dict[str, Any]]:
+    """A preset with some settings changed, and the settings that really differ.
 
     Raises:
         ParameterError: there is no such preset or setting, or a value is outside its range.
     """
-    presets = pretraining_presets()
-    if not isinstance(preset, str) or preset not in presets:
-        raise ParameterError(f"There is no preset {str(preset)[:40]!r}; there are {', '.join(presets)}.")
+    if not isinstance(preset, str) or preset not in PRESETS:
+        raise ParameterError(f"There is no preset {str(preset)[:40]!r}; there are {', '.join(PRESETS)}.")
     if not isinstance(settings, dict):
         raise ParameterError("The settings must be a JSON object of names and values.")
-    before, after = presets[preset], presets[preset].changed(settings)
-    assert isinstance(after.network, NetworkConfig)
-    old, new = (asdict(each.network) | asdict(each.recipe) for each in (before, after))
-    return after.network, after.recipe, {key: value for key, value in new.items() if value != old[key]}
+    before, after = PRESETS[preset], PRESETS[preset].changed(settings)
+    old, new = (vars(each.network) | vars(each.recipe) for each in (before, after))
+    return after, {key: value for key, value in new.items() if value != old[key]}
 
 
-def read_asked(preset: object, settings: object, name: object) -> tuple[NetworkConfig, TrainConfig, dict[str, Any], str | None]:
+def read_asked(preset: object, settings: object, name: object) -> tuple[Preset, dict[str, Any], str | None]:
     """What is asked for a new run, as far as that is known without its text: as `read_settings`, and its name, None if it was given none.
 
     Raises:
         ParameterError: as `Jobs.start`.
     """
-    network, recipe, typed = read_settings(preset, settings)
-    _check_length_of_run(recipe)
-    return network, recipe, typed, None if name is None else check_name(name)
+    chosen, typed = read_settings(preset, settings)
+    _check_length_of_run(chosen.recipe)
+    return chosen, typed, None if name is None else check_name(name)
 
 
 def _check_length_of_run(recipe: TrainConfig) -> None:

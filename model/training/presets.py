@@ -28,9 +28,9 @@ from model.config import (
 from model.errors import ParameterError
 from model.limits import MAX_RANK
 
-PRETRAIN, SFT, POLICY = "pretrain", "sft", "policy"
+PRETRAIN, SFT, REWARD, POLICY = "pretrain", "sft", "reward", "policy"
 RECIPES: dict[str, type[TrainConfig]] = {PRETRAIN: TrainConfig, SFT: SFTConfig, POLICY: PolicyConfig}  # by task
-LADDER = "The lecture's ladder"
+LADDER, ASSISTANT = "The lecture's ladder", "Assistant"  # groups of presets
 # Not settings: the vocabulary comes from the corpus or the parent, and the rest is what models from elsewhere have.
 FIXED = {"vocab_size", "bias", "tied_head", "activation"}
 NO_BLOCKS = frozenset({"optimizer", "embedding_learning_rate"})  # without effect where all parameters are treated alike
@@ -180,6 +180,7 @@ PRESETS = {
             plays_share=0.25,
         ),
         task=SFT,
+        group=ASSISTANT,
         without=NO_BLOCKS | {"input_noise", "train_chars"},
     ),
     "bigram": _rung(

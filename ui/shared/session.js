@@ -57,6 +57,7 @@ export const askForLines = async (path, json, each, signal) => readLines(await a
 
 export const getRuns = () => askForJSON("./train/runs");
 export const getCurve = (id, from, edition, signal) => askForJSON(`./train/runs/${id}/metrics?from=${from}&edition=${edition}`, { signal });
+export const sendCorpus = (text, name, signal) => askForJSON(`./train/corpus?${new URLSearchParams({ name })}`, { method: "POST", body: text, signal });
 export const startRun = (asked) => askForJSON("./train/start", { method: "POST", json: asked });
 export const act = (id, action, json = {}) => askForJSON(`./train/runs/${id}/${action}`, { method: "POST", json });
 

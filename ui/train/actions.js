@@ -22,7 +22,7 @@ import { downloadRun, useShipped } from "./server.js";
 const ACTIONS = [
   { words: "Stop", isPossible: ({ state }) => state === "running", work: (train, run) => train.act(() => act(run.id, "stop")) },
   { words: "Resume", isPossible: canResume, work: resume },
-  { words: "Use this model", isPossible: ({ has_weights, best_step }, isInUse, { stepInUse }) => has_weights && !(isInUse && best_step <= stepInUse), work: use },
+  { words: "Use this model", isPossible: ({ has_weights, kind, best_step }, isInUse, { stepInUse }) => has_weights && kind !== "reward" && !(isInUse && best_step <= stepInUse), work: use },
   { words: "Rename", isPossible: () => true, work: rename },
   { words: "Download", isPossible: ({ has_weights }) => has_weights, work: (train, run) => train.act(() => downloadRun(run)) },
   { words: "Delete", isPossible: (run, isInUse) => !isUnderWay(run) && !isInUse, work: remove },

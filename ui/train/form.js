@@ -2,9 +2,10 @@
 import { button, limitChars, make, number, signOf } from "../shared/dom.js";
 import { Latest } from "../shared/requests.js";
 import { isUnderWay } from "../shared/runs.js";
-import { act, startRun } from "../shared/session.js";
+import { act, sendCorpus, startRun } from "../shared/session.js";
+import { createBeginning, TEXTS } from "./beginning.js";
 import { duration } from "./run.js";
-import { getPresets, measurePace, sendCorpus } from "./server.js";
+import { getPresets, measurePace } from "./server.js";
 
 const CHECK_MS = 600; // after the last change of a text or a setting
 const PATIENCE_MS = 10_000; // a measurement that takes longer has to wait for the processor
@@ -13,11 +14,13 @@ const MOST_SHOWN = 120; // characters of an alphabet
 
 /** @param {import("./main.js").Train} train @param {HTMLElement} node */
 export function createForm(train, node) {
-  const page = build(node);
+  const beginning = createBeginning(train);
+  const page = build(node, beginning.nodes);
   /** @type {any} the answer of GET /train/presets */
   let known = null;
   /** @type {{text: string | File, name: string, key?: string} | null} with its key, once the server has it; null for Tiny Shakespeare */
   let corpus = null;
+  let task = "";
   /** @type {(name: string) => any} */
   const fieldOf = (name) => page.form.elements.namedItem(name);
   const [measuring, checking] = [new Latest(), new Latest()];
@@ -41,7 +44,6 @@ export function createForm(train, node) {
     page.preset.replaceChildren(...grouped(known.presets));
     page.preset.value = known.default;
     page.settings.replaceChildren(...known.settings.map(settingNode));
-    tellStandard();
     page.ephemeral.hidden = !known.ephemeral;
     page.form.addEventListener("input", () => {
       tellTrouble("");
@@ -57,7 +59,7 @@ export function createForm(train, node) {
   function keep() {
     const [name, source, paste] = [page.name.value, page.source.value, page.paste.value];
     try {
-      sessionStorage.setItem(KEPT, JSON.stringify({ preset: page.preset.value, settings: changed(), name, source, paste }));
+      sessionStorage.setItem(KEPT, JSON.stringify({ preset: page.preset.value, begun: beginning.keep(), settings: changed(), name, source, paste }));
     } catch {} // a text too long to be kept, or blocked storage
   }
 
@@ -69,6 +71,7 @@ export function createForm(train, node) {
     if (!known.presets.some(({ id }) => id === kept?.preset)) return;
     page.preset.value = kept.preset;
     takePreset();
+    beginning.restore(kept.begun);
     for (const [name, value] of Object.entries(kept.settings)) if (fieldOf(name)) fieldOf(name).value = value;
     Object.assign(page.name, { value: kept.name });
     Object.assign(page.source, { value: kept.source });
@@ -78,8 +81,11 @@ export function createForm(train, node) {
   }
 
   const tellTrouble = (words) => (page.trouble.textContent = words);
-  const tellStandard = () => tellText(known.corpus);
-  const tellText = ({ characters, alphabet }) => (page.about.textContent = `${number(characters)} characters, ${number(alphabet.length)} different: ${shown(alphabet)}`);
+  const tellStandard = () => (task === "pretrain" ? tellText(known.corpus) : (page.about.textContent = TEXTS[task]?.about ?? ""));
+  const tellText = ({ characters, alphabet }) => {
+    const different = task === "pretrain" ? `, ${number(alphabet.length)} different: ${shown(alphabet)}` : "";
+    page.about.textContent = `${number(characters)} characters${different}`;
+  };
 
   const preset = () => known.presets.find(({ id }) => id === page.preset.value);
 
@@ -89,9 +95,23 @@ export function createForm(train, node) {
   function takePreset() {
     for (const setting of known.settings) fieldOf(setting.name).closest(".setting").hidden = !settings().includes(setting);
     for (const setting of settings()) fieldOf(setting.name).value = standardOf(setting);
+    takeTask();
     tellPreset();
     tellCommand();
     void tellTime();
+  }
+
+  // A task has its own texts: what was chosen for another is given up.
+  function takeTask() {
+    beginning.show(preset().task, known.has_reward);
+    if (preset().task === task) return;
+    task = preset().task;
+    const texts = TEXTS[task];
+    for (const node of [page.sourceLabel, page.source, page.about]) node.hidden = !texts;
+    page.sourceLabel.textContent = texts?.label ?? "";
+    page.source.replaceChildren(...(texts ? [new Option(texts.made, ""), new Option(texts.file, "file"), new Option(texts.paste, "paste")] : [new Option("", "")]));
+    showSource();
+    take();
   }
 
   function changed() {
@@ -105,10 +125,10 @@ export function createForm(train, node) {
 
   function tellCommand() {
     const flags = Object.entries(changed()).map(([name, value]) => ` --${name.replaceAll("_", "-")} ${value}`);
-    const text = corpus ? " --corpus text.txt" : "";
+    const text = corpus ? { pretrain: " --corpus text.txt", sft: " --pairs pairs.jsonl", reward: " --comparisons comparisons.jsonl" }[task] : "";
     const name = nameOfFolder(page.name.value);
     const place = [name && ` --run ${name}`, known.runs && ` --runs ${known.runs}`].filter(Boolean);
-    page.command.textContent = `python -m model train --preset ${preset().id}${text}${flags.join("")}${place.join("")}`;
+    page.command.textContent = `python -m model train --preset ${preset().id}${beginning.flags()}${text}${flags.join("")}${place.join("")}`;
   }
 
   function tellPreset() {
@@ -125,7 +145,7 @@ export function createForm(train, node) {
       page.time.textContent = words;
       page.time.classList.toggle("error", isError);
     };
-    if (signal.aborted || !known) return;
+    if (signal.aborted || !known || task !== "pretrain") return; // how long the others take, their presets say
     if (train.runs.some(isUnderWay)) return tell("The time will be estimated when the current run ends.");
     tell("Measuring the time on this machine …");
     const busy = setTimeout(() => !signal.aborted && tell("Still measuring: other programs keep the processor busy. You can start without it."), PATIENCE_MS);
@@ -250,7 +270,7 @@ export function createForm(train, node) {
         if (page.source.value && !corpus) throw new Error(page.source.value === "file" ? "Choose a text file first." : "Paste a text first.");
         if (corpus) corpus.key = (await send(corpus)).corpus; // the server keeps only the latest texts
         const name = page.name.value.trim() || `${preset().id}, ${new Date().toLocaleTimeString("en-GB")}`;
-        const { run } = await startRun({ preset: preset().id, settings: changed(), corpus: corpus?.key ?? null, name });
+        const { run } = await startRun({ preset: preset().id, settings: changed(), corpus: corpus?.key ?? null, name, ...beginning.asked() });
         page.name.value = ""; // another run has another name
         keep();
         train.views.show("watch");
@@ -290,7 +310,8 @@ const nameOfFolder = (name) => name.replace(/[^A-Za-z0-9._-]+/g, "-").replace(/^
 
 const shown = (alphabet) => alphabet.slice(0, MOST_SHOWN).map(signOf).join("") + (alphabet.length > MOST_SHOWN ? " …" : "");
 
-function build(node) {
+/** @param {HTMLElement} node @param {HTMLElement[]} beginning */
+function build(node, beginning) {
   const form = make("form", "new-run");
   const preset = make("select", "field");
   preset.id = "train-preset";
@@ -304,8 +325,7 @@ function build(node) {
   const source = make("select", "field");
   source.id = "train-source";
   const ephemeral = Object.assign(make("p", "train-hint", "This Space's disk is wiped at every restart: download what you want to keep."), { hidden: true });
-  source.append(new Option("Tiny Shakespeare", ""), new Option("A text file", "file"), new Option("A pasted text", "paste"));
-  const file = Object.assign(make("input", "train-file"), { type: "file", accept: ".txt,.md,text/*", hidden: true });
+  const file = Object.assign(make("input", "train-file"), { type: "file", accept: ".txt,.md,.jsonl,text/*", hidden: true });
   file.setAttribute("aria-label", "Text file");
   const paste = Object.assign(make("textarea", "field"), { rows: 4, hidden: true, spellcheck: false, placeholder: "Paste a text", dir: "auto" });
   paste.setAttribute("aria-label", "Text to train on");
@@ -325,7 +345,8 @@ function build(node) {
   go.type = "submit";
   const stop = button("button", "Stop", () => {});
   actions.append(trouble, go, stop);
-  form.append(...label("Preset", preset), presetAbout, time, ...label("Training text", source), file, paste, about, ...label("Name", name), more, settings, actions, ephemeral, line);
+  const [sourceLabel] = label("", source);
+  form.append(...label("Preset", preset), presetAbout, time, ...beginning, sourceLabel, source, file, paste, about, ...label("Name", name), more, settings, actions, ephemeral, line);
   node.append(form);
-  return { form, trouble, preset, presetAbout, time, source, ephemeral, file, paste, about, name, more, settings, command, copy, go, stop };
+  return { form, trouble, preset, presetAbout, time, sourceLabel, source, ephemeral, file, paste, about, name, more, settings, command, copy, go, stop };
 }

@@ -24,11 +24,16 @@ import { endInWords } from "../shared/runs.js";
  * @property {string} [kind] of the network
  * @property {{n_layer: number, n_head: number, n_embd: number} | null} network
  * @property {{name: string, own: boolean, characters: number} | null} corpus
+ * @property {string | null} task "pretrain", "sft", "reward" or "policy"
+ * @property {{name: string} | null} parent the model that it goes on from
  */
 
-export const LECTURES = "tinyshakespeare"; // the corpus of the lecture: runs on others cannot be compared with its figures
+const LECTURES = "tinyshakespeare"; // the corpus of the lecture: runs on others cannot be compared with its figures
 export const MOST_COMPARED = 3; // with the one that is watched; dashes distinguish them
 const SCARCE = 0.5; // of the time that a run is ready; with less it seems to hang
+
+/** Whether it learns the lecture's corpus from random weights, so that its losses can be compared with the lecture's. @param {Run} run */
+export const isLectures = ({ parent, corpus }) => !parent && corpus?.name === LECTURES && !corpus.own;
 
 /** Whether it is the training of the shipped model, which can only be watched. @param {{state: string}} run */
 export const isRecording = ({ state }) => state === "recorded";

@@ -62,7 +62,7 @@ export function createRuns(panel, train) {
         run.best_loss === null ? "–" : run.best_loss.toFixed(3),
         run.steps === null ? number(run.step) : `${number(run.step)} of ${number(run.steps)}`,
         run.kind === "gpt" ? `${run.network.n_layer} x ${run.network.n_head} x ${run.network.n_embd}` : (run.kind ?? "–"),
-        run.corpus ? describeText(run.corpus) : "–",
+        [...(run.corpus ? describeText(run.corpus) : ["–"]), parentOf(run)],
         run.elapsed_s ? duration(run.elapsed_s) : "–",
       ];
       told.forEach((words, place) => cells[place + 1].replaceChildren(...[words].flat()));
@@ -96,9 +96,16 @@ export function createRuns(panel, train) {
   return { caption: CAPTION, show: draw, downloads: [["Runs (CSV)", () => download("runs.csv", new Blob([asCSV(train.runs)], { type: "text/csv" }))]] };
 }
 
-function describeText({ name, characters, pairs }) {
-  const [shown, size] = [make("bdi", "", name), characters ?? pairs];
+function describeText({ name, characters, pairs, comparisons }) {
+  const [shown, size] = [make("bdi", "", name), characters ?? pairs ?? comparisons];
   return size === undefined ? [shown] : [shown, `, ${number(size)}`];
+}
+
+/** @param {import("./run.js").Run} run */
+function parentOf({ parent }) {
+  const node = make("p", "run-reason", parent ? "from " : "");
+  if (parent) node.append(make("bdi", "", parent.name));
+  return node;
 }
 
 function asCSV(runs) {

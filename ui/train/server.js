@@ -5,7 +5,6 @@ import { ask, askForJSON, askForLines } from "../shared/session.js";
 
 export const getPresets = () => askForJSON("./train/presets");
 export const getLog = (id, signal) => askForJSON(`./train/runs/${id}/log`, { signal });
-export const sendCorpus = (text, name, signal) => askForJSON(`./train/corpus?${new URLSearchParams({ name })}`, { method: "POST", body: text, signal });
 export const measurePace = (asked, signal) => askForJSON("./train/pace", { method: "POST", json: asked, signal });
 export const useShipped = () => askForJSON("./train/shipped/use", { method: "POST", json: {} });
 

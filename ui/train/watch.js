@@ -9,9 +9,10 @@ import { isUnderWay } from "../shared/runs.js";
 import { createActions } from "./actions.js";
 import { Curve } from "./curve.js";
 import { createPlayback } from "./playback.js";
-import { duration, LECTURES, MOST_COMPARED, reasonOf, stateInWords } from "./run.js";
+import { duration, isLectures, MOST_COMPARED, reasonOf, stateInWords } from "./run.js";
 import { getLog } from "./server.js";
 
+const USUAL = ["step", "loss", "val_loss", "val_loss_average", "learning_rate", "grad_norm", "elapsed_s"]; // a task may have metrics of its own
 const SCALES = ["log", "linear"];
 const CAPTION =
   "The loss falls while a network trains: the thick line on the validation text, which it never learns from, the thin one on the batches that it learns from. " +
@@ -103,7 +104,7 @@ export function createWatch(panel, train) {
     page.figures.replaceChildren(...figures(run, curve, at ?? Infinity));
     page.details.textContent = details(run, curve, at ?? Infinity);
     drawBar(run);
-    drawSample(curve);
+    drawSample(run, curve);
   }
 
   function drawBar(run) {
@@ -117,12 +118,13 @@ export function createWatch(panel, train) {
     page.newest.hidden = at === null;
   }
 
-  function drawSample({ samples }) {
+  function drawSample(run, { samples }) {
     const sample = samples.findLast(({ step }) => step <= (at ?? Infinity));
     page.sample.hidden = !sample;
     page.filled.classList.toggle("without-text", !sample);
     if (!sample) return;
-    page.when.textContent = `Sample after ${plural(sample.step, "step")} (no prompt, temperature ${train.sampleTemperature}, same dice)`;
+    const how = run.parent ? "" : `no prompt, temperature ${train.sampleTemperature}, `;
+    page.when.textContent = `Sample after ${plural(sample.step, "step")} (${how}same dice)`;
     page.text.textContent = sample.text;
   }
 
@@ -194,7 +196,7 @@ const noRuns = (isAdmin) => (isAdmin ? "No training runs yet." : "No training ru
 
 /** @param {Curve} curve @param {import("./run.js").Run} run @returns {import("../shared/loss_chart.js").Series} */
 function seriesOf(curve, run) {
-  return { name: run.name, train: curve.train, val: curve.val, steps: run.steps ?? run.step, isLectures: run.corpus?.name === LECTURES && !run.corpus.own };
+  return { name: run.name, train: curve.train, val: curve.val, steps: run.steps ?? run.step, isLectures: isLectures(run) };
 }
 
 // The large numbers as of a step, each with the step where it was measured.
@@ -218,18 +220,19 @@ function figures(run, curve, until) {
 }
 
 /** @param {import("./run.js").Run} run @param {Curve} curve @param {number} until */
-function details({ chars_per_s }, { steps }, until) {
+function details({ chars_per_s }, { steps, evaluations }, until) {
   const last = steps.findLast(({ step }) => step <= until);
+  const evaluated = Object.entries(evaluations.findLast(({ step }) => step <= until) ?? {}).filter(([name]) => !USUAL.includes(name));
+  const own = evaluated.filter(([, value]) => value !== null).map(([name, value]) => `${name.replaceAll("_", " ")} ${short(value)}`);
   const rates = last ? [`learning rate ${short(last.learning_rate)}`, `gradient norm ${short(last.grad_norm)}`] : [];
-  return [...rates, ...(chars_per_s ? [`${number(chars_per_s)} characters/s`] : [])].join(" · ");
+  return [...own, ...rates, ...(chars_per_s ? [`${number(chars_per_s)} characters/s`] : [])].join(" · ");
 }
 
 const short = (value) => (value === null || value === undefined ? "–" : value && (value < 0.001 || value >= 10_000) ? value.toExponential(1) : String(Number(value.toPrecision(2))));
 
 function asCSV({ steps, evaluations }) {
   const lines = [...steps, ...evaluations].toSorted((a, b) => a.step - b.step);
-  const usual = ["step", "loss", "val_loss", "val_loss_average", "learning_rate", "grad_norm", "elapsed_s"];
-  const names = [...new Set([...usual, ...lines.flatMap(Object.keys)])]; // a task may have metrics of its own
+  const names = [...new Set([...USUAL, ...lines.flatMap(Object.keys)])];
   return toCSV(names, lines.map((line) => names.map((name) => line[name])));
 }
 

@@ -32,7 +32,7 @@ from starlette.requests import Request as HTTPRequest
 from starlette.responses import JSONResponse, Response
 
 from model.catalogue import HUB, NO_SUCH_MODEL, RUN, SHIPPED, Catalogue, Entry
-from model.errors import CheckpointError, UnknownModelError
+from model.errors import CheckpointError, ParameterError, UnknownModelError
 from model.network import ATTENTION, HEADS, LENS
 from model.network.kinds import KINDS
 from model.serving.engine import Engine
@@ -128,6 +128,25 @@ class Models:
     def _entry_of_first(self) -> Entry:
         """What is known of the model that the app was started with."""
         return self._catalogue.find_from_hub(f"{HUB}:{self._first.name}") or _entry_of(self._first)
+
+    def find_parent(self, key: object, usual: str) -> Entry:
+        """The model that a fine-tuning run goes on from. For any thread.
+
+        Args:
+            usual: the id of the one that is taken if `key` is None.
+
+        Raises:
+            ParameterError: the key is not text.
+            UnknownModelError: there is no such model.
+        """
+        if key is not None:
+            if not isinstance(key, str):
+                raise ParameterError("parent must be the key of a model.", "parent")
+            return self._catalogue.find(key)
+        found = next((entry for entry in self._catalogue.entries() if entry.id == usual), None)
+        if found is None:
+            raise UnknownModelError(f"There is no model {usual}. Choose another parent.")
+        return found
 
     def _find(self, weights: Weights) -> Entry:
         """What is known of a loaded model, whose files may have gone."""

@@ -2,8 +2,9 @@
 
 Anyone:
 
-    GET  /train/presets                                 presets, settings with range and help, limits, the default corpus; for the admin
-                                                        "runs", the folder of runs as a shell reads it, if it is not the default
+    GET  /train/presets                                 presets, settings with range and help, limits, the default corpus, whether a
+                                                        reward model ships; for the admin "runs", the folder of runs as a shell reads
+                                                        it, if it is not the default
     GET  /train/runs                                    all runs, newest first; "recording", the training of the shipped model, like a run,
                                                         or null; the default model; how samples are drawn; "trouble" says why no run can
                                                         be started, or is empty
@@ -12,7 +13,10 @@ Anyone:
 The admin alone, with "Authorization: Bearer ..." (ui/web/admin.py):
 
     POST /train/corpus                                  ui/web/corpora.py
-    POST /train/start               {"preset": "quick", "settings": {"steps": 500}, "corpus": null, "name": "my first"}
+    POST /train/start               {"preset": "quick", "settings": {"steps": 500}, "corpus": null, "name": "my first"}; where the preset
+                                                        fine-tunes, also "parent", the key of a model (null: the one that ships for it),
+                                                        "corpus" is null or a text of pairs or comparisons, one JSON object a line,
+                                                        and the task policy has a "reward": "rule", "shipped" or a run's id
     POST /train/pace                {"preset": "quick", "settings": {}, "corpus": null}     {"takes_s": 81.3, "why": ""}, measured; null
                                                         where it cannot be, and why
     POST /train/runs/{run}/stop     {"firmly": false}   saves a checkpoint first; firmly, or after a minute, kills the run
@@ -41,24 +45,25 @@ import os
 import shlex
 from collections.abc import Awaitable, Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import Field, fields
+from dataclasses import Field
+from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request as HTTPRequest
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from model.config import GPTConfig, TrainConfig
-from model.data import TINY_SHAKESPEARE, TINY_SHAKESPEARE_ALPHABET, TINY_SHAKESPEARE_CHARS, load_corpus
+from model.data import TINY_SHAKESPEARE, TINY_SHAKESPEARE_ALPHABET, TINY_SHAKESPEARE_CHARS, Corpus, load_corpus
 from model.errors import ParameterError, TrainingError
 from model.limits import MAX_CORPUS_BYTES, MAX_NAME_CHARS
+from model.training.beginning import RULE, Beginning, Given
 from model.training.estimate import Pace
 from model.training.job import Job
 from model.training.jobs import Jobs, Measurement, read_asked, read_settings
-from model.training.presets import DEFAULT_PRESET, FIXED, pretraining_presets
+from model.training.presets import DEFAULT_PRESET, POLICY, PRESETS, PRETRAIN, REWARD, SFT
 from model.training.recording import Recording
 from model.training.run import DEFAULT_RUNS
 from model.training.samples import SAMPLE_TEMPERATURE
-from model.weights import SHIPPED_WEIGHTS
+from model.weights import ASSISTANT_FOLDER, SHIPPED_WEIGHTS, WEIGHTS_FOLDER
 from ui.web.admin import Lock
 from ui.web.corpora import Corpora
 from ui.web.fields import read_index
@@ -69,6 +74,8 @@ from ui.web.stream import for_its_client
 from ui.web.weights_zip import zip_weights
 
 UNKNOWN_RUN = "There is no such run."
+PARENTS = {SFT: SHIPPED_WEIGHTS.name, REWARD: f"{ASSISTANT_FOLDER}/supervised", POLICY: f"{ASSISTANT_FOLDER}/supervised"}  # ids, by task
+SHIPPED_REWARD, REWARD_WEIGHTS = "shipped", WEIGHTS_FOLDER / ASSISTANT_FOLDER / "reward"
 NOT_CONFIRMED = "To delete a run, send its id again."
 
 Act = Callable[[Job, Body], Awaitable[object]]
@@ -83,7 +90,7 @@ class Training:
         self._measurer = ThreadPoolExecutor(1, thread_name_prefix="pace")  # one measurement at a time
         self._newest_measurement = 0
         self.upload = self._corpora.upload
-        self.start = takes_json({"preset", "settings", "corpus", "name"}, self._start)
+        self.start = takes_json({"preset", "settings", "corpus", "name", "parent", "reward"}, self._start)
         self.pace = takes_json({"preset", "settings", "corpus"}, self._pace)
         self.use_shipped = takes_json((), self._use_shipped)
         self.stop = self._action({"firmly"}, self._stop)
@@ -151,11 +158,45 @@ class Training:
 
     async def _start(self, body: Body, http: HTTPRequest) -> Response:
         preset, settings, key, name = body.get("preset", DEFAULT_PRESET), body.get("settings", {}), body.get("corpus"), body.get("name")
-        read_asked(preset, settings, name)  # says what is wrong before a text is loaded
-        corpus = await asyncio.to_thread(load_corpus) if key is None else self._corpora.find(key)
-        job = await asyncio.to_thread(self._jobs.start, preset, settings, corpus, key is not None, name)
+        task = read_asked(preset, settings, name)[0].task  # says what is wrong before a text is loaded
+        if task == PRETRAIN:
+            for given in ("parent", "reward"):
+                if body.get(given) is not None:
+                    raise ParameterError(f"A training from random weights has no {given}. Leave it out.", given)
+            corpus = await asyncio.to_thread(load_corpus) if key is None else self._corpora.find(key)
+            job = await asyncio.to_thread(self._jobs.start, preset, settings, corpus, key is not None, name)
+        else:
+            text = None if key is None else self._corpora.find(key)
+            beginning = await asyncio.to_thread(self._beginning, task, body, text)
+            job = await asyncio.to_thread(self._jobs.fine_tune, preset, settings, beginning, name)
         self._answers.forget()
         return await _job_response(job)
+
+    def _beginning(self, task: str, body: Body, text: Corpus | None) -> Beginning:
+        """What a fine-tuning run is started from.
+
+        Raises:
+            ParameterError: there is no such reward.
+            UnknownModelError: there is no such parent.
+        """
+        parent = self._models.find_parent(body.get("parent"), PARENTS[task])
+        given = Given(text.name, text.text.encode()) if text else None
+        return Beginning(parent, given, self._reward(body.get("reward")) if task == POLICY else body.get("reward"))
+
+    def _reward(self, asked: object) -> str | Path:
+        """A reward: the rule, or the folder of a reward model; None is the one that ships.
+
+        Raises:
+            ParameterError: there is no such reward.
+        """
+        if asked == RULE:
+            return RULE
+        if asked in (None, SHIPPED_REWARD) and REWARD_WEIGHTS.is_dir():
+            return REWARD_WEIGHTS
+        job = self._jobs.find(asked) if isinstance(asked, str) else None
+        if job is None or not job.has_weights or job.about()["task"] != REWARD:
+            raise ParameterError("There is no such reward model. Choose the rule, or train a reward model first.", "reward")
+        return job.folder
 
     @for_its_client
     async def _pace(self, body: Body, http: HTTPRequest) -> Response:
@@ -164,7 +205,7 @@ class Training:
         n_chars = len(corpus.text) if corpus else TINY_SHAKESPEARE_CHARS
         vocab_size = await asyncio.to_thread(lambda: len(corpus.alphabet if corpus else TINY_SHAKESPEARE_ALPHABET))
         preset, settings = body.get("preset", DEFAULT_PRESET), body.get("settings", {})
-        _, recipe, _ = read_settings(preset, settings)
+        recipe = read_settings(preset, settings)[0].recipe
         measurement = Measurement()
 
         def measure() -> Pace | None:
@@ -219,16 +260,21 @@ def presets_json() -> dict[str, Any]:
             "id": key,
             "about": preset.about,
             "group": preset.group,
+            "task": preset.task,
             "network": {f.name: getattr(preset.network, f.name) for f in preset.network_settings()},
             "recipe": {f.name: getattr(preset.recipe, f.name) for f in preset.recipe_settings()},
         }
-        for key, preset in pretraining_presets().items()
+        for key, preset in PRESETS.items()
     ]
-    settings = [(f, "network") for f in fields(GPTConfig) if f.name not in FIXED] + [(f, "recipe") for f in fields(TrainConfig)]
+    settings: dict[tuple[str, str], Field[Any]] = {}
+    for preset in (PRESETS[DEFAULT_PRESET], *PRESETS.values()):
+        for group, some in (("network", preset.network_settings()), ("recipe", preset.recipe_settings())):
+            settings |= {(group, f.name): f for f in some if (group, f.name) not in settings}
     return {
         "presets": presets,
         "default": DEFAULT_PRESET,
-        "settings": [_setting_json(field, group) for field, group in settings],
+        "has_reward": REWARD_WEIGHTS.is_dir(),
+        "settings": [_setting_json(field, group) for (group, _), field in settings.items()],
         "corpus": {"name": TINY_SHAKESPEARE, "characters": TINY_SHAKESPEARE_CHARS, "alphabet": [*TINY_SHAKESPEARE_ALPHABET]},
         "limits": {"corpus_bytes": MAX_CORPUS_BYTES, "name_chars": MAX_NAME_CHARS},
         "ephemeral": "SPACE_ID" in os.environ,  # the disk of a Space is empty again after a restart
