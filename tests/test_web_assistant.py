@@ -24,7 +24,7 @@ from model.weights import load_weights, save_weights
 from tests.support.admin import Admin
 from tests.support.routes import serving_routes
 
-OBEYS: dict[str, Any] = {"n": 330, "temperature": 0.8, "skills": {}, "mean": {"n": 330, "obeys": 0.9, "low": 0.86, "high": 0.93}}
+OBEYS = {"n": 330, "temperature": 0.8, "skills": {}, "mean": {"n": 330, "obeys": 0.9, "low": 0.86, "high": 0.93}}
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,8 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     for seed, name, loss in ((0, "shakespeare", 1.4), (1, "assistant/supervised", 1.5)):
         about = {"best": {"step": 1, "val_loss": 1.0, "plays_loss": loss}}
         save_weights(folder / name, Bigram(config, torch.Generator().manual_seed(seed)), tokenizer, about)
-    obeys = json.dumps(OBEYS | {"sha256": load_weights(folder / "assistant/supervised").sha256})
-    (folder / "assistant/supervised/obeys.json").write_text(obeys)
-    (folder / "shakespeare/obeys.json").write_text(obeys)  # not of these weights
+    (folder / "assistant/supervised/obeys.json").write_text(json.dumps(OBEYS))
+    (folder / "shakespeare/obeys.json").write_text("{")
     (folder / "assistant/reinforced").mkdir()
     (folder / "assistant/reinforced/config.json").write_text("{")
     catalogue = Catalogue(folder)
@@ -69,9 +68,7 @@ def test_each_stage_has_its_model_or_says_what_is_missing(app: App) -> None:
     assert str(app.folder) not in models["reinforced"]["trouble"]
     assert models["unbound"]["trouble"] == "The weights of this model are missing. Restore the folder weights/assistant/unbound."
     assert [models[id]["key"] for id in ("reinforced", "unbound")] == ["", ""]
-    obeys = told["obeys"].pop("supervised")
-    assert obeys | OBEYS == obeys
-    assert told["obeys"] == {"base": None, "reinforced": None, "unbound": None}
+    assert told["obeys"] == {"base": None, "supervised": OBEYS, "reinforced": None, "unbound": None}
     assert told["forgetting"] == {"base": 1.4, "supervised": 1.5, "reinforced": None, "unbound": None}
 
 

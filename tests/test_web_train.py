@@ -22,6 +22,7 @@ from gradio_client import Client
 from model.ladder import RUNGS
 from model.limits import MAX_CORPUS_BYTES
 from model.serving.engine import Engine
+from model.training.presets import ASSISTANT, LADDER
 from model.weights import Weights, load_weights
 from tests.support.admin import PASSWORD, Admin, runs_ended, wait_for
 from tests.support.client import host_and_port
@@ -132,14 +133,16 @@ def test_settings_come_with_their_ranges(url: str) -> None:
     assert told["default"] in [preset["id"] for preset in told["presets"]]
     of_presets = [preset["network"].keys() | preset["recipe"].keys() for preset in told["presets"]]
     assert set().union(*of_presets) == settings.keys()
-    assert [preset["id"] for preset, names in zip(told["presets"], of_presets, strict=True) if "n_layer" not in names] == [
+    pretraining = [(preset["id"], names) for preset, names in zip(told["presets"], of_presets, strict=True) if preset["task"] == "pretrain"]
+    assert [name for name, names in pretraining if "n_layer" not in names] == [
         "bigram",
         "ladder-one-head",
         "ladder-four-heads",
         "ladder-feed-forward",
     ]
-    assert [preset["id"] for preset in told["presets"] if preset["group"]] == [rung.preset for rung in RUNGS[:-1]]
-    assert {preset["group"] for preset in told["presets"]} == {"", "The lecture's ladder"}
+    of_groups = {group: [preset["id"] for preset in told["presets"] if preset["group"] == group] for group in (LADDER, ASSISTANT)}
+    assert of_groups[LADDER] == [rung.preset for rung in RUNGS[:-1]]
+    assert of_groups[ASSISTANT] == [preset["id"] for preset in told["presets"] if preset["task"] != "pretrain"]
 
 
 @pytest.mark.parametrize("token", ["", "made-up", "logged out"])

@@ -312,12 +312,10 @@ class Job:
     def arguments(self, resume: bool) -> list[str]:
         """The arguments of `python -m model` that train the run."""
         asked = self.asked()
-        inputs = asked.get("inputs", {})
         chosen = ["--run", self.id, *(("--corpus", str(self.corpus_path)) if self.has_corpus else ())]
         if resume:
-            parent = {name: inputs[name] for name in ("from",) if name in inputs}
-            return ["train", *chosen, "--resume", *flags(parent)]
-        return ["train", "--preset", asked["preset"], *chosen, *flags(inputs), *flags(asked.get("settings", {}))]
+            return ["train", *chosen, "--resume"]
+        return ["train", "--preset", asked["preset"], *chosen, *flags(asked.get("inputs", {})), *flags(asked.get("settings", {}))]
 
     def command(self) -> str:
         """The command line that trains the same run; "" for a run from the terminal."""

@@ -28,7 +28,7 @@ from filelock import FileLock, Timeout
 
 from model import clock
 from model.attached import attached
-from model.config import NetworkConfig, TrainConfig
+from model.config import GPTConfig, NetworkConfig, TrainConfig
 from model.data import TINY_SHAKESPEARE, Corpus, check_length, check_part
 from model.errors import CheckpointError, ParameterError, TrainingError
 from model.files import clear_place, write_atomically
@@ -180,7 +180,7 @@ class Jobs:
         chosen, typed, shown = read_asked(preset, settings, name)
         assert isinstance(chosen.network, FromParent)
         beginning.check(chosen.task)
-        assert beginning.parent.config
+        assert isinstance(beginning.parent.config, GPTConfig)
         network = chosen.network.network(beginning.parent.config)
         check_memory(network, chosen.recipe, 0)
         job = self._new()
@@ -238,10 +238,7 @@ class Jobs:
             settings = job.settings()
             if job.state() == FINISHED:
                 raise TrainingError(f"{job.name} has already finished. Start a new run with more steps.")
-            if settings.task != PRETRAIN:
-                if not job.run.has_checkpoint() and "inputs" not in job.asked():
-                    raise TrainingError(f"{job.name} has no checkpoint yet. Resume it in a terminal, with --from.")
-            elif not job.has_corpus and settings.corpus.get("name") != TINY_SHAKESPEARE:
+            if settings.task == PRETRAIN and not job.has_corpus and settings.corpus.get("name") != TINY_SHAKESPEARE:
                 raise TrainingError(f"The text of {job.name} is not in its folder. Resume it in a terminal, with --corpus.")
             if job.run.is_locked():  # process.json, which says that nobody trains it, may be damaged
                 raise TrainingError(f"{job.name} is being trained.")

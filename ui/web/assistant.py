@@ -38,8 +38,7 @@ from starlette.responses import JSONResponse, Response
 
 from model.assistant.answers import ANSWER_CHARS
 from model.assistant.examples import Example, kept_back, make_examples
-from model.assistant.obeys import OBEYS_FILE
-from model.assistant.pairs import STOP, prompt_of
+from model.assistant.pairs import STOP
 from model.assistant.skills import SKILLS, Skill, judge, skill_of
 from model.catalogue import Catalogue, Entry
 from model.data import TRAIN_SHARE
@@ -73,7 +72,7 @@ STAGES = (
     Stage("base", SHIPPED_WEIGHTS.name, "Base", "It has read the plays."),
     Stage("supervised", "assistant/supervised", "Supervised", "Then it was shown good answers."),
     Stage("reinforced", "assistant/reinforced", "Reinforced", "Then its better answers were made likelier."),
-    Stage("unbound", "assistant/unbound", "Without KL", "Rewarded with nothing to keep it near the supervised model."),
+    Stage("unbound", "assistant/unbound", "Without KL", "So, too, but nothing kept it near the supervised model."),
 )
 
 
@@ -146,15 +145,13 @@ def _skill_json(skill: Skill, requests: list[str]) -> dict[str, Any]:
 
 
 def _obeys(entry: Entry | None) -> dict[str, Any] | None:
-    """What was measured of these very weights; None if nothing was."""
-    if entry is None or not entry.key:
+    """What was measured of a model; None if nothing was."""
+    if entry is None:
         return None
     try:
-        obeys = parse_json(read_file(entry.folder / OBEYS_FILE))
+        return parse_json(read_file(entry.folder / "obeys.json"))
     except (CheckpointError, ValueError):
         return None
-    is_of_these = isinstance(obeys, dict) and str(obeys.get("sha256", "")).startswith(entry.key)
-    return obeys if is_of_these else None
 
 
 def _plays_loss(entry: Entry | None) -> float | None:
@@ -175,7 +172,7 @@ def _page_json(examples: list[Example], skill: str, first: int) -> dict[str, Any
 
 
 def _example_json(example: Example, is_held_out: bool) -> dict[str, Any]:
-    read = prompt_of(example.request)
+    read = f"{STOP}{example.request}\n"
     return {
         "skill": example.skill,
         "request": example.request,
