@@ -12,14 +12,14 @@ import { getJSON } from "../../shared/server.js";
  * @property {number | null} score of the reward model
  * @property {boolean} obeys whether the rule accepts it
  *
- * A run as the server describes it (ui/web/assistant.py).
+ * A run as the server describes it (ui/web/reinforcement.py).
  * @typedef {object} Run
  * @property {string} id
  * @property {"shipped" | "run"} source
  * @property {string} name
  * @property {string} state
- * @property {number} kl_weight of the penalty; 0 for none
- * @property {"learned" | "rule"} reward what it is rewarded by
+ * @property {number | null} kl_weight of the penalty; 0 for none
+ * @property {"learned" | "rule" | null} reward what it is rewarded by
  * @property {string} about what it found, in words
  * @property {Table} steps of the batches that it learns from
  * @property {Table} evaluations on requests that are kept back
@@ -92,5 +92,6 @@ export function inWords(run) {
     ? `the true rule peaks at ${inFigures(rule, peak)} (step ${number(peakStep)}) and ends at ${inFigures(rule, rules.at(-1)[1])}`
     : `the true rule ${way(rules)} ${ends(rule, rules)}`;
   const words = penaltyOf(run);
-  return `${words[0].toUpperCase()}${words.slice(1)}, the learned reward ${way(rewards)} ${ends(reward, rewards)}; ${ofRule}.`;
+  const ofReward = run.reward === "rule" ? "rewarded by the rule itself" : `the learned reward ${way(rewards)} ${ends(reward, rewards)}`;
+  return `${words[0].toUpperCase()}${words.slice(1)}, ${ofReward}; ${ofRule}.`;
 }

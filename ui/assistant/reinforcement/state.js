@@ -76,7 +76,7 @@ export class Reinforcement extends Emitter {
   }
 
   /** Shows a run that was started a moment ago as soon as there is something of it. @param {number} side @param {string} id */
-  await(side, id) {
+  follow(side, id) {
     this.#awaited = nameInAddress({ source: "run", id });
     this.chooseRun(side, this.#awaited);
   }

@@ -57,7 +57,7 @@ export function createReinforcement(panel, assistant) {
     caption: CAPTION,
     show() {
       state.show();
-      trainings.forEach((training, side) => void training.show({ ...PRESETS[side], begun: ({ id }) => state.await(side, id) }));
+      trainings.forEach((training, side) => void training.show({ ...PRESETS[side], begun: ({ id }) => state.follow(side, id) }));
     },
     hide() {
       player.pause();

@@ -163,6 +163,7 @@ class Reward {
     const pair = this.#shown;
     if (!pair) return;
     if (!this.#own) this.#assistant.address.keep("pair", this.#at + 1); // it stays in sight
+    this.#say("");
     try {
       this.votes.give({ ...pickOf(pair), better, by, scores: this.votes.of(pair)?.scores ?? null });
     } catch (error) {

@@ -61,4 +61,8 @@ function read() {
 }
 
 /** @param {any} vote */
-const isVote = (vote) => ["request", "a", "b"].every((name) => typeof vote?.[name] === "string") && ["a", "b"].includes(vote.better);
+function isVote(vote) {
+  const isPair = ["request", "a", "b"].every((name) => typeof vote?.[name] === "string");
+  const isScored = (scores) => scores === null || (Array.isArray(scores) && scores.length === 2 && scores.every(Number.isFinite));
+  return isPair && ["a", "b"].includes(vote.better) && ["person", "rule"].includes(vote.by) && isScored(vote.scores);
+}
