@@ -7,11 +7,15 @@ import { Views } from "../shared/views.js";
 import { Answers } from "./answers.js";
 import { createBefore } from "./before/view.js";
 import { createExamples } from "./examples/view.js";
+import { createReinforcement } from "./reinforcement/view.js";
+import { createReward } from "./reward/view.js";
 
 /** @type {[string, string, (panel: HTMLElement, assistant: Assistant) => import("../shared/views.js").View][]} */
 const VIEWS = [
   ["before", "Before and after", createBefore],
   ["examples", "Examples", createExamples],
+  ["reward", "Reward", createReward],
+  ["reinforcement", "Reinforcement", createReinforcement],
 ];
 
 /** What the views share. */

@@ -17,12 +17,12 @@ const LOOK_MS = 1_000;
  * @property {() => object} [asked] what else the request to start it has
  * @property {(evaluations: Object<string, number[]>) => string} [figures] the last ones of a run under way
  * @property {(run: any) => string} [result] of a run that is over
+ * @property {(run: any) => void} [begun] called with a run that was started here
  */
 
 /** @param {import("./page.js").Page} page */
 export function createTrainingHere(page) {
   const node = make("section", "training-here");
-  node.setAttribute("aria-label", "Training");
   const start = button("button", "", begin);
   const stop = button("button", "Stop", end);
   const said = make("p", "training-here-said");
@@ -47,6 +47,7 @@ export function createTrainingHere(page) {
     const of = subject;
     await attempt(async () => {
       const { run: begun } = await startRun({ preset: of.preset, name: of.title, ...of.asked?.() });
+      of.begun?.(begun);
       if (of === subject) follow(begun);
     });
     start.disabled = false;
@@ -130,6 +131,7 @@ export function createTrainingHere(page) {
     async show(opened) {
       this.leave();
       subject = opened;
+      node.setAttribute("aria-label", `Training of ${opened.words}`);
       draw();
       if (!subject.preset) return;
       const { isOf = (run) => run.preset === opened.preset } = subject;

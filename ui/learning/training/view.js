@@ -1,11 +1,11 @@
 // The view "Training": a network is watched while it learns. Each step of the run is there with its weights: what it writes from the same prompt and
 // dice, what it expects next, and where each of its heads attends.
+import { createPlayer } from "../../shared/play.js";
 import { stepAt } from "../../shared/step_axis.js";
 import { openTab } from "../../shared/tabs.js";
 import { Drawing } from "./drawing.js";
 import { nameOf } from "./formation.js";
 import { layOut } from "./layout.js";
-import { createPlayer } from "./play.js";
 import { saveChart, saveMeasures, saveTexts, saveTextsAsText } from "./save.js";
 import { Training } from "./training.js";
 

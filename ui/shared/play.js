@@ -1,6 +1,6 @@
 // Play: from step to step, each for as long as it takes to read its first lines. It waits for them, so that it never outruns the machine.
-import { calm } from "../../shared/dom.js";
-import { Latest } from "../../shared/requests.js";
+import { calm } from "./dom.js";
+import { Latest } from "./requests.js";
 
 const READ_MS = 1_600;
 
