@@ -35,6 +35,11 @@ os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000000000")
 # with the default, and a step of 64 rows took 7.8 ms instead of 7.3.
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
+# Before torch is imported, for this process and the trainings that it starts: a ZeroGPU Space has no GPU for them (see ui/zero_gpu.py).
+ON_ZERO_GPU = "SPACES_ZERO_GPU" in os.environ
+if ON_ZERO_GPU:
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
 import uvicorn
 
 from model.catalogue import Catalogue
@@ -75,6 +80,10 @@ def folder_for_gradio() -> Iterator[None]:
 def main() -> int:
     """Serves until it is stopped; returns the exit status."""
     options = _parser().parse_args()
+    if ON_ZERO_GPU:
+        from ui.zero_gpu import satisfy_zero_gpu  # imports Gradio, as below
+
+        satisfy_zero_gpu()
     try:
         site = make_site(options.host, options.root_path, options.allow_host, options.trusted_proxy)
         lock, one_time_password = make_lock()
