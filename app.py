@@ -35,6 +35,10 @@ os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000000000")
 # with the default, and a step of 64 rows took 7.8 ms instead of 7.3.
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
+# Before torch is imported, for this process and the trainings that it starts: a ZeroGPU Space has no GPU for them (see ui/zero_gpu.py).
+if "SPACES_ZERO_GPU" in os.environ:
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
 import uvicorn
 
 from model.catalogue import Catalogue
@@ -55,6 +59,7 @@ if TYPE_CHECKING:
     from model.hub.download import HubModel
 
 ON_A_SPACE = "SPACE_ID" in os.environ
+ON_ZERO_GPU = "SPACES_ZERO_GPU" in os.environ
 BACKLOG = 2048  # a class that opens the page at once
 GONE_S = 120  # after which a client that acknowledges nothing is given up: phones leave the network without a word
 
@@ -75,6 +80,10 @@ def folder_for_gradio() -> Iterator[None]:
 def main() -> int:
     """Serves until it is stopped; returns the exit status."""
     options = _parser().parse_args()
+    if ON_ZERO_GPU:
+        from ui.zero_gpu import satisfy_zero_gpu  # imports Gradio, as below
+
+        satisfy_zero_gpu()
     try:
         site = make_site(options.host, options.root_path, options.allow_host, options.trusted_proxy)
         lock, one_time_password = make_lock()
@@ -151,7 +160,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="another name of this machine, in addresses that browsers open; may be repeated",
     )
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="the folder of all training runs (default: runs)")
+    parser.add_argument(
+        "--runs",
+        type=Path,
+        default=Path(os.environ.get("SOLILOQUY_RUNS", "runs")),  # a Space takes no options
+        help="the folder of all training runs (default: SOLILOQUY_RUNS, or else runs)",
+    )
     return parser
 
 

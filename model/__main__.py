@@ -15,6 +15,7 @@ python -m model export --snapshots runs/mine weights/runs/mine
 python -m model export weights/mine gpt2 --format transformers
                                                            write a model for nanoGPT, minGPT or Transformers
 python -m model import ckpt.pt weights/theirs              read one of theirs
+python -m model deploy USER/NAME                           put this app online as a Hugging Face Space, or update it there
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ from model.machine import choose_device
 from model.network.gpt import GPT
 from model.parts import check_parts, part_name, read_part
 from model.precision import DTYPES
+from model.qr import qr_picture
 from model.sampling import SamplingParams, draw_seed
 from model.tokenizer import CharTokenizer, name
 from model.training.measure import measure_pace
@@ -107,7 +109,7 @@ def _fetch_from_hub(options: argparse.Namespace) -> None:
 def make_parser() -> argparse.ArgumentParser:
     """The parser. The help on settings comes from their dataclasses."""
     parser = argparse.ArgumentParser(prog="python -m model", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(required=True, metavar="train | pace | eval | heads | obeys | sample | export | import")
+    commands = parser.add_subparsers(required=True, metavar="train | pace | eval | heads | obeys | sample | export | import | deploy")
 
     train = commands.add_parser("train", help="train a network, or resume a run")
     pace = commands.add_parser("pace", help="measure how long a training would take on this machine")
@@ -178,6 +180,12 @@ def make_parser() -> argparse.ArgumentParser:
     )
     imports.add_argument("--heads", type=int, help="number of heads, where the file does not say")
 
+    deploy = commands.add_parser("deploy", help="put this app online as a Hugging Face Space, or bring the Space up to date")
+    deploy.add_argument("name", metavar="USER/NAME", help="the Space, yours or your organisation's")
+    deploy.add_argument("--hardware", default="", help="such as zero-a10g, which a free account may have, cpu-upgrade or t4-small")
+    deploy.add_argument("--private", action="store_true", help="only you see it")
+    deploy.add_argument("--dry-run", action="store_true", help="only list files and settings")
+
     for command in (train, pace, evaluate, heads, obeys, sample):
         command.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="device to run on")
     functions = {
@@ -189,6 +197,7 @@ def make_parser() -> argparse.ArgumentParser:
         sample: run_sample,
         export: run_export,
         imports: run_import,
+        deploy: run_deploy,
     }
     for command, function in functions.items():
         command.set_defaults(command=function)
@@ -525,6 +534,18 @@ def run_import(options: argparse.Namespace) -> int:
     about = weights.about | {"imported_from": options.source.name}
     save_weights(options.target, weights.model, weights.tokenizer, about, dtype_without_loss(weights))
     print(f"Wrote {options.target}: {weights.model.n_params():,} parameters, {len(weights.tokenizer)} characters.")
+    return 0
+
+
+def run_deploy(options: argparse.Namespace) -> int:
+    """Deploys this checkout, and shows the address with its QR code."""
+    from model.hub.deploy import deploy  # the Hub's client takes long to import
+
+    address = deploy(options.name, options.hardware, options.private, options.dry_run)
+    if address:
+        print(f"Soliloquy is at {address}")
+        if sys.stdout.isatty():
+            print(qr_picture(address))
     return 0
 
 

@@ -42,8 +42,9 @@ MAX_LAYERS = 64
 MAX_N_EMBD = 4_096
 MAX_RANK = 512  # of an adapter
 
-# Limits of models from the Hub.
-MAX_HUB_WEIGHTS_BYTES = 2**30  # of a file of weights; 500 M parameters in 16 bits
+# Limits of the Hub.
+MAX_SPACE_BYTES = 10**9  # of all files of a Space
+MAX_HUB_WEIGHTS_BYTES = 2**30  # of a model's file of weights; 500 M parameters in 16 bits
 MAX_HUB_JSON_BYTES = 2**20  # of any other file that is fetched
 MAX_HUB_MODELS = 16  # listed at a time
 

@@ -1,4 +1,4 @@
-"""The address for the class: found without asking the network, and as a QR code."""
+"""The address for the class, found without asking the network."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ import socket
 from types import ModuleType
 
 import pytest
-import segno
 
 import ui.class_address
-from ui.class_address import class_address, http_address, lan_address, own_address, qr_modules
+from ui.class_address import class_address, http_address, lan_address, own_address
 
 V4, V6 = socket.AF_INET, socket.AF_INET6
 
@@ -116,12 +115,3 @@ def test_a_way_out_gives_the_address_and_nothing_else_does(monkeypatch: pytest.M
     fake.__dict__.update(socket.__dict__ | {"socket": Probe(own)})
     monkeypatch.setattr(ui.class_address, "socket", fake)
     assert lan_address(V4) == found
-
-
-def test_the_code_is_rows_of_modules_with_its_three_corners() -> None:
-    modules = qr_modules("http://192.168.1.20:7860")
-    assert len(modules) == 25  # the second smallest size
-    assert all(len(row) == 25 and set(row) == {"0", "1"} for row in modules)
-    for corner in (modules[0][:7], modules[0][-7:], modules[-1][:7]):
-        assert corner == "1111111"
-    assert modules == ["".join(map(str, row)) for row in segno.make_qr("http://192.168.1.20:7860", error="L").matrix]

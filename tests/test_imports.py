@@ -21,6 +21,7 @@ LAYERS = {
     "files": 1,
     "config": 1,
     "lecture": 1,
+    "qr": 1,
     "copied": 1,
     "parts": 2,
     "tokenizer": 2,

@@ -1,4 +1,4 @@
-"""The address that a class can open, and its QR code."""
+"""The address that a class can open."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import ipaddress
 import os
 import socket
 from collections.abc import Mapping
-
-import segno
 
 # Addresses reserved for documentation: no machine has them, so the route to them is the route out of this machine.
 ELSEWHERE = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
@@ -51,12 +49,6 @@ def lan_address(family: socket.AddressFamily) -> str | None:
     except OSError:  # no route out, or no such family
         return None
     return host if _is_open_to_others(host) else None
-
-
-def qr_modules(text: str) -> list[str]:
-    """The QR code of a text, row by row, without the quiet zone around it: "1" is a dark module."""
-    code = segno.make_qr(text, error="L")  # fewest modules, so the largest ones; segno raises the level where that needs no more of them
-    return ["".join(map(str, row)) for row in code.matrix]
 
 
 def _is_every(host: str) -> bool:

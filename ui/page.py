@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import gradio as gr
 
+from model.qr import qr_modules
 from model.serving.engine import Engine
 from ui.api import create_api
 from ui.assistant.tab import create_assistant_tab
 from ui.attention.tab import create_attention_tab
-from ui.class_address import qr_modules
 from ui.files import read
 from ui.learning.tab import create_learning_tab
 from ui.sample.tab import create_sample_tab

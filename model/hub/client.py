@@ -92,10 +92,10 @@ def plain_words(doing: str) -> Iterator[None]:
     except (httpx2.HTTPError, OSError) as error:
         raise HubError(f"The Hub cannot be reached while {doing}: {_cause(error)}. Check the network and try again.") from error
     except RuntimeError as error:  # what the client raises for a large file that could not be sent
-        if error.__cause__ is None:
-            raise
-        with plain_words(doing):
-            raise error.__cause__ from error
+        if isinstance(error.__cause__, Exception):
+            with plain_words(doing):
+                raise error.__cause__ from error
+        raise HubError(f"The transfer failed while {doing}: {_short(str(error))}. Check the network and try again.") from error
     except ValueError as error:  # an answer that is not what the client expects, or front matter that the Hub does not take
         raise HubError(f"The Hub gave an unexpected answer while {doing}: {_short(str(error))}") from error
 

@@ -482,6 +482,11 @@ class _Handler(BaseHTTPRequestHandler):
     def runtime(self, name: str) -> None:
         self._json(self._found("space", name).runtime())
 
+    def settings(self, kind: str, name: str) -> None:
+        repo, asked = self._writable(kind, name), json.loads(self.body)
+        repo.private = asked["visibility"] == "private" if "visibility" in asked else asked["private"]
+        self._json({"private": repo.private})
+
     def set_hardware(self, name: str) -> None:
         account, repo = self._known(), self._writable("space", name)
         hardware = json.loads(self.body)["flavor"]
@@ -524,6 +529,7 @@ ROUTES = [
     (rf"GET /api/{KINDS}", _Handler.info),
     (rf"GET /api/{KINDS}/revision/(?P<revision>[^/]+)", _Handler.info),
     (rf"GET /api/{KINDS}/tree/(?P<revision>[^/]+)(?:/(?P<under>.+))?", _Handler.tree),
+    (rf"PUT /api/{KINDS}/settings", _Handler.settings),
     (rf"POST /api/{KINDS}/preupload/(?P<revision>[^/]+)", _Handler.preupload),
     (rf"POST /api/{KINDS}/commit/(?P<revision>[^/]+)", _Handler.commit),
     (rf"POST {PAGES}\.git/info/lfs/objects/batch", _Handler.lfs_batch),
