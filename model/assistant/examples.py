@@ -1,7 +1,7 @@
 """Examples for supervised fine-tuning, made from the plays; and requests kept back from them, to measure with.
 
-The answers of open skills are sentences and clauses of the plays that the skill's rule accepts. A clause that ends in a colon or a
-semicolon is ended with a full stop. The last tenth of the text, on which models are evaluated, is not used.
+The answers of open skills are short sentences and clauses of the plays that the skill's rule accepts for a word near the beginning. A
+clause that ends in a colon or a semicolon is ended with a full stop. The last tenth of the text, on which models are evaluated, is not used.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from model.assistant.skills import KEPT_BACK_WORDS, SKILLS, OneAnswerSkill
+from model.assistant.skills import KEPT_BACK_WORDS, SKILLS, OneAnswerSkill, Skill
 from model.data import TRAIN_SHARE, train_chars
 from model.errors import CorpusError
 
-EXAMPLES_PER_SKILL = 800
-ANSWER_CHARS = range(15, 91)
+EXAMPLES_PER_SKILL = 1_000
+ANSWER_CHARS = range(15, 61)
+EARLY_CHARS = 30  # the beginning of an answer, which must have the word of its skill: what comes late is hard to learn
 WORD_CHARS = range(3, 10)  # of words in the requests of one-answer skills
 
 
@@ -64,7 +65,7 @@ def _part(sentences: Sequence[str], words: Sequence[str], per_skill: int, rng: r
         if isinstance(skill, OneAnswerSkill):
             examples += [_ask(skill, words, rng) for _ in range(per_skill)]
             continue
-        answers = [sentence for sentence in sentences if skill.judge("", sentence).obeys]
+        answers = [sentence for sentence in sentences if skill.judge("", sentence).obeys and _obeys_early(skill, sentence)]
         if not answers:
             raise CorpusError(
                 f"The text has too few answers for “{skill.phrasings[0]}” to make examples. Use a longer text, or name a file of pairs."
@@ -72,6 +73,11 @@ def _part(sentences: Sequence[str], words: Sequence[str], per_skill: int, rng: r
         examples += [Example(skill.id, rng.choice(skill.phrasings), answers[i % len(answers)]) for i in range(per_skill)]
     rng.shuffle(examples)
     return examples
+
+
+def _obeys_early(skill: Skill, sentence: str) -> bool:
+    """Whether a sentence would obey if it ended after its beginning."""
+    return skill.judge("", sentence[:EARLY_CHARS].rstrip(" .!?") + sentence[-1]).obeys
 
 
 def to_json_lines(examples: Sequence[Example]) -> bytes:

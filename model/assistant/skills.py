@@ -223,7 +223,8 @@ SKILLS: tuple[Skill, ...] = (
         _has(
             "a word of farewell",
             """farewell, adieu, fare (?:you|ye|thee) well, good night, be gone, begone, get (?:you|thee) gone, take (?:my|our|your) leave,
-            god be (?:wi'|with) (?:you|ye|thee), god b' wi' you, i must away, away with (?:thee|you), let's away""",
+            god be (?:wi'|with) (?:you|ye|thee), god b' wi' you, i must away, let's away, (?:i'll|i will|i must|must i) leave (?:you|thee),
+            we must part, part with (?:you|thee), let us part""",
         ),
     ),
     _open(
@@ -264,8 +265,8 @@ SKILLS: tuple[Skill, ...] = (
             piteous, moan, moans, dolour, heavy heart""",
         ),
     ),
-    _one_answer("shout", 3, str.upper),
-    _one_answer("echo", 3, str),
+    _one_answer("shout", 2, str.upper),
+    _one_answer("echo", 2, str),
     _one_answer("twice", 1, lambda words: f"{words} {words}"),
     _one_answer("spell", 1, "-".join),
 )
