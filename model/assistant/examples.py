@@ -1,7 +1,7 @@
 """Examples for supervised fine-tuning, made from the plays; and requests kept back from them, to measure with.
 
 The answers of open skills are short sentences and clauses of the plays that the skill's rule accepts for a word near the beginning. A
-clause that ends in a colon or a semicolon is ended with a full stop. The last tenth of the text, on which models are evaluated, is not used.
+clause that ends in a colon or a semicolon is ended with a full stop. The last tenth of the text is not used: models are evaluated on it.
 """
 
 from __future__ import annotations

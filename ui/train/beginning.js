@@ -46,7 +46,17 @@ export function createBeginning(train) {
     refill(reward, [...shipped, ...rewards().map(({ name, id }) => new Option(name, id)), new Option("The rule", "rule")]);
   }
 
-  train.addEventListener("runs", () => isTuned() && fill());
+  // A run that has weights is a model that the page may not have heard of.
+  let known = "";
+  function look() {
+    if (!isTuned()) return;
+    const now = train.runs.filter(({ has_weights }) => has_weights).map(({ id, best_step }) => `${id} ${best_step}`).join();
+    if (now !== known) void models.refresh().catch(() => {});
+    known = now;
+    fill();
+  }
+
+  train.addEventListener("runs", look);
   models.addEventListener("change", () => isTuned() && fill());
 
   const chosen = () => models.list.find(({ key }) => key === parent.value);
@@ -56,7 +66,7 @@ export function createBeginning(train) {
     show(of, has) {
       if (of !== task) parent.replaceChildren(); // another task has another usual parent
       [task, hasReward] = [of, has];
-      if (isTuned()) fill();
+      look();
       for (const node of [labels[0], parent]) node.hidden = !isTuned();
       for (const node of [labels[1], reward]) node.hidden = task !== "policy";
     },
