@@ -165,6 +165,7 @@ class Job:
             plan, asked = self.run.plan(), self.asked()
             corpus = (plan.about.get("pairs") or plan.about.get("corpus") or {}) | asked.get("corpus", {})
             task, parent = plan.about.get("task", PRETRAIN), plan.about.get("parent")
+            parent = parent and parent | asked.get("parent", {})  # whose name on the page is not that of its folder
             return Settings(plan.network, plan.recipe, corpus, task, parent, plan.about["precision"])
         asked = self._asked.get()
         try:

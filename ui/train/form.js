@@ -108,6 +108,7 @@ export function createForm(train, node) {
     task = preset().task;
     const texts = TEXTS[task];
     for (const node of [page.sourceLabel, page.source, page.about]) node.hidden = !texts;
+    page.time.hidden = task !== "pretrain";
     page.sourceLabel.textContent = texts?.label ?? "";
     page.source.replaceChildren(...(texts ? [new Option(texts.made, ""), new Option(texts.file, "file"), new Option(texts.paste, "paste")] : [new Option("", "")]));
     showSource();

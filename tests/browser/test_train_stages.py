@@ -1,0 +1,62 @@
+"""The stages of an assistant, one after the other, started from the Train tab. Needs Tiny Shakespeare."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.test_train import show, state, unlock
+from tests.support.admin import app_with_password, runs_ended
+
+SLOW_MS = 240_000  # of a stage, on a busy machine
+
+
+@pytest.fixture(scope="module")
+def url(corpus_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """An app with a password and a folder of runs."""
+    with runs_ended(tmp_path_factory.mktemp("runs")) as runs, app_with_password(runs) as url:
+        yield url
+
+
+def choose(page: Page, preset: str, name: str, **settings: object) -> None:
+    """Fills in the form."""
+    page.get_by_label("Preset").select_option(preset)
+    page.locator("#train-name").fill(name)
+    for setting, value in settings.items():
+        page.get_by_label(setting, exact=True).fill(str(value))
+
+
+def start(page: Page, name: str) -> None:
+    """Starts the run, and waits for its end."""
+    page.get_by_role("button", name="Start", exact=True).click()
+    expect(page.locator(".watch-name")).to_have_text(name)
+    expect(state(page)).to_have_text("finished", timeout=SLOW_MS)
+
+
+@pytest.mark.slow
+def test_a_completer_becomes_an_assistant(empty_page: Page, url: str) -> None:
+    page = empty_page
+    show(page, url)
+    unlock(page)
+    page.get_by_role("button", name="More settings").click()
+    parent = page.get_by_label("Parent model")
+    expect(parent).to_be_hidden()  # it begins with random weights
+    choose(page, "tiny", "completer", steps=20, eval_interval=20, block_size=160)
+    start(page, "completer")
+
+    choose(page, "sft", "assistant", steps=4, eval_interval=4, batch_size=8)
+    expect(parent.locator("option:checked")).to_have_text("shakespeare")  # the usual one
+    expect(page.get_by_label("Examples")).to_have_value("")
+    parent.select_option(label="completer")
+    expect(page.locator(".new-run .command")).to_contain_text(re.compile(r"--preset sft --from runs/\S+ --"))
+    start(page, "assistant")
+    expect(page.locator(".watch-details")).to_contain_text(re.compile(r"obeys 0.* · plays loss \d"))
+    expect(page.get_by_test_id("train-sample")).not_to_be_empty()
+    page.get_by_role("tab", name="All runs").click()
+    row = page.locator(".runs tbody tr").filter(has_text="assistant").first
+    expect(row).to_contain_text("from completer")
+    expect(row.locator("td[data-name=State]")).to_have_text("finished")
