@@ -26,7 +26,7 @@ from model.config import (
     SmallGPTConfig,
     TrainConfig,
 )
-from model.data import Corpus
+from model.data import Corpus, train_chars
 from model.decode import generate
 from model.errors import CheckpointError, CorpusError, ParameterError
 from model.evaluation import mean_loss
@@ -39,7 +39,7 @@ from model.training.run import Run
 from model.training.samples import SAMPLE_TEMPERATURE
 from model.training.tasks.fine_tuning import as_writer
 from model.training.tasks.pretrain import Pretrain
-from model.training.tasks.sft import FineTune
+from model.training.tasks.sft import PLAYS_CHARS, PLAYS_WINDOWS, FineTune
 from model.training.trainer import EvaluationStoppedError, Trainer
 from model.weights import WEIGHTS_FOLDER, Adapter, Weights, load_tensors, load_weights, save_weights
 from tests.support.killing import kill_and_resume, metrics_of, stop_and_paste, synthetic_text
@@ -202,6 +202,36 @@ def test_a_sample_answers_a_held_out_request_with_the_same_dice(tmp_path: Path, 
     text = parent.tokenizer.decode(generate(as_writer(trainer.model), parent.tokenizer.encode(asked.prompt), params))
     assert sample == f"{asked.request}\n{text.partition(STOP)[0]}"
     assert Run(tmp_path / "run").samples()[0]["text"].startswith(f"{asked.request}\n")
+
+
+def test_without_pairs_examples_are_made_and_pieces_of_the_plays_mixed_in(
+    tmp_path: Path, corpus_path: Path, make_model: Callable[..., Any], one_thread: None
+) -> None:
+    plays = Corpus("tinyshakespeare", corpus_path.read_text(encoding="utf-8"))
+    save_weights(tmp_path / "parent", make_model(block_size=160), CharTokenizer.from_text(plays.text), {})
+    parent, recipe = load_weights(tmp_path / "parent"), SFTConfig(**RECIPE | {"steps": 1, "plays_share": 0.25, "average": 0.0})
+    task = FineTune.begin(parent, FromParent(0.1, rank=2), recipe, None, plays)
+    inputs, targets = task.batch(0, parent.model)
+    counted = (targets != IGNORE).sum(1)
+    pieces = [row for row, n in zip(inputs, counted.tolist(), strict=True) if n == PLAYS_CHARS]
+    assert (len(inputs), len(pieces)) == (8, 2)
+    for row in pieces:
+        assert parent.tokenizer.decode(row[:PLAYS_CHARS].tolist()) in plays.text[: train_chars(len(plays.text))]
+    lengths = [int((row != IGNORE).nonzero().max()) for row in targets]
+    assert lengths == sorted(lengths)
+    run = Run(tmp_path / "run")
+    list(Trainer.start(run, task, CPU, torch.float32).steps())
+    first, last = (line for line in run.metrics() if "val_loss" in line)
+    assert first.keys() == last.keys() == {"step", "val_loss", "obeys", "plays_loss"}
+    last_tenth = torch.tensor(parent.tokenizer.encode(plays.text[train_chars(len(plays.text)) - 1 :]))
+    part = last_tenth[: PLAYS_WINDOWS * 160 + 1]
+    assert first["plays_loss"] == pytest.approx(mean_loss(parent.model, part), abs=1e-5)
+    assert [text.partition("\n")[0] for text in run.samples()[0]["text"].split("\n\n") if text][:2] == task.asked[:2]
+    resumed = FineTune.resume(run, plays)
+    assert (resumed.is_made, resumed.asked, resumed.pairs.pairs) == (True, task.asked, task.pairs.pairs)
+    torch.testing.assert_close(resumed.batch(5, parent.model), task.batch(5, parent.model), rtol=0, atol=0)
+    with pytest.raises(CorpusError, match=r"run was started with another text \(tinyshakespeare\)"):
+        FineTune.resume(run, Corpus("other", plays.text[:-1]))
 
 
 # A run
