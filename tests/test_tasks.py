@@ -252,7 +252,7 @@ def test_a_run_begins_with_its_parents_weights_learns_adapters_and_says_whose_th
     assert config["about"]["task"] == "sft"
     assert config["about"]["parent"] == {"key": parent.key, "sha256": parent.sha256, "name": "parent"}
     assert config["about"]["pairs"] == {"name": "shout.jsonl", "pairs": 60, "sha256": pairs.sha256, "made": False}
-    assert config["about"]["adapter"] == {"rank": 16, "alpha": 32.0, "base": config["about"]["parent"]}
+    assert config["about"]["adapter"] == {"rank": 32, "alpha": 128.0, "base": config["about"]["parent"]}
     assert config["network"]["dropout"] == 0.1
     assert (tmp_path / "run" / "pairs.jsonl").read_bytes() == pairs.content
     assert load_weights(tmp_path / "run").tokenizer.vocabulary == parent.tokenizer.vocabulary
@@ -313,7 +313,7 @@ def test_a_run_whose_parent_is_gone_says_what_it_needs(tmp_path: Path, parent: W
 def test_a_model_with_adapters_is_trained_on_and_keeps_its_base(tmp_path: Path, parent: Weights, pairs: Pairs) -> None:
     list(Trainer.start(Run(tmp_path / "one"), fine_tune(parent, pairs), CPU, torch.float32).steps())
     middle = load_weights(tmp_path / "one", merge=False)
-    assert middle.adapter == Adapter(LoRAConfig(16), parent.origin)
+    assert middle.adapter == Adapter(LoRAConfig(32), parent.origin)
     trainer = Trainer.start(Run(tmp_path / "two"), fine_tune(middle, pairs), CPU, torch.float32)
     for name, tensor in middle.model.learned().items():
         torch.testing.assert_close(trainer.model.learned()[name], tensor, rtol=0, atol=0)
