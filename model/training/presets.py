@@ -167,7 +167,7 @@ PRESETS = {
         "supervised fine-tuning: the model learns to answer requests, from pairs of request and answer, and forgets little of the plays",
         FromParent(dropout=0.0),
         SFTConfig(
-            steps=480,
+            steps=600,
             batch_size=64,
             micro_batch_size=16,
             optimizer="adamw",
@@ -176,7 +176,7 @@ PRESETS = {
             warmup_steps=10,
             decay_share=1.0,
             average=0.0,
-            eval_interval=80,
+            eval_interval=100,
             plays_share=0.15,
         ),
         task=SFT,
