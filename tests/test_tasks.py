@@ -440,6 +440,25 @@ def test_the_command_line_fine_tunes_and_resumes(folder: Path, capsys: pytest.Ca
     assert (weights.about["task"], weights.val_loss) == ("sft", None)  # its loss on answers is no validation loss
 
 
+def test_the_commands_work_with_a_folder_of_adapters(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", *SFT, "--run", "obey", *TINY_SFT]) == 0
+    assert main(["export", "runs/obey", "weights/obey"]) == 0
+    assert load_tensors(Path("weights/obey/model.safetensors"))[0].keys() == load_tensors(Path("runs/obey/best.safetensors"))[0].keys()
+    with_adapters = ["--weights", "weights/obey"]
+    assert main(["sample", *with_adapters, "--prompt", "the", "--seed", "1", "--length", "5"]) == 0
+    capsys.readouterr()
+    assert main(["eval", *with_adapters, "--corpus", "corpus.txt"]) == 0
+    loss = capsys.readouterr().out.split("validation loss ")[1][:6]
+    assert main(["heads", *with_adapters, "--corpus", "corpus.txt"]) == 0
+    assert f"validation loss {loss}" in capsys.readouterr().out
+    heads = load_weights("weights/obey").heads
+    assert heads
+    assert f"{heads['loss']:.4f}" == loss
+    assert main(["export", "weights/obey", "weights/whole", "--format", "nanogpt"]) == 0
+    assert main(["import", "weights/whole", "weights/back"]) == 0
+    torch.testing.assert_close(load_weights("weights/back").model.state_dict(), load_weights("weights/obey").model.state_dict())
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
