@@ -179,8 +179,8 @@ def _check_heads(n_embd: int, n_head: int) -> None:
 class LoRAConfig(Checked):
     """The shape of a low-rank adapter (`model.network.lora`)."""
 
-    rank: int = setting(16, "rank of the two matrices", 1, MAX_RANK)
-    alpha: float = setting(32.0, "an adapter's product is scaled by alpha / rank", 1e-3, 1e4)
+    rank: int = setting(32, "rank of the two matrices", 1, MAX_RANK)
+    alpha: float = setting(128.0, "an adapter's product is scaled by alpha / rank", 1e-3, 1e4)
 
 
 def _as_in(config_class: type, name: str, default: Any) -> Any:

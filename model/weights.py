@@ -6,7 +6,7 @@ and, if its heads have been measured (`model.heads`), `heads.json`. The folder o
 
 A fine-tuned model's file holds its adapters alone (`model.network.lora`), and its config.json names their base, the model that they change:
 
-    "about": {"adapter": {"rank": 16, "alpha": 16.0, "base": {"key": "53cb7a27", "sha256": "...", "name": "shakespeare"}}, ...}
+    "about": {"adapter": {"rank": 32, "alpha": 128.0, "base": {"key": "53cb7a27", "sha256": "...", "name": "shakespeare"}}, ...}
 
 The base is found by its sha256 among the shipped weights and near the folder.
 """

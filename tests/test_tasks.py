@@ -26,7 +26,7 @@ from model.config import (
     SmallGPTConfig,
     TrainConfig,
 )
-from model.data import Corpus
+from model.data import Corpus, train_chars
 from model.decode import generate
 from model.errors import CheckpointError, CorpusError, ParameterError
 from model.evaluation import mean_loss
@@ -39,7 +39,7 @@ from model.training.run import Run
 from model.training.samples import SAMPLE_TEMPERATURE
 from model.training.tasks.fine_tuning import as_writer
 from model.training.tasks.pretrain import Pretrain
-from model.training.tasks.sft import FineTune
+from model.training.tasks.sft import PLAYS_CHARS, PLAYS_WINDOWS, FineTune
 from model.training.trainer import EvaluationStoppedError, Trainer
 from model.weights import WEIGHTS_FOLDER, Adapter, Weights, load_tensors, load_weights, save_weights
 from tests.support.killing import kill_and_resume, metrics_of, stop_and_paste, synthetic_text
@@ -204,6 +204,38 @@ def test_a_sample_answers_a_held_out_request_with_the_same_dice(tmp_path: Path, 
     assert Run(tmp_path / "run").samples()[0]["text"].startswith(f"{asked.request}\n")
 
 
+def test_without_pairs_examples_are_made_and_pieces_of_the_plays_mixed_in(
+    tmp_path: Path, corpus_path: Path, make_model: Callable[..., Any], one_thread: None
+) -> None:
+    plays = Corpus("tinyshakespeare", corpus_path.read_text(encoding="utf-8"))
+    save_weights(tmp_path / "parent", make_model(block_size=160), CharTokenizer.from_text(plays.text), {})
+    parent, recipe = load_weights(tmp_path / "parent"), SFTConfig(**RECIPE | {"steps": 1, "plays_share": 0.25, "average": 0.0})
+    task = FineTune.begin(parent, FromParent(0.1, rank=2), recipe, None, plays)
+    inputs, targets = task.batch(0, parent.model)
+    counted = (targets != IGNORE).sum(1)
+    pieces = [row for row, n in zip(inputs, counted.tolist(), strict=True) if n == PLAYS_CHARS]
+    assert (len(inputs), len(pieces)) == (8, 2)
+    for row in pieces:
+        assert parent.tokenizer.decode(row[:PLAYS_CHARS].tolist()) in plays.text[: train_chars(len(plays.text))]
+    lengths = [int((row != IGNORE).nonzero().max()) for row in targets]
+    assert lengths == sorted(lengths)
+    run = Run(tmp_path / "run")
+    list(Trainer.start(run, task, CPU, torch.float32).steps())
+    first, last = (line for line in run.metrics() if "val_loss" in line)
+    assert first.keys() == last.keys() == {"step", "val_loss", "obeys", "plays_loss"}
+    best = min((first, last), key=lambda line: line["val_loss"])
+    assert load_weights(run.folder).about["best"] == best
+    last_tenth = torch.tensor(parent.tokenizer.encode(plays.text[train_chars(len(plays.text)) - 1 :]))
+    part = last_tenth[: PLAYS_WINDOWS * 160 + 1]
+    assert first["plays_loss"] == pytest.approx(mean_loss(parent.model, part), abs=1e-5)
+    assert [text.partition("\n")[0] for text in run.samples()[0]["text"].split("\n\n") if text][:2] == task.asked[:2]
+    resumed = FineTune.resume(run, plays)
+    assert (resumed.is_made, resumed.asked, resumed.pairs.pairs) == (True, task.asked, task.pairs.pairs)
+    torch.testing.assert_close(resumed.batch(5, parent.model), task.batch(5, parent.model), rtol=0, atol=0)
+    with pytest.raises(CorpusError, match=r"run was started with another text \(tinyshakespeare\)"):
+        FineTune.resume(run, Corpus("other", plays.text[:-1]))
+
+
 # A run
 
 
@@ -222,7 +254,7 @@ def test_a_run_begins_with_its_parents_weights_learns_adapters_and_says_whose_th
     assert config["about"]["task"] == "sft"
     assert config["about"]["parent"] == {"key": parent.key, "sha256": parent.sha256, "name": "parent"}
     assert config["about"]["pairs"] == {"name": "shout.jsonl", "pairs": 60, "sha256": pairs.sha256, "made": False}
-    assert config["about"]["adapter"] == {"rank": 16, "alpha": 32.0, "base": config["about"]["parent"]}
+    assert config["about"]["adapter"] == {"rank": 32, "alpha": 128.0, "base": config["about"]["parent"]}
     assert config["network"]["dropout"] == 0.1
     assert (tmp_path / "run" / "pairs.jsonl").read_bytes() == pairs.content
     assert load_weights(tmp_path / "run").tokenizer.vocabulary == parent.tokenizer.vocabulary
@@ -283,7 +315,7 @@ def test_a_run_whose_parent_is_gone_says_what_it_needs(tmp_path: Path, parent: W
 def test_a_model_with_adapters_is_trained_on_and_keeps_its_base(tmp_path: Path, parent: Weights, pairs: Pairs) -> None:
     list(Trainer.start(Run(tmp_path / "one"), fine_tune(parent, pairs), CPU, torch.float32).steps())
     middle = load_weights(tmp_path / "one", merge=False)
-    assert middle.adapter == Adapter(LoRAConfig(16), parent.origin)
+    assert middle.adapter == Adapter(LoRAConfig(32), parent.origin)
     trainer = Trainer.start(Run(tmp_path / "two"), fine_tune(middle, pairs), CPU, torch.float32)
     for name, tensor in middle.model.learned().items():
         torch.testing.assert_close(trainer.model.learned()[name], tensor, rtol=0, atol=0)
@@ -406,6 +438,25 @@ def test_the_command_line_fine_tunes_and_resumes(folder: Path, capsys: pytest.Ca
     assert main(["export", "runs/obey", "weights/obey"]) == 0
     weights = load_weights("weights/obey")
     assert (weights.about["task"], weights.val_loss) == ("sft", None)  # its loss on answers is no validation loss
+
+
+def test_the_commands_work_with_a_folder_of_adapters(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", *SFT, "--run", "obey", *TINY_SFT]) == 0
+    assert main(["export", "runs/obey", "weights/obey"]) == 0
+    assert load_tensors(Path("weights/obey/model.safetensors"))[0].keys() == load_tensors(Path("runs/obey/best.safetensors"))[0].keys()
+    with_adapters = ["--weights", "weights/obey"]
+    assert main(["sample", *with_adapters, "--prompt", "the", "--seed", "1", "--length", "5"]) == 0
+    capsys.readouterr()
+    assert main(["eval", *with_adapters, "--corpus", "corpus.txt"]) == 0
+    loss = capsys.readouterr().out.split("validation loss ")[1][:6]
+    assert main(["heads", *with_adapters, "--corpus", "corpus.txt"]) == 0
+    assert f"validation loss {loss}" in capsys.readouterr().out
+    heads = load_weights("weights/obey").heads
+    assert heads
+    assert f"{heads['loss']:.4f}" == loss
+    assert main(["export", "weights/obey", "weights/whole", "--format", "nanogpt"]) == 0
+    assert main(["import", "weights/whole", "weights/back"]) == 0
+    torch.testing.assert_close(load_weights("weights/back").model.state_dict(), load_weights("weights/obey").model.state_dict())
 
 
 @pytest.mark.parametrize(

@@ -165,9 +165,9 @@ PRESETS = {
     ),
     "sft": Preset(
         "supervised fine-tuning: the model learns to answer requests, from pairs of request and answer, and forgets little of the plays",
-        FromParent(dropout=0.1, rank=16),
+        FromParent(dropout=0.0),
         SFTConfig(
-            steps=400,
+            steps=600,
             batch_size=64,
             micro_batch_size=16,
             optimizer="adamw",
@@ -176,8 +176,8 @@ PRESETS = {
             warmup_steps=10,
             decay_share=1.0,
             average=0.0,
-            eval_interval=50,
-            plays_share=0.25,
+            eval_interval=100,
+            plays_share=0.15,
         ),
         task=SFT,
         group=ASSISTANT,

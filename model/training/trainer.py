@@ -230,18 +230,20 @@ class Trainer:
 
     def _evaluate(self) -> Metrics:
         """Metrics of the weights and of their average. The better of the two writes a sample, and is kept if it is the best so far."""
-        metrics: Metrics = {"step": self.step, **self._evaluate_weights()}
-        candidates = [(metrics["val_loss"], self.learned)]
+        found = self._evaluate_weights()
+        metrics: Metrics = {"step": self.step, **found}
+        candidates = [(found, self.learned)]
         if self.average and self.step:  # at first they are the same
             with self._averaged():
-                metrics |= {f"{name}_average": value for name, value in self._evaluate_weights().items()}
-            candidates.append((metrics["val_loss_average"], self.average))
-        loss, tensors = min(candidates, key=lambda candidate: candidate[0])
+                found = self._evaluate_weights()
+            metrics |= {f"{name}_average": value for name, value in found.items()}
+            candidates.append((found, self.average))
+        found, tensors = min(candidates, key=lambda candidate: candidate[0]["val_loss"])
         with self._averaged() if tensors is self.average else nullcontext():
             self.run.log_sample(self.step, self.task.sample(self.model))
-        if loss < self.best:
-            self.best = loss
-            save_tensors(self.run.folder / BEST_FILE, tensors, {"step": self.step, "val_loss": self.best})
+        if found["val_loss"] < self.best:
+            self.best = found["val_loss"]
+            save_tensors(self.run.folder / BEST_FILE, tensors, {"step": self.step, **found})
         return metrics
 
     def _evaluate_weights(self) -> Metrics:
