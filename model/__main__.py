@@ -3,6 +3,8 @@
 python -m model train --preset shakespeare --run mine      train a network; --resume continues a run
 python -m model train --task sft --from weights/shakespeare --run obey
                                                            fine-tune a model to answer requests; --pairs names your own
+python -m model train --task reward --from weights/assistant/supervised --run judge
+                                                           learn which answers are better, from comparisons made by rule
 python -m model pace --preset lesson                       measure how long a training would take on this machine
 python -m model eval                                       validation loss of the shipped weights; --ablate 0.2 without a head
 python -m model heads                                      measure each head and MLP, for heads.json beside the weights
@@ -42,10 +44,11 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from model.assistant.comparisons import load_comparisons
 from model.assistant.obeys import OBEYS_FILE, ObeysConfig, measure, save
 from model.assistant.pairs import load_pairs
 from model.assistant.skills import SKILLS
-from model.config import GPTConfig, NetworkConfig, SFTConfig, check_prompt
+from model.config import GPTConfig, NetworkConfig, RewardConfig, SFTConfig, check_prompt
 from model.data import TINY_SHAKESPEARE_ALPHABET, TINY_SHAKESPEARE_CHARS, TINY_SHAKESPEARE_SHA256, Corpus, load_corpus, split
 from model.decode import generate
 from model.errors import CheckpointError, CorpusError, ParameterError, SoliloquyError
@@ -62,10 +65,11 @@ from model.qr import qr_picture
 from model.sampling import SamplingParams, draw_seed
 from model.tokenizer import CharTokenizer, name
 from model.training.measure import measure_pace
-from model.training.presets import DEFAULT_PRESETS, FIXED, PRESETS, PRETRAIN, RECIPES, SFT, FromParent, Preset, pretraining_presets
+from model.training.presets import DEFAULT_PRESETS, FIXED, PRESETS, PRETRAIN, RECIPES, REWARD, SFT, FromParent, Preset, pretraining_presets
 from model.training.run import CORPUS_FILE, DEFAULT_RUNS, Run
 from model.training.snapshots import export_run
 from model.training.tasks.pretrain import Pretrain
+from model.training.tasks.reward import LearnReward, gather
 from model.training.tasks.sft import FineTune
 from model.training.tasks.task import Task
 from model.training.trainer import EvaluationStoppedError, Trainer
@@ -78,7 +82,9 @@ SETTINGS = (
     }.values(),
 )
 FOLDER_OR_HUB = "a folder of weights or of a run, or a model on the Hub: hub:USER/NAME[@REVISION]"
-INPUTS = {PRETRAIN: {"corpus"}, SFT: {"parent", "pairs", "corpus"}}  # options that name what a task starts from
+# Options that name what a task starts from.
+INPUTS = {PRETRAIN: {"corpus"}, SFT: {"parent", "pairs", "corpus"}, REWARD: {"parent", "comparisons", "corpus"}}
+TYPED = ("preset", "parent", "pairs", "comparisons")  # not to be typed again when a run is resumed
 NAMES = {"parent": "from"}  # options that are called otherwise
 
 
@@ -126,13 +132,19 @@ def make_parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--corpus", type=Path, help="the text to learn, or of which fine-tuning mixes in pieces: a UTF-8 file (default: Tiny Shakespeare)"
     )
-    train.add_argument("--from", dest="parent", type=Path, metavar="FOLDER", help=f"sft: the parent model, {FOLDER_OR_HUB}")
+    train.add_argument("--from", dest="parent", type=Path, metavar="FOLDER", help=f"sft, reward: the parent model, {FOLDER_OR_HUB}")
     train.add_argument(
         "--pairs",
         type=Path,
         metavar="FILE",
         help='sft: a JSON Lines file of {"request": ..., "answer": ...}; the last tenth is held out for evaluation (default: examples '
         "made from the corpus)",
+    )
+    train.add_argument(
+        "--comparisons",
+        type=Path,
+        metavar="FILE",
+        help='reward: a JSON Lines file of {"request": ..., "better": ..., "worse": ...}, such as votes',
     )
     train.add_argument("--precision", choices=("auto", *DTYPES), default="auto", help="precision of matrix products (default: the faster)")
     pace.add_argument("--vocab-size", type=int, default=len(TINY_SHAKESPEARE_ALPHABET), help="different characters of the corpus")
@@ -241,7 +253,7 @@ def _starting(run: Run, options: argparse.Namespace) -> Callable[[], Task]:
     if isinstance(network, NetworkConfig):
         corpus = load_corpus(options.corpus)
         return lambda: Pretrain(corpus, network, preset.recipe)
-    return _starting_sft(run, options, preset)
+    return (_starting_reward if preset.task == REWARD else _starting_sft)(run, options, preset)
 
 
 def _starting_sft(run: Run, options: argparse.Namespace, preset: Preset) -> Callable[[], Task]:
@@ -251,6 +263,21 @@ def _starting_sft(run: Run, options: argparse.Namespace, preset: Preset) -> Call
     pairs = load_pairs(options.pairs) if options.pairs else None
     corpus = load_corpus(options.corpus) if options.corpus or recipe.plays_share or not pairs else None
     return lambda: FineTune.begin(parent, changes, recipe, pairs, corpus)
+
+
+def _starting_reward(run: Run, options: argparse.Namespace, preset: Preset) -> Callable[[], Task]:
+    parent, recipe, changes = _parent(run, options), preset.recipe, preset.network
+    assert isinstance(recipe, RewardConfig)
+    assert isinstance(changes, FromParent)
+    given = load_comparisons(options.comparisons) if options.comparisons else None
+    text = load_corpus(options.corpus).text if recipe.made else ""
+
+    def make_task() -> Task:
+        with tqdm(total=recipe.made, unit="comparison", dynamic_ncols=True, disable=not recipe.made) as bar:
+            comparisons = gather(options.parent, given, text, recipe, lambda found: bar.update(found - bar.n))
+        return LearnReward.begin(parent, changes, recipe, *comparisons)
+
+    return make_task
 
 
 def _parent(run: Run, options: argparse.Namespace) -> Weights:
@@ -271,7 +298,7 @@ def _parent(run: Run, options: argparse.Namespace) -> Weights:
 
 def _resuming(run: Run, options: argparse.Namespace) -> Callable[[], Task]:
     """Makes the task of a run to resume."""
-    if typed := [*_given(options, SETTINGS), *(name for name in ("preset", "parent", "pairs") if getattr(options, name) is not None)]:
+    if typed := [*_given(options, SETTINGS), *(name for name in TYPED if getattr(options, name) is not None)]:
         raise ParameterError(
             "A resumed run keeps its settings: leave out " + ", ".join(_flag(NAMES.get(option, option)) for option in typed) + "."
         )
@@ -288,6 +315,8 @@ def _resumed(run: Run, options: argparse.Namespace) -> Task:
     known = run.plan().about.get("corpus", {}).get("sha256")
     if task == PRETRAIN:
         return Pretrain.resume(run, load_corpus(options.corpus, known))
+    if task == REWARD:
+        return LearnReward.resume(run)
     return FineTune.resume(run, load_corpus(options.corpus, known) if known else None)
 
 

@@ -29,7 +29,7 @@ from model.files import parse_json, printable, read_file, shown_name
 from model.ladder import RUNGS
 from model.limits import MAX_HUB_MODELS
 from model.machine import in_fresh_thread
-from model.network.kinds import count_parameters, kind_of
+from model.network.kinds import KINDS, count_parameters, kind_of
 from model.tokenizer import CharTokenizer
 from model.weights import (
     ASSISTANT_FOLDER,
@@ -90,6 +90,11 @@ class Entry:
         """Kind of the network, a key of `KINDS`; None if config.json cannot be read."""
         return kind_of(self.config) if self.config else None
 
+    @property
+    def writes(self) -> bool:
+        """Whether the network writes texts; a reward model does not. True if config.json cannot be read."""
+        return self.kind is None or KINDS[self.kind].network.writes
+
     @cached_property
     def n_params(self) -> int | None:
         """Number of parameters; None if config.json cannot be read."""
@@ -126,9 +131,9 @@ class Catalogue:
         self._lock = threading.Lock()
 
     def entries(self) -> list[Entry]:
-        """All models but snapshots, shipped ones first. If several folders have the same weights, only the first is listed. The first call
-        is slow, because it hashes every weights file."""
-        found = [self._read(bare) for bare in self._models()]
+        """All models that write, but snapshots; shipped ones first. If several folders have the same weights, only the first is listed. The
+        first call is slow, because it hashes every weights file."""
+        found = [entry for entry in map(self._read, self._models()) if entry.writes]
         with self._lock:
             self._known = {path: known for path, known in self._known.items() if os.path.exists(path)}
             self._reading = {path: lock for path, lock in self._reading.items() if path in self._known}
@@ -138,7 +143,7 @@ class Catalogue:
     def find_run(self, run: str) -> Entry | None:
         """The entry of a run by its id, even if another folder has the same weights; None if it has no weights."""
         bare = (bare for bare in self._models() if (bare.source, bare.id) == (RUN, f"runs/{run}"))
-        return next(map(self._read, bare), None)
+        return next((entry for entry in map(self._read, bare) if entry.writes), None)
 
     def add_from_hub(self, name: str, folder: Path) -> Entry:
         """Lists a model that was fetched from the Hub, until the app ends or `remove_from_hub`.
@@ -175,7 +180,7 @@ class Catalogue:
         places = (bare for places in (self._models, self._all_snapshots) for bare in places())
         damaged = None
         for entry in map(self._read, places) if key else ():
-            if entry.key == key:
+            if entry.key == key and entry.writes:
                 if not entry.trouble:
                     return entry
                 damaged = damaged or entry
@@ -197,6 +202,10 @@ class Catalogue:
     def shipped_runs(self) -> list[Path]:
         """Folders of the runs that ship with their snapshots."""
         return _subfolders(self._shipped / SHIPPED_RUNS_FOLDER)
+
+    def assistant_folder(self, name: str) -> Path:
+        """The folder of a shipped model of the assistant, whether it is there or not."""
+        return self._shipped / ASSISTANT_FOLDER / name
 
     def load(self, key: str) -> Weights:
         """Loads a model in float32 and checks it.
@@ -231,7 +240,7 @@ class Catalogue:
         others.sort(key=lambda folder: (folder.name != SHIPPED_WEIGHTS.name, folder.name))
         yield from (_bare(SHIPPED, folder.name, folder) for folder in others[:1])
         for name in ASSISTANTS:
-            if os.path.isdir(folder := self._shipped / ASSISTANT_FOLDER / name):
+            if os.path.isdir(folder := self.assistant_folder(name)):
                 yield _bare(ASSISTANT, f"{ASSISTANT}/{name}", folder)
         places = {rung.model: place for place, rung in enumerate(RUNGS)}
         for rung in sorted(_subfolders(ladder), key=lambda rung: places.get(f"{LADDER}/{rung.name}", len(places))):

@@ -14,6 +14,7 @@ from model.limits import (
     MAX_BLOCK_SIZE,
     MAX_CHUNK_CHARS,
     MAX_CHUNKS,
+    MAX_COMPARISONS,
     MAX_ENCODED_CHARS,
     MAX_LAYERS,
     MAX_N_EMBD,
@@ -170,6 +171,11 @@ class GPTConfig(NetworkConfig):
         _check_heads(self.n_embd, self.n_head)
 
 
+@dataclass(frozen=True)
+class RewardGPTConfig(GPTConfig):
+    """The shape of a reward network: that of the GPT that it is made of."""
+
+
 def _check_heads(n_embd: int, n_head: int) -> None:
     if n_embd % n_head:
         raise ParameterError(f"n_embd ({n_embd}) must be a multiple of n_head ({n_head}).")
@@ -297,6 +303,13 @@ class SFTConfig(TrainConfig):
     plays_share: float = setting(
         0.0, "share of a batch's rows that are pieces of the training text instead of pairs, so that the model does not forget it", 0.0, 0.9
     )
+
+
+@dataclass(frozen=True)
+class RewardConfig(TrainConfig):
+    """The recipe of a reward model. A batch is made of comparisons, each of two texts."""
+
+    made: int = setting(1_000, "comparisons made by the rules of the skills; those of a file come on top", 0, MAX_COMPARISONS)
 
 
 @dataclass(frozen=True)

@@ -58,4 +58,5 @@ MAX_STEPS = 200_000  # per run; the page shows every step
 MAX_NAME_CHARS = 60  # of a run
 
 # Limits of the assistant.
+MAX_COMPARISONS = 20_000  # that a reward model learns from; a class decides on a few hundred
 MAX_ASKED = 1_000  # requests of each skill that a measurement answers

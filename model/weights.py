@@ -275,6 +275,7 @@ def load_weights(
     snapshot: Path | None = None,
     merge: bool = True,
     near: Path | None = None,
+    writes: bool | None = True,
 ) -> Weights:
     """Loads a network in float32 and eval mode from a weights folder or a training run's folder.
 
@@ -283,6 +284,7 @@ def load_weights(
         merge: whether a fine-tuned model becomes a plain network, as writing needs it. Otherwise it keeps its adapters, which alone
             (`Network.learned`) have gradients.
         near: the folder near which a fine-tuned model's base is looked for, if not `folder`.
+        writes: whether the network has to write texts; False: it has to score them; None: either.
 
     Raises:
         CheckpointError: says which file is wrong, how, and what to do.
@@ -295,6 +297,8 @@ def load_weights(
     adapter = read_adapter(folder, about)
     with torch.device("meta"):
         model = make_network(config)
+    if writes is not None and model.writes is not writes:
+        raise CheckpointError(f"{folder} has {'a reward model, which scores texts and writes none' if writes else 'no reward model'}.")
     if adapter:
         base = load_weights(find_folder(adapter.base, near or folder))
         _adapt(model, base, adapter.shape, tokenizer, folder / CONFIG_FILE)

@@ -521,7 +521,7 @@ def test_a_resumed_run_keeps_its_task_and_pairs(folder: Path, capsys: pytest.Cap
     path = Path("runs/obey/config.json")
     path.write_text(path.read_text(encoding="utf-8").replace('"task": "sft"', '"task": "juggle"'), encoding="utf-8")
     assert main(["train", "--run", "obey", "--resume"]) == 2
-    assert "its task is 'juggle'; this version knows pretrain, sft" in capsys.readouterr().err
+    assert "its task is 'juggle'; this version knows pretrain, sft, reward" in capsys.readouterr().err
 
 
 # Other networks

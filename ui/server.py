@@ -47,6 +47,7 @@ from ui.web.logits import logits
 from ui.web.models import Models
 from ui.web.next import next_character
 from ui.web.origins import Origins
+from ui.web.reward import Reward
 from ui.web.score import score
 from ui.web.site import Site
 from ui.web.snapshots import Snapshots
@@ -73,6 +74,7 @@ def create_routes(engine: Engine, catalogue: Catalogue, jobs: Jobs, lock: Lock) 
     hub = FromHub(catalogue, models)
     train, corpus, snapshots = Training(jobs, models, lock), CorpusReader(), Snapshots(engine, catalogue, jobs)
     assistant = Assistant(catalogue, corpus)
+    reward = Reward(engine, catalogue.assistant_folder("reward"))
     return [
         get("/healthz", health(engine)),
         get(f"/{FOLDER}/{{name:path}}", script),
@@ -105,6 +107,8 @@ def create_routes(engine: Engine, catalogue: Catalogue, jobs: Jobs, lock: Lock) 
         get("/assistant", assistant.about),
         get("/assistant/examples", assistant.examples),
         post("/assistant/judge", assistant.judge, max_bytes=MAX_ANSWERS_BYTES),
+        get("/assistant/comparisons", reward.comparisons),
+        post("/assistant/reward", reward.score, max_bytes=MAX_TEXT_BYTES),
         post("/admin/login", admin.login),
         post("/admin/logout", admin.logout),
         get("/admin/session", admin.session),

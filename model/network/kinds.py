@@ -16,10 +16,12 @@ from model.config import (
     NetworkConfig,
     NoResidualConfig,
     ResidualConfig,
+    RewardGPTConfig,
     SmallGPTConfig,
 )
 from model.network import Network, ladder
 from model.network.gpt import GPT
+from model.network.reward import RewardGPT
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ KINDS = {
     "no-residual": Kind(NoResidualConfig, ladder.NoResidual),
     "residual": Kind(ResidualConfig, ladder.Residual),
     "layer-norm": Kind(LayerNormConfig, ladder.LayerNorm),
+    "reward": Kind(RewardGPTConfig, RewardGPT),
     "small-gpt": Kind(SmallGPTConfig, ladder.SmallGPT),
 }
 

@@ -163,7 +163,8 @@ class Job:
             raise CheckpointError(f"The folder {self.folder} cannot be read. Its owner can change its rights.")
         if self.run.exists():
             plan, asked = self.run.plan(), self.asked()
-            corpus = (plan.about.get("pairs") or plan.about.get("corpus") or {}) | asked.get("corpus", {})
+            learned: dict[str, Any] = next((plan.about[name] for name in ("comparisons", "pairs", "corpus") if name in plan.about), {})
+            corpus = learned | asked.get("corpus", {})
             task, parent = plan.about.get("task", PRETRAIN), plan.about.get("parent")
             parent = parent and parent | asked.get("parent", {})  # whose name on the page is not that of its folder
             return Settings(plan.network, plan.recipe, corpus, task, parent, plan.about["precision"])

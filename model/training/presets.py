@@ -20,6 +20,7 @@ from model.config import (
     NoResidualConfig,
     PolicyConfig,
     ResidualConfig,
+    RewardConfig,
     SFTConfig,
     SmallGPTConfig,
     TrainConfig,
@@ -29,7 +30,7 @@ from model.errors import ParameterError
 from model.limits import MAX_RANK
 
 PRETRAIN, SFT, REWARD, POLICY = "pretrain", "sft", "reward", "policy"
-RECIPES: dict[str, type[TrainConfig]] = {PRETRAIN: TrainConfig, SFT: SFTConfig, POLICY: PolicyConfig}  # by task
+RECIPES: dict[str, type[TrainConfig]] = {PRETRAIN: TrainConfig, SFT: SFTConfig, REWARD: RewardConfig, POLICY: PolicyConfig}  # by task
 LADDER, ASSISTANT = "The lecture's ladder", "Assistant"  # groups of presets
 # Not settings: the vocabulary comes from the corpus or the parent, and the rest is what models from elsewhere have.
 FIXED = {"vocab_size", "bias", "tied_head", "activation"}
@@ -183,6 +184,26 @@ PRESETS = {
         group=ASSISTANT,
         without=NO_BLOCKS | {"input_noise", "train_chars"},
     ),
+    "reward": Preset(
+        "a reward model: which of two answers is better, learned from comparisons that the rules of the skills make",
+        FromParent(dropout=0.1),
+        RewardConfig(
+            steps=100,
+            batch_size=32,
+            micro_batch_size=16,
+            optimizer="adamw",
+            learning_rate=1e-3,
+            embedding_learning_rate=1e-3,
+            warmup_steps=5,
+            decay_share=1.0,
+            average=0.0,
+            eval_interval=20,
+            snapshots=0,
+        ),
+        task=REWARD,
+        group=ASSISTANT,
+        without=NO_BLOCKS | {"input_noise", "train_chars"},
+    ),
     "bigram": _rung(
         "the lecture's first network, a table of which character follows which: 4,225 parameters, trained in seconds",
         BigramConfig(),
@@ -198,7 +219,7 @@ PRESETS = {
     "ladder-small-gpt": _rung("the network at the end of the lecture's notebook: 0.2 M parameters", SmallGPTConfig(), batch_size=16),
 }
 DEFAULT_PRESET = "lesson"  # on the page
-DEFAULT_PRESETS = {PRETRAIN: "shakespeare", SFT: "sft"}  # on the command line, by task
+DEFAULT_PRESETS = {PRETRAIN: "shakespeare", SFT: "sft", REWARD: "reward"}  # on the command line, by task
 
 
 def pretraining_presets() -> dict[str, Preset]:

@@ -42,6 +42,8 @@ ABOUT: Types = {
     "task": str,
     "corpus": {"name": str, "characters": int, "sha256": str},
     "pairs": {"name": str, "pairs": int, "sha256": str},
+    "comparisons": {"name": str, "comparisons": int, "sha256": str},
+    "held_out": {"name": str, "comparisons": int, "sha256": str},
     "parent": {"key": str, "sha256": str, "name": str},
 }
 PROCESS: Types = {"pid": int, "began": str, "ended": float, "error": str, "notice": str}

@@ -213,7 +213,7 @@ class Trainer:
         Raises:
             TrainingError: the run has diverged. The loss of a healthy run never gets far above that of uniform guessing.
         """
-        uniform = math.log(max(2, self.task.config.vocab_size))
+        uniform = self.task.chance_loss
         if loss <= DIVERGED * uniform:  # false for NaN
             return
         found = f"{loss:.4g}" if math.isfinite(loss) else "not a number any more"

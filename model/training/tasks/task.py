@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -45,6 +47,11 @@ class Task(ABC):
     def files(self) -> dict[str, bytes]:
         """Files that the run keeps, by name, so that it can be resumed."""
         return {}
+
+    @property
+    def chance_loss(self) -> float:
+        """The loss of uniform guessing. A run whose loss gets far above it has diverged."""
+        return math.log(max(2, self.config.vocab_size))
 
     @abstractmethod
     def batch(self, step: int, network: Network) -> Rows:
@@ -89,3 +96,10 @@ def evaluating(network: Network) -> Iterator[None]:
         yield
     finally:
         network.train(was_training)
+
+
+def shuffled(n: int, batch_size: int, step: int, seed: int) -> list[int]:
+    """Which of n examples are learned at a step. Each epoch takes all of them in an order of its own."""
+    numbers = np.arange(step * batch_size, (step + 1) * batch_size)
+    orders = {epoch: np.random.default_rng([seed, epoch]).permutation(n) for epoch in sorted({*(numbers // n).tolist()})}
+    return [int(orders[number // n][number % n]) for number in numbers.tolist()]
