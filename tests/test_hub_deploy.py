@@ -11,7 +11,7 @@ from huggingface_hub.utils import _http
 
 from model.__main__ import main
 from model.hub import checkout, deploy, space
-from model.hub.checkout import NEEDED, UNNEEDED, files_to_deploy
+from model.hub.checkout import NEEDED, UNNEEDED, check_versions, files_to_deploy
 from tests.support.fake_hub import FREE_GRADIO, GITATTRIBUTES, FakeHub, Fault, Repo, fake_hub, use_hub
 from tests.support.server import ROOT
 
@@ -412,6 +412,7 @@ def test_an_app_that_does_not_answer_or_is_another_is_not_called_deployed(
 
 
 def test_what_is_deployed_of_this_checkout_is_what_the_app_needs() -> None:
+    check_versions(ROOT, on_zero_gpu=True)
     files = files_to_deploy(ROOT)
     assert {path.partition("/")[0] for path in files} == set(NEEDED)
     assert not [path for path in files if "test" in path or "__pycache__" in path or path in UNNEEDED]

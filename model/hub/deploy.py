@@ -62,7 +62,7 @@ class Plan:
 
     def in_words(self, with_files: bool) -> Iterator[str]:
         """The plan, line by line."""
-        begins = {None: "unknown to the Hub or not", True: "an update", False: "new"}[self.exists]
+        begins = {None: "new or not: the Hub was not asked", True: "an update", False: "new"}[self.exists]
         settings = ", ".join([begins, *["private"] * self.private, *[f"on {self.hardware}"] * bool(self.hardware)])
         yield f"Space:    {self.name} ({settings})"
         sizes = {path: file.stat().st_size for path, file in self.files.items()}
