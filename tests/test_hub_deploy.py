@@ -141,6 +141,7 @@ def test_a_password_hardware_and_privacy_can_be_set_at_any_time(
     status, said = run("--hardware", "cpu-upgrade")
     repo = server.space(NAME)
     assert status == 0
+    assert f"Space:    {NAME} (new, on cpu-upgrade ($0.03 an hour))" in said
     assert "to be or not" not in said
     assert (repo.secrets, repo.hardware, repo.private) == ({"ADMIN_PASSWORD": "to be or not"}, "cpu-upgrade", False)
     monkeypatch.setenv("ADMIN_PASSWORD", "that is the question")
@@ -157,7 +158,7 @@ def test_a_dry_run_lists_files_and_settings_and_changes_nothing(
 ) -> None:
     status, said = run("--dry-run", "--hardware", "zero-a10g", "--private")
     assert status == 0
-    assert f"Space:    {NAME} (new, private, on zero-a10g)" in said
+    assert f"Space:    {NAME} (new, private, on zero-a10g (no charge))" in said
     assert all(f"{len(content):,}  {path}\n" in said for path, content in FILES.items())
     assert not [path for path in FOR_DEVELOPERS if f"  {path}\n" in said]
     assert not writes(server)
