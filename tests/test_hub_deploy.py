@@ -11,7 +11,7 @@ from huggingface_hub.utils import _http
 
 from model.__main__ import main
 from model.hub import checkout, deploy, space
-from model.hub.checkout import NEEDED, UNNEEDED, files_to_deploy
+from model.hub.checkout import NEEDED, UNNEEDED, check_versions, files_to_deploy
 from tests.support.fake_hub import FREE_GRADIO, GITATTRIBUTES, FakeHub, Fault, Repo, fake_hub, use_hub
 from tests.support.server import ROOT
 
@@ -141,6 +141,7 @@ def test_a_password_hardware_and_privacy_can_be_set_at_any_time(
     status, said = run("--hardware", "cpu-upgrade")
     repo = server.space(NAME)
     assert status == 0
+    assert f"Space:    {NAME} (new, on cpu-upgrade ($0.03 an hour))" in said
     assert "to be or not" not in said
     assert (repo.secrets, repo.hardware, repo.private) == ({"ADMIN_PASSWORD": "to be or not"}, "cpu-upgrade", False)
     monkeypatch.setenv("ADMIN_PASSWORD", "that is the question")
@@ -157,7 +158,7 @@ def test_a_dry_run_lists_files_and_settings_and_changes_nothing(
 ) -> None:
     status, said = run("--dry-run", "--hardware", "zero-a10g", "--private")
     assert status == 0
-    assert f"Space:    {NAME} (new, private, on zero-a10g)" in said
+    assert f"Space:    {NAME} (new, private, on zero-a10g (no charge))" in said
     assert all(f"{len(content):,}  {path}\n" in said for path, content in FILES.items())
     assert not [path for path in FOR_DEVELOPERS if f"  {path}\n" in said]
     assert not writes(server)
@@ -412,6 +413,7 @@ def test_an_app_that_does_not_answer_or_is_another_is_not_called_deployed(
 
 
 def test_what_is_deployed_of_this_checkout_is_what_the_app_needs() -> None:
+    check_versions(ROOT, on_zero_gpu=True)
     files = files_to_deploy(ROOT)
     assert {path.partition("/")[0] for path in files} == set(NEEDED)
     assert not [path for path in files if "test" in path or "__pycache__" in path or path in UNNEEDED]

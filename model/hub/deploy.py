@@ -45,6 +45,7 @@ class Plan:
         exists: whether the Space exists; None if the Hub was not asked.
         stale: files in the Space that are not among `files`.
         hardware: that was asked for; "" leaves it to the Hub, or as it is.
+        about_hardware: the same with its price.
         password: for the Train tab, to be set as a secret; "" leaves what is there.
         about_password: in words.
         notes: what else the user should know.
@@ -55,6 +56,7 @@ class Plan:
     exists: bool | None
     stale: tuple[str, ...]
     hardware: str
+    about_hardware: str
     private: bool
     password: str
     about_password: str
@@ -62,8 +64,8 @@ class Plan:
 
     def in_words(self, with_files: bool) -> Iterator[str]:
         """The plan, line by line."""
-        begins = {None: "unknown to the Hub or not", True: "an update", False: "new"}[self.exists]
-        settings = ", ".join([begins, *["private"] * self.private, *[f"on {self.hardware}"] * bool(self.hardware)])
+        begins = {None: "new or not: the Hub was not asked", True: "an update", False: "new"}[self.exists]
+        settings = ", ".join([begins, *["private"] * self.private, *[f"on {self.about_hardware}"] * bool(self.hardware)])
         yield f"Space:    {self.name} ({settings})"
         sizes = {path: file.stat().st_size for path, file in self.files.items()}
         yield f"Upload:   {len(sizes):,} files, {sum(sizes.values()) / 1e6:.1f} MB"
@@ -97,11 +99,12 @@ def deploy(name: str, hardware: str = "", private: bool = False, dry_run: bool =
     check_versions(CHECKOUT, hardware.startswith("zero"))
     api = hub()
     is_asked = not dry_run or get_token() is not None
-    space = _check_with_the_hub(api, name, hardware) if is_asked else None
+    space = _check_with_the_hub(api, name) if is_asked else None
+    about_hardware = _with_price(api, hardware) if is_asked and hardware else hardware
     exists = space is not None if is_asked else None
     password, about = _password(api, name, exists, dry_run)
     stale = tuple(sorted(_paths(space) - set(files) - FROM_THE_HUB)) if space else ()
-    plan = Plan(name, files, exists, stale, hardware, private, password, about, tuple(_notes(is_asked)))
+    plan = Plan(name, files, exists, stale, hardware, about_hardware, private, password, about, tuple(_notes(is_asked)))
     for line in plan.in_words(with_files=dry_run):
         say(line)
     if dry_run:
@@ -117,18 +120,16 @@ def deploy(name: str, hardware: str = "", private: bool = False, dry_run: bool =
     return try_out(api, name)
 
 
-def _check_with_the_hub(api: HfApi, name: str, hardware: str) -> SpaceInfo | None:
-    """Checks the token, the front matter and the hardware, and returns the Space if it exists.
+def _check_with_the_hub(api: HfApi, name: str) -> SpaceInfo | None:
+    """Checks the token and the front matter, and returns the Space if it exists.
 
     Raises:
         HubError: the token is missing, or it may not deploy there.
-        ParameterError: the name is taken by something else, or there is no such hardware.
+        ParameterError: the name is taken by something else.
     """
     own_token()
     _check_rights(api, name)
     _check_front_matter()
-    if hardware and hardware not in (offers := _offers(api)):
-        raise ParameterError(f"The Hub has no hardware {clean_name(hardware)!r}. It has {', '.join(offers.values())}.")
     try:
         with plain_words(f"looking for the Space {name}"):
             space = api.space_info(name)
@@ -187,6 +188,18 @@ def _offers(api: HfApi) -> dict[str, str]:
     with plain_words("reading what hardware there is"):
         offers = api.list_spaces_hardware()
     return {offer.name: f"{offer.name} ({_price(offer.unit_cost_usd, offer.unit_label)})" for offer in offers}
+
+
+def _with_price(api: HfApi, hardware: str) -> str:
+    """A kind of hardware with its price.
+
+    Raises:
+        ParameterError: there is no such hardware.
+    """
+    offers = _offers(api)
+    if hardware not in offers:
+        raise ParameterError(f"The Hub has no hardware {clean_name(hardware)!r}. It has {', '.join(offers.values())}.")
+    return offers[hardware]
 
 
 def _price(dollars: float, unit: str) -> str:

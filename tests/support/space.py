@@ -15,6 +15,16 @@ from threading import Thread
 from tests.support.server import STOP_LIMIT_S, free_port, wait_until_healthy
 
 USER = 1000  # a Space's user id
+GIVEN = {  # by the image that Spaces with Gradio are built from
+    "SYSTEM": "spaces",
+    "PYTHONUNBUFFERED": "1",
+    "GRADIO_ALLOW_FLAGGING": "never",
+    "GRADIO_NUM_PORTS": "1",
+    "GRADIO_SERVER_NAME": "0.0.0.0",
+    "GRADIO_THEME": "huggingface",
+    "TQDM_POSITION": "-1",
+    "TQDM_MININTERVAL": "1",
+}
 HOST = "ada-soliloquy.hf.space"
 
 # User 1000, who may still read everything: Python may lie in root's home.
@@ -68,10 +78,16 @@ class Space:
             environment: variables and secrets of the Space.
         """
         url = f"http://127.0.0.1:{(port := free_port())}"
-        given = {name: os.environ[name] for name in ("PATH", "LANG", "OMP_NUM_THREADS") if name in os.environ}
-        own = {"HOME": str(self.home), "TMPDIR": str(self.temporary), "SPACE_ID": "ada/soliloquy", "SPACE_HOST": HOST}
+        ours = {name: os.environ[name] for name in ("PATH", "LANG", "OMP_NUM_THREADS") if name in os.environ}
+        own = {
+            "PYTHONPATH": str(self.folder),
+            "HOME": str(self.home),
+            "TMPDIR": str(self.temporary),
+            "SPACE_ID": "ada/soliloquy",
+            "SPACE_HOST": HOST,
+        }
         command = [*self._before, sys.executable, *before, "app.py", "--port", str(port)]
-        app = subprocess.Popen(command, cwd=self.folder, stdout=subprocess.DEVNULL, env=given | own | environment)
+        app = subprocess.Popen(command, cwd=self.folder, stdout=subprocess.DEVNULL, env=ours | GIVEN | own | environment)
         try:
             wait_until_healthy(url, app)
             yield url
