@@ -18,6 +18,7 @@ python -m model export weights/mine gpt2 --format transformers
                                                            write a model for nanoGPT, minGPT or Transformers
 python -m model import ckpt.pt weights/theirs              read one of theirs
 python -m model deploy USER/NAME                           put this app online as a Hugging Face Space, or update it there
+python -m model push weights/mine user/name                send a model to the Hugging Face Hub; --weights hub:user/name uses it
 """
 
 from __future__ import annotations
@@ -115,7 +116,9 @@ def _fetch_from_hub(options: argparse.Namespace) -> None:
 def make_parser() -> argparse.ArgumentParser:
     """The parser. The help on settings comes from their dataclasses."""
     parser = argparse.ArgumentParser(prog="python -m model", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(required=True, metavar="train | pace | eval | heads | obeys | sample | export | import | deploy")
+    commands = parser.add_subparsers(
+        required=True, metavar="train | pace | eval | heads | obeys | sample | export | import | push | deploy"
+    )
 
     train = commands.add_parser("train", help="train a network, or resume a run")
     pace = commands.add_parser("pace", help="measure how long a training would take on this machine")
@@ -197,6 +200,11 @@ def make_parser() -> argparse.ArgumentParser:
     deploy.add_argument("--hardware", default="", help="such as zero-a10g, which a free account may have, cpu-upgrade or t4-small")
     deploy.add_argument("--private", action="store_true", help="only you see it")
     deploy.add_argument("--dry-run", action="store_true", help="only list files and settings")
+    push = commands.add_parser("push", help="send a model to the Hugging Face Hub, with a model card")
+    push.add_argument("source", type=Path, help="a folder of weights")
+    push.add_argument("repo", metavar="USER/NAME", help="its name on the Hub; what is there already is brought up to date")
+    push.add_argument("--private", action="store_true", help="make the repository private")
+    push.add_argument("--license", metavar="NAME", help="as the Hub names it, such as mit (default: mit for models of Tiny Shakespeare)")
 
     for command in (train, pace, evaluate, heads, obeys, sample):
         command.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="device to run on")
@@ -210,6 +218,7 @@ def make_parser() -> argparse.ArgumentParser:
         export: run_export,
         imports: run_import,
         deploy: run_deploy,
+        push: run_push,
     }
     for command, function in functions.items():
         command.set_defaults(command=function)
@@ -575,6 +584,17 @@ def run_deploy(options: argparse.Namespace) -> int:
         print(f"Soliloquy is at {address}")
         if sys.stdout.isatty():
             print(qr_picture(address))
+    return 0
+
+
+def run_push(options: argparse.Namespace) -> int:
+    """Sends a model to the Hub."""
+    from model.hub.push import push  # which takes a second to import
+
+    pushed = push(options.source, options.repo, options.private, options.license)
+    did = "Sent" if pushed.is_new else "There is nothing new: the Hub has"
+    print(f"{did} {', '.join(pushed.files)}. {'Private' if pushed.is_private else 'Public'}: {pushed.url}, commit {pushed.commit}.")
+    print(f"Use it with: --weights hub:{options.repo}")
     return 0
 
 
