@@ -6,6 +6,7 @@ import io
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from PIL import Image
 from model.__main__ import main
 from model.errors import HubError, ParameterError
 from model.hub.address import HubAddress
-from model.hub.card import make_card
+from model.hub.card import SAMPLE, make_card
 from model.hub.download import fetch
 from model.hub.picture import loss_curve
 from model.hub.push import AGAIN, push
@@ -41,6 +42,13 @@ def hub(served: FakeHub, monkeypatch: pytest.MonkeyPatch, cache_home: Path) -> F
     served.add_account("ada")
     use_hub(served, monkeypatch)
     return served
+
+
+@pytest.fixture(autouse=True)
+def quick_cards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cards with a few characters of the model's text, and a picture that is not smoothed."""
+    monkeypatch.setattr("model.hub.card.SAMPLE", replace(SAMPLE, max_new_chars=10))
+    monkeypatch.setattr("model.hub.picture.SCALE", 1)
 
 
 @pytest.fixture

@@ -84,7 +84,7 @@ def _draw(training: Points, validation: Points) -> bytes:
     write((WIDTH - RIGHT) * SCALE, (TOP + 12) * SCALE, f"validation loss, nats per character: {lowest:.4f} at its lowest", "rt", ACCENT)
     write((WIDTH - RIGHT) * SCALE, (TOP + 48) * SCALE, "training loss", "rt")
     content = io.BytesIO()
-    picture.resize((WIDTH, HEIGHT), Image.Resampling.LANCZOS).save(content, "PNG", optimize=True)
+    picture.resize((WIDTH, HEIGHT), Image.Resampling.LANCZOS).save(content, "PNG")
     return content.getvalue()
 
 
