@@ -14,16 +14,20 @@ import safetensors.torch
 import torch
 
 from model.__main__ import main
+from model.config import LoRAConfig
 from model.errors import CheckpointError, HubError, ParameterError
 from model.formats import transformers
 from model.hub import download
 from model.hub.address import HubAddress, read_address
 from model.hub.download import fetch
 from model.network.gpt import GPT
+from model.network.lora import with_adapters
 from model.tokenizer import CharTokenizer
-from model.weights import Weights, load_weights, save_weights
+from model.weights import Adapter, Weights, load_weights, save_weights
 from tests.conftest import VOCABULARY
 from tests.support.fake_hub import FakeHub, Fault, fake_hub, use_hub
+from tests.support.server import running_app
+from tests.support.viewing import answer
 
 TINY = HubAddress("ada/tiny")
 Files = dict[str, bytes]
@@ -193,6 +197,20 @@ def test_a_gpt2_of_transformers_becomes_a_model(hub: FakeHub, tiny: Weights, tmp
     assert {path.name for path in model.folder.iterdir()} == {"config.json", "model.safetensors"}
 
 
+def test_adapters_find_a_base_that_was_fetched_before(hub: FakeHub, files: Files, tmp_path: Path) -> None:
+    base = load_weights(tmp_path / "tiny")
+    adapter = Adapter(LoRAConfig(rank=2), base.origin)
+    network = with_adapters(base.model, base.model.config, adapter.shape, torch.Generator())
+    save_weights(tmp_path / "tuned", network, base.tokenizer, adapter.about())
+    hub.put("model", "ada/tuned", content(tmp_path / "tuned"))
+    tuned = HubAddress("ada/tuned")
+    with pytest.raises(CheckpointError, match=r"fine-tuned from, tiny .*Put its folder there"):
+        fetch(tuned)
+    hub.put("model", "ada/base", files)
+    fetch(HubAddress("ada/base"))
+    assert load_weights(fetch(tuned).folder).adapter == adapter
+
+
 # The command line.
 
 
@@ -210,6 +228,19 @@ def test_commands_take_a_model_of_the_hub(hub: FakeHub, files: Files, tmp_path: 
     assert "error: The Hub refused while looking for hub:ada/none: there is no such repository" in capsys.readouterr().err
     assert main(["sample", "--weights", "hub:tiny"]) == 2
     assert "'tiny' is not the name of a repository" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_app_starts_with_a_model_of_the_hub_and_again_offline(hub: FakeHub, files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = f"ada/tiny@{hub.put('model', 'ada/tiny', files).sha[:7]}"
+    for offline in ("0", "1"):
+        monkeypatch.setenv("HF_HUB_OFFLINE", offline)
+        hub.asked.clear()
+        with running_app("--device", "cpu", "--weights", "hub:ada/tiny") as url:
+            (default, *_) = answer(url, "GET", "/models")[1]["models"]
+            assert (default["name"], default["id"], default["source"]) == (name, f"hub:{name}", "hub")
+            assert answer(url, "POST", "/next", b'{"prompt": "R"}', Content_Type="application/json")[0] == 200
+        assert bool(hub.asked) is (offline == "0")
 
 
 # Hostile repositories.

@@ -15,6 +15,7 @@ import yaml
 from PIL import Image
 
 from model.__main__ import main
+from model.config import LoRAConfig
 from model.errors import HubError, ParameterError
 from model.hub.address import HubAddress
 from model.hub.card import SAMPLE, make_card
@@ -23,7 +24,7 @@ from model.hub.picture import loss_curve
 from model.hub.push import AGAIN, push
 from model.network.gpt import GPT
 from model.tokenizer import CharTokenizer
-from model.weights import SHIPPED_WEIGHTS, Weights, load_weights, save_tensors, save_weights
+from model.weights import SHIPPED_WEIGHTS, Adapter, Origin, Weights, load_weights, save_tensors, save_weights
 from tests.conftest import VOCABULARY
 from tests.support.fake_hub import FakeHub, Fault, fake_hub, use_hub
 
@@ -171,6 +172,19 @@ def test_the_card_has_the_losses_the_recipe_and_the_licence(hub: FakeHub, folder
     assert r"a \| \<b\>text\</b\>, 1,000 characters" in card
     assert "![The loss while the model trained](loss.png)" in card
     assert "hub:ada/tiny" in card
+
+
+def test_the_card_of_a_fine_tuned_model_says_what_it_obeys_and_what_it_is_based_on(tiny: Weights) -> None:
+    best = {"step": 20, "val_loss": 0.5, "obeys": 0.725, "plays_loss": 1.75}
+    adapter = Adapter(LoRAConfig(rank=2), Origin("48cbfdbe", "48cbfdbe" * 8, "base"))
+    card = make_card(replace(tiny, about={"task": "sft", "best": best}, adapter=adapter), "ada/tiny", "", has_picture=False)
+    ((*losses, obeys),) = [index["results"][0]["metrics"] for index in front_matter(card)["model-index"]]
+    assert [metric["value"] for metric in losses] == [0.5, 1.75]
+    assert (obeys["type"], obeys["value"]) == ("accuracy", 0.725)
+    assert "It obeys 72% of the requests that were kept back." in card
+    assert f"Fine-tuned from {adapter.base}: these are the adapters alone." in card
+    assert "license" not in front_matter(card)
+    assert "loss.png" not in card
 
 
 def test_the_shipped_models_card_is_its_own(shipped: Weights) -> None:

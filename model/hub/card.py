@@ -15,7 +15,6 @@ from model.files import clean_name
 from model.sampling import SamplingParams
 from model.weights import Weights
 
-LOSS = "loss"  # the Hub's names of metrics are free; this one is for nats per character
 SAMPLE = SamplingParams(max_new_chars=300, temperature=0.8, seed=7)
 DATASETS = {TINY_SHAKESPEARE_SHA256: "karpathy/tiny_shakespeare"}  # known texts on the Hub
 LICENSES = {TINY_SHAKESPEARE_SHA256: "mit"}  # of what is trained here on texts in the public domain
@@ -68,32 +67,38 @@ def _corpus(weights: Weights) -> dict[str, Any]:
     return {key: value for key, value in corpus.items() if isinstance(value, (str, int))} if isinstance(corpus, dict) else {}
 
 
+def _best(weights: Weights) -> dict[str, float]:
+    """What the evaluation of these weights measured while they were trained."""
+    best = weights.about.get("best")
+    found = best.items() if isinstance(best, dict) else ()
+    return {name: value for name, value in found if isinstance(value, float) and math.isfinite(value)}
+
+
 def _measured(weights: Weights) -> dict[str, float]:
     """The losses that are known, by what they are, in nats per character."""
-    best = weights.about.get("best")
-    while_training = best.get("val_loss") if isinstance(best, dict) else None
+    best, is_tuned = _best(weights), "task" in weights.about
     found = {
         "Validation loss": weights.heads["loss"] if weights.heads else None,
-        "Validation loss while training": while_training if weights.val_loss is not None else None,
-        "Loss on answers kept back": while_training if weights.val_loss is None else None,
+        "Validation loss while training": None if is_tuned else best.get("val_loss"),
+        "Loss on answers that were kept back": best.get("val_loss") if is_tuned else None,
+        "Loss on a part of the validation text": best.get("plays_loss"),
     }
-    return {words: loss for words, loss in found.items() if isinstance(loss, float) and math.isfinite(loss)}
+    return {words: loss for words, loss in found.items() if loss is not None}
 
 
 def _results(weights: Weights) -> list[EvalResult]:
-    """The losses for the front matter."""
+    """What was measured, for the front matter."""
     corpus = _corpus(weights)
     where: dict[str, Any] = {
         "task_type": "text-generation",
         "task_name": "Text generation, character by character",
         "dataset_type": DATASETS.get(corpus.get("sha256", ""), "text"),
         "dataset_name": clean_name(str(corpus.get("name", "unnamed"))),
-        "dataset_split": "the last tenth",
     }
-    return [
-        EvalResult(**where, metric_type=LOSS, metric_name=f"{words} (nats per character)", metric_value=loss)
-        for words, loss in _measured(weights).items()
-    ]
+    metrics = [("loss", f"{words} (nats per character)", loss) for words, loss in _measured(weights).items()]
+    if (obeys := _best(weights).get("obeys")) is not None:
+        metrics.append(("accuracy", "Requests obeyed, of those that were kept back", obeys))
+    return [EvalResult(**where, metric_type=kind, metric_name=name, metric_value=value) for kind, name, value in metrics]
 
 
 def _what(weights: Weights) -> str:
@@ -125,14 +130,16 @@ def _losses(weights: Weights, has_picture: bool) -> str:
     if not measured:
         return ""
     rows = "".join(f"| {words} | {loss:.4f} | {loss / math.log(2):.4f} |\n" for words, loss in measured.items())
+    obeys = _best(weights).get("obeys")
+    share = "" if obeys is None else f"\nIt obeys {obeys:.0%} of the requests that were kept back.\n"
     picture = "\n![The loss while the model trained](loss.png)\n" if has_picture else ""
     return f"""## Loss
 
-On the last tenth of the text, which it was not trained on.
+The validation text is the last tenth of the text, which the model was not trained on.
 
 | | nats per character | bits per character |
 |---|---|---|
-{rows}{picture}"""
+{rows}{share}{picture}"""
 
 
 def _sample(weights: Weights) -> str:

@@ -157,7 +157,7 @@ def _download(model: HubModel, info: ModelInfo, progress: Progress) -> HubModel:
         part.parent.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(_revisions_path(model.repo).with_suffix(".lock"), timeout=0), _emptied(part):
             _fetch_all(_Fetched(model, part, sizes), progress)
-            whole = _ours(part, f"hub:{model.repo}@{model.commit}")
+            whole = _ours(part, model)
             shutil.rmtree(part / ".cache")  # what the Hub's client notes about the files
             if model.folder.exists():  # damaged
                 shutil.rmtree(model.folder)
@@ -293,16 +293,16 @@ def _check_vocabulary(tokenizer: CharTokenizer) -> None:
         raise CheckpointError(f"its vocabulary has {len(controls)} control characters, such as {name(controls[0])}.")
 
 
-def _ours(folder: Path, source: str) -> Path:
+def _ours(folder: Path, model: HubModel) -> Path:
     """A folder as `load_weights` reads it, and has read it once: the fetched one, or what was made of it.
 
     Raises:
         CheckpointError, ParameterError: a file is damaged.
     """
     if not transformers.is_it(folder):
-        load_weights(folder)
+        load_weights(folder, near=model.folder)  # where the base of adapters may be
         return folder
     weights = read_foreign(folder)
     made = folder / "made"
-    save_weights(made, weights.model, weights.tokenizer, {"imported_from": source}, dtype_without_loss(weights))
+    save_weights(made, weights.model, weights.tokenizer, {"imported_from": f"hub:{model.repo}@{model.commit}"}, dtype_without_loss(weights))
     return made
