@@ -106,7 +106,7 @@ def _fetch_from_hub(options: argparse.Namespace) -> None:
     Raises:
         SoliloquyError: it cannot be fetched.
     """
-    for option in ("weights", "parent", "source"):
+    for option in ("weights", "parent", "reward", "source"):
         if is_hub_name(given := getattr(options, option, "")):
             from model.hub.download import fetch_with_bar  # which takes a second to import
 

@@ -188,7 +188,7 @@ def save_nanogpt(folder: Path, bias: bool, prefix: str = "") -> nn.Module:
 
 
 @pytest.mark.parametrize("bias", [False, True])
-@pytest.mark.parametrize("prefix", ["", "_orig_mod.", "module."])
+@pytest.mark.parametrize("prefix", ["", "_orig_mod.", "module.", "module._orig_mod."])
 def test_a_checkpoint_of_nanogpt_computes_the_same(tmp_path: Path, bias: bool, prefix: str) -> None:
     theirs = save_nanogpt(tmp_path, bias, prefix)
     assert main(["import", str(tmp_path / "ckpt.pt"), str(tmp_path / "ours")]) == 0

@@ -175,7 +175,7 @@ def test_the_card_has_the_losses_the_recipe_and_the_licence(hub: FakeHub, folder
 
 
 def test_the_card_of_a_fine_tuned_model_says_what_it_obeys_and_what_it_is_based_on(tiny: Weights) -> None:
-    best = {"step": 20, "val_loss": 0.5, "obeys": 0.725, "plays_loss": 1.75}
+    best = {"step": 20, "val_loss": 0.275, "answer_loss": 0.5, "obeys": 0.725, "plays_loss": 1.75}
     adapter = Adapter(LoRAConfig(rank=2), Origin("48cbfdbe", "48cbfdbe" * 8, "base"))
     card = make_card(replace(tiny, about={"task": "sft", "best": best}, adapter=adapter), "ada/tiny", "", has_picture=False)
     ((*losses, obeys),) = [index["results"][0]["metrics"] for index in front_matter(card)["model-index"]]

@@ -80,7 +80,7 @@ def _measured(weights: Weights) -> dict[str, float]:
     found = {
         "Validation loss": weights.heads["loss"] if weights.heads else None,
         "Validation loss while training": None if is_tuned else best.get("val_loss"),
-        "Loss on answers that were kept back": best.get("val_loss") if is_tuned else None,
+        "Loss on answers that were kept back": best.get("answer_loss"),
         "Loss on a part of the validation text": best.get("plays_loss"),
     }
     return {words: loss for words, loss in found.items() if loss is not None}

@@ -241,19 +241,22 @@ class _Fetched:
 
 
 def _bar(total: int, most: int, progress: Progress) -> type[tqdm]:
-    """What the Hub's client tells how far it is."""
+    """What the Hub's client tells how far it is. It makes several of one file, one for what came and one for what is written."""
+    furthest = 0
 
     class Bar(tqdm):
         def __init__(self, *args: Any, **kwargs: Any):
-            self._done = kwargs.get("initial") or 0
             super().__init__(*args, **{**kwargs, "disable": True})
-            progress(self._done, total)
+            self._done = 0
+            self.update(kwargs.get("initial"))
 
         def update(self, n: float | None = 1) -> None:
+            nonlocal furthest
             self._done += int(n or 0)
             if self._done > most:
                 raise CheckpointError(f"a file is larger than the {total:,} bytes that the Hub said.")
-            progress(min(self._done, total), total)
+            furthest = max(furthest, min(self._done, total))
+            progress(furthest, total)
 
     return Bar
 

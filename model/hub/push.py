@@ -80,7 +80,8 @@ def _gather(folder: Path, target: Path, weights: Weights, repo: str, license: st
         chosen.append(METRICS_FILE)
     for file in chosen:
         shutil.copyfile(folder / file, target / file)
-    if picture := loss_curve(folder / METRICS_FILE):
+    picture = None if "task" in weights.about else loss_curve(folder / METRICS_FILE)  # others have other curves
+    if picture:
         (target / PICTURE_FILE).write_bytes(picture)
     (target / CARD_FILE).write_text(make_card(weights, repo, license, has_picture=bool(picture)), encoding="utf-8")
     return [*chosen, CARD_FILE, *([PICTURE_FILE] if picture else [])]
