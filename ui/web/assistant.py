@@ -30,6 +30,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +46,8 @@ from model.data import TRAIN_SHARE
 from model.errors import CheckpointError, CorpusError, ParameterError
 from model.files import parse_json, read_file
 from model.limits import MAX_NEW_CHARS, MAX_REQUEST_CHARS, MAX_SAMPLES
+from model.training.record import read_lines
+from model.training.run import METRICS_FILE
 from model.weights import SHIPPED_WEIGHTS
 from ui.web.corpus import CorpusReader
 from ui.web.fields import read_index
@@ -128,7 +131,7 @@ def about_json(catalogue: Catalogue) -> dict[str, Any]:
         "models": [_model_json(stage, found[stage.id]) for stage in STAGES],
         "skills": [_skill_json(skill, [asked.request for asked in requests if asked.skill == skill.id]) for skill in SKILLS],
         "obeys": {id: _obeys(entry) for id, entry in found.items()},
-        "forgetting": {id: _plays_loss(entry) for id, entry in found.items()},
+        "forgetting": _forgetting(found),
         "answer_chars": ANSWER_CHARS,
         "request_chars": MAX_REQUEST_CHARS,
     }
@@ -154,10 +157,22 @@ def _obeys(entry: Entry | None) -> dict[str, Any] | None:
         return None
 
 
-def _plays_loss(entry: Entry | None) -> float | None:
-    best = entry.about.get("best") if entry else None
-    loss = best.get("plays_loss") if isinstance(best, dict) else None
-    return loss if type(loss) is float else None
+def _forgetting(found: Mapping[str, Entry | None]) -> dict[str, float | None]:
+    """The loss on the plays at each stage; the supervised model's first is the base model's."""
+    losses = {id: _plays_losses(entry) for id, entry in found.items()}
+    losses["base"] = losses["supervised"][:1]
+    return {id: own[-1] if own else None for id, own in losses.items()}
+
+
+def _plays_losses(entry: Entry | None) -> list[float]:
+    """The losses on the plays that were measured while a model was trained."""
+    if entry is None:
+        return []
+    try:
+        lines, _ = read_lines(entry.folder / METRICS_FILE, {"step": int, "plays_loss": float})
+    except CheckpointError:
+        return []
+    return [line["plays_loss"] for line in lines if "plays_loss" in line]
 
 
 def _page_json(examples: list[Example], skill: str, first: int) -> dict[str, Any]:
