@@ -46,7 +46,8 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     folder = tmp_path_factory.mktemp("weights")
     tokenizer, config = CharTokenizer(TINY_SHAKESPEARE_ALPHABET), BigramConfig(vocab_size=len(TINY_SHAKESPEARE_ALPHABET))
     for seed, name in enumerate(("shakespeare", "assistant/supervised")):
-        save_weights(folder / name, Bigram(config, torch.Generator().manual_seed(seed)), tokenizer, {})
+        about = {"best": {"step": 100, "val_loss": 1.0, "plays_loss": 1.5}}
+        save_weights(folder / name, Bigram(config, torch.Generator().manual_seed(seed)), tokenizer, about)
     evaluations = [{"step": 0, "plays_loss": 1.4}, {"step": 50, "loss": 0.9}, {"step": 100, "plays_loss": 1.5}]
     (folder / "assistant/supervised/metrics.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in evaluations) + '{"step": 1')
     obeys = json.dumps(OBEYS | {"sha256": load_weights(folder / "assistant/supervised").sha256})

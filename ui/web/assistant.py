@@ -39,7 +39,8 @@ from starlette.responses import JSONResponse, Response
 
 from model.assistant.answers import ANSWER_CHARS
 from model.assistant.examples import Example, kept_back, make_examples
-from model.assistant.pairs import STOP
+from model.assistant.obeys import OBEYS_FILE
+from model.assistant.pairs import STOP, prompt_of
 from model.assistant.skills import SKILLS, Skill, judge, skill_of
 from model.catalogue import Catalogue, Entry
 from model.data import TRAIN_SHARE
@@ -75,7 +76,7 @@ STAGES = (
     Stage("base", SHIPPED_WEIGHTS.name, "Base", "It has read the plays."),
     Stage("supervised", "assistant/supervised", "Supervised", "Then it was shown good answers."),
     Stage("reinforced", "assistant/reinforced", "Reinforced", "Then its better answers were made likelier."),
-    Stage("unbound", "assistant/unbound", "Without KL", "So, too, but nothing kept it near the supervised model."),
+    Stage("unbound", "assistant/unbound", "Without KL", "Rewarded with nothing to keep it near the supervised model."),
 )
 
 
@@ -148,31 +149,31 @@ def _skill_json(skill: Skill, requests: list[str]) -> dict[str, Any]:
 
 
 def _obeys(entry: Entry | None) -> dict[str, Any] | None:
-    """What was measured of a model; None if nothing was."""
-    if entry is None:
+    """What was measured of these very weights; None if nothing was."""
+    if entry is None or not entry.key:
         return None
     try:
-        return parse_json(read_file(entry.folder / "obeys.json"))
+        obeys = parse_json(read_file(entry.folder / OBEYS_FILE))
     except (CheckpointError, ValueError):
         return None
+    is_of_these = isinstance(obeys, dict) and str(obeys.get("sha256", "")).startswith(entry.key)
+    return obeys if is_of_these else None
 
 
 def _forgetting(found: Mapping[str, Entry | None]) -> dict[str, float | None]:
-    """The loss on the plays at each stage; the supervised model's first is the base model's."""
-    losses = {id: _plays_losses(entry) for id, entry in found.items()}
-    losses["base"] = losses["supervised"][:1]
-    return {id: own[-1] if own else None for id, own in losses.items()}
+    """The loss on the plays at each stage, all on the same text; the base model's was measured when the supervised one began."""
+    bests = {id: entry.about.get("best") if entry else None for id, entry in found.items()}
+    losses = {id: best.get("plays_loss") if isinstance(best, dict) else None for id, best in bests.items()}
+    losses["base"] = _first_plays_loss(found["supervised"])
+    return {id: loss if type(loss) is float else None for id, loss in losses.items()}
 
 
-def _plays_losses(entry: Entry | None) -> list[float]:
-    """The losses on the plays that were measured while a model was trained."""
-    if entry is None:
-        return []
+def _first_plays_loss(entry: Entry | None) -> float | None:
     try:
-        lines, _ = read_lines(entry.folder / METRICS_FILE, {"step": int, "plays_loss": float})
+        lines, _ = read_lines(entry.folder / METRICS_FILE, {"step": int, "plays_loss": float}) if entry else ([], 0)
     except CheckpointError:
-        return []
-    return [line["plays_loss"] for line in lines if "plays_loss" in line]
+        return None
+    return next((line["plays_loss"] for line in lines if "plays_loss" in line), None)
 
 
 def _page_json(examples: list[Example], skill: str, first: int) -> dict[str, Any]:
@@ -187,7 +188,7 @@ def _page_json(examples: list[Example], skill: str, first: int) -> dict[str, Any
 
 
 def _example_json(example: Example, is_held_out: bool) -> dict[str, Any]:
-    read = f"{STOP}{example.request}\n"
+    read = prompt_of(example.request)
     return {
         "skill": example.skill,
         "request": example.request,
