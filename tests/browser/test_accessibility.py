@@ -140,6 +140,10 @@ def show(page: Page, view: str) -> None:
     if view == "Training":  # what belongs to the step before is faint until then, and what is said of the heads changes while they come
         page.wait_for_function("document.querySelector('.training-text[data-done]') && !document.querySelector('.training .stale')")
         page.wait_for_function("Number(document.querySelector('.training-curves').dataset.points) === 12")
+    if view == "Before and after":
+        page.wait_for_function("document.querySelector('.before-verdict')?.textContent && !document.querySelector('.before-caret')")
+    if view == "Examples":  # without a corpus there are none
+        expect(page.locator(".examples-line, .panel:not([hidden]) > .trouble:not(:empty)").first).to_be_visible()
     if view == "Watch":
         expect(page.locator(".watch-text")).not_to_be_empty()
     if view == "All runs":

@@ -30,6 +30,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,13 +39,16 @@ from starlette.responses import JSONResponse, Response
 
 from model.assistant.answers import ANSWER_CHARS
 from model.assistant.examples import Example, kept_back, make_examples
-from model.assistant.pairs import STOP
+from model.assistant.obeys import OBEYS_FILE
+from model.assistant.pairs import STOP, prompt_of
 from model.assistant.skills import SKILLS, Skill, judge, skill_of
 from model.catalogue import Catalogue, Entry
 from model.data import TRAIN_SHARE
 from model.errors import CheckpointError, CorpusError, ParameterError
 from model.files import parse_json, read_file
 from model.limits import MAX_NEW_CHARS, MAX_REQUEST_CHARS, MAX_SAMPLES
+from model.training.record import read_lines
+from model.training.run import METRICS_FILE
 from model.weights import SHIPPED_WEIGHTS
 from ui.web.corpus import CorpusReader
 from ui.web.fields import read_index
@@ -72,7 +76,7 @@ STAGES = (
     Stage("base", SHIPPED_WEIGHTS.name, "Base", "It has read the plays."),
     Stage("supervised", "assistant/supervised", "Supervised", "Then it was shown good answers."),
     Stage("reinforced", "assistant/reinforced", "Reinforced", "Then its better answers were made likelier."),
-    Stage("unbound", "assistant/unbound", "Without KL", "So, too, but nothing kept it near the supervised model."),
+    Stage("unbound", "assistant/unbound", "Without KL", "Rewarded with nothing to keep it near the supervised model."),
 )
 
 
@@ -128,7 +132,7 @@ def about_json(catalogue: Catalogue) -> dict[str, Any]:
         "models": [_model_json(stage, found[stage.id]) for stage in STAGES],
         "skills": [_skill_json(skill, [asked.request for asked in requests if asked.skill == skill.id]) for skill in SKILLS],
         "obeys": {id: _obeys(entry) for id, entry in found.items()},
-        "forgetting": {id: _plays_loss(entry) for id, entry in found.items()},
+        "forgetting": _forgetting(found),
         "answer_chars": ANSWER_CHARS,
         "request_chars": MAX_REQUEST_CHARS,
     }
@@ -145,19 +149,31 @@ def _skill_json(skill: Skill, requests: list[str]) -> dict[str, Any]:
 
 
 def _obeys(entry: Entry | None) -> dict[str, Any] | None:
-    """What was measured of a model; None if nothing was."""
-    if entry is None:
+    """What was measured of these very weights; None if nothing was."""
+    if entry is None or not entry.key:
         return None
     try:
-        return parse_json(read_file(entry.folder / "obeys.json"))
+        obeys = parse_json(read_file(entry.folder / OBEYS_FILE))
     except (CheckpointError, ValueError):
         return None
+    is_of_these = isinstance(obeys, dict) and str(obeys.get("sha256", "")).startswith(entry.key)
+    return obeys if is_of_these else None
 
 
-def _plays_loss(entry: Entry | None) -> float | None:
-    best = entry.about.get("best") if entry else None
-    loss = best.get("plays_loss") if isinstance(best, dict) else None
-    return loss if type(loss) is float else None
+def _forgetting(found: Mapping[str, Entry | None]) -> dict[str, float | None]:
+    """The loss on the plays at each stage, all on the same text; the base model's was measured when the supervised one began."""
+    bests = {id: entry.about.get("best") if entry else None for id, entry in found.items()}
+    losses = {id: best.get("plays_loss") if isinstance(best, dict) else None for id, best in bests.items()}
+    losses["base"] = _first_plays_loss(found["supervised"])
+    return {id: loss if type(loss) is float else None for id, loss in losses.items()}
+
+
+def _first_plays_loss(entry: Entry | None) -> float | None:
+    try:
+        lines, _ = read_lines(entry.folder / METRICS_FILE, {"step": int, "plays_loss": float}) if entry else ([], 0)
+    except CheckpointError:
+        return None
+    return next((line["plays_loss"] for line in lines if "plays_loss" in line), None)
 
 
 def _page_json(examples: list[Example], skill: str, first: int) -> dict[str, Any]:
@@ -172,7 +188,7 @@ def _page_json(examples: list[Example], skill: str, first: int) -> dict[str, Any
 
 
 def _example_json(example: Example, is_held_out: bool) -> dict[str, Any]:
-    read = f"{STOP}{example.request}\n"
+    read = prompt_of(example.request)
     return {
         "skill": example.skill,
         "request": example.request,

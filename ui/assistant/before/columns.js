@@ -18,6 +18,7 @@ export function createColumns(comparison, again) {
       for (const stage of comparison.columns) columns.set(stage.id, createColumn(stage, comparison, again));
       node.replaceChildren(...[...columns.values()].map((column) => column.node));
       node.style.setProperty("--columns", String(columns.size));
+      node.dataset.count = String(columns.size);
     },
     /** @param {Stage} stage */
     show({ id }) {
@@ -35,7 +36,7 @@ function createColumn(stage, comparison, again) {
   const node = make("section", "before-column");
   node.dataset.stage = stage.id;
   const [title, mean] = [make("div", "before-head"), make("p", "before-mean")];
-  title.append(makeText("h3", "before-title", stage.title), mean);
+  title.append(makeText("h2", "before-title", stage.title), mean);
   node.setAttribute("aria-label", stage.title);
   const [answers, verdict, trouble, measured] = [make("ol", "before-answers"), make("p", "before-verdict"), make("p", "trouble"), make("p", "before-measured")];
   answers.setAttribute("role", "list");

@@ -53,7 +53,7 @@ export function createRail(comparison, choose) {
 }
 
 /** @param {Share} share */
-export const shareInWords = ({ obeys }) => `${Math.round(100 * obeys)} %`;
+export const shareInWords = ({ obeys }) => `${Math.round(100 * obeys)}\u00a0%`;
 
 /** @param {Stage[]} stages @param {(id: string) => Share | undefined} find */
 function barsOf(stages, find) {
@@ -79,5 +79,5 @@ function part(className, from, to) {
 function noteOf(measured) {
   if (!measured.length) return "";
   const [{ mean, temperature }] = measured;
-  return `Share of answers that obey: ${mean.n} requests kept back from training, temperature ${temperature}. Thin lines: 95 % intervals.`;
+  return `Share of answers that obey: ${mean.n} requests kept back from training, temperature ${temperature}. Thin lines: 95\u00a0% intervals.`;
 }
