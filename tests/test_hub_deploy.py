@@ -242,10 +242,11 @@ def test_a_name_that_is_taken_is_left_alone(folder: Path, server: FakeHub, run: 
     assert status == 2
     assert f"/spaces/{NAME} has something else in it (README.md, app.py). Choose another name." in said
     assert server.space(NAME).files == files
-    server.faults = [Fault(f"GET /api/spaces/{NAME}", status=404)]  # as if the token may not see it
-    status, said = run()
-    assert status == 2
-    assert "You already created this space repo" in said
+    for code in (401, 404):
+        server.faults = [Fault(f"GET /api/spaces/{NAME}", status=code)]  # as if the token may not see it
+        status, said = run()
+        assert status == 2
+        assert "You already created this space repo" in said
     assert not [asked for asked in server.asked if "commit" in asked]
 
 

@@ -134,7 +134,7 @@ def _check_with_the_hub(api: HfApi, name: str) -> SpaceInfo | None:
         with plain_words(f"looking for the Space {name}"):
             space = api.space_info(name)
     except HubError as error:
-        if status(error) != 404:
+        if status(error) not in (401, 404):  # the Hub says either of what is not there; the token itself was checked before
             raise
         return None
     found = _paths(space)
