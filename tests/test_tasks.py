@@ -222,7 +222,7 @@ def test_without_pairs_examples_are_made_and_pieces_of_the_plays_mixed_in(
     run = Run(tmp_path / "run")
     list(Trainer.start(run, task, CPU, torch.float32).steps())
     first, last = (line for line in run.metrics() if "val_loss" in line)
-    assert first.keys() == last.keys() == {"step", "val_loss", "obeys", "plays_loss"}
+    assert first.keys() == last.keys() == {"step", "val_loss", "obeys", "answer_loss", "plays_loss"}
     best = min((first, last), key=lambda line: line["val_loss"])
     assert load_weights(run.folder).about["best"] == best
     last_tenth = torch.tensor(parent.tokenizer.encode(plays.text[train_chars(len(plays.text)) - 1 :]))
