@@ -22,6 +22,7 @@ from model.assistant.skills import SKILLS, judge, skill_of
 from model.limits import MAX_REQUEST_CHARS
 from tests.browser.tab import state_of
 from tests.browser.test_hall import CUT, SMALLEST
+from tests.support.admin import Admin
 from tests.support.viewing import answer, write
 
 REQUEST = "Come, insult me."
@@ -260,6 +261,32 @@ def download(page: Page, entry: str, folder: Path) -> str:
     file: Download = waiting.value
     file.save_as(folder / file.suggested_filename)
     return (folder / file.suggested_filename).read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_a_model_that_was_trained_here_answers_beside_the_others(
+    empty_page: Page, class_app: tuple[str, str], about: dict[str, Any], corpus_path: Path
+) -> None:
+    (url, _), page = class_app, empty_page
+    page.route("**/assistant", lambda route: route.fulfill(json=about))
+    panel = show(page, url)
+    expect(panel.get_by_label("Fourth model").get_by_role("option")).to_have_text(["none", "Without KL"])
+    admin = Admin.logged_in(url)
+    settings = {"steps": 2, "eval_interval": 2, "batch_size": 4}
+    run = admin.do("/train/start", preset="sft", name="Two steps", settings=settings)["run"]["id"]
+    admin.until(run, "finished")
+    page.get_by_role("tab", name="Train", exact=True).click()
+    page.get_by_role("tab", name="Assistant", exact=True).click()  # the list is read again when the view is shown
+    expect(panel.locator(".training-here-said")).to_contain_text("has finished")
+    panel.get_by_label("Fourth model").select_option("Two steps")
+    expect(panel.locator(".before-column")).to_have_count(4)
+    answered(page)
+    (key,) = [model["key"] for model in answer(url, "GET", "/models")[1]["models"] if model["run"] == run]
+    page.wait_for_url(f"**also={key}*")
+    asked = {"model": key, "prompt": prompt_of(REQUEST), "temperature": DICE[0], "seed": DICE[1], "length": ANSWER_CHARS, "samples": 1}
+    (text, stop, _) = write(url, **asked)[0].partition(STOP)
+    expect(panel.locator(".before-column").last.locator(".before-answer")).to_have_text(as_shown(text, bool(stop)))
+    admin.do(f"/train/runs/{run}/delete", id=run)
 
 
 def test_the_view_is_read_from_the_back_row_and_fits_a_phone(page: Page, url: str) -> None:

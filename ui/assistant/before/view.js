@@ -1,7 +1,9 @@
 // The view "Before and after": one request and the same dice for the model that continues the plays and for those that have learned to answer.
 import { createDiceRow } from "../../shared/dice_row.js";
 import { button, labelled, make } from "../../shared/dom.js";
+import { createTrainingHere } from "../../shared/training_here.js";
 import { tellTrouble } from "../../shared/trouble.js";
+import { SUPERVISED } from "../supervised.js";
 import { createColumns } from "./columns.js";
 import { Comparison, SAMPLES } from "./comparison.js";
 import { createRail } from "./rail.js";
@@ -31,7 +33,8 @@ export function createBefore(panel, assistant) {
   const columns = createColumns(comparison, again);
   const tools = createTools(comparison, () => draw(), write);
   const side = make("div", "before-side");
-  side.append(tools.node, columns.node);
+  const training = createTrainingHere(page);
+  side.append(tools.node, columns.node, training.node);
   frame.append(rail.node, side);
   panel.append(form, trouble, notice, frame);
   let [isStale, isShown] = [true, false]; // whether there is something to write, and whether anybody sees it
@@ -105,12 +108,15 @@ export function createBefore(panel, assistant) {
   return {
     show() {
       isShown = true;
+      void page.models.refresh().catch(() => {}); // a model may have been trained here since
       if (isStale) write();
+      void training.show(SUPERVISED);
     },
     hide() {
       isShown = false;
       isStale ||= comparison.isWriting;
       comparison.cancel();
+      training.leave();
     },
     caption: CAPTION,
     keys: [

@@ -2,6 +2,7 @@
 import { button, make, makeText, number, signOf } from "../../shared/dom.js";
 import { createTrainingHere } from "../../shared/training_here.js";
 import { tellTrouble } from "../../shared/trouble.js";
+import { SUPERVISED } from "../supervised.js";
 import { Examples, PAGE } from "./examples.js";
 import { createRow } from "./row.js";
 import { savePairs, saveTable } from "./save.js";
@@ -12,7 +13,6 @@ const CAPTION =
 const MADE =
   "Made by code from the first nine tenths of the plays. Answers are sentences that the skill's rule accepts, or follow from the request. Some phrasings and " +
   "words are kept back, to measure with. In training, rows of the plays are mixed in, so that the model does not forget them.";
-const TRAINED = { preset: "sft", title: "Supervised", words: "the supervised model" };
 
 /** @param {HTMLElement} panel @param {import("../main.js").Assistant} assistant @returns {import("../../shared/views.js").View} */
 export function createExamples(panel, { address, page }) {
@@ -88,7 +88,7 @@ export function createExamples(panel, { address, page }) {
   return {
     show() {
       if (!examples.shown.length) void examples.read();
-      void training.show(TRAINED);
+      void training.show(SUPERVISED);
     },
     hide() {
       examples.cancel();
