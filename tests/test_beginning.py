@@ -31,6 +31,10 @@ def lines(*pairs: tuple[str, str]) -> Given:
     return Given("pairs.jsonl", content.encode())
 
 
+def votes(better: str, worse: str, n: int = 1) -> Given:
+    return Given("votes", (json.dumps({"request": "Praise me.", "better": better, "worse": worse}) + "\n").encode() * n)
+
+
 @pytest.fixture
 def shipped_folder(tmp_path: Path, make_model: Callable[..., GPT], tiny: Weights) -> Path:
     """A folder with a small GPT and a bigram network."""
@@ -78,6 +82,12 @@ def test_the_command_of_a_run_from_the_shipped_model_can_be_pasted(jobs: Jobs, e
     assert job.about()["corpus"] == {"name": "examples from the plays", "own": False}
 
 
+def test_ten_thousand_votes_are_comparisons_that_a_reward_model_learns(jobs: Jobs, entries: dict[str, Entry]) -> None:
+    job = jobs.fine_tune("reward", {}, Beginning(entries["shakespeare"], votes("Fair lady!", "Foul lady!", 10_000)))
+    assert job.arguments(resume=False)[-2:] == ["--comparisons", str(job.folder / "given.jsonl")]
+    assert (job.about()["task"], job.about()["corpus"]) == (REWARD, {"name": "votes", "own": True})
+
+
 @pytest.mark.parametrize(
     ("task", "parent", "given", "reward", "message"),
     [
@@ -88,6 +98,11 @@ def test_the_command_of_a_run_from_the_shipped_model_can_be_pasted(jobs: Jobs, e
         (SFT, "shakespeare", lines(*PAIRS, ("Count: one", "1")), None, "line 4: The model's vocabulary has no ‘1’"),
         (SFT, "shakespeare", lines(*PAIRS, ("Shout: " + "no" * 20, "NO" * 20)), None, "longer than the model's context of 64"),
         (SFT, "shakespeare", Given("prose", b"To be, or not to be\n" * 3), None, "line 1 is not valid JSON"),
+        (REWARD, "shakespeare", Given("none", b"\n"), None, "has no comparisons"),
+        (REWARD, "shakespeare", lines(*PAIRS), None, "must be an object with the three texts"),
+        (REWARD, "shakespeare", votes("Fair!", "Fair!"), None, "both answers are the same"),
+        (REWARD, "shakespeare", votes("No. 1", "Fair!"), None, "vocabulary has no ‘1’"),
+        (REWARD, "shakespeare", votes("Fair!", "Foul!", 20_001), None, "has 20,001 comparisons; the maximum is 20,000"),
         (SFT, "shakespeare", None, RULE, "The task policy needs a reward, and no other task has one"),
         (POLICY, "shakespeare", None, None, "The task policy needs a reward"),
         (POLICY, "shakespeare", lines(*PAIRS), RULE, "The task policy does not learn from a text"),

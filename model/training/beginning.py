@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from model.assistant.pairs import make_rows, read_pairs
+from model.assistant import comparisons, pairs
 from model.catalogue import Entry
 from model.errors import CheckpointError, ParameterError
 from model.network.kinds import GPT_KIND
-from model.training.presets import POLICY, SFT
+from model.training.presets import POLICY, REWARD, SFT
 
 GIVEN_FILE = "given.jsonl"
 RULE = "rule"  # the reward that is no model
 SOURCE = "The text"  # in error messages
-MADE = {SFT: "examples from the plays"}  # what a task learns from if nothing is given
-OPTIONS = {SFT: "pairs"}  # of the command line, for what is given
+MADE = {SFT: "examples from the plays", REWARD: comparisons.MADE}  # what a task learns from if nothing is given
+OPTIONS = {SFT: "pairs", REWARD: "comparisons"}  # of the command line, for what is given
 
 
 @dataclass(frozen=True)
@@ -74,5 +74,8 @@ class Beginning:
 def _check_given(task: str, given: Given, parent: Entry) -> None:
     assert parent.config
     assert parent.tokenizer
+    tokenizer, block_size = parent.tokenizer, parent.config.block_size
     if task == SFT:
-        make_rows(read_pairs(given.name, given.content, SOURCE).pairs, parent.tokenizer, parent.config.block_size, SOURCE)
+        pairs.make_rows(pairs.read_pairs(given.name, given.content, SOURCE).pairs, tokenizer, block_size, SOURCE)
+    else:
+        comparisons.make_rows(comparisons.read_comparisons(given.name, given.content, SOURCE), tokenizer, block_size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,6 +38,9 @@ def start(page: Page, name: str) -> None:
     expect(state(page)).to_have_text("finished", timeout=SLOW_MS)
 
 
+COMPARISON = {"request": "Insult me.", "better": "Thou villain, go!", "worse": "I thank you, sir."}
+
+
 @pytest.mark.slow
 def test_a_completer_becomes_an_assistant(empty_page: Page, url: str) -> None:
     page = empty_page
@@ -56,7 +60,18 @@ def test_a_completer_becomes_an_assistant(empty_page: Page, url: str) -> None:
     start(page, "assistant")
     expect(page.locator(".watch-details")).to_contain_text(re.compile(r"obeys 0.* · plays loss \d"))
     expect(page.get_by_test_id("train-sample")).not_to_be_empty()
+    use = page.locator(".watch-actions").get_by_role("button", name="Use this model")
+    expect(use).to_have_attribute("aria-disabled", "false")
     page.get_by_role("tab", name="All runs").click()
     row = page.locator(".runs tbody tr").filter(has_text="assistant").first
     expect(row).to_contain_text("from completer")
     expect(row.locator("td[data-name=State]")).to_have_text("finished")
+
+    choose(page, "reward", "judge", steps=4, eval_interval=4, batch_size=4, made=0)
+    parent.select_option(label="assistant")
+    page.get_by_label("Comparisons").select_option("paste")
+    page.get_by_label("Text to train on").fill((json.dumps(COMPARISON) + "\n") * 20)
+    expect(page.locator(".train-corpus")).to_contain_text("characters")
+    start(page, "judge")
+    expect(page.locator(".watch-details")).to_contain_text("accuracy")
+    expect(use).to_have_attribute("aria-disabled", "true")  # it judges, and does not write
