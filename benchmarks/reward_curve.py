@@ -31,6 +31,7 @@ from model.files import write_atomically
 from model.program import run_program
 from model.training.presets import FromParent
 from model.training.run import Run
+from model.training.tasks.fine_tuning import Start
 from model.training.tasks.reward import LearnReward
 from model.training.trainer import Trainer
 from model.weights import find_folder, load_weights
@@ -83,12 +84,13 @@ def main() -> None:
 
     run, judge = Run(options.run), RewardModel.load(options.weights)
     task, plan = LearnReward.resume(run), run.plan()
-    parent, changes = load_weights(find_folder(task.start.parent, options.run), merge=False), FromParent(dropout=task.start.config.dropout)
+    parent = load_weights(find_folder(task.start.parent, options.run), merge=False)
+    start = Start.of(parent, FromParent(dropout=task.config.dropout))
     held_out, n = task.held_out, len(task.train)
 
     def accuracy(comparisons: Comparisons) -> float:
         recipe = recipe_for(len(comparisons), plan.recipe, options.steps)
-        learning = LearnReward.begin(parent, changes, recipe, comparisons, held_out)
+        learning = LearnReward.begin(start, recipe, comparisons, held_out)
         with tempfile.TemporaryDirectory() as folder:
             *_, last = Trainer.start(Run(Path(folder) / "run"), learning, torch.device("cpu"), plan.dtype).steps()
         return float(last["accuracy"])

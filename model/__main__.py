@@ -61,7 +61,7 @@ from model.hub import is_hub_name
 from model.machine import choose_device
 from model.network.gpt import GPT
 from model.parts import check_parts, part_name, read_part
-from model.precision import DTYPES
+from model.precision import DTYPES, training_dtype
 from model.qr import qr_picture
 from model.sampling import SamplingParams, draw_seed
 from model.tokenizer import CharTokenizer, name
@@ -69,6 +69,7 @@ from model.training.measure import measure_pace
 from model.training.presets import DEFAULT_PRESETS, FIXED, PRESETS, PRETRAIN, RECIPES, REWARD, SFT, FromParent, Preset, pretraining_presets
 from model.training.run import CORPUS_FILE, DEFAULT_RUNS, Run
 from model.training.snapshots import export_run
+from model.training.tasks.fine_tuning import Start
 from model.training.tasks.pretrain import Pretrain
 from model.training.tasks.reward import LearnReward, gather
 from model.training.tasks.sft import FineTune
@@ -275,16 +276,18 @@ def _starting_sft(run: Run, options: argparse.Namespace, preset: Preset) -> Call
 
 
 def _starting_reward(run: Run, options: argparse.Namespace, preset: Preset) -> Callable[[], Task]:
-    parent, recipe, changes = _parent(run, options), preset.recipe, preset.network
+    recipe, changes = preset.recipe, preset.network
     assert isinstance(recipe, RewardConfig)
     assert isinstance(changes, FromParent)
+    start = Start.of(_parent(run, options), changes)
+    dtype = DTYPES.get(options.precision) or training_dtype(start.config.n_embd, torch.device("cpu"))
     given = load_comparisons(options.comparisons) if options.comparisons else None
     text = load_corpus(options.corpus).text if recipe.made else ""
 
     def make_task() -> Task:
         with tqdm(total=recipe.made, unit="comparison", dynamic_ncols=True, disable=not recipe.made) as bar:
-            comparisons = gather(options.parent, given, text, recipe, lambda found: bar.update(found - bar.n))
-        return LearnReward.begin(parent, changes, recipe, *comparisons)
+            comparisons = gather(options.parent, given, text, recipe, dtype, lambda found: bar.update(found - bar.n))
+        return LearnReward.begin(start, recipe, *comparisons)
 
     return make_task
 

@@ -32,6 +32,7 @@ from model.tokenizer import CharTokenizer
 from model.training.job import Job
 from model.training.presets import FromParent
 from model.training.run import Run
+from model.training.tasks.fine_tuning import Start
 from model.training.tasks.reward import LearnReward, bradley_terry, gather
 from model.training.trainer import Trainer
 from model.weights import Adapter, Weights, load_weights, save_weights
@@ -196,7 +197,7 @@ def loud(n: int, seed: int = 0) -> Comparisons:
 
 
 def learn(parent: Weights, **settings: Any) -> LearnReward:
-    return LearnReward.begin(parent, FromParent(0.1), RewardConfig(**RECIPE | settings), loud(48), loud(24, seed=1))
+    return LearnReward.begin(Start.of(parent, FromParent(0.1)), RewardConfig(**RECIPE | settings), loud(48), loud(24, seed=1))
 
 
 def test_a_run_learns_to_prefer_and_its_evaluations_are_plain_counts(tmp_path: Path, parent: Weights, one_thread: None) -> None:
@@ -290,20 +291,20 @@ def test_comparisons_are_made_or_given_or_both(tmp_path: Path, parent: Weights, 
     monkeypatch.setattr("model.training.tasks.reward.make_comparisons", play)
     monkeypatch.setattr("model.training.tasks.reward.make_examples", lambda text, seed: [Example("shout", "Shout: night", "NIGHT")])
     folder, votes = tmp_path / "weights" / "parent", loud(20)
-    train, held_out = gather(folder, votes, "", RewardConfig(made=30))
+    train, held_out = gather(folder, votes, "", RewardConfig(made=30), torch.float32)
     assert train.comparisons[30:] == votes.comparisons
     assert {one.request for one in train.comparisons[:30]} == {"Shout: night"}
     asked = {one.request for one in held_out.comparisons}
     assert {skill.id for skill in map(skill_of, asked) if skill} == {skill.id for skill in SKILLS}
     assert not asked & {phrasing for skill in SKILLS for phrasing in skill.phrasings}
-    assert [len(part) for part in gather(folder, None, "", RewardConfig(made=30))] == [30, 400]
-    assert [len(part) for part in gather(folder, votes, "", RewardConfig(made=0))] == [18, 2]
+    assert [len(part) for part in gather(folder, None, "", RewardConfig(made=30), torch.float32)] == [30, 400]
+    assert [len(part) for part in gather(folder, votes, "", RewardConfig(made=0), torch.float32)] == [18, 2]
     for given, message in (
         (None, "There are no comparisons; at least 2 are needed"),
         (loud(1), "loud has 1 comparison; at least 2 are needed"),
     ):
         with pytest.raises(CorpusError, match=message):
-            gather(folder, given, "", RewardConfig(made=0))
+            gather(folder, given, "", RewardConfig(made=0), torch.float32)
 
 
 # The command line

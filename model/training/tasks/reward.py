@@ -40,11 +40,10 @@ from model.evaluation import EVAL_ROWS
 from model.files import check_is_file
 from model.network import Network
 from model.network.reward import RewardGPT
-from model.precision import ready_to_write
-from model.training.presets import REWARD, FromParent
+from model.training.presets import REWARD
 from model.training.run import Metrics, Run
-from model.training.tasks.fine_tuning import FineTuning, Start
-from model.training.tasks.task import Rows, evaluating, shuffled
+from model.training.tasks.fine_tuning import FineTuning, Start, as_writer
+from model.training.tasks.task import Rows, shuffled
 from model.weights import CONFIG_FILE, Weights, find_folder, load_weights
 
 HELD_OUT = 400  # comparisons made to evaluate on
@@ -75,13 +74,8 @@ class LearnReward(FineTuning):
         self.rows, self.held_out_rows = (make_rows(some, self.tokenizer, self.config.block_size) for some in (train, held_out))
 
     @classmethod
-    def begin(cls, parent: Weights, changes: FromParent, recipe: TrainConfig, train: Comparisons, held_out: Comparisons) -> LearnReward:
-        """The task of a new run.
-
-        Args:
-            parent: as in `Start.of`.
-        """
-        start = Start.of(parent, changes)
+    def begin(cls, start: Start, recipe: TrainConfig, train: Comparisons, held_out: Comparisons) -> LearnReward:
+        """The task of a new run."""
         return cls(replace(start, config=RewardGPTConfig(**vars(start.config))), recipe, train, held_out)
 
     @classmethod
@@ -113,9 +107,10 @@ class LearnReward(FineTuning):
         return {COMPARISONS_FILE: self.train.content, HELD_OUT_FILE: self.held_out.content}
 
     def batch(self, step: int, network: Network) -> Rows:
-        """Better and worse answers, each with its lengths: (batch_size, longest), (batch_size,) and the same again. Each epoch shuffles the
-        comparisons."""
-        return _side_by_side([self.rows[i] for i in shuffled(len(self.rows), self.recipe.batch_size, step, self.recipe.seed)])
+        """Better and worse answers, each with its lengths: (batch_size, longest), (batch_size,) and the same again; shorter ones first.
+        Each epoch shuffles the comparisons."""
+        rows = [self.rows[i] for i in shuffled(len(self.rows), self.recipe.batch_size, step, self.recipe.seed)]
+        return _side_by_side(sorted(rows, key=_length))
 
     def weight(self, rows: Rows) -> int:
         """Comparisons."""
@@ -128,29 +123,30 @@ class LearnReward(FineTuning):
     def evaluate(self, network: Network, each: Callable[[], None]) -> Metrics:
         """On the held-out comparisons: mean loss, and "accuracy", the share of them in which the better answer has the higher score; equal
         scores count half."""
-        loss, right = 0.0, 0.0
-        with evaluating(network):
-            for first in range(0, len(self.held_out_rows), EVAL_ROWS):
-                each()
-                rows = _side_by_side(self.held_out_rows[first : first + EVAL_ROWS])
-                better, worse = _scores(network, tuple(tensor.to(network.device) for tensor in rows))
-                loss += bradley_terry(better, worse).sum().item()
-                right += (torch.sign(better - worse).sum().item() + len(better)) / 2
-        n = len(self.held_out_rows)
+        loss, right, judge, n = 0.0, 0.0, as_writer(network), len(self.held_out_rows)
+        rows = sorted(self.held_out_rows, key=_length)
+        for first in range(0, n, EVAL_ROWS):
+            each()
+            better, worse = _scores(judge, _side_by_side(rows[first : first + EVAL_ROWS]))
+            loss += bradley_terry(better, worse).sum().item()
+            right += (torch.sign(better - worse).sum().item() + len(better)) / 2
         return {"val_loss": round(loss / n, 6), "accuracy": round(right / n, 6)}
 
     @torch.no_grad()
     def sample(self, network: Network) -> dict[str, Any]:
         """The first held-out comparisons with the score of each answer, the better one first."""
-        with evaluating(network):
-            rows = _side_by_side(self.held_out_rows[:SHOWN])
-            better, worse = _scores(network, tuple(tensor.to(network.device) for tensor in rows))
+        better, worse = _scores(as_writer(network), _side_by_side(self.held_out_rows[:SHOWN]))
         shown = zip(self.held_out.comparisons, better.tolist(), worse.tolist(), strict=False)
         return {"text": "\n\n".join(f"{one.request}\n{b:+.2f} {one.better}\n{w:+.2f} {one.worse}" for one, b, w in shown)}
 
 
 def gather(
-    parent: Path, given: Comparisons | None, text: str, recipe: RewardConfig, each: Callable[[int], None] = lambda _: None
+    parent: Path,
+    given: Comparisons | None,
+    text: str,
+    recipe: RewardConfig,
+    dtype: torch.dtype,
+    each: Callable[[int], None] = lambda _: None,
 ) -> tuple[Comparisons, Comparisons]:
     """The comparisons that a run learns from: so many that the rules make, in the requests of the examples made from a text, and those
     given. And those that it is evaluated on: made likewise, in requests kept back; or, where none are to be made, the last tenth of those
@@ -158,6 +154,7 @@ def gather(
 
     Args:
         parent: folder of the model whose answers are compared.
+        dtype: the precision in which they are written.
         each: called with the number made so far.
 
     Raises:
@@ -171,7 +168,7 @@ def gather(
                 f"{n}; at least 2 are needed, one to learn and one to evaluate. Add some, or let the rules make some (--made)."
             )
         return given.split()
-    writers = _writers(parent)
+    writers = _writers(parent, dtype)
     examples = [example.request for example in make_examples(text, recipe.seed)]
     asked = [one.request for one in kept_back(HELD_OUT // len(SKILLS), recipe.seed)]
     random.Random(recipe.seed).shuffle(asked)
@@ -180,11 +177,13 @@ def gather(
     return (made + given if given else made), held_out
 
 
-def _writers(parent: Path) -> list[Weights]:
+def _writers(parent: Path, dtype: torch.dtype) -> list[Weights]:
     """The model in a folder and the one that it was fine-tuned from, if it was, ready to write."""
     weights = load_weights(parent)
     found = [weights, *([load_weights(find_folder(weights.adapter.base, parent))] if weights.adapter else [])]
-    return [replace(each, model=ready_to_write(each.model, each.name)) for each in found]
+    for each in found:
+        each.model.compute_dtype = dtype
+    return [replace(each, model=as_writer(each.model)) for each in found]
 
 
 def _read_own(run: Run, name: str, about: dict[str, Any]) -> Comparisons:
@@ -202,6 +201,10 @@ def _read_own(run: Run, name: str, about: dict[str, Any]) -> Comparisons:
     return found
 
 
+def _length(row: Row) -> int:
+    return max(len(row.better), len(row.worse))
+
+
 def _side_by_side(rows: list[Row]) -> Rows:
     return (*pad([row.better for row in rows]), *pad([row.worse for row in rows]))
 
@@ -212,5 +215,6 @@ def _scores(network: Network, rows: Rows, generator: torch.Generator | None = No
     better, better_lengths, worse, worse_lengths = rows
     longest = max(better.shape[1], worse.shape[1])
     ids = torch.cat([F.pad(side, (0, longest - side.shape[1])) for side in (better, worse)])
-    scores = network.scores(ids, torch.cat([better_lengths, worse_lengths]), generator)
+    lengths = torch.cat([better_lengths, worse_lengths])
+    scores = network.scores(ids.to(network.device), lengths.to(network.device), generator)
     return scores[: len(better)], scores[len(better) :]
