@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -46,19 +45,6 @@ class Rollouts:
             "stopped": fmean(self.has_stopped),
             "length": float((self.targets != IGNORE).sum()) / len(self.requests),
         }
-
-
-class Reward(Protocol):
-    """What answers are rewarded for."""
-
-    def __call__(self, rollouts: Rollouts) -> Tensor:
-        """The reward of each answer, (B,), in float32 on the CPU. More is better; only differences between answers to one request count."""
-        ...
-
-
-def rule(rollouts: Rollouts) -> Tensor:
-    """1 for an answer that obeys its request and stops, 0 for others."""
-    return torch.tensor(rollouts.obeys, dtype=torch.float32)
 
 
 def roll_out(
