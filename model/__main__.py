@@ -48,8 +48,9 @@ from tqdm import tqdm
 from model.assistant.comparisons import load_comparisons
 from model.assistant.obeys import OBEYS_FILE, ObeysConfig, measure, save
 from model.assistant.pairs import load_pairs
+from model.assistant.rewards import RULE, SHIPPED_REWARD, LearnedReward, Reward, RuleReward
 from model.assistant.skills import SKILLS
-from model.config import GPTConfig, NetworkConfig, RewardConfig, SFTConfig, check_prompt
+from model.config import GPTConfig, NetworkConfig, PolicyConfig, RewardConfig, SFTConfig, check_prompt
 from model.data import TINY_SHAKESPEARE_ALPHABET, TINY_SHAKESPEARE_CHARS, TINY_SHAKESPEARE_SHA256, Corpus, load_corpus, split
 from model.decode import generate
 from model.errors import CheckpointError, CorpusError, ParameterError, SoliloquyError
@@ -66,10 +67,23 @@ from model.qr import qr_picture
 from model.sampling import SamplingParams, draw_seed
 from model.tokenizer import CharTokenizer, name
 from model.training.measure import measure_pace
-from model.training.presets import DEFAULT_PRESETS, FIXED, PRESETS, PRETRAIN, RECIPES, REWARD, SFT, FromParent, Preset, pretraining_presets
+from model.training.presets import (
+    DEFAULT_PRESETS,
+    FIXED,
+    POLICY,
+    PRESETS,
+    PRETRAIN,
+    RECIPES,
+    REWARD,
+    SFT,
+    FromParent,
+    Preset,
+    pretraining_presets,
+)
 from model.training.run import CORPUS_FILE, DEFAULT_RUNS, Run
 from model.training.snapshots import export_run
 from model.training.tasks.fine_tuning import Start
+from model.training.tasks.policy import Reinforce
 from model.training.tasks.pretrain import Pretrain
 from model.training.tasks.reward import LearnReward, gather
 from model.training.tasks.sft import FineTune
@@ -85,8 +99,13 @@ SETTINGS = (
 )
 FOLDER_OR_HUB = "a folder of weights or of a run, or a model on the Hub: hub:USER/NAME[@REVISION]"
 # Options that name what a task starts from.
-INPUTS = {PRETRAIN: {"corpus"}, SFT: {"parent", "pairs", "corpus"}, REWARD: {"parent", "comparisons", "corpus"}}
-TYPED = ("preset", "parent", "pairs", "comparisons")  # not to be typed again when a run is resumed
+INPUTS = {
+    PRETRAIN: {"corpus"},
+    SFT: {"parent", "pairs", "corpus"},
+    REWARD: {"parent", "comparisons", "corpus"},
+    POLICY: {"parent", "corpus", "reward"},
+}
+TYPED = ("preset", "parent", "pairs", "comparisons", "reward")  # not to be typed again when a run is resumed
 NAMES = {"parent": "from"}  # options that are called otherwise
 
 
@@ -124,7 +143,9 @@ def make_parser() -> argparse.ArgumentParser:
     train = commands.add_parser("train", help="train a network, or resume a run")
     pace = commands.add_parser("pace", help="measure how long a training would take on this machine")
     train.add_argument(
-        "--task", choices=tuple(INPUTS), help="pretrain: learn a text from random weights (default); sft: fine-tune on pairs"
+        "--task",
+        choices=tuple(INPUTS),
+        help="pretrain: learn a text from random weights (default); sft: fine-tune on pairs; policy: learn from a reward",
     )
     for command, presets in ((train, PRESETS), (pace, pretraining_presets())):
         about = "; ".join(f"{key}: {preset.about}" for key, preset in presets.items())
@@ -149,6 +170,11 @@ def make_parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="FILE",
         help='reward: a JSON Lines file of {"request": ..., "better": ..., "worse": ...}, such as votes',
+    )
+    train.add_argument(
+        "--reward",
+        metavar="FOLDER",
+        help=f"policy: a reward model, or {RULE}: the skills' rules (default: the one that ships)",
     )
     train.add_argument("--precision", choices=("auto", *DTYPES), default="auto", help="precision of matrix products (default: the faster)")
     pace.add_argument("--vocab-size", type=int, default=len(TINY_SHAKESPEARE_ALPHABET), help="different characters of the corpus")
@@ -263,7 +289,8 @@ def _starting(run: Run, options: argparse.Namespace) -> Callable[[], Task]:
     if isinstance(network, NetworkConfig):
         corpus = load_corpus(options.corpus)
         return lambda: Pretrain(corpus, network, preset.recipe)
-    return (_starting_reward if preset.task == REWARD else _starting_sft)(run, options, preset)
+    starting = {SFT: _starting_sft, REWARD: _starting_reward, POLICY: _starting_policy}[preset.task]
+    return starting(run, options, preset)
 
 
 def _starting_sft(run: Run, options: argparse.Namespace, preset: Preset) -> Callable[[], Task]:
@@ -290,6 +317,15 @@ def _starting_reward(run: Run, options: argparse.Namespace, preset: Preset) -> C
         return LearnReward.begin(start, recipe, *comparisons)
 
     return make_task
+
+
+def _starting_policy(run: Run, options: argparse.Namespace, preset: Preset) -> Callable[[], Task]:
+    parent, recipe, changes = _parent(run, options), preset.recipe, preset.network
+    assert isinstance(recipe, PolicyConfig)
+    assert isinstance(changes, FromParent)
+    reward: Reward = RuleReward() if options.reward == RULE else LearnedReward.load(Path(options.reward or SHIPPED_REWARD))
+    corpus = load_corpus(options.corpus)
+    return lambda: Reinforce.begin(parent, changes, recipe, corpus, reward)
 
 
 def _parent(run: Run, options: argparse.Namespace) -> Weights:
@@ -329,6 +365,8 @@ def _resumed(run: Run, options: argparse.Namespace) -> Task:
         return Pretrain.resume(run, load_corpus(options.corpus, known))
     if task == REWARD:
         return LearnReward.resume(run)
+    if task == POLICY:
+        return Reinforce.resume(run)
     return FineTune.resume(run, load_corpus(options.corpus, known) if known else None)
 
 

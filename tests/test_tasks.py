@@ -553,7 +553,7 @@ def test_a_preset_has_the_settings_of_its_network() -> None:
         SmallGPTConfig: blocks | {"dropout"},
     }
     for preset in PRESETS.values():
-        assert {f.name for f in preset.network_settings()} == expected.get(type(preset.network), blocks)
+        assert {f.name for f in preset.network_settings()} == expected.get(type(preset.network), blocks) - preset.without
     with pytest.raises(ParameterError, match="has no setting 'vocab_size'"):
         PRESETS["tiny"].changed({"vocab_size": 5})
 

@@ -47,6 +47,7 @@ from ui.web.logits import logits
 from ui.web.models import Models
 from ui.web.next import next_character
 from ui.web.origins import Origins
+from ui.web.reinforcement import reinforcement
 from ui.web.reward import Reward
 from ui.web.score import score
 from ui.web.site import Site
@@ -109,6 +110,7 @@ def create_routes(engine: Engine, catalogue: Catalogue, jobs: Jobs, lock: Lock) 
         post("/assistant/judge", assistant.judge, max_bytes=MAX_ANSWERS_BYTES),
         get("/assistant/comparisons", reward.comparisons),
         post("/assistant/reward", reward.score, max_bytes=MAX_TEXT_BYTES),
+        get("/assistant/runs", reinforcement(catalogue, jobs)),
         post("/admin/login", admin.login),
         post("/admin/logout", admin.logout),
         get("/admin/session", admin.session),

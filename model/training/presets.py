@@ -60,7 +60,7 @@ class Preset:
     Attributes:
         network: its shape, or what changes in the parent's.
         group: what the presets beside it have in common; "" for those that stand alone.
-        without: settings of the recipe that have no effect here.
+        without: settings that have no effect here, or must not be changed.
     """
 
     about: str
@@ -72,7 +72,7 @@ class Preset:
 
     def network_settings(self) -> list[Field[Any]]:
         """The settings of the network."""
-        return [f for f in fields(self.network) if f.name not in FIXED]
+        return [f for f in fields(self.network) if f.name not in FIXED | self.without]
 
     def recipe_settings(self) -> list[Field[Any]]:
         """The settings of the recipe."""
@@ -114,6 +114,26 @@ def _rung(about: str, network: LadderConfig, steps: int = 5_000, batch_size: int
         eval_interval=steps // 10,
     )
     return Preset(about, network, recipe, group=LADDER, without=NO_BLOCKS)
+
+
+def _policy(about: str, kl_weight: float, steps: int) -> Preset:
+    """Reinforcement learning. Without dropout: the answers must have the probabilities that they were written with."""
+    recipe = PolicyConfig(
+        steps=steps,
+        batch_size=64,
+        micro_batch_size=16,
+        optimizer="adamw",
+        learning_rate=2e-4,
+        weight_decay=0.0,
+        warmup_steps=5,
+        decay_share=0.0,
+        average=0.0,
+        eval_interval=10,
+        snapshots=0,
+        kl_weight=kl_weight,
+    )
+    without = NO_BLOCKS | {"dropout", "average", "input_noise", "train_chars", "snapshots"}
+    return Preset(about, FromParent(dropout=0.0), recipe, task=POLICY, group=ASSISTANT, without=without)
 
 
 PRESETS = {
@@ -204,6 +224,16 @@ PRESETS = {
         group=ASSISTANT,
         without=NO_BLOCKS | {"input_noise", "train_chars"},
     ),
+    "policy": _policy(
+        "reinforcement learning: a supervised model answers requests and learns from the reward of its answers; a penalty keeps it near",
+        kl_weight=0.05,
+        steps=100,
+    ),
+    "policy-free": _policy(
+        "reinforcement learning without the penalty: the model finds out what the reward overlooks",
+        kl_weight=0.0,
+        steps=100,
+    ),
     "bigram": _rung(
         "the lecture's first network, a table of which character follows which: 4,225 parameters, trained in seconds",
         BigramConfig(),
@@ -219,7 +249,7 @@ PRESETS = {
     "ladder-small-gpt": _rung("the network at the end of the lecture's notebook: 0.2 M parameters", SmallGPTConfig(), batch_size=16),
 }
 DEFAULT_PRESET = "lesson"  # on the page
-DEFAULT_PRESETS = {PRETRAIN: "shakespeare", SFT: "sft", REWARD: "reward"}  # on the command line, by task
+DEFAULT_PRESETS = {PRETRAIN: "shakespeare", SFT: "sft", REWARD: "reward", POLICY: "policy"}  # on the command line, by task
 
 
 def pretraining_presets() -> dict[str, Preset]:

@@ -45,6 +45,7 @@ ABOUT: Types = {
     "comparisons": {"name": str, "comparisons": int, "sha256": str},
     "held_out": {"name": str, "comparisons": int, "sha256": str},
     "parent": {"key": str, "sha256": str, "name": str},
+    "reward": {"kind": str, "key": str, "sha256": str, "name": str},
 }
 PROCESS: Types = {"pid": int, "began": str, "ended": float, "error": str, "notice": str}
 METRICS: Types = {"step": int, "loss": float, "val_loss": float, "learning_rate": float, "grad_norm": float, "elapsed_s": float}
