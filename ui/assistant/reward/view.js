@@ -89,7 +89,7 @@ class Reward {
 
   show() {
     const { votes } = this;
-    void this.#training.show({ preset: PRESET, title: "reward model", words: "a reward model, votes included", asked: () => (votes.list.length ? { comparisons: votes.comparisons } : {}) });
+    void this.#training.show({ preset: PRESET, title: "reward model", words: "a reward model", asked: () => (votes.list.length ? { comparisons: votes.comparisons } : {}) });
     if (!this.#known) void this.#read();
     else this.#draw();
   }
