@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect
 
 from tests.browser.conftest import watched
 from tests.browser.tab import state_of
 from tests.conftest import ROOT
+from tests.support.admin import PASSWORD
 from tests.support.viewing import answer, write
 
 STOP = "\n\n"
@@ -188,3 +189,28 @@ def test_the_accuracy_by_the_number_of_comparisons(page: Page, panel: Locator, k
         (point["kind"], point["comparisons"], point["accuracy"]) for point in known["curve"]
     ]
     assert {"rule", "votes"} == {row["kind"] for row in rows}
+
+
+@pytest.mark.slow
+def test_the_admin_trains_a_reward_model_on_votes(browser: Browser, class_app: tuple[str, str], known: dict[str, Any]) -> None:
+    url, _ = class_app
+    page = browser.new_page()
+    page.goto(f"{url}/#run=none&tab=assistant&assistant=reward")
+    panel = page.get_by_role("tabpanel", name="Reward")
+    page.wait_for_function(READY)
+    page.keyboard.press("b")
+    panel.get_by_role("button", name="Unlock the Train tab").click()
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Unlock", exact=True).click()
+    expect(page.get_by_label("Preset")).to_be_focused()
+    page.get_by_role("tab", name="Assistant", exact=True).click()
+    with page.expect_request("**/train/corpus?*") as sent, page.expect_response("**/train/start") as started:
+        panel.get_by_role("button", name="Train a reward model", exact=True).click()
+    first = known["comparisons"][0]
+    assert json.loads(sent.value.post_data or "") == {"request": first["request"], "better": first["b"], "worse": first["a"]}
+    run = started.value.json()["run"]
+    assert (run["preset"], run["corpus"]["name"]) == ("reward", "votes.jsonl")
+    expect(panel.locator(".training-here-said")).to_contain_text("step")
+    panel.get_by_role("button", name="Stop", exact=True).click()
+    expect(panel.locator(".training-here-said")).to_contain_text("The run stopped at step")
+    page.close()

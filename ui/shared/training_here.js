@@ -14,7 +14,7 @@ const LOOK_MS = 1_000;
  * @property {string} words in a sentence: "this rung"
  * @property {boolean} [isSlow] whether it takes too long for a class to wait
  * @property {(run: any) => boolean} [isOf] whether a run has trained the same; without it, whether it has the preset
- * @property {() => object} [asked] what else the request to start it has
+ * @property {() => object | Promise<object>} [asked] what else the request to start it has
  * @property {(evaluations: Object<string, number[]>) => string} [figures] the last ones of a run under way
  * @property {(run: any) => string} [result] of a run that is over
  * @property {(run: any) => void} [begun] called with a run that was started here
@@ -46,7 +46,7 @@ export function createTrainingHere(page) {
     start.disabled = true;
     const of = subject;
     await attempt(async () => {
-      const { run: begun } = await startRun({ preset: of.preset, name: of.title, ...of.asked?.() });
+      const { run: begun } = await startRun({ preset: of.preset, name: of.title, ...(await of.asked?.()) });
       of.begun?.(begun);
       if (of === subject) follow(begun);
     });

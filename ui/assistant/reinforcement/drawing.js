@@ -55,7 +55,9 @@ export class Drawing {
     const words = penaltyOf(run);
     title.textContent = `${words[0].toUpperCase()}${words.slice(1)}`;
     const usable = runs.filter(({ trouble }) => !trouble);
-    select.replaceChildren(...usable.map((each) => new Option(each.name, nameInAddress(each))));
+    const names = usable.map(nameInAddress);
+    const isOther = names.join() !== [...select.options].map(({ value }) => value).join(); // else it stays: somebody may be choosing
+    if (isOther) select.replaceChildren(...usable.map((each) => new Option(each.name, nameInAddress(each))));
     select.value = nameInAddress(run);
     select.hidden = usable.length < 3;
   }

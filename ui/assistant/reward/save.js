@@ -4,11 +4,10 @@ import { download, savePicture as saveAsPicture } from "../../shared/paint.js";
 
 const [WIDTH, HEIGHT] = [900, 520]; // of a picture, in the page's pixels
 
-/** A comparison per line, as `python -m model train --task reward --comparisons FILE` reads them. @param {{request: string, better: string, worse: string}[]} comparisons */
-export function saveVotes(comparisons) {
-  const lines = comparisons.map((comparison) => `${JSON.stringify(comparison)}\n`);
-  download("votes.jsonl", new Blob(lines, { type: "application/jsonl" }));
-}
+export const VOTES_FILE = "votes.jsonl";
+
+/** As `python -m model train --task reward --comparisons FILE` reads them. @param {import("./votes.js").Votes} votes */
+export const saveVotes = ({ lines }) => download(VOTES_FILE, new Blob([lines], { type: "application/jsonl" }));
 
 /** @param {import("./comparisons.js").Point[]} curve */
 export function saveCurve(curve) {

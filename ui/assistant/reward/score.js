@@ -6,6 +6,8 @@ import { askOpinion, scoreInFigures } from "./opinion.js";
 import { showRule } from "./pair.js";
 import { ScoredText, scoreLegend } from "./scored.js";
 
+const UNITS =
+  "The reward model has learned the score after the stop sign alone: that is the large number. The colours show its scores before that, a hint at where the score comes from. Scores have no zero: only differences between answers to one request count.";
 const FIRST = { request: "Insult me.", answer: "Thou art a villain and a coward, sir." };
 
 export class AnyScore {
@@ -37,7 +39,7 @@ export class AnyScore {
     for (const node of [this.#notice, this.#rule]) node.setAttribute("role", "status");
     const verdict = make("div", "reward-verdict");
     verdict.append(this.#score, this.#rule);
-    this.#result.append(this.#text.node, this.#text.reading, verdict, this.#legend);
+    this.#result.append(this.#text.node, this.#text.reading, verdict, this.#legend, make("p", "reward-units", UNITS));
     this.#result.hidden = true;
     this.node.append(make("h2", "", "Score any answer"), fields, this.#said, this.#notice, this.#result);
     this.node.addEventListener("submit", (event) => {

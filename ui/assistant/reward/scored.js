@@ -1,4 +1,4 @@
-// An answer whose characters are coloured by the score that the reward model has given so far.
+// An answer whose characters are coloured by the score that the reward model gives after each of them.
 import { charAt, placesIn } from "../../shared/characters.js";
 import { make, makeText, POINT_AT, quoted } from "../../shared/dom.js";
 import { heat } from "../../shared/heat.js";
@@ -80,7 +80,7 @@ const signed = (change) => (change < 0 ? scoreInFigures(change) : `+${scoreInFig
 
 /** What the colours mean. @param {[number, number]} range */
 export function scoreLegend([low, high]) {
-  const node = make("p", "heat-legend reward-legend", "score so far: ");
+  const node = make("p", "heat-legend reward-legend", "score after each character: ");
   const steps = make("span", "heat-steps");
   for (let shade = 0; shade < SHADES; shade++) {
     const ends = { 0: low.toFixed(1).replace("-", "−"), [SHADES - 1]: high.toFixed(1) };

@@ -3,6 +3,7 @@
 import { make, plural } from "../../shared/dom.js";
 import { drawSeed } from "../../shared/dice.js";
 import { Latest } from "../../shared/requests.js";
+import { hasSession, sendCorpus } from "../../shared/session.js";
 import { createTrainingHere } from "../../shared/training_here.js";
 import { tellTrouble } from "../../shared/trouble.js";
 import { readAbout } from "../about.js";
@@ -11,7 +12,7 @@ import { readComparisons } from "./comparisons.js";
 import { layOut } from "./layout.js";
 import { askOpinion } from "./opinion.js";
 import { PairOnShow } from "./pair.js";
-import { saveCurve, savePicture, saveVotes } from "./save.js";
+import { saveCurve, savePicture, saveVotes, VOTES_FILE } from "./save.js";
 import { AnyScore } from "./score.js";
 import { Tally } from "./tally.js";
 import { Votes } from "./votes.js";
@@ -88,8 +89,7 @@ class Reward {
   }
 
   show() {
-    const { votes } = this;
-    void this.#training.show({ preset: PRESET, title: "reward model", words: "a reward model, votes included", asked: () => (votes.list.length ? { comparisons: votes.comparisons } : {}) });
+    void this.#training.show({ preset: PRESET, title: "reward model", words: "a reward model", asked: () => this.#sendVotes() });
     if (!this.#known) void this.#read();
     else this.#draw();
   }
@@ -99,6 +99,12 @@ class Reward {
     this.#training.leave();
     this.#pair.leave();
     this.any.leave();
+  }
+
+  /** A training learns from the votes too, beside the comparisons that are made by rule. */
+  async #sendVotes() {
+    const { list, lines } = this.votes;
+    return list.length ? { corpus: (await sendCorpus(lines, VOTES_FILE)).corpus } : {};
   }
 
   async #read() {
@@ -143,7 +149,7 @@ class Reward {
     page.notice.textContent = this.#known?.trouble ?? "";
     page.filled.classList.toggle("without-pair", !pair);
     page.place.textContent = this.#own ? "new answers" : this.#all.length ? `pair ${this.#at + 1} of ${this.#all.length}` : "";
-    page.count.textContent = list.length ? `${plural(list.length, "vote")} kept in this browser` : "No votes yet.";
+    page.count.textContent = list.length ? `${plural(list.length, "vote")} kept in this browser${hasSession() ? "; a training learns from them too" : ""}` : "No votes yet.";
     page.clear.hidden = !list.length;
     this.#tally.show(list, this.#known);
     this.#curve.draw(this.#known?.curve ?? []);
@@ -254,7 +260,7 @@ class Reward {
       ["Accuracy curve (CSV)", () => saveCurve(known.curve)],
       ["Accuracy curve (PNG)", () => savePicture(this.#curve)],
     ];
-    return [...(list.length ? [/** @type {import("../../shared/views.js").Entry} */ (["Votes (JSON Lines)", () => saveVotes(this.votes.comparisons)])] : []), ...(known?.curve.length ? ofCurve : [])];
+    return [...(list.length ? [/** @type {import("../../shared/views.js").Entry} */ (["Votes (JSON Lines)", () => saveVotes(this.votes)])] : []), ...(known?.curve.length ? ofCurve : [])];
   }
 }
 

@@ -34,9 +34,10 @@ export class Votes extends Emitter {
     this.#keep();
   }
 
-  /** As the reward model learns from them. */
-  get comparisons() {
-    return this.list.map(({ request, a, b, better }) => ({ request, better: better === "a" ? a : b, worse: better === "a" ? b : a }));
+  /** A comparison per line, as the reward model learns from them (model/assistant/comparisons.py). */
+  get lines() {
+    const comparison = ({ request, a, b, better }) => ({ request, better: better === "a" ? a : b, worse: better === "a" ? b : a });
+    return this.list.map((vote) => `${JSON.stringify(comparison(vote))}\n`).join("");
   }
 
   #keep() {
