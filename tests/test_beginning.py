@@ -15,6 +15,7 @@ from model.errors import CheckpointError, CorpusError, ParameterError
 from model.network.gpt import GPT
 from model.network.kinds import make_network
 from model.serving.engine import Engine
+from model.tokenizer import CharTokenizer
 from model.training.beginning import RULE, Beginning, Given
 from model.training.job import Job
 from model.training.jobs import Jobs
@@ -24,6 +25,9 @@ from tests.support.admin import Admin
 from tests.support.routes import serving_routes
 
 PAIRS = [("Insult me.", "Thou villain, go!"), ("Shout: night", "NIGHT"), ("Praise me.", "Fair lady, stay.")]
+
+
+FOXES = CharTokenizer.from_text("the quick brown fox jumps over the lazy dog.\n")
 
 
 def lines(*pairs: tuple[str, str]) -> Given:
@@ -37,8 +41,10 @@ def votes(better: str, worse: str, n: int = 1) -> Given:
 
 @pytest.fixture
 def shipped_folder(tmp_path: Path, make_model: Callable[..., GPT], tiny: Weights) -> Path:
-    """A folder with a small GPT and a bigram network."""
-    save_weights(tmp_path / "weights" / "shakespeare", make_model(block_size=64), tiny.tokenizer, {})
+    """A folder with small GPTs, of which one has a short context and one another vocabulary, and a bigram network."""
+    for name, tokenizer, block_size in (("shakespeare", tiny.tokenizer, 160), ("short", tiny.tokenizer, 64), ("foxes", FOXES, 160)):
+        network = make_model(block_size=block_size, vocab_size=len(tokenizer))
+        save_weights(tmp_path / "weights" / name, network, tokenizer, {})
     table = make_network(BigramConfig(vocab_size=len(tiny.tokenizer)), None)
     save_weights(tmp_path / "weights" / "bigram", table, tiny.tokenizer, {})
     return tmp_path / "weights"
@@ -68,7 +74,7 @@ def test_a_run_is_told_what_it_goes_on_from_and_learns(jobs: Jobs, entries: dict
     about = found.about()
     assert (about["task"], about["parent"]) == (SFT, {"key": parent.key, "name": "shakespeare"})
     assert (about["name"], about["corpus"]) == ("sft, shakespeare", {"name": "pairs.jsonl", "own": True})
-    assert (about["network"]["dropout"], about["network"]["block_size"], about["steps"]) == (0.2, 64, 7)
+    assert (about["network"]["dropout"], about["network"]["block_size"], about["steps"]) == (0.2, 160, 7)
     assert (
         about["command"]
         == f"python -m model train --preset sft --run {job.id} --from shakespeare --pairs runs/{job.id}/given.jsonl --dropout 0.2 --steps 7"
@@ -92,11 +98,14 @@ def test_ten_thousand_votes_are_comparisons_that_a_reward_model_learns(jobs: Job
     ("task", "parent", "given", "reward", "message"),
     [
         (SFT, "bigram", None, None, "bigram is not a GPT, and only a GPT can be fine-tuned"),
+        (SFT, "foxes", None, None, "foxes does not know ‘,’, ‘:’, ‘A’, which requests are written with. Choose another parent."),
+        (SFT, "short", None, None, "short has a context of 64 characters; a request with its answer needs 1"),
+        (POLICY, "short", None, RULE, "short has a context of 64 characters"),
         (SFT, "shakespeare", Given("empty", b"\n"), None, "has fewer than 2 pairs"),
         (SFT, "shakespeare", lines(PAIRS[0]), None, "has fewer than 2 pairs"),
         (SFT, "shakespeare", lines(("Insult me.", ""), ("Praise me.", "")), None, "line 1: the answer is empty"),
         (SFT, "shakespeare", lines(*PAIRS, ("Count: one", "1")), None, "line 4: The model's vocabulary has no ‘1’"),
-        (SFT, "shakespeare", lines(*PAIRS, ("Shout: " + "no" * 20, "NO" * 20)), None, "longer than the model's context of 64"),
+        (SFT, "shakespeare", lines(*PAIRS, ("Shout: " + "no" * 40, "NO" * 40)), None, "longer than the model's context of 160"),
         (SFT, "shakespeare", Given("prose", b"To be, or not to be\n" * 3), None, "line 1 is not valid JSON"),
         (REWARD, "shakespeare", Given("none", b"\n"), None, "has no comparisons"),
         (REWARD, "shakespeare", lines(*PAIRS), None, "must be an object with the three texts"),

@@ -12,9 +12,13 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from model.assistant.answers import ANSWER_CHARS as MOST_CHARS
+from model.assistant.pairs import MOST_NAMED, prompt_of
 from model.assistant.skills import KEPT_BACK_WORDS, SKILLS, OneAnswerSkill, Skill
 from model.data import TRAIN_SHARE, train_chars
-from model.errors import CorpusError
+from model.errors import CorpusError, ParameterError
+from model.tokenizer import CharTokenizer
+from model.tokenizer import name as name_of_character
 
 EXAMPLES_PER_SKILL = 1_000
 ANSWER_CHARS = range(15, 61)
@@ -97,6 +101,24 @@ def kept_back(per_skill: int, seed: int) -> list[Request]:
             else:
                 requests.append(Request(skill.id, rng.choice(skill.kept_back), None))
     return requests
+
+
+def check_can_be_asked(name: str, tokenizer: CharTokenizer, block_size: int) -> None:
+    """Checks that a model can read the requests of the skills and has room for an answer.
+
+    Raises:
+        ParameterError: it lacks characters, or its context is too short.
+    """
+    longest_word = " ".join(["x" * WORD_CHARS[-1]] * max(skill.most_words for skill in SKILLS if isinstance(skill, OneAnswerSkill)))
+    prompts = [prompt_of(form.format(longest_word)) for skill in SKILLS for form in (*skill.phrasings, *skill.kept_back)]
+    unknown = sorted(set("".join(prompts)) - {*tokenizer.vocabulary})
+    if unknown:
+        shown = ", ".join(map(name_of_character, unknown[:MOST_NAMED]))
+        raise ParameterError(f"{name} does not know {shown}, which requests are written with. Choose another parent.", "parent")
+    if (need := max(map(len, prompts)) + MOST_CHARS) > block_size:
+        raise ParameterError(
+            f"{name} has a context of {block_size} characters; a request with its answer needs {need}. Choose another parent.", "parent"
+        )
 
 
 def sentences_of(text: str) -> Iterator[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from model.assistant import comparisons, pairs
+from model.assistant.examples import check_can_be_asked
 from model.catalogue import Entry
 from model.errors import CheckpointError, ParameterError
 from model.network.kinds import GPT_KIND
@@ -45,7 +46,7 @@ class Beginning:
         Raises:
             CheckpointError: the parent cannot be loaded.
             CorpusError: what is given cannot be learned by the parent.
-            ParameterError: the parent is no GPT, or the task does not learn from what is given.
+            ParameterError: the parent is no GPT, or cannot be asked, or the task does not learn from what is given.
         """
         if self.parent.trouble:
             raise CheckpointError(self.parent.trouble)
@@ -55,8 +56,12 @@ class Beginning:
             raise ParameterError(f"The task {task} does not learn from a text. Leave it out.", "corpus")
         if (self.reward is None) == (task == POLICY):
             raise ParameterError("The task policy needs a reward, and no other task has one.", "reward")
+        assert self.parent.tokenizer
+        assert self.parent.config
         if self.given:
             _check_given(task, self.given, self.parent)
+        else:
+            check_can_be_asked(self.parent.name, self.parent.tokenizer, self.parent.config.block_size)
 
     def inputs(self, task: str, folder: Path) -> dict[str, str]:
         """The options of the command line, for a run in some folder."""
