@@ -8,18 +8,19 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from playwright.sync_api import ConsoleMessage, Download, Locator, Page, Route, expect
+from playwright.sync_api import BrowserContext, ConsoleMessage, Download, Locator, Page, Route, expect
 
 from model.assistant.answers import ANSWER_CHARS
 from model.assistant.pairs import STOP, prompt_of
 from model.assistant.skills import SKILLS, judge, skill_of
 from model.limits import MAX_REQUEST_CHARS
+from tests.browser.conftest import SCREEN, watched
 from tests.browser.tab import state_of
 from tests.browser.test_hall import CUT, SMALLEST
 from tests.support.admin import Admin
@@ -51,10 +52,33 @@ def is_expected() -> Callable[[ConsoleMessage], bool]:
     return lambda message: "ERR_FAILED" in message.text or "status of 404" in message.text
 
 
+@pytest.fixture(scope="module")
+def kept(context: BrowserContext, url: str, about: dict[str, Any], is_expected: Callable[[ConsoleMessage], bool]) -> Iterator[Page]:
+    """The view, loaded once for most tests."""
+    page = context.new_page()
+    page.route("**/assistant", lambda route: route.fulfill(json=about))
+    with watched(page, is_expected):
+        show(page, url)
+        yield page
+    page.close()
+
+
 @pytest.fixture
-def page(empty_page: Page, about: dict[str, Any]) -> Page:
-    empty_page.route("**/assistant", lambda route: route.fulfill(json=about))
-    return empty_page
+def page(kept: Page, panel: Locator) -> Page:
+    """The view with the first request and dice, one answer of each of three models."""
+    panel.get_by_label("Seed", exact=True).fill(str(DICE[1]))
+    panel.get_by_label("Request", exact=True).fill(REQUEST)
+    panel.get_by_label("Request", exact=True).press("Enter")
+    panel.get_by_label("Fourth model").select_option("none")
+    panel.get_by_role("button", name="1 answer", exact=True).click()
+    kept.evaluate("document.activeElement.blur()")
+    answered(kept)
+    return kept
+
+
+@pytest.fixture
+def panel(kept: Page) -> Locator:
+    return kept.get_by_role("tabpanel", name="Before and after")
 
 
 def show(page: Page, url: str, **address: str | int) -> Locator:
@@ -96,9 +120,11 @@ def as_shown(text: str, stops: bool) -> str:
     return f"{begins}{' ' if begins else ''}{words}{'↵↵' if stops else '…'}"
 
 
-def test_each_stage_answers_with_the_same_dice_and_is_judged(page: Page, url: str, about: dict[str, Any]) -> None:
-    panel = show(page, url, answers=4)
-    stops = set[bool]()
+def test_each_stage_answers_with_the_same_dice_and_is_judged(page: Page, panel: Locator, url: str, about: dict[str, Any]) -> None:
+    panel.get_by_role("button", name="4 answers").click()
+    page.wait_for_url("**answers=4*")
+    answered(page)
+    ends = set[bool]()
     for stage in SHARES:
         expected = answers_of(url, about, stage, REQUEST, 4)
         assert shown(panel, stage) == [as_shown(*one) for one in expected]
@@ -106,12 +132,12 @@ def test_each_stage_answers_with_the_same_dice_and_is_judged(page: Page, url: st
         column = panel.locator(f".before-column[data-stage={stage}]")
         expect(column.locator(".before-verdict")).to_have_text(f"{sum(verdicts)} of 4 obey.")
         assert column.locator(".before-answer").evaluate_all("all => all.map(({ dataset }) => dataset.obeys === 'yes')") == verdicts
-        stops |= {one for _, one in expected}
-    assert stops == {True, False}  # both kinds of end were seen
+        ends |= {stops for _, stops in expected}
+    assert ends == {True, False}  # both kinds of end were seen
     panel.get_by_role("button", name="1 answer", exact=True).click()
     answered(page)
-    (first, *_), (one,) = answers_of(url, about, "supervised", REQUEST, 4), shown(panel, "supervised")
-    assert one == as_shown(*first)
+    first, *_ = answers_of(url, about, "supervised", REQUEST, 4)
+    expect(panel.locator(".before-column[data-stage=supervised] .before-answer")).to_have_text([as_shown(*first)])
     page.wait_for_function("!location.hash.includes('answers=')")
     verdict = panel.locator(".before-column[data-stage=supervised] .before-verdict")
     why = judge(REQUEST, first[0])
@@ -127,8 +153,7 @@ def test_each_stage_answers_with_the_same_dice_and_is_judged(page: Page, url: st
     assert shown(panel, "supervised") != before
 
 
-def test_a_skill_asks_its_requests_one_after_the_other(page: Page, url: str, about: dict[str, Any]) -> None:
-    panel = show(page, url)
+def test_a_skill_asks_its_requests_one_after_the_other(page: Page, panel: Locator, about: dict[str, Any]) -> None:
     field, here = panel.get_by_label("Request", exact=True), panel.locator(".before-rail [aria-current]")
     expect(here).to_have_attribute("aria-label", "Insult, Base 10\u00a0%, Supervised 50\u00a0%, Reinforced 90\u00a0%")
     requests = {skill["id"]: skill["requests"] for skill in about["skills"]}
@@ -150,8 +175,7 @@ def test_a_skill_asks_its_requests_one_after_the_other(page: Page, url: str, abo
     answered(page)
 
 
-def test_shares_are_bars_with_their_intervals(page: Page, url: str) -> None:
-    panel = show(page, url)
+def test_shares_are_bars_with_their_intervals(page: Page, panel: Locator) -> None:
     rows = panel.locator(".before-skill")
     assert rows.count() == len(SKILLS) + 1
     widths = """bars => bars.map((bar) => [...bar.children].map((part) =>
@@ -168,8 +192,7 @@ def test_shares_are_bars_with_their_intervals(page: Page, url: str) -> None:
     expect(panel.locator(".before-note")).to_contain_text("30 requests kept back from training")
 
 
-def test_a_request_of_ones_own_may_have_no_rule_and_unknown_characters(page: Page, url: str, about: dict[str, Any]) -> None:
-    panel = show(page, url)
+def test_a_request_of_ones_own_may_have_no_rule_and_unknown_characters(page: Page, panel: Locator, url: str, about: dict[str, Any]) -> None:
     field = panel.get_by_label("Request", exact=True)
     field.fill("What is  the\ntime☃?")
     field.press("Enter")
@@ -197,8 +220,7 @@ def test_a_request_of_ones_own_may_have_no_rule_and_unknown_characters(page: Pag
     answered(page)
 
 
-def test_a_fourth_model_that_is_missing_says_so_and_the_others_answer(page: Page, url: str) -> None:
-    panel = show(page, url)
+def test_a_fourth_model_that_is_missing_says_so_and_the_others_answer(page: Page, panel: Locator) -> None:
     panel.get_by_label("Fourth model").select_option("Without KL")
     columns = panel.locator(".before-column")
     expect(columns).to_have_count(4)
@@ -209,8 +231,7 @@ def test_a_fourth_model_that_is_missing_says_so_and_the_others_answer(page: Page
     expect(columns).to_have_count(3)
 
 
-def test_without_a_server_it_is_said_and_the_way_on_works(page: Page, url: str) -> None:
-    panel = show(page, url)
+def test_without_a_server_it_is_said_and_the_way_on_works(page: Page, panel: Locator) -> None:
     page.route("**/assistant/judge", lambda route: route.abort())
     page.keyboard.press("s")
     trouble = panel.locator(".trouble:not(:empty)")
@@ -221,8 +242,8 @@ def test_without_a_server_it_is_said_and_the_way_on_works(page: Page, url: str) 
     answered(page)
 
 
-def test_a_key_that_is_gone_is_asked_for_again(page: Page, url: str, about: dict[str, Any]) -> None:
-    asked = 0
+def test_a_key_that_is_gone_is_asked_for_again(empty_page: Page, url: str, about: dict[str, Any]) -> None:
+    page, asked = empty_page, 0
 
     def first_stale(route: Route) -> None:
         nonlocal asked
@@ -230,15 +251,13 @@ def test_a_key_that_is_gone_is_asked_for_again(page: Page, url: str, about: dict
         models = [stage | ({"key": "00000000"} if asked == 1 and stage["id"] == "base" else {}) for stage in about["models"]]
         route.fulfill(json=about | {"models": models})
 
-    page.unroute("**/assistant")
     page.route("**/assistant", first_stale)
-    panel = show(page, url)
+    panel = show(page, url, dice=7)
     assert asked == 2
-    assert shown(panel, "base") == [as_shown(*one) for one in answers_of(url, about, "base", REQUEST)]
+    assert shown(panel, "base") == [as_shown(*one) for one in answers_of(url, about, "base", REQUEST, seed=7)]
 
 
-def test_downloads_hold_what_is_shown(page: Page, url: str, tmp_path: Path) -> None:
-    panel = show(page, url)
+def test_downloads_hold_what_is_shown(page: Page, panel: Locator, tmp_path: Path) -> None:
     saved = json.loads(download(page, "Answers (JSON)", tmp_path))
     assert (saved["request"], saved["temperature"], saved["seed"], saved["skill"]) == (REQUEST, *DICE, "insult")
     for model in saved["models"]:
@@ -289,8 +308,9 @@ def test_a_model_that_was_trained_here_answers_beside_the_others(
     admin.do(f"/train/runs/{run}/delete", id=run)
 
 
-def test_the_view_is_read_from_the_back_row_and_fits_a_phone(page: Page, url: str) -> None:
-    panel = show(page, url, answers=8)
+def test_the_view_is_read_from_the_back_row_and_fits_a_phone(page: Page, panel: Locator) -> None:
+    panel.get_by_role("button", name="8 answers").click()
+    answered(page)
     size, where = page.evaluate(SMALLEST, "#assistant-views")
     assert size >= 0.999, where
     for width, height in ((1280, 720), (360, 740)):
@@ -298,3 +318,4 @@ def test_the_view_is_read_from_the_back_row_and_fits_a_phone(page: Page, url: st
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert page.evaluate(CUT) == []
     expect(panel.locator(".before-column").last).to_be_visible()
+    page.set_viewport_size(SCREEN)

@@ -62,6 +62,10 @@ def test_rows_show_what_is_read_and_what_the_loss_counts(page: Page, url: str) -
     expect(panel.locator(".examples-line").first).to_have_attribute("aria-current", "true")
     panel.locator(".examples-line").nth(2).click()
     expect(panel.locator(".examples-line").nth(2)).to_have_attribute("aria-current", "true")
+    for width, height in ((1280, 720), (360, 740)):
+        page.set_viewport_size({"width": width, "height": height})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.evaluate(CUT) == []
 
 
 def test_pages_are_turned_and_the_address_keeps_the_place(page: Page, url: str) -> None:
@@ -91,6 +95,8 @@ def test_pages_are_turned_and_the_address_keeps_the_place(page: Page, url: str) 
 
 def test_downloads_hold_the_examples_on_screen(page: Page, url: str, tmp_path: Path) -> None:
     show(page, url, examples="shout")
+    size, where = page.evaluate(SMALLEST, "#assistant-views")
+    assert size >= 0.999, where
     told = examples_of(url, skill="shout")["examples"]
     pairs = [json.loads(line) for line in download(page, "JSON Lines", tmp_path).splitlines()]
     assert pairs == [{"request": one["request"], "answer": one["answer"]} for one in told]
@@ -106,16 +112,6 @@ def download(page: Page, entry: str, folder: Path) -> str:
     file: Download = waiting.value
     file.save_as(folder / file.suggested_filename)
     return (folder / file.suggested_filename).read_text(encoding="utf-8")
-
-
-def test_the_view_is_read_from_the_back_row_and_fits_a_phone(page: Page, url: str) -> None:
-    show(page, url)
-    size, where = page.evaluate(SMALLEST, "#assistant-views")
-    assert size >= 0.999, where
-    for width, height in ((1280, 720), (360, 740)):
-        page.set_viewport_size({"width": width, "height": height})
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        assert page.evaluate(CUT) == []
 
 
 def test_without_a_corpus_it_is_said(empty_page: Page, url: str) -> None:
