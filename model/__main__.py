@@ -45,7 +45,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from model.assistant.comparisons import load_comparisons
+from model.assistant.comparisons import HELD_OUT_FILE, load_comparisons
 from model.assistant.obeys import OBEYS_FILE, ObeysConfig, measure, save
 from model.assistant.pairs import load_pairs
 from model.assistant.rewards import RULE, SHIPPED_REWARD, LearnedReward, Reward, RuleReward
@@ -55,6 +55,7 @@ from model.data import TINY_SHAKESPEARE_ALPHABET, TINY_SHAKESPEARE_CHARS, TINY_S
 from model.decode import generate
 from model.errors import CheckpointError, CorpusError, ParameterError, SoliloquyError
 from model.evaluation import mean_loss
+from model.files import read_file, write_atomically
 from model.formats.read import dtype_without_loss, is_own, read_foreign
 from model.formats.write import WRITERS
 from model.heads import measure_heads, n_steps
@@ -589,7 +590,7 @@ def run_export(options: argparse.Namespace) -> int:
         steps = export_run(options.source, options.target)
         print(f"Wrote {options.target}: the curve, the samples, and the weights at {', '.join(f'{step:,}' for step in steps)} steps.")
         return 0
-    weights = load_weights(options.source, merge=options.format is not None)
+    weights = load_weights(options.source, merge=options.format is not None, writes=True if options.format else None)
     if options.format:
         if not isinstance(weights.model, GPT):
             raise ParameterError(f"{options.source} is no GPT, and {options.format} knows no other network.")
@@ -602,6 +603,8 @@ def run_export(options: argparse.Namespace) -> int:
         raise CheckpointError(f"{path} does not say at which step it was written and with which loss, so it is not that of a run.")
     wrote = "Replaced" if (options.target / CONFIG_FILE).exists() else "Wrote"
     save_weights(options.target, weights.model, weights.tokenizer, weights.about | {"best": best})
+    if not weights.model.writes:  # the comparisons that a reward model is measured on go with it
+        write_atomically(options.target / HELD_OUT_FILE, read_file(options.source / HELD_OUT_FILE))
     print(f"{wrote} {options.target}: step {best['step']:,}, validation loss {best['val_loss']:.4f} while training.")
     return 0
 

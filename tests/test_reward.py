@@ -5,8 +5,11 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import os
 import random
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -20,7 +23,7 @@ from model.__main__ import main
 from model.assistant.comparisons import Comparison, Comparisons, make_comparisons, make_rows, pad, read_comparisons
 from model.assistant.examples import Example
 from model.assistant.pairs import row_text
-from model.assistant.reward import RewardModel
+from model.assistant.reward import RewardModel, read_measured
 from model.assistant.skills import SKILLS, skill_of
 from model.catalogue import Catalogue
 from model.config import LoRAConfig, RewardConfig, RewardGPTConfig
@@ -36,7 +39,7 @@ from model.training.tasks.fine_tuning import Start
 from model.training.tasks.reward import LearnReward, bradley_terry, gather
 from model.training.trainer import Trainer
 from model.weights import Adapter, Weights, load_weights, save_weights
-from tests.conftest import TINY, VOCABULARY
+from tests.conftest import ROOT, TINY, VOCABULARY
 from tests.support.killing import kill_and_resume, metrics_of, synthetic_text
 
 CPU = torch.device("cpu")
@@ -336,6 +339,11 @@ def test_the_command_line_learns_from_votes_and_resumes(
     assert "The run has already finished." in capsys.readouterr().out
     assert main(["train", "--run", "judge", "--resume", "--comparisons", "votes.jsonl"]) == 2
     assert "leave out --comparisons" in capsys.readouterr().err
+    assert main(["export", "runs/judge", "weights/judge"]) == 0
+    assert Path("weights/judge/held_out.jsonl").read_bytes() == Path("runs/judge/held_out.jsonl").read_bytes()
+    scores = [RewardModel.load(folder).score("Say a.", "MY LORD").score for folder in ("weights/judge", "runs/judge")]
+    assert scores[0] == pytest.approx(scores[1], abs=1e-2)
+    assert main(["export", "runs/judge", "weights/other", "--format", "nanogpt"]) == 2
     assert main(["eval", "--weights", "runs/judge"]) == 2
     assert "runs/judge has a reward model, which scores texts" in capsys.readouterr().err
 
@@ -349,3 +357,23 @@ def test_killed_at_random_moments_and_resumed_equals_uninterrupted(tmp_path: Pat
     runs = tmp_path / "runs"
     assert metrics_of(runs / "killed") == metrics_of(runs / "whole")
     assert Run(runs / "killed").samples() == Run(runs / "whole").samples()
+
+
+@pytest.mark.slow
+def test_the_curve_is_measured_with_fewer_comparisons_and_with_votes(
+    tmp_path: Path, parent: Weights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("votes.jsonl").write_bytes(loud(60).content)
+    task = ("--task", "reward", "--from", "weights/parent", "--comparisons", "votes.jsonl", "--made", "0", "--precision", "float32")
+    assert main(["train", *task, "--run", "judge", "--steps", "4", "--eval-interval", "2", "--batch-size", "4"]) == 0
+    assert main(["export", "runs/judge", "weights/judge"]) == 0
+    sizes = ("--sizes", "20", "90", "--sizes-with-votes", "40", "--steps", "2")
+    command = [sys.executable, "-m", "benchmarks.reward_curve", "runs/judge", "weights/judge", *sizes]
+    subprocess.run(command, check=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    measured = read_measured(Path("weights/judge"))
+    assert [(point["kind"], point["comparisons"]) for point in measured["curve"]] == [("rule", 20), ("rule", 54), ("votes", 40)]
+    assert measured["curve"][1].items() >= measured["accuracy"].items()
+    assert measured["accuracy"]["n"] == 6
+    assert measured["accuracy"]["low"] <= measured["accuracy"]["accuracy"] <= measured["accuracy"]["high"]
+    assert measured["range"][0] < measured["range"][1]
