@@ -6,6 +6,7 @@ Field names follow nanoGPT.
 
 from __future__ import annotations
 
+import reprlib
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -113,14 +114,16 @@ def _plain(limit: float) -> str:
     return f"{limit:,}".removesuffix(".0")
 
 
+_SHORT = reprlib.Repr()  # repr() itself may take any time: lists of lists that are one another
+_SHORT.maxstring = _SHORT.maxlong = _SHORT.maxother = 80
+
+
 def shown(value: object) -> str:
     """A value that somebody gave, shortened for an error message."""
     try:
-        text = repr(value)
+        text = _SHORT.repr(value)
     except ValueError:  # Python refuses to print integers of thousands of digits
         text = "a number with thousands of digits"
-    except RecursionError:
-        text = "a deeply nested list"
     return text if len(text) <= 40 else text[:37] + "..."
 
 

@@ -56,6 +56,7 @@ SNAPSHOTS_FOLDER = "snapshots"  # in a run's folder
 SHIPPED_RUNS_FOLDER, ASSISTANT_FOLDER = "runs", "assistant"  # beside the shipped weights
 KEY_DIGITS = 8
 SNAPSHOT_NAME = re.compile(r"(0|[1-9][0-9]{0,8})\.safetensors")
+MAX_HEADER_BYTES = 2**22  # of a safetensors file, which lists its tensors; hundreds of thousands take a minute to read
 PIECE_BYTES = 2**20
 WRAPPERS = {"_orig_mod", "module"}  # parts of names, where torch.compile or DistributedDataParallel was around a network that was saved
 DTYPES_ON_DISK = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
@@ -163,6 +164,8 @@ def load_tensors_metadata(path: Path) -> dict[str, Any]:
 def _open_tensors(path: Path, read: Callable[[Any], Result]) -> Result:
     check_is_file(path)
     try:
+        if int.from_bytes(_beginning(path)[:8], "little") > MAX_HEADER_BYTES:
+            raise ValueError(f"header too large, of more than {MAX_HEADER_BYTES // 2**20} MiB")
         with safetensors.safe_open(path, framework="pt") as file:
             return read(file)
     except FileNotFoundError:
@@ -246,7 +249,6 @@ def read_config(folder: Path) -> tuple[NetworkConfig, CharTokenizer, dict[str, A
             if not isinstance(content[name], dict):
                 raise ValueError(f"its {name} is not a JSON object")
         config, tokenizer = KINDS[kind].config(**content["network"]), CharTokenizer(content["vocabulary"])
-        "".join(tokenizer.vocabulary).encode()  # half a surrogate pair is no character, and cannot be sent to a page
         about = content["about"]
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path} is not a valid config.json ({_reason(error)}).") from error

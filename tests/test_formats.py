@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -323,12 +324,85 @@ def test_nothing_in_a_file_is_run(tmp_path: Path) -> None:
     save_nanogpt(tmp_path, bias=False)
     sprung = tmp_path / "sprung"
     (tmp_path / "meta.pkl").write_bytes(pickle.dumps({"itos": Trap(sprung)}))
-    with pytest.raises(CheckpointError, match=r"meta\.pkl is not the vocabulary of a character-level nanoGPT \(it names pathlib"):
+    with pytest.raises(CheckpointError, match=r"meta\.pkl is not the vocabulary of a character-level nanoGPT \(it has more than texts"):
         read_foreign(tmp_path)
     torch.save({"model": Trap(sprung), "model_args": {}}, tmp_path / "ckpt.pt")
     with pytest.raises(CheckpointError, match=r"ckpt\.pt is not a file of weights that can be read without running code from it"):
         read_foreign(tmp_path)
     assert not sprung.exists()
+
+
+MATRIX, NORM = "transformer.h.0.attn.c_attn.weight", "transformer.ln_f.bias"
+NO_TENSORS: dict[str, tuple[str, Tensor, str]] = {
+    "endless": (NORM, torch.zeros(1).expand(4 * 10**10), "larger tensors than a file of its size"),
+    "empty": (MATRIX, torch.empty(144, 48, device="meta"), "is sparse, quantized or without numbers"),
+    "sparse": (MATRIX, torch.zeros(144, 48).to_sparse(), "is sparse, quantized or without numbers"),
+    "flat": ("transformer.wte.weight", torch.zeros(9), r"has no matrix transformer\.wte\.weight"),
+}
+
+
+@pytest.mark.parametrize("way", NO_TENSORS)
+def test_a_tensor_that_is_not_plain_numbers_is_refused(tmp_path: Path, way: str) -> None:
+    name, tensor, words = NO_TENSORS[way]
+    state = shuffled(Karpathy(SHAPE, bias=True, gelu="tanh", tied=False)).state_dict()
+    torch.save(state | {name: tensor}, tmp_path / "model.pt")
+    with pytest.raises(CheckpointError, match=words):
+        read_foreign(tmp_path, CharTokenizer(VOCABULARY))
+
+
+@pytest.mark.parametrize(
+    "name", ["blocks.0.sa.heads.0.key.weight", "lm_head.weight", "lm_head.bias", "ln_f.bias", "token_embedding_table.weight"]
+)
+@pytest.mark.parametrize("tensor", [torch.zeros(7), torch.zeros(3, 7)], ids=["vector", "matrix"])
+def test_a_lectures_tensor_of_another_shape_is_refused(tmp_path: Path, name: str, tensor: Tensor) -> None:
+    torch.save(shuffled(Lecture(SHAPE)).state_dict() | {name: tensor}, tmp_path / "gpt.pt")
+    with pytest.raises(CheckpointError, match=r"gpt\.pt|cannot be moved"):
+        read_foreign(tmp_path / "gpt.pt", CharTokenizer(VOCABULARY))
+
+
+def test_a_compressed_file_is_refused(tmp_path: Path) -> None:
+    """It may be a thousand times as large once it is read."""
+    torch.save({"weight": torch.zeros(10_000)}, tmp_path / "plain.pt")
+    with zipfile.ZipFile(tmp_path / "plain.pt") as plain, zipfile.ZipFile(tmp_path / "model.pt", "w", zipfile.ZIP_DEFLATED) as packed:
+        for name in plain.namelist():
+            packed.writestr(name, plain.read(name))
+    with pytest.raises(CheckpointError, match="is compressed"):
+        read_foreign(tmp_path / "model.pt")
+
+
+def nested(kind: type, depth: int) -> Any:
+    """A list or tuple of two that are the same one, and so on: a few bytes that take any time to look at."""
+    value = kind(("a",))
+    for _ in range(depth):
+        value = kind((value, value))
+    return value
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pickle.dumps({"itos": {0: nested(tuple, 60)}}),
+        pickle.dumps({"itos": dict(enumerate(VOCABULARY)), "n_head": nested(list, 60)}),
+        b"\x80\x04}r\xff\xff\xff\x7f.",  # remembers a value in place 2**31
+        pickle.dumps({"itos": {i: chr(0xD800 + i) for i in range(len(VOCABULARY))}}),
+        pickle.dumps([1]),
+    ],
+    ids=["tuples", "lists", "memo", "surrogates", "list"],
+)
+def test_a_vocabulary_that_would_take_any_time_or_memory_is_refused(tmp_path: Path, content: bytes) -> None:
+    save_nanogpt(tmp_path, bias=False)
+    (tmp_path / "meta.pkl").write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"meta\.pkl is not the vocabulary of a character-level nanoGPT"):
+        read_foreign(tmp_path)
+
+
+def test_arguments_that_would_take_any_time_are_refused(tmp_path: Path) -> None:
+    save_nanogpt(tmp_path, bias=False)
+    checkpoint = torch.load(tmp_path / "ckpt.pt", weights_only=True)
+    checkpoint["model_args"]["n_layer"] = nested(list, 60)
+    torch.save(checkpoint, tmp_path / "ckpt.pt")
+    with pytest.raises(ParameterError, match=r"n_layer must be a whole number, not \[\["):
+        read_foreign(tmp_path)
 
 
 def test_what_is_missing_is_said(tmp_path: Path) -> None:

@@ -83,6 +83,7 @@ def config(files: Files, **changed: Any) -> Files:
         ("ada/tiny@refs/pr/1", HubAddress("ada/tiny", "refs/pr/1")),
         ("https://huggingface.co/ada/tiny", TINY),
         ("https://huggingface.co/ada/tiny/tree/v2", HubAddress("ada/tiny", "v2")),
+        ("https://huggingface.co/ada/tiny/blob/v2/config.json", HubAddress("ada/tiny", "v2")),
     ],
 )
 def test_a_name_is_read_as_it_is_typed_or_pasted(typed: str, address: HubAddress) -> None:
@@ -107,7 +108,7 @@ def test_a_model_is_fetched_once_and_is_the_same(hub: FakeHub, files: Files, cac
     seen: list[tuple[int, int]] = []
     model = fetch(TINY, lambda *progress: seen.append(progress))
     assert (model.commit, model.name, model.notice) == (repo.sha, f"ada/tiny@{repo.sha[:7]}", "")
-    assert model.folder == cache_home / "hub" / "ada" / f"tiny@{repo.sha[:12]}"
+    assert model.folder == cache_home / "hub" / "ada" / f"tiny@{repo.sha}"
     assert content(model.folder) == files | {"heads.json": b"{}"}
     assert set(fetched(hub)) == {"config.json", "heads.json", "model.safetensors"}
     assert seen[-1] == (len(files["model.safetensors"]),) * 2
@@ -276,6 +277,7 @@ HOSTILE: dict[str, tuple[Callable[[Files], Files], str]] = {
     "wider": (lambda files: config(files, network=NETWORK | {"n_embd": 64}), r"has shape .* but config\.json requires"),
     "header": (lambda files: files | {"model.safetensors": header(3 * 2**30, {})}, r"not a safetensors file.*header too large"),
     "tensor": (lambda files: files | {"model.safetensors": header(len(json.dumps(HUGE)), HUGE)}, r"not a safetensors file"),
+    "many": (lambda files: files | {"model.safetensors": header(2**22 + 1, {})}, r"not a safetensors file.*header too large"),
     "empty": (lambda files: files | {"model.safetensors": b""}, r"model\.safetensors is damaged .* it is empty"),
     "cut": (lambda files: files | {"model.safetensors": files["model.safetensors"][:-100]}, r"not a safetensors file"),
     "link": (lambda files: files | {"config.json": b"../../../etc/passwd"}, r"config\.json is a symbolic link"),
@@ -330,6 +332,26 @@ def test_no_more_is_taken_than_the_disk_has(hub: FakeHub, files: Files, monkeypa
     hub.put("model", "ada/tiny", files)
     monkeypatch.setattr(download.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 5, 5))  # type: ignore[attr-defined]
     with pytest.raises(CheckpointError, match="the disk has only 5 left"):
+        fetch(TINY)
+
+
+def test_commits_that_begin_alike_are_not_taken_for_one_another(hub: FakeHub, files: Files) -> None:
+    """Whoever owns a repository can make two: of one of them everybody has seen what is in it."""
+    repo = hub.put("model", "ada/tiny", files)
+    alike = f"{repo.sha[:12]}{'0' * 28}"
+    repo.commits.append((alike, config(files, about={})))
+    assert fetch(TINY).commit == alike
+    seen = fetch(HubAddress("ada/tiny", repo.commits[0][0]))
+    assert seen.commit == repo.commits[0][0]
+    assert content(seen.folder) == files
+
+
+def test_half_a_surrogate_pair_is_no_character(hub: FakeHub, tiny: Weights, tmp_path: Path) -> None:
+    transformers.write(tiny, tmp_path / "gpt2")
+    gpt2 = content(tmp_path / "gpt2")
+    tokenizer = {"model": {"vocab": {chr(0xD800 + i): i for i in range(len(tiny.tokenizer))}}}
+    hub.put("model", "ada/tiny", gpt2 | {"tokenizer.json": json.dumps(tokenizer).encode()})
+    with pytest.raises(CheckpointError, match=r"tokenizer\.json is not a tokenizer with one token for each character"):
         fetch(TINY)
 
 

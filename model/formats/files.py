@@ -1,13 +1,14 @@
 """Reading other programs' files without running what is in them.
 
-A file of torch.save is read by PyTorch's own unpickler for weights (`weights_only=True`), which makes tensors and plain values alone. The
-vocabulary in nanoGPT's meta.pkl is read by an unpickler that knows no class and no function at all.
+A file of torch.save is read by PyTorch's own unpickler for weights (`weights_only=True`), which makes tensors and plain values alone. Of
+the pickle in nanoGPT's meta.pkl, every instruction is looked at before any is followed: only those that make texts, numbers and tables are.
 """
 
 from __future__ import annotations
 
-import io
 import pickle
+import pickletools
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,13 @@ from model.tokenizer import CharTokenizer
 from model.weights import load_tensors
 
 MAX_BYTES = 2**33  # of a file of weights
+USES = 2  # of the same numbers: a tied head shares those of the embedding
 MAX_META_BYTES = 2**20  # of meta.pkl; 4,096 characters take a tenth of that
 VOCABULARY = {"vocab_size", "itos", "stoi"}  # what nanoGPT puts there
+# The instructions of a pickle that make texts, whole numbers and tables of them, and that remember them and use them again.
+MEMO = {"BINGET", "LONG_BINGET", "BINPUT", "LONG_BINPUT", "MEMOIZE"}
+VALUES = {"EMPTY_DICT", "MARK", "SETITEM", "SETITEMS", "BININT", "BININT1", "BININT2", "BINUNICODE", "SHORT_BINUNICODE"}
+PLAIN = {"PROTO", "FRAME", "STOP"} | MEMO | VALUES
 
 
 def load_content(path: Path) -> dict[str, Any]:
@@ -38,6 +44,8 @@ def load_content(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise CheckpointError(f"{path} is larger than {MAX_BYTES / 2**30:.0f} GiB.")
+        if zipfile.is_zipfile(path) and _unpacked_bytes(path) > path.stat().st_size:
+            raise CheckpointError(f"{path} is compressed, and might be of any size. Use the file that torch.save wrote.")
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise CheckpointError(f"{path} is missing.") from None
@@ -51,16 +59,26 @@ def load_content(path: Path) -> dict[str, Any]:
     return content
 
 
+def _unpacked_bytes(path: Path) -> int:
+    with zipfile.ZipFile(path) as archive:
+        return sum(file.file_size for file in archive.infolist())
+
+
 def tensors_of(content: dict[str, Any], path: Path) -> dict[str, Tensor]:
     """The tensors of a state dict, which other programs keep under "model", "state_dict" or at the top.
 
     Raises:
-        CheckpointError: there are none.
+        CheckpointError: there are none, or they are not plain numbers that the file has: a few bytes can claim to be a tensor of any size.
     """
     inner = next((content[name] for name in ("model", "state_dict") if isinstance(content.get(name), dict)), content)
     tensors = {name: value for name, value in inner.items() if isinstance(name, str) and isinstance(value, Tensor)}
     if not tensors:
         raise CheckpointError(f"{path} holds no tensors.")
+    for name, tensor in tensors.items():
+        if tensor.layout is not torch.strided or tensor.device.type != "cpu" or tensor.is_quantized:
+            raise CheckpointError(f"{path}: {name} is sparse, quantized or without numbers. Only plain tensors can be read.")
+    if sum(tensor.nbytes for tensor in tensors.values()) > USES * path.stat().st_size:
+        raise CheckpointError(f"{path} has larger tensors than a file of its size can hold.")
     return tensors
 
 
@@ -76,14 +94,18 @@ class Meta:
     more: dict[str, Any] = field(default_factory=dict)
 
 
-class _PlainUnpickler(pickle.Unpickler):
-    """Makes numbers, texts, lists and dicts; refuses every name of a class or function, so that nothing can be called."""
+def _load_plain(content: bytes) -> Any:
+    """Unpickles texts, whole numbers and tables of them.
 
-    def find_class(self, module_name: str, global_name: str) -> Any:
-        raise pickle.UnpicklingError(f"it names {module_name}.{global_name}")
-
-    def persistent_load(self, pid: Any) -> Any:
-        raise pickle.UnpicklingError("it refers to something outside")
+    Raises:
+        ValueError: there is more in it, which might call something, or take any time or memory.
+    """
+    for instruction, argument, _ in pickletools.genops(content):
+        if instruction.name not in PLAIN:
+            raise ValueError(f"it has more than texts, numbers and tables: {instruction.name}")
+        if instruction.name == "LONG_BINPUT" and argument > len(content):  # the place in a list that is made as long
+            raise ValueError("it is damaged")
+    return pickle.loads(content)
 
 
 def read_meta(path: Path) -> Meta:
@@ -98,7 +120,7 @@ def read_meta(path: Path) -> Meta:
             content = file.read(MAX_META_BYTES + 1)
         if len(content) > MAX_META_BYTES:
             raise ValueError("it is too large")
-        meta = _PlainUnpickler(io.BytesIO(content)).load()
+        meta = _load_plain(content)
         itos = meta["itos"]
         if not isinstance(itos, dict) or len(itos) > MAX_VOCAB_SIZE:
             raise ValueError("its itos is not a table of characters")

@@ -44,15 +44,16 @@ class Written:
     hint: str
 
 
-def shape_of(tensors: Tensors, name: str) -> tuple[int, ...]:
-    """The shape of a tensor.
+def shape_of(tensors: Tensors, name: str) -> tuple[int, int]:
+    """The shape of a matrix.
 
     Raises:
-        CheckpointError: there is no such tensor, or it is no matrix or vector.
+        CheckpointError: there is no such matrix.
     """
-    if name not in tensors or tensors[name].dim() not in (1, 2):
+    if name not in tensors or tensors[name].dim() != 2:
         raise CheckpointError(f"It has no matrix {name}.")
-    return tuple(tensors[name].shape)
+    n_rows, n_columns = tensors[name].shape
+    return n_rows, n_columns
 
 
 def count_layers(tensors: Tensors, prefix: str) -> int:

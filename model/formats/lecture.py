@@ -25,7 +25,7 @@ def read(tensors: Tensors) -> Foreign:
     """Reads a state dict.
 
     Raises:
-        CheckpointError: tensors are missing, or the head's bias cannot be moved.
+        CheckpointError: tensors are missing or do not fit, or the head's bias cannot be moved.
     """
     (vocab_size, n_embd), (block_size, _) = shape_of(tensors, TOKENS), shape_of(tensors, POSITIONS)
     n_layer, n_head = count_layers(tensors, "blocks."), count_layers(tensors, "blocks.0.sa.heads.")
@@ -47,6 +47,8 @@ def read(tensors: Tensors) -> Foreign:
         found["transformer.ln_f.bias"] = tensors["ln_f.bias"] + _as_input(tensors["lm_head.weight"], tensors["lm_head.bias"])
     except KeyError as error:
         raise CheckpointError(f"It lacks {error}.") from None
+    except RuntimeError:
+        raise CheckpointError("Its tensors have shapes that do not fit together, or values that are not finite.") from None
     return Foreign(config, found)
 
 

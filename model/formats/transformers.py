@@ -14,7 +14,7 @@ from typing import Any
 import safetensors.torch
 import torch
 
-from model.config import GPTConfig
+from model.config import GPTConfig, shown
 from model.errors import CheckpointError
 from model.files import parse_json, read_file, write_atomically
 from model.formats.foreign import HEAD, Foreign, Tensors, Written, with_biases
@@ -67,15 +67,15 @@ def read_shape(folder: Path) -> tuple[GPTConfig, CharTokenizer | None]:
         raise CheckpointError(f"{path} lacks {missing[0]}.")
     for name, value in FIXED.items():
         if content.get(name, value) != value:
-            raise CheckpointError(f"{path}: {name} is {str(content[name])[:40]}, which is not supported here; only {value} is.")
+            raise CheckpointError(f"{path}: {name} is {shown(content[name])}, which is not supported here; only {value} is.")
     activation = content.get("activation_function", "gelu_new")
     if not isinstance(activation, str) or activation not in ACTIVATIONS:
-        raise CheckpointError(f"{path}: the activation {str(activation)[:40]} is not supported here; {', '.join(ACTIVATIONS)} are.")
+        raise CheckpointError(f"{path}: the activation {shown(activation)} is not supported here; {', '.join(ACTIVATIONS)} are.")
     shape = {ours: content[theirs] for theirs, ours in SHAPE.items()}
     config = GPTConfig(**shape, bias=True, tied_head=False, activation=ACTIVATIONS[activation])
     n_inner = content.get("n_inner")
     if n_inner not in (None, 4 * config.n_embd):
-        raise CheckpointError(f"{path}: n_inner is {str(n_inner)[:40]}; only four times n_embd is supported here.")
+        raise CheckpointError(f"{path}: n_inner is {shown(n_inner)}; only four times n_embd is supported here.")
     return config, _read_tokenizer(folder / TOKENIZER_FILE)
 
 

@@ -3,7 +3,7 @@
 hub:ada/tiny            the newest commit of the branch main
 hub:ada/tiny@v2         a branch, a tag or a commit
 ada/tiny                the same without the prefix, where nothing but the Hub can be meant
-https://huggingface.co/ada/tiny/tree/v2
+https://huggingface.co/ada/tiny/tree/v2, or the page of a file there
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ def read_address(text: object) -> HubAddress:
     name = text.strip().removeprefix(PREFIX)
     for site in ("https://huggingface.co", "https://hf.co", endpoint()):
         if name.startswith(f"{site}/"):
-            name = re.sub(r"/(?:tree|blob|resolve|commit)/", "@", name.removeprefix(f"{site}/").rstrip("/"), count=1)
+            name = re.sub(r"/(?:blob|resolve)/([^/]+)/.*", r"@\1", name.removeprefix(f"{site}/"))  # the page of a file
+            name = re.sub(r"/(?:tree|commit)/", "@", name.rstrip("/"), count=1)
     repo, _, revision = name.partition("@")
     check_repository(repo)
     if revision and (not REVISION.fullmatch(revision) or ".." in revision):

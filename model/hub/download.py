@@ -1,6 +1,6 @@
 """Models from the Hub: found, bounded, fetched, checked, and kept in the user's cache.
 
-    ~/.cache/soliloquy/hub/ada/tiny@1a2b3c4d5e6f/     config.json, model.safetensors and perhaps heads.json, as of that commit
+    ~/.cache/soliloquy/hub/ada/tiny@1a2b3c4d5e6f.../  config.json, model.safetensors and perhaps heads.json, as of that commit
     ~/.cache/soliloquy/hub/ada/tiny.json              {"main": "1a2b3c4d5e6f..."}: the commit of each revision, when it was last asked for
 
 Of a repository only these files are fetched, and of a GPT-2 of Transformers its tokenizer.json. The network is read from config.json first,
@@ -40,7 +40,6 @@ from model.weights import CONFIG_FILE, HEADS_FILE, load_weights, read_config, sa
 
 WEIGHTS_FILE = "model.safetensors"
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
-FOLDER_DIGITS = 12  # of a commit in a folder's name
 LARGEST_NUMBER_BYTES = 8  # of a weight, in float64
 ROOM_FOR_OTHERS_BYTES = 2**26  # masks that other projects keep beside the weights, and the header
 DIRECTION_OVERRIDES = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
@@ -123,7 +122,7 @@ def fetch_with_bar(given: object) -> HubModel:
 
 
 def _folder(repo: str, commit: str) -> Path:
-    return cache_dir() / "hub" / f"{repo}@{commit[:FOLDER_DIGITS]}"
+    return cache_dir() / "hub" / f"{repo}@{commit}"  # whole: anybody can make two commits that begin alike
 
 
 def _revisions_path(repo: str) -> Path:

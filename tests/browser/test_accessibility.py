@@ -18,7 +18,7 @@ from tests.support.killing import synthetic_text
 SAMPLE = ["Texts", "Next character", "Tree", "Same dice", "Score"]
 ATTENTION = ["All heads", "One head", "Layer by layer", "Heads off"]
 LEARNING = ["Data", "Ladder", "Training", "Overfitting"]
-ASSISTANT = ["Before and after", "Examples"]
+ASSISTANT = ["Before and after", "Examples", "Reward", "Reinforcement"]
 TRAIN = ["Watch", "All runs", "From the Hub"]
 TABS = {"Sample": SAMPLE, "Attention": ATTENTION, "Learning": LEARNING, "Assistant": ASSISTANT, "Train": TRAIN}
 VIEWS = [view for views in TABS.values() for view in views]

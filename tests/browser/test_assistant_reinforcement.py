@@ -113,7 +113,8 @@ def test_the_reward_rises_while_the_rule_falls_without_a_penalty(panel: Locator,
     assert unbound["rule"][-1] < max(unbound["rule"]) - 0.05
     assert bound["rule"][-1] > bound["rule"][0]
     words = panel.locator(".reinforcement-summary span").all_text_contents()
-    assert words[0].startswith(f"With a KL penalty of {runs[0]['kl_weight']}, the learned reward rises from ")
+    by = "rewarded by the rule itself;" if runs[0]["reward"] == "rule" else "the learned reward rises from "
+    assert words[0].startswith(f"With a KL penalty of {runs[0]['kl_weight']}, {by}")
     assert words[1].startswith("Without a KL penalty, the learned reward rises from ")
     assert figures("rule", unbound["rule"][-1]) in words[1]
     assert words[1].endswith(runs[1]["about"])

@@ -3,7 +3,7 @@ import { make, makeText, number } from "../../shared/dom.js";
 import { nameInAddress } from "../../shared/runs.js";
 import { tellTrouble } from "../../shared/trouble.js";
 import { layOut } from "./layout.js";
-import { inFigures, inWords, MEASURES, penaltyOf, pointsOf, rootsOf, textsAt } from "./runs.js";
+import { areAlike, inFigures, inWords, MEASURES, penaltyOf, pointsOf, rootsOf, textsAt } from "./runs.js";
 import { createTrack } from "./track.js";
 
 const NO_RUNS = "No policy has been trained on this server, and none is shipped with it.";
@@ -53,7 +53,8 @@ export class Drawing {
     node.hidden = !run;
     if (!run) return;
     const words = penaltyOf(run);
-    title.textContent = `${words[0].toUpperCase()}${words.slice(1)}`;
+    const reward = run.reward === "rule" ? "rewarded by the rule" : "learned reward";
+    title.textContent = `${words[0].toUpperCase()}${words.slice(1)}, ${reward}`;
     const usable = runs.filter(({ trouble }) => !trouble);
     const names = usable.map(nameInAddress);
     const isOther = names.join() !== [...select.options].map(({ value }) => value).join(); // else it stays: somebody may be choosing
@@ -74,8 +75,9 @@ export class Drawing {
     const most = isByRoot ? Math.max(...shown.flatMap((run) => [...rootsOf(run).values()])) : Math.max(...steps, ...shown.map(({ steps }) => steps.step?.at(-1) ?? 0));
     const last = this.#tracks.findLast(([{ measure }]) => measure.isMain);
     for (const pair of this.tracksShown) {
-      const span = spanOf(shown, pair[0].measure.name, isByRoot);
-      shown.forEach((run, side) => pair[side].draw({ run, span, most, isByRoot, step, pointed, hasAxis: pair === last }));
+      const { name } = pair[0].measure;
+      const isShared = name !== "reward" || areAlike(shown);
+      shown.forEach((run, side) => pair[side].draw({ run, span: spanOf(isShared ? shown : [run], name, isByRoot), most, isByRoot, step, pointed, hasAxis: pair === last }));
     }
     this.#drawTexts(step);
   }

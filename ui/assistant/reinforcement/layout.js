@@ -2,7 +2,7 @@
 import { button, make } from "../../shared/dom.js";
 
 const UNITS =
-  "Thin lines: the batches that the policy learns from. Strong lines: requests that are kept back. Learned reward: the score that the reward model gives; it has no zero of its own. True rule: the share of answers that do what was asked. " +
+  "Thin lines: the batches that the policy learns from. Strong lines: requests that are kept back. Reward: what the policy learns from, the score of the reward model (it has no zero of its own) or the verdict of the rule. True rule: the share of answers that do what was asked. " +
   "KL: how far the policy has moved away from the supervised model. Entropy: how much is left to the dice. Distinct: the share of answers that no other answer repeats.";
 
 /** @param {HTMLElement} panel @param {ReturnType<typeof import("./track.js").createTrack>[][]} tracks @param {HTMLElement[]} trainings */

@@ -36,7 +36,7 @@ import { getJSON } from "../../shared/server.js";
 
 /** @type {Measure[]} */
 export const MEASURES = [
-  { name: "reward", title: "Learned reward", about: "mean score", unit: "number", isMain: true },
+  { name: "reward", title: "Reward", about: "mean of all answers", unit: "number", isMain: true },
   { name: "rule", title: "True rule", about: "share that obeys", unit: "share", isMain: true },
   { name: "kl", title: "KL", about: "nats per character", unit: "number", isMain: false },
   { name: "entropy", title: "Entropy", about: "nats per character", unit: "number", isMain: false },
@@ -69,6 +69,9 @@ export function inFigures({ unit }, value) {
   if (value === undefined) return "";
   return unit === "share" ? percent(value) : value.toFixed(2).replace("-", "−");
 }
+
+/** A reward by rule is a share, and no score that can be compared with one. @param {Run[]} runs */
+export const areAlike = (runs) => runs.every(({ reward }) => reward === runs[0].reward);
 
 /** @param {Run} run */
 export const penaltyOf = ({ kl_weight: weight }) => (weight ? `with a KL penalty of ${weight}` : "without a KL penalty");
