@@ -417,6 +417,7 @@ def test_everyone_may_watch_and_the_admin_alone_may_act(app: App) -> None:
         "/learning/heads",
         "/learning/copied",
         "/assistant/judge",
+        "/assistant/reward",
         "/admin/login",
         "/admin/logout",
     }

@@ -96,7 +96,8 @@ function followCaptures(look) {
   look.addEventListener("nothing", () => {
     const { text, model } = look.asked;
     const again = againButton("quiet", () => void look.retry());
-    const others = look.models.list.filter((other) => other.shows("attention") && !other.trouble);
+    const canRead = look.models.list.filter((other) => other.shows("attention") && !other.trouble);
+    const others = [...canRead.filter(({ source }) => source !== "assistant"), ...canRead.filter(({ source }) => source === "assistant")];
     const read = (other) => button("quiet", `Read it with ${other.name}`, () => void look.read(text, { model: other, headsOff: [] }));
     if (model.shows("attention")) nothing.replaceChildren("No text has been read yet. Choose one above, or ", again);
     else {
