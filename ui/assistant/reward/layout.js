@@ -1,8 +1,6 @@
 // What stands where on the view "Reward".
 import { button, labelled, make } from "../../shared/dom.js";
 
-const KEY = "On comparisons that are kept back, labelled by the rule. Hollow: with 300 votes added, 10\u00a0% of them wrong.";
-
 /**
  * @param {HTMLElement} panel
  * @param {Record<"moves" | "pair" | "tally" | "curve" | "training" | "any", HTMLElement>} parts
@@ -27,15 +25,16 @@ export function layOut(panel, parts) {
   bar.append(labelled("Request", request, "reward-asked"), write, rule);
 
   const side = make("div", "reward-side");
+  const key = make("p", "reward-key");
   const votes = make("div", "reward-votes");
   const [count, clear] = [make("p", "reward-count"), button("quiet", "Delete", () => {})];
   votes.append(count, clear);
-  side.append(make("h2", "", "Who agrees"), parts.tally, votes, make("h2", "", "Accuracy of the reward model"), parts.curve, make("p", "reward-key", KEY), parts.training);
+  side.append(make("h2", "", "Who agrees"), parts.tally, votes, make("h2", "", "Accuracy of the reward model"), parts.curve, key, parts.training);
 
   const main = make("div", "reward-main");
   main.append(bar, said, notice, parts.pair);
   const filled = make("div", "reward");
   filled.append(main, side, parts.any);
   panel.append(filled);
-  return { back, bar, clear, count, filled, notice, on, place, request, rule, said, write };
+  return { back, bar, clear, count, filled, key, notice, on, place, request, rule, said, write };
 }

@@ -21,6 +21,8 @@ const CAPTION =
   "A reward model learns from comparisons which of two answers is better. Decide for A or B, and see whether it agrees with you; then score any answer, character by character.";
 const WRITER = "supervised"; // the stage that writes new answers
 const PRESET = "reward";
+const KEY = "On comparisons that are kept back, labelled by the rule.";
+const HOLLOW = "Hollow: with 300 votes among them, 10\u00a0% of them wrong.";
 /** @type {[number, number]} */
 const ANY_RANGE = [-4, 4]; // of the colours, where nothing better is known
 
@@ -152,7 +154,9 @@ class Reward {
     page.count.textContent = list.length ? `${plural(list.length, "vote")} kept in this browser${hasSession() ? "; a training learns from them too" : ""}` : "No votes yet.";
     page.clear.hidden = !list.length;
     this.#tally.show(list, this.#known);
-    this.#curve.draw(this.#known?.curve ?? []);
+    const curve = this.#known?.curve ?? [];
+    this.#curve.draw(curve);
+    page.key.textContent = [curve.length && KEY, curve.some(({ kind }) => kind === "votes") && HOLLOW].filter(Boolean).join(" ");
     if (!pair) return;
     if (document.activeElement !== page.request) page.request.value = pair.request;
     page.filled.classList.toggle("asks-anew", page.request.value !== pair.request); // the answers below are those to another request
