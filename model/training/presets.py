@@ -120,13 +120,13 @@ def _policy(about: str, kl_weight: float, steps: int) -> Preset:
     """Reinforcement learning. Without dropout: the answers must have the probabilities that they were written with."""
     recipe = PolicyConfig(
         steps=steps,
-        batch_size=64,
+        batch_size=128,
         micro_batch_size=16,
         optimizer="adamw",
-        learning_rate=2e-4,
+        learning_rate=3e-4,
         weight_decay=0.0,
         warmup_steps=5,
-        decay_share=0.0,
+        decay_share=0.7,
         average=0.0,
         eval_interval=10,
         snapshots=0,
@@ -226,7 +226,7 @@ PRESETS = {
     ),
     "policy": _policy(
         "reinforcement learning: a supervised model answers requests and learns from the reward of its answers; a penalty keeps it near",
-        kl_weight=0.05,
+        kl_weight=0.02,
         steps=100,
     ),
     "policy-free": _policy(
