@@ -199,9 +199,9 @@ class Catalogue:
         folder = next((folder for folder in folders if printable(folder.name) == run), None)
         return {step: self._read(bare) for step, bare in _snapshots(source, folder).items()} if folder else {}
 
-    def assistants(self) -> list[Path]:
-        """Folders of the assistants that ship, each with the curve of its training."""
-        return [folder for name in ASSISTANTS if os.path.isdir(folder := self.assistant_folder(name))]
+    def assistant_folders(self) -> list[Path]:
+        """The folders in weights/assistant, sorted by name: of models that write, of others, and of runs that ship without weights."""
+        return _subfolders(self._shipped / ASSISTANT_FOLDER)
 
     def shipped_runs(self) -> list[Path]:
         """Folders of the runs that ship with their snapshots."""
@@ -243,8 +243,9 @@ class Catalogue:
         others = [folder for folder in _subfolders(self._shipped) if os.path.exists(folder / CONFIG_FILE)]
         others.sort(key=lambda folder: (folder.name != SHIPPED_WEIGHTS.name, folder.name))
         yield from (_bare(SHIPPED, folder.name, folder) for folder in others[:1])
-        for folder in self.assistants():
-            yield _bare(ASSISTANT, f"{ASSISTANT}/{folder.name}", folder)
+        for name in ASSISTANTS:
+            if os.path.isdir(folder := self.assistant_folder(name)):
+                yield _bare(ASSISTANT, f"{ASSISTANT}/{name}", folder)
         places = {rung.model: place for place, rung in enumerate(RUNGS)}
         for rung in sorted(_subfolders(ladder), key=lambda rung: places.get(f"{LADDER}/{rung.name}", len(places))):
             # Before what somebody exported, which may be a copy of one.

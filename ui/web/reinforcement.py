@@ -48,7 +48,7 @@ Columns = dict[str, list[Any]]
 
 def reinforcement(catalogue: Catalogue, jobs: Jobs) -> Respond:
     """The handler."""
-    answers, shipped = SharedAnswers(), [*map(Job, catalogue.assistants())]
+    answers, shipped = SharedAnswers(), [*map(Job, catalogue.assistant_folders())]
 
     def make() -> dict[str, Any]:
         found = [(SHIPPED, job, settings) for job in shipped if (settings := _policy(job))]

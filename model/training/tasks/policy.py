@@ -19,8 +19,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model.assistant.examples import kept_back, make_examples
+from model.assistant.examples import kept_back
 from model.assistant.pairs import IGNORE
+from model.assistant.requests import make_requests
 from model.assistant.rewards import RULE, LearnedReward, Reward, RuleReward
 from model.assistant.rollouts import Rollouts, roll_out
 from model.assistant.skills import skill_of
@@ -39,7 +40,7 @@ from model.training.tasks.task import Rows, evaluating
 from model.weights import CONFIG_FILE, Origin, Weights, find_folder
 
 REQUESTS_FILE = "requests.txt"  # the run's own copy, one in each line
-REQUESTS_PER_SKILL = 200
+REQUESTS_PER_SKILL = 400
 EVALUATED_PER_SKILL, SHOWN_PER_SKILL = 8, 2  # kept-back requests of an evaluation, and those whose answers are kept
 EVALUATION_SEED = 1  # of these requests, in all runs alike. The dice of each are its number: so the texts of runs can be compared.
 
@@ -70,20 +71,20 @@ class Reinforce(FineTuning):
 
     @classmethod
     def begin(cls, parent: Weights, changes: FromParent, recipe: PolicyConfig, corpus: Corpus, reward: Reward) -> Reinforce:
-        """The task of a new run, with requests like those of the examples that are made from a corpus.
+        """The task of a new run, with requests whose words are those of a corpus.
 
         Args:
             parent: as in `Start.of`.
 
         Raises:
             ParameterError: the parent is not a GPT, or the reward model has another vocabulary.
-            CorpusError: as `make_examples`.
+            CorpusError: as `make_requests`.
         """
         if isinstance(reward, LearnedReward) and reward.model.tokenizer.vocabulary != parent.tokenizer.vocabulary:
             raise ParameterError(
                 f"{reward.origin.name} has another vocabulary than {parent.name}. Choose a reward model made from the parent."
             )
-        requests = [example.request for example in make_examples(corpus.text, recipe.seed, REQUESTS_PER_SKILL)]
+        requests = make_requests(corpus.text, recipe.seed, REQUESTS_PER_SKILL)
         text = {"name": corpus.name, "characters": len(corpus.text), "sha256": corpus.sha256}
         return cls(Start.of(parent, changes), recipe, text, requests, reward)
 
