@@ -63,8 +63,6 @@ class CharTokenizer:
         self._ids = {char: i for i, char in enumerate(self.vocabulary)}
         if any(len(char) != 1 for char in self.vocabulary) or len(self._ids) != len(self.vocabulary):
             raise ValueError("a vocabulary must contain single characters, each once")
-        if any("\ud800" <= char <= "\udfff" for char in self.vocabulary):
-            raise ValueError("half a surrogate pair is no character, and cannot be sent to a page")
 
     @classmethod
     def from_text(cls, text: str) -> CharTokenizer:

@@ -249,6 +249,7 @@ def read_config(folder: Path) -> tuple[NetworkConfig, CharTokenizer, dict[str, A
             if not isinstance(content[name], dict):
                 raise ValueError(f"its {name} is not a JSON object")
         config, tokenizer = KINDS[kind].config(**content["network"]), CharTokenizer(content["vocabulary"])
+        "".join(tokenizer.vocabulary).encode()  # half a surrogate pair is no character, and cannot be sent to a page
         about = content["about"]
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path} is not a valid config.json ({_reason(error)}).") from error

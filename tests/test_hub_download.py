@@ -351,7 +351,7 @@ def test_half_a_surrogate_pair_is_no_character(hub: FakeHub, tiny: Weights, tmp_
     gpt2 = content(tmp_path / "gpt2")
     tokenizer = {"model": {"vocab": {chr(0xD800 + i): i for i in range(len(tiny.tokenizer))}}}
     hub.put("model", "ada/tiny", gpt2 | {"tokenizer.json": json.dumps(tokenizer).encode()})
-    with pytest.raises(CheckpointError, match=r"tokenizer\.json is not a tokenizer with one token for each character"):
+    with pytest.raises(CheckpointError, match="half a surrogate pair in its vocabulary"):
         fetch(TINY)
 
 

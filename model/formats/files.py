@@ -103,7 +103,7 @@ def _load_plain(content: bytes) -> Any:
     for instruction, argument, _ in pickletools.genops(content):
         if instruction.name not in PLAIN:
             raise ValueError(f"it has more than texts, numbers and tables: {instruction.name}")
-        if instruction.name == "LONG_BINPUT" and argument > len(content):  # the place in a list that is made as long
+        if instruction.name == "LONG_BINPUT" and (argument or 0) > len(content):  # the place in a list that is made as long
             raise ValueError("it is damaged")
     return pickle.loads(content)
 

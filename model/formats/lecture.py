@@ -47,7 +47,7 @@ def read(tensors: Tensors) -> Foreign:
         found["transformer.ln_f.bias"] = tensors["ln_f.bias"] + _as_input(tensors["lm_head.weight"], tensors["lm_head.bias"])
     except KeyError as error:
         raise CheckpointError(f"It lacks {error}.") from None
-    except RuntimeError:
+    except (RuntimeError, IndexError):
         raise CheckpointError("Its tensors have shapes that do not fit together, or values that are not finite.") from None
     return Foreign(config, found)
 

@@ -47,6 +47,8 @@ def read_foreign(source: Path, tokenizer: CharTokenizer | None = None, n_head: i
     tokenizer = tokenizer or foreign.tokenizer
     if tokenizer is None:
         raise CheckpointError(NO_VOCABULARY.format(path=source))
+    if any("\ud800" <= char <= "\udfff" for char in tokenizer.vocabulary):
+        raise CheckpointError(f"{source} has half a surrogate pair in its vocabulary, which is no character.")
     if len(tokenizer) != foreign.config.vocab_size:
         raise CheckpointError(f"{source} has {foreign.config.vocab_size} ids, but the vocabulary has {len(tokenizer)} characters.")
     with torch.device("meta"):
