@@ -303,7 +303,7 @@ def load_weights(
     if writes is not None and model.writes is not writes:
         raise CheckpointError(f"{folder} has {'a reward model, which scores texts and writes none' if writes else 'no reward model'}.")
     if adapter:
-        base = load_weights(find_folder(adapter.base, near or folder))
+        base = _load_base(adapter.base, near or folder)
         _adapt(model, base, adapter.shape, tokenizer, folder / CONFIG_FILE)
         about = {"corpus": base.about["corpus"]} | about if "corpus" in base.about else about
     tensors, metadata = load_tensors(path)
@@ -321,6 +321,18 @@ def load_weights(
         model.requires_grad_(False)
     heads = None if snapshot else read_heads(folder, sha256, config)
     return Weights(folder.resolve().name, model, tokenizer, about, sha256, heads, adapter)
+
+
+def _load_base(base: Origin, near: Path) -> Weights:
+    """The model that adapters change.
+
+    Raises:
+        CheckpointError: it is missing or damaged, or has adapters of its own: those of two folders could name each other.
+    """
+    folder = find_folder(base, near)
+    if read_adapter(folder, read_config(folder)[2]):
+        raise CheckpointError(f"{near.name} names {folder.name} as its base, which has adapters itself. A base must have whole weights.")
+    return load_weights(folder)
 
 
 def _adapt(model: Network, base: Weights, shape: LoRAConfig, tokenizer: CharTokenizer, path: Path) -> None:

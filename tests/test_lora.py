@@ -153,6 +153,18 @@ def test_a_damaged_description_of_adapters_is_refused(tmp_path: Path, tiny: Weig
         load_weights(tmp_path / "mine")
 
 
+def test_a_base_with_adapters_is_refused_even_if_two_name_each_other(tmp_path: Path, tiny: Weights) -> None:
+    base = save_base(tmp_path / "base", tiny)
+    save_adapter(tmp_path / "one", base)
+    one = load_weights(tmp_path / "one")
+    save_adapter(tmp_path / "two", one)
+    assert (tmp_path / "two" / "model.safetensors").read_bytes() == (tmp_path / "one" / "model.safetensors").read_bytes()
+    shutil.copy(tmp_path / "two" / "config.json", tmp_path / "one")  # each has the other as its base
+    for name, other in (("one", "two"), ("two", "one")):
+        with pytest.raises(CheckpointError, match=f"{name} names {other} as its base, which has adapters itself"):
+            load_weights(tmp_path / name)
+
+
 def test_a_base_of_another_shape_or_vocabulary_is_refused(tmp_path: Path, tiny: Weights) -> None:
     save_adapter(tmp_path / "mine", save_base(tmp_path / "base", tiny))
     path = tmp_path / "mine" / "config.json"

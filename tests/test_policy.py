@@ -132,6 +132,12 @@ def test_the_policy_learns_what_is_rewarded_and_a_penalty_keeps_it_near(tmp_path
     assert sum(text["score"] for text in texts) / 11 == pytest.approx(evaluations[0.0][-1]["reward"], abs=1e-3)
 
 
+def test_scores_far_from_zero_are_no_divergence(tmp_path: Path, parent: Weights, one_thread: None) -> None:
+    task = learner(parent, Given(lambda answer: len(answer) - 500.0), steps=1)
+    *_, last = Trainer.start(Run(tmp_path / "low"), task, CPU, torch.float32).steps()
+    assert last["reward"] < -400
+
+
 @pytest.mark.parametrize("stop", [2, 4])
 def test_a_stopped_run_resumes_to_the_numbers_of_an_uninterrupted_one(tmp_path: Path, parent: Weights, one_thread: None, stop: int) -> None:
     list(Trainer.start(Run(tmp_path / "whole"), learner(parent, steps=6), CPU, torch.float32).steps())

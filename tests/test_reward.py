@@ -241,6 +241,16 @@ def test_a_reward_model_is_no_writer(tmp_path: Path, parent: Weights, one_thread
     assert catalogue.find_run("judge") is None
 
 
+def test_votes_learned_by_heart_that_mislead_are_no_divergence(tmp_path: Path, parent: Weights, one_thread: None) -> None:
+    votes = loud(4)
+    others = Comparisons("others", tuple(Comparison(one.request, one.worse, one.better) for one in votes.comparisons))
+    recipe = RewardConfig(**RECIPE | {"learning_rate": 0.1, "embedding_learning_rate": 0.1, "steps": 12, "eval_interval": 12})
+    task = LearnReward.begin(Start.of(parent, FromParent(0.0)), recipe, votes, others)
+    *_, last = Trainer.start(Run(tmp_path / "runs" / "judge"), task, CPU, torch.float32).steps()
+    assert (last["step"], last["accuracy"]) == (12, 0.0)
+    assert last["val_loss"] > 5 * math.log(2)
+
+
 @pytest.mark.parametrize("stop", [3, 10])
 def test_a_stopped_run_resumes_to_the_numbers_of_an_uninterrupted_one(tmp_path: Path, parent: Weights, stop: int, one_thread: None) -> None:
     settings = {"steps": 20, "average": 0.9}

@@ -95,3 +95,16 @@ def test_a_run_that_measured_nothing_yet_says_so(url: str, house: Path) -> None:
     run = runs_of(url)[1]
     assert run["trouble"] == NOTHING_YET
     assert run["steps"] == run["evaluations"] == {name: [] for name in ("step", *MEASURES)}
+
+
+def test_a_run_that_begins_is_listed_and_hides_no_other(url: str, house: Path, trained: Path) -> None:
+    """Until the trainer has read its parent, a run is a job.json."""
+    config = json.loads((trained / "config.json").read_text(encoding="utf-8"))
+    asked = {"preset": "policy-free", "task": "policy", "network": config["network"], "recipe": config["about"]["recipe"]}
+    folder = house / "runs" / "begun"
+    folder.mkdir()
+    (folder / "job.json").write_text(json.dumps(asked | {"name": "Begun", "corpus": {"name": "reward: rule"}}), encoding="utf-8")
+    found = {run["name"]: run for run in runs_of(url)}
+    assert found.keys() == {"unbound", "mine", "Begun"}
+    begun = found["Begun"]
+    assert (begun["trouble"], begun["reward"], begun["kl_weight"], begun["samples"]) == (NOTHING_YET, None, 0.0, [])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ import torch
 
 from model.assistant.comparisons import HELD_OUT_FILE, Comparison, Comparisons
 from model.assistant.pairs import row_text
-from model.assistant.reward import CURVE_FILE, RewardModel
+from model.assistant.reward import CURVE_FILE, RewardModel, Scores
 from model.catalogue import Catalogue
 from model.config import LoRAConfig
+from model.limits import MAX_VIEWER_WAITING
 from model.serving.engine import Engine
 from model.weights import Adapter, Weights, hash_file, load_weights, save_weights
 from tests.support.admin import Admin
@@ -91,6 +93,18 @@ def test_what_cannot_be_scored_is_refused(url: str) -> None:
         status, told = Admin(url).post("/assistant/reward", **asked)
         assert status == 400
         assert message in told["error"]
+
+
+def test_a_viewer_has_so_many_texts_scored_at_once(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    let_go: Future[Scores] = Future()
+    monkeypatch.setattr(Engine, "run", lambda engine, work: let_go)
+    n = MAX_VIEWER_WAITING + 1
+    with ThreadPoolExecutor(n) as pool:
+        asked = [pool.submit(Admin(url).post, "/assistant/reward", request="Insult me.", answer="No.", viewer="ada") for _ in range(n)]
+        status, refused = next(as_completed(asked)).result()
+        let_go.set_result(Scores([0.0] * len("No."), 1.0))
+        assert sorted(each.result()[0] for each in asked) == [200] * MAX_VIEWER_WAITING + [503]
+    assert (status, refused["error"].partition(".")[0]) == (503, f"{MAX_VIEWER_WAITING} of your texts are already being scored")
 
 
 def test_the_comparisons_kept_back_come_with_what_was_measured_on_them(url: str) -> None:

@@ -7,7 +7,9 @@ learned, and a group whose answers are all equally good teaches nothing. Every c
 Sources: Williams, "Simple statistical gradient-following algorithms" (1992); Shao et al., "DeepSeekMath" (2024), whose GRPO is this with
 the group's deviation as a divisor and with several updates a batch (and so a ratio and its clipping). Neither is needed for one update by
 batch, and the division would make much of small differences. The estimate of the divergence is k3 of J. Schulman, "Approximating KL
-divergence" (2020): it is never negative, unlike the difference of the log-probabilities.
+divergence" (2020): it is never negative, unlike the difference of the log-probabilities. As in
+GRPO it is differentiated as it stands: its mean is KL(policy || reference), but the mean of its gradient is that of KL(reference ||
+policy). Near the reference, where the penalty keeps the policy, the two are alike.
 
 Shapes: B answers, T characters of a row (request and answer), V vocabulary.
 """

@@ -29,8 +29,6 @@ from model.training.snapshots import snapshot_steps
 from model.training.tasks.task import Rows, Task
 from model.weights import BEST_FILE, check_tensors, config_json, load_tensors, save_tensors
 
-DIVERGED = 3  # times the loss of uniform guessing
-
 
 class EvaluationStoppedError(Exception):
     """An evaluation was interrupted."""
@@ -214,7 +212,7 @@ class Trainer:
             TrainingError: the run has diverged. The loss of a healthy run never gets far above that of uniform guessing.
         """
         uniform = self.task.chance_loss
-        if loss <= DIVERGED * uniform:  # false for NaN
+        if loss <= self.task.diverged * uniform:  # false for NaN
             return
         found = f"{loss:.4g}" if math.isfinite(loss) else "not a number any more"
         raise TrainingError(

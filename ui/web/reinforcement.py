@@ -7,12 +7,12 @@
      "length": [...]}, "evaluations": {"step": [0, 10, ...], ...the same},
      "samples": [{"step": 0, "texts": [{"request": "Insult me.", "answer": "...", "score": 1.2, "obeys": true}, ...]}, ...]}, ...]}
 
-Shipped runs come first, then the newest of the runs folder; "source" is shipped or run. "reward" is learned or rule. "about" is what was
-found in a shipped run, in words; it may be empty. "steps" are measured on the batches that the run learns from, thinned to means;
-"evaluations" and "samples" on requests that are kept back, thinned to some of them, the first and the last included. Per answer: the mean
-"reward", the shares that obey the "rule", have "stopped" and are "distinct" (of those to requests with many good answers), and the mean
-"length". Per character, in nats: the divergence from the parent, "kl", and the "entropy". What was not measured is null. All runs answer
-the same requests with the same dice. Where a run's files do not say what it is, "trouble" has the reason.
+Shipped runs come first, then the newest of the runs folder; "source" is shipped or run. "reward" is learned or rule; null while a run
+begins. "about" is what was found in a shipped run, in words; it may be empty. "steps" are measured on the batches that the run learns from,
+thinned to means; "evaluations" and "samples" on requests that are kept back, thinned to some of them, the first and the last included. Per
+answer: the mean "reward", the shares that obey the "rule", have "stopped" and are "distinct" (of those to requests with many good answers),
+and the mean "length". Per character, in nats: the divergence from the parent, "kl", and the "entropy". What was not measured is null. All
+runs answer the same requests with the same dice. Where a run's files do not say what it is, "trouble" has the reason.
 """
 
 from __future__ import annotations
@@ -83,12 +83,17 @@ def _run_json(source: str, job: Job, settings: Settings) -> dict[str, Any]:
         "state": job.state(),
         "trouble": "" if evaluations["step"] else NOTHING_YET,
         "kl_weight": getattr(settings.recipe, "kl_weight", None),
-        "reward": job.run.plan().about.get("reward", {}).get("kind"),
+        "reward": _reward(job),
         "about": _about(job) if source == SHIPPED else "",
         "steps": _thinned(steps),
         "evaluations": {name: [values[i] for i in chosen] for name, values in _measures(evaluations).items()},
         "samples": _samples(everything["samples"], {evaluations["step"][i] for i in chosen}),
     }
+
+
+def _reward(job: Job) -> str | None:
+    """What is rewarded; None until the trainer has recorded it."""
+    return job.run.plan().about.get("reward", {}).get("kind") if job.run.exists() else None
 
 
 def _about(job: Job) -> str:

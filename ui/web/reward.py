@@ -37,6 +37,7 @@ from model.assistant.reward import RewardModel, read_measured
 from model.assistant.skills import judge, skill_of
 from model.config import check_score_text
 from model.errors import CheckpointError, ParameterError, SoliloquyError
+from model.serving.admission import Admission
 from model.serving.engine import Engine
 from model.training.record import Cached
 from model.weights import WEIGHTS_FILES
@@ -61,6 +62,7 @@ class Reward:
         self._model = Cached(folder / WEIGHTS_FILES[0], lambda: RewardModel.load(folder))
         self._loading: SharedWork[Path, RewardModel] = SharedWork()
         self._answers = SharedAnswers()
+        self._admission = Admission(1, "scored")
         self.score = takes_json({"request", "answer"}, self._score)
 
     @for_its_client
@@ -75,8 +77,8 @@ class Reward:
         Raises:
             ParameterError: request or answer is not a text that can stand in a row, or they are too long.
             CheckpointError: the model is missing or damaged.
+            BusyError: too many texts are being scored already.
         """
-        read_viewer(body, http)
         typed = {name: _read_text(body, name) for name in ("request", "answer")}
         try:
             model = await self._loading.result(self._folder, lambda: asyncio.to_thread(self._model.get))
@@ -84,7 +86,9 @@ class Reward:
             raise CheckpointError(NOT_THERE.format(why=_public(error, self._folder))) from None
         read = {name: model.tokenizer.normalise(text) for name, text in typed.items()}
         request, answer = (_checked(name, text) for name, (text, _) in read.items())
-        scores = await asyncio.wrap_future(self._engine.run(lambda _: model.score(request, answer)))
+        with self._admission.admit(read_viewer(body, http)) as ticket:
+            async with ticket.turn():
+                scores = await asyncio.wrap_future(self._engine.run(lambda _: model.score(request, answer)))
         left_out = dict.fromkeys(char for _, chars in read.values() for char in chars)
         rule, skill = judge(request, answer), skill_of(request)
         content = {

@@ -55,6 +55,7 @@ class Reinforce(FineTuning):
     """
 
     name: ClassVar[str] = POLICY
+    diverged = 1_000  # the scores of a reward model have no zero: their mean may be anything
     recipe: PolicyConfig
 
     def __init__(self, start: Start, recipe: PolicyConfig, corpus: dict[str, Any], requests: Sequence[str], reward: Reward):

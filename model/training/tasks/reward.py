@@ -66,6 +66,7 @@ class LearnReward(FineTuning):
     """
 
     name: ClassVar[str] = REWARD
+    diverged = 100  # a model that has learned some votes by heart is sure of itself, and may be surprised by every other
     config: RewardGPTConfig
 
     def __init__(self, start: Start, recipe: TrainConfig, train: Comparisons, held_out: Comparisons):

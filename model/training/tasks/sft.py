@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -34,7 +33,7 @@ from model.training.presets import SFT, FromParent
 from model.training.run import Metrics, Run
 from model.training.samples import SAMPLE_CHARS, SAMPLE_TEMPERATURE
 from model.training.tasks.fine_tuning import FineTuning, Start, as_writer
-from model.training.tasks.task import Rows, evaluating
+from model.training.tasks.task import Rows, evaluating, shuffled
 from model.weights import Weights
 
 PAIRS_FILE = "pairs.jsonl"  # the run's own copy
@@ -132,10 +131,7 @@ class FineTune(FineTuning):
 
     def batch(self, step: int, network: Network) -> Rows:
         """Inputs and targets, each (batch_size, longest row), shorter rows first. Each epoch shuffles the pairs."""
-        numbers = np.arange(step * self.n_pairs, (step + 1) * self.n_pairs)
-        n = len(self.rows)
-        orders = {epoch: np.random.default_rng([self.recipe.seed, epoch]).permutation(n) for epoch in sorted({*(numbers // n).tolist()})}
-        rows = [self.rows[orders[number // n][number % n]] for number in numbers.tolist()]
+        rows = [self.rows[i] for i in shuffled(len(self.rows), self.n_pairs, step, self.recipe.seed)]
         if self.n_pairs < self.recipe.batch_size:
             rows += map(Row, *self.plays(step))
         return pad(sorted(rows, key=length))

@@ -29,9 +29,11 @@ class Task(ABC):
     Attributes:
         name: the key of the task in config.json; a file without one is a pretraining run's.
         config: the shape of the network, vocabulary included.
+        diverged: a loss of more than so many times that of uniform guessing is that of a run that has diverged.
     """
 
     name: ClassVar[str]
+    diverged: ClassVar[float] = 3
 
     def __init__(self, config: NetworkConfig, tokenizer: CharTokenizer, recipe: TrainConfig):
         self.config, self.tokenizer, self.recipe = config, tokenizer, recipe
