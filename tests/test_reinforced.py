@@ -13,7 +13,7 @@ from model.training.run import Run
 from model.weights import WEIGHTS_FOLDER, hash_file, load_weights, weights_path
 
 ASSISTANT = WEIGHTS_FOLDER / "assistant"
-BOUND, UNBOUND = (ASSISTANT / name for name in ("bound", "unbound"))
+REINFORCED, BOUND, UNBOUND = (ASSISTANT / name for name in ("reinforced", "bound", "unbound"))
 
 
 def about_of(folder: Path) -> dict[str, Any]:
@@ -32,7 +32,7 @@ def obeys_of(folder: Path) -> dict[str, Any]:
     return obeys["mean"]
 
 
-@pytest.mark.parametrize("folder", [BOUND, UNBOUND], ids=lambda folder: folder.name)
+@pytest.mark.parametrize("folder", [REINFORCED, BOUND, UNBOUND], ids=lambda folder: folder.name)
 def test_they_were_made_from_the_shipped_models(folder: Path) -> None:
     about = about_of(folder)
     assert about["task"] == "policy"
@@ -44,6 +44,13 @@ def test_they_were_made_from_the_shipped_models(folder: Path) -> None:
     assert all(line["kl"] >= 0 for line in Run(folder).metrics())
     assert [sample["step"] for sample in Run(folder).samples()] == [*evaluations]
     assert (folder / "about.txt").read_text(encoding="utf-8").strip()
+
+
+def test_the_reinforced_model_obeys_in_many_words() -> None:
+    mean = obeys_of(REINFORCED)
+    assert mean["obeys"] >= 0.9
+    assert mean["distinct"] >= 0.8
+    assert obeys_of(ASSISTANT / "supervised")["obeys"] < mean["low"]
 
 
 def test_without_the_penalty_the_learned_reward_rises_and_the_rule_falls() -> None:
