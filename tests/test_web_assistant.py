@@ -140,6 +140,8 @@ def test_the_rule_judges_answers_and_says_why(app: App) -> None:
     assert "GOOD NIGHT" in told["verdicts"][1]["why"]
     assert app.judge(request="Insult me.", answers=[])[1] == {"skill": "insult", "verdicts": []}
     assert app.judge(request="What is the time?", answers=["Noon.", ""])[1] == {"skill": None, "verdicts": []}
+    half = app.judge(request="Shout: \ud800", answers=["\ud800"])
+    assert half == (200, {"skill": "shout", "verdicts": [{"obeys": False, "why": "the right answer is “?”"}]})
 
 
 @pytest.mark.parametrize(

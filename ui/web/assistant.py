@@ -211,6 +211,7 @@ async def _judge(body: Body, http: HTTPRequest) -> Response:
         raise ParameterError(f"The answers must be a list of at most {MAX_SAMPLES} texts.")
     if not all(isinstance(answer, str) and len(answer) <= MAX_NEW_CHARS for answer in answers):
         raise ParameterError(f"Each answer must be a text of at most {MAX_NEW_CHARS:,} characters.")
+    request = request.encode(errors="replace").decode()  # a verdict may quote it, and half a surrogate pair cannot be sent
     skill = skill_of(request)
     verdicts = [judge(request, answer) for answer in answers]
     content = {"skill": skill.id if skill else None, "verdicts": [verdict._asdict() for verdict in verdicts if verdict]}
