@@ -164,7 +164,8 @@ def load_tensors_metadata(path: Path) -> dict[str, Any]:
 def _open_tensors(path: Path, read: Callable[[Any], Result]) -> Result:
     check_is_file(path)
     try:
-        if int.from_bytes(_beginning(path)[:8], "little") > MAX_HEADER_BYTES:
+        size = _beginning(path)[:8]
+        if len(size) == 8 and int.from_bytes(size, "little") > MAX_HEADER_BYTES:
             raise ValueError(f"header too large, of more than {MAX_HEADER_BYTES // 2**20} MiB")
         with safetensors.safe_open(path, framework="pt") as file:
             return read(file)

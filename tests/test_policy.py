@@ -207,6 +207,7 @@ def test_a_learned_reward_is_the_score_of_the_whole_row(folder: Path, parent: We
     assert len({*scores.tolist()}) > 4
 
 
+@pytest.mark.usefixtures("corpus_path")
 def test_the_command_line_learns_from_a_reward_model_and_resumes(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", *POLICY, *SHORT, "--run", "whole"]) == 0
     about = json.loads(Path("runs/whole/config.json").read_text(encoding="utf-8"))["about"]
@@ -228,6 +229,7 @@ def test_the_command_line_learns_from_a_reward_model_and_resumes(folder: Path, c
     assert "judge (sha256" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("corpus_path")
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -246,6 +248,7 @@ def test_what_a_policy_cannot_be_learned_with_is_said(
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("corpus_path")
 def test_a_reward_model_with_another_vocabulary_is_refused(folder: Path, parent: Weights, capsys: pytest.CaptureFixture[str]) -> None:
     save_weights(Path("stranger"), parent.model, CharTokenizer(TINY_SHAKESPEARE_ALPHABET.replace("$", "+")), {})
     assert main(["train", *POLICY, *SHORT, "--run", "wrong", "--from", "stranger"]) == 2
@@ -253,6 +256,7 @@ def test_a_reward_model_with_another_vocabulary_is_refused(folder: Path, parent:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("corpus_path")
 def test_killed_at_random_moments_and_resumed_equals_uninterrupted(folder: Path) -> None:
     settings = ("--precision", "float32", "--steps", "30", "--eval-interval", "5")
     assert kill_and_resume(folder, 3, random.Random(1), (*POLICY, *settings), ("--resume",)) == 3

@@ -468,7 +468,7 @@ def test_the_commands_work_with_a_folder_of_adapters(folder: Path, capsys: pytes
         ((*SFT, "--n-layer", "3"), "This preset has no setting 'n_layer'"),
         ((*SFT, "--input-noise", "0.1"), "This preset has no setting 'input_noise'"),
         ((*SFT, "--optimizer", "muon"), "This preset has no setting 'optimizer'"),
-        (("--task", "sft", "--from", "bigram", "--pairs", "pairs.jsonl"), "bigram is not a GPT but a network of the kind bigram."),
+        ((*SFT, "--from", "bigram", "--plays-share", "0"), "bigram is not a GPT but a network of the kind bigram."),
         ((*SFT, "--runs", "far/away/from/runs"), "wrong needs the model that it is fine-tuned from, parent (sha256 "),
         (("--task", "sft", "--preset", "tiny"), "The preset tiny is for the task pretrain, not sft"),
         (("--preset", "tiny", "--from", "parent"), "--from is for the task sft, not pretrain"),
@@ -488,8 +488,8 @@ def test_options_of_another_task_or_network_are_refused(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((*SFT, "--pairs", "unknown.jsonl"), "unknown.jsonl, line 61: The model's vocabulary has no ‘é’."),
-        ((*SFT, "--from", "no-newline"), "no-newline does not know the newline"),
+        ((*SFT, "--pairs", "unknown.jsonl", "--plays-share", "0"), "unknown.jsonl, line 61: The model's vocabulary has no ‘é’."),
+        ((*SFT, "--from", "no-newline", "--plays-share", "0"), "no-newline does not know the newline"),
         (("--preset", "tiny", "--corpus", "corpus.txt", "--block-size", "4096"), "needs at least"),
     ],
 )

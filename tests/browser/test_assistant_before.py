@@ -39,6 +39,7 @@ def about(url: str) -> dict[str, Any]:
     keys = {model["id"]: model["key"] for model in answer(url, "GET", "/models")[1]["models"]} | {"": ""}
     for stage in told["models"]:
         stage |= {"key": keys[STAND_INS[stage["id"]]], "trouble": "" if STAND_INS[stage["id"]] else "It is not here."}
+    told["obeys"] = dict.fromkeys(told["obeys"])
     for id, share in SHARES.items():
         success = {"n": 30, "obeys": share, "low": share - 0.1, "high": share + 0.1, "distinct": None}
         told["obeys"][id] = {"n": 330, "temperature": 0.8, "skills": dict.fromkeys((s.id for s in SKILLS), success), "mean": success}
