@@ -353,6 +353,7 @@ def test_what_cannot_be_read_is_said(context: BrowserContext, url: str, query: s
     assert page.get_by_test_id("card").count() > 1  # the first screen
 
 
+@pytest.mark.slow
 def test_a_page_opens_before_the_server_has_read_all_snapshots(context: BrowserContext, url: str) -> None:
     page, held = context.new_page(), list[Route]()
     page.route("**/learning/runs", lambda route: held.append(route))  # never answered

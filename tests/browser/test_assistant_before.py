@@ -232,6 +232,7 @@ def test_a_fourth_model_that_is_missing_says_so_and_the_others_answer(page: Page
     expect(columns).to_have_count(3)
 
 
+@pytest.mark.slow
 def test_without_a_server_it_is_said_and_the_way_on_works(page: Page, panel: Locator) -> None:
     page.route("**/assistant/judge", lambda route: route.abort())
     page.keyboard.press("s")

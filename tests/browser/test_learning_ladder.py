@@ -188,6 +188,7 @@ def saved(page: Page, entry: str, folder: Path) -> Path:
     return folder / file.suggested_filename
 
 
+@pytest.mark.slow
 def test_what_is_typed_is_written_again_and_what_no_model_knows_is_named(page: Page, panel: Locator, url: str) -> None:
     first, *_, last = [rung["key"] for rung in route_of(url)]
     _, *dice = FIRST
@@ -212,6 +213,7 @@ def test_what_is_typed_is_written_again_and_what_no_model_knows_is_named(page: P
     expect(page.locator("#prompt textarea")).to_have_value("")  # the Sample tab's
 
 
+@pytest.mark.slow
 def test_a_damaged_rung_says_so_and_a_key_that_is_gone_is_asked_for_again(other_page: Page, url: str) -> None:
     page, rungs, asked = other_page, route_of(url), 0
 
@@ -241,6 +243,7 @@ def test_a_damaged_rung_says_so_and_a_key_that_is_gone_is_asked_for_again(other_
     expect(panel.locator(".ladder-next")).to_be_hidden()
 
 
+@pytest.mark.slow
 def test_without_a_server_it_is_said_once_and_the_way_on_works(page: Page, panel: Locator) -> None:
     before = written(page)
     page.route("**/write", lambda route: route.abort())

@@ -109,6 +109,7 @@ def test_the_losses_of_a_step_are_its_own_and_none_where_it_was_not_evaluated(pa
         page.keyboard.press("ArrowRight")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/learning/heads", "/write"])
 def test_an_answer_that_ends_early_is_not_taken_for_a_whole_one(page: Page, url: str, run: dict[str, Any], path: str) -> None:
     page.goto("about:blank")

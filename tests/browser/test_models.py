@@ -269,6 +269,7 @@ def test_a_link_says_what_is_wrong_with_a_damaged_model(browser: Browser, url: s
     shutil.rmtree(runs / "damaged")
 
 
+@pytest.mark.slow
 def test_a_page_whose_first_requests_fail_says_so_and_goes_on_by_itself(browser: Browser, url: str) -> None:
     page = browser.new_page()
 

@@ -117,6 +117,7 @@ def write_with_all_models(page: Page) -> Traffic:
     return traffic
 
 
+@pytest.mark.slow
 def test_several_models_leave_a_connection_for_the_next_press(page: Page) -> None:
     traffic = write_with_all_models(page)
     assert traffic.open["write"] == 4
@@ -216,6 +217,7 @@ def test_what_is_typed_and_walked_by_holds_one_connection(page: Page) -> None:
     settled(page, lambda: not traffic.open["score"])
 
 
+@pytest.mark.slow
 def test_heads_and_cells_that_are_passed_by_hold_two_connections(page: Page, url: str) -> None:
     page.goto(f"{url}/?tab=attention&see=one&look=Romeo&cell=4.1")
     expect(page.get_by_test_id("one-head-sums")).to_contain_text("Softmax")

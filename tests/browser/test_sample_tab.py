@@ -424,6 +424,7 @@ def test_a_server_that_goes_away_is_told_and_a_new_one_with_another_model_is_fol
     page.close()
 
 
+@pytest.mark.slow
 def test_a_tab_that_could_not_be_loaded_says_so_and_comes_once_the_network_is_back(browser: Browser, url: str) -> None:
     context = browser.new_context()  # the tab's script must not be in its cache
     page = context.new_page()

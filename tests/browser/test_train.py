@@ -345,6 +345,7 @@ def test_a_file_of_any_name_is_taken_and_a_runs_name_is_used_once(page: Page, ru
     page.locator(".new-run").get_by_role("button", name="Stop").click()
 
 
+@pytest.mark.slow
 def test_a_model_from_the_hub_reaches_every_page_without_a_reload(page: Page, hub: FakeHub, url: str, tmp_path: Path) -> None:
     (account,) = hub.accounts.values()
     bigram = load_weights(WEIGHTS_FOLDER / "ladder" / "bigram")
