@@ -343,7 +343,20 @@ def test_changed_or_missing_pairs_are_said_when_a_run_is_resumed(tmp_path: Path,
 def test_the_command_that_is_printed_to_resume_can_be_pasted(tmp_path: Path, parent: Weights) -> None:
     (tmp_path / "pairs.jsonl").write_bytes(shouting())
     (tmp_path / "parent").rename(tmp_path / "my parent")
-    arguments = ("--task", "sft", "--from", "my parent", "--pairs", "pairs.jsonl", "--precision", "float32", "--batch-size", "4")
+    arguments = (
+        "--task",
+        "sft",
+        "--from",
+        "my parent",
+        "--pairs",
+        "pairs.jsonl",
+        "--precision",
+        "float32",
+        "--batch-size",
+        "4",
+        "--plays-share",
+        "0",
+    )
     first, second = stop_and_paste(tmp_path, Path("elsewhere") / "obey", *arguments)
     assert 0 < first < second
 
@@ -351,7 +364,20 @@ def test_the_command_that_is_printed_to_resume_can_be_pasted(tmp_path: Path, par
 @pytest.mark.slow
 def test_killed_at_random_moments_and_resumed_equals_uninterrupted(tmp_path: Path, parent: Weights) -> None:
     (tmp_path / "pairs.jsonl").write_bytes(shouting())
-    settings = ("--precision", "float32", "--steps", "120", "--eval-interval", "10", "--batch-size", "8", "--micro-batch-size", "4")
+    settings = (
+        "--precision",
+        "float32",
+        "--plays-share",
+        "0",
+        "--steps",
+        "120",
+        "--eval-interval",
+        "10",
+        "--batch-size",
+        "8",
+        "--micro-batch-size",
+        "4",
+    )
     begin = ("--task", "sft", "--from", "parent", "--pairs", "pairs.jsonl", *settings)
     assert kill_and_resume(tmp_path, 3, random.Random(1), begin, ("--resume",)) == 3
     runs = tmp_path / "runs"

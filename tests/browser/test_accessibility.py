@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import open_page
 from tests.browser.tab import drawn
+from tests.browser.test_assistant_reward import READY
 from tests.support.admin import PASSWORD, Admin
 from tests.support.killing import synthetic_text
 
@@ -144,6 +145,11 @@ def show(page: Page, view: str) -> None:
         page.wait_for_function("document.querySelector('.before-verdict')?.textContent && !document.querySelector('.before-caret')")
     if view == "Examples":  # without a corpus there are none
         expect(page.locator(".examples-line, .panel:not([hidden]) > .trouble:not(:empty)").first).to_be_visible()
+    if view == "Reward":
+        page.wait_for_function(READY)
+        page.wait_for_load_state("networkidle")
+    if view == "Reinforcement":
+        expect(page.locator(".reinforcement-answer").first).to_be_visible()
     if view == "Watch":
         expect(page.locator(".watch-text")).not_to_be_empty()
     if view == "All runs":
@@ -279,6 +285,7 @@ def test_what_stands_in_the_header_keeps_apart(page: Page) -> None:
         page.get_by_role("button", name=press).click()
         for width in widths:
             page.set_viewport_size({"width": width, "height": 720})
+            drawn(page)
             seen = [(name, x, y, x + w, y + h) for name, x, y, w, h, *_ in page.evaluate(boxes)]
             for i, (name, left, top, right, bottom) in enumerate(seen):
                 for other, l2, t2, r2, b2 in seen[i + 1 :]:

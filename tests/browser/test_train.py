@@ -308,7 +308,7 @@ def test_a_damaged_run_is_shown_with_the_reason_and_can_be_deleted(page: Page, u
     page.get_by_role("tab", name="All runs").click()
     row = page.get_by_role("row").filter(has_text="damaged")
     expect(row).to_contain_text("broken")
-    expect(row.locator(".run-reason")).to_contain_text("config.json is not a valid config.json")
+    expect(row.locator(".run-reason").first).to_contain_text("config.json is not a valid config.json")
     actions = page.locator(".run-actions").first
     expect(actions.get_by_role("button", name="Resume")).to_be_disabled()
     actions.get_by_role("button", name="Delete").click()
@@ -355,11 +355,11 @@ def test_a_model_from_the_hub_reaches_every_page_without_a_reload(page: Page, hu
     page.get_by_role("tab", name="From the Hub").click()
     view = page.get_by_role("tabpanel", name="From the Hub")
     expect(view).to_contain_text("Unlock this tab to fetch one.")
-    expect(view.get_by_label("Name on the Hub")).to_be_hidden()
+    expect(view.get_by_label("Model on the Hub")).to_be_hidden()
     unlock(page)
     with new_page(page.context) as other:
         open_page(other, url)
-        field = view.get_by_label("Name on the Hub")
+        field = view.get_by_label("Model on the Hub")
         field.fill(f"{account.name}/none")
         field.press("Enter")
         expect(view.get_by_role("status")).to_contain_text("there is no such repository")

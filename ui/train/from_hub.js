@@ -135,7 +135,7 @@ const megabytes = (bytes) => (bytes / 1e6).toFixed(1);
 /** @param {HTMLElement} panel */
 function build(panel) {
   const form = make("form", "hub-form");
-  const label = make("label", "train-label", "Name on the Hub");
+  const label = make("label", "train-label", "Model on the Hub");
   const name = Object.assign(make("input", "field"), { id: "hub-name", required: true, placeholder: "user/name or user/name@revision", spellcheck: false, autocomplete: "off" });
   name.autocapitalize = "off";
   label.htmlFor = name.id;
