@@ -7,7 +7,7 @@ import { saveCharts, saveCurves, saveTexts } from "./save.js";
 import { Reinforcement } from "./state.js";
 
 const CAPTION =
-  "The policy writes answers and learns from their reward. Press Play: with a KL penalty it stays near the supervised model and obeys more and more; without one, the learned reward keeps rising while the true rule falls.";
+  "The policy writes answers and learns from their reward. Press Play: with a KL penalty it stays near the supervised model; without one, the learned reward keeps rising while the true rule falls.";
 
 const PRESETS = [
   { preset: "policy", title: "policy", words: "a policy with a KL penalty" },
