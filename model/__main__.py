@@ -5,6 +5,8 @@ python -m model train --task sft --from weights/shakespeare --run obey
                                                            fine-tune a model to answer requests; --pairs names your own
 python -m model train --task reward --from weights/assistant/supervised --run judge
                                                            learn which answers are better, from comparisons made by rule
+python -m model train --task policy --from weights/assistant/supervised --run reinforced
+                                                           learn from the reward of its own answers; --reward rule or a reward model
 python -m model pace --preset lesson                       measure how long a training would take on this machine
 python -m model eval                                       validation loss of the shipped weights; --ablate 0.2 without a head
 python -m model heads                                      measure each head and MLP, for heads.json beside the weights

@@ -22,6 +22,7 @@ from model.network.gpt import GPT
 from model.serving import engine, writer
 from model.tokenizer import CharTokenizer
 from model.weights import Weights, load_weights
+from tests.support.fake_hub import FakeHub, fake_hub, use_hub
 from tests.support.rights import bound_by_rights
 from tests.support.viewing import app_with_log
 
@@ -193,3 +194,20 @@ def cache_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.setenv(name, "127.0.0.1")
     return tmp_path / "cache" / "soliloquy"
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[FakeHub]:
+    """A Hub on localhost."""
+    with fake_hub() as hub:
+        yield hub
+
+
+@pytest.fixture
+def hub(served: FakeHub, monkeypatch: pytest.MonkeyPatch, cache_home: Path) -> FakeHub:
+    """A Hub without repositories and with one account, and an empty cache."""
+    for kept in (served.repos, served.faults, served.asked, served.accounts, served.large):
+        kept.clear()
+    served.add_account("ada")
+    use_hub(served, monkeypatch)
+    return served

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,29 +25,12 @@ from model.network.lora import with_adapters
 from model.tokenizer import CharTokenizer
 from model.weights import Adapter, Weights, load_weights, save_weights
 from tests.conftest import VOCABULARY
-from tests.support.fake_hub import FakeHub, Fault, fake_hub, use_hub
+from tests.support.fake_hub import FakeHub, Fault
 from tests.support.server import running_app
 from tests.support.viewing import answer
 
 TINY = HubAddress("ada/tiny")
 Files = dict[str, bytes]
-
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[FakeHub]:
-    with fake_hub() as hub:
-        yield hub
-
-
-@pytest.fixture
-def hub(served: FakeHub, monkeypatch: pytest.MonkeyPatch, cache_home: Path) -> FakeHub:
-    """A Hub without repositories, and an empty cache."""
-    served.repos.clear()
-    served.faults.clear()
-    served.asked.clear()
-    served.add_account("ada")
-    use_hub(served, monkeypatch)
-    return served
 
 
 def content(folder: Path) -> Files:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,23 +26,7 @@ from model.network.gpt import GPT
 from model.tokenizer import CharTokenizer
 from model.weights import SHIPPED_WEIGHTS, Adapter, Origin, Weights, load_weights, save_tensors, save_weights
 from tests.conftest import VOCABULARY
-from tests.support.fake_hub import FakeHub, Fault, fake_hub, use_hub
-
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[FakeHub]:
-    with fake_hub() as hub:
-        yield hub
-
-
-@pytest.fixture
-def hub(served: FakeHub, monkeypatch: pytest.MonkeyPatch, cache_home: Path) -> FakeHub:
-    """A Hub without repositories, and an account."""
-    for kept in (served.repos, served.faults, served.asked, served.accounts, served.large):
-        kept.clear()
-    served.add_account("ada")
-    use_hub(served, monkeypatch)
-    return served
+from tests.support.fake_hub import FakeHub, Fault
 
 
 @pytest.fixture(autouse=True)

@@ -21,29 +21,13 @@ from model.weights import load_weights, save_weights
 from tests.conftest import VOCABULARY
 from tests.support.admin import Admin, wait_for
 from tests.support.client import host_and_port
-from tests.support.fake_hub import FakeHub, Fault, fake_hub, use_hub
+from tests.support.fake_hub import FakeHub, Fault
 from tests.support.routes import serving_routes
 from tests.support.viewing import PATIENCE_S, Viewer
 from ui.web.admin import LOCKED
 from ui.web.hub import IN_USE
 
 ROUTES = ("fetch", "use", "remove")
-
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[FakeHub]:
-    with fake_hub() as hub:
-        yield hub
-
-
-@pytest.fixture
-def hub(served: FakeHub, monkeypatch: pytest.MonkeyPatch, cache_home: Path) -> FakeHub:
-    """A Hub without repositories, and an empty cache."""
-    served.repos.clear()
-    served.faults.clear()
-    served.add_account("ada")
-    use_hub(served, monkeypatch)
-    return served
 
 
 @pytest.fixture

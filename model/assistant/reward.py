@@ -31,7 +31,7 @@ class Scores(NamedTuple):
     """What a reward model makes of one answer.
 
     Attributes:
-        after_each: the score after each character of the answer, as if the text ended there.
+        after_each: the score read after each character of the answer, where the model was not trained: a hint at what moves it.
         score: the score of the whole, after the stop sign. This is the one that the model was trained on.
     """
 

@@ -6,9 +6,10 @@
     {"request": "Insult me.", "chars": "Thou art a traitor.", "scores": [-0.3, ...], "score": 2.1, "notice": "",
      "rule": {"skill": "insult", "obeys": true, "why": "has a word of abuse: “traitor”"}}
 
-"chars" is the answer in the model's vocabulary, and "scores" has one number for each of its characters: the score as if the text ended
-there. "score" is that of the whole answer, after the stop sign. Scores have no zero and no unit; the difference of two, for answers to the
-same request, is the logit of the probability that the first is better. "rule" is null for a request that asks for no skill.
+"chars" is the answer in the model's vocabulary, and "scores" has one number for each of its characters: the score read there, where the
+model was not trained. "score" is that of the whole answer, after the stop sign. Scores have no zero and no unit; the difference of two,
+for answers to the same request, is the logit of the probability that the first is better. "rule" is null for a request that asks for no
+skill.
 
     GET /assistant/comparisons
     {"comparisons": [{"request": "Insult me.", "a": "I thank you.", "b": "Thou art a traitor.", "better": "b"}, ...],
