@@ -1,5 +1,5 @@
-"""The catalogue of usable models, by key: shipped models, the assistants fine-tuned from them, the lecture's ladder, training runs that
-have weights, models from the Hub, and the snapshots of runs.
+"""The catalogue of usable models, by key: shipped models, the assistants fine-tuned from them, the lecture's ladder, the models of the tab
+Meaning, training runs that have weights, models from the Hub, and the snapshots of runs.
 
 The catalogue reads folders and keeps no weights in memory. `Catalogue.load` loads one model; the engine (`model.serving.engine`) keeps
 the models in use and chooses their precision. A key is the beginning of the weights' sha256, so a run that has trained further since
@@ -36,6 +36,7 @@ from model.weights import (
     BEST_FILE,
     CONFIG_FILE,
     KEY_DIGITS,
+    MEANING_FOLDER,
     SHIPPED_RUNS_FOLDER,
     SHIPPED_WEIGHTS,
     WEIGHTS_FILES,
@@ -52,8 +53,10 @@ from model.weights import (
 
 log = logging.getLogger(__name__)
 
-SHIPPED, ASSISTANT, LADDER, RUN, HUB, SNAPSHOT = "shipped", "assistant", "ladder", "run", "hub", "snapshot"  # where a model comes from
+SHIPPED, ASSISTANT, LADDER, MEANING = "shipped", "assistant", "ladder", "meaning"  # where a model comes from
+RUN, HUB, SNAPSHOT = "run", "hub", "snapshot"  # likewise
 ASSISTANTS = ("supervised", "reinforced", "unbound")  # the folders in weights/assistant whose models write
+MEANING_WRITERS = ("pre-norm", "post-norm", "reversal-gpt", "early-modern-gpt")  # likewise in weights/meaning
 MAX_TRAINED_STEPS = 10**12  # more is damage
 NO_SUCH_MODEL = "There is no such model, or no longer. Choose another one."
 FULL = f"{MAX_HUB_MODELS} models from the Hub are listed, which is the maximum. Remove one first."
@@ -65,10 +68,10 @@ class Entry:
 
     Attributes:
         key: identifies the weights; "" if they cannot be read.
-        id: identifies the folder: "shakespeare", "assistant/supervised", "ladder/bigram", "runs/20261126-101500-ab12",
-            "hub:ada/tiny@1a2b3c4"; of a snapshot that of its run, "weights/runs/quick".
+        id: identifies the folder: "shakespeare", "assistant/supervised", "ladder/bigram", "meaning/post-norm",
+            "runs/20261126-101500-ab12", "hub:ada/tiny@1a2b3c4"; of a snapshot that of its run, "weights/runs/quick".
         name: name shown to users: "ada/tiny@1a2b3c4"; of a snapshot "quick, step 150".
-        source: SHIPPED, ASSISTANT, LADDER, RUN, HUB or SNAPSHOT.
+        source: SHIPPED, ASSISTANT, LADDER, MEANING, RUN, HUB or SNAPSHOT.
         snapshot: the snapshot's file; None for other models.
         trouble: why the model cannot be used; "" if it can.
         config, tokenizer, about: content of config.json; None and empty if it cannot be read.
@@ -92,7 +95,7 @@ class Entry:
 
     @property
     def writes(self) -> bool:
-        """Whether the network writes texts; a reward model does not. True if config.json cannot be read."""
+        """Whether the network writes texts; a reward model or an embedding does not. True if config.json cannot be read."""
         return self.kind is None or KINDS[self.kind].network.writes
 
     @cached_property
@@ -117,7 +120,7 @@ class Catalogue:
     """The models found in a set of folders. Thread-safe.
 
     Args:
-        shipped: folder that contains the shipped weights folders, assistant/ and ladder/.
+        shipped: folder that contains the shipped weights folders, assistant/, ladder/ and meaning/.
         runs: folder of training runs, or None.
         device: device that models are loaded onto.
         others: additional weights or run folders, such as the one given with --weights.
@@ -211,6 +214,10 @@ class Catalogue:
         """The folder of a shipped model of the assistant, whether it is there or not."""
         return self._shipped / ASSISTANT_FOLDER / name
 
+    def meaning_folder(self, name: str = "") -> Path:
+        """The folder of a shipped model of the tab Meaning, whether it is there or not; without a name, the one that contains them all."""
+        return self._shipped / MEANING_FOLDER / name
+
     def load(self, key: str) -> Weights:
         """Loads a model in float32 and checks it.
 
@@ -250,6 +257,9 @@ class Catalogue:
         for rung in sorted(_subfolders(ladder), key=lambda rung: places.get(f"{LADDER}/{rung.name}", len(places))):
             # Before what somebody exported, which may be a copy of one.
             yield _bare(LADDER, f"{LADDER}/{rung.name}", rung)
+        for name in MEANING_WRITERS:
+            if os.path.isdir(folder := self.meaning_folder(name)):
+                yield _bare(MEANING, f"{MEANING}/{name}", folder)
         yield from (_bare(SHIPPED, folder.name, folder) for folder in others[1:])
         for folder in self._run_folders():
             if any(os.path.exists(folder / name) for name in WEIGHTS_FILES):

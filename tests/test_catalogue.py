@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from model.catalogue import ASSISTANT, LADDER, RUN, SHIPPED, Catalogue
-from model.config import BigramConfig, GPTConfig, LoRAConfig
+from model.catalogue import ASSISTANT, LADDER, MEANING, MEANING_WRITERS, RUN, SHIPPED, Catalogue
+from model.config import BigramConfig, GPTConfig, LoRAConfig, RewardGPTConfig
 from model.errors import CheckpointError, UnknownModelError
 from model.network.kinds import make_network
 from model.network.lora import with_adapters
@@ -184,6 +184,21 @@ def test_assistants_come_after_the_shipped_model_and_are_loaded_with_their_base(
         CheckpointError, match=r"^supervised needs the model that it is fine-tuned from, play \(sha256 .* Put its folder there\.$"
     ):
         models.load(supervised.key)
+
+
+def test_models_of_meaning_that_write_come_after_the_ladder(house: Path) -> None:
+    shape = {"n_layer": 1, "n_head": 1, "n_embd": 8, "block_size": 8, "vocab_size": 5}
+    models = catalogue(house)
+    for seed, name in enumerate(reversed(MEANING_WRITERS)):
+        network = make_network(GPTConfig(**shape), torch.Generator().manual_seed(seed))
+        save_weights(models.meaning_folder(name), network, LETTERS, {})
+    scores = make_network(RewardGPTConfig(**shape), torch.Generator().manual_seed(9))
+    save_weights(models.meaning_folder("embedding"), scores, LETTERS, {})
+    expected = ["play", "ladder/bigram", *(f"meaning/{name}" for name in MEANING_WRITERS), "runs/one"]
+    assert [entry.id for entry in models.entries()] == expected
+    assert {entry.source for entry in models.entries()[2:-1]} == {MEANING}
+    assert models.load(models.entries()[2].key).sha256 == load_weights(models.meaning_folder(MEANING_WRITERS[0])).sha256
+    assert models.meaning_folder("embedding").parent == models.meaning_folder() == house / "weights" / "meaning"
 
 
 def test_an_exported_copy_does_not_take_the_place_of_a_rung(house: Path) -> None:

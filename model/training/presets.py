@@ -31,7 +31,7 @@ from model.limits import MAX_RANK
 
 PRETRAIN, SFT, REWARD, POLICY = "pretrain", "sft", "reward", "policy"
 RECIPES: dict[str, type[TrainConfig]] = {PRETRAIN: TrainConfig, SFT: SFTConfig, REWARD: RewardConfig, POLICY: PolicyConfig}  # by task
-LADDER, ASSISTANT = "The lecture's ladder", "Assistant"  # groups of presets
+LADDER, ASSISTANT, MEANING = "The lecture's ladder", "Assistant", "Meaning"  # groups of presets
 # Not settings: the vocabulary comes from the corpus or the parent, and the rest is what models from elsewhere have.
 FIXED = {"vocab_size", "bias", "tied_head", "activation"}
 NO_BLOCKS = frozenset({"optimizer", "embedding_learning_rate"})  # without effect where all parameters are treated alike

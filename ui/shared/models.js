@@ -12,7 +12,7 @@ const CHECK_MS = 5_000; // between two questions of a page that is seen: in a ha
  * @property {string} key the first 8 characters of the weights' sha256
  * @property {string} id "shakespeare", "ladder/bigram", "runs/<id>", "hub:<user>/<name>@<commit>"
  * @property {string} name
- * @property {string} source "shipped", "assistant", "ladder", "run" or "hub"
+ * @property {string} source "shipped", "assistant", "ladder", "meaning", "run" or "hub"
  * @property {string} kind "gpt" or "bigram"
  * @property {number} n_params
  * @property {number} block_size

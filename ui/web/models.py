@@ -6,9 +6,9 @@
      "shows": ["attention", "lens", "heads"], "device": "CPU", "precision": "float32", "loaded": true, "trouble": "", "step": null,
      "run": null}, ...]}
 
-The default comes first. "source" is shipped, assistant, ladder, run or hub; "run" is the id of a run in ui/web/train.py, and "step" the
-step that its weights are from. "start" is what a text without a prompt starts from. "precision" is null until the model is loaded.
-"trouble" says why a model cannot be used; what its files do not say is then null.
+The default comes first. "source" is shipped, assistant, ladder, meaning, run or hub; "run" is the id of a run in ui/web/train.py, and
+"step" the step that its weights are from. "start" is what a text without a prompt starts from. "precision" is null until the model is
+loaded. "trouble" says why a model cannot be used; what its files do not say is then null.
 
     GET /models/e63aab5d
 
