@@ -24,11 +24,11 @@ import numpy as np
 import torch
 
 from model.assistant.comparisons import Comparison, Comparisons
-from model.assistant.obeys import wilson
 from model.assistant.reward import CURVE_FILE, RewardModel
 from model.config import TrainConfig
 from model.files import write_atomically
 from model.program import run_program
+from model.statistics import wilson
 from model.training.presets import FromParent
 from model.training.run import Run
 from model.training.tasks.fine_tuning import Start

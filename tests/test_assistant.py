@@ -16,7 +16,7 @@ from model.__main__ import main
 from model.assistant import obeys
 from model.assistant.answers import Answers, write_answers
 from model.assistant.examples import EXAMPLES_PER_SKILL, Example, kept_back, make_examples, sentences_of, to_json_lines
-from model.assistant.obeys import ObeysConfig, wilson
+from model.assistant.obeys import ObeysConfig
 from model.assistant.pairs import STOP, read_pairs
 from model.assistant.skills import ASKING, ASKING_KEPT_BACK, KEPT_BACK_WORDS, SKILLS, OpenSkill, judge, skill_of
 from model.data import train_chars
@@ -24,6 +24,7 @@ from model.decode import generate_cached
 from model.errors import CorpusError, ParameterError
 from model.network.gpt import GPT
 from model.sampling import SamplingParams
+from model.statistics import wilson
 from model.tokenizer import CharTokenizer
 from model.weights import Weights, load_weights, save_weights
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from model.config import Checked, setting
 from model.files import write_atomically
 from model.limits import MAX_ASKED, MAX_SEED, MAX_TEMPERATURE
 from model.network import Network
+from model.statistics import wilson
 from model.tokenizer import CharTokenizer
 from model.weights import Weights
 
@@ -25,7 +25,6 @@ OBEYS_FILE = "obeys.json"
 Each = Callable[[int], object]
 
 ROWS = 64  # answers written at a time
-Z = 1.96  # standard deviations on either side of the mean that hold 95 % of a normal distribution
 
 
 @dataclass(frozen=True)
@@ -44,13 +43,6 @@ class Answered(NamedTuple):
     request: str
     answer: str
     obeys: bool  # the rule accepts it, and it ended with its stop sign
-
-
-def wilson(share: float, n: int) -> tuple[float, float]:
-    """The 95 % interval of a share that was found in n trials (E. B. Wilson, 1927)."""
-    centre = (share + Z**2 / (2 * n)) / (1 + Z**2 / n)
-    half = Z / (1 + Z**2 / n) * math.sqrt(share * (1 - share) / n + Z**2 / (4 * n**2))
-    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def answer_kept_back(network: Network, tokenizer: CharTokenizer, config: ObeysConfig, each: Each = lambda n: None) -> list[Answered]:

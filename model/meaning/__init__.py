@@ -1,0 +1,1 @@
+"""What a model knows of the language: likelihood, embeddings, and translation by an encoder and a decoder."""
