@@ -105,7 +105,7 @@ def test_what_is_imported_later_has_a_bundle_of_its_own_and_its_style_sheets() -
 
 def test_the_first_load_has_no_view_that_is_not_shown_and_no_other_tab() -> None:
     first = SCRIPTS["bundles/first.js"].decode()
-    for name in ("attention", "learning", "assistant", "train", "sample/next", "sample/tree", "sample/locked", "sample/score"):
+    for name in ("attention", "learning", "assistant", "meaning", "train", "sample/next", "sample/tree", "sample/locked", "sample/score"):
         assert f'modules["{name}/' not in first
         for sheet in (sheet for path, sheet in SHEETS.items() if path.startswith(f"{name}/")):
             assert sheet not in first_styles()

@@ -11,6 +11,7 @@ from ui.assistant.tab import create_assistant_tab
 from ui.attention.tab import create_attention_tab
 from ui.files import read
 from ui.learning.tab import create_learning_tab
+from ui.meaning.tab import create_meaning_tab
 from ui.sample.tab import create_sample_tab
 from ui.train.tab import create_train_tab
 from ui.web.assets import start_script
@@ -39,6 +40,8 @@ def create_page(engine: Engine, class_address: str | None = None) -> gr.Blocks:
                 create_learning_tab()
             with gr.Tab("Assistant", id="assistant"):
                 create_assistant_tab()
+            with gr.Tab("Meaning", id="meaning"):
+                create_meaning_tab()
             with gr.Tab("Train", id="train"):
                 create_train_tab()
     return page

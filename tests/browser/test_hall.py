@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import open_page
 from tests.browser.tab import drawn, set_up
-from tests.browser.test_accessibility import ASSISTANT, ATTENTION, REACHABLE, SAMPLE, show
+from tests.browser.test_accessibility import ASSISTANT, ATTENTION, MEANING, REACHABLE, SAMPLE, show
 
 PROJECTORS = [(1280, 720), *(pytest.param(*size, marks=pytest.mark.slow) for size in ((1920, 1080), (1024, 768)))]
 PHONES = [(360, 740), (414, 896)]
@@ -154,7 +154,8 @@ def test_the_keyboard_skips_the_header_and_opens_tabs(hall: Page) -> None:
         ("Digit2", "Attention"),
         ("Digit3", "Learning"),
         ("Digit4", "Assistant"),
-        ("Digit5", "Train"),
+        ("Digit5", "Meaning"),
+        ("Digit6", "Train"),
         ("Digit1", "Sample"),
     ):
         hall.keyboard.press(f"Shift+{digit}")
@@ -191,7 +192,7 @@ def test_the_largest_text_fits(hall: Page, width: int, height: int) -> None:
     for _ in range(3):
         hall.get_by_role("button", name="Larger text").click()
     resize(hall, width, height)
-    for view in SAMPLE + ATTENTION + ASSISTANT:
+    for view in SAMPLE + ATTENTION + ASSISTANT + MEANING:
         show(hall, view)
         assert view not in FIGURES or is_whole(hall, view), view
         assert hall.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), view

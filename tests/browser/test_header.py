@@ -11,8 +11,8 @@ from playwright.sync_api import Browser, Page
 from tests.browser.conftest import open_page
 from tests.browser.tab import drawn
 
-TABS = ["Sample", "Attention", "Learning", "Assistant", "Train"]
-MORE_TABS = ["Meaning", "Class"]
+TABS = ["Sample", "Attention", "Learning", "Assistant", "Meaning", "Train"]
+MORE_TABS = ["Class"]
 THUMB = 44
 
 # More tabs beside those that are there, as Gradio draws them.
