@@ -52,7 +52,7 @@ from model.assistant.obeys import OBEYS_FILE, ObeysConfig, measure, save
 from model.assistant.pairs import load_pairs
 from model.assistant.rewards import RULE, SHIPPED_REWARD, LearnedReward, Reward, RuleReward
 from model.assistant.skills import SKILLS
-from model.config import GPTConfig, NetworkConfig, PolicyConfig, RewardConfig, SFTConfig, check_prompt
+from model.config import GPTConfig, NetworkConfig, PolicyConfig, RewardConfig, SFTConfig, TranslateConfig, check_prompt
 from model.data import TINY_SHAKESPEARE_ALPHABET, TINY_SHAKESPEARE_CHARS, TINY_SHAKESPEARE_SHA256, Corpus, load_corpus, split
 from model.decode import generate
 from model.errors import CheckpointError, CorpusError, ParameterError, SoliloquyError
@@ -63,7 +63,9 @@ from model.formats.write import WRITERS
 from model.heads import measure_heads, n_steps
 from model.hub import is_hub_name
 from model.machine import choose_device
+from model.meaning.rules import RULES
 from model.network.gpt import GPT
+from model.network.reward import RewardGPT
 from model.parts import check_parts, part_name, read_part
 from model.precision import DTYPES, training_dtype
 from model.qr import qr_picture
@@ -79,6 +81,7 @@ from model.training.presets import (
     RECIPES,
     REWARD,
     SFT,
+    TRANSLATE,
     FromParent,
     Preset,
     pretraining_presets,
@@ -91,6 +94,7 @@ from model.training.tasks.pretrain import Pretrain
 from model.training.tasks.reward import LearnReward, gather
 from model.training.tasks.sft import FineTune
 from model.training.tasks.task import Task
+from model.training.tasks.translate import Translate
 from model.training.trainer import EvaluationStoppedError, Trainer
 from model.weights import BEST_FILE, CONFIG_FILE, SHIPPED_WEIGHTS, Weights, find_folder, load_tensors, load_weights, save_weights, val_loss
 
@@ -107,6 +111,7 @@ INPUTS = {
     SFT: {"parent", "pairs", "corpus"},
     REWARD: {"parent", "comparisons", "corpus"},
     POLICY: {"parent", "corpus", "reward"},
+    TRANSLATE: {"corpus"},
 }
 TYPED = ("preset", "parent", "pairs", "comparisons", "reward")  # not to be typed again when a run is resumed
 NAMES = {"parent": "from"}  # options that are called otherwise
@@ -289,6 +294,8 @@ def _starting(run: Run, options: argparse.Namespace) -> Callable[[], Task]:
     preset = _chosen(options)
     _check_inputs(options, preset.task)
     network = preset.network
+    if isinstance(preset.recipe, TranslateConfig):
+        return _starting_translate(options, preset)
     if isinstance(network, NetworkConfig):
         corpus = load_corpus(options.corpus)
         return lambda: Pretrain(corpus, network, preset.recipe)
@@ -331,6 +338,14 @@ def _starting_policy(run: Run, options: argparse.Namespace, preset: Preset) -> C
     return lambda: Reinforce.begin(parent, changes, recipe, corpus, reward)
 
 
+def _starting_translate(options: argparse.Namespace, preset: Preset) -> Callable[[], Task]:
+    network, recipe = preset.network, preset.recipe
+    assert isinstance(network, NetworkConfig)
+    assert isinstance(recipe, TranslateConfig)
+    corpus = load_corpus(options.corpus) if RULES[recipe.rule].reads_lines else None
+    return lambda: Translate(network, recipe, corpus)
+
+
 def _parent(run: Run, options: argparse.Namespace) -> Weights:
     """The model that a run is fine-tuned from, with its adapters if it has any.
 
@@ -370,6 +385,8 @@ def _resumed(run: Run, options: argparse.Namespace) -> Task:
         return LearnReward.resume(run)
     if task == POLICY:
         return Reinforce.resume(run)
+    if task == TRANSLATE:
+        return Translate.resume(run, load_corpus(options.corpus, known) if known else None)
     return FineTune.resume(run, load_corpus(options.corpus, known) if known else None)
 
 
@@ -605,7 +622,7 @@ def run_export(options: argparse.Namespace) -> int:
         raise CheckpointError(f"{path} does not say at which step it was written and with which loss, so it is not that of a run.")
     wrote = "Replaced" if (options.target / CONFIG_FILE).exists() else "Wrote"
     save_weights(options.target, weights.model, weights.tokenizer, weights.about | {"best": best})
-    if not weights.model.writes:  # the comparisons that a reward model is measured on go with it
+    if isinstance(weights.model, RewardGPT):  # the comparisons that it is measured on go with it
         write_atomically(options.target / HELD_OUT_FILE, read_file(options.source / HELD_OUT_FILE))
     print(f"{wrote} {options.target}: step {best['step']:,}, validation loss {best['val_loss']:.4f} while training.")
     return 0

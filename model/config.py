@@ -25,8 +25,11 @@ from model.limits import (
     MAX_SEED,
     MAX_SNAPSHOT_BYTES,
     MAX_SNAPSHOTS,
+    MAX_SOURCE_CHARS,
     MAX_VOCAB_SIZE,
 )
+
+REVERSAL, EARLY_MODERN = RULES = ("reversal", "early-modern")  # by which texts are translated (`model.meaning.rules`)
 
 
 def setting(
@@ -198,6 +201,21 @@ def _as_in(config_class: type, name: str, default: Any) -> Any:
 
 
 @dataclass(frozen=True)
+class EncoderDecoderConfig(NetworkConfig):
+    """The shape of an encoder and decoder (`model.network.encoder_decoder`). Source and target have a block each, signs included."""
+
+    block_size: int = _as_in(NetworkConfig, "block_size", 64)
+    n_layer: int = _as_in(GPTConfig, "n_layer", 2)
+    n_head: int = _as_in(GPTConfig, "n_head", 4)
+    n_embd: int = _as_in(GPTConfig, "n_embd", 128)
+    dropout: float = _as_in(GPTConfig, "dropout", 0.0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_heads(self.n_embd, self.n_head)
+
+
+@dataclass(frozen=True)
 class LadderConfig(NetworkConfig):
     """The shape of a rung of the lecture's ladder (`model.network.ladder`), with the lecture's defaults."""
 
@@ -328,6 +346,16 @@ class PolicyConfig(TrainConfig):
         super().__post_init__()
         if self.batch_size % self.group_size:
             raise ParameterError(f"batch_size ({self.batch_size}) must be a multiple of group_size ({self.group_size}).", "group_size")
+
+
+@dataclass(frozen=True)
+class TranslateConfig(TrainConfig):
+    """The recipe of a network that translates by rule. The learning rate follows the schedule of the 2017 paper, so that `learning_rate`
+    is its peak."""
+
+    rule: str = setting("reversal", "what is translated: strings and their reversals, or modern into early modern English", choices=RULES)
+    longest: int = setting(32, "characters of the longest source that is learned", 2, MAX_SOURCE_CHARS)
+    label_smoothing: float = setting(0.1, "probability that the targets give to all characters alike instead of the right one", 0.0, 0.9)
 
 
 @dataclass(frozen=True)

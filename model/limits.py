@@ -60,3 +60,7 @@ MAX_NAME_CHARS = 60  # of a run
 # Limits of the assistant.
 MAX_COMPARISONS = 20_000  # that a reward model learns from; a class decides on a few hundred
 MAX_ASKED = 1_000  # requests of each skill that a measurement answers
+
+# Limits of translations.
+MAX_SOURCE_CHARS = 256  # of a text to translate, whatever the network's positions
+MAX_BEAMS = 8  # of a beam search

@@ -8,6 +8,7 @@ import torch
 
 from model.config import (
     BigramConfig,
+    EncoderDecoderConfig,
     FeedForwardConfig,
     GPTConfig,
     HeadConfig,
@@ -20,6 +21,7 @@ from model.config import (
     SmallGPTConfig,
 )
 from model.network import Network, ladder
+from model.network.encoder_decoder import EncoderDecoder
 from model.network.gpt import GPT
 from model.network.reward import RewardGPT
 
@@ -38,6 +40,7 @@ KINDS = {
     "bigram": Kind(BigramConfig, ladder.Bigram),
     "head": Kind(HeadConfig, ladder.OneHead),
     "heads": Kind(HeadsConfig, ladder.FourHeads),
+    "encoder-decoder": Kind(EncoderDecoderConfig, EncoderDecoder),
     "feed-forward": Kind(FeedForwardConfig, ladder.HeadsAndFeedForward),
     "no-residual": Kind(NoResidualConfig, ladder.NoResidual),
     "residual": Kind(ResidualConfig, ladder.Residual),

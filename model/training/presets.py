@@ -7,8 +7,11 @@ from dataclasses import Field, dataclass, fields, replace
 from typing import Any
 
 from model.config import (
+    EARLY_MODERN,
+    REVERSAL,
     BigramConfig,
     Checked,
+    EncoderDecoderConfig,
     FeedForwardConfig,
     GPTConfig,
     HeadConfig,
@@ -24,13 +27,20 @@ from model.config import (
     SFTConfig,
     SmallGPTConfig,
     TrainConfig,
+    TranslateConfig,
     setting,
 )
 from model.errors import ParameterError
 from model.limits import MAX_RANK
 
-PRETRAIN, SFT, REWARD, POLICY = "pretrain", "sft", "reward", "policy"
-RECIPES: dict[str, type[TrainConfig]] = {PRETRAIN: TrainConfig, SFT: SFTConfig, REWARD: RewardConfig, POLICY: PolicyConfig}  # by task
+PRETRAIN, SFT, REWARD, POLICY, TRANSLATE = "pretrain", "sft", "reward", "policy", "translate"
+RECIPES: dict[str, type[TrainConfig]] = {  # by task
+    PRETRAIN: TrainConfig,
+    SFT: SFTConfig,
+    REWARD: RewardConfig,
+    POLICY: PolicyConfig,
+    TRANSLATE: TranslateConfig,
+}
 LADDER, ASSISTANT, MEANING = "The lecture's ladder", "Assistant", "Meaning"  # groups of presets
 # Not settings: the vocabulary comes from the corpus or the parent, and the rest is what models from elsewhere have.
 FIXED = {"vocab_size", "bias", "tied_head", "activation"}
@@ -131,6 +141,28 @@ def _policy(about: str, **settings: Any) -> Preset:
     )
     without = NO_BLOCKS | {"dropout", "average", "input_noise", "train_chars", "snapshots"}
     return Preset(about, FromParent(dropout=0.0), recipe, task=POLICY, group=ASSISTANT, without=without)
+
+
+def _translation(about: str, network: EncoderDecoderConfig | GPTConfig, rule: str, longest: int, steps: int) -> Preset:
+    """Translation by rule. The schedule falls with the root of the step, so the running average stands for a fall to the end."""
+    recipe = TranslateConfig(
+        steps=steps,
+        batch_size=64,
+        micro_batch_size=32,
+        optimizer="adamw",
+        learning_rate=2e-3,
+        embedding_learning_rate=2e-3,
+        weight_decay=0.0,
+        beta2=0.98,
+        warmup_steps=200,
+        average=0.99,
+        eval_interval=steps // 10,
+        snapshots=0,
+        rule=rule,
+        longest=longest,
+    )
+    without = NO_BLOCKS | {"decay_share", "input_noise", "train_chars", "snapshots", "rule"}
+    return Preset(about, network, recipe, task=TRANSLATE, group=MEANING, without=without)
 
 
 PRESETS = {
@@ -249,9 +281,43 @@ PRESETS = {
     "ladder-residual": _rung("three blocks with residual connections", ResidualConfig()),
     "ladder-layer-norm": _rung("three blocks with residual connections and layer norm: 42,369 parameters", LayerNormConfig()),
     "ladder-small-gpt": _rung("the network at the end of the lecture's notebook: 0.2 M parameters", SmallGPTConfig(), batch_size=16),
+    "reversal": _translation(
+        "an encoder and decoder as in the 2017 paper: it learns to write any string from its last character to its first",
+        EncoderDecoderConfig(block_size=66),
+        REVERSAL,
+        longest=32,
+        steps=2_000,
+    ),
+    "reversal-gpt": _translation(
+        "the same reversals, learned in the same way by a decoder-only GPT",
+        GPTConfig(n_layer=4, n_head=4, n_embd=128, block_size=132),
+        REVERSAL,
+        longest=32,
+        steps=2_000,
+    ),
+    "early-modern": _translation(
+        "an encoder and decoder as in the 2017 paper: it learns to turn modern English into early modern English",
+        EncoderDecoderConfig(block_size=98),
+        EARLY_MODERN,
+        longest=48,
+        steps=3_000,
+    ),
+    "early-modern-gpt": _translation(
+        "the same translations, learned in the same way by a decoder-only GPT",
+        GPTConfig(n_layer=4, n_head=4, n_embd=128, block_size=196),
+        EARLY_MODERN,
+        longest=48,
+        steps=3_000,
+    ),
 }
 DEFAULT_PRESET = "lesson"  # on the page
-DEFAULT_PRESETS = {PRETRAIN: "shakespeare", SFT: "sft", REWARD: "reward", POLICY: "policy"}  # on the command line, by task
+DEFAULT_PRESETS = {  # on the command line, by task
+    PRETRAIN: "shakespeare",
+    SFT: "sft",
+    REWARD: "reward",
+    POLICY: "policy",
+    TRANSLATE: "reversal",
+}
 
 
 def pretraining_presets() -> dict[str, Preset]:

@@ -19,11 +19,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from model.config import GPTConfig, NetworkConfig
+from model.config import EncoderDecoderConfig, GPTConfig, NetworkConfig
 from model.errors import CheckpointError, TrainingError
 from model.files import write_atomically
 from model.precision import name_of, training_dtype
-from model.training.optim import flatten_state, make_optimizers, restore_state, schedule, set_learning_rate, state_like, update_average
+from model.training.optim import flatten_state, make_optimizers, restore_state, set_learning_rate, state_like, update_average
 from model.training.run import Metrics, Run
 from model.training.snapshots import snapshot_steps
 from model.training.tasks.task import Rows, Task
@@ -187,7 +187,7 @@ class Trainer:
         """One optimizer step."""
         self.model.train()
         self.dropout_dice.manual_seed((self.recipe.seed * 1_000_003 + self.step) % 2**63)
-        share = schedule(self.step, self.recipe)
+        share = self.task.rate(self.step)
         set_learning_rate(self.optimizers, share)
         batch = self.task.batch(self.step, self.model)
         total, loss = self.task.weight(batch), 0.0
@@ -279,4 +279,4 @@ class Trainer:
 
 def _faster_dtype(network: NetworkConfig, device: torch.device) -> torch.dtype:
     """The precision in which the network trains faster; float32 where it multiplies no matrices."""
-    return training_dtype(network.n_embd, device) if isinstance(network, GPTConfig) else torch.float32
+    return training_dtype(network.n_embd, device) if isinstance(network, (GPTConfig, EncoderDecoderConfig)) else torch.float32

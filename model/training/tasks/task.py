@@ -16,6 +16,7 @@ from model.config import NetworkConfig, TrainConfig
 from model.network import Network
 from model.network.kinds import make_network
 from model.tokenizer import CharTokenizer
+from model.training.optim import schedule
 from model.training.run import Metrics
 
 Rows = tuple[Tensor, ...]  # what a pass reads: tensors with one row per text, split along it into micro-batches
@@ -54,6 +55,10 @@ class Task(ABC):
     def chance_loss(self) -> float:
         """The loss of uniform guessing. A run whose loss gets far above it has diverged."""
         return math.log(max(2, self.config.vocab_size))
+
+    def rate(self, step: int) -> float:
+        """Learning rate at a step, as a share of the highest."""
+        return schedule(step, self.recipe)
 
     @abstractmethod
     def batch(self, step: int, network: Network) -> Rows:
