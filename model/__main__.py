@@ -12,6 +12,8 @@ python -m model eval                                       validation loss of th
 python -m model heads                                      measure each head and MLP, for heads.json beside the weights
 python -m model obeys --weights weights/assistant/supervised
                                                            how often a model obeys, by skill; --save for obeys.json beside the weights
+python -m model translates --weights weights/meaning/reversal
+                                                           how often a network translates without a mistake; --save for translates.json
 python -m model sample --prompt "ROMEO:"                   write a text to the terminal
 python -m model export runs/mine weights/mine              write a run's best weights, in 16 bits, to a folder of their own
 python -m model export --snapshots runs/mine weights/runs/mine
@@ -52,7 +54,7 @@ from model.assistant.obeys import OBEYS_FILE, ObeysConfig, measure, save
 from model.assistant.pairs import load_pairs
 from model.assistant.rewards import RULE, SHIPPED_REWARD, LearnedReward, Reward, RuleReward
 from model.assistant.skills import SKILLS
-from model.config import GPTConfig, NetworkConfig, PolicyConfig, RewardConfig, SFTConfig, TranslateConfig, check_prompt
+from model.config import REVERSAL, GPTConfig, NetworkConfig, PolicyConfig, RewardConfig, SFTConfig, TranslateConfig, check_prompt
 from model.data import TINY_SHAKESPEARE_ALPHABET, TINY_SHAKESPEARE_CHARS, TINY_SHAKESPEARE_SHA256, Corpus, load_corpus, split
 from model.decode import generate
 from model.errors import CheckpointError, CorpusError, ParameterError, SoliloquyError
@@ -63,7 +65,10 @@ from model.formats.write import WRITERS
 from model.heads import measure_heads, n_steps
 from model.hub import is_hub_name
 from model.machine import choose_device
+from model.meaning import translates
 from model.meaning.rules import RULES
+from model.meaning.translates import TRANSLATES_FILE, TranslatesConfig
+from model.meaning.translator import Translator
 from model.network.gpt import GPT
 from model.network.reward import RewardGPT
 from model.parts import check_parts, part_name, read_part
@@ -96,7 +101,19 @@ from model.training.tasks.sft import FineTune
 from model.training.tasks.task import Task
 from model.training.tasks.translate import Translate
 from model.training.trainer import EvaluationStoppedError, Trainer
-from model.weights import BEST_FILE, CONFIG_FILE, SHIPPED_WEIGHTS, Weights, find_folder, load_tensors, load_weights, save_weights, val_loss
+from model.weights import (
+    BEST_FILE,
+    CONFIG_FILE,
+    MEANING_FOLDER,
+    SHIPPED_WEIGHTS,
+    WEIGHTS_FOLDER,
+    Weights,
+    find_folder,
+    load_tensors,
+    load_weights,
+    save_weights,
+    val_loss,
+)
 
 # The settings of all kinds and tasks.
 SETTINGS = (
@@ -145,7 +162,7 @@ def make_parser() -> argparse.ArgumentParser:
     """The parser. The help on settings comes from their dataclasses."""
     parser = argparse.ArgumentParser(prog="python -m model", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(
-        required=True, metavar="train | pace | eval | heads | obeys | sample | export | import | push | deploy"
+        required=True, metavar="train | pace | eval | heads | obeys | translates | sample | export | import | push | deploy"
     )
 
     train = commands.add_parser("train", help="train a network, or resume a run")
@@ -208,6 +225,12 @@ def make_parser() -> argparse.ArgumentParser:
     obeys.add_argument("--precision", choices=DTYPES, default="float32", help="precision of matrix products")
     obeys.add_argument("--save", action="store_true", help=f"write {OBEYS_FILE} into the folder")
 
+    translates = commands.add_parser("translates", help="how often a network translates without a mistake, by length")
+    translates.add_argument("--weights", type=Path, default=WEIGHTS_FOLDER / MEANING_FOLDER / REVERSAL, help=FOLDER_OR_HUB)
+    translates.add_argument("--corpus", type=Path, help="the text whose lines are kept back (default: Tiny Shakespeare)")
+    _add_settings(translates, fields(TranslatesConfig))
+    translates.add_argument("--save", action="store_true", help=f"write {TRANSLATES_FILE} into the folder")
+
     sample = commands.add_parser("sample", help="write a text")
     sample.add_argument("--weights", type=Path, default=SHIPPED_WEIGHTS, help=FOLDER_OR_HUB)
     sample.add_argument("--prompt", default="", help="the text to continue")
@@ -241,7 +264,7 @@ def make_parser() -> argparse.ArgumentParser:
     push.add_argument("--private", action="store_true", help="make the repository private")
     push.add_argument("--license", metavar="NAME", help="as the Hub names it, such as mit (default: mit for models of Tiny Shakespeare)")
 
-    for command in (train, pace, evaluate, heads, obeys, sample):
+    for command in (train, pace, evaluate, heads, obeys, translates, sample):
         command.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="device to run on")
     functions = {
         train: run_train,
@@ -249,6 +272,7 @@ def make_parser() -> argparse.ArgumentParser:
         evaluate: run_eval,
         heads: run_heads,
         obeys: run_obeys,
+        translates: run_translates,
         sample: run_sample,
         export: run_export,
         imports: run_import,
@@ -538,6 +562,25 @@ def run_obeys(options: argparse.Namespace) -> int:
         print(f"{skill:10} {success['obeys']:4.0%}  {interval}{distinct}")
     if options.save:
         save(options.weights, obeys)
+    return 0
+
+
+def run_translates(options: argparse.Namespace) -> int:
+    """Prints how often a network translates sources without a mistake that no training drew."""
+    translator = Translator.load(options.weights, choose_device(options.device))
+    corpus = load_corpus(options.corpus) if translator.rule.reads_lines else None
+    with tqdm(unit="source", dynamic_ncols=True) as bar:
+        measured = translates.measure(translator, corpus, TranslatesConfig(**_given(options, fields(TranslatesConfig))), bar.update)
+    rows = [(f"{one['from']} to {one['to']}", "" if one["trained"] else "  longer than learned", one) for one in measured["lengths"]]
+    rows += [("learned", "", measured["trained"]), ("changed", "  of them: those that the rule changes", measured["changed"])]
+    for what, note, one in rows:
+        print(f"{what:10} {one['right']:6.1%}  (95 % interval {one['low']:.1%} to {one['high']:.1%}, n = {one['n']:,}){note}")
+    print(f"{'copy':10} {measured['copied']:6.1%}  of those learned are right if they are copied")
+    if diagonal := measured["diagonal"]:
+        heads = "; ".join(", ".join(f"{share:.0%}" for share in layer) for layer in diagonal["heads"])
+        print(f"Cross-attention has its maximum on the anti-diagonal in {diagonal['mean']:.1%} of steps (layers and heads: {heads}).")
+    if options.save:
+        translates.save(options.weights, measured)
     return 0
 
 

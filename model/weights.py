@@ -40,6 +40,7 @@ from model.network import Network
 from model.network.gpt import GPT
 from model.network.kinds import GPT_KIND, KINDS, kind_of, make_network
 from model.network.lora import add_adapters, merged
+from model.network.reward import RewardGPT
 from model.tokenizer import CharTokenizer
 
 log = logging.getLogger(__name__)
@@ -301,8 +302,10 @@ def load_weights(
     adapter = read_adapter(folder, about)
     with torch.device("meta"):
         model = make_network(config)
-    if writes is not None and model.writes is not writes:
-        raise CheckpointError(f"{folder} has {'a reward model, which scores texts and writes none' if writes else 'no reward model'}.")
+    if writes and not model.writes:
+        raise CheckpointError(f"{folder} has {model.instead}.")
+    if writes is False and not isinstance(model, RewardGPT):
+        raise CheckpointError(f"{folder} has no reward model.")
     if adapter:
         base = _load_base(adapter.base, near or folder)
         _adapt(model, base, adapter.shape, tokenizer, folder / CONFIG_FILE)

@@ -169,6 +169,6 @@ def test_the_page_starts_stages_of_the_assistant(
             assert (got, message in told["error"]) == (status, True), (asked, told)
         assert admin.do("/train/pace", preset="sft") == {
             "takes_s": None,
-            "why": "Only the time of a training from random weights can be measured.",
+            "why": "Only the time of a pretraining run can be measured.",
         }
     assert len(begun) == 2

@@ -31,6 +31,7 @@ class Rule:
     Attributes:
         id: a value of `TranslateConfig.rule`.
         answer: the right answer to a source.
+        learned: what networks learn from, in words.
         reads_lines: whether sources are lines of a corpus; otherwise they are random strings.
     """
 
@@ -38,6 +39,7 @@ class Rule:
     title: str
     about: str
     answer: Callable[[str], str]
+    learned: str
     reads_lines: bool
     examples: tuple[str, ...]
 
@@ -50,6 +52,7 @@ RULES = {
             "Reversal",
             "the same characters from the last to the first",
             lambda source: source[::-1],
+            "random strings",
             reads_lines=False,
             examples=("To be, or not to be", "Attention", "stressed desserts", "abcdefgh", "Never odd or even"),
         ),
@@ -58,6 +61,7 @@ RULES = {
             "Modern to early modern English",
             "you are becomes thou art, has becomes hath, your becomes thy",
             early_modern,
+            "lines of the plays in modern English",
             reads_lines=True,
             examples=(
                 "You are my friend.",

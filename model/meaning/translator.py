@@ -26,6 +26,7 @@ from model.meaning.rules import RULES, SIGN, Rule
 from model.meaning.search import LENGTH_PENALTY, Ids, beam_search
 from model.network import Capture, Network
 from model.network.encoder_decoder import EncoderDecoder, Seen
+from model.network.kinds import kind_of
 from model.tokenizer import CharTokenizer
 from model.weights import CONFIG_FILE, load_weights
 
@@ -138,6 +139,11 @@ class Translator:
         return min(most_source_chars(self.network.config), MAX_SOURCE_CHARS)
 
     @property
+    def kind(self) -> str:
+        """The kind of its network, a key of `KINDS`."""
+        return kind_of(self.network.config)
+
+    @property
     def is_pair(self) -> bool:
         """Whether it is an encoder-decoder."""
         return isinstance(self.network, EncoderDecoder)
@@ -167,6 +173,16 @@ class Translator:
             tuple(self._step(row, found) for row, found in zip(chances, steps, strict=False)),
             attention,
         )
+
+    @torch.inference_mode()
+    def look(self, text: str, target: str) -> tuple[Tensor, Attention]:
+        """What it would see while it wrote a given target and its end sign: the logits of each character, (T, V), and the attention.
+
+        Raises:
+            UnknownCharacterError: the vocabulary lacks characters.
+            ValueError: they do not fit in the block.
+        """
+        return self._look(self.tokenizer.encode(text + SIGN), tuple(self.tokenizer.encode(target + SIGN)))
 
     def _check(self, text: str, beams: int) -> None:
         if not text:

@@ -50,6 +50,7 @@ class Network(nn.Module):
         config: the network's shape.
         keeps_cache: whether `forward` accepts a key/value cache. Without one, each new character costs a pass over the window.
         writes: whether the outputs are logits of the next character. A reward network's are not (see `model.network.reward`).
+        instead: what a network is that does not write, for error messages.
         shows: the subset of ATTENTION, LENS and HEADS that the network can show.
         compute_dtype: the precision of matrix products; None for the parameters' dtype.
         threads_agree: whether a row's logits are known to be bit-identical for any number of threads (see `model.precision`).
@@ -58,6 +59,7 @@ class Network(nn.Module):
     config: NetworkConfig
     keeps_cache: ClassVar[bool] = False
     writes: ClassVar[bool] = True
+    instead: ClassVar[str] = ""
     shows: ClassVar[frozenset[str]] = frozenset()
     compute_dtype: torch.dtype | None = None
     threads_agree: bool = False

@@ -171,6 +171,7 @@ class EncoderDecoder(Network):
 
     config: EncoderDecoderConfig
     writes: ClassVar[bool] = False
+    instead: ClassVar[str] = "an encoder and decoder, which translates texts and continues none"
 
     def __init__(self, config: EncoderDecoderConfig, generator: torch.Generator | None = None):
         super().__init__()

@@ -22,6 +22,7 @@ class RewardGPT(GPT):
     """A GPT whose `forward` gives (B, T, 1): the score of each row's text up to each character. At first all scores are 0."""
 
     writes: ClassVar[bool] = False
+    instead: ClassVar[str] = "a reward model, which scores texts and writes none"
     shows = frozenset()
 
     def __init__(self, config: RewardGPTConfig, generator: torch.Generator | None = None):

@@ -28,12 +28,14 @@ from filelock import FileLock, Timeout
 
 from model import clock
 from model.attached import attached
-from model.config import GPTConfig, NetworkConfig, TrainConfig
-from model.data import TINY_SHAKESPEARE, Corpus, check_length, check_part
+from model.config import GPTConfig, NetworkConfig, TrainConfig, TranslateConfig
+from model.data import TINY_SHAKESPEARE, Corpus, check_length, check_part, load_corpus
 from model.errors import CheckpointError, ParameterError, TrainingError
 from model.files import clear_place, write_atomically
 from model.limits import MAX_EVALUATIONS, MAX_NAME_CHARS, MAX_RUNS, MAX_STEPS
 from model.machine import MAX_THREADS
+from model.meaning.rules import RULES, VOCABULARY
+from model.meaning.translator import check_room
 from model.network.kinds import kind_of
 from model.training.beginning import GIVEN_FILE, Beginning
 from model.training.estimate import Pace, check_memory, pace_key, training_threads
@@ -50,7 +52,7 @@ LOCK_TIMEOUT_S = 20.0  # how long one start waits for another, which takes milli
 STOP_PATIENCE_S = 60.0  # for a step, or the current pass of an evaluation, and a checkpoint; after that a run is killed
 MEASURING_S = 60.0  # the longest that measuring a pace may take
 TOO_BUSY_TO_MEASURE = "The time could not be measured: other programs keep the processor busy."
-NOT_MEASURED = "Only the time of a training from random weights can be measured."
+NOT_MEASURED = "Only the time of a pretraining run can be measured."
 MEASURED_LATER = "The time will be estimated when the current run ends."
 DELETED = ".deleted-"
 NO_FOLDER = "The folder of training runs cannot be read ({why}). Start the app with another one (--runs)."
@@ -192,6 +194,28 @@ class Jobs:
         }
         return self._begin(job, job_json, {GIVEN_FILE: beginning.given.content} if beginning.given else {})
 
+    def translate(self, preset: object, settings: object, name: object = None) -> Job:
+        """Starts a new run that learns a rule of translation, from random strings or from Tiny Shakespeare.
+
+        Args, Raises: as `start`; CorpusError also if Tiny Shakespeare is needed and not there.
+        """
+        chosen, typed, shown = read_asked(preset, settings, name)
+        recipe = chosen.recipe
+        assert isinstance(chosen.network, NetworkConfig)
+        assert isinstance(recipe, TranslateConfig)
+        network, rule = replace(chosen.network, vocab_size=len(VOCABULARY)), RULES[recipe.rule]
+        check_room(network, recipe.longest)
+        check_memory(network, recipe, 0)
+        if rule.reads_lines:
+            load_corpus()
+        job_json = self._facts(chosen, typed, network) | {
+            "name": shown or str(preset),
+            "preset": preset,
+            "task": chosen.task,
+            "corpus": {"name": rule.learned, "own": False},
+        }
+        return self._begin(self._new(), job_json, {})
+
     def _new(self) -> Job:
         """A run that has no folder yet."""
         return Job(self.folder / f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}")
@@ -258,12 +282,12 @@ class Jobs:
         Raises:
             ParameterError: as `start`.
             TrainingError: a run is being trained, which would slow the measurement; or the measurement failed, or was cancelled; or the
-                preset is one of fine-tuning.
+                preset is not one of pretraining.
         """
         measurement = measurement or Measurement()
         chosen, typed = read_settings(preset, settings)
         recipe = chosen.recipe
-        if not isinstance(chosen.network, NetworkConfig):
+        if chosen.task != PRETRAIN or not isinstance(chosen.network, NetworkConfig):
             raise TrainingError(NOT_MEASURED)
         network = replace(chosen.network, vocab_size=vocab_size)
         check_memory(network, recipe, 0)

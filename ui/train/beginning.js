@@ -19,8 +19,10 @@ export const TEXTS = {
     about: 'Pairs of answers, one of which is better. Your own: one a line, {"request": "...", "better": "...", "worse": "..."}.',
   },
   policy: null, // it learns from a reward
+  translate: null, // from pairs made by rule
 };
 const REWARD = "reward";
+const FROM_RANDOM = ["pretrain", "translate"]; // tasks without a parent
 const PARENTS = { sft: ["shakespeare"], reward: ["assistant/supervised"], policy: ["assistant/supervised"] }; // ids of the usual ones
 
 /**
@@ -34,7 +36,7 @@ export function createBeginning(train) {
   const { models } = train.page;
   let [task, hasReward] = ["pretrain", false];
 
-  const isTuned = () => task !== "pretrain";
+  const isTuned = () => !FROM_RANDOM.includes(task);
   const rewards = () => train.runs.filter(({ kind, has_weights, task: of }) => (kind === REWARD || of === REWARD) && has_weights);
 
   // The choices; what was chosen stays chosen as long as it is there.

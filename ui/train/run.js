@@ -24,7 +24,7 @@ import { endInWords } from "../shared/runs.js";
  * @property {string} [kind] of the network
  * @property {{n_layer: number, n_head: number, n_embd: number} | null} network
  * @property {{name: string, own: boolean, characters: number} | null} corpus
- * @property {string | null} task "pretrain", "sft", "reward" or "policy"
+ * @property {string | null} task "pretrain", "sft", "reward", "policy" or "translate"
  * @property {{name: string} | null} parent the model that it goes on from
  */
 

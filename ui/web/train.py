@@ -59,7 +59,7 @@ from model.training.beginning import RULE, Beginning, Given
 from model.training.estimate import Pace
 from model.training.job import Job
 from model.training.jobs import Jobs, Measurement, read_asked, read_settings
-from model.training.presets import DEFAULT_PRESET, POLICY, PRESETS, PRETRAIN, REWARD, SFT
+from model.training.presets import DEFAULT_PRESET, POLICY, PRESETS, PRETRAIN, REWARD, SFT, TRANSLATE
 from model.training.recording import Recording
 from model.training.run import DEFAULT_RUNS
 from model.training.samples import SAMPLE_TEMPERATURE
@@ -159,10 +159,15 @@ class Training:
     async def _start(self, body: Body, http: HTTPRequest) -> Response:
         preset, settings, key, name = body.get("preset", DEFAULT_PRESET), body.get("settings", {}), body.get("corpus"), body.get("name")
         task = read_asked(preset, settings, name)[0].task  # says what is wrong before a text is loaded
-        if task == PRETRAIN:
+        if task in (PRETRAIN, TRANSLATE):
             for given in ("parent", "reward"):
                 if body.get(given) is not None:
                     raise ParameterError(f"A training from random weights has no {given}. Leave it out.", given)
+        if task == TRANSLATE:
+            if key is not None:
+                raise ParameterError("Translations are made by rule and need no text. Leave it out.", "corpus")
+            job = await asyncio.to_thread(self._jobs.translate, preset, settings, name)
+        elif task == PRETRAIN:
             corpus = await asyncio.to_thread(load_corpus) if key is None else self._corpora.find(key)
             job = await asyncio.to_thread(self._jobs.start, preset, settings, corpus, key is not None, name)
         else:

@@ -80,7 +80,7 @@ class Translate(Task):
         return cls(plan.network, plan.recipe, corpus)
 
     def about(self) -> dict[str, Any]:
-        about: dict[str, Any] = {"task": self.name}
+        about: dict[str, Any] = {"task": self.name, "pairs": {"name": self.rule.learned}}
         if text := self.corpus:
             about["corpus"] = {"name": text.name, "characters": len(text.text), "sha256": text.sha256}
         return about
