@@ -1,5 +1,6 @@
 // The skills below one another: each is chosen here, and beside it stands how often the model of each stage obeys.
 import { button, make } from "../../shared/dom.js";
+import { asRail, asRailPlace, markOpen } from "../../shared/rail.js";
 
 /** @typedef {import("../about.js").Share} Share */
 /** @typedef {import("../about.js").Stage} Stage */
@@ -11,7 +12,7 @@ import { button, make } from "../../shared/dom.js";
 export function createRail(comparison, choose) {
   const node = make("section", "before-rail");
   node.setAttribute("aria-label", "Skills");
-  const [list, note] = [make("ul", "before-skills"), make("p", "before-note")];
+  const [list, note] = [asRail(make("ul", "before-skills")), make("p", "before-note")];
   node.append(list, note);
   /** @type {Map<string, HTMLButtonElement>} by skill */
   const openers = new Map();
@@ -20,7 +21,7 @@ export function createRail(comparison, choose) {
     const { about, columns } = comparison;
     if (!about) return;
     const measured = columns.filter(({ id }) => about.obeys[id]);
-    const all = make("div", "before-skill");
+    const all = asRailPlace(make("div", "before-skill"));
     all.append(make("span", "before-skill-title", "All skills"), barsOf(measured, (id) => about.obeys[id].mean));
     const first = make("li", "before-all");
     first.append(all);
@@ -33,7 +34,7 @@ export function createRail(comparison, choose) {
   /** @param {import("../about.js").Skill} skill @param {Stage[]} measured */
   function row(skill, measured) {
     const item = make("li");
-    const opener = button("before-skill", "", () => choose(skill));
+    const opener = asRailPlace(button("before-skill", "", () => choose(skill)));
     const shares = measured.flatMap(({ id, title }) => (comparison.about.obeys[id].skills[skill.id] ? [`${title} ${shareInWords(comparison.about.obeys[id].skills[skill.id])}`] : []));
     opener.append(make("span", "before-skill-title", skill.title), barsOf(measured, (id) => comparison.about.obeys[id].skills[skill.id]));
     opener.setAttribute("aria-label", [skill.title, ...shares].join(", "));
@@ -42,12 +43,7 @@ export function createRail(comparison, choose) {
     return item;
   }
 
-  function mark() {
-    for (const [id, opener] of openers) {
-      if (id === comparison.skill) opener.setAttribute("aria-current", "true");
-      else opener.removeAttribute("aria-current");
-    }
-  }
+  const mark = () => markOpen(openers, comparison.skill);
 
   return { node, draw, mark };
 }

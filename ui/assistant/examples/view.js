@@ -1,5 +1,6 @@
 // The view "Examples": the requests and answers that the supervised model learns from, and which of their characters the loss counts.
 import { button, make, makeText, number, signOf } from "../../shared/dom.js";
+import { asRail, asRailPlace } from "../../shared/rail.js";
 import { createTrainingHere } from "../../shared/training_here.js";
 import { tellTrouble } from "../../shared/trouble.js";
 import { SUPERVISED } from "../supervised.js";
@@ -18,7 +19,7 @@ const MADE =
 export function createExamples(panel, { address, page }) {
   const examples = new Examples(address);
   const again = () => examples.read();
-  const [trouble, frame, rail, side] = [make("p", "trouble"), make("div", "examples"), make("ul", "examples-rail"), make("div", "examples-side")];
+  const [trouble, frame, rail, side] = [make("p", "trouble"), make("div", "examples"), asRail(make("ul", "examples-rail")), make("div", "examples-side")];
   trouble.setAttribute("role", "alert");
   rail.setAttribute("aria-label", "Skills");
   const row = createRow();
@@ -53,7 +54,7 @@ export function createExamples(panel, { address, page }) {
   /** @param {string} id @param {string} title @param {number} count */
   function opener(id, title, count) {
     const item = make("li");
-    const node = button("examples-skill", title, () => examples.open(id));
+    const node = asRailPlace(button("examples-skill", title, () => examples.open(id)));
     node.append(make("span", "examples-count", number(count)));
     item.append(node);
     return item;

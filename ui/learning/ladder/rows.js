@@ -1,5 +1,6 @@
 // The rungs below one another, each with its loss as a bar, so that they form a staircase, and with the text that it writes.
 import { button, endOf, make, makeText, readable } from "../../shared/dom.js";
+import { asRail, asRailPlace, markOpen } from "../../shared/rail.js";
 import { tellTrouble } from "../../shared/trouble.js";
 
 /** @typedef {import("./ladder.js").Rung} Rung */
@@ -29,14 +30,14 @@ export function createText(className, inWords = (text) => text, most = Infinity)
 
 /** @param {(rung: Rung) => void} open @param {() => unknown} again */
 export function createRows(open, again) {
-  const node = make("ol", "ladder-rows");
+  const node = asRail(make("ol", "ladder-rows"), false);
   /** @type {Map<string, {opener: HTMLButtonElement, text: ReturnType<typeof createText>, trouble: HTMLElement}>} by id */
   const rows = new Map();
 
   /** @param {Rung} rung @param {number} uniform */
   function row(rung, uniform) {
     const item = make("li", "ladder-row");
-    const opener = button("ladder-rung", "", () => open(rung));
+    const opener = asRailPlace(button("ladder-rung", "", () => open(rung)));
     opener.append(make("span", "ladder-title", rung.title), make("span", "ladder-loss", rung.val_loss?.toFixed(3) ?? "–"), barOf(rung, uniform));
     const text = createText("ladder-text", readable, PROMPT_SHOWN);
     const trouble = make("p", "trouble");
@@ -54,7 +55,7 @@ export function createRows(open, again) {
     build(rungs, uniform) {
       rows.clear();
       const start = make("li", "ladder-row ladder-start");
-      const label = make("div", "ladder-rung");
+      const label = asRailPlace(make("div", "ladder-rung"));
       label.append(make("span", "ladder-title", "Guessing"), make("span", "ladder-loss", uniform.toFixed(3)), barOf({ val_loss: uniform }, uniform));
       const words = `Every character equally likely: ln ${Math.round(Math.exp(uniform))} nats. Bars: validation loss, marks: the lecture's.`;
       const about = make("div", "ladder-written");
@@ -64,10 +65,7 @@ export function createRows(open, again) {
     },
     /** @param {Rung | null} opened */
     mark(opened) {
-      for (const [id, { opener }] of rows) {
-        if (id === opened?.id) opener.setAttribute("aria-current", "true");
-        else opener.removeAttribute("aria-current");
-      }
+      markOpen([...rows].map(([id, { opener }]) => [id, opener]), opened?.id);
     },
     /** @param {Rung} rung @param {Piece} piece @param {boolean} isSaid whether what went wrong is said elsewhere */
     show(rung, piece, isSaid) {
