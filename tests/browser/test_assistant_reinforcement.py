@@ -112,10 +112,12 @@ def test_the_reward_rises_while_the_rule_falls_without_a_penalty(panel: Locator,
     assert unbound["reward"][-1] > unbound["reward"][0]
     assert unbound["rule"][-1] < max(unbound["rule"]) - 0.05
     assert bound["rule"][-1] > unbound["rule"][-1] + 0.05
-    words = panel.locator(".reinforcement-summary span").all_text_contents()
-    by = "rewarded by the rule itself;" if runs[0]["reward"] == "rule" else "the learned reward rises from "
-    assert words[0].startswith(f"With a KL penalty of {runs[0]['kl_weight']}, {by}")
-    assert words[1].startswith("Without a KL penalty, the learned reward rises from ")
+    words = panel.locator(".reinforcement-words").all_text_contents()
+    by = ["Rewarded by the rule itself;" if run["reward"] == "rule" else "The learned reward rises from " for run in runs]
+    assert all(text.startswith(beginning) for text, beginning in zip(words, by, strict=True))
+    penalties = [f"KL penalty {runs[0]['kl_weight']}, ", "No KL penalty, learned reward"]
+    titles = panel.locator(".reinforcement-head h2").all_text_contents()
+    assert all(title.startswith(beginning) for title, beginning in zip(titles, penalties, strict=True))
     assert figures("rule", unbound["rule"][-1]) in words[1]
     assert words[1].endswith(runs[1]["about"])
     assert runs[1]["about"]  # the hack is described

@@ -43,7 +43,7 @@ export class Drawing {
     Object.assign(page.slider, { min: "0", max: String(steps.length - 1), step: "1" });
     page.axis.setAttribute("aria-pressed", String(isByRoot));
     page.heads.forEach((head, side) => this.#drawHead(head, shown[side]));
-    page.summary.replaceChildren(...shown.map((run) => make("span", "", `${inWords(run)} ${run.about}`.trim())));
+    page.words.forEach((node, side) => this.#drawWords(node, shown[side]));
     this.step();
   }
 
@@ -52,15 +52,21 @@ export class Drawing {
     const { runs } = this.#state;
     node.hidden = !run;
     if (!run) return;
-    const words = penaltyOf(run);
-    const reward = run.reward === "rule" ? "rewarded by the rule" : "learned reward";
-    title.textContent = `${words[0].toUpperCase()}${words.slice(1)}, ${reward}`;
+    title.textContent = `${penaltyOf(run)}, ${run.reward === "rule" ? "rewarded by the rule" : "learned reward"}`;
     const usable = runs.filter(({ trouble }) => !trouble);
     const names = usable.map(nameInAddress);
     const isOther = names.join() !== [...select.options].map(({ value }) => value).join(); // else it stays: somebody may be choosing
     if (isOther) select.replaceChildren(...usable.map((each) => new Option(each.name, nameInAddress(each))));
     select.value = nameInAddress(run);
     select.hidden = usable.length < 3;
+  }
+
+  /** @param {HTMLElement} node @param {Run | undefined} run */
+  #drawWords(node, run) {
+    node.hidden = !run;
+    if (!run) return;
+    node.dataset.run = sideOf(run);
+    node.textContent = `${inWords(run)} ${run.about}`.trim();
   }
 
   step() {
@@ -103,6 +109,9 @@ export class Drawing {
   }
 }
 
+/** Shown where both runs stand below each other. @param {Run} run */
+const sideOf = (run) => (run.kl_weight ? "KL on" : "KL off");
+
 /** All values of a measure that are drawn. @param {Run[]} runs @param {string} name @param {boolean} isByRoot */
 function spanOf(runs, name, isByRoot) {
   const tables = runs.flatMap(({ steps, evaluations }) => (isByRoot ? [evaluations] : [steps, evaluations]));
@@ -113,7 +122,7 @@ function spanOf(runs, name, isByRoot) {
 /** @param {import("./runs.js").Text | undefined} text @param {Run} run @param {string} request that its row is about */
 function answer(text, run, request) {
   const node = make("article", "reinforcement-answer");
-  node.dataset.run = run.kl_weight ? "KL on" : "KL off"; // shown where both stand below each other
+  node.dataset.run = sideOf(run);
   if (!text) return node;
   const verdict = make("p", "reinforcement-verdict");
   const rule = make("b", "", text.obeys ? "✓" : "✗");

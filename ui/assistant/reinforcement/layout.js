@@ -46,15 +46,18 @@ export function layOut(panel, tracks, trainings) {
     node.append(...tracks.filter(([{ measure }]) => !measure.isMain).map((pair) => pair[side].node));
     return node;
   });
-  grid.append(make("span"), ...others);
+  const words = heads.map(() => {
+    const node = make("p", "reinforcement-words");
+    node.setAttribute("role", "status");
+    return node;
+  });
+  grid.append(make("span"), ...others, make("span"), ...words);
 
-  const summary = make("p", "reinforcement-summary");
-  summary.setAttribute("role", "status");
   const texts = make("div", "reinforcement-texts");
   const filled = make("div", "reinforcement");
-  filled.append(summary, bar, grid, texts);
+  filled.append(bar, grid, texts);
   const training = make("div", "reinforcement-training");
   training.append(...trainings);
   panel.append(said, notice, empty, filled, training, make("p", "reinforcement-units", UNITS));
-  return { axis, back, empty, filled, heads, notice, on, play, said, slider, step, summary, texts };
+  return { axis, back, empty, filled, heads, notice, on, play, said, slider, step, texts, words };
 }

@@ -74,13 +74,12 @@ export function inFigures({ unit }, value) {
 export const areAlike = (runs) => runs.every(({ reward }) => reward === runs[0].reward);
 
 /** @param {Run} run */
-export const penaltyOf = ({ kl_weight: weight }) => (weight ? `with a KL penalty of ${weight}` : "without a KL penalty");
+export const penaltyOf = ({ kl_weight: weight }) => (weight ? `KL penalty ${weight}` : "No KL penalty");
 
 const CLEARLY = 0.05; // of the rule's share
 
 /**
- * "With a KL penalty of 0.05, the learned reward rises from 0.31 to 2.10, and the true rule from 62 % to 93 %." The rule's peak is named where it
- * is left again.
+ * "The learned reward rises from 0.31 to 2.10; the true rule rises from 62 % to 93 %." The rule's peak is named where it is left again.
  * @param {Run} run
  */
 export function inWords(run) {
@@ -94,7 +93,6 @@ export function inWords(run) {
   const ofRule = isLeft
     ? `the true rule peaks at ${inFigures(rule, peak)} (step ${number(peakStep)}) and ends at ${inFigures(rule, rules.at(-1)[1])}`
     : `the true rule ${way(rules)} ${ends(rule, rules)}`;
-  const words = penaltyOf(run);
-  const ofReward = run.reward === "rule" ? "rewarded by the rule itself" : `the learned reward ${way(rewards)} ${ends(reward, rewards)}`;
-  return `${words[0].toUpperCase()}${words.slice(1)}, ${ofReward}; ${ofRule}.`;
+  const ofReward = run.reward === "rule" ? "Rewarded by the rule itself" : `The learned reward ${way(rewards)} ${ends(reward, rewards)}`;
+  return `${ofReward}; ${ofRule}.`;
 }
