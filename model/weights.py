@@ -379,9 +379,12 @@ def read_adapter(folder: Path, about: dict[str, Any]) -> Adapter | None:
         raise CheckpointError(f"{folder / CONFIG_FILE} has no valid adapter ({_reason(error)}).") from error
 
 
-def find_folder(origin: Origin, near: Path) -> Path:
+def find_folder(origin: Origin, near: Path, role: str = "the model that it is fine-tuned from") -> Path:
     """The folder of the weights with a known sha256: among the shipped ones, beside `near`, or one level above. Those that runs/mine was
     made from may be in runs/theirs, in theirs, or in weights/theirs.
+
+    Args:
+        role: what they are to `near`, in an error message.
 
     Raises:
         CheckpointError: there is no such folder.
@@ -395,7 +398,7 @@ def find_folder(origin: Origin, near: Path) -> Path:
             if hash_file(weights_path(folder)) == origin.sha256:
                 return folder
     where = f"neither in {WEIGHTS_FOLDER.name}/ nor beside {near.name}"
-    raise CheckpointError(f"{near.name} needs the model that it is fine-tuned from, {origin}: it is {where}. Put its folder there.")
+    raise CheckpointError(f"{near.name} needs {role}, {origin}: it is {where}. Put its folder there.")
 
 
 def weights_folders(place: Path) -> list[Path]:

@@ -226,7 +226,7 @@ def test_the_command_line_learns_from_a_reward_model_and_resumes(folder: Path, c
     assert "requests.txt was changed since the run was started" in capsys.readouterr().err
     shutil.rmtree("judge")
     assert main(["train", "--run", "whole", "--resume"]) == 2
-    assert "judge (sha256" in capsys.readouterr().err
+    assert "whole needs the reward model that it learns from, judge (sha256" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("corpus_path")
@@ -249,10 +249,16 @@ def test_what_a_policy_cannot_be_learned_with_is_said(
 
 
 @pytest.mark.usefixtures("corpus_path")
-def test_a_reward_model_with_another_vocabulary_is_refused(folder: Path, parent: Weights, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_reward_model_that_cannot_read_the_answers_is_refused(folder: Path, parent: Weights, capsys: pytest.CaptureFixture[str]) -> None:
     save_weights(Path("stranger"), parent.model, CharTokenizer(TINY_SHAKESPEARE_ALPHABET.replace("$", "+")), {})
-    assert main(["train", *POLICY, *SHORT, "--run", "wrong", "--from", "stranger"]) == 2
-    assert "judge has another vocabulary than stranger" in capsys.readouterr().err
+    longer = GPT(GPTConfig(**vars(parent.model.config) | {"block_size": 512}))
+    save_weights(Path("longer"), longer, CharTokenizer(TINY_SHAKESPEARE_ALPHABET), {})
+    for name, message in (
+        ("stranger", "judge has another vocabulary than stranger. Choose"),
+        ("longer", f"judge has a context of {parent.model.config.block_size} characters, longer one of 512. Choose"),
+    ):
+        assert main(["train", *POLICY, *SHORT, "--run", "wrong", "--from", name]) == 2
+        assert message in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -39,6 +39,7 @@ from model.training.tasks.fine_tuning import FineTuning, Start, as_writer
 from model.training.tasks.task import Rows, evaluating
 from model.weights import CONFIG_FILE, Origin, Weights, find_folder
 
+JUDGE = "the reward model that it learns from"
 REQUESTS_FILE = "requests.txt"  # the run's own copy, one in each line
 REQUESTS_PER_SKILL = 400
 EVALUATED_PER_SKILL, SHOWN_PER_SKILL = 8, 2  # kept-back requests of an evaluation, and those whose answers are kept
@@ -78,13 +79,11 @@ class Reinforce(FineTuning):
             parent: as in `Start.of`.
 
         Raises:
-            ParameterError: the parent is not a GPT, or the reward model has another vocabulary.
+            ParameterError: the parent is not a GPT, or the reward model has another vocabulary or a shorter context.
             CorpusError: as `make_requests`.
         """
-        if isinstance(reward, LearnedReward) and reward.model.tokenizer.vocabulary != parent.tokenizer.vocabulary:
-            raise ParameterError(
-                f"{reward.origin.name} has another vocabulary than {parent.name}. Choose a reward model made from the parent."
-            )
+        if isinstance(reward, LearnedReward):
+            _check_reads(reward, parent)
         requests = make_requests(corpus.text, recipe.seed, REQUESTS_PER_SKILL)
         text = {"name": corpus.name, "characters": len(corpus.text), "sha256": corpus.sha256}
         return cls(Start.of(parent, changes), recipe, text, requests, reward)
@@ -107,7 +106,7 @@ class Reinforce(FineTuning):
         content = read_raw(path, "requests")
         if hashlib.sha256(content).hexdigest() != sha256:
             raise CorpusError(f"{path} was changed since the run was started. Restore it, or start a new run.")
-        reward = RuleReward() if origin is None else LearnedReward.load(find_folder(origin, run.folder))
+        reward = RuleReward() if origin is None else LearnedReward.load(find_folder(origin, run.folder, JUDGE))
         assert isinstance(plan.recipe, PolicyConfig)
         requests = content.decode().split("\n")
         return cls(Start.resume(run, needs_parent=True), plan.recipe, plan.about.get("corpus", {}), requests, reward)
@@ -209,6 +208,20 @@ class Reinforce(FineTuning):
             logits = self.parent(inputs[rows, :end].to(network.device))
             found[rows, :end] = log_probabilities(logits, targets[rows, :end].to(network.device)).cpu()
         return found
+
+
+def _check_reads(reward: LearnedReward, parent: Weights) -> None:
+    """
+    Raises:
+        ParameterError: the reward model cannot read what the parent writes.
+    """
+    lacks = ""
+    if reward.model.tokenizer.vocabulary != parent.tokenizer.vocabulary:
+        lacks = f"another vocabulary than {parent.name}"
+    elif (context := reward.model.network.config.block_size) < (needed := parent.model.config.block_size):
+        lacks = f"a context of {context} characters, {parent.name} one of {needed}"
+    if lacks:
+        raise ParameterError(f"{reward.origin.name} has {lacks}. Choose a reward model made from the parent.")
 
 
 def _check_can_learn(rollouts: Rollouts, rewards: Tensor) -> None:
