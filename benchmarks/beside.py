@@ -2,16 +2,19 @@
 
     python -m benchmarks.beside                       the page's default preset: about ten minutes
     python -m benchmarks.beside --preset quick --presses 10
+    python -m benchmarks.beside --preset sft --presses 10     a stage of the assistant: sft, reward or policy
     python -m benchmarks.beside --preset tiny --presses 2 --every 1 --alone 1 --corpus FILE
 
-First the viewer alone, then a training alone, then both. Shown are the time from the press to the first character and to the last, and
-how many steps a second the training made; steps behind which an evaluation stood are left out on both sides.
+First the viewer alone, then a training alone, then both. Shown are the time from the press to the first character and to the last, how
+many steps a second the training made, and the most memory that it held; steps behind which an evaluation stood are left out on both sides.
+A reward model learns from fewer comparisons than its preset has: they are made before the first step.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import math
 import os
 import statistics
@@ -23,14 +26,18 @@ from typing import Any
 from benchmarks.viewers import OURS, Visit, Work
 from model.program import run_program
 from model.training.presets import DEFAULT_PRESET, PRESETS
+from model.training.run import PROCESS_FILE
 from tests.support.admin import PASSWORD, Admin, runs_ended, wait_for
 from tests.support.client import read_answer
-from tests.support.server import running_app
+from tests.support.server import resident_bytes, running_app
 
 WORK = Work(samples=4, chars=300)
 LATER_LIMIT = 2.0  # times as long to the first character, p95
 SPEED_LIMIT = 0.6  # of the training's own speed
 FIRST_STEPS = 20  # of a training, not counted: it warms up
+LEAST_STEPS = 3  # of a training alone, however long they take
+MADE = 500  # comparisons
+BEGINS_S = 600  # within which a training makes these steps
 
 
 def visit(url: str, presses: int, every_s: float) -> list[Visit]:
@@ -94,20 +101,23 @@ def main() -> None:
 
         recipe = PRESETS[options.preset].recipe
         corpus = admin.upload(options.corpus.read_bytes()) if options.corpus else None
-        settings = {"steps": 100_000, "decay_share": 0.1}
+        settings = {"steps": 100_000, "decay_share": 0.1} | ({"made": MADE} if hasattr(recipe, "made") else {})
         run = admin.do("/train/start", preset=options.preset, settings=settings, corpus=corpus)["run"]["id"]
-        wait_for(lambda: admin.run(run)["step"] >= FIRST_STEPS)
+        wait_for(lambda: admin.run(run)["step"] >= FIRST_STEPS, BEGINS_S)
         time.sleep(options.alone)
+        wait_for(lambda: admin.run(run)["step"] >= FIRST_STEPS + LEAST_STEPS, BEGINS_S)
         until = admin.run(run)["step"]
         beside = visit(url, options.presses, options.every)
         show(f"beside {options.preset}", beside)
         steps = admin.curve(run)["steps"]
+        memory = resident_bytes(json.loads((Path(name) / run / PROCESS_FILE).read_bytes())["pid"], most=True)
         admin.do(f"/train/runs/{run}/stop", firmly=True)
 
     free = steps_per_s(steps, FIRST_STEPS, until, recipe.eval_interval)
     shared = steps_per_s(steps, until, steps["step"][-1], recipe.eval_interval)
     later = quantile(good(beside, "first"), 0.95) / quantile(good(alone, "first"), 0.95)
     print(f"training: {free:.2f} steps/s alone, {shared:.2f} beside the viewer: {shared / free:.0%} of its speed (limit {SPEED_LIMIT:.0%})")
+    print(f"          {1 / free:.2f} s a step alone, {1 / shared:.2f} s beside the viewer; at most {memory / 1e6:,.0f} MB")
     print(f"first character, p95: {later:.2f} x as late (limit {LATER_LIMIT})")
 
 

@@ -5,7 +5,7 @@
 
 The first folder is a run that has finished; each model here learns from the first so many of its comparisons, made by rule, with its parent
 and its recipe. "votes": the last 300 of them are votes, of which a tenth was cast the wrong way round. A model reads its comparisons twice,
-and takes at least 30 steps. The second folder has the weights that were exported from the run: their own accuracy is the end of the curve.
+and takes at least 60 steps. The second folder has the weights that were exported from the run: their own accuracy is the end of the curve.
 What is found is written there, to curve.json, which the page shows.
 """
 
@@ -39,7 +39,7 @@ from model.weights import find_folder, load_weights
 SIZES = (50, 100, 200, 500, 1_000, 2_000)
 VOTES, WRONG_SHARE = 300, 0.1
 SIZES_WITH_VOTES = (300, 500, 1_000, 2_000)
-EPOCHS, LEAST_STEPS = 2, 30
+EPOCHS, LEAST_STEPS = 2, 60
 TAILS = (0.05, 0.95)  # of the scores, cut off from the range of the page's colours
 
 
