@@ -1,6 +1,6 @@
 """The view "Before and after" of the Assistant tab, in a real browser: one request, the same dice, and the rule's verdict on each answer.
 
-Small networks of the ladder stand in for the assistants: they write quickly, and some of what they write has a stop sign.
+Small networks of the ladder stand in for the assistants, but for one test: they write quickly, and some of what they write has a stop sign.
 """
 
 from __future__ import annotations
@@ -152,6 +152,20 @@ def test_each_stage_answers_with_the_same_dice_and_is_judged(page: Page, panel: 
     ((text, stop),) = answers_of(url, about, "supervised", REQUEST, seed=seed)
     expect(panel.locator(".before-column[data-stage=supervised] .before-answer")).to_have_text([as_shown(text, stop)])
     assert shown(panel, "supervised") != before
+
+
+@pytest.mark.slow
+def test_the_models_that_ship_answer(empty_page: Page, url: str) -> None:
+    request, told = "Shout: silver moon", answer(url, "GET", "/assistant")[1]
+    if any(model["trouble"] for model in told["models"]):
+        pytest.skip("the assistants are not in weights/assistant")
+    panel = show(empty_page, url, request=request)
+    stages = [model for model in told["models"] if model["id"] in SHARES]
+    for stage in stages:
+        assert shown(panel, stage["id"]) == [as_shown(*one) for one in answers_of(url, told, stage["id"], request)]
+    shares = [f"{stage['title']} {int(100 * told['obeys'][stage['id']]['skills']['shout']['obeys'] + 0.5)}\u00a0%" for stage in stages]
+    expect(panel.locator(".before-rail [aria-current]")).to_have_attribute("aria-label", ", ".join(["Shout", *shares]))
+    expect(panel.locator(".before-column[data-stage=supervised] .before-answer")).to_contain_text("↵↵")  # it stops
 
 
 def test_a_skill_asks_its_requests_one_after_the_other(page: Page, panel: Locator, about: dict[str, Any]) -> None:

@@ -75,3 +75,30 @@ def test_a_completer_becomes_an_assistant(empty_page: Page, url: str) -> None:
     start(page, "judge")
     expect(page.locator(".watch-details")).to_contain_text("accuracy")
     expect(use).to_have_attribute("aria-disabled", "true")  # it judges, and does not write
+
+
+@pytest.mark.slow
+def test_a_policy_learns_from_a_model_that_was_fine_tuned_here(empty_page: Page, url: str) -> None:
+    page = empty_page
+    show(page, url)
+    unlock(page)
+    page.get_by_role("button", name="More settings").click()
+    choose(page, "sft", "answers", steps=4, eval_interval=4, batch_size=8)
+    start(page, "answers")
+
+    choose(page, "policy", "rewarded", steps=2, eval_interval=2, batch_size=16)
+    expect(page.get_by_label("Reward", exact=True).locator("option:checked")).to_have_text("The reward model that ships")
+    page.get_by_label("Parent model").select_option(label="answers")
+    expect(page.locator(".new-run .command")).to_contain_text(re.compile(r"--from runs/\S+ --reward weights/assistant/reward"))
+    start(page, "rewarded")
+    expect(page.locator(".watch-details")).to_contain_text(re.compile(r"reward -?\d.* · rule \d"))
+
+    page.get_by_role("tab", name="Assistant", exact=True).click()
+    page.get_by_role("tab", name="Reinforcement", exact=True).click()
+    panel = page.get_by_role("tabpanel", name="Reinforcement")
+    panel.get_by_label("First run").select_option(label="rewarded")
+    expect(panel.locator(".reinforcement-head h2").first).to_have_text("KL penalty 0.02, learned reward")
+    words = panel.locator(".reinforcement-words").first
+    expect(words).to_have_text(re.compile(r"^The learned reward (rises|falls) from .*; the true rule .*\.$"))
+    panel.get_by_role("slider", name="Step").press("Home")
+    expect(panel.locator(".reinforcement-text").first).not_to_be_empty()
