@@ -1,6 +1,8 @@
 // A head as a picture: one pixel for each weight, square roots on a perceptually even scale; later characters are left blank.
 import { onLook } from "./paint.js";
 
+const HATCH = 5; // pixels between lines
+
 let colours = null; // of each byte, as the pixels of the theme that is on
 
 // 256 colours between the three of the theme, mixed in OKLab so that equal steps look equal.
@@ -54,7 +56,45 @@ export function colourOf(weight) {
   return `rgb(${r} ${g} ${b})`;
 }
 
+// What has no weight is hatched, as where a later character cannot be attended to.
+export function paintHatch(context, left, top, width, height, colours) {
+  context.save();
+  context.beginPath();
+  context.rect(left, top, width, height);
+  context.clip();
+  context.strokeStyle = colours.rule;
+  context.lineWidth = 1;
+  context.beginPath();
+  for (let x = left - height; x < left + width; x += HATCH * 1.5) {
+    context.moveTo(x, top + height);
+    context.lineTo(x + height, top);
+  }
+  context.stroke();
+  context.restore();
+}
+
 function size(canvas, width, height) {
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
   return canvas.getContext("2d");
+}
+
+/**
+ * Any weights, a pixel for each; those that are null are left blank.
+ * @param {HTMLCanvasElement} canvas
+ * @param {number} width in pixels
+ * @param {number} height
+ * @param {(row: number, column: number) => number | null} weightAt
+ */
+export function fillPixels(canvas, width, height, weightAt) {
+  const context = size(canvas, width, height);
+  const image = context.createImageData(width, height);
+  const pixels = new Uint32Array(image.data.buffer);
+  const scaled = scale();
+  for (let row = 0; row < height; row++) {
+    for (let column = 0; column < width; column++) {
+      const weight = weightAt(row, column);
+      if (weight !== null) pixels[row * width + column] = scaled[Math.round(255 * Math.sqrt(weight))];
+    }
+  }
+  context.putImageData(image, 0, 0);
 }

@@ -1,8 +1,8 @@
-// Play: from step to step, each for as long as it takes to read its first lines. It waits for them, so that it never outruns the machine.
+// Play: from step to step, each for as long as it takes to read it. It waits for what it shows, so that it never outruns the machine.
 import { calm } from "./dom.js";
 import { Latest } from "./requests.js";
 
-const READ_MS = 1_600;
+const READ_MS = 1_600; // the first lines of a text
 
 /**
  * @param {object} steps
@@ -10,8 +10,9 @@ const READ_MS = 1_600;
  * @param {() => void} steps.begin goes to the first step if the last one is shown
  * @param {(signal: AbortSignal) => Promise<void>} steps.readable waits for the first lines
  * @param {() => void} changed called when playing begins or ends
+ * @param {number} [readMs] how long a step is shown
  */
-export function createPlayer({ next, begin, readable }, changed) {
+export function createPlayer({ next, begin, readable }, changed, readMs = READ_MS) {
   const playing = new Latest();
   const player = {
     get isPlaying() {
@@ -31,7 +32,7 @@ export function createPlayer({ next, begin, readable }, changed) {
       changed();
       try {
         do {
-          await Promise.all([readable(signal), new Promise((rested) => setTimeout(rested, READ_MS))]);
+          await Promise.all([readable(signal), new Promise((rested) => setTimeout(rested, readMs))]);
           signal.throwIfAborted();
         } while (next());
       } catch (error) {

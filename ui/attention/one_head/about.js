@@ -1,8 +1,9 @@
 // What a head does, in words and numbers: on held-out text where that was measured, else on the text in view.
 import { button, make } from "../../shared/dom.js";
+import { AVERAGE } from "../../shared/head_chooser.js";
 import { describe, measureOf } from "../grid.js";
 import { toggled } from "../heads_off/parts.js";
-import { AVERAGE, nameOfHead, signed } from "./data.js";
+import { nameOfHead, signed } from "./data.js";
 
 /** @typedef {import("../look.js").Look} Look */
 

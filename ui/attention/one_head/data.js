@@ -1,8 +1,7 @@
 // The chosen head of the view "One head": its weights, its largest weight, and how they are put into words.
 import { shareOf } from "../../shared/capture.js";
 import { number, percent, quoted } from "../../shared/dom.js";
-
-export const AVERAGE = "average";
+import { AVERAGE } from "../../shared/head_chooser.js";
 
 export const nameOfHead = ({ layer, head }) => `Layer ${layer}, ${head === AVERAGE ? "average of its heads" : `head ${head}`}`;
 

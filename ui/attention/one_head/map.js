@@ -1,13 +1,13 @@
 // The map of a head with the text on both axes: rows are queries, columns are keys. Of a long text it shows as many characters as can be read; the
 // whole map beside it shows which, and moves them.
 import { make, signOf } from "../../shared/dom.js";
+import { paintHatch } from "../../shared/heat_map.js";
 import { fit } from "../../shared/paint.js";
 
 const LEAST = { width: 0.6875, height: 0.9375 }; // rem, of a cell whose character can be read
 const MOST = 3.5; // rem
 const WIDE = 1.5; // a cell may be so much wider than high, to use the room
 const AXIS = { width: 1.5, height: 1.375 }; // rem, beside the cells
-const HATCH = 5; // pixels between lines
 
 // How many rows and columns there is room for, and how large their cells are.
 function roomFor(width, height, n, rem) {
@@ -123,23 +123,6 @@ export function paintCells(context, { capture, picture, cell, room, window, colo
   for (let j = 0; j < columns; j++) {
     write(first + j, first + j === cell?.column, left + (j + 0.5) * cellWidth, bottom + axis / 2 + 1, cellWidth, axis - 2);
   }
-}
-
-// Later characters are hatched: no character attends to a later one.
-function paintHatch(context, left, top, width, height, colours) {
-  context.save();
-  context.beginPath();
-  context.rect(left, top, width, height);
-  context.clip();
-  context.strokeStyle = colours.rule;
-  context.lineWidth = 1;
-  context.beginPath();
-  for (let x = left - height; x < left + width; x += HATCH * 1.5) {
-    context.moveTo(x, top + height);
-    context.lineTo(x + height, top);
-  }
-  context.stroke();
-  context.restore();
 }
 
 function paintCross(context, { row, column }, { rows, columns, cellWidth, cellHeight, left }, { top, first }, colours) {

@@ -1,8 +1,9 @@
 // A head as files: a picture of the whole map or of the lines as they are shown, and a table of the exact weights.
 import { toCSV } from "../../shared/csv.js";
 import { nameOf } from "../../shared/dom.js";
+import { AVERAGE } from "../../shared/head_chooser.js";
 import { download, palette, savePicture } from "../../shared/paint.js";
-import { AVERAGE, nameOfHead, placeOf } from "./data.js";
+import { nameOfHead, placeOf } from "./data.js";
 import { paintCells } from "./map.js";
 
 const WIDTH = 1000; // pixels of the page, for the map

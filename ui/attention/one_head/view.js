@@ -1,13 +1,14 @@
 // The view "One head": its weights as a map or as lines, what it does, and how each weight is computed.
 import { bringIntoView, button, CLICK, make, POINT_AT } from "../../shared/dom.js";
-import { colourOf, paintMap } from "../../shared/heat_map.js";
+import { AVERAGE, createHeadChooser } from "../../shared/head_chooser.js";
+import { paintMap } from "../../shared/heat_map.js";
+import { createMapLegend } from "../../shared/map_legend.js";
 import { isStage, onLook, palette } from "../../shared/paint.js";
 import { Latest } from "../../shared/requests.js";
 import { againButton } from "../../shared/trouble.js";
 import { createAbout } from "./about.js";
 import { createCell } from "./cell.js";
-import { createChooser } from "./chooser.js";
-import { AVERAGE, bytesOf, exists, nameOfHead, placeInWords, placeOf, strongest, weightInWords } from "./data.js";
+import { bytesOf, exists, nameOfHead, placeInWords, placeOf, strongest, weightInWords } from "./data.js";
 import { createLines } from "./lines.js";
 import { createMap, createOverview } from "./map.js";
 import { saveLines, saveMap, saveTable } from "./save.js";
@@ -36,11 +37,12 @@ export function createOneHead(panel, look) {
   /** @type {{cell: {row: number, column: number, isMost?: boolean} | null, open: boolean, mode: string, bytes: Uint8Array | null, exact: Float32Array | null, picture: HTMLCanvasElement, window: any}} */
   const state = { cell: null, open: false, mode: "map", bytes: null, exact: null, picture: make("canvas"), window: null };
   const on = { point, pass, open, from: (row) => look.moveTo(row), redraw: () => draw() };
-  const chooser = createChooser(look);
+  const chooser = createHeadChooser(look);
+  chooser.node.classList.add("one-chooser");
   const [map, lines, overview] = [createMap(look, state, on), createLines(look, state, on), createOverview(look, state, on)];
   const [about, behind] = [createAbout(look), createCell(look, () => open(null))];
   const [figure, words, more] = [make("div", "one-figure"), make("div", "one-words"), make("div", "one-more")];
-  const [said, trouble, legend, caption] = [make("p", "one-said"), make("div", "trouble one-trouble"), createLegend(), make("p", "one-caption")];
+  const [said, trouble, legend, caption] = [make("p", "one-said"), make("div", "trouble one-trouble"), createMapLegend(), make("p", "one-caption")];
   const bar = createBar(panel, look, setMode);
   const why = button("quiet one-why", "How is this weight computed?", () => open(cellToOpen()));
   said.setAttribute("aria-live", "polite");
@@ -242,7 +244,6 @@ export function createOneHead(panel, look) {
   new ResizeObserver(measure).observe(figure);
   addEventListener("resize", measure);
   onLook(() => {
-    legend.draw();
     if (state.bytes) paintMap(state.picture, state.bytes, look.capture.n);
     measure();
   });
@@ -304,21 +305,4 @@ function createBar(panel, look, setMode) {
   document.addEventListener("fullscreenchange", place);
   place();
   return { node, show: (mode) => modes.forEach(({ name, choice }) => choice.setAttribute("aria-pressed", String(name === mode))) };
-}
-
-// The legend of the colours: square roots, so that faint weights are visible.
-function createLegend() {
-  const node = make("div", "one-legend");
-  node.setAttribute("role", "img");
-  node.setAttribute("aria-label", "Colours from weight 0 to weight 1, by square roots");
-  const strip = make("span", "one-strip");
-  const numbers = make("span", "one-numbers");
-  numbers.append(...["0", "0.06", "0.25", "0.56", "1"].map((weight) => make("span", "", weight)));
-  node.append(strip, numbers);
-  const draw = () => {
-    const stops = Array.from({ length: 17 }, (_, i) => colourOf((i / 16) ** 2));
-    strip.style.background = `linear-gradient(to right, ${stops.join(", ")})`;
-  };
-  draw();
-  return { node, draw };
 }

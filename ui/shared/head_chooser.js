@@ -1,10 +1,18 @@
 // The choice of a head: a button for each layer, for each head of a layer, and for their average.
-import { button, make } from "../../shared/dom.js";
-import { AVERAGE } from "./data.js";
+import { button, make } from "./dom.js";
 
-/** @param {import("../look.js").Look} look */
-export function createChooser(look) {
-  const node = make("div", "one-chooser");
+export const AVERAGE = "average";
+
+/**
+ * @typedef {object} Choice of a head
+ * @property {{n_layer: number, n_head: number} | null} capture what the heads belong to; null while there is nothing
+ * @property {{layer: number, head: number | "average"}} head
+ * @property {(layer: number, head: number | "average") => void} choose
+ */
+
+/** @param {Choice} look */
+export function createHeadChooser(look) {
+  const node = make("div", "head-chooser");
   node.setAttribute("role", "group");
   node.setAttribute("aria-label", "Layer and head. Up and down change the layer, left and right the head.");
   const layers = createRow("Layer", (layer) => look.choose(layer, look.head.head));
@@ -47,7 +55,7 @@ export function createChooser(look) {
 }
 
 function createRow(name, choose) {
-  const node = make("div", "one-row");
+  const node = make("div", "head-row");
   node.setAttribute("role", "radiogroup");
   node.setAttribute("aria-label", name);
   /** @type {any[]} */
@@ -59,11 +67,11 @@ function createRow(name, choose) {
     if (String(values) !== String(drawn)) {
       drawn = values;
       buttons = values.map((value) => {
-        const choice = button("one-choice", String(value), () => choose(value));
+        const choice = button("head-choice", String(value), () => choose(value));
         choice.setAttribute("role", "radio");
         return choice;
       });
-      node.replaceChildren(make("span", "one-row-name", name), ...buttons);
+      node.replaceChildren(make("span", "head-row-name", name), ...buttons);
     }
     buttons.forEach((choice, i) => {
       const isChosen = values[i] === chosen;
