@@ -26,8 +26,8 @@ from tests.support.routes import serving_routes
 
 LONGEST = 6
 SHAPES = {
-    "reversal": EncoderDecoderConfig(len(VOCABULARY), 2 * LONGEST + 2, n_layer=2, n_head=2, n_embd=16),
-    "reversal-gpt": GPTConfig(len(VOCABULARY), 4 * LONGEST + 4, n_layer=1, n_head=2, n_embd=16),
+    "reversal": EncoderDecoderConfig(vocab_size=len(VOCABULARY), block_size=2 * LONGEST + 2, n_layer=2, n_head=2, n_embd=16),
+    "reversal-gpt": GPTConfig(vocab_size=len(VOCABULARY), block_size=4 * LONGEST + 4, n_layer=1, n_head=2, n_embd=16),
 }
 FOLDERS = {"encoder-decoder": "reversal", "gpt": "reversal-gpt"}
 WEIGHT_STEP = 1 / 65_535

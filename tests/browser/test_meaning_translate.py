@@ -1,4 +1,4 @@
-"""The view "Encoder and decoder", in a real browser: what both networks write, step by step, and all kinds of attention, held against the route."""
+"""The view "Encoder and decoder", in a real browser: what both networks write, and all kinds of attention, held against the route."""
 
 from __future__ import annotations
 
@@ -92,7 +92,8 @@ def test_both_answers_stand_below_the_input_with_what_is_wrong_in_them(panel: Lo
         mark = panel.locator(f".translate-{row}-label b")
         expect(mark).to_have_attribute("aria-label", "right" if made["is_right"] else "wrong")
         wanted = [char != right for char, right in zip(made["target"], f"{told['right']}\n", strict=False)]
-        wrong = panel.locator(f".translate-{row} .translate-char").evaluate_all("all => all.map((node) => node.classList.contains('wrong'))")
+        marks = panel.locator(f".translate-{row} .translate-char")
+        wrong = marks.evaluate_all("all => all.map((node) => node.classList.contains('wrong'))")
         assert wrong[: len(wanted)] == wanted
 
 

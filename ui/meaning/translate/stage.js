@@ -71,11 +71,9 @@ export function createStage(state) {
       char.style.setProperty("--weight", `${(BARS * (now[i] ?? 0)).toFixed(3)}rem`);
       char.classList.toggle("looked-at", most > 0 && now[i] === most);
     });
-    const paths = [];
-    for (let row = 0; weights && row <= step; row++) {
-      rowOf(weights, row).forEach((weight, column) => weight >= LEAST_LINE && paths.push(line(row, column, weight, row === step)));
-    }
-    lines.replaceChildren(...paths);
+    const drawn = weights ? [...Array(step + 1).keys()] : [];
+    const ofRow = (row) => [...rowOf(weights, row)].flatMap((weight, column) => (weight < LEAST_LINE ? [] : [line(row, column, weight, row === step)]));
+    lines.replaceChildren(...drawn.flatMap(ofRow));
   }
 
   /** @param {number} row @param {number} column @param {number} weight @param {boolean} isNow */

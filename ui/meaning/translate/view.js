@@ -32,7 +32,9 @@ export function createTranslate(panel, meaning) {
   lower.append(map.node, beside);
   const rail = createRail();
   page.main.append(form.node, page.trouble, page.notice, stage.node, page.verdict, rail.node, lower);
-  page.filled.append(stacks.node, page.main);
+  const side = make("div", "translate-side");
+  side.append(form.tasks, stacks.node);
+  page.filled.append(side, page.main);
   panel.append(page.filled, figures.node, ...trainings.map(({ node }) => node));
   let [isShown, isNew] = [false, false]; // whether anybody sees it; whether the answer that comes is to be played
 
@@ -172,7 +174,7 @@ function layOut(panel) {
  */
 function createForm(state, choose) {
   const node = make("form", "translate-form");
-  node.setAttribute("aria-label", "Task and input");
+  node.setAttribute("aria-label", "Input");
   const [tasks, examples] = [make("div", "translate-tasks"), make("div", "translate-examples")];
   tasks.setAttribute("role", "group");
   tasks.setAttribute("aria-label", "Task");
@@ -183,10 +185,9 @@ function createForm(state, choose) {
   beams.append(...BEAMS.map((count) => new Option(count === 1 ? "1 (greedy)" : String(count), String(count))));
   beams.addEventListener("change", () => state.chooseBeams(Number(beams.value)));
   const send = Object.assign(make("button", "button primary", "Rewrite"), { type: "submit" });
-  const [top, line] = [make("div", "translate-top"), make("div", "translate-line")];
-  top.append(tasks, examples);
+  const line = make("div", "translate-line");
   line.append(labelled("Input", field, "translate-input"), labelled("Beams", beams, "translate-beam-count"), send);
-  node.append(top, line);
+  node.append(line, examples);
   node.addEventListener("submit", (event) => {
     event.preventDefault();
     choose(field.value);
@@ -216,7 +217,7 @@ function createForm(state, choose) {
     );
   }
 
-  return { node, draw, focus: () => field.select() };
+  return { node, tasks, draw, focus: () => field.select() };
 }
 
 /** Play, and the characters one by one. */
