@@ -25,7 +25,7 @@ from tests.support.admin import Admin
 from tests.support.routes import serving_routes
 
 LONGEST = 6
-SHAPES = {
+SHAPES: dict[str, EncoderDecoderConfig | GPTConfig] = {
     "reversal": EncoderDecoderConfig(vocab_size=len(VOCABULARY), block_size=2 * LONGEST + 2, n_layer=2, n_head=2, n_embd=16),
     "reversal-gpt": GPTConfig(vocab_size=len(VOCABULARY), block_size=4 * LONGEST + 4, n_layer=1, n_head=2, n_embd=16),
 }
@@ -97,7 +97,7 @@ REFUSED: tuple[tuple[dict[str, Any], str], ...] = (
     ({"task": ["reversal"], "text": "abc"}, "The task must be one of these"),
     ({"task": "reversal", "text": ""}, "There is no text"),
     ({"task": "reversal", "text": "  "}, "There is no text"),
-    ({"task": "reversal", "text": "☃☃"}, "Left out, because the model does not know them: ☃"),
+    ({"task": "reversal", "text": "☃☃"}, "Left out, because the model does not know them: ‘☃’"),
     ({"task": "reversal", "text": "a\nb"}, "one line"),
     ({"task": "reversal", "text": "a" * (2 * LONGEST + 1)}, f"learned texts of up to {LONGEST}"),
     ({"task": "reversal", "text": "a" * 20_000}, "has 20,000 characters; the maximum is"),

@@ -31,6 +31,7 @@ import gzip
 import json
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ from starlette.requests import Request as HTTPRequest
 from starlette.responses import Response
 
 from model.catalogue import Catalogue
-from model.config import check_score_text
+from model.config import EncoderDecoderConfig, GPTConfig, check_score_text
 from model.errors import CheckpointError, ParameterError
 from model.limits import MAX_BEAMS
 from model.meaning.rules import RULES, Rule
@@ -50,7 +51,7 @@ from model.network.kinds import count_parameters
 from model.serving.admission import Admission
 from model.serving.engine import Engine
 from model.training.record import Cached
-from model.weights import WEIGHTS_FILES
+from model.weights import WEIGHTS_FILES, Weights
 from ui.web.fields import left_out_notice, read_viewer
 from ui.web.http import NO_STORE, Body, takes_json
 from ui.web.shared_answers import SharedAnswers
@@ -96,6 +97,7 @@ class Network:
         except CheckpointError as error:
             return dict.fromkeys(("n_params", "longest", "most", "n_layer", "n_head", "figures")) | {"trouble": str(error)}
         config = network.network.config
+        assert isinstance(config, (EncoderDecoderConfig, GPTConfig))  # no others translate
         return {
             "trouble": "",
             "n_params": count_parameters(config),
@@ -212,7 +214,7 @@ class Translate:
         for kind in FOLDERS:
             network = self._networks[rule.id, kind]
             try:
-                able[kind] = await self._loading.result(network.folder, lambda network=network: asyncio.to_thread(network.get))
+                able[kind] = await self._loading.result(network.folder, partial(asyncio.to_thread, network.get))
             except CheckpointError as error:
                 troubles[kind] = str(error)
         if not able:
@@ -229,9 +231,9 @@ class Translate:
         refusals = list[ParameterError]()
         right = question.rule.answer(question.source)
         for kind, network in question.able.items():
-            translating = self._engine.run(lambda _, network=network: network.translate(question.source, question.beams))
             try:
-                networks[kind] = _translation_json(await asyncio.wrap_future(translating), right)
+                made = await asyncio.wrap_future(self._engine.run(partial(_translated, network, question.source, question.beams)))
+                networks[kind] = _translation_json(made, right)
             except ParameterError as error:
                 refusals.append(error)
                 networks[kind] = {"trouble": str(error)}
@@ -246,6 +248,10 @@ class Translate:
             "networks": networks | {kind: {"trouble": why} for kind, why in question.troubles.items()},
         }
         return gzip.compress(json.dumps(content, allow_nan=False).encode(), GZIP_LEVEL)
+
+
+def _translated(network: Translator, source: str, beams: int, _: Weights) -> Translation:
+    return network.translate(source, beams)
 
 
 def _translation_json(made: Translation, right: str) -> dict[str, Any]:

@@ -87,7 +87,7 @@ function inWords({ networks }) {
   const diagonal = networks["encoder-decoder"].figures?.diagonal;
   if (!diagonal) return "";
   const best = Math.max(...diagonal.heads.flat());
-  return `Where cross-attention looks most: on the mirrored character in ${percent(best)} of all steps in the head that does so most, and in ${percent(diagonal.mean)} on the mean of all heads.`;
+  return `The largest weight of cross-attention is on the mirrored character in ${percent(best)} of all steps in the best head, and in ${percent(diagonal.mean)} for the mean of all heads.`;
 }
 
 const lengthsInWords = ({ lengths }) => lengths.map(({ from, to, right }) => `${percent(right)} at ${from} to ${to} characters`).join(", ");

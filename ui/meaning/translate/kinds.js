@@ -1,4 +1,4 @@
-// The kinds of attention: whose rows look at whose columns.
+// The kinds of attention: whose rows attend to whose columns.
 import { SIGN } from "./translated.js";
 
 /** @typedef {import("./translated.js").Kind} Kind */
@@ -17,9 +17,9 @@ import { SIGN } from "./translated.js";
 
 /** @type {About[]} */
 export const KINDS = [
-  { id: "encoder", name: "encoder", isGPT: false, title: "Encoder self-attention", mask: "full", about: "Every character of the input looks at all of the input, before and after it.", isWritten: false },
-  { id: "decoder", name: "decoder", isGPT: false, title: "Masked self-attention", mask: "causal", about: "The character being written looks only at what is written before it.", isWritten: true },
-  { id: "cross", name: "cross", isGPT: false, title: "Cross-attention", mask: "cross", about: "The character being written looks at the whole input, through the encoder.", isWritten: true },
+  { id: "encoder", name: "encoder", isGPT: false, title: "Encoder self-attention", mask: "full", about: "Every character of the input attends to the whole input, before and after it.", isWritten: false },
+  { id: "decoder", name: "decoder", isGPT: false, title: "Masked self-attention", mask: "causal", about: "The character being written attends only to what is written before it.", isWritten: true },
+  { id: "cross", name: "cross", isGPT: false, title: "Cross-attention", mask: "cross", about: "The character being written attends to the whole input, through the encoder.", isWritten: true },
   { id: "gpt", name: "decoder", isGPT: true, title: "GPT self-attention", mask: "causal", about: "Input and answer are one text: a single causal map does the work of all three.", isWritten: true },
 ];
 
@@ -36,7 +36,7 @@ export function axesOf({ id }, { source, target }) {
   if (id === "encoder") return { rows: read, columns: read };
   if (id === "cross") return { rows: written, columns: read };
   if (id === "decoder") return { rows: written, columns: [SIGN, ...written.slice(0, -1)] };
-  return { rows: [...read.slice(1), ...written], columns: [...read, ...written.slice(0, -1)] }; // each row writes what comes next
+  return { rows: [...read.slice(0, -1), ...written], columns: [...read, ...written.slice(0, -1)] }; // the end sign of the input writes the first
 }
 
 /** The row that writes a character. @param {About} kind @param {Translated} translated @param {number} step */

@@ -1,4 +1,4 @@
-// The map of the chosen kind of attention, with its characters on both axes: rows look at columns. The row of the character being written is framed.
+// The map of the chosen kind of attention, with its characters on both axes: rows attend to columns. The row of the character being written is framed.
 import { make, percent } from "../../shared/dom.js";
 import { paintHatch } from "../../shared/heat_map.js";
 import { fit, isStage, onLook, palette } from "../../shared/paint.js";
@@ -9,7 +9,7 @@ import { SIGN } from "./translated.js";
 const MOST_CELL = 2; // rem
 const READABLE = 0.75; // rem, of a cell whose character can be read
 const AXIS = 1.5; // rem, beside the cells
-const HEIGHT = [13, 26]; // rem
+const HEIGHT = [17, 26]; // rem
 const MOST_WIDE = 1.6; // times as wide as high a cell may be
 
 /** @typedef {import("./state.js").State} State */
@@ -44,7 +44,7 @@ export function createMap(state) {
     paintWeights(picture, weights, kind, last);
     const colours = palette();
     room = layOut(node.clientWidth, heightFor(frame, colours.rem), weights, colours.rem);
-    const seen = { kind, axes, now, cell, picture, weights };
+    const seen = { kind, axes, now, first: rowOfStep(kind, translated, 0), cell, picture, weights };
     paintMap(fit(canvas, room.width, room.height), room, seen, colours);
     frame.setAttribute("aria-label", `${kind.title}. ${kind.about} Arrow keys move from weight to weight.`);
     said.replaceChildren(...inWords(seen, last));
@@ -162,7 +162,7 @@ function paintMap(context, room, { kind, axes, now, cell, picture }, colours) {
 
 // Where the input ends and the answer begins, in the map of a GPT.
 function paintPart(context, { cellWidth, cellHeight, left, rows, columns }, axes, { inkSoft }) {
-  const read = axes.columns.indexOf(SIGN);
+  const read = axes.columns.indexOf(SIGN); // the row that writes the first character
   context.fillStyle = inkSoft;
   context.fillRect(left, read * cellHeight - 0.5, columns * cellWidth, 1);
   context.fillRect(left + (read + 1) * cellWidth - 0.5, 0, 1, rows * cellHeight);
@@ -175,11 +175,12 @@ function frameRow(context, { cellWidth, cellHeight, left, columns }, row, lineWi
 }
 
 /** What is pointed at, or what the map shows. @param {any} seen @param {number} last */
-function inWords({ kind, axes, cell, weights }, last) {
+function inWords({ kind, axes, first, cell, weights }, last) {
   if (!cell) return [kind.about];
   const { row, column } = cell;
   const [from, to] = [axes.rows[row], axes.columns[column]].map((sign) => `‘${sign}’`);
   if (row > last) return [`${from} is not written yet.`];
-  if (kind.mask === "causal" && column > row) return [`${from} cannot look at ${to}, which comes later.`];
-  return [kind.isWritten ? "Writing " : "", `${from}, it gives ${to} `, make("b", "", percent(weights.values[row * weights.columns + column])), " of its attention."];
+  if (kind.mask === "causal" && column > row) return [`${from} cannot attend to ${to}, which comes later.`];
+  const share = make("b", "", percent(weights.values[row * weights.columns + column]));
+  return kind.isWritten && row >= first ? [`While ${from} is written, ${to} has `, share, " of the attention."] : [`${from} attends to ${to} with `, share, " of its attention."];
 }

@@ -46,7 +46,7 @@ export function createStacks(state) {
     for (const block of blocks.values()) block.draw(state, kind.id);
     if (!shown) return;
     const [written, before] = [signed(shown.target[step] ?? "\n"), signed(shown.target[step - 1] ?? "\n")];
-    encoder.tell("input");
+    encoder.tell("");
     decoder.tell(before, written);
     const gptStep = state.gpt?.target ?? [];
     gpt.tell(signed(gptStep[step - 1] ?? "\n"), signed(gptStep[step] ?? "\n"));

@@ -15,7 +15,7 @@ import { BEAMS, State } from "./state.js";
 import { createSteps } from "./steps.js";
 
 const CAPTION =
-  "The first Transformer had two stacks: an encoder reads the input, and a decoder writes the answer, looking back at the input through cross-attention. Press Play; choose one of the small maps.";
+  "The first Transformer has two stacks: an encoder reads the whole input, and a decoder writes the answer, looking back through cross-attention. A GPT does it with one. Press Play; choose a small map.";
 const STEP_MS = 450;
 
 /** @param {HTMLElement} panel @param {import("../main.js").Meaning} meaning @returns {import("../../shared/views.js").View} */
