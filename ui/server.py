@@ -44,6 +44,7 @@ from ui.web.hub import FromHub
 from ui.web.ladder import ladder
 from ui.web.limits import limits
 from ui.web.logits import logits
+from ui.web.meaning_translate import Translate
 from ui.web.models import Models
 from ui.web.next import next_character
 from ui.web.origins import Origins
@@ -76,6 +77,7 @@ def create_routes(engine: Engine, catalogue: Catalogue, jobs: Jobs, lock: Lock) 
     train, corpus, snapshots = Training(jobs, models, lock), CorpusReader(), Snapshots(engine, catalogue, jobs)
     assistant = Assistant(catalogue, corpus)
     reward = Reward(engine, catalogue.assistant_folder("reward"))
+    translate = Translate(engine, catalogue)
     return [
         get("/healthz", health(engine)),
         get(f"/{FOLDER}/{{name:path}}", script),
@@ -111,6 +113,8 @@ def create_routes(engine: Engine, catalogue: Catalogue, jobs: Jobs, lock: Lock) 
         get("/assistant/comparisons", reward.comparisons),
         post("/assistant/reward", reward.score, max_bytes=MAX_TEXT_BYTES),
         get("/assistant/runs", reinforcement(catalogue, jobs)),
+        get("/meaning/translators", translate.translators),
+        post("/meaning/translate", translate.translate, max_bytes=MAX_TEXT_BYTES),
         post("/admin/login", admin.login),
         post("/admin/logout", admin.logout),
         get("/admin/session", admin.session),

@@ -20,7 +20,7 @@ SAMPLE = ["Texts", "Next character", "Tree", "Same dice", "Score"]
 ATTENTION = ["All heads", "One head", "Layer by layer", "Heads off"]
 LEARNING = ["Data", "Ladder", "Training", "Overfitting"]
 ASSISTANT = ["Before and after", "Examples", "Reward", "Reinforcement"]
-MEANING = ["Zero-shot"]
+MEANING = ["Zero-shot", "Encoder and decoder"]
 TRAIN = ["Watch", "All runs", "From the Hub"]
 TABS = {"Sample": SAMPLE, "Attention": ATTENTION, "Learning": LEARNING, "Assistant": ASSISTANT, "Meaning": MEANING, "Train": TRAIN}
 VIEWS = [view for views in TABS.values() for view in views]
@@ -149,6 +149,8 @@ def show(page: Page, view: str) -> None:
     if view == "Reward":
         page.wait_for_function(READY)
         page.wait_for_load_state("networkidle")
+    if view == "Encoder and decoder":
+        expect(page.locator(".translate-target .now, .panel:not([hidden]) .trouble:not(:empty)").first).to_be_attached()
     if view == "Reinforcement":
         expect(page.locator(".reinforcement-answer").first).to_be_visible()
     if view == "Watch":

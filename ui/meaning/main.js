@@ -3,11 +3,13 @@ import { page } from "../shared/page.js";
 import { followTabs } from "../shared/tabs.js";
 import { createToolbar } from "../shared/toolbar.js";
 import { Views } from "../shared/views.js";
+import { createTranslate } from "./translate/view.js";
 import { createZeroShot } from "./zeroshot/view.js";
 
 /** @type {[string, string, (panel: HTMLElement, meaning: Meaning) => import("../shared/views.js").View][]} */
 const VIEWS = [
   ["zeroshot", "Zero-shot", createZeroShot],
+  ["translate", "Encoder and decoder", createTranslate],
 ];
 
 /** What the views share. */
