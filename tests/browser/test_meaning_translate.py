@@ -82,7 +82,7 @@ def text_of(row: Locator) -> str:
     return "".join(row.locator(".translate-char:not(.unwritten)").all_text_contents())
 
 
-def test_both_answers_stand_below_the_input_with_what_is_wrong_in_them(panel: Locator, url: str) -> None:
+def test_both_answers_stand_below_the_input_and_their_first_mistake_is_marked(panel: Locator, url: str) -> None:
     told = answer(url, TEXT)
     networks = told["networks"]
     assert text_of(panel.locator(".translate-source")) == signed(networks["encoder-decoder"]["source"])
@@ -91,10 +91,11 @@ def test_both_answers_stand_below_the_input_with_what_is_wrong_in_them(panel: Lo
         assert text_of(panel.locator(f".translate-{row}")) == signed(made["target"])
         mark = panel.locator(f".translate-{row}-label b")
         expect(mark).to_have_attribute("aria-label", "right" if made["is_right"] else "wrong")
-        wanted = [char != right for char, right in zip(made["target"], f"{told['right']}\n", strict=False)]
+        right = f"{told['right']}\n"
+        wrong = next((i for i, char in enumerate(made["target"]) if right[i : i + 1] != char), None)
         marks = panel.locator(f".translate-{row} .translate-char")
-        wrong = marks.evaluate_all("all => all.map((node) => node.classList.contains('wrong'))")
-        assert wrong[: len(wanted)] == wanted
+        marked = marks.evaluate_all("all => all.flatMap(({ classList }, i) => (classList.contains('wrong') ? [i] : []))")
+        assert marked == ([] if wrong is None else [wrong])
 
 
 def test_each_step_shows_its_likeliest_characters_and_where_it_looks(page: Page, panel: Locator, url: str) -> None:

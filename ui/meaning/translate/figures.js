@@ -78,7 +78,7 @@ function rowsOf({ networks }) {
 /** @param {Share} share */
 function cell({ n, right, low, high }) {
   const node = make("td");
-  node.append(make("b", "", percent(right)), make("span", "", `${percent(low)} to ${percent(high)}, n = ${number(n)}`));
+  node.append(make("b", "", percent(right)), make("span", "", `${percent(low)} to ${percent(high)}`), make("span", "", `n = ${number(n)}`));
   return node;
 }
 

@@ -114,12 +114,13 @@ function createRow(labels, className, name, choose) {
     get chars() {
       return chars;
     },
-    /** @param {string[]} texts @param {string} [right] the right answer: what differs from it is marked */
+    /** @param {string[]} texts @param {string} [right] the right answer: the first character that differs from it is marked */
     fill(texts, right) {
-      const wanted = right === undefined ? null : [...right, "\n"];
+      const wanted = right === undefined ? texts : [...right, "\n"];
+      const wrong = texts.findIndex((char, i) => wanted[i] !== char);
       chars = texts.map((char, i) => {
         const one = make("span", "translate-char", signed(char));
-        one.classList.toggle("wrong", wanted !== null && wanted[i] !== char);
+        one.classList.toggle("wrong", i === wrong);
         one.classList.toggle("sign", char === "\n");
         return one;
       });
