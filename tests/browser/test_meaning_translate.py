@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, Route, expect
 
+from model.meaning.rules import RULES
 from tests.browser.conftest import watched
 from tests.browser.tab import state_of
 from tests.conftest import ROOT
@@ -150,7 +151,7 @@ def test_every_kind_of_attention_can_be_read_cell_by_cell(page: Page, panel: Loc
 
 
 def test_an_input_of_ones_own_is_rewritten_and_one_that_is_too_long_loses_nothing(page: Page, panel: Locator, url: str) -> None:
-    panel.get_by_role("button", name="Modern to early modern English").click()
+    panel.get_by_role("button", name=RULES["early-modern"].title).click()
     source = panel.get_by_label("Input", exact=True)
     source.fill("You are my friend.")
     source.press("Enter")

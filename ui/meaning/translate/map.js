@@ -44,10 +44,10 @@ export function createMap(state) {
     paintWeights(picture, weights, kind, last);
     const colours = palette();
     room = layOut(node.clientWidth, heightFor(frame, colours.rem), weights, colours.rem);
-    const seen = { kind, axes, now, first: rowOfStep(kind, translated, 0), cell, picture, weights };
+    const seen = { kind, axes, now, first: rowOfStep(kind, translated, 0), last, cell, picture, weights };
     paintMap(fit(canvas, room.width, room.height), room, seen, colours);
     frame.setAttribute("aria-label", `${kind.title}. ${kind.about} Arrow keys move from weight to weight.`);
-    said.replaceChildren(...inWords(seen, last));
+    said.replaceChildren(...inWords(seen));
     node.dataset.kind = kind.id;
   }
 
@@ -100,7 +100,7 @@ export function createMap(state) {
       paintWeights(whole, weights, kind, axes.rows.length);
       const [left, axis] = [1.5 * size, 1.5 * size];
       const place = { rows: weights.rows, columns: weights.columns, cellWidth: size, cellHeight: size, left, axis, width: left + size * weights.columns, height: axis + size * weights.rows };
-      const paint = (context) => paintMap(context, place, { kind, axes, now: -1, cell: null, picture: whole, weights }, palette());
+      const paint = (context) => paintMap(context, place, { kind, axes, now: -1, last: axes.rows.length, cell: null, picture: whole, weights }, palette());
       return { width: place.width, height: place.height, paint };
     },
   };
@@ -135,7 +135,7 @@ function layOut(width, height, { rows, columns }, rem) {
 }
 
 /** @param {CanvasRenderingContext2D} context @param {Room} room @param {any} seen @param {ReturnType<typeof palette>} colours */
-function paintMap(context, room, { kind, axes, now, cell, picture }, colours) {
+function paintMap(context, room, { kind, axes, now, last, cell, picture }, colours) {
   const { rows, columns, cellWidth, cellHeight, left, axis } = room;
   const [width, height] = [columns * cellWidth, rows * cellHeight];
   paintHatch(context, left, 0, width, height, colours);
@@ -156,7 +156,7 @@ function paintMap(context, room, { kind, axes, now, cell, picture }, colours) {
     context.fillStyle = isHere ? colours.accent : sign === "␣" || sign === SIGN ? colours.inkSoft : colours.ink;
     context.fillText(sign, x, y);
   };
-  axes.rows.forEach((sign, i) => write(sign, i === now || i === cell?.row, cellHeight, left / 2, (i + 0.5) * cellHeight));
+  axes.rows.forEach((sign, i) => i <= last && write(sign, i === now || i === cell?.row, cellHeight, left / 2, (i + 0.5) * cellHeight));
   axes.columns.forEach((sign, i) => write(sign, i === cell?.column, cellWidth * 1.3, left + (i + 0.5) * cellWidth, height + axis / 2));
 }
 
@@ -174,8 +174,8 @@ function frameRow(context, { cellWidth, cellHeight, left, columns }, row, lineWi
   context.strokeRect(left, row * cellHeight, columns * cellWidth, cellHeight);
 }
 
-/** What is pointed at, or what the map shows. @param {any} seen @param {number} last */
-function inWords({ kind, axes, first, cell, weights }, last) {
+/** What is pointed at, or what the map shows. @param {any} seen */
+function inWords({ kind, axes, first, last, cell, weights }) {
   if (!cell) return [kind.about];
   const { row, column } = cell;
   const [from, to] = [axes.rows[row], axes.columns[column]].map((sign) => `‘${sign}’`);

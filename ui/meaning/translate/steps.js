@@ -14,7 +14,7 @@ export function createSteps(state) {
   const list = make("ol", "translate-candidates");
   const heading = make("h2", "", "Beams");
   const beams = make("ol", "translate-beams");
-  node.append(title, list, heading, beams);
+  node.append(heading, beams, title, list);
 
   function draw() {
     const { shown, step } = state;

@@ -27,7 +27,7 @@ export function createTranslate(panel, meaning) {
   const form = createForm(state, (text) => state.chooseText(text));
   const trainings = [createTrainingHere(meaning.page), createTrainingHere(meaning.page)];
   const beside = make("div", "translate-beside");
-  beside.append(chooser.node, createMapLegend().node, steps.node);
+  beside.append(steps.node, chooser.node, createMapLegend().node);
   const lower = make("div", "translate-lower");
   lower.append(map.node, beside);
   const rail = createRail();
