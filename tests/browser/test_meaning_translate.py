@@ -16,6 +16,7 @@ import pytest
 from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, Route, expect
 
 from model.meaning.rules import RULES
+from model.meaning.translates import TRANSLATES_FILE
 from tests.browser.conftest import watched
 from tests.browser.tab import state_of
 from tests.conftest import ROOT
@@ -27,8 +28,8 @@ SIGN = "■"
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(
-        not all((ROOT / "weights/meaning" / name / "model.safetensors").is_file() for name in ("reversal", "reversal-gpt", "early-modern")),
-        reason="the networks are not in weights/meaning",
+        not all((ROOT / "weights/meaning" / name / TRANSLATES_FILE).is_file() for name in ("reversal", "reversal-gpt", "early-modern")),
+        reason="the networks are not in weights/meaning, or were not measured",
     ),
 ]
 

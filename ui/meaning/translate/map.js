@@ -181,6 +181,6 @@ function inWords({ kind, axes, first, last, cell, weights }) {
   const [from, to] = [axes.rows[row], axes.columns[column]].map((sign) => `‘${sign}’`);
   if (row > last) return [`${from} is not written yet.`];
   if (kind.mask === "causal" && column > row) return [`${from} cannot attend to ${to}, which comes later.`];
-  const share = make("b", "", percent(weights.values[row * weights.columns + column]));
+  const share = make("b", "", percent(Math.max(weights.values[row * weights.columns + column], Number.EPSILON))); // what is sent as 0 is only small
   return kind.isWritten && row >= first ? [`While ${from} is written, ${to} has `, share, " of the attention."] : [`${from} attends to ${to} with `, share, " of its attention."];
 }

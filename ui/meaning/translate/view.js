@@ -174,7 +174,7 @@ function layOut(panel) {
  */
 function createForm(state, choose) {
   const node = make("form", "translate-form");
-  node.setAttribute("aria-label", "Input");
+  node.setAttribute("aria-label", "Text to rewrite");
   const [tasks, examples] = [make("div", "translate-tasks"), make("div", "translate-examples")];
   tasks.setAttribute("role", "group");
   tasks.setAttribute("aria-label", "Task");
