@@ -3,6 +3,7 @@ import { button, labelled, limitChars, make } from "../../shared/dom.js";
 import { createHeadChooser } from "../../shared/head_chooser.js";
 import { createMapLegend } from "../../shared/map_legend.js";
 import { createPlayer } from "../../shared/play.js";
+import { fadeEnds } from "../../shared/tabs.js";
 import { createTrainingHere } from "../../shared/training_here.js";
 import { tellTrouble } from "../../shared/trouble.js";
 import { createFigures } from "./figures.js";
@@ -188,6 +189,7 @@ function createForm(state, choose) {
   const line = make("div", "translate-line");
   line.append(labelled("Input", field, "translate-input"), labelled("Beams", beams, "translate-beam-count"), send);
   node.append(line, examples);
+  const mark = fadeEnds(examples);
   node.addEventListener("submit", (event) => {
     event.preventDefault();
     choose(field.value);
@@ -215,6 +217,7 @@ function createForm(state, choose) {
         return chip;
       }),
     );
+    mark();
   }
 
   return { node, tasks, draw, focus: () => field.select() };
