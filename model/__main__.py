@@ -654,8 +654,8 @@ def run_export(options: argparse.Namespace) -> int:
         return 0
     weights = load_weights(options.source, merge=options.format is not None, writes=True if options.format else None)
     if options.format:
-        if not isinstance(weights.model, GPT):
-            raise ParameterError(f"{options.source} is no GPT, and {options.format} knows no other network.")
+        if type(weights.model) is not GPT:
+            raise ParameterError(f"{options.source} is a network of the kind {weights.kind}, and {options.format} knows only the kind gpt.")
         written = WRITERS[options.format](weights, options.target)
         print(f"Wrote {', '.join(map(str, written.files))}. {written.hint}")
         return 0

@@ -43,6 +43,11 @@ def setting(
     return field(default=default, metadata={"help": help, "low": low, "high": high, "choices": choices, "label": label})
 
 
+def _as_in(config_class: type, name: str, default: Any) -> Any:
+    """A field with the description and range that another dataclass gives to it, and another default."""
+    return field(default=default, metadata=next(f.metadata for f in fields(config_class) if f.name == name))
+
+
 def describe(config_class: type) -> dict[str, str]:
     """Descriptions of the fields by name."""
     return {f.name: f.metadata["help"] for f in fields(config_class)}
@@ -182,6 +187,13 @@ class RewardGPTConfig(GPTConfig):
     """The shape of a reward network: that of the GPT that it is made of."""
 
 
+@dataclass(frozen=True)
+class GPT1Config(GPTConfig):
+    """The shape of a network with GPT-1's blocks."""
+
+    activation: str = _as_in(GPTConfig, "activation", "gelu_tanh")
+
+
 def _check_heads(n_embd: int, n_head: int) -> None:
     if n_embd % n_head:
         raise ParameterError(f"n_embd ({n_embd}) must be a multiple of n_head ({n_head}).")
@@ -193,11 +205,6 @@ class LoRAConfig(Checked):
 
     rank: int = setting(32, "rank of the two matrices", 1, MAX_RANK)
     alpha: float = setting(128.0, "an adapter's product is scaled by alpha / rank", 1e-3, 1e4)
-
-
-def _as_in(config_class: type, name: str, default: Any) -> Any:
-    """A field with the description and range that another dataclass gives to it, and another default."""
-    return field(default=default, metadata=next(f.metadata for f in fields(config_class) if f.name == name))
 
 
 @dataclass(frozen=True)

@@ -348,7 +348,7 @@ def _adapt(model: Network, base: Weights, shape: LoRAConfig, tokenizer: CharToke
     Raises:
         CheckpointError: the base has another shape or vocabulary than config.json says.
     """
-    if not (isinstance(model, GPT) and isinstance(base.model, GPT) and _shape(model.config) == _shape(base.model.config)):
+    if not (isinstance(model, GPT) and type(base.model) is GPT and _shape(model.config) == _shape(base.model.config)):
         raise CheckpointError(f"{path} describes another network than that of its base, {base.name}.")
     if base.tokenizer.vocabulary != tokenizer.vocabulary:
         raise CheckpointError(f"{path} has another vocabulary than its base, {base.name}.")

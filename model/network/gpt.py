@@ -24,7 +24,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -180,12 +180,12 @@ class Block(nn.Module):
 class Transformer(nn.Module):
     """Embeddings, blocks and the final LayerNorm, with nanoGPT's names."""
 
-    def __init__(self, config: GPTConfig):
+    def __init__(self, config: GPTConfig, block: type[Block] = Block):
         super().__init__()
         self.wte = nn.Embedding(config.vocab_size, config.n_embd)
         self.wpe = nn.Embedding(config.block_size, config.n_embd)
-        self.h = nn.ModuleList(Block(config, layer) for layer in range(config.n_layer))
-        self.ln_f = LayerNorm(config.n_embd, config.bias)
+        self.h = nn.ModuleList(block(config, layer) for layer in range(config.n_layer))
+        self.ln_f: nn.Module = LayerNorm(config.n_embd, config.bias)
 
 
 class GPT(Network):
@@ -194,9 +194,13 @@ class GPT(Network):
     Args:
         config: the network's shape.
         generator: random number generator for the initial weights; None for PyTorch's default.
+
+    Attributes:
+        block: the class of its blocks.
     """
 
     config: GPTConfig
+    block: ClassVar[type[Block]] = Block
     keeps_cache = True
     shows = frozenset({ATTENTION, LENS, HEADS})
 
@@ -204,7 +208,7 @@ class GPT(Network):
         super().__init__()
         self.config = config
         self._head: Product | None = None
-        self.transformer = Transformer(config)
+        self.transformer = Transformer(config, self.block)
         self.lm_head = None if config.tied_head else Linear(config.n_embd, config.vocab_size, bias=False)
         self._init_weights(generator)
 

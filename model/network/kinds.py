@@ -10,6 +10,7 @@ from model.config import (
     BigramConfig,
     EncoderDecoderConfig,
     FeedForwardConfig,
+    GPT1Config,
     GPTConfig,
     HeadConfig,
     HeadsConfig,
@@ -23,6 +24,7 @@ from model.config import (
 from model.network import Network, ladder
 from model.network.encoder_decoder import EncoderDecoder
 from model.network.gpt import GPT
+from model.network.gpt1 import GPT1
 from model.network.reward import RewardGPT
 
 
@@ -38,6 +40,7 @@ GPT_KIND = "gpt"
 KINDS = {
     GPT_KIND: Kind(GPTConfig, GPT),
     "bigram": Kind(BigramConfig, ladder.Bigram),
+    "gpt-1": Kind(GPT1Config, GPT1),
     "head": Kind(HeadConfig, ladder.OneHead),
     "heads": Kind(HeadsConfig, ladder.FourHeads),
     "encoder-decoder": Kind(EncoderDecoderConfig, EncoderDecoder),

@@ -49,7 +49,7 @@ export async function readCurve({ source, id }, signal) {
  * @param {SnapshotRun} run
  */
 export function admitSnapshots(models, { id, name, source, kind, n_params, block_size, vocabulary, snapshots }) {
-  const shows = kind === "gpt" ? ["attention", "lens"] : [];
+  const shows = ["gpt", "gpt-1"].includes(kind) ? ["attention", "lens"] : [];
   const ofAll = { source, kind, n_params, block_size, vocabulary, run: id, start: "\n", shows, device: "", precision: null, trouble: "" };
   const usable = snapshots.filter(({ key }) => key);
   return usable.map(({ key, step, val_loss }) => models.admit({ ...ofAll, key, id: `${source}/${id}/${step}`, name: `${name}, step ${number(step)}`, step, val_loss }));

@@ -43,7 +43,7 @@ class Start:
         Raises:
             ParameterError: the parent is not a GPT.
         """
-        if not isinstance(parent.model.config, GPTConfig):
+        if type(parent.model.config) is not GPTConfig:
             raise ParameterError(f"{parent.name} is not a GPT but a network of the kind {parent.kind}. Only a GPT can be fine-tuned.")
         adapter = parent.adapter or Adapter(changes.shape(), parent.origin)
         return cls(parent.origin, adapter, parent, changes.network(parent.model.config))
