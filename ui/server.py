@@ -44,6 +44,7 @@ from ui.web.hub import FromHub
 from ui.web.ladder import ladder
 from ui.web.limits import limits
 from ui.web.logits import logits
+from ui.web.meaning_norm import norms
 from ui.web.meaning_translate import Translate
 from ui.web.models import Models
 from ui.web.next import next_character
@@ -115,6 +116,7 @@ def create_routes(engine: Engine, catalogue: Catalogue, jobs: Jobs, lock: Lock) 
         get("/assistant/runs", reinforcement(catalogue, jobs)),
         get("/meaning/translators", translate.translators),
         post("/meaning/translate", translate.translate, max_bytes=MAX_TEXT_BYTES),
+        get("/meaning/norm", norms(catalogue, jobs)),
         post("/admin/login", admin.login),
         post("/admin/logout", admin.logout),
         get("/admin/session", admin.session),

@@ -9,7 +9,7 @@ import { createData } from "./data/view.js";
 import { createLadder } from "./ladder/view.js";
 import { createOverfitting } from "./overfitting/view.js";
 import { createTraining } from "./training/view.js";
-import { Texts } from "./texts.js";
+import { Texts } from "../shared/texts.js";
 
 /** @type {[string, string, (panel: HTMLElement, learning: Learning) => import("../shared/views.js").View][]} */
 const VIEWS = [

@@ -26,7 +26,7 @@ const GONE = 404; // the server has no model of this key any more
  * @property {string} file that the lines are from
  * @property {Line[]} lines
  *
- * @typedef {import("../texts.js").Written & {isOld: boolean, error: Error | null}} Piece what a rung has written so far; old: with other dice
+ * @typedef {import("../../shared/texts.js").Written & {isOld: boolean, error: Error | null}} Piece what a rung has written so far; old: with other dice
  */
 
 /** Events: "rungs" (they are known), "piece" (`detail` of them, a rung, has written more, or failed), "trouble" (it is another one). */

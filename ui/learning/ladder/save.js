@@ -13,14 +13,14 @@ export function saveLosses({ rungs }) {
   download("ladder-losses.csv", new Blob([toCSV(["rung", "parameters", "context", "validation_loss", "lecture_loss", "note", "model"], rows)], { type: "text/csv" }));
 }
 
-/** @param {Ladder} ladder @param {import("../texts.js").Throw} dice */
+/** @param {Ladder} ladder @param {import("../../shared/texts.js").Throw} dice */
 export function saveTexts(ladder, { prompt, temperature, seed }) {
   const head = `prompt: ${JSON.stringify(prompt)}, temperature ${temperature}, seed ${seed}`;
   const texts = ladder.rungs.map((rung) => `## ${rung.title}\n\n${ladder.pieceOf(rung).prompt}${ladder.pieceOf(rung).text}`);
   download("ladder-texts.txt", new Blob([`${[head, ...texts].join("\n\n")}\n`], { type: "text/plain" }));
 }
 
-/** @param {Ladder} ladder @param {import("../texts.js").Throw} dice */
+/** @param {Ladder} ladder @param {import("../../shared/texts.js").Throw} dice */
 export function saveTextsAsJSON(ladder, dice) {
   const rungs = ladder.rungs.map((rung) => {
     const { id, title, key, n_params, val_loss } = rung;

@@ -20,7 +20,7 @@ export function saveCurves(sides) {
   download("overfitting.csv", new Blob([toCSV(names, rows)], { type: "text/csv" }));
 }
 
-/** @param {Side[]} sides @param {import("../texts.js").Throw} dice */
+/** @param {Side[]} sides @param {import("../../shared/texts.js").Throw} dice */
 export function saveTexts(sides, dice) {
   const texts = sides.flatMap(({ run, points, texts }) =>
     points.map(({ which, snapshot, wanted }) => {

@@ -9,10 +9,10 @@ const READABLE = 60; // characters: the first line
 
 /**
  * @typedef {import("../../shared/models.js").Model} Model of a snapshot
- * @typedef {{dice: import("../texts.js").Throw, passage: string}} Question what is asked of each step
+ * @typedef {{dice: import("../../shared/texts.js").Throw, passage: string}} Question what is asked of each step
  *
  * @typedef {object} Moment
- * @property {import("../texts.js").Written | null} written
+ * @property {import("../../shared/texts.js").Written | null} written
  * @property {number[] | null} logits of what comes after the prompt
  * @property {Capture | null} capture of the passage
  * @property {Error | null} trouble
@@ -31,7 +31,7 @@ export class Moments extends Emitter {
   /** @type {Model[]} the chosen one first */
   #wanted = [];
 
-  /** @param {import("../texts.js").Texts} texts */
+  /** @param {import("../../shared/texts.js").Texts} texts */
   constructor(texts) {
     super();
     this.#texts = texts;

@@ -28,7 +28,7 @@ export function saveMeasures(run, measured, measures) {
 /**
  * @typedef {{step: number, val_loss: number | null, prompt: string, text: string}} Seen a text
  * @param {import("./runs.js").Run} run
- * @param {import("../texts.js").Throw} dice
+ * @param {import("../../shared/texts.js").Throw} dice
  * @param {Seen[]} seen
  */
 export function saveTexts(run, dice, seen) {

@@ -1,6 +1,6 @@
-// What the models of this tab write with the same prompt and the same dice. A text that was written before is shown at once.
-import { charsIn } from "../shared/characters.js";
-import { getJSON, postForJSON, postForLines, UnreachableError } from "../shared/server.js";
+// What models write with the same prompt and the same dice. A text that was written before is shown at once.
+import { charsIn } from "./characters.js";
+import { getJSON, postForJSON, postForLines, UnreachableError } from "./server.js";
 
 const MOST = 200; // texts that are kept, and answers likewise
 
@@ -16,7 +16,7 @@ export class Texts {
   #next = new Map();
   #models;
 
-  /** @param {import("../shared/models.js").Models} models */
+  /** @param {import("./models.js").Models} models */
   constructor(models) {
     this.#models = models;
   }
