@@ -50,7 +50,7 @@ NORMS = (
     Norm(
         "post-norm",
         "Post-norm",
-        "GPT-1: each sum is normalised; nothing gets from input to output without passing every norm.",
+        "GPT-1: each sum is normalised, so all that is passed on goes through every norm.",
         PostNormBlock,
     ),
 )

@@ -3,13 +3,13 @@ import { createDiceRow } from "../shared/dice_row.js";
 import { FixedDice } from "../shared/fixed_dice.js";
 import { page } from "../shared/page.js";
 import { followTabs } from "../shared/tabs.js";
+import { Texts } from "../shared/texts.js";
 import { createToolbar } from "../shared/toolbar.js";
 import { Views } from "../shared/views.js";
 import { createData } from "./data/view.js";
 import { createLadder } from "./ladder/view.js";
 import { createOverfitting } from "./overfitting/view.js";
 import { createTraining } from "./training/view.js";
-import { Texts } from "../shared/texts.js";
 
 /** @type {[string, string, (panel: HTMLElement, learning: Learning) => import("../shared/views.js").View][]} */
 const VIEWS = [
