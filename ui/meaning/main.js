@@ -4,12 +4,14 @@ import { followTabs } from "../shared/tabs.js";
 import { createToolbar } from "../shared/toolbar.js";
 import { Views } from "../shared/views.js";
 import { createTranslate } from "./translate/view.js";
+import { createNorm } from "./norm/view.js";
 import { createZeroShot } from "./zeroshot/view.js";
 
 /** @type {[string, string, (panel: HTMLElement, meaning: Meaning) => import("../shared/views.js").View][]} */
 const VIEWS = [
   ["zeroshot", "Zero-shot", createZeroShot],
   ["translate", "Encoder and decoder", createTranslate],
+  ["norm", "Pre- and post-norm", createNorm],
 ];
 
 /** What the views share. */
