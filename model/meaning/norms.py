@@ -40,9 +40,9 @@ class Norm:
         return Path(inspect.getfile(self.block)).relative_to(FOLDER)
 
     def lines(self) -> list[tuple[int, str]]:
-        """The lines that run a block, with their numbers in the file."""
-        lines, first = inspect.getsourcelines(self.block.forward)
-        return [(number, line.rstrip("\n")) for number, line in enumerate(lines, first)]
+        """The lines that run a block, with their numbers in the file, without the head of their function."""
+        (_, *lines), first = inspect.getsourcelines(self.block.forward)
+        return [(number, line.rstrip("\n")) for number, line in enumerate(lines, first + 1)]
 
 
 NORMS = (
@@ -56,4 +56,4 @@ NORMS = (
 )
 
 # The folders of the shipped runs in weights/meaning, and which norm each has; the first two have weights as well as a curve.
-RUNS = {f"{norm.id}{recipe}": norm.id for recipe in ("", "-no-warmup", "-high-rate", "-high-rate-no-warmup") for norm in NORMS}
+RUNS = {f"{norm.id}{recipe}": norm.id for recipe in ("", "-short-warmup", "-no-warmup", "-low-rate") for norm in NORMS}

@@ -147,13 +147,16 @@ class CausalSelfAttention(nn.Module):
 class FeedForward(nn.Module):
     """Feed-forward network: expansion to four times the width, activation, projection back."""
 
-    def __init__(self, config: GPTConfig):
+    def __init__(self, config: GPTConfig, layer: int):
         super().__init__()
+        self.layer = layer
         self.activation = config.activation
         self.c_fc = Linear(config.n_embd, 4 * config.n_embd, bias=config.bias)
         self.c_proj = Linear(4 * config.n_embd, config.n_embd, bias=config.bias)
 
     def forward(self, x: Tensor, stream: Tensor, shared: Pass) -> Tensor:
+        if shared.off and (MLP, self.layer) in shared.off:
+            return stream
         return shared.branch(stream, self.c_proj, self.c_fc(x, self.activation))
 
     __call__ = forward
@@ -164,15 +167,14 @@ class Block(nn.Module):
 
     def __init__(self, config: GPTConfig, layer: int):
         super().__init__()
-        self.layer = layer
         self.ln_1 = LayerNorm(config.n_embd, config.bias)
         self.attn = CausalSelfAttention(config, layer)
         self.ln_2 = LayerNorm(config.n_embd, config.bias)
-        self.mlp = FeedForward(config)
+        self.mlp = FeedForward(config, layer)
 
     def forward(self, x: Tensor, shared: Pass) -> Tensor:
         x = self.attn(self.ln_1(x), x, shared)
-        return x if shared.off and (MLP, self.layer) in shared.off else self.mlp(self.ln_2(x), x, shared)
+        return self.mlp(self.ln_2(x), x, shared)
 
     __call__ = forward
 

@@ -17,7 +17,6 @@ from torch import Tensor, nn
 
 from model.config import GPT1Config
 from model.network.gpt import GPT, Block, Pass
-from model.parts import MLP
 
 
 class PostNormBlock(Block):
@@ -25,7 +24,7 @@ class PostNormBlock(Block):
 
     def forward(self, x: Tensor, shared: Pass) -> Tensor:
         x = self.ln_1(self.attn(x, x, shared))
-        return self.ln_2(x if shared.off and (MLP, self.layer) in shared.off else self.mlp(x, x, shared))
+        return self.ln_2(self.mlp(x, x, shared))
 
     __call__ = forward
 

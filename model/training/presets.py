@@ -167,14 +167,15 @@ def _translation(about: str, network: EncoderDecoderConfig | GPTConfig, rule: st
 
 
 def _norm(about: str, network: GPTConfig) -> Preset:
-    """A network that shows what the place of the norm does to the training: AdamW as GPT-1 was trained with, and a warm-up to leave out."""
+    """A network that shows what the place of the norm does to its training. The rate is high and the warm-up long: without it, post-norm
+    does not learn."""
     recipe = TrainConfig(
         steps=1_200,
         batch_size=16,
         optimizer="adamw",
-        learning_rate=1e-3,
-        embedding_learning_rate=1e-3,
-        warmup_steps=100,
+        learning_rate=3e-3,
+        embedding_learning_rate=3e-3,
+        warmup_steps=400,
         average=0.0,
         snapshots=0,
     )
@@ -289,7 +290,7 @@ PRESETS = {
         GPTConfig(n_layer=6, n_head=4, n_embd=128, block_size=64, activation="gelu_tanh"),
     ),
     "post-norm": _norm(
-        "GPT-1's block, which normalises the sum after each branch; all else as in pre-norm. Without warm-up it does not learn",
+        "GPT-1's block, which normalises the sum after each branch; all else as in pre-norm. With less warm-up it does not learn",
         GPT1Config(n_layer=6, n_head=4, n_embd=128, block_size=64),
     ),
     "bigram": _rung(

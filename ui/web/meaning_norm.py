@@ -38,6 +38,7 @@ CURVE_POINTS = 300  # about as many as a chart has room for
 MAX_SHOWN = 8  # of the runs folder
 MAX_SAMPLE_CHARS = 400
 NOTHING_YET = "Nothing was measured yet."
+UNREADABLE = "Its files do not say what it is."
 
 
 def norms(catalogue: Catalogue, jobs: Jobs) -> Respond:
@@ -87,7 +88,7 @@ def _run_json(source: str, norm: str, job: Job) -> dict[str, Any]:
     try:
         settings = job.settings()
     except CheckpointError as error:
-        return {"id": job.id, "source": source, "name": job.name, "norm": norm, "trouble": str(error)}
+        return {"id": job.id, "source": source, "name": job.name, "norm": norm, "trouble": job.public(str(error)) or UNREADABLE}
     job.curve.read()
     curve = job.curve.overview(CURVE_POINTS, "val_loss")
     sample = next((text for line in reversed(curve["samples"]) if isinstance(text := line.get("text"), str)), "")

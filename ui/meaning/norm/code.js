@@ -14,7 +14,7 @@ export function createCode() {
     node,
     /** @param {import("./runs.js").Norm} norm */
     show({ title, file, lines }) {
-      caption.textContent = `${file}: attn and mlp add what they compute to the stream, x`;
+      caption.textContent = `${file}; attn and mlp add to the stream, x`;
       listing.setAttribute("aria-label", `Code of ${title}`);
       const indent = Math.min(...lines.filter(({ text }) => text.trim()).map(({ text }) => text.search(/\S/)));
       listing.replaceChildren(...lines.flatMap(({ text }) => lineOf(text.slice(indent))));

@@ -19,7 +19,7 @@ export function layOut(panel, { block, code, recipes, chart, texts, training }, 
   const form = make("form");
   form.setAttribute("aria-label", "Prompt and dice");
   const kept = make("p", "norm-kept", KEPT);
-  const about = make("p", "norm-about");
+  const [about, empty] = [make("p", "norm-about"), make("p", "norm-empty")];
 
   const openers = make("div", "norm-blocks");
   openers.setAttribute("role", "group");
@@ -29,8 +29,8 @@ export function layOut(panel, { block, code, recipes, chart, texts, training }, 
 
   const [frame, side, main, runs, below] = [make("div", "norm"), make("div", "norm-side"), make("div", "norm-main"), make("div", "norm-runs"), make("div", "norm-below")];
   side.append(openers, block.node);
-  runs.append(recipes.node, chart.node);
-  main.append(about, code.node, runs, said);
+  runs.append(recipes.node, said, chart.node);
+  main.append(about, code.node, empty, runs);
   below.append(form, kept, texts.node, training.node);
   frame.append(side, main, below);
   panel.append(trouble, notice, frame);
@@ -40,6 +40,7 @@ export function layOut(panel, { block, code, recipes, chart, texts, training }, 
     said,
     form,
     kept,
+    empty,
     about,
     runs,
     below,

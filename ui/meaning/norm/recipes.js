@@ -26,15 +26,15 @@ function cell(recipe, isChosen, norms, bigram, choose) {
   node.setAttribute("aria-pressed", String(isChosen));
   const head = make("span", "norm-recipe-head");
   head.append(...recipeInWords(recipe).map((words) => make("span", "", words)));
-  node.append(head);
+  const results = make("span", "norm-results");
   for (const norm of norms) {
     const run = recipe.runs.find((each) => each.norm === norm.id);
     const best = run && bestOf(run);
     if (best === undefined) continue;
-    const isLost = run.state === "failed" || best > bigram;
-    const figure = make("span", isLost ? "norm-result norm-lost" : "norm-result");
-    figure.append(make("span", "", `${norm.title} `), make("b", "", run.state === "failed" ? "diverges" : best.toFixed(2)));
-    node.append(figure);
+    const figure = make("span", run.state === "failed" || best > bigram ? "norm-lost" : "", `${norm.id.replace("-norm", "")} `);
+    figure.append(make("b", "", run.state === "failed" ? "diverges" : best.toFixed(2)));
+    results.append(figure);
   }
+  node.append(head, results);
   return node;
 }

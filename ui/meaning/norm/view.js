@@ -16,7 +16,7 @@ import { saveChart, saveLosses, saveTexts } from "./save.js";
 import { createTexts } from "./texts.js";
 
 const CAPTION =
-  "GPT-1 and the Transformer of 2017 normalise after each addition, GPT-2 before each branch. Switch the block, then the recipe: all else is the same in both.";
+  "One network, its norms in two places. Switch the block, then choose a recipe of the training: which of the two still learns?";
 const SPAN = [1.6, 4.3]; // losses that every chart has room for, so that recipes can be compared
 const NO_RUNS = "No run of these networks is here. Restore the folder weights/meaning, or train the presets pre-norm and post-norm.";
 const LOOK_MS = 3_000; // while a run is under way
@@ -104,7 +104,8 @@ export function createNorm(panel, meaning) {
   function drawRuns() {
     const chosen = recipe();
     parts.runs.hidden = parts.below.hidden = !chosen;
-    if (!chosen) return void (parts.said.textContent = NO_RUNS);
+    parts.empty.textContent = chosen ? "" : NO_RUNS;
+    if (!chosen) return;
     recipes.draw(all, chosen, answer.norms, answer.bigram_loss);
     chart.draw({ runs: chosen.runs.map(seriesOf), scale: "linear", playhead: null, span: SPAN });
     const results = chosen.runs.map((run) => resultInWords(run, answer.norms.find(({ id }) => id === run.norm), answer.bigram_loss));
