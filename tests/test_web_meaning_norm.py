@@ -90,9 +90,7 @@ def test_both_networks_ship_with_the_presets_weights(url: str) -> None:
         assert (norm["key"], norm["trouble"], norm["n_params"]) == (weights.key, "", weights.model.n_params())
         assert weights.kind == kind_of(preset.network)
         assert weights.about["recipe"] == vars(preset.recipe)
-        assert weights.val_loss == pytest.approx(
-            min(line["val_loss"] for line in Job(SHIPPED / norm["id"]).run.metrics() if "val_loss" in line)
-        )
+        assert weights.val_loss == best_of(SHIPPED / norm["id"])
 
 
 def test_a_run_of_this_server_comes_after_those_that_ship(url: str) -> None:

@@ -20,7 +20,7 @@ SAMPLE = ["Texts", "Next character", "Tree", "Same dice", "Score"]
 ATTENTION = ["All heads", "One head", "Layer by layer", "Heads off"]
 LEARNING = ["Data", "Ladder", "Training", "Overfitting"]
 ASSISTANT = ["Before and after", "Examples", "Reward", "Reinforcement"]
-MEANING = ["Zero-shot", "Encoder and decoder"]
+MEANING = ["Zero-shot", "Encoder and decoder", "Pre- and post-norm"]
 TRAIN = ["Watch", "All runs", "From the Hub"]
 TABS = {"Sample": SAMPLE, "Attention": ATTENTION, "Learning": LEARNING, "Assistant": ASSISTANT, "Meaning": MEANING, "Train": TRAIN}
 VIEWS = [view for views in TABS.values() for view in views]
@@ -153,6 +153,10 @@ def show(page: Page, view: str) -> None:
         expect(page.locator(".translate-target .now, .panel:not([hidden]) .trouble:not(:empty)").first).to_be_attached()
     if view == "Reinforcement":
         expect(page.locator(".reinforcement-answer").first).to_be_visible()
+    if view == "Pre- and post-norm":
+        page.wait_for_function(
+            "[...document.querySelectorAll('.norm-written')].filter((node) => node.textContent.length > 200).length === 2"
+        )
     if view == "Watch":
         expect(page.locator(".watch-text")).not_to_be_empty()
     if view == "All runs":
