@@ -154,9 +154,7 @@ def show(page: Page, view: str) -> None:
     if view == "Reinforcement":
         expect(page.locator(".reinforcement-answer").first).to_be_visible()
     if view == "Pre- and post-norm":
-        page.wait_for_function(
-            "[...document.querySelectorAll('.norm-written')].filter((node) => node.textContent.length > 200).length === 2"
-        )
+        page.wait_for_function("[...document.querySelectorAll('.norm-written')].every((node) => node.textContent.length > 200)")
     if view == "Watch":
         expect(page.locator(".watch-text")).not_to_be_empty()
     if view == "All runs":
