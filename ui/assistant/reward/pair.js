@@ -134,7 +134,7 @@ class Card {
   /** @param {import("./opinion.js").Opinion} opinion @param {[number, number]} range */
   reveal(opinion, range) {
     const { rule, score } = opinion;
-    this.#text.mark(opinion, range);
+    this.#text.score(opinion, range);
     this.#score.textContent = scoreInFigures(score);
     showRule(this.#rule, rule);
   }

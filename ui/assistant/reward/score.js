@@ -82,7 +82,7 @@ export class AnyScore {
       if (signal.aborted) return;
       this.#result.hidden = false;
       this.#notice.textContent = opinion.notice;
-      this.#text.mark(opinion, this.#range());
+      this.#text.score(opinion, this.#range());
       this.#legend.replaceChildren(scoreLegend(this.#range()));
       this.#score.textContent = scoreInFigures(opinion.score);
       showRule(this.#rule, opinion.rule);
