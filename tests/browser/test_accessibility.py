@@ -155,6 +155,8 @@ def show(page: Page, view: str) -> None:
         expect(page.locator(".reinforcement-answer").first).to_be_visible()
     if view == "Pre- and post-norm":
         page.wait_for_function("[...document.querySelectorAll('.norm-written')].every((node) => node.textContent.length > 200)")
+    if view == "Zero-shot":
+        expect(page.locator(".zero-place, .panel:not([hidden]) > .notice:not(:empty)").first).not_to_be_empty()
     if view == "Watch":
         expect(page.locator(".watch-text")).not_to_be_empty()
     if view == "All runs":

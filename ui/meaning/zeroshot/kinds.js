@@ -3,7 +3,12 @@ import { button, make } from "../../shared/dom.js";
 import { wholePercent } from "./results.js";
 
 const COIN = 0.5;
-const HEADINGS = { near: "A few characters decide", far: "It takes distance" };
+/** @type {[string, (kind: import("./results.js").Kind) => boolean][]} */
+const GROUPS = [
+  ["A few characters decide", ({ counted, reach }) => counted && reach === "near"],
+  ["It takes a longer memory", ({ counted, reach }) => counted && reach === "far"],
+  ["Found too hard, not counted", ({ counted }) => !counted],
+];
 
 /** @typedef {import("./results.js").Judge} Judge */
 /** @typedef {import("./results.js").Share} Share */
@@ -16,9 +21,15 @@ export function createKinds(choose) {
   node.append(list, key);
   /** @type {Map<string, HTMLButtonElement>} by kind */
   const openers = new Map();
+  /** @type {unknown[]} whose figures are drawn: somebody's focus may be in them */
+  let drawn = [];
 
   /** @param {import("./results.js").Results} results @param {Judge | null} judge null: it was not measured @param {Judge | null} ngram */
-  function draw({ kinds }, judge, ngram) {
+  function draw(results, judge, ngram) {
+    const now = [results, judge, ngram];
+    if (now.every((one, i) => one === drawn[i])) return;
+    drawn = now;
+    const { kinds } = results;
     const shares = [judge, ngram].flatMap((one) => (one ? [one.mean.low, ...Object.values(one.kinds).map(({ low }) => low)] : []));
     const least = Math.min(COIN, ...shares) - 0.02;
     list.style.setProperty("--coin", String((COIN - least) / (1 - least)));
@@ -27,9 +38,9 @@ export function createKinds(choose) {
     row.append(...cellsOf("All kinds", judge?.mean, ngram?.mean, least));
     all.append(row);
     openers.clear();
-    const groups = ["near", "far"].flatMap((reach) => {
-      const some = kinds.filter((kind) => kind.reach === reach);
-      return some.length ? [make("li", "zero-heading", HEADINGS[reach]), ...some.map((kind) => rowOf(kind, judge, ngram, least))] : [];
+    const groups = GROUPS.flatMap(([title, isIn]) => {
+      const some = kinds.filter(isIn);
+      return some.length ? [make("li", "zero-heading", title), ...some.map((kind) => rowOf(kind, judge, ngram, least))] : [];
     });
     list.replaceChildren(all, ...groups);
     key.replaceChildren(...(judge ? [sign("zero-dot", judge.name)] : []), ...(ngram ? [sign("zero-ring", "n-gram model")] : []), sign("zero-coin", "a coin"));

@@ -7,7 +7,7 @@ const SVG = "http://www.w3.org/2000/svg";
 export const ORDERS = [
   ["sum", "Sum", "of all characters: short endings win"],
   ["per_character", "Per character", "the mean: length no longer counts"],
-  ["corrected", "Corrected", "minus the ending alone: common words win nothing"],
+  ["corrected", "Corrected", "compared with the ending alone"],
 ];
 const [CELL, GAP] = [28, 8]; // of 100 parts of the width: three cells and two gaps
 
@@ -61,7 +61,7 @@ const inFigures = (nats, order) => (order === "per_character" ? nats.toFixed(2).
 
 /** "All three orders prefer “dead.”", or who prefers what. @param {import("./results.js").Choices} choices */
 export function agreementInWords({ endings, orders }) {
-  const name = (i) => `“${readable(endings[i].text.trim())}”`;
+  const name = (i) => `“${readable(endings[i].text.trim()).replace(/[.,;:]$/, "")}”`;
   const winners = [...Map.groupBy(ORDERS, ([order]) => orders[order][0])];
   if (winners.length === 1) return `All three orders prefer ${name(winners[0][0])}.`;
   const said = winners.map(([i, some]) => `${listed(some.map(([, title]) => title))} ${some.length > 1 ? "prefer" : "prefers"} ${name(i)}`);

@@ -21,8 +21,8 @@ export class Pairs {
   #zero;
   #kinds;
   #pair;
-  #title = make("b", "zero-about-title");
-  #about = make("span");
+  #title = make("h2");
+  #about = make("p", "zero-about");
   #said = make("p", "trouble");
   #place = make("p", "zero-place");
   #reading = new Latest();
@@ -41,7 +41,7 @@ export class Pairs {
     this.#pair = new PairOnShow((side) => this.guess(side));
     this.growth = createGrowth((judge) => zero.judge(judge.id));
     this.#said.setAttribute("role", "alert");
-    const about = make("header", "zero-about");
+    const head = make("header", "zero-line");
     const moves = make("div", "zero-moves");
     const ask = button("button", "Ask the model", () => this.guess(null));
     ask.title = "Ask the model without a guess (m)";
@@ -49,11 +49,9 @@ export class Pairs {
     back.setAttribute("aria-label", "Previous pair");
     on.setAttribute("aria-label", "Next pair");
     moves.append(ask, this.#place, back, on);
-    const words = make("p", "zero-about-words");
-    words.append(this.#title, this.#about);
-    about.append(words, moves);
+    head.append(this.#title, moves);
     const main = make("div", "zero-main");
-    main.append(about, this.#said, this.#pair.node, make("h2", "", "How it grows"), this.growth.node);
+    main.append(head, this.#about, this.#said, this.#pair.node, make("h2", "", "How it grows"), this.growth.node);
     this.node.append(this.#kinds.node, main);
   }
 

@@ -10,9 +10,9 @@ import { getJSON, postForJSON } from "../../shared/server.js";
  * @property {string} title
  * @property {string} about
  * @property {"rule" | "plays"} source
- * @property {"near" | "far"} reach
- * @property {string} context of the example
- * @property {string} right
+ * @property {"near" | "far"} reach whether a few characters before the difference decide
+ * @property {boolean} counted whether it belongs to the mean
+ * @property {string} right of an example
  * @property {string} wrong
  *
  * @typedef {object} Judge a model that was measured; chance and the n-gram model have no key
@@ -28,8 +28,8 @@ import { getJSON, postForJSON } from "../../shared/server.js";
  * @property {Share} mean of the kinds
  * @property {Object<string, Measured>} kinds
  *
- * @typedef {Measured & {question: string, candidates: number, chance: number, majority: number}} SpeakersMeasured
- * @typedef {{names: string[], plain: string, trained: SpeakersMeasured, held_out: SpeakersMeasured, examples: SpeakersMeasured}} Speakers
+ * @typedef {Measured & {candidates: number, chance: number}} SpeakersMeasured
+ * @typedef {{names: string[], trained: SpeakersMeasured, held_out: SpeakersMeasured, examples: SpeakersMeasured}} Speakers
  *
  * @typedef {{kinds: Kind[], models: Judge[], speakers: Speakers | null, trouble: string}} Results
  *

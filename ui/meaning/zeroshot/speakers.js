@@ -15,9 +15,12 @@ const EXAMPLES = [
 /** @type {["trained" | "held_out" | "examples", string][]} */
 const QUESTIONS = [
   ["trained", "Speeches it was trained on"],
-  ["held_out", "New speeches, by name alone"],
-  ["examples", "New speeches, one of each read first"],
+  ["held_out", "New speakers, by name alone"],
+  ["examples", "New speakers, a speech of each read first"],
 ];
+const PLAIN =
+  "So this is memory of whom it has read. From one speech of each of two new speakers it learns nothing about who speaks like that.";
+const MORE = "On new speakers it does better than a coin.";
 
 /** @typedef {import("./results.js").SpokenBy} SpokenBy */
 
@@ -146,7 +149,7 @@ export class Speakers {
     this.#figures.hidden = !speakers;
     if (!speakers) return;
     const questions = QUESTIONS.map(([name, title]) => questionOf(title, speakers[name]));
-    this.#figures.replaceChildren(make("h2", "", "How often it is right"), ...questions, make("p", "zero-plain", speakers.plain));
+    this.#figures.replaceChildren(make("h2", "", "How often it is right"), ...questions, make("p", "zero-plain", isMemory(speakers) ? PLAIN : MORE));
   }
 }
 
@@ -161,14 +164,17 @@ function sharesOf(sums) {
 /** @param {string} name as it stands in the plays */
 const inTitleCase = (name) => name.toLowerCase().replace(/(^|[\s-])(\p{L})/gu, (_, before, letter) => before + letter.toUpperCase()).replace(/\b(I{1,3}|Iv|Vi?)\b/gi, (roman) => roman.toUpperCase());
 
+/** Whether nothing is left without memory: on new speakers chance is within the interval. @param {import("./results.js").Speakers} speakers */
+const isMemory = ({ examples }) => examples.low <= examples.chance;
+
 /** @param {string} title @param {import("./results.js").SpeakersMeasured} measured */
-function questionOf(title, { candidates, n, right, low, high, majority }) {
+function questionOf(title, { candidates, n, right, low, high, chance }) {
   const node = make("section", "zero-question");
   const bar = make("div", "zero-question-bar");
-  for (const [name, value] of Object.entries({ share: right, low, high, majority })) bar.style.setProperty(`--${name}`, String(value));
+  for (const [name, value] of Object.entries({ share: right, low, high, chance })) bar.style.setProperty(`--${name}`, String(value));
   bar.setAttribute("aria-hidden", "true");
   const figure = make("b", "", wholePercent(right));
-  const words = make("p", "", `of ${n}, among ${candidates} speakers. The line: always naming the most frequent, ${wholePercent(majority)}.`);
+  const words = make("p", "", `of ${n}, among ${candidates} speakers. The line is chance, ${wholePercent(chance)}.`);
   node.append(make("h3", "", title), bar, figure, words);
   return node;
 }

@@ -10,7 +10,7 @@ import { saveAccuracy, saveChoices, saveGrowth, savePairs, saveResults, saveSpea
 import { Speakers } from "./speakers.js";
 
 const CAPTION =
-  "No one ever told this model what is right. Of two texts it takes the likelier one, and we count how often that is the right one. Guess first, then see what it finds likelier.";
+  "This model was never told what is right. Of two texts it takes the likelier one: guess first, then ask it.";
 /** @type {["pairs" | "choices" | "speakers", string][]} */
 const PARTS = [
   ["pairs", "Minimal pairs"],
@@ -173,7 +173,10 @@ export class ZeroShot {
     });
     const { primary } = this.#models;
     const isMeasured = measured.some(({ key }) => key === primary.key);
-    this.#select.replaceChildren(...(isMeasured ? [] : [new Option(primary.name, "")]), ...groups);
+    const others = isMeasured ? [] : [new Option(primary.name, "")];
+    const all = [...others, ...groups];
+    const isSame = this.#select.children.length === all.length && all.every((node, i) => node.isEqualNode(this.#select.children[i]));
+    if (!isSame) this.#select.replaceChildren(...all); // otherwise it may be open
     this.#select.value = this.judged?.id ?? "";
   }
 
