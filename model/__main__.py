@@ -7,6 +7,8 @@ python -m model train --task reward --from weights/assistant/supervised --run ju
                                                            learn which answers are better, from comparisons made by rule
 python -m model train --task policy --from weights/assistant/supervised --run reinforced
                                                            learn from the reward of its own answers; --reward rule or a reward model
+python -m model train --task embed --from weights/shakespeare --run embedding
+                                                           learn sentence embeddings; recall and index measure them and build the index
 python -m model pace --preset lesson                       measure how long a training would take on this machine
 python -m model eval                                       validation loss of the shipped weights; --ablate 0.2 without a head
 python -m model heads                                      measure each head and MLP, for heads.json beside the weights
@@ -54,7 +56,17 @@ from model.assistant.obeys import OBEYS_FILE, ObeysConfig, measure, save
 from model.assistant.pairs import load_pairs
 from model.assistant.rewards import RULE, SHIPPED_REWARD, LearnedReward, Reward, RuleReward
 from model.assistant.skills import SKILLS
-from model.config import REVERSAL, GPTConfig, NetworkConfig, PolicyConfig, RewardConfig, SFTConfig, TranslateConfig, check_prompt
+from model.config import (
+    REVERSAL,
+    EmbedConfig,
+    GPTConfig,
+    NetworkConfig,
+    PolicyConfig,
+    RewardConfig,
+    SFTConfig,
+    TranslateConfig,
+    check_prompt,
+)
 from model.data import TINY_SHAKESPEARE_ALPHABET, TINY_SHAKESPEARE_CHARS, TINY_SHAKESPEARE_SHA256, Corpus, load_corpus, split
 from model.decode import generate
 from model.errors import CheckpointError, CorpusError, ParameterError, SoliloquyError
@@ -66,6 +78,12 @@ from model.heads import measure_heads, n_steps
 from model.hub import is_hub_name
 from model.machine import choose_device
 from model.meaning import translates
+from model.meaning.embedder import EMBEDDING, Embedder, MeanStates
+from model.meaning.index import INDEX_FILE, Index
+from model.meaning.map import STEPS as MAP_STEPS
+from model.meaning.recall import METHODS, RECALL_FILE
+from model.meaning.recall import measure as measure_recall
+from model.meaning.recall import save as save_recall
 from model.meaning.rules import RULES
 from model.meaning.translates import TRANSLATES_FILE, TranslatesConfig
 from model.meaning.translator import Translator
@@ -79,6 +97,7 @@ from model.tokenizer import CharTokenizer, name
 from model.training.measure import measure_pace
 from model.training.presets import (
     DEFAULT_PRESETS,
+    EMBED,
     FIXED,
     POLICY,
     PRESETS,
@@ -93,6 +112,7 @@ from model.training.presets import (
 )
 from model.training.run import CORPUS_FILE, DEFAULT_RUNS, Run
 from model.training.snapshots import export_run
+from model.training.tasks.embed import Embed
 from model.training.tasks.fine_tuning import Start
 from model.training.tasks.policy import Reinforce
 from model.training.tasks.pretrain import Pretrain
@@ -107,10 +127,13 @@ from model.weights import (
     MEANING_FOLDER,
     SHIPPED_WEIGHTS,
     WEIGHTS_FOLDER,
+    Origin,
     Weights,
     find_folder,
     load_tensors,
     load_weights,
+    read_adapter,
+    read_config,
     save_weights,
     val_loss,
 )
@@ -121,6 +144,7 @@ SETTINGS = (
         f.name: f for each in (fields(GPTConfig), fields(FromParent), *map(fields, RECIPES.values())) for f in each if f.name not in FIXED
     }.values(),
 )
+SHIPPED_EMBEDDING = WEIGHTS_FOLDER / MEANING_FOLDER / EMBEDDING
 FOLDER_OR_HUB = "a folder of weights or of a run, or a model on the Hub: hub:USER/NAME[@REVISION]"
 # Options that name what a task starts from.
 INPUTS = {
@@ -129,6 +153,7 @@ INPUTS = {
     REWARD: {"parent", "comparisons", "corpus"},
     POLICY: {"parent", "corpus", "reward"},
     TRANSLATE: {"corpus"},
+    EMBED: {"parent", "corpus"},
 }
 TYPED = ("preset", "parent", "pairs", "comparisons", "reward")  # not to be typed again when a run is resumed
 NAMES = {"parent": "from"}  # options that are called otherwise
@@ -162,7 +187,8 @@ def make_parser() -> argparse.ArgumentParser:
     """The parser. The help on settings comes from their dataclasses."""
     parser = argparse.ArgumentParser(prog="python -m model", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(
-        required=True, metavar="train | pace | eval | heads | obeys | translates | sample | export | import | push | deploy"
+        required=True,
+        metavar="train | pace | eval | heads | obeys | translates | recall | index | sample | export | import | push | deploy",
     )
 
     train = commands.add_parser("train", help="train a network, or resume a run")
@@ -170,7 +196,7 @@ def make_parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--task",
         choices=tuple(INPUTS),
-        help="pretrain: learn a text from random weights (default); sft: fine-tune on pairs; policy: learn from a reward",
+        help="pretrain: learn a text from random weights (default); sft: fine-tune on pairs; policy: learn from a reward; embed: vectors",
     )
     for command, presets in ((train, PRESETS), (pace, pretraining_presets())):
         about = "; ".join(f"{key}: {preset.about}" for key, preset in presets.items())
@@ -230,6 +256,13 @@ def make_parser() -> argparse.ArgumentParser:
     translates.add_argument("--corpus", type=Path, help="the text whose lines are kept back (default: Tiny Shakespeare)")
     _add_settings(translates, fields(TranslatesConfig))
     translates.add_argument("--save", action="store_true", help=f"write {TRANSLATES_FILE} into the folder")
+    recall = commands.add_parser("recall", help="how well embeddings find the other half of a speech, beside TF-IDF")
+    recall.add_argument("--save", action="store_true", help=f"write {RECALL_FILE} into the folder")
+    index = commands.add_parser("index", help=f"build the index of the corpus's lines, and their map: {INDEX_FILE} in the folder")
+    for command in (recall, index):
+        command.add_argument("--weights", type=Path, default=SHIPPED_EMBEDDING, help="a folder with an embedding network, or its run's")
+        command.add_argument("--corpus", type=Path, help="a UTF-8 text file (default: Tiny Shakespeare)")
+        command.add_argument("--precision", choices=DTYPES, default="float32", help="precision of matrix products")
 
     sample = commands.add_parser("sample", help="write a text")
     sample.add_argument("--weights", type=Path, default=SHIPPED_WEIGHTS, help=FOLDER_OR_HUB)
@@ -264,7 +297,7 @@ def make_parser() -> argparse.ArgumentParser:
     push.add_argument("--private", action="store_true", help="make the repository private")
     push.add_argument("--license", metavar="NAME", help="as the Hub names it, such as mit (default: mit for models of Tiny Shakespeare)")
 
-    for command in (train, pace, evaluate, heads, obeys, translates, sample):
+    for command in (train, pace, evaluate, heads, obeys, translates, recall, index, sample):
         command.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="device to run on")
     functions = {
         train: run_train,
@@ -273,6 +306,8 @@ def make_parser() -> argparse.ArgumentParser:
         heads: run_heads,
         obeys: run_obeys,
         translates: run_translates,
+        recall: run_recall,
+        index: run_index,
         sample: run_sample,
         export: run_export,
         imports: run_import,
@@ -323,7 +358,7 @@ def _starting(run: Run, options: argparse.Namespace) -> Callable[[], Task]:
     if isinstance(network, NetworkConfig):
         corpus = load_corpus(options.corpus)
         return lambda: Pretrain(corpus, network, preset.recipe)
-    starting = {SFT: _starting_sft, REWARD: _starting_reward, POLICY: _starting_policy}[preset.task]
+    starting = {SFT: _starting_sft, REWARD: _starting_reward, POLICY: _starting_policy, EMBED: _starting_embed}[preset.task]
     return starting(run, options, preset)
 
 
@@ -370,6 +405,14 @@ def _starting_translate(options: argparse.Namespace, preset: Preset) -> Callable
     return lambda: Translate(network, recipe, corpus)
 
 
+def _starting_embed(run: Run, options: argparse.Namespace, preset: Preset) -> Callable[[], Task]:
+    parent, recipe, changes = _parent(run, options), preset.recipe, preset.network
+    assert isinstance(recipe, EmbedConfig)
+    assert isinstance(changes, FromParent)
+    task = Embed.begin(Start.of(parent, changes), recipe, load_corpus(options.corpus))
+    return lambda: task
+
+
 def _parent(run: Run, options: argparse.Namespace) -> Weights:
     """The model that a run is fine-tuned from, with its adapters if it has any.
 
@@ -411,6 +454,8 @@ def _resumed(run: Run, options: argparse.Namespace) -> Task:
         return Reinforce.resume(run)
     if task == TRANSLATE:
         return Translate.resume(run, load_corpus(options.corpus, known) if known else None)
+    if task == EMBED:
+        return Embed.resume(run, load_corpus(options.corpus, known))
     return FineTune.resume(run, load_corpus(options.corpus, known) if known else None)
 
 
@@ -582,6 +627,50 @@ def run_translates(options: argparse.Namespace) -> int:
     if options.save:
         translates.save(options.weights, measured)
     return 0
+
+
+def run_recall(options: argparse.Namespace) -> int:
+    """Prints how well embeddings find the second half of a speech from its first, beside what they must beat."""
+    embedder, corpus = _load_embedder(options)
+    parent = load_weights(find_folder(_parent_of(options.weights), options.weights))
+    parent.model.compute_dtype = DTYPES[options.precision]
+    table = measure_recall(embedder, MeanStates.of(parent), corpus.text)
+    print(f"Second halves from first halves, {table['n']:,} speeches of the last tenth of {corpus.name} ({options.precision}):")
+    for method, title in METHODS.items():
+        scores = table["methods"][method]
+        at = "  ".join(f"at {k} {share:5.1%}" for k, share in scores["recall"].items())
+        print(f"{title:16} recall {at}  MRR {scores['mrr']:.3f}")
+    if options.save:
+        save_recall(options.weights, table | {"precision": options.precision})
+    return 0
+
+
+def run_index(options: argparse.Namespace) -> int:
+    """Builds the index of the corpus's lines beside the weights."""
+    embedder, corpus = _load_embedder(options)
+    with tqdm(total=MAP_STEPS, unit="step", dynamic_ncols=True) as bar:
+        index = Index.build(embedder, corpus.text, bar.update)
+    index.save(options.weights)
+    print(f"Wrote {options.weights / INDEX_FILE}: {len(index):,} lines of {len(index.plays)} plays, {len(index.speakers):,} speakers.")
+    return 0
+
+
+def _load_embedder(options: argparse.Namespace) -> tuple[Embedder, Corpus]:
+    embedder = Embedder.load(options.weights, choose_device(options.device))
+    embedder.network.compute_dtype = DTYPES[options.precision]
+    return embedder, load_corpus(options.corpus)
+
+
+def _parent_of(folder: Path) -> Origin:
+    """The model that a folder's adapters change.
+
+    Raises:
+        CheckpointError: it has none.
+    """
+    adapter = read_adapter(folder, read_config(folder)[2])
+    if adapter is None:
+        raise CheckpointError(f"{folder / CONFIG_FILE} does not name the model that it was made from.")
+    return adapter.base
 
 
 def _load_to_evaluate(options: argparse.Namespace) -> tuple[Weights, Corpus, Tensor]:

@@ -194,6 +194,13 @@ class GPT1Config(GPTConfig):
     activation: str = _as_in(GPTConfig, "activation", "gelu_tanh")
 
 
+@dataclass(frozen=True)
+class EmbeddingGPTConfig(GPTConfig):
+    """The shape of an embedding network: that of the GPT that it is made of, and that of its vectors."""
+
+    width: int = setting(128, "numbers in the vector of a text", 1, MAX_N_EMBD)
+
+
 def _check_heads(n_embd: int, n_head: int) -> None:
     if n_embd % n_head:
         raise ParameterError(f"n_embd ({n_embd}) must be a multiple of n_head ({n_head}).")
@@ -363,6 +370,16 @@ class TranslateConfig(TrainConfig):
     rule: str = setting("reversal", "what is translated: strings and their reversals, or modern into early modern English", choices=RULES)
     longest: int = setting(32, "characters of the longest source that is learned", 2, MAX_SOURCE_CHARS)
     label_smoothing: float = setting(0.1, "probability that the targets give to all characters alike instead of the right one", 0.0, 0.9)
+
+
+@dataclass(frozen=True)
+class EmbedConfig(TrainConfig):
+    """The recipe of embeddings. A batch is made of pairs of texts. Those of one pass are compared with each other, so that a pass is best
+    as large as the batch."""
+
+    windows_share: float = setting(
+        0.2, "share of the pairs that are neighbouring pieces of the plays; the others are the halves of one speech", 0.0, 1.0
+    )
 
 
 @dataclass(frozen=True)

@@ -64,3 +64,6 @@ MAX_ASKED = 1_000  # requests of each skill that a measurement answers
 # Limits of translations.
 MAX_SOURCE_CHARS = 256  # of a text to translate, whatever the network's positions
 MAX_BEAMS = 8  # of a beam search
+
+# Limits of meaning.
+MAX_SENTENCE_CHARS = 200  # of a sentence that is compared with others; the network has learned from texts of up to 110

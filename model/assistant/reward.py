@@ -55,7 +55,8 @@ class RewardModel:
             CheckpointError: there is none, or it is damaged.
         """
         weights = load_weights(folder, device, writes=False)
-        assert isinstance(weights.model, RewardGPT)
+        if not isinstance(weights.model, RewardGPT):
+            raise CheckpointError(f"{folder} has {weights.model.instead}, and no reward model.")
         return cls(weights.model, weights.tokenizer, weights.sha256)
 
     @torch.inference_mode()

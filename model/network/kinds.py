@@ -8,6 +8,7 @@ import torch
 
 from model.config import (
     BigramConfig,
+    EmbeddingGPTConfig,
     EncoderDecoderConfig,
     FeedForwardConfig,
     GPT1Config,
@@ -22,6 +23,7 @@ from model.config import (
     SmallGPTConfig,
 )
 from model.network import Network, ladder
+from model.network.embedding import EmbeddingGPT
 from model.network.encoder_decoder import EncoderDecoder
 from model.network.gpt import GPT
 from model.network.gpt1 import GPT1
@@ -44,6 +46,7 @@ KINDS = {
     "head": Kind(HeadConfig, ladder.OneHead),
     "heads": Kind(HeadsConfig, ladder.FourHeads),
     "encoder-decoder": Kind(EncoderDecoderConfig, EncoderDecoder),
+    "embedding": Kind(EmbeddingGPTConfig, EmbeddingGPT),
     "feed-forward": Kind(FeedForwardConfig, ladder.HeadsAndFeedForward),
     "no-residual": Kind(NoResidualConfig, ladder.NoResidual),
     "residual": Kind(ResidualConfig, ladder.Residual),

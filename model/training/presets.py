@@ -11,6 +11,7 @@ from model.config import (
     REVERSAL,
     BigramConfig,
     Checked,
+    EmbedConfig,
     EncoderDecoderConfig,
     FeedForwardConfig,
     GPT1Config,
@@ -34,13 +35,14 @@ from model.config import (
 from model.errors import ParameterError
 from model.limits import MAX_RANK
 
-PRETRAIN, SFT, REWARD, POLICY, TRANSLATE = "pretrain", "sft", "reward", "policy", "translate"
+PRETRAIN, SFT, REWARD, POLICY, TRANSLATE, EMBED = "pretrain", "sft", "reward", "policy", "translate", "embed"
 RECIPES: dict[str, type[TrainConfig]] = {  # by task
     PRETRAIN: TrainConfig,
     SFT: SFTConfig,
     REWARD: RewardConfig,
     POLICY: PolicyConfig,
     TRANSLATE: TranslateConfig,
+    EMBED: EmbedConfig,
 }
 LADDER, ASSISTANT, MEANING = "The lecture's ladder", "Assistant", "Meaning"  # groups of presets
 # Not settings: the vocabulary comes from the corpus or the parent, and the rest is what models from elsewhere have.
@@ -293,6 +295,27 @@ PRESETS = {
         "GPT-1's block, which normalises the sum after each branch; all else as in pre-norm. With less warm-up it does not learn",
         GPT1Config(n_layer=6, n_head=4, n_embd=128, block_size=64),
     ),
+    "embedding": Preset(
+        "sentence embeddings: which texts of the plays belong together, so that a sentence finds the lines that are most like it",
+        FromParent(dropout=0.1),
+        EmbedConfig(
+            steps=160,
+            batch_size=64,
+            micro_batch_size=64,
+            optimizer="adamw",
+            learning_rate=6e-4,
+            embedding_learning_rate=1e-3,
+            weight_decay=0.0,
+            warmup_steps=10,
+            decay_share=1.0,
+            average=0.0,
+            eval_interval=40,
+            snapshots=0,
+        ),
+        task=EMBED,
+        group=MEANING,
+        without=NO_BLOCKS | {"input_noise", "train_chars"},
+    ),
     "bigram": _rung(
         "the lecture's first network, a table of which character follows which: 4,225 parameters, trained in seconds",
         BigramConfig(),
@@ -342,6 +365,7 @@ DEFAULT_PRESETS = {  # on the command line, by task
     REWARD: "reward",
     POLICY: "policy",
     TRANSLATE: "reversal",
+    EMBED: "embedding",
 }
 
 

@@ -1,0 +1,108 @@
+"""How well vectors find what belongs together: the second half of a speech from its first half, among the second halves of all speeches of
+the corpus's last tenth, which no network has learned from.
+
+Recall at k is the share of first halves whose own second half is among the k that are most like it; MRR is the mean of 1 / its rank. Beside
+the embedding stand what it must beat: TF-IDF over characters, the plain GPT's mean states, and chance.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from model.errors import CheckpointError
+from model.files import parse_json, read_file, write_atomically
+from model.meaning.embedder import Embedder, MeanStates
+from model.meaning.halves import Pair, held_out_halves
+from model.meaning.tfidf import TfIdf
+from model.statistics import wilson
+from model.weights import hash_file, weights_path
+
+RECALL_FILE = "recall.json"
+AT = (1, 5, 10)
+METHODS = {"embedding": "embedding", "tfidf": "TF-IDF", "mean": "mean GPT states", "chance": "chance"}
+
+
+def ranks(similarities: Tensor) -> Tensor:
+    """The rank of the right one for each row, from 1, (n,). Of those that are equally like it, half are counted as before it.
+
+    Args:
+        similarities: (n, n), the right ones on the diagonal.
+    """
+    right = similarities.diagonal()[:, None]
+    better, equal = (similarities > right).sum(1), (similarities == right).sum(1) - 1
+    return 1 + better + equal / 2
+
+
+def scores(ranked: Tensor) -> dict[str, Any]:
+    """Recall at each k with its 95 % interval, and MRR."""
+    n = len(ranked)
+    recall = {k: (ranked <= k).float().mean().item() for k in AT}
+    intervals = {str(k): [round(end, 4) for end in wilson(share, n)] for k, share in recall.items()}
+    return {"recall": {str(k): round(share, 4) for k, share in recall.items()}, "interval": intervals, "mrr": _mrr(ranked)}
+
+
+def measure(embedder: Embedder, mean_states: MeanStates, text: str) -> dict[str, Any]:
+    """The recall table of a corpus.
+
+    Args:
+        mean_states: of the model that the embedding was made from.
+
+    Returns:
+        "n", the number of speeches; "methods", a dictionary by method (METHODS); "sha256" of the embedding's weights.
+
+    Raises:
+        CorpusError: the last tenth has too few speeches.
+        UnknownCharacterError: it has characters that the models do not know.
+    """
+    pairs = held_out_halves(text)
+    first, second = ([*side] for side in zip(*pairs, strict=True))
+    found = {
+        "embedding": embedder.embed(first) @ embedder.embed(second).T,
+        "tfidf": TfIdf(second).similarities(first),
+        "mean": _centred(mean_states, pairs),
+    }
+    methods = {method: scores(ranks(similarities)) for method, similarities in found.items()} | {"chance": _chance(len(pairs))}
+    return {"n": len(pairs), "methods": methods, "sha256": embedder.sha256}
+
+
+def _centred(mean_states: MeanStates, pairs: Sequence[Pair]) -> Tensor:
+    """Cosines after the mean of all vectors is taken off: without that, all mean states look alike, and the baseline is weaker."""
+    first, second = (mean_states.embed(side) for side in ([*side] for side in zip(*pairs, strict=True)))
+    middle = second.mean(0)
+    return F.normalize(first - middle, dim=-1) @ F.normalize(second - middle, dim=-1).T
+
+
+def _chance(n: int) -> dict[str, Any]:
+    mrr = sum(1 / rank for rank in range(1, n + 1)) / n
+    return {"recall": {str(k): round(min(1.0, k / n), 4) for k in AT}, "interval": None, "mrr": round(mrr, 4)}
+
+
+def _mrr(ranked: Tensor) -> float:
+    return round((1 / ranked).mean().item(), 4)
+
+
+def save(folder: Path, measured: dict[str, Any]) -> None:
+    """Writes a table beside the embedding's weights."""
+    write_atomically(folder / RECALL_FILE, (json.dumps(measured, indent=2) + "\n").encode())
+
+
+def read_recall(folder: Path) -> dict[str, Any]:
+    """The table of the embedding in a folder.
+
+    Raises:
+        CheckpointError: it is missing, damaged, or was measured on other weights.
+    """
+    path = folder / RECALL_FILE
+    try:
+        measured = parse_json(read_file(path))
+        if measured["sha256"] != hash_file(weights_path(folder)):
+            raise ValueError("it was measured on other weights")
+        return {"n": int(measured["n"]), "methods": {method: measured["methods"][method] for method in METHODS}}
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path} cannot be used: {error}. Measure again with: python -m model recall --save") from error
