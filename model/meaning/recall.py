@@ -8,17 +8,17 @@ the embedding stand what it must beat: TF-IDF over characters, the plain GPT's m
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from model.errors import CheckpointError
 from model.files import parse_json, read_file, write_atomically
 from model.meaning.embedder import Embedder, MeanStates
-from model.meaning.halves import Pair, held_out_halves
+from model.meaning.halves import held_out_halves
 from model.meaning.tfidf import TfIdf
 from model.statistics import wilson
 from model.weights import hash_file, weights_path
@@ -54,7 +54,8 @@ def measure(embedder: Embedder, mean_states: MeanStates, text: str) -> dict[str,
         mean_states: of the model that the embedding was made from.
 
     Returns:
-        "n", the number of speeches; "methods", a dictionary by method (METHODS); "sha256" of the embedding's weights.
+        "n", the number of speeches; "methods", a dictionary by method (METHODS); "random", by method the "median" and the "high" (95 %)
+        cosine of halves that do not belong together, against which a cosine can be read; "sha256" of the embedding's weights.
 
     Raises:
         CorpusError: the last tenth has too few speeches.
@@ -62,20 +63,31 @@ def measure(embedder: Embedder, mean_states: MeanStates, text: str) -> dict[str,
     """
     pairs = held_out_halves(text)
     first, second = ([*side] for side in zip(*pairs, strict=True))
-    found = {
+    states = mean_states.embed(first), mean_states.embed(second)
+    cosines = {
         "embedding": embedder.embed(first) @ embedder.embed(second).T,
         "tfidf": TfIdf(second).similarities(first),
-        "mean": _centred(mean_states, pairs),
+        "mean": states[0] @ states[1].T,
     }
-    methods = {method: scores(ranks(similarities)) for method, similarities in found.items()} | {"chance": _chance(len(pairs))}
-    return {"n": len(pairs), "methods": methods, "sha256": embedder.sha256}
+    ranked = {method: ranks(each) for method, each in cosines.items()} | {"mean": ranks(_centred(*states))}
+    return {
+        "n": len(pairs),
+        "methods": {method: scores(each) for method, each in ranked.items()} | {"chance": _chance(len(pairs))},
+        "random": {method: _random(each) for method, each in cosines.items()},
+        "sha256": embedder.sha256,
+    }
 
 
-def _centred(mean_states: MeanStates, pairs: Sequence[Pair]) -> Tensor:
-    """Cosines after the mean of all vectors is taken off: without that, all mean states look alike, and the baseline is weaker."""
-    first, second = (mean_states.embed(side) for side in ([*side] for side in zip(*pairs, strict=True)))
+def _centred(first: Tensor, second: Tensor) -> Tensor:
+    """Cosines after the mean of the vectors is taken off: without that, all mean states look alike, and the baseline is weaker."""
     middle = second.mean(0)
     return F.normalize(first - middle, dim=-1) @ F.normalize(second - middle, dim=-1).T
+
+
+def _random(cosines: Tensor) -> dict[str, float]:
+    """Median and 95 % quantile of the cosines off the diagonal."""
+    others = cosines[~torch.eye(len(cosines), dtype=torch.bool)]
+    return {name: round(others.quantile(q).item(), 4) for name, q in (("median", 0.5), ("high", 0.95))}
 
 
 def _chance(n: int) -> dict[str, Any]:
@@ -103,6 +115,7 @@ def read_recall(folder: Path) -> dict[str, Any]:
         measured = parse_json(read_file(path))
         if measured["sha256"] != hash_file(weights_path(folder)):
             raise ValueError("it was measured on other weights")
-        return {"n": int(measured["n"]), "methods": {method: measured["methods"][method] for method in METHODS}}
+        methods = {method: measured["methods"][method] for method in METHODS}
+        return {"n": int(measured["n"]), "methods": methods, "random": dict(measured["random"])}
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path} cannot be used: {error}. Measure again with: python -m model recall --save") from error

@@ -32,7 +32,7 @@ class EmbeddingGPT(GPT):
 
     config: EmbeddingGPTConfig
     writes: ClassVar[bool] = False
-    instead = "an embedding network, which turns texts into vectors and writes none"
+    instead: ClassVar[str] = "an embedding network, which turns texts into vectors and writes none"
     shows = frozenset()
 
     def __init__(self, config: EmbeddingGPTConfig, generator: torch.Generator | None = None):
