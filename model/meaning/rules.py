@@ -58,7 +58,7 @@ RULES = {
         ),
         Rule(
             EARLY_MODERN,
-            "Modern to early modern English",
+            "Early modern English",
             "you are becomes thou art, has becomes hath, your becomes thy",
             early_modern,
             "lines of the plays in modern English",
