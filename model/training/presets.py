@@ -146,7 +146,7 @@ def _policy(about: str, **settings: Any) -> Preset:
     return Preset(about, FromParent(dropout=0.0), recipe, task=POLICY, group=ASSISTANT, without=without)
 
 
-def _translation(about: str, network: EncoderDecoderConfig | GPTConfig, rule: str, longest: int, steps: int) -> Preset:
+def _translation(about: str, network: EncoderDecoderConfig | GPTConfig, rule: str, longest: int, steps: int, eval_interval: int) -> Preset:
     """Translation by rule. The schedule falls with the root of the step, so the running average stands for a fall to the end."""
     recipe = TranslateConfig(
         steps=steps,
@@ -159,7 +159,7 @@ def _translation(about: str, network: EncoderDecoderConfig | GPTConfig, rule: st
         beta2=0.98,
         warmup_steps=200,
         average=0.99,
-        eval_interval=steps // 10,
+        eval_interval=eval_interval,
         snapshots=0,
         rule=rule,
         longest=longest,
@@ -335,6 +335,7 @@ PRESETS = {
         REVERSAL,
         longest=32,
         steps=2_000,
+        eval_interval=200,
     ),
     "reversal-gpt": _translation(
         "the same reversals, learned in the same way by a decoder-only GPT",
@@ -342,13 +343,15 @@ PRESETS = {
         REVERSAL,
         longest=32,
         steps=2_000,
+        eval_interval=200,
     ),
     "early-modern": _translation(
         "an encoder and decoder as in the 2017 paper: it learns to turn modern English into early modern English",
         EncoderDecoderConfig(block_size=98),
         EARLY_MODERN,
         longest=48,
-        steps=3_000,
+        steps=4_800,
+        eval_interval=300,
     ),
     "early-modern-gpt": _translation(
         "the same translations, learned in the same way by a decoder-only GPT",
@@ -356,6 +359,7 @@ PRESETS = {
         EARLY_MODERN,
         longest=48,
         steps=3_000,
+        eval_interval=300,
     ),
 }
 DEFAULT_PRESET = "lesson"  # on the page
