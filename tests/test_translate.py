@@ -41,7 +41,7 @@ ALONE = GPTConfig(block_size=24, n_layer=1, n_head=2, n_embd=32)
 RECIPE: dict[str, Any] = {"steps": 12, "batch_size": 8, "micro_batch_size": 4, "optimizer": "adamw", "learning_rate": 3e-3}
 RECIPE |= {"embedding_learning_rate": 3e-3, "weight_decay": 0.0, "beta2": 0.98, "warmup_steps": 4, "eval_interval": 6, "snapshots": 0}
 SHIPPED = ROOT / "weights" / "meaning"
-NAMES = ("reversal", "reversal-gpt", "early-modern", "early-modern-gpt")
+NAMES = ("reversal", "reversal-gpt")
 BOTH = pytest.mark.parametrize("network", [PAIR, ALONE], ids=["encoder-decoder", "gpt"])
 
 
