@@ -418,6 +418,8 @@ def test_everyone_may_watch_and_the_admin_alone_may_act(app: App) -> None:
         "/learning/copied",
         "/assistant/judge",
         "/assistant/reward",
+        "/meaning/nearest",
+        "/meaning/similarity",
         "/admin/login",
         "/admin/logout",
     }

@@ -44,6 +44,7 @@ from ui.web.hub import FromHub
 from ui.web.ladder import ladder
 from ui.web.limits import limits
 from ui.web.logits import logits
+from ui.web.meaning_neighbours import Neighbours
 from ui.web.meaning_norm import norms
 from ui.web.meaning_translate import Translate
 from ui.web.models import Models
@@ -78,7 +79,7 @@ def create_routes(engine: Engine, catalogue: Catalogue, jobs: Jobs, lock: Lock) 
     train, corpus, snapshots = Training(jobs, models, lock), CorpusReader(), Snapshots(engine, catalogue, jobs)
     assistant = Assistant(catalogue, corpus)
     reward = Reward(engine, catalogue.assistant_folder("reward"))
-    translate = Translate(engine, catalogue)
+    neighbours, translate = Neighbours(engine, catalogue, corpus), Translate(engine, catalogue)
     return [
         get("/healthz", health(engine)),
         get(f"/{FOLDER}/{{name:path}}", script),
@@ -117,6 +118,9 @@ def create_routes(engine: Engine, catalogue: Catalogue, jobs: Jobs, lock: Lock) 
         get("/meaning/translators", translate.translators),
         post("/meaning/translate", translate.translate, max_bytes=MAX_TEXT_BYTES),
         get("/meaning/norm", norms(catalogue, jobs)),
+        get("/meaning/neighbours", neighbours.about),
+        post("/meaning/nearest", neighbours.nearest),
+        post("/meaning/similarity", neighbours.similarity),
         post("/admin/login", admin.login),
         post("/admin/logout", admin.logout),
         get("/admin/session", admin.session),

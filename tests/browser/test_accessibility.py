@@ -20,7 +20,7 @@ SAMPLE = ["Texts", "Next character", "Tree", "Same dice", "Score"]
 ATTENTION = ["All heads", "One head", "Layer by layer", "Heads off"]
 LEARNING = ["Data", "Ladder", "Training", "Overfitting"]
 ASSISTANT = ["Before and after", "Examples", "Reward", "Reinforcement"]
-MEANING = ["Zero-shot", "Encoder and decoder", "Pre- and post-norm"]
+MEANING = ["Zero-shot", "Neighbours", "Encoder and decoder", "Pre- and post-norm"]
 TRAIN = ["Watch", "All runs", "From the Hub"]
 TABS = {"Sample": SAMPLE, "Attention": ATTENTION, "Learning": LEARNING, "Assistant": ASSISTANT, "Meaning": MEANING, "Train": TRAIN}
 VIEWS = [view for views in TABS.values() for view in views]
@@ -157,6 +157,9 @@ def show(page: Page, view: str) -> None:
         page.wait_for_function("[...document.querySelectorAll('.norm-written')].every((node) => node.textContent.length > 200)")
     if view == "Zero-shot":
         expect(page.locator(".zero-place, .panel:not([hidden]) > .notice:not(:empty)").first).not_to_be_empty()
+    if view == "Neighbours":  # without the embedding there are none
+        expect(page.locator(".neighbours-line, .neighbours > .trouble:not(:empty)").first).to_be_visible()
+        page.wait_for_load_state("networkidle")
     if view == "Watch":
         expect(page.locator(".watch-text")).not_to_be_empty()
     if view == "All runs":

@@ -3,13 +3,15 @@ import { page } from "../shared/page.js";
 import { followTabs } from "../shared/tabs.js";
 import { createToolbar } from "../shared/toolbar.js";
 import { Views } from "../shared/views.js";
-import { createTranslate } from "./translate/view.js";
+import { createNeighbours } from "./neighbours/view.js";
 import { createNorm } from "./norm/view.js";
+import { createTranslate } from "./translate/view.js";
 import { createZeroShot } from "./zeroshot/view.js";
 
 /** @type {[string, string, (panel: HTMLElement, meaning: Meaning) => import("../shared/views.js").View][]} */
 const VIEWS = [
   ["zeroshot", "Zero-shot", createZeroShot],
+  ["neighbours", "Neighbours", createNeighbours],
   ["translate", "Encoder and decoder", createTranslate],
   ["norm", "Pre- and post-norm", createNorm],
 ];
