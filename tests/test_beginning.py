@@ -19,7 +19,7 @@ from model.tokenizer import CharTokenizer
 from model.training.beginning import RULE, Beginning, Given
 from model.training.job import Job
 from model.training.jobs import Jobs
-from model.training.presets import ASSISTANT, POLICY, PRESETS, REWARD, SFT
+from model.training.presets import ASSISTANT, EMBED, POLICY, PRESETS, REWARD, SFT
 from model.weights import WEIGHTS_FOLDER, Weights, save_weights
 from tests.support.admin import Admin
 from tests.support.routes import serving_routes
@@ -155,7 +155,11 @@ def test_the_page_starts_stages_of_the_assistant(
         assert run["corpus"] == {"name": "synthetic.txt", "own": True}
         usual = admin.do("/train/start", preset="sft")["run"]
         assert usual["parent"]["key"] == entry["key"]
+        embedding = admin.do("/train/start", preset="embedding")["run"]
+        assert (embedding["task"], embedding["parent"]["key"]) == (EMBED, entry["key"])
+        assert embedding["corpus"] == {"name": "speeches of the plays", "own": False}
         for status, asked, message in [
+            (400, {"preset": "embedding", "corpus": key}, "The task embed does not learn from a text."),
             (404, {"preset": "sft", "parent": "none"}, "There is no such model"),
             (400, {"preset": "sft", "parent": 5}, "parent must be the key of a model."),
             (400, {"preset": "sft", "reward": "rule"}, "The task policy needs a reward, and no other task has one."),
@@ -171,4 +175,4 @@ def test_the_page_starts_stages_of_the_assistant(
             "takes_s": None,
             "why": "Only the time of a pretraining run can be measured.",
         }
-    assert len(begun) == 2
+    assert len(begun) == 3

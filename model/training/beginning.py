@@ -11,12 +11,13 @@ from model.assistant.examples import check_can_be_asked
 from model.catalogue import Entry
 from model.errors import CheckpointError, ParameterError
 from model.network.kinds import GPT_KIND
-from model.training.presets import POLICY, REWARD, SFT
+from model.training.presets import EMBED, POLICY, REWARD, SFT
 
 GIVEN_FILE = "given.jsonl"
 RULE = "rule"  # the reward that is no model
 SOURCE = "The text"  # in error messages
-MADE = {SFT: "examples from the plays", REWARD: comparisons.MADE}  # what a task learns from if nothing is given
+# What a task learns from if nothing is given.
+MADE = {SFT: "examples from the plays", REWARD: comparisons.MADE, EMBED: "speeches of the plays"}
 OPTIONS = {SFT: "pairs", REWARD: "comparisons"}  # of the command line, for what is given
 
 
@@ -60,7 +61,7 @@ class Beginning:
         assert self.parent.config
         if self.given:
             _check_given(task, self.given, self.parent)
-        else:
+        elif task != EMBED:
             check_can_be_asked(self.parent.name, self.parent.tokenizer, self.parent.config.block_size)
 
     def inputs(self, task: str, folder: Path) -> dict[str, str]:

@@ -59,7 +59,7 @@ from model.training.beginning import RULE, Beginning, Given
 from model.training.estimate import Pace
 from model.training.job import Job
 from model.training.jobs import Jobs, Measurement, read_asked, read_settings
-from model.training.presets import DEFAULT_PRESET, POLICY, PRESETS, PRETRAIN, REWARD, SFT, TRANSLATE
+from model.training.presets import DEFAULT_PRESET, EMBED, POLICY, PRESETS, PRETRAIN, REWARD, SFT, TRANSLATE
 from model.training.recording import Recording
 from model.training.run import DEFAULT_RUNS
 from model.training.samples import SAMPLE_TEMPERATURE
@@ -74,7 +74,12 @@ from ui.web.stream import for_its_client
 from ui.web.weights_zip import zip_weights
 
 UNKNOWN_RUN = "There is no such run."
-PARENTS = {SFT: SHIPPED_WEIGHTS.name, REWARD: f"{ASSISTANT_FOLDER}/supervised", POLICY: f"{ASSISTANT_FOLDER}/supervised"}  # ids, by task
+PARENTS = {  # ids, by task
+    SFT: SHIPPED_WEIGHTS.name,
+    REWARD: f"{ASSISTANT_FOLDER}/supervised",
+    POLICY: f"{ASSISTANT_FOLDER}/supervised",
+    EMBED: SHIPPED_WEIGHTS.name,
+}
 SHIPPED_REWARD, REWARD_WEIGHTS = "shipped", WEIGHTS_FOLDER / ASSISTANT_FOLDER / "reward"
 NOT_CONFIRMED = "To delete a run, send its id again."
 
