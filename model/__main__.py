@@ -16,6 +16,7 @@ python -m model obeys --weights weights/assistant/supervised
                                                            how often a model obeys, by skill; --save for obeys.json beside the weights
 python -m model translates --weights weights/meaning/reversal
                                                            how often a network translates without a mistake; --save for translates.json
+python -m model zeroshot                                   how often the right one of two texts is likelier, by kind
 python -m model sample --prompt "ROMEO:"                   write a text to the terminal
 python -m model export runs/mine weights/mine              write a run's best weights, in 16 bits, to a folder of their own
 python -m model export --snapshots runs/mine weights/runs/mine
@@ -42,8 +43,9 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +58,7 @@ from model.assistant.obeys import OBEYS_FILE, ObeysConfig, measure, save
 from model.assistant.pairs import load_pairs
 from model.assistant.rewards import RULE, SHIPPED_REWARD, LearnedReward, Reward, RuleReward
 from model.assistant.skills import SKILLS
+from model.catalogue import ASSISTANT, LADDER, MEANING, SHIPPED, SNAPSHOT, Catalogue
 from model.config import (
     REVERSAL,
     EmbedConfig,
@@ -67,7 +70,7 @@ from model.config import (
     TranslateConfig,
     check_prompt,
 )
-from model.data import TINY_SHAKESPEARE_ALPHABET, TINY_SHAKESPEARE_CHARS, TINY_SHAKESPEARE_SHA256, Corpus, load_corpus, split
+from model.data import TINY_SHAKESPEARE_ALPHABET, TINY_SHAKESPEARE_CHARS, TINY_SHAKESPEARE_SHA256, Corpus, load_corpus, split, train_chars
 from model.decode import generate
 from model.errors import CheckpointError, CorpusError, ParameterError, SoliloquyError
 from model.evaluation import mean_loss
@@ -77,14 +80,17 @@ from model.formats.write import WRITERS
 from model.heads import measure_heads, n_steps
 from model.hub import is_hub_name
 from model.machine import choose_device
-from model.meaning import translates
+from model.meaning import translates, zeroshot
 from model.meaning.embedder import EMBEDDING, Embedder, MeanStates
 from model.meaning.index import INDEX_FILE, Index
 from model.meaning.map import STEPS as MAP_STEPS
+from model.meaning.minimal_pairs import KINDS, digest, make_pairs
+from model.meaning.ngram import NGram
 from model.meaning.recall import METHODS, RECALL_FILE
 from model.meaning.recall import measure as measure_recall
 from model.meaning.recall import save as save_recall
 from model.meaning.rules import RULES
+from model.meaning.speakers import measure_speakers
 from model.meaning.translates import TRANSLATES_FILE, TranslatesConfig
 from model.meaning.translator import Translator
 from model.network.gpt import GPT
@@ -145,6 +151,7 @@ SETTINGS = (
     }.values(),
 )
 SHIPPED_EMBEDDING = WEIGHTS_FOLDER / MEANING_FOLDER / EMBEDDING
+GROUPS = (LADDER, SHIPPED, ASSISTANT, MEANING)  # the order in which models that ship are measured
 FOLDER_OR_HUB = "a folder of weights or of a run, or a model on the Hub: hub:USER/NAME[@REVISION]"
 # Options that name what a task starts from.
 INPUTS = {
@@ -188,7 +195,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m model", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(
         required=True,
-        metavar="train | pace | eval | heads | obeys | translates | recall | index | sample | export | import | push | deploy",
+        metavar="train | pace | eval | heads | obeys | translates | zeroshot | recall | index | sample | export | import | push | deploy",
     )
 
     train = commands.add_parser("train", help="train a network, or resume a run")
@@ -264,6 +271,12 @@ def make_parser() -> argparse.ArgumentParser:
         command.add_argument("--corpus", type=Path, help="a UTF-8 text file (default: Tiny Shakespeare)")
         command.add_argument("--precision", choices=DTYPES, default="float32", help="precision of matrix products")
 
+    likelier = commands.add_parser("zeroshot", help="how often the right one of two texts is likelier, by kind, beside an n-gram model")
+    likelier.add_argument("--weights", type=Path, default=SHIPPED_WEIGHTS, help=FOLDER_OR_HUB)
+    likelier.add_argument("--all", action="store_true", help="measure every model that ships and every snapshot; takes many minutes")
+    likelier.add_argument("--precision", choices=DTYPES, default="float32", help="precision of matrix products")
+    likelier.add_argument("--save", action="store_true", help=f"with --all: write {MEANING_FOLDER}/{zeroshot.ZEROSHOT_FILE} in weights/")
+
     sample = commands.add_parser("sample", help="write a text")
     sample.add_argument("--weights", type=Path, default=SHIPPED_WEIGHTS, help=FOLDER_OR_HUB)
     sample.add_argument("--prompt", default="", help="the text to continue")
@@ -297,7 +310,7 @@ def make_parser() -> argparse.ArgumentParser:
     push.add_argument("--private", action="store_true", help="make the repository private")
     push.add_argument("--license", metavar="NAME", help="as the Hub names it, such as mit (default: mit for models of Tiny Shakespeare)")
 
-    for command in (train, pace, evaluate, heads, obeys, translates, recall, index, sample):
+    for command in (train, pace, evaluate, heads, obeys, translates, likelier, recall, index, sample):
         command.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="device to run on")
     functions = {
         train: run_train,
@@ -308,6 +321,7 @@ def make_parser() -> argparse.ArgumentParser:
         translates: run_translates,
         recall: run_recall,
         index: run_index,
+        likelier: run_zeroshot,
         sample: run_sample,
         export: run_export,
         imports: run_import,
@@ -671,6 +685,60 @@ def _parent_of(folder: Path) -> Origin:
     if adapter is None:
         raise CheckpointError(f"{folder / CONFIG_FILE} does not name the model that it was made from.")
     return adapter.base
+
+
+def run_zeroshot(options: argparse.Namespace) -> int:
+    """Prints how often the right one of two texts is likelier, by kind, for one model or all that ship, beside an n-gram model."""
+    if options.save and not options.all:
+        raise ParameterError("--save writes the results of all models that ship: add --all.")
+    corpus = load_corpus()
+    cut = train_chars(len(corpus.text))
+    pairs, ngram = make_pairs(corpus.text), NGram(corpus.text[:cut])
+    models: list[dict[str, Any]] = [
+        zeroshot.about(zeroshot.CHANCE) | zeroshot.chance(pairs),
+        zeroshot.about(zeroshot.NGRAM, val_loss=-float(ngram.log_probs(corpus.text[cut:]).mean())) | zeroshot.measure_ngram(ngram, pairs),
+    ]
+    device = choose_device(options.device)
+    one = zeroshot.about(str(options.weights)), partial(load_weights, options.weights, device)
+    chosen = _all_that_ship(device) if options.all else [one]
+    speakers: dict[str, Any] = {}
+    for about, load in chosen:
+        weights = load()
+        weights.model.compute_dtype = DTYPES[options.precision]
+        with tqdm(desc=about["name"], unit="window", dynamic_ncols=True) as bar:
+            models.append(about | zeroshot.measure(weights, pairs, bar.update))
+        if about["group"] == SHIPPED:
+            speakers = measure_speakers(weights, corpus.text)
+    shown = [model for model in models[1:] if not options.all or model["group"] in (zeroshot.NGRAM, SHIPPED)]
+    print(f"{'':28}" + "".join(f"{model['name'][-24:]:>26}" for model in shown))
+    for kind in KINDS:
+        shares = "".join(f"{_interval(model['kinds'][kind.id]):>26}" for model in shown)
+        print(f"{kind.title:28}{shares}{'' if kind.is_counted else '  *'}")
+    for model in models if options.all else shown:
+        print(f"mean without * of {model['name']}: {_interval(model['mean'])}")
+    for question, answer in speakers.items():
+        print(f"who said it, {question}: {_interval(answer)}, n = {answer['n']}, chance {answer['chance']:.0%}")
+    if options.save:
+        measured = {"pairs": digest(pairs), "corpus": corpus.sha256, "precision": options.precision, "models": models, "speakers": speakers}
+        zeroshot.save(WEIGHTS_FOLDER / MEANING_FOLDER, measured)
+    return 0
+
+
+def _all_that_ship(device: torch.device) -> Iterator[tuple[dict[str, Any], Callable[[], Weights]]]:
+    """The shipped models that write, and the snapshots of shipped runs, from the lecture's first network on, with what is known of each."""
+    catalogue = Catalogue(WEIGHTS_FOLDER, device=device)
+    entries = [entry for entry in catalogue.entries() if not entry.trouble]
+    for entry in sorted(entries, key=lambda entry: GROUPS.index(entry.source)):
+        known = {"key": entry.key, "parameters": entry.n_params, "val_loss": entry.val_loss}
+        yield zeroshot.about(entry.id, entry.name, entry.source, **known), partial(catalogue.load, entry.key)
+    for folder in catalogue.shipped_runs():
+        for step, entry in catalogue.snapshots(SHIPPED, folder.name).items():
+            known = {"key": entry.key, "parameters": entry.n_params, "run": folder.name, "step": step}
+            yield zeroshot.about(f"{entry.id}/{step}", entry.name, SNAPSHOT, **known), partial(catalogue.load, entry.key)
+
+
+def _interval(share: dict[str, Any]) -> str:
+    return f"{share['right']:.1%} ({share['low']:.1%} to {share['high']:.1%})"
 
 
 def _load_to_evaluate(options: argparse.Namespace) -> tuple[Weights, Corpus, Tensor]:

@@ -67,3 +67,5 @@ MAX_BEAMS = 8  # of a beam search
 
 # Limits of meaning.
 MAX_SENTENCE_CHARS = 200  # of a sentence that is compared with others; the network has learned from texts of up to 110
+MAX_ENDINGS = 8  # of a beginning, to choose from by likelihood
+MAX_ENDING_CHARS = 200

@@ -420,6 +420,9 @@ def test_everyone_may_watch_and_the_admin_alone_may_act(app: App) -> None:
         "/assistant/reward",
         "/meaning/nearest",
         "/meaning/similarity",
+        "/meaning/pairs",
+        "/meaning/choices",
+        "/meaning/speakers",
         "/admin/login",
         "/admin/logout",
     }

@@ -47,6 +47,7 @@ from ui.web.logits import logits
 from ui.web.meaning_neighbours import Neighbours
 from ui.web.meaning_norm import norms
 from ui.web.meaning_translate import Translate
+from ui.web.meaning_zeroshot import ZeroShot
 from ui.web.models import Models
 from ui.web.next import next_character
 from ui.web.origins import Origins
@@ -80,6 +81,7 @@ def create_routes(engine: Engine, catalogue: Catalogue, jobs: Jobs, lock: Lock) 
     assistant = Assistant(catalogue, corpus)
     reward = Reward(engine, catalogue.assistant_folder("reward"))
     neighbours, translate = Neighbours(engine, catalogue, corpus), Translate(engine, catalogue)
+    zero_shot = ZeroShot(engine, corpus, catalogue.meaning_folder())
     return [
         get("/healthz", health(engine)),
         get(f"/{FOLDER}/{{name:path}}", script),
@@ -115,6 +117,10 @@ def create_routes(engine: Engine, catalogue: Catalogue, jobs: Jobs, lock: Lock) 
         get("/assistant/comparisons", reward.comparisons),
         post("/assistant/reward", reward.score, max_bytes=MAX_TEXT_BYTES),
         get("/assistant/runs", reinforcement(catalogue, jobs)),
+        get("/meaning/zeroshot", zero_shot.about),
+        post("/meaning/pairs", zero_shot.pairs),
+        post("/meaning/choices", zero_shot.choices, max_bytes=MAX_TEXT_BYTES),
+        post("/meaning/speakers", zero_shot.speakers, max_bytes=MAX_TEXT_BYTES),
         get("/meaning/translators", translate.translators),
         post("/meaning/translate", translate.translate, max_bytes=MAX_TEXT_BYTES),
         get("/meaning/norm", norms(catalogue, jobs)),
