@@ -34,8 +34,8 @@ NAMES = (
     "WARWICK",
 )
 SPEECH = re.compile(r"(?<=\n\n)([A-Z][A-Za-z ]+):\n((?:.+\n)+)(?=\n)")
-SPEECH_CHARS = range(40, 151)  # of the speeches that are asked for
-EXAMPLE_CHARS = range(20, 71)  # of those in the context, so that all of it fits a block of the shipped model
+SPEECH_CHARS = range(40, 101)  # of the speeches that are asked for
+EXAMPLE_CHARS = range(20, 51)  # of those in the context, so that all of it fits a block of the shipped model
 EACH = 20  # speeches of each speaker
 UNKNOWN = 5  # speakers of the last tenth, those who speak most
 EXAMPLES = 150  # questions with examples
