@@ -2,7 +2,7 @@
 
     GET /meaning/norm
     {"norms": [{"id": "post-norm", "title": "Post-norm", "about": "GPT-1: ...", "key": "96e5e20c", "trouble": "", "n_params": 1198848,
-     "file": "model/network/gpt1.py", "lines": [{"number": 29, "text": "    def forward(self, ..."}, ...]}, ...],
+     "n_layer": 6, "file": "model/network/gpt1.py", "lines": [{"number": 29, "text": "    def forward(self, ..."}, ...]}, ...],
      "bigram_loss": 2.5,
      "runs": [{"id": "post-norm-no-warmup", "source": "shipped", "name": "post-norm-no-warmup", "norm": "post-norm", "trouble": "",
      "state": "finished", "steps": 1200, "warmup_steps": 0, "learning_rate": 0.001, "train": {"step": [3, ...],
@@ -79,6 +79,7 @@ def _norm_json(norm: Norm, entry: Entry | None) -> dict[str, Any]:
         "key": entry.key if entry and not trouble else "",
         "trouble": trouble,
         "n_params": count_parameters(network),
+        "n_layer": network.n_layer,
         "file": norm.file.as_posix(),
         "lines": [{"number": number, "text": text} for number, text in norm.lines()],
     }

@@ -26,18 +26,20 @@ export function createBlock() {
     return fork;
   });
   const norms = [...forks.map(() => boxed("norm-box norm-norm", "norm", 0, 0, NORM)), boxed("norm-box norm-norm", "norm", 0, 0, NORM)];
-  node.append(...norms, words("norm-times", "× 6", WIDTH - 14, FRAME[0] + 24, "end"));
+  const times = words("norm-times", "", WIDTH - 14, FRAME[0] + 24, "end");
+  node.append(...norms, times);
 
   return {
     node,
-    /** Puts the norms where they belong: they move there. @param {"pre-norm" | "post-norm"} norm */
-    show(norm) {
-      const isPre = norm === "pre-norm";
+    /** Puts the norms where they belong: they move there. @param {import("./runs.js").Norm} norm */
+    show({ id, n_layer: blocks }) {
+      const isPre = id === "pre-norm";
+      times.textContent = `× ${blocks}`;
       forks.forEach((fork, i) => place(norms[i], isPre ? BRANCH : STREAM, fork - (isPre ? UP_TO_NORM : UP_TO_POST)));
       place(norms.at(-1), STREAM, isPre ? LAST : forks.at(-1) - UP_TO_POST);
       norms.at(-1).classList.toggle("norm-gone", !isPre);
       const where = isPre ? "in each branch, before attention and before the feed-forward network, and once after the last block" : "in the stream, after each sum";
-      node.setAttribute("aria-label", `A block of six. The residual stream runs upwards; attention and a feed-forward network are added to it. The norms stand ${where}.`);
+      node.setAttribute("aria-label", `One of ${blocks} blocks. The residual stream runs upwards; attention and a feed-forward network are added to it. The norms stand ${where}.`);
     },
   };
 }

@@ -32,7 +32,7 @@ function cell(recipe, isChosen, norms, bigram, choose) {
     const best = run && bestOf(run);
     if (best === undefined) continue;
     const figure = make("span", run.state === "failed" || best > bigram ? "norm-lost" : "", `${norm.id.replace("-norm", "")} `);
-    figure.append(make("b", "", run.state === "failed" ? "diverges" : best.toFixed(2)));
+    figure.append(make("b", "", run.state === "failed" ? "failed" : best.toFixed(2)));
     results.append(figure);
   }
   node.append(head, results);

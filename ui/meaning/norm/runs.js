@@ -4,7 +4,7 @@ import { isUnderWay } from "../../shared/runs.js";
 
 /**
  * @typedef {{number: number, text: string}} Line of code
- * @typedef {{id: "pre-norm" | "post-norm", title: string, about: string, key: string, trouble: string, n_params: number, file: string, lines: Line[]}} Norm
+ * @typedef {{id: "pre-norm" | "post-norm", title: string, about: string, key: string, trouble: string, n_params: number, n_layer: number, file: string, lines: Line[]}} Norm
  *
  * @typedef {object} Run
  * @property {string} id
@@ -53,7 +53,7 @@ function drawn(runs) {
 /** Its curve, as the chart draws it. @param {Run} run */
 export function seriesOf(run) {
   const points = ({ step, loss }) => step.map((at, i) => [at, loss[i]]).filter(([, value]) => value !== null);
-  const name = run.source === "shipped" ? run.norm : `${run.name} (${run.norm})`;
+  const name = run.source === "shipped" ? run.norm : `${run.norm}, trained here`;
   return { name, train: points(run.train), val: points(run.val), steps: run.steps, isLectures: false };
 }
 
@@ -65,10 +65,10 @@ export const recipeInWords = ({ warmup_steps, learning_rate }) => [warmup_steps 
 
 /** What came of it, in a sentence. @param {Run} run @param {Norm} norm @param {number} bigram the loss of a bigram */
 export function resultInWords(run, { title }, bigram) {
-  const best = bestOf(run);
-  if (best === undefined) return `${title} has not been evaluated yet.`;
-  if (run.state === "failed") return `${title} diverges: its loss grows beyond that of guessing.`;
-  if (isUnderWay(run)) return `${title} has reached ${best.toFixed(2)} so far.`;
-  return best > bigram ? `${title} stays at ${best.toFixed(2)}: it learns less than a bigram (${bigram}).` : `${title} reaches ${best.toFixed(2)}.`;
+  const [best, who] = [bestOf(run), run.source === "shipped" ? title : `${title}, trained here,`];
+  if (best === undefined) return `${who} has not been evaluated yet.`;
+  if (run.state === "failed") return `${who} failed at ${best.toFixed(2)}.`;
+  if (isUnderWay(run)) return `${who} has reached ${best.toFixed(2)} so far.`;
+  return best > bigram ? `${who} stays at ${best.toFixed(2)}: it learns less than a bigram (${bigram}).` : `${who} reaches ${best.toFixed(2)}.`;
 }
 

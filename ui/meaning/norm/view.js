@@ -44,6 +44,7 @@ export function createNorm(panel, meaning) {
   /** @type {Recipe[]} */
   let all = [];
   let [waiting, isShown, isStale] = [0, false, true];
+  let offered = ""; // what can be trained here: a norm and a recipe
 
   const norm = () => answer.norms.find(({ id }) => id === address.get("norm")) ?? answer.norms[0];
   const recipe = () => all.find(({ id }) => id === address.get("recipe")) ?? all[0];
@@ -84,20 +85,20 @@ export function createNorm(panel, meaning) {
     const before = recipe()?.id;
     const usable = answer.runs.filter(({ trouble }) => !trouble);
     all = recipesOf(usable, answer.norms);
-    parts.notice.textContent = answer.runs.filter(({ trouble }) => trouble).map(({ name, trouble }) => `${name} cannot be shown: ${trouble}`).join(" ");
+    parts.notice.textContent = answer.runs.filter((run) => run.trouble && !isUnderWay(run)).map(({ name, trouble }) => `${name} cannot be shown: ${trouble}`).join(" ");
     drawBlock();
     drawRuns();
     if (recipe()?.id !== before) write();
     train();
     clearTimeout(waiting);
-    if (isShown && usable.some(isUnderWay)) waiting = setTimeout(read, LOOK_MS);
+    if (isShown && answer.runs.some(isUnderWay)) waiting = setTimeout(read, LOOK_MS);
   }
 
   function drawBlock() {
     if (!answer.norms.length) return;
     parts.mark(norm().id);
     parts.about.textContent = norm().about;
-    block.show(norm().id);
+    block.show(norm());
     code.show(norm());
   }
 
@@ -126,6 +127,9 @@ export function createNorm(panel, meaning) {
     if (!isShown || !recipe()) return;
     const { warmup_steps, learning_rate } = recipe();
     const { id, title } = norm();
+    const name = `${id} ${recipe().id}`;
+    if (name === offered) return; // it goes on watching its run
+    offered = name;
     const settings = { warmup_steps, learning_rate, embedding_learning_rate: learning_rate };
     const isOf = (run) => run.preset === id && run.recipe?.warmup_steps === warmup_steps && run.recipe?.learning_rate === learning_rate;
     void training.show({ preset: id, title: id, words: `${title.toLowerCase()} with this recipe`, asked: () => ({ settings }), isOf, begun: () => void read() });
@@ -146,6 +150,7 @@ export function createNorm(panel, meaning) {
       isStale ||= texts.isWriting;
       texts.leave();
       training.leave();
+      offered = "";
     },
     keys: [
       ["b", "The other block", turn],
