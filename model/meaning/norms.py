@@ -46,11 +46,11 @@ class Norm:
 
 
 NORMS = (
-    Norm("pre-norm", "Pre-norm", "GPT-2: each branch reads a normalised copy; the stream itself runs through from input to output.", Block),
+    Norm("pre-norm", "Pre-norm", "GPT-2: each branch reads a normalised copy; the stream itself runs through.", Block),
     Norm(
         "post-norm",
         "Post-norm",
-        "GPT-1: each sum is normalised, so all that is passed on goes through every norm.",
+        "GPT-1: each sum is normalised, so all that is passed on goes through norms.",
         PostNormBlock,
     ),
 )

@@ -88,7 +88,7 @@ def test_each_recipe_shows_its_curves_and_says_who_learns(page: Page, panel: Loc
     recipes = panel.locator(".norm-recipe")
     expect(recipes).to_have_count(4)
     assert recipes.all_text_contents()[0] == (
-        f"400 steps of warm-uplearning rate 0.003pre {best_of(base['pre-norm'])}post {best_of(base['post-norm'])}"
+        f"400-step warm-uplearning rate 0.003pre {best_of(base['pre-norm'])}post {best_of(base['post-norm'])}"
     )
     expect(recipes.first.locator(".norm-lost")).to_have_count(0)
     expect(panel.locator(".norm-said")).to_have_text(

@@ -1,7 +1,7 @@
 // The lines that run a block, from the file that runs.
 import { make } from "../../shared/dom.js";
 
-const NORM = /(self\.ln_[12]\()/;
+const NORM = /(self\.ln_[12])/;
 
 /** { node, show(norm) } */
 export function createCode() {

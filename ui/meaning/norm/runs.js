@@ -61,7 +61,7 @@ export function seriesOf(run) {
 export const bestOf = (run) => lowestOf(seriesOf(run).val)?.[1];
 
 /** How it was trained, in two lines. @param {Recipe} recipe */
-export const recipeInWords = ({ warmup_steps, learning_rate }) => [warmup_steps ? `${warmup_steps} steps of warm-up` : "no warm-up", `learning rate ${learning_rate}`];
+export const recipeInWords = ({ warmup_steps, learning_rate }) => [warmup_steps ? `${warmup_steps}-step warm-up` : "no warm-up", `learning rate ${learning_rate}`];
 
 /** What came of it, in a sentence. @param {Run} run @param {Norm} norm @param {number} bigram the loss of a bigram */
 export function resultInWords(run, { title }, bigram) {
