@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, Locator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from tests.browser.conftest import watched
 from tests.conftest import ROOT
+from tests.support.admin import PASSWORD
 from tests.support.viewing import answer, write
 
 pytestmark = pytest.mark.skipif(
@@ -128,3 +129,24 @@ def test_the_losses_are_saved(page: Page, panel: Locator, told: dict[str, Any]) 
     for run in told["runs"]:
         of_run = [(int(row["step"]), float(row["loss"])) for row in rows if row["run"] == run["name"] and row["part"] == "validation"]
         assert of_run == [*zip(run["val"]["step"], run["val"]["loss"], strict=True)]
+
+
+@pytest.mark.slow
+def test_the_admin_trains_the_chosen_norm_with_the_chosen_recipe(browser: Browser, class_app: tuple[str, str], corpus_path: Path) -> None:
+    url, _ = class_app
+    page = browser.new_page()
+    page.goto(f"{url}/#run=none&tab=meaning&meaning=norm&norm=post-norm&recipe=0.003-0")
+    panel = page.get_by_role("tabpanel", name="Pre- and post-norm")
+    panel.get_by_role("button", name="Unlock the Train tab").click()
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Unlock", exact=True).click()
+    expect(page.get_by_label("Preset")).to_be_focused()
+    page.get_by_role("tab", name="Meaning", exact=True).click()
+    with page.expect_request("**/train/start") as sent:
+        panel.get_by_role("button", name="Train post-norm with this recipe", exact=True).click()
+    settings = {"warmup_steps": 0, "learning_rate": 0.003, "embedding_learning_rate": 0.003}
+    assert sent.value.post_data_json == {"preset": "post-norm", "name": "post-norm", "settings": settings}
+    expect(panel.locator(".norm-said")).to_contain_text("Post-norm, trained here, has reached")
+    panel.get_by_role("button", name="Stop", exact=True).click()
+    expect(panel.locator(".training-here-said")).to_contain_text("The run stopped at step")
+    page.close()
