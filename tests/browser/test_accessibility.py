@@ -24,6 +24,7 @@ MEANING = ["Zero-shot", "Neighbours", "Encoder and decoder", "Pre- and post-norm
 TRAIN = ["Watch", "All runs", "From the Hub"]
 TABS = {"Sample": SAMPLE, "Attention": ATTENTION, "Learning": LEARNING, "Assistant": ASSISTANT, "Meaning": MEANING, "Train": TRAIN}
 VIEWS = [view for views in TABS.values() for view in views]
+FIRST = [views[0] for views in TABS.values()]
 SCREENS = {"projector": (1280, 720), "phone": (360, 740)}
 THUMB = 44  # pixels
 HERE = ".panel:not([hidden])"  # the view that is shown in each tab
@@ -191,7 +192,9 @@ def check(page: Page, where: str, within: str = "html") -> None:
     assert dark == [], f"{where}, dark"
 
 
-@pytest.mark.parametrize("view", [*VIEWS, "colours"])
+@pytest.mark.parametrize(
+    "view", [*FIRST, *(pytest.param(view, marks=pytest.mark.slow) for view in [*VIEWS, "colours"] if view not in FIRST)]
+)
 def test_no_view_has_barriers(page: Page, view: str) -> None:
     if view == "colours":
         show(page, "Texts")

@@ -67,6 +67,7 @@ def common(texts: list[str]) -> str:
     return next(texts[0][:n] for n in range(min(map(len, texts)), -1, -1) if len({text[:n] for text in texts}) == 1)
 
 
+@pytest.mark.slow
 def test_marks_cover_whole_characters(page: Page) -> None:
     set_up(page, prompt="a", seed="1", samples=16, length=1)
     written = [text.removeprefix("a") for text in generate(page)]

@@ -12,7 +12,7 @@ from tests.browser.conftest import open_page
 from tests.browser.tab import drawn, set_up
 from tests.browser.test_accessibility import ASSISTANT, ATTENTION, MEANING, REACHABLE, SAMPLE, show
 
-PROJECTORS = [(1280, 720), *(pytest.param(*size, marks=pytest.mark.slow) for size in ((1920, 1080), (1024, 768)))]
+PROJECTORS = [(1280, 720), (1920, 1080), (1024, 768)]
 PHONES = [(360, 740), (414, 896)]
 MOST_FONT_BYTES = 55 * 1024
 
@@ -187,6 +187,7 @@ def test_the_map_of_a_head_and_all_heads_are_seen_whole(hall: Page) -> None:
         assert is_whole(hall, view), view
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "height"), PROJECTORS)
 def test_the_largest_text_fits(hall: Page, width: int, height: int) -> None:
     for _ in range(3):

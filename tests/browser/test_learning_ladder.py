@@ -102,6 +102,7 @@ def other_page(browser: Browser) -> Iterator[Page]:
     page.close()
 
 
+@pytest.mark.slow
 def test_nine_networks_write_with_the_same_dice_beside_their_losses(page: Page, url: str) -> None:
     rungs = route_of(url)
     assert written(page) == [text_of(url, rung["key"], *FIRST) for rung in rungs]

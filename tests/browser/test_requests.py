@@ -132,6 +132,7 @@ def test_several_models_leave_a_connection_for_the_next_press(page: Page) -> Non
     assert sorted(names) == NAMES
 
 
+@pytest.mark.slow
 def test_a_stop_ends_also_those_that_wait_for_their_turn(page: Page) -> None:
     traffic = write_with_all_models(page)
     page.get_by_role("button", name="Stop").click()

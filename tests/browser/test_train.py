@@ -133,6 +133,7 @@ def test_everybody_may_watch_and_who_does_not_know_the_password_may_not_act(page
     expect(page.get_by_label("Preset")).to_be_hidden()
 
 
+@pytest.mark.slow
 def test_whoever_tries_again_in_vain_is_told_once_more(browser: Browser, url: str) -> None:
     context = browser.new_context()
     page = context.new_page()
