@@ -169,7 +169,7 @@ def test_an_input_of_ones_own_is_rewritten_and_one_that_is_too_long_loses_nothin
     long = "You are my friend. " * 20
     source.evaluate("(node, text) => { node.removeAttribute('pattern'); node.value = text; }", long)
     source.press("Enter")
-    expect(panel.locator(".trouble")).to_contain_text("characters; this network learned texts of up to")
+    expect(panel.locator(".translate-main > .trouble")).to_contain_text("characters; this network learned texts of up to")
     expect(source).to_have_value(long)
     expect(panel.locator(".translate-source")).to_have_text(signed("You are my friend.\n"))  # what was there stays
 
@@ -193,7 +193,8 @@ def test_play_writes_the_answer_one_character_after_another(page: Page, panel: L
 
 def test_the_figures_are_the_measured_ones(panel: Locator, url: str) -> None:
     networks = Admin(url).get("/meaning/translators")[1]["tasks"][0]["networks"]
-    shown = panel.locator("xpath=..").locator(".translate-table td b").all_text_contents()
+    expect(panel.locator(".translate-note")).to_contain_text("on the mirrored character")
+    shown = panel.locator(".translate-table td b").all_text_contents()
     shares = [networks[name]["figures"][of]["right"] for of in ("trained", "longer") for name in ("encoder-decoder", "gpt")]
     assert [float(words.removesuffix(" %").strip("<> ")) for words in shown] == pytest.approx([100 * share for share in shares], abs=0.51)
 
@@ -228,6 +229,6 @@ def test_without_the_encoder_decoder_the_gpt_stands_alone(page: Page, panel: Loc
     source = panel.get_by_label("Input", exact=True)
     source.fill("abcd")
     source.press("Enter")
-    expect(panel.locator(".notice")).to_contain_text("This network cannot be used.")
+    expect(panel.locator(".translate-main > .notice")).to_contain_text("This network cannot be used.")
     expect(panel.locator(".translate-map")).to_have_attribute("data-kind", "gpt")
     assert panel.locator(".translate-attention:enabled").count() == 1

@@ -9,6 +9,7 @@ const NETWORKS = /** @type {const} */ ([
 const EDGE = { left: 3.5, right: 1, top: 1, bottom: 2.75 }; // rem
 const LEVELS = [0, 0.25, 0.5, 0.75, 1];
 const DOT = 0.28; // rem
+const MANY = 0.05; // of the texts are left as they are: then it matters how those do that are not
 const APART = 3; // rem between two lengths on the axis, at least
 
 /** @typedef {import("./state.js").State} State */
@@ -70,7 +71,7 @@ function rowsOf({ networks }) {
   return [
     head,
     ...row(`Up to ${longest} characters, as in training`, ({ trained }) => trained),
-    ...row("Those that the rule changes", ({ changed }) => changed),
+    ...row("Those that the rule changes", ({ changed, copied }) => (copied > MANY ? changed : null)),
     ...row(`Longer than ${longest}`, ({ longer }) => longer),
   ];
 }
@@ -82,12 +83,13 @@ function cell({ n, right, low, high }) {
   return node;
 }
 
-/** @param {Task} task */
+/** The baseline, and what cross-attention looks at where that was measured. @param {Task} task */
 function inWords({ networks }) {
-  const diagonal = networks["encoder-decoder"].figures?.diagonal;
-  if (!diagonal) return "";
+  const { copied, diagonal } = networks["encoder-decoder"].figures ?? networks.gpt.figures;
+  const copy = copied > MANY ? [`Copying the input would be right for ${percent(copied)}.`] : [];
+  if (!diagonal) return copy.join(" ");
   const best = Math.max(...diagonal.heads.flat());
-  return `The largest weight of cross-attention is on the mirrored character in ${percent(best)} of all steps in the best head, and in ${percent(diagonal.mean)} for the mean of all heads.`;
+  return [...copy, `Cross-attention has its largest weight on the mirrored character in ${percent(diagonal.mean)} of all steps in the mean of all heads, and in ${percent(best)} in the best single head.`].join(" ");
 }
 
 const lengthsInWords = ({ lengths }) => lengths.map(({ from, to, right }) => `${percent(right)} at ${from} to ${to} characters`).join(", ");

@@ -16,6 +16,7 @@ export const BEAMS = [1, 2, 4, 8];
  * @property {Share} trained at lengths that it was trained at
  * @property {Share} longer
  * @property {Share | null} changed on texts that the rule changes
+ * @property {number} copied share of texts that the rule leaves as they are
  * @property {Lengths[]} lengths
  * @property {{mean: number, heads: number[][]} | null} diagonal share of steps whose largest weight of cross-attention is on the anti-diagonal
  */
