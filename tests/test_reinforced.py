@@ -57,9 +57,9 @@ def test_without_the_penalty_the_learned_reward_rises_and_the_rule_falls() -> No
     evaluations = evaluations_of(UNBOUND)
     first, last = evaluations[0], evaluations[max(evaluations)]
     assert recipe_of("policy", about_of(UNBOUND)["recipe"]) == PRESETS["policy-free"].recipe
-    assert last["reward"] > first["reward"] + 0.3
-    assert last["rule"] < 0.1 < 0.5 < first["rule"]
-    assert obeys_of(UNBOUND)["obeys"] < 0.1
+    assert last["reward"] > first["reward"] + 2
+    assert last["rule"] < first["rule"] - 0.25
+    assert obeys_of(UNBOUND)["high"] < obeys_of(ASSISTANT / "supervised")["low"]
 
 
 def test_the_penalty_keeps_the_model_near_its_parent() -> None:

@@ -115,7 +115,7 @@ def test_the_reward_rises_while_the_rule_falls_without_a_penalty(panel: Locator,
     words = panel.locator(".reinforcement-words").all_text_contents()
     by = ["Rewarded by the rule itself;" if run["reward"] == "rule" else "The learned reward rises from " for run in runs]
     assert all(text.startswith(beginning) for text, beginning in zip(words, by, strict=True))
-    penalties = [f"KL penalty {runs[0]['kl_weight']}, ", "No KL penalty, learned reward"]
+    penalties = [f"KL penalty {runs[0]['kl_weight']:g}, ", "No KL penalty, learned reward"]
     titles = panel.locator(".reinforcement-head h2").all_text_contents()
     assert all(title.startswith(beginning) for title, beginning in zip(titles, penalties, strict=True))
     assert figures("rule", unbound["rule"][-1]) in words[1]

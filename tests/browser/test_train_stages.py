@@ -83,12 +83,16 @@ def test_a_policy_learns_from_a_model_that_was_fine_tuned_here(empty_page: Page,
     show(page, url)
     unlock(page)
     page.get_by_role("button", name="More settings").click()
-    choose(page, "sft", "answers", steps=4, eval_interval=4, batch_size=8)
+    choose(page, "tiny", "speaker", steps=60, eval_interval=60, block_size=160)
+    start(page, "speaker")
+    parent = page.get_by_label("Parent model")
+    choose(page, "sft", "answers", steps=60, eval_interval=60, batch_size=16)  # enough to end some answers
+    parent.select_option(label="speaker")
     start(page, "answers")
 
     choose(page, "policy", "rewarded", steps=2, eval_interval=2, batch_size=16)
     expect(page.get_by_label("Reward", exact=True).locator("option:checked")).to_have_text("The reward model that ships")
-    page.get_by_label("Parent model").select_option(label="answers")
+    parent.select_option(label="answers")
     expect(page.locator(".new-run .command")).to_contain_text(re.compile(r"--from runs/\S+ --reward weights/assistant/reward"))
     start(page, "rewarded")
     expect(page.locator(".watch-details")).to_contain_text(re.compile(r"reward -?\d.* · rule \d"))
