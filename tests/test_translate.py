@@ -41,7 +41,7 @@ ALONE = GPTConfig(block_size=24, n_layer=1, n_head=2, n_embd=32)
 RECIPE: dict[str, Any] = {"steps": 12, "batch_size": 8, "micro_batch_size": 4, "optimizer": "adamw", "learning_rate": 3e-3}
 RECIPE |= {"embedding_learning_rate": 3e-3, "weight_decay": 0.0, "beta2": 0.98, "warmup_steps": 4, "eval_interval": 6, "snapshots": 0}
 SHIPPED = ROOT / "weights" / "meaning"
-NAMES = ("reversal", "reversal-gpt")
+NAMES = ("reversal", "reversal-gpt", "early-modern", "early-modern-gpt")
 BOTH = pytest.mark.parametrize("network", [PAIR, ALONE], ids=["encoder-decoder", "gpt"])
 
 
@@ -324,8 +324,12 @@ def test_what_ships_was_measured_and_translates_its_examples(name: str) -> None:
     right = exact(one, one.rule.examples)
     assert sum(right) >= len(right) - 1
     assert one.translate(one.rule.examples[0]).text == one.rule.answer(one.rule.examples[0])
-    if one.is_pair:
-        assert measured["trained"]["right"] >= 0.95
+    assert measured["trained"]["right"] >= 0.95
+    card = (SHIPPED / "README.md").read_text(encoding="utf-8")
+    row = next(line for line in card.splitlines() if line.startswith(f"| `{name}` |"))
+    assert one.sha256[:12] in row
+    for part in ("trained", "changed", "longer"):
+        assert f"{100 * measured[part]['right']:.1f} % (" in row
 
 
 @pytest.mark.slow

@@ -350,7 +350,7 @@ PRESETS = {
         EncoderDecoderConfig(block_size=98),
         EARLY_MODERN,
         longest=48,
-        steps=4_800,
+        steps=3_000,
         eval_interval=300,
     ),
     "early-modern-gpt": _translation(
