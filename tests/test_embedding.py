@@ -159,8 +159,8 @@ def test_tf_idf_is_that_of_scikit_learn() -> None:
     matrix = theirs.fit_transform(texts)
     ours = TfIdf(texts)
     np.testing.assert_allclose(ours.similarities(asked), (theirs.transform(asked) @ matrix.T).toarray(), atol=1e-6)
-    a, b = theirs.transform(["the old moon", "moon of old"])
-    assert ours.similarity("the old moon", "moon of old") == pytest.approx((a @ b.T).toarray().item(), abs=1e-6)
+    both = theirs.transform(["the old moon", "moon of old"])
+    assert ours.similarity("the old moon", "moon of old") == pytest.approx((both @ both.T).toarray()[0, 1], abs=1e-6)
     assert ours.nearest("Thou!", 1)[0][0] == len(texts) - 1
 
 
@@ -228,13 +228,14 @@ def test_what_cannot_be_learned_is_refused(
     save_weights(short, make_model(), TOKENIZER, {})
     with pytest.raises(CorpusError, match="short has a context of 16 characters; the texts have up to 110"):
         learn(load_weights(short, merge=False))
+    with pytest.raises(ParameterError, match="bigram is not a GPT"):
+        Start.of(load_weights(WEIGHTS_FOLDER / "ladder" / "bigram", merge=False), FromParent(0.0))
     monkeypatch.chdir(tmp_path)
     Path("corpus.txt").write_text(plays(), encoding="utf-8")
     for arguments, message in (
         (["--corpus", "corpus.txt"], "Fine-tuning needs a parent model"),
         (["--from", "weights/none"], "There is no folder weights/none"),
         (["--from", "weights/parent", "--pairs", "x.jsonl"], "--pairs is for the task sft, not embed"),
-        (["--from", str(WEIGHTS_FOLDER / "ladder" / "bigram"), "--corpus", "corpus.txt"], "Only a GPT can be fine-tuned"),
     ):
         assert main(["train", "--task", "embed", "--run", "wrong", *arguments]) == 2
         assert message in capsys.readouterr().err
@@ -271,7 +272,7 @@ def test_an_index_finds_lines_and_keeps_no_text(tmp_path: Path, network: Embeddi
     Index.build(embedder, text).save(tmp_path)
     index = Index.load(tmp_path, text)
     assert len(index) == len(SENTENCES) + 1
-    assert b"Romeo" not in (tmp_path / "index.safetensors").read_bytes()
+    assert b"wherefore" not in (tmp_path / "index.safetensors").read_bytes()
     for i in range(len(index)):
         line = index.line(i)
         assert line.text == text[line.position : line.position + line.length]

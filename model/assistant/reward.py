@@ -55,8 +55,7 @@ class RewardModel:
             CheckpointError: there is none, or it is damaged.
         """
         weights = load_weights(folder, device, writes=False)
-        if not isinstance(weights.model, RewardGPT):
-            raise CheckpointError(f"{folder} has {weights.model.instead}, and no reward model.")
+        assert isinstance(weights.model, RewardGPT)
         return cls(weights.model, weights.tokenizer, weights.sha256)
 
     @torch.inference_mode()

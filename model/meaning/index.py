@@ -12,7 +12,7 @@ import hashlib
 import random
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -138,7 +138,7 @@ class Index:
         """
         if _sha256(text) != self.corpus_sha256:
             raise CorpusError(f"The index belongs to another text than this corpus. {BUILD}")
-        return Index(**vars(self) | {"text": text})
+        return replace(self, text=text)
 
     def save(self, folder: str | Path) -> None:
         """Writes it beside the embedding's weights: vectors in 8 bits, the map in 16.
@@ -219,8 +219,8 @@ def _checked(tensors: dict[str, Tensor], about: dict[str, Any]) -> Index:
         if tensors[name].dtype != dtype or tensors[name].dim() != wide or len(tensors[name]) != n:
             raise ValueError(f"{name} has another type or shape than it must have")
     names = {name: _names(about[name]) for name in ("plays", "speakers")}
-    for name, known in (("play", names["plays"]), ("speaker", names["speakers"]), ("length", LINE_CHARS)):
-        if n and not 0 <= tensors[name].min() <= tensors[name].max() < max(len(known), LINE_CHARS.stop if name == "length" else 0):
+    for name, end in (("play", len(names["plays"])), ("speaker", len(names["speakers"])), ("length", LINE_CHARS.stop)):
+        if n and not 0 <= tensors[name].min() <= tensors[name].max() < end:
             raise ValueError(f"{name} has numbers out of range")
     if not torch.isfinite(tensors["map"]).all():
         raise ValueError("map has values that are not finite")
