@@ -108,7 +108,9 @@ def test_accuracy_is_shown_as_it_was_measured(page: Page, panel: Locator, known:
         for each in known["kinds"]
     }
     comparable = [
-        model for model in known["models"] if model["group"] in ("ladder", "shipped", "snapshot") and model["val_loss"] is not None
+        model
+        for model in known["models"]
+        if model["group"] in ("n-gram", "ladder", "shipped", "snapshot") and model["val_loss"] is not None
     ]
     expect(panel.locator(".zero-growth")).to_have_attribute("data-points", str(len(comparable)))
     rows_saved = [*csv.DictReader(io.StringIO(saved(page, "Accuracy of all models (CSV)", "zero-shot.csv"), newline=""))]

@@ -4,7 +4,7 @@ import { fit, onLook, palette } from "../../shared/paint.js";
 import { wholePercent } from "./results.js";
 
 const EDGE = { left: 3.25, right: 1.5, top: 1, bottom: 2.9 }; // rem
-const GROUPS = ["ladder", "shipped", "snapshot"]; // whose losses are of the same text
+const GROUPS = ["n-gram", "ladder", "shipped", "snapshot"]; // whose losses are of the same text
 const LEVELS = [0.25, 0.5, 0.6, 0.7, 0.8, 0.9, 1];
 const LEVEL_APART = 1.5; // rem, at least
 const TICKS = [4, 3, 2.5, 2, 1.5, 1]; // nats
@@ -60,7 +60,7 @@ export function createGrowth(choose) {
   canvas.addEventListener("pointerleave", () => read(null));
   canvas.addEventListener("click", (event) => {
     const point = nearest(event);
-    if (point) choose(point.judge);
+    if (point?.judge.key) choose(point.judge);
   });
   new ResizeObserver(paint).observe(node);
   onLook(paint);
@@ -123,7 +123,7 @@ function paintGrowth(context, width, height, shown) {
   paintNames(context, places, shown.judge, colours);
 }
 
-// Shares, and the levels of a coin and of the n-gram model, which has no such loss.
+// Shares, and the levels of a coin and of the n-gram model.
 function paintLevels(context, { rem, left, right, least, y }, { judges, kind }, { rule, ruleStrong, inkSoft }) {
   context.textAlign = "right";
   let before = Infinity;
@@ -138,15 +138,15 @@ function paintLevels(context, { rem, left, right, least, y }, { judges, kind }, 
   Object.assign(context, { strokeStyle: ruleStrong, lineWidth: 1.5, textAlign: "left" });
   context.setLineDash([0.35 * rem, 0.35 * rem]);
   const ngram = judges.find(({ group }) => group === "n-gram");
-  for (const [words, share] of [["a coin", COIN], ["n-gram model", ngram && shareOf(ngram, kind)?.right]]) {
+  for (const share of [COIN, ngram && shareOf(ngram, kind)?.right]) {
     if (typeof share !== "number") continue;
     context.beginPath();
     context.moveTo(left, y(share));
     context.lineTo(right, y(share));
     context.stroke();
-    context.fillText(words, left + 0.4 * rem, y(share) - 0.75 * rem);
   }
   context.setLineDash([]);
+  context.fillText("a coin", left + 0.4 * rem, y(COIN) - 0.75 * rem);
 }
 
 function paintLosses(context, { rem, left, right, bottom, best, worst, x }, { inkSoft }) {
@@ -167,11 +167,15 @@ function paintRuns(context, { rem, points }, { ruleStrong }) {
 }
 
 function paintPoint(context, { rem }, { judge, x, y }, marked, { ink, inkSoft, accent, paper }) {
-  context.fillStyle = { shipped: accent, ladder: ink }[judge.group] ?? inkSoft;
+  context.fillStyle = { shipped: accent, ladder: ink, "n-gram": paper }[judge.group] ?? inkSoft;
   context.beginPath();
   if (judge.group === "ladder") context.rect(x - DOT * rem, y - DOT * rem, 2 * DOT * rem, 2 * DOT * rem);
-  else context.arc(x, y, (judge.group === "shipped" ? 1.4 : 0.8) * DOT * rem, 0, 2 * Math.PI);
+  else context.arc(x, y, (judge.group === "snapshot" ? 0.8 : 1.4) * DOT * rem, 0, 2 * Math.PI);
   context.fill();
+  if (judge.group === "n-gram") {
+    Object.assign(context, { strokeStyle: ink, lineWidth: 0.14 * rem });
+    context.stroke();
+  }
   if (judge.id !== marked) return;
   for (const [colour, width] of [[paper, 0.35], [accent, 0.15]]) {
     Object.assign(context, { strokeStyle: colour, lineWidth: width * rem });
@@ -181,9 +185,9 @@ function paintPoint(context, { rem }, { judge, x, y }, marked, { ink, inkSoft, a
   }
 }
 
-// Names where there is room for them: of the one that is marked, of the shipped model, and of the rungs.
+// Names where there is room for them: of the one that is marked, of the shipped model and the n-gram model, and of the rungs.
 function paintNames(context, { rem, left, right, points }, marked, { ink, paper }) {
-  const rank = ({ judge }) => (judge.id === marked ? 0 : judge.group === "shipped" ? 1 : judge.group === "ladder" ? 2 : 3);
+  const rank = ({ judge }) => (judge.id === marked ? 0 : ["shipped", "n-gram"].includes(judge.group) ? 1 : judge.group === "ladder" ? 2 : 3);
   const taken = [];
   for (const point of points.filter((each) => rank(each) < 3).toSorted((a, b) => rank(a) - rank(b))) {
     const words = nameOf(point.judge);
