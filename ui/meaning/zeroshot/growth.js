@@ -1,5 +1,5 @@
 // How what a model knows grows: of every model, how often it is right, by its loss on text that it has not seen.
-import { make, number } from "../../shared/dom.js";
+import { make } from "../../shared/dom.js";
 import { fit, onLook, palette } from "../../shared/paint.js";
 import { wholePercent } from "./results.js";
 
@@ -89,11 +89,8 @@ export const shareOf = (judge, kind) => (kind ? judge.kinds[kind] : judge.mean);
 
 /** "quick, step 500: 81 %, loss 1.62". @param {Judge} judge @param {string} kind */
 function inWords(judge, kind) {
-  return `${nameOf(judge)}: ${wholePercent(shareOf(judge, kind)?.right ?? NaN)}, loss ${judge.val_loss.toFixed(2)}`;
+  return `${judge.name}: ${wholePercent(shareOf(judge, kind)?.right ?? NaN)}, loss ${judge.val_loss.toFixed(2)}`;
 }
-
-/** @param {Judge} judge */
-export const nameOf = ({ name, run, step }) => (run && step !== null ? `${run}, step ${number(step)}` : name);
 
 /** @param {number} width @param {number} height @param {Shown} shown @param {ReturnType<typeof palette>} colours */
 function layOut(width, height, { judges, kind }, { rem }) {
@@ -190,7 +187,7 @@ function paintNames(context, { rem, left, right, points }, marked, { ink, paper 
   const rank = ({ judge }) => (judge.id === marked ? 0 : ["shipped", "n-gram"].includes(judge.group) ? 1 : judge.group === "ladder" ? 2 : 3);
   const taken = [];
   for (const point of points.filter((each) => rank(each) < 3).toSorted((a, b) => rank(a) - rank(b))) {
-    const words = nameOf(point.judge);
+    const words = point.judge.name;
     const wide = context.measureText(words).width;
     const x = Math.min(right, Math.max(left + wide, point.x + wide / 2));
     const box = { left: x - wide - 0.3 * rem, right: x + 0.3 * rem, top: point.y + 0.4 * rem, bottom: point.y + 1.6 * rem };

@@ -3,7 +3,6 @@ import { button, labelled, make } from "../../shared/dom.js";
 import { Latest } from "../../shared/requests.js";
 import { tellTrouble } from "../../shared/trouble.js";
 import { Choices } from "./choices.js";
-import { nameOf } from "./growth.js";
 import { Pairs } from "./pairs.js";
 import { readResults } from "./results.js";
 import { saveAccuracy, saveChoices, saveGrowth, savePairs, saveResults, saveSpeakers } from "./save.js";
@@ -119,7 +118,7 @@ export class ZeroShot {
   }
 
   get name() {
-    return this.judged ? nameOf(this.judged) : this.#models.primary.name;
+    return (this.judged ?? this.#models.primary).name;
   }
 
   /** @param {string} id of a measured model; "" for the one that the page writes with */
@@ -168,7 +167,7 @@ export class ZeroShot {
       const some = measured.filter((model) => model.group === group);
       if (!some.length) return [];
       const node = Object.assign(make("optgroup"), { label: title });
-      node.append(...some.map((model) => new Option(nameOf(model), model.id)));
+      node.append(...some.map((model) => new Option(model.name, model.id)));
       return [node];
     });
     const { primary } = this.#models;
