@@ -44,7 +44,7 @@ export class Choices {
     chips.append(...EXAMPLES.map((example) => button("quiet", example.title, () => this.#use(example))));
     const actions = make("div", "zero-actions");
     actions.append(go, this.#add);
-    this.#form.append(labelled("Beginning", this.#beginning), make("p", "zero-label", "Endings"), this.#list, actions, make("p", "zero-label", "Examples"), chips);
+    this.#form.append(chips, labelled("Beginning", this.#beginning), make("p", "zero-label", "Endings"), this.#list, actions);
     const main = make("div", "zero-main");
     main.append(this.#said, this.#notice, this.#result);
     this.node.append(this.#form, main);

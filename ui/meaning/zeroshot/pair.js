@@ -33,6 +33,7 @@ export class PairOnShow {
     this.node.setAttribute("aria-label", "Which is likelier?");
     this.#verdict.setAttribute("role", "status");
     this.#below.append(heat.legend(), this.#reading);
+    this.#below.hidden = true;
     this.node.append(this.#context, ...this.#cards.map(({ node }) => node), this.#verdict, this.#below);
   }
 

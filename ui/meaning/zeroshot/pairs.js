@@ -24,6 +24,7 @@ export class Pairs {
   #title = make("h2");
   #about = make("p", "zero-about");
   #said = make("p", "trouble");
+  #ofKind = button("switch", "This kind alone", () => this.#switchGrowth());
   #place = make("p", "zero-place");
   #reading = new Latest();
   #count = 0; // pairs of the kind
@@ -51,14 +52,22 @@ export class Pairs {
     moves.append(ask, this.#place, back, on);
     head.append(this.#title, moves);
     const main = make("div", "zero-main");
-    main.append(head, this.#about, this.#said, this.#pair.node, make("h2", "", "How it grows"), this.growth.node);
+    const grows = make("header", "zero-line");
+    grows.append(make("h2", "", "How it grows"), this.#ofKind);
+    main.append(head, this.#about, this.#said, this.#pair.node, grows, this.growth.node);
     this.node.append(this.#kinds.node, main);
   }
 
   /** The kind that is shown. */
   get kind() {
     const { kinds } = this.#zero.results;
-    return kinds.find(({ id }) => id === this.#zero.address.get("kind")) ?? kinds[0];
+    return kinds.find(({ id }) => id === this.#zero.address.get("kind")) ?? this.#first;
+  }
+
+  /** The kind that is shown at first: one that an n-gram model does not see. */
+  get #first() {
+    const { kinds } = this.#zero.results;
+    return kinds.find(({ counted, reach }) => counted && reach === "far") ?? kinds[0];
   }
 
   /** The place of the pair that is shown, from 0. */
@@ -84,7 +93,9 @@ export class Pairs {
     this.#kinds.mark(kind.id);
     this.#title.textContent = kind.title;
     this.#about.textContent = kind.about;
-    this.growth.draw({ judges: results.models, kind: kind.id, title: kind.title, judge: judged?.id ?? "" });
+    const isOfKind = this.#zero.address.get("growth") === "kind";
+    this.#ofKind.setAttribute("aria-pressed", String(isOfKind));
+    this.growth.draw({ judges: results.models, kind: isOfKind ? kind.id : "", title: isOfKind ? kind.title : "All kinds", judge: judged?.id ?? "" });
     this.#place.textContent = this.#count ? `pair ${number(this.at + 1)} of ${number(this.#count)}` : "";
     const pair = this.known.get(this.at);
     const isStale = !pair || this.#of !== this.#whose;
@@ -131,9 +142,8 @@ export class Pairs {
 
   /** @param {string} kind */
   choose(kind) {
-    const { address, results } = this.#zero;
     if (kind === this.kind.id) return;
-    address.keep("kind", kind === results.kinds[0].id ? "" : kind);
+    this.#zero.address.keep("kind", kind === this.#first.id ? "" : kind);
     this.#count = 0;
     this.#goTo(0);
   }
@@ -148,6 +158,12 @@ export class Pairs {
   #goTo(at) {
     this.#zero.address.keep("minimal", at ? at + 1 : "");
     this.show();
+  }
+
+  #switchGrowth() {
+    const { address } = this.#zero;
+    address.keep("growth", address.get("growth") ? "" : "kind");
+    this.draw();
   }
 
   async #read() {

@@ -18,8 +18,7 @@ const QUESTIONS = [
   ["held_out", "New speakers, by name alone"],
   ["examples", "New speakers, a speech of each read first"],
 ];
-const PLAIN =
-  "So this is memory of whom it has read. From one speech of each of two new speakers it learns nothing about who speaks like that.";
+const PLAIN = "So it remembers whom it has read. Of new speakers it does no better than chance, even with a speech of each before it.";
 const MORE = "On new speakers it does better than a coin.";
 
 /** @typedef {import("./results.js").SpokenBy} SpokenBy */
@@ -56,6 +55,7 @@ export class Speakers {
     const line = make("div", "zero-line");
     line.append(heat.legend(), this.#reading);
     this.#result.append(this.#rows, this.#as, this.#text.node, line);
+    this.#result.hidden = true;
     const main = make("div", "zero-main");
     main.append(form, this.#said, this.#notice, this.#result);
     this.node.append(main, this.#figures);
@@ -109,6 +109,7 @@ export class Speakers {
       if (signal.aborted) return;
       [this.found, this.#of, this.#chosen] = [found, asked, 0];
       this.#notice.textContent = found.notice;
+      this.#result.hidden = false;
       this.#draw();
     } catch (error) {
       if (!signal.aborted) tellTrouble(this.#said, error, () => this.go());
