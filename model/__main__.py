@@ -732,9 +732,15 @@ def _all_that_ship(device: torch.device) -> Iterator[tuple[dict[str, Any], Calla
         known = {"key": entry.key, "parameters": entry.n_params, "val_loss": entry.val_loss}
         yield zeroshot.about(entry.id, entry.name, entry.source, **known), partial(catalogue.load, entry.key)
     for folder in catalogue.shipped_runs():
+        losses = _validation_losses(Run(folder))
         for step, entry in catalogue.snapshots(SHIPPED, folder.name).items():
-            known = {"key": entry.key, "parameters": entry.n_params, "run": folder.name, "step": step}
+            known = {"key": entry.key, "parameters": entry.n_params, "val_loss": losses.get(step), "run": folder.name, "step": step}
             yield zeroshot.about(f"{entry.id}/{step}", entry.name, SNAPSHOT, **known), partial(catalogue.load, entry.key)
+
+
+def _validation_losses(run: Run) -> dict[int, float]:
+    """By step, the validation loss of the weights that a run keeps as snapshots: of their average, where it makes one."""
+    return {line["step"]: line.get("val_loss_average", line["val_loss"]) for line in run.metrics() if "val_loss" in line}
 
 
 def _interval(share: dict[str, Any]) -> str:
