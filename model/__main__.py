@@ -740,7 +740,7 @@ def _all_that_ship(device: torch.device) -> Iterator[tuple[dict[str, Any], Calla
 
 def _validation_losses(run: Run) -> dict[int, float]:
     """By step, the validation loss of the weights that a run keeps as snapshots: of their average, where it makes one."""
-    return {line["step"]: line.get("val_loss_average", line["val_loss"]) for line in run.metrics() if "val_loss" in line}
+    return {int(line["step"]): line.get("val_loss_average", line["val_loss"]) for line in run.metrics() if "val_loss" in line}
 
 
 def _interval(share: dict[str, Any]) -> str:
