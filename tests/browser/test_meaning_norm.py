@@ -20,6 +20,13 @@ pytestmark = pytest.mark.skipif(
     not (ROOT / "weights/meaning/post-norm/model.safetensors").is_file(), reason="the networks are not in weights/meaning"
 )
 
+# Whether both norms of the block stand in the residual stream, or both beside it.
+ARE_IN_THE_STREAM = """(expected) => {
+  const { left, width } = document.querySelector(".norm-sum circle").getBoundingClientRect();
+  const isThere = (box) => box.left < left + width / 2 && left + width / 2 < box.right;
+  return [...document.querySelectorAll(".norm-norm")].slice(0, 2).every((node) => isThere(node.getBoundingClientRect()) === expected);
+}"""
+
 
 @pytest.fixture(scope="module")
 def told(url: str) -> dict[str, Any]:
@@ -59,26 +66,14 @@ def runs_of(told: dict[str, Any], warmup_steps: int, learning_rate: float) -> di
 
 
 def test_the_switch_moves_the_norms_and_shows_the_lines_of_the_other_block(page: Page, panel: Locator, told: dict[str, Any]) -> None:
-    stream = panel.locator(".norm-sum circle").first
-    norms = panel.locator(".norm-norm")
-
-    def are_in_the_stream() -> list[bool]:
-        box = stream.bounding_box()
-        assert box
-        middle = box["x"] + box["width"] / 2
-        boxes = [norms.nth(i).bounding_box() for i in range(2)]
-        return [box is not None and box["x"] < middle < box["x"] + box["width"] for box in boxes]
-
     def lines_of(norm: str) -> str:
         return "".join(line["text"].strip() + "\n" for each in told["norms"] if each["id"] == norm for line in each["lines"])
 
-    page.wait_for_function("() => !document.getAnimations().length")
-    assert are_in_the_stream() == [False, False]
+    page.wait_for_function(ARE_IN_THE_STREAM, arg=False)
     assert panel.locator(".norm-code pre").text_content() == lines_of("pre-norm")
     page.keyboard.press("b")
     expect(panel.get_by_role("button", name="Post-norm", exact=True)).to_have_attribute("aria-pressed", "true")
-    page.wait_for_function("() => !document.getAnimations().length")
-    assert are_in_the_stream() == [True, True]
+    page.wait_for_function(ARE_IN_THE_STREAM, arg=True)
     assert panel.locator(".norm-code pre").text_content() == lines_of("post-norm")
     assert "The norms stand in the stream, after each sum." in str(panel.locator(".norm-block").get_attribute("aria-label"))
     page.wait_for_function("() => location.hash.includes('norm=post-norm')")
@@ -111,7 +106,7 @@ def test_each_recipe_shows_its_curves_and_says_who_learns(page: Page, panel: Loc
 
 
 def test_both_networks_write_with_the_same_prompt_and_dice(page: Page, panel: Locator, url: str, told: dict[str, Any]) -> None:
-    panel.get_by_label("Prompt").fill("QUEEN:\n")
+    panel.get_by_label("Prompt", exact=True).fill("QUEEN:\n")
     panel.get_by_label("Seed").fill("11")
     panel.get_by_label("Seed").press("Enter")
     for i, norm in enumerate(told["norms"]):
