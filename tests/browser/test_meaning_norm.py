@@ -16,9 +16,8 @@ from tests.conftest import ROOT
 from tests.support.admin import PASSWORD
 from tests.support.viewing import answer, write
 
-pytestmark = pytest.mark.skipif(
-    not (ROOT / "weights/meaning/post-norm/model.safetensors").is_file(), reason="the networks are not in weights/meaning"
-)
+HAS_WEIGHTS = (ROOT / "weights/meaning/post-norm/model.safetensors").is_file()
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not HAS_WEIGHTS, reason="the networks are not in weights/meaning")]
 
 # Whether both norms of the block stand in the residual stream, or both beside it.
 ARE_IN_THE_STREAM = """(expected) => {
@@ -126,7 +125,6 @@ def test_the_losses_are_saved(page: Page, panel: Locator, told: dict[str, Any]) 
         assert of_run == [*zip(run["val"]["step"], run["val"]["loss"], strict=True)]
 
 
-@pytest.mark.slow
 def test_the_admin_trains_the_chosen_norm_with_the_chosen_recipe(browser: Browser, class_app: tuple[str, str], corpus_path: Path) -> None:
     url, _ = class_app
     page = browser.new_page()
