@@ -22,7 +22,7 @@ from gradio_client import Client
 from model.ladder import RUNGS
 from model.limits import MAX_CORPUS_BYTES
 from model.serving.engine import Engine
-from model.training.presets import ASSISTANT, LADDER
+from model.training.presets import ASSISTANT, EMBED, LADDER, MEANING, POLICY, REWARD, SFT, TRANSLATE
 from model.weights import Weights, load_weights
 from tests.support.admin import PASSWORD, Admin, runs_ended, wait_for
 from tests.support.client import host_and_port
@@ -142,7 +142,8 @@ def test_settings_come_with_their_ranges(url: str) -> None:
     ]
     of_groups = {group: [preset["id"] for preset in told["presets"] if preset["group"] == group] for group in (LADDER, ASSISTANT)}
     assert of_groups[LADDER] == [rung.preset for rung in RUNGS[:-1]]
-    assert of_groups[ASSISTANT] == [preset["id"] for preset in told["presets"] if preset["task"] != "pretrain"]
+    assert of_groups[ASSISTANT] == [preset["id"] for preset in told["presets"] if preset["task"] in (SFT, REWARD, POLICY)]
+    assert {preset["group"] for preset in told["presets"] if preset["task"] in (EMBED, TRANSLATE)} == {MEANING}
 
 
 @pytest.mark.parametrize("token", ["", "made-up", "logged out"])
