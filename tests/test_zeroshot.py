@@ -19,7 +19,7 @@ from model.meaning.likelihood import Read, log_probs
 from model.meaning.minimal_pairs import KINDS, PAIRS, Pair, digest, make_pairs
 from model.meaning.ngram import NGram
 from model.meaning.speakers import NAMES, by_name, speeches_of, with_examples
-from model.meaning.zeroshot import NGRAM, ZEROSHOT_FILE, about, read_zeroshot, results, save
+from model.meaning.zeroshot import NGRAM, ZEROSHOT_FILE, about, measure_ngram, read_zeroshot, results, save
 from model.tokenizer import CharTokenizer
 from model.weights import MEANING_FOLDER, WEIGHTS_FOLDER, Weights
 
@@ -160,9 +160,8 @@ def test_what_ships_was_measured_on_these_pairs_and_reaches_its_aim(plays: str) 
     assert all(model["key"] for model in measured["models"][2:])
 
 
+@pytest.mark.slow
 def test_the_n_gram_models_results_come_again(plays: str) -> None:
-    from model.meaning.zeroshot import measure_ngram
-
     pairs = make_pairs(plays)
     again = measure_ngram(NGram(plays[: train_chars(len(plays))]), pairs)
     kept = next(model for model in read_zeroshot(WEIGHTS_FOLDER / MEANING_FOLDER)["models"] if model["id"] == NGRAM)
