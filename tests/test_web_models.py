@@ -423,6 +423,7 @@ def test_everyone_may_watch_and_the_admin_alone_may_act(app: App) -> None:
         "/meaning/pairs",
         "/meaning/choices",
         "/meaning/speakers",
+        "/meaning/translate",
         "/admin/login",
         "/admin/logout",
     }
