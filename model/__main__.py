@@ -725,9 +725,10 @@ def run_zeroshot(options: argparse.Namespace) -> int:
 
 
 def _all_that_ship(device: torch.device) -> Iterator[tuple[dict[str, Any], Callable[[], Weights]]]:
-    """The shipped models that write, and the snapshots of shipped runs, from the lecture's first network on, with what is known of each."""
+    """The shipped models that learned from the plays, from the lecture's first network on, and the snapshots of shipped runs: what is known
+    of each, and what loads it."""
     catalogue = Catalogue(WEIGHTS_FOLDER, device=device)
-    entries = [entry for entry in catalogue.entries() if not entry.trouble]
+    entries = [entry for entry in catalogue.entries() if not entry.trouble and entry.about.get("task") != TRANSLATE]
     for entry in sorted(entries, key=lambda entry: GROUPS.index(entry.source)):
         known = {"key": entry.key, "parameters": entry.n_params, "val_loss": entry.val_loss}
         yield zeroshot.about(entry.id, entry.name, entry.source, **known), partial(catalogue.load, entry.key)

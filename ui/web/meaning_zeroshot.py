@@ -85,7 +85,7 @@ from ui.web.shared_work import SharedWork
 from ui.web.stream import for_its_client
 
 PAIRS_AT_ONCE = 6
-MAX_SPEECH_CHARS = 500
+MAX_SPEECH_CHARS = 200  # with a name, it fits the context of the shipped model
 NOT_THERE = "There are no results. {why}"
 DIGITS = 4  # of numbers in answers
 
