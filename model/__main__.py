@@ -730,7 +730,7 @@ def _all_that_ship(device: torch.device) -> Iterator[tuple[dict[str, Any], Calla
     catalogue = Catalogue(WEIGHTS_FOLDER, device=device)
     entries = [entry for entry in catalogue.entries() if not entry.trouble and entry.about.get("task") != TRANSLATE]
     for entry in sorted(entries, key=lambda entry: GROUPS.index(entry.source)):
-        known = {"key": entry.key, "parameters": entry.n_params, "val_loss": entry.val_loss}
+        known: dict[str, Any] = {"key": entry.key, "parameters": entry.n_params, "val_loss": entry.val_loss}
         yield zeroshot.about(entry.id, entry.name, entry.source, **known), partial(catalogue.load, entry.key)
     for folder in catalogue.shipped_runs():
         losses = _validation_losses(Run(folder))

@@ -47,11 +47,11 @@ def log_probs(network: Network, reads: Sequence[Read], each: Callable[[int], obj
     for start in range(0, len(pieces), ROWS):
         some = pieces[start : start + ROWS]
         longest = len(some[-1][0])
-        ids = torch.tensor([[*row, *[0] * (longest - len(row))] for row, *_ in some], device=network.device)
-        logits = network(ids[:, :-1]).float()
+        padded = torch.tensor([[*row, *[0] * (longest - len(row))] for row, *_ in some], device=network.device)
+        logits = network(padded[:, :-1]).float()
         if not torch.isfinite(logits).all():
             raise FloatingPointError("the network's output is not finite")
-        chosen = (logits.gather(2, ids[:, 1:, None])[..., 0] - logits.logsumexp(2)).cpu().numpy()
+        chosen = (logits.gather(2, padded[:, 1:, None])[..., 0] - logits.logsumexp(2)).cpu().numpy()
         for row, (read, first, into, at) in zip(chosen, some, strict=True):
             n = len(read) - 1 - first
             into[at : at + n] = row[first : first + n]

@@ -36,8 +36,8 @@ NAMES = (
 SPEECH = re.compile(r"(?<=\n\n)([A-Z][A-Za-z ]+):\n((?:.+\n)+)(?=\n)")
 SPEECH_CHARS = range(40, 101)  # of the speeches that are asked for
 EXAMPLE_CHARS = range(20, 51)  # of those in the context, so that all of it fits a block of the shipped model
-EACH = 20  # speeches of each speaker
-UNKNOWN = 5  # speakers of the last tenth, those who speak most
+EACH = 15  # speeches of each speaker
+UNKNOWN = 5  # speakers of the last tenth: of those with enough speeches, the ones who speak most
 EXAMPLES = 150  # questions with examples
 SEED = 1337
 
@@ -115,9 +115,10 @@ def measure_speakers(weights: Weights, text: str, each: Callable[[int], object] 
     rng = random.Random(SEED)
     cut = train_chars(len(text))
     before, last = speeches_of(text[:cut]), speeches_of(text[cut:])
+    able = [name for name, some in last.items() if sum(len(speech) in SPEECH_CHARS for speech in some) >= EACH]
     asked = {
         "trained": by_name(before, NAMES, rng),
-        "held_out": by_name(last, [*last][:UNKNOWN], rng),
+        "held_out": by_name(last, able[:UNKNOWN], rng),
         "examples": with_examples(last, rng),
     }
     return {question: _answer(weights, questions, each) for question, questions in asked.items()}

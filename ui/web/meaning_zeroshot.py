@@ -142,7 +142,7 @@ class ZeroShot:
         with self._admission.admit(read_viewer(body, http)) as ticket:
             async with ticket.turn():
                 found = await run(self._engine, weights, lambda weights: pair_log_probs(weights, some))
-        told = [_pair_json(pair, *found[2 * i : 2 * i + 2], made.ngram) for i, pair in enumerate(some)]
+        told = [_pair_json(pair, found[2 * i], found[2 * i + 1], made.ngram) for i, pair in enumerate(some)]
         content = {"model": weights.key, "kind": kind.id, "from": first, "n": len(pairs), "pairs": told}
         return JSONResponse(content, headers=NO_STORE | model_header(weights.key))
 
