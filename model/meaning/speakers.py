@@ -1,7 +1,7 @@
 """Who said it? A speech is given to the speaker after whose name it is likeliest.
 
-Of speeches that a model learned from, this measures what it remembers. In the last tenth of the plays, a name says little to it; there,
-speakers are also asked for with a speech of each in the context, as an example.
+Of speeches that a model learned from, this measures what it remembers. The last tenth of Tiny Shakespeare begins within a play, so a model
+has met some of its speakers, too; there, speakers are also asked for with a speech of each in the context, as an example.
 """
 
 from __future__ import annotations
