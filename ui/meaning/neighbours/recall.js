@@ -1,7 +1,8 @@
 // How often each method finds the second half of a speech from its first, among speeches that no training has seen.
-import { make, number, percent } from "../../shared/dom.js";
+import { listed, make, number, percent } from "../../shared/dom.js";
 
 const AT = ["1", "5", "10"];
+const titleOf = (k) => (k === "1" ? "first" : `among ${k}`);
 /** @type {[string, string][]} */
 const METHODS = [
   ["embedding", "Embedding"],
@@ -23,15 +24,21 @@ export function createRecall(state) {
     if (!recall) return;
     const most = Math.max(...METHODS.map(([name]) => recall.methods[name]?.recall[AT.at(-1)] ?? 0));
     const head = make("tr");
-    head.append(make("td"), ...AT.map((k) => columnHead(k === "1" ? "first" : `among ${k}`)), columnHead("MRR"));
+    head.append(make("td"), ...AT.map((k) => columnHead(titleOf(k))), columnHead("MRR"));
     const rows = METHODS.filter(([name]) => recall.methods[name]).map(([name, title]) => row(name, title, recall.methods[name], most));
     table.replaceChildren(head, ...rows);
-    about.textContent = `From the first half of each of ${number(recall.n)} speeches of the last tenth of the plays, which no training has seen: how often its second half comes first, or among the nearest ${AT.slice(1).join(" or ")} of ${number(recall.n)}. MRR: mean reciprocal rank.`;
+    about.textContent = `From the first half of each of ${number(recall.n)} speeches of the last tenth of the plays, which no training has seen: how often its second half comes first, or among the nearest ${AT.slice(1).join(" or ")} of ${number(recall.n)}. MRR: mean reciprocal rank.${whereItLoses(recall)}`;
   }
 
   state.addEventListener("about", draw);
   draw();
   return { node };
+}
+
+/** @param {import("./data.js").Recall} recall */
+function whereItLoses({ methods: { embedding, tfidf } }) {
+  const lost = AT.filter((k) => embedding.recall[k] < tfidf.recall[k]).map(titleOf);
+  return lost.length ? ` TF-IDF finds it more often ${listed(lost)}.` : "";
 }
 
 /** @param {string} words */
