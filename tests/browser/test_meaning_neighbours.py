@@ -23,9 +23,12 @@ UNDERLINED = """node => [...CSS.highlights.get("neighbours-shared")]
   .filter((range) => node.contains(range.startContainer))
   .map((range) => node.textContent.slice(range.startOffset, range.endOffset))"""
 
-pytestmark = pytest.mark.skipif(
-    not (ROOT / "weights/meaning/embedding/model.safetensors").is_file(), reason="the embedding is not in weights/meaning/embedding"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not (ROOT / "weights/meaning/embedding/model.safetensors").is_file(), reason="the embedding is not in weights/meaning/embedding"
+    ),
+]
 
 
 @pytest.fixture(scope="module")
