@@ -160,7 +160,6 @@ def show(page: Page, view: str) -> None:
         expect(page.locator(".zero-place, .panel:not([hidden]) > .notice:not(:empty)").first).not_to_be_empty()
     if view == "Neighbours":  # without the embedding there are none
         expect(page.locator(".neighbours-line, .neighbours > .trouble:not(:empty)").first).to_be_visible()
-        page.wait_for_load_state("networkidle")
     if view == "Watch":
         expect(page.locator(".watch-text")).not_to_be_empty()
     if view == "All runs":
