@@ -5,7 +5,7 @@ import { sharedStretches } from "./shared_letters.js";
 
 /** @type {[import("./data.js").Method, string, string][]} */
 const METHODS = [
-  ["embedding", "By embedding", "nearest in meaning"],
+  ["embedding", "By embedding", "what goes with it"],
   ["tfidf", "By TF-IDF", "most letters in common"],
 ];
 const shared = mark("neighbours-shared");

@@ -13,7 +13,7 @@ import { TwoSentences } from "./similarity.js";
 import { EXAMPLES, Neighbours } from "./state.js";
 
 const CAPTION =
-  "Type any sentence: an embedding learned from the GPT finds the lines of the plays that are nearest in meaning, and TF-IDF those with the most letters in common (underlined).";
+  "Type any sentence. The embedding has learned which texts stand together in the plays; TF-IDF finds the lines with the most letters in common (underlined). Judge which are nearer in meaning.";
 const TRAINING = { preset: "embedding", title: "embedding", words: "an embedding" };
 
 /** @param {HTMLElement} panel @param {import("../main.js").Meaning} meaning @returns {import("../../shared/views.js").View} */
