@@ -45,7 +45,14 @@ from tests.support.killing import kill_and_resume, metrics_of
 CPU = torch.device("cpu")
 TOKENIZER = CharTokenizer(VOCABULARY)
 SHIPPED = WEIGHTS_FOLDER / "meaning" / "embedding"
-RECIPE = {"steps": 40, "batch_size": 12, "micro_batch_size": 12, "warmup_steps": 2, "eval_interval": 20, "optimizer": "adamw"}
+RECIPE: dict[str, Any] = {
+    "steps": 40,
+    "batch_size": 12,
+    "micro_batch_size": 12,
+    "warmup_steps": 2,
+    "eval_interval": 20,
+    "optimizer": "adamw",
+}
 RECIPE |= {"learning_rate": 5e-3, "embedding_learning_rate": 5e-3, "average": 0.0, "snapshots": 0}
 SENTENCES = ["Now is the winter", "My lord!", "O Romeo, Romeo! wherefore art thou", "I know thee not"]
 
@@ -93,7 +100,7 @@ def test_a_vector_is_the_mapped_mean_of_the_states_whatever_stands_beside(networ
         for text, vector in zip(SENTENCES, found, strict=True):
             capture = Capture()
             network(torch.tensor([TOKENIZER.encode(text)]), capture=capture)
-            states = F.layer_norm(capture.stream[-1][0], (32,), network.transformer.ln_f.weight)
+            states = F.layer_norm(capture.stream[-1][0], (32,), network.get_parameter("transformer.ln_f.weight"))
             plain = states.mean(0) @ network.map.weight.T
             torch.testing.assert_close(vector, plain / plain.norm(), rtol=1e-4, atol=1e-5)
     assert Embedder(network, TOKENIZER, "").embed(SENTENCES).allclose(found, atol=1e-5)
@@ -204,7 +211,7 @@ def test_a_run_learns_what_belongs_together(tmp_path: Path, parent: Weights, one
 
 @pytest.mark.parametrize("stop", [3, 6])
 def test_a_stopped_run_resumes_to_the_numbers_of_an_uninterrupted_one(tmp_path: Path, parent: Weights, stop: int, one_thread: None) -> None:
-    settings = {"steps": 8, "eval_interval": 6}
+    settings: dict[str, Any] = {"steps": 8, "eval_interval": 6}
     whole, run = Run(tmp_path / "runs" / "whole"), Run(tmp_path / "runs" / "parts")
     list(Trainer.start(whole, learn(parent, **settings), CPU, torch.float32).steps())
     first = Trainer.start(run, learn(parent, **settings), CPU, torch.float32)
@@ -256,11 +263,11 @@ def test_a_killed_run_resumes_to_the_numbers_of_an_uninterrupted_one(tmp_path: P
 
 def test_groups_of_vectors_stay_together_on_the_map() -> None:
     generator = torch.Generator().manual_seed(0)
-    centres = torch.eye(6)[:3].repeat_interleave(20, 0)
-    points = make_map(F.normalize(centres + 0.1 * torch.randn(60, 6, generator=generator), dim=-1))
+    centres = torch.eye(6)[:3].repeat_interleave(40, 0)  # more than the perplexity
+    points = make_map(F.normalize(centres + 0.1 * torch.randn(120, 6, generator=generator), dim=-1))
     assert points.abs().max() == 1
     distances = torch.cdist(points, points).fill_diagonal_(torch.inf)
-    group = torch.arange(60) // 20
+    group = torch.arange(120) // 40
     assert (group[distances.argmin(1)] == group).all()
 
 

@@ -224,9 +224,19 @@ def _checked(tensors: dict[str, Tensor], about: dict[str, Any]) -> Index:
             raise ValueError(f"{name} has numbers out of range")
     if not torch.isfinite(tensors["map"]).all():
         raise ValueError("map has values that are not finite")
-    rest = {name: tensors[name].long() for name in ("position", "length", "play", "speaker")}
-    sums = {name: str(about[name]) for name in ("corpus_sha256", "embedder_sha256")}
-    return Index(_unpacked(tensors["vectors"]), tensors["map"].float(), **rest, **names, **sums)
+    position, length, play, speaker = (tensors[name].long() for name in ("position", "length", "play", "speaker"))
+    return Index(
+        _unpacked(tensors["vectors"]),
+        tensors["map"].float(),
+        position,
+        length,
+        play,
+        speaker,
+        names["plays"],
+        names["speakers"],
+        str(about["corpus_sha256"]),
+        str(about["embedder_sha256"]),
+    )
 
 
 def _names(value: Sequence[object]) -> tuple[str, ...]:

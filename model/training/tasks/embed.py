@@ -105,7 +105,7 @@ class Embed(FineTuning):
         longest = max(first.shape[1], second.shape[1])
         ids = torch.cat([F.pad(side, (0, longest - side.shape[1])) for side in (first, second)])
         vectors = network.embed(ids, torch.cat([first_lengths, second_lengths]), generator)
-        return contrastive(*vectors.split(len(first)), network.scale).mean()
+        return contrastive(vectors[: len(first)], vectors[len(first) :], network.scale).mean()
 
     @torch.no_grad()
     def evaluate(self, network: Network, each: Callable[[], None]) -> Metrics:
