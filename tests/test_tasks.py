@@ -17,7 +17,9 @@ from model.__main__ import main
 from model.assistant.pairs import IGNORE, STOP, Pairs, load_pairs, make_rows, pad, read_pairs
 from model.config import (
     BigramConfig,
+    EncoderDecoderConfig,
     FeedForwardConfig,
+    GPT1Config,
     GPTConfig,
     HeadConfig,
     HeadsConfig,
@@ -572,6 +574,8 @@ def test_a_preset_has_the_settings_of_its_network() -> None:
     expected = {
         FromParent: {"dropout", "rank"},
         GPTConfig: blocks | {"dropout"},
+        GPT1Config: blocks | {"dropout"},
+        EncoderDecoderConfig: blocks | {"dropout"},
         BigramConfig: {"block_size"},
         HeadConfig: {"block_size", "n_embd"},
         HeadsConfig: blocks - {"n_layer"},
