@@ -57,7 +57,8 @@ class TfIdf:
         size = (len(counts), len(self._columns))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # PyTorch calls this format a beta
-            return torch.sparse_csr_tensor(ends, columns, torch.from_numpy(values).float(), size, check_invariants=True)
+            starts, indices, entries = map(torch.from_numpy, (ends, columns, values))
+            return torch.sparse_csr_tensor(starts, indices, entries.float(), size, check_invariants=True)
 
     def _vector(self, counts: Counter[str]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         known = sorted((self._columns[run], count) for run, count in counts.items() if run in self._columns)
