@@ -138,3 +138,18 @@ def test_one_network_answers_where_the_other_is_missing(tiny: Weights, house: Pa
     assert networks["encoder-decoder"]["target"]
     assert networks["gpt"].keys() == {"trouble"}
     assert "There is no folder reversal-gpt" in networks["gpt"]["trouble"]
+
+
+def test_others_have_their_turn_between_the_passes_of_a_search(tiny: Weights, house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, works = Engine(tiny), 0
+    run = engine.run
+
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        nonlocal works
+        works += 1
+        return run(*args, **kwargs)
+
+    monkeypatch.setattr(engine, "run", counted)
+    with serving_routes(engine, Catalogue(house)) as url:
+        told = translate(url, "honest", 3)
+    assert works >= sum(len(answer["steps"]) + 2 for answer in told["networks"].values())

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,6 +34,7 @@ from model.weights import CONFIG_FILE, load_weights
 TOP = 5  # characters of a step that are told with their probabilities
 
 Floats = NDArray[np.float32]
+Do = Callable[[Callable[[], Any]], Any]  # calls what it is given, and returns the result
 
 
 @dataclass(frozen=True)
@@ -148,12 +150,13 @@ class Translator:
         """Whether it is an encoder-decoder."""
         return isinstance(self.network, EncoderDecoder)
 
-    @torch.inference_mode()
-    def translate(self, text: str, beams: int = 1) -> Translation:
+    def translate(self, text: str, beams: int = 1, do: Do = lambda work: work()) -> Translation:
         """Translates a text.
 
         Args:
             beams: of the search; 1 takes the likeliest character each time.
+            do: calls what reads with the network, once for each character and some more, and returns its result; a server does that
+                elsewhere, so that a long search does not keep others waiting.
 
         Raises:
             ParameterError: the text is empty, too long or of several lines, or there cannot be so many beams.
@@ -162,8 +165,9 @@ class Translator:
         """
         self._check(text, beams)
         source = self.tokenizer.encode(text + SIGN)
-        best, steps = beam_search(self._continuations(source), source[-1], beams, self._room(source))
-        logits, attention = self._look(source, best.ids)
+        after = do(lambda: self._continuations(source))
+        best, steps = beam_search(lambda texts: do(lambda: after(texts)), source[-1], beams, self._room(source))
+        logits, attention = do(lambda: self._look(source, best.ids))
         chances = torch.softmax(logits.double(), -1).cpu()  # (T, V)
         return Translation(
             text + SIGN,
@@ -174,7 +178,6 @@ class Translator:
             attention,
         )
 
-    @torch.inference_mode()
     def look(self, text: str, target: str) -> tuple[Tensor, Attention]:
         """What it would see while it wrote a given target and its end sign: the logits of each character, (T, V), and the attention.
 
@@ -203,21 +206,27 @@ class Translator:
         block = self.network.config.block_size
         return block if self.is_pair else block - len(source) + 1
 
+    @torch.inference_mode()
     def _continuations(self, source: list[int]) -> Callable[[Sequence[Ids]], Tensor]:
         """The log-probabilities of the next character after some beginnings of a target, (rows, V)."""
         network, device = self.network, self.network.device
-        if not isinstance(network, EncoderDecoder):
-            return lambda texts: network(torch.tensor([[*source, *ids] for ids in texts], device=device), last_only=True)[
-                :, -1
-            ].log_softmax(-1)
-        memory = network.encode(torch.tensor([source], device=device))
+        if isinstance(network, EncoderDecoder):
+            memory = network.encode(torch.tensor([source], device=device))
 
+            def read(texts: Sequence[Ids]) -> Tensor:
+                return network.decode(torch.tensor([[source[-1], *ids] for ids in texts], device=device), memory.repeated(len(texts)))
+        else:
+
+            def read(texts: Sequence[Ids]) -> Tensor:
+                return network(torch.tensor([[*source, *ids] for ids in texts], device=device), last_only=True)
+
+        @torch.inference_mode()
         def after(texts: Sequence[Ids]) -> Tensor:
-            targets = torch.tensor([[source[-1], *ids] for ids in texts], device=device)
-            return network.decode(targets, memory.repeated(len(texts)))[:, -1].log_softmax(-1)
+            return read(texts)[:, -1].log_softmax(-1)
 
         return after
 
+    @torch.inference_mode()
     def _look(self, source: list[int], target: Ids) -> tuple[Tensor, Attention]:
         """The logits of each character of a target, (T, V), and the attention with which it was written."""
         device = self.network.device

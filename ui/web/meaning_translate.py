@@ -29,7 +29,9 @@ import asyncio
 import base64
 import gzip
 import json
+import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -51,7 +53,7 @@ from model.network.kinds import count_parameters
 from model.serving.admission import Admission
 from model.serving.engine import Engine
 from model.training.record import Cached
-from model.weights import WEIGHTS_FILES, Weights
+from model.weights import WEIGHTS_FILES
 from ui.web.fields import left_out_notice, read_viewer
 from ui.web.http import NO_STORE, Body, takes_json
 from ui.web.shared_answers import SharedAnswers
@@ -174,8 +176,8 @@ class Translate:
         if question.key not in self._kept:
             with self._admission.admit(read_viewer(body, http)) as ticket:
                 async with ticket.turn():
-                    made = await self._translating.result(question.key, lambda: self._make(question))
-            self._kept[question.key] = made
+                    if question.key not in self._kept:  # by somebody who had the turn before
+                        self._kept[question.key] = await self._translating.result(question.key, lambda: self._make(question))
             while len(self._kept) > KEPT_ANSWERS:
                 self._kept.popitem(last=False)
         gzipped = self._kept[question.key]
@@ -232,8 +234,7 @@ class Translate:
         right = question.rule.answer(question.source)
         for kind, network in question.able.items():
             try:
-                made = await asyncio.wrap_future(self._engine.run(partial(_translated, network, question.source, question.beams)))
-                networks[kind] = _translation_json(made, right)
+                networks[kind] = await self._run(network, question, right)
             except ParameterError as error:
                 refusals.append(error)
                 networks[kind] = {"trouble": str(error)}
@@ -247,11 +248,27 @@ class Translate:
             "right": right,
             "networks": networks | {kind: {"trouble": why} for kind, why in question.troubles.items()},
         }
-        return gzip.compress(json.dumps(content, allow_nan=False).encode(), GZIP_LEVEL)
+        return await asyncio.to_thread(lambda: gzip.compress(json.dumps(content, allow_nan=False).encode(), GZIP_LEVEL))
 
+    async def _run(self, network: Translator, question: Question, right: str) -> dict[str, Any]:
+        """The answer of one network. A long search takes seconds, so each of its passes is a piece of the engine's work of its own, and
+        others write in between; nothing more is done when nobody waits for it any more.
 
-def _translated(network: Translator, source: str, beams: int, _: Weights) -> Translation:
-    return network.translate(source, beams)
+        Raises:
+            ParameterError: as `Translator.translate`.
+            BusyError: too much work waits already.
+        """
+        is_left = threading.Event()
+
+        def do(work: Callable[[], Any]) -> Any:
+            if is_left.is_set():
+                raise asyncio.CancelledError
+            return self._engine.run(lambda _: work()).result()
+
+        try:
+            return await asyncio.to_thread(lambda: _translation_json(network.translate(question.source, question.beams, do), right))
+        finally:
+            is_left.set()
 
 
 def _translation_json(made: Translation, right: str) -> dict[str, Any]:
