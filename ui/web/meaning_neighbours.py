@@ -134,7 +134,7 @@ class Neighbours:
             async with ticket.turn():
                 embedding = await asyncio.wrap_future(self._engine.run(lambda _: _cosine(embedder.embed([a, b]))))
                 mean = await self._mean_similarity(a, b)
-                tfidf = None if found.missing else await asyncio.to_thread(found.index.tfidf.similarity, a, b)
+                tfidf = None if found.missing else await asyncio.to_thread(lambda: found.index.tfidf.similarity(a, b))
         left_out = dict.fromkeys(char for _, chars in read.values() for char in chars)
         scores = {"embedding": embedding, "tfidf": tfidf, "mean": mean}
         content = {name: score if score is None else round(score, DIGITS) for name, score in scores.items()}
