@@ -108,10 +108,7 @@ def thee(rng: random.Random) -> Texts:
     """If thou art honest, therefore I love thee | you. If you are ..."""
     thou, you = rng.choice((("Thou art", "You are"), ("If thou art", "If you are"), ("Since thou art", "Since you are")))
     subject, forms = rng.choice(((thou, ("thee", "you")), (you, ("you", "thee"))))
-    after, verb = (
-        rng.choice(("and I", "therefore I", "and we", "and they")),
-        rng.choice(["love", "thank", "pray", "hate", "follow", "leave", "kill", "hear"]),
-    )
+    after, verb = rng.choice(("and I", "therefore I", "and we", "and they")), rng.choice(DEEDS)
     return _pair(f"{subject} {rng.choice(('welcome', *QUALITIES))}, {after} {verb} {{}}.", *forms)
 
 

@@ -7,7 +7,6 @@ has met some of its speakers, too; there, speakers are also asked for with a spe
 from __future__ import annotations
 
 import random
-import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -17,6 +16,7 @@ import numpy as np
 from model.data import train_chars
 from model.errors import CorpusError
 from model.meaning.likelihood import BLANK_LINE, Read, log_probs
+from model.meaning.pairs_from_plays import SPEECH
 from model.statistics import wilson
 from model.weights import Weights
 
@@ -33,7 +33,6 @@ NAMES = (
     "QUEEN MARGARET",
     "WARWICK",
 )
-SPEECH = re.compile(r"(?<=\n\n)([A-Z][A-Za-z ]+):\n((?:.+\n)+)(?=\n)")
 SPEECH_CHARS = range(40, 101)  # of the speeches that are asked for
 EXAMPLE_CHARS = range(20, 51)  # of those in the context, so that all of it fits a block of the shipped model
 EACH = 15  # speeches of each speaker
@@ -55,7 +54,7 @@ def heading(name: str) -> str:
     return f"{BLANK_LINE}{name}:\n"
 
 
-def speeches_of(text: str) -> dict[str, list[str]]:
+def by_speaker(text: str) -> dict[str, list[str]]:
     """The speeches of each speaker of a play, in order; the speaker with the most characters first."""
     found: dict[str, list[str]] = {}
     for name, speech in SPEECH.findall(text):
@@ -114,7 +113,7 @@ def measure_speakers(weights: Weights, text: str, each: Callable[[int], object] 
     """
     rng = random.Random(SEED)
     cut = train_chars(len(text))
-    before, last = speeches_of(text[:cut]), speeches_of(text[cut:])
+    before, last = by_speaker(text[:cut]), by_speaker(text[cut:])
     able = [name for name, some in last.items() if sum(len(speech) in SPEECH_CHARS for speech in some) >= EACH]
     asked = {
         "trained": by_name(before, NAMES, rng),
