@@ -156,6 +156,9 @@ def test_held_out_speeches_are_not_learned_from() -> None:
     for bad in ("no speeches at all", "KING:\nToo short.\n\n" * 9):
         with pytest.raises(CorpusError, match="at least 2 are needed"):
             TrainingPairs(bad, windows=0.5)
+    short = TrainingPairs("KING:\n" + "word " * 20 + "\n\nQUEEN:\n" + "other " * 40, windows=0.0)
+    with pytest.raises(CorpusError, match="too short to draw 64 different pairs"):
+        short.draw(64, np.random.default_rng(0))
 
 
 def test_tf_idf_is_that_of_scikit_learn() -> None:
