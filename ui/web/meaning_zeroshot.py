@@ -41,15 +41,16 @@ put it.
     {"model": "53cb7a27", "text": "...", "notice": "", "speakers": [{"name": "ROMEO", "log_probs": [...], "sum": -88.0}, ...]}
 
 The text's likelihood as a speech of each of ten speakers, who speak most in the text that the shipped model learned from: from the
-likeliest. This is memory of those speakers; "speakers" of GET /meaning/zeroshot has how often it is right, and what is left without memory:
+likeliest. This is memory of those speakers; "speakers" of GET /meaning/zeroshot has how often it is right, there and elsewhere:
 
     {"names": ["ROMEO", ...],
-     "trained": {"candidates": 10, "n": 200, "right": 0.39, "low": 0.32, "high": 0.45, "chance": 0.1},
+     "trained": {"candidates": 10, "n": 150, "right": 0.43, "low": 0.35, "high": 0.51, "chance": 0.1},
      "held_out": {the same}, "examples": {the same}}
 
 "trained": speeches of the training text, among those ten. "held_out": speeches of the last tenth, among five of its speakers, by name
-alone. "examples": speeches of the last tenth, between two speakers of whom the context has a speech each. Each answer is right about as
-often, so always giving the same one gains nothing. Intervals are Wilson's. "model" and "viewer" are optional, as in /write.
+alone; the model has met four of them before. "examples": speeches of the last tenth, between two speakers of whom the context has a speech
+each. Each answer is right about as often, so always giving the same one gains nothing. Intervals are Wilson's. "model" and "viewer" are
+optional, as in /write.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ export function createKinds(choose) {
     list.style.setProperty("--coin", String((COIN - least) / (1 - least)));
     const all = make("li", "zero-all");
     const row = make("div", "zero-row");
-    row.append(...cellsOf("All kinds", judge?.mean, ngram?.mean, least));
+    row.append(...cellsOf("Mean of the kinds counted", judge?.mean, ngram?.mean, least));
     all.append(row);
     openers.clear();
     const groups = GROUPS.flatMap(([title, isIn]) => {

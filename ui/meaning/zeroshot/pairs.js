@@ -95,7 +95,7 @@ export class Pairs {
     this.#about.textContent = kind.about;
     const isOfKind = this.#zero.address.get("growth") === "kind";
     this.#ofKind.setAttribute("aria-pressed", String(isOfKind));
-    this.growth.draw({ judges: results.models, kind: isOfKind ? kind.id : "", title: isOfKind ? kind.title : "All kinds", judge: judged?.id ?? "" });
+    this.growth.draw({ judges: results.models, kind: isOfKind ? kind.id : "", title: isOfKind ? kind.title : "Mean of the kinds counted", judge: judged?.id ?? "" });
     this.#place.textContent = this.#count ? `pair ${number(this.at + 1)} of ${number(this.#count)}` : "";
     const pair = this.known.get(this.at);
     const isStale = !pair || this.#of !== this.#whose;

@@ -15,11 +15,11 @@ const EXAMPLES = [
 /** @type {["trained" | "held_out" | "examples", string][]} */
 const QUESTIONS = [
   ["trained", "Speeches it was trained on"],
-  ["held_out", "New speakers, by name alone"],
-  ["examples", "New speakers, a speech of each read first"],
+  ["held_out", "Speeches it has not read, by name alone"],
+  ["examples", "Speeches it has not read, one of each speaker read first"],
 ];
-const PLAIN = "So it remembers whom it has read. Of new speakers it does no better than chance, even with a speech of each before it.";
-const MORE = "On new speakers it does better than a coin.";
+const PLAIN = "So it is mostly memory: a speech of each speaker, read first, does not help. By name alone, it has met four of the five speakers in its training text.";
+const MORE = "On speeches that it has not read it does better than a coin.";
 
 /** @typedef {import("./results.js").SpokenBy} SpokenBy */
 
@@ -150,7 +150,7 @@ export class Speakers {
     this.#figures.hidden = !speakers;
     if (!speakers) return;
     const questions = QUESTIONS.map(([name, title]) => questionOf(title, speakers[name]));
-    this.#figures.replaceChildren(make("h2", "", "How often it is right"), ...questions, make("p", "zero-plain", isMemory(speakers) ? PLAIN : MORE));
+    this.#figures.replaceChildren(make("h2", "", "How often it is right"), ...questions, make("p", "zero-plain", doesNotLearn(speakers) ? PLAIN : MORE));
   }
 }
 
@@ -165,8 +165,8 @@ function sharesOf(sums) {
 /** @param {string} name as it stands in the plays */
 const inTitleCase = (name) => name.toLowerCase().replace(/(^|[\s-])(\p{L})/gu, (_, before, letter) => before + letter.toUpperCase()).replace(/\b(I{1,3}|Iv|Vi?)\b/gi, (roman) => roman.toUpperCase());
 
-/** Whether nothing is left without memory: on new speakers chance is within the interval. @param {import("./results.js").Speakers} speakers */
-const isMemory = ({ examples }) => examples.low <= examples.chance;
+/** Whether a speech of each speaker in the context does not help: chance is within the interval. @param {import("./results.js").Speakers} speakers */
+const doesNotLearn = ({ examples }) => examples.low <= examples.chance;
 
 /** @param {string} title @param {import("./results.js").SpeakersMeasured} measured */
 function questionOf(title, { candidates, n, right, low, high, chance }) {
