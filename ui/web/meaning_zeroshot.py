@@ -143,7 +143,7 @@ class ZeroShot:
         with self._admission.admit(read_viewer(body, http)) as ticket:
             async with ticket.turn():
                 found = await run(self._engine, weights, lambda weights: pair_log_probs(weights, some))
-        told = [_pair_json(pair, found[2 * i], found[2 * i + 1], made.ngram) for i, pair in enumerate(some)]
+        told = await asyncio.to_thread(_pairs_json, some, found, made.ngram)
         content = {"model": weights.key, "kind": kind.id, "from": first, "n": len(pairs), "pairs": told}
         return JSONResponse(content, headers=NO_STORE | model_header(weights.key))
 
@@ -204,7 +204,7 @@ class ZeroShot:
         try:
             corpus = await self._corpus.read()
         except CorpusError as error:
-            return Made(_by_kind(make_pairs(None)), None, str(error))
+            return Made(await asyncio.to_thread(lambda: _by_kind(make_pairs(None))), None, str(error))
         self._made = await self._making.result("pairs", lambda: asyncio.to_thread(_make, corpus.text))
         return self._made
 
@@ -244,6 +244,11 @@ def _kind_json(kind: Kind) -> dict[str, Any]:
     reach = "far" if kind.is_far else "near"
     told = {"id": kind.id, "title": kind.title, "about": kind.about, "source": kind.source, "reach": reach}
     return told | {"counted": kind.is_counted, "right": right, "wrong": wrong}
+
+
+def _pairs_json(pairs: list[Pair], found: list[NDArray[np.float32]], ngram: NGram | None) -> list[dict[str, Any]]:
+    """Some pairs, with what `pair_log_probs` found of them."""
+    return [_pair_json(pair, *texts, ngram) for pair, texts in zip(pairs, zip(found[::2], found[1::2], strict=True), strict=True)]
 
 
 def _pair_json(pair: Pair, right: NDArray[np.float32], wrong: NDArray[np.float32], ngram: NGram | None) -> dict[str, Any]:
