@@ -186,7 +186,7 @@ def test_three_orders_of_endings(page: Page, panel: Locator, url: str, known: di
     text = panel.locator(".zero-choices .zero-text").first
     assert abs(text.evaluate(COLOURED) - sum(-value >= BIT for value in best["log_probs"])) <= 1
 
-    fields = panel.get_by_label(re.compile(r"^Ending \d$"))
+    fields = panel.get_by_role("textbox", name=re.compile(r"^Ending \d$"))
     fields.last.fill(fields.first.input_value())
     fields.last.press("Enter")  # two alike
     expect(panel.locator(".zero-choices .trouble")).not_to_be_empty()
