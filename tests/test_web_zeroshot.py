@@ -113,6 +113,8 @@ REFUSED = (
     ("pairs", {"kind": "thou", "from": -1}, "from must be a whole number"),
     ("pairs", {"kind": "thou", "from": 10_000}, "from must be a whole number"),
     ("pairs", {"kind": "spelling"}, "The kind must be one of letters,"),
+    ("pairs", {"kind": ["thou"]}, "The kind must be one of letters,"),
+    ("pairs", {"kind": {}}, "The kind must be one of letters,"),
     ("choices", {"endings": ["one"]}, f"Give 2 to {MAX_ENDINGS} endings to choose from, not 1."),
     ("choices", {"endings": [*"abcdefghi"]}, f"Give 2 to {MAX_ENDINGS} endings to choose from, not 9."),
     ("choices", {"endings": "ab"}, "The endings must be a list of texts."),

@@ -234,7 +234,7 @@ def _read_kind(body: Body) -> Kind:
         ParameterError: there is no such kind.
     """
     kinds = {kind.id: kind for kind in KINDS}
-    if (id := body.get("kind")) not in kinds:
+    if not isinstance(id := body.get("kind"), str) or id not in kinds:
         raise ParameterError(f"The kind must be one of {', '.join(kinds)}.", "kind")
     return kinds[id]
 
