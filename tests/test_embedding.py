@@ -161,6 +161,15 @@ def test_held_out_speeches_are_not_learned_from() -> None:
         short.draw(64, np.random.default_rng(0))
 
 
+def test_pairs_are_drawn_from_odd_texts_or_refused_in_words() -> None:
+    rng, words = np.random.default_rng(0), "words that are said, " * 9
+    with_long_word = f"KING:\n{words}\n\nQUEEN:\n{'a' * 2000} {words}\n\n" * 9
+    assert len(TrainingPairs(with_long_word, windows=1.0).draw(20, rng)) == 20  # though most windows have no space
+    two_words = f"KING:\n{'a' * 90} b\n\n" * 20
+    with pytest.raises(CorpusError, match="too few different speeches for 8 pairs at a time"):
+        TrainingPairs(two_words, windows=0.0).draw(8, rng)
+
+
 def test_tf_idf_is_that_of_scikit_learn() -> None:
     vectorizer = pytest.importorskip("sklearn.feature_extraction.text").TfidfVectorizer
     texts = [" ".join(speech.words.split()) for speech in speeches_of(plays(24))] + ["ab", "Thou, thou and THOU."]

@@ -24,6 +24,8 @@ NO_SPEECHES = (
     "The text has {n:,} speeches of {least} characters or more in its {part}; at least 2 are needed. A speech is a speaker's name with a "
     "colon on a line of its own, and the words on the lines after it."
 )
+MAX_TRIES = 100  # to draw a pair, on average: with few speeches, most have a text that was drawn already
+TOO_FEW = "The text has too few different speeches for {n:,} pairs at a time. Choose a longer text or a lower batch_size."
 
 
 class Pair(NamedTuple):
@@ -73,14 +75,31 @@ class TrainingPairs:
             if len(found) == n:
                 return [*found.values()]
         raise CorpusError(f"The text is too short to draw {n:,} different pairs from. Choose a longer one, or lower batch_size.")
+        """Some pairs, without those that share a text. All have one length at most: those of a batch are padded to the longest.
+
+        Raises:
+            CorpusError: so many different ones were not found.
+        """
+        most = int(rng.choice(HALF_CHARS))
+        found: dict[str, Pair] = {}
+        for _ in range(n * MAX_TRIES):
+            is_window = rng.random() < self.windows
+            pair = self._neighbours(most, rng) if is_window else self._halves(most, rng)
+            if pair:
+                found.setdefault(pair.first, pair)
+            if len(found) == n:
+                return [*found.values()]
+        raise CorpusError(TOO_FEW.format(n=n))
 
     def _halves(self, most: int, rng: np.random.Generator) -> Pair:
         return cut(self.speeches[rng.integers(len(self.speeches))], rng.uniform(*CUTS), most)
 
-    def _neighbours(self, most: int, rng: np.random.Generator) -> Pair:
+    def _neighbours(self, most: int, rng: np.random.Generator) -> Pair | None:
+        """None where a long word leaves no place to cut."""
         around = 2 * most
         start = int(rng.integers(max(1, len(self.words) - around)))
-        return cut(self.words[start : start + around], 0.5, most)
+        words = self.words[start : start + around]
+        return cut(words, 0.5, most) if len(words.split()) > 1 else None
 
 
 def _long(speeches: Sequence[str], part: str) -> list[str]:
