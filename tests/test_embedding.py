@@ -7,7 +7,7 @@ import math
 import random
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -277,6 +277,8 @@ def test_groups_of_vectors_stay_together_on_the_map() -> None:
     generator = torch.Generator().manual_seed(0)
     centres = torch.eye(6)[:3].repeat_interleave(40, 0)  # more than the perplexity
     points = make_map(F.normalize(centres + 0.1 * torch.randn(120, 6, generator=generator), dim=-1))
+    centres = torch.eye(6)[:3].repeat_interleave(20, 0)
+    points = make_map(F.normalize(centres + 0.05 * torch.randn(60, 6, generator=generator), dim=-1))
     assert points.abs().max() == 1
     distances = torch.cdist(points, points).fill_diagonal_(torch.inf)
     group = torch.arange(120) // 40
@@ -314,6 +316,10 @@ def test_an_index_finds_lines_and_keeps_no_text(tmp_path: Path, network: Embeddi
     whole = (tmp_path / "index.safetensors").read_bytes()
     (tmp_path / "index.safetensors").write_bytes(whole[:-9])
     with pytest.raises(CheckpointError, match=r"index\.safetensors is damaged"):
+        Index.load(tmp_path)
+    columns = {name: getattr(index, name)[:3] for name in ("vectors", "map", "position", "length", "play", "speaker")}
+    replace(index, **columns).save(tmp_path)
+    with pytest.raises(CheckpointError, match="is not a valid index .it has 3 lines; it must have more than 3"):
         Index.load(tmp_path)
     shutil.copy(tmp_path / "model.safetensors", tmp_path / "index.safetensors")
     with pytest.raises(CheckpointError, match="is not a valid index"):

@@ -213,14 +213,15 @@ def _checked(tensors: dict[str, Tensor], about: dict[str, Any]) -> Index:
     Raises:
         KeyError, TypeError, ValueError: it is not valid.
     """
-    n = len(tensors["position"])
+    if (n := len(tensors["position"])) <= PLACED_BY:
+        raise ValueError(f"it has {n} lines; it must have more than {PLACED_BY}")
     for name, dtype in NUMBERS.items():
         wide = {"vectors": 2, "map": 2}.get(name, 1)
         if tensors[name].dtype != dtype or tensors[name].dim() != wide or len(tensors[name]) != n:
             raise ValueError(f"{name} has another type or shape than it must have")
     names = {name: _names(about[name]) for name in ("plays", "speakers")}
     for name, end in (("play", len(names["plays"])), ("speaker", len(names["speakers"])), ("length", LINE_CHARS.stop)):
-        if n and not 0 <= tensors[name].min() <= tensors[name].max() < end:
+        if not 0 <= tensors[name].min() <= tensors[name].max() < end:
             raise ValueError(f"{name} has numbers out of range")
     if not torch.isfinite(tensors["map"]).all():
         raise ValueError("map has values that are not finite")
