@@ -631,7 +631,9 @@ def run_translates(options: argparse.Namespace) -> int:
     with tqdm(unit="source", dynamic_ncols=True) as bar:
         measured = translates.measure(translator, corpus, TranslatesConfig(**_given(options, fields(TranslatesConfig))), bar.update)
     rows = [(f"{one['from']} to {one['to']}", "" if one["trained"] else "  longer than learned", one) for one in measured["lengths"]]
-    rows += [("learned", "", measured["trained"]), ("changed", "  of them: those that the rule changes", measured["changed"])]
+    rows.append(("learned", "", measured["trained"]))
+    if measured["changed"]:
+        rows.append(("changed", "  of them: those that the rule changes", measured["changed"]))
     for what, note, one in rows:
         print(f"{what:10} {one['right']:6.1%}  (95 % interval {one['low']:.1%} to {one['high']:.1%}, n = {one['n']:,}){note}")
     print(f"{'copy':10} {measured['copied']:6.1%}  of those learned are right if they are copied")

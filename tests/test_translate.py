@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 
 from model.__main__ import main
-from model.config import EncoderDecoderConfig, GPTConfig, NetworkConfig, TranslateConfig
+from model.config import EncoderDecoderConfig, GPTConfig, NetworkConfig, TrainConfig, TranslateConfig
 from model.data import Corpus, load_corpus
 from model.errors import CheckpointError, CorpusError, ParameterError, UnknownCharacterError
 from model.limits import MAX_BEAMS
@@ -31,6 +31,7 @@ from model.training.presets import PRESETS
 from model.training.run import Run
 from model.training.tasks.translate import Translate
 from model.training.trainer import Trainer
+from model.weights import save_weights
 from tests.conftest import ROOT
 from tests.support.killing import kill_and_resume, metrics_of
 
@@ -101,6 +102,7 @@ def test_strings_that_are_kept_back_are_never_drawn() -> None:
     held_out = kept_back(RULES["reversal"], range(1, 4), 100, 0, None)
     assert all(map(is_kept_back, held_out))
     assert len({*held_out}) == 100
+    assert {*kept_back(RULES["reversal"], range(1, 2), 100, 0, None)} == {*filter(is_kept_back, CHARS)}
 
 
 def test_lines_that_are_kept_back_are_those_of_the_last_tenth_alone() -> None:
@@ -297,6 +299,13 @@ def test_what_cannot_be_translated_is_refused(network: NetworkConfig) -> None:
         one.translate("7")
 
 
+def test_a_network_that_learned_something_else_is_no_translator(tmp_path: Path) -> None:
+    network = make_network(replace(ALONE, vocab_size=len(TOKENIZER)), torch.Generator().manual_seed(0))
+    save_weights(tmp_path, network, TOKENIZER, {"recipe": asdict(TrainConfig())})
+    with pytest.raises(CheckpointError, match=r"is not that of a network that translates \(its recipe has no rule\)"):
+        Translator.load(tmp_path)
+
+
 # Measurements
 
 
@@ -308,6 +317,8 @@ def test_a_measurement_counts_right_answers_and_is_bound_to_its_weights(tmp_path
     assert [row["trained"] for row in measured["lengths"]] == [True] * 4 + [False]
     assert len(measured["diagonal"]["heads"][0]) == PAIR.n_head
     assert measure(translator(ALONE), None, TranslatesConfig(asked=2))["diagonal"] is None
+    with pytest.raises(CorpusError, match="has no lines of up to 8 characters"):
+        measure(replace(one, rule=RULES["early-modern"]), Corpus("repeated", "Hello there, you.\n" * 40), TranslatesConfig(asked=5))
     save(tmp_path, measured)
     (tmp_path / "model.safetensors").write_bytes(b"others")
     with pytest.raises(CheckpointError, match=r"translates\.json cannot be used: it was measured on other weights"):

@@ -20,6 +20,7 @@ SIGN = "\n"  # begins and ends a target, and ends a source
 VOCABULARY = [*TINY_SHAKESPEARE_ALPHABET]  # of every network here
 CHARS = TINY_SHAKESPEARE_ALPHABET.replace(SIGN, "")
 KEPT_BACK = 10  # of so many strings one
+MAX_TRIES = 1_000  # to find a string that is kept back, on average: of short ones there are few
 LEAST_LINE_CHARS = 8
 CHANGED_SHARE = 0.5  # of the lines drawn for training: those that the rules change are fewer in the plays
 
@@ -127,7 +128,7 @@ def kept_back(rule: Rule, lengths: range, n: int, seed: int, corpus: Corpus | No
     """Sources of some lengths that no training draws: random strings, or lines of the last tenth of the corpus that are not in the rest.
 
     Args:
-        n: how many; fewer if a corpus has no more.
+        n: how many; fewer if there are no more.
     """
     rng = random.Random(f"{seed} {rule.id} {lengths}")
     if rule.reads_lines:
@@ -136,10 +137,12 @@ def kept_back(rule: Rule, lengths: range, n: int, seed: int, corpus: Corpus | No
         found = sorted(line for line in last - seen if len(line) in lengths)
         return rng.sample(found, min(n, len(found)))
     strings: dict[str, None] = {}
-    while len(strings) < n:
+    for _ in range(n * MAX_TRIES):
         string = random_string(rng.choice(lengths), rng)
         if is_kept_back(string):
             strings[string] = None
+        if len(strings) == n:
+            break
     return [*strings]
 
 

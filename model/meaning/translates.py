@@ -13,7 +13,7 @@ import torch
 
 from model.config import REVERSAL, Checked, setting
 from model.data import Corpus
-from model.errors import CheckpointError
+from model.errors import CheckpointError, CorpusError
 from model.files import parse_json, read_file, write_atomically
 from model.limits import MAX_ASKED, MAX_SEED
 from model.meaning.rows import IGNORE, make_rows, target_logits
@@ -69,18 +69,25 @@ def measure(translator: Translator, corpus: Corpus | None, config: TranslatesCon
     """The content of translates.json. A success is {"n", "right", "low", "high"}: a share with its 95 % interval.
 
     "lengths" has one for each range of lengths, with "from", "to" and whether such sources were learned ("trained"); "trained" and "longer"
-    have them together. Of those trained, "changed" are the ones that the rule changes; where it leaves many as they are, "copied" is the
-    share that a plain copy would get right. "diagonal" says, of an encoder-decoder that reverses, how much of its cross-attention has its
-    maximum where the character to write stands: "heads" by layer and head, "layers" in the mean of a layer's heads, "mean" in the mean of
-    all; null of others.
+    have them together. Of those trained, "changed" are the ones that the rule changes; "longer" and "changed" are null without any. Where
+    it leaves many as they are, "copied" is the share that a plain copy would get right. "diagonal" says, of an encoder-decoder that
+    reverses, how much of its cross-attention has its maximum where the character to write stands: "heads" by layer and head, "layers" in
+    the mean of a layer's heads, "mean" in the mean of all; null of others.
 
     Args:
         corpus: of a rule that reads lines.
+
+    Raises:
+        CorpusError: its last tenth has no lines of the lengths that were learned.
     """
     asked = [(lengths, kept_back(translator.rule, lengths, config.asked, config.seed, corpus)) for lengths in ranges(translator)]
     right = [(lengths, sources, exact(translator, sources, each)) for lengths, sources in asked if sources]
     is_trained = [lengths[-1] <= translator.longest for lengths, _, _ in right]
     trained, longer = ([one for one, this in zip(right, is_trained, strict=True) if this is which] for which in (True, False))
+    if not trained:
+        raise CorpusError(
+            f"The last tenth of the text has no lines of up to {translator.longest} characters. Choose a longer English text."
+        )
     changes = [
         (ok, translator.rule.answer(source) != source) for _, sources, found in trained for source, ok in zip(sources, found, strict=True)
     ]
@@ -91,8 +98,8 @@ def measure(translator: Translator, corpus: Corpus | None, config: TranslatesCon
         "longest": translator.longest,
         "seed": config.seed,
         "trained": _success([ok for ok, _ in changes]),
-        "longer": _success([ok for _, _, found in longer for ok in found]),
-        "changed": _success([ok for ok, is_changed in changes if is_changed]),
+        "longer": _success_if_any([ok for _, _, found in longer for ok in found]),
+        "changed": _success_if_any([ok for ok, is_changed in changes if is_changed]),
         "copied": round(sum(not is_changed for _, is_changed in changes) / len(changes), 4),
         "lengths": [
             {"from": lengths[0], "to": lengths[-1], "trained": this, **_success(found)}
@@ -108,9 +115,14 @@ def _every(trained: list[tuple[range, list[str], list[bool]]]) -> int:
 
 
 def _success(found: Sequence[bool]) -> dict[str, Any]:
+    """As `measure` tells it, of at least one source."""
     share = sum(found) / len(found)
     low, high = wilson(share, len(found))
     return {"n": len(found), "right": round(share, 4), "low": round(low, 4), "high": round(high, 4)}
+
+
+def _success_if_any(found: Sequence[bool]) -> dict[str, Any] | None:
+    return _success(found) if found else None
 
 
 def _diagonal(translator: Translator, sources: Sequence[str]) -> dict[str, Any] | None:

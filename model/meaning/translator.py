@@ -130,6 +130,8 @@ class Translator:
         weights = load_weights(folder, device, writes=None)
         try:
             recipe = TranslateConfig(**weights.about["recipe"])
+            if "rule" not in weights.about["recipe"]:  # which has a default, and other trainings have a recipe too
+                raise ParameterError("its recipe has no rule")
             check_room(weights.model.config, recipe.longest)
         except (KeyError, TypeError, ParameterError) as error:
             raise CheckpointError(f"{Path(folder) / CONFIG_FILE} is not that of a network that translates ({error}).") from None

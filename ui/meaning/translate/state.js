@@ -14,7 +14,7 @@ export const BEAMS = [1, 2, 4, 8];
 /**
  * @typedef {object} Figures what was measured of a network
  * @property {Share} trained at lengths that it was trained at
- * @property {Share} longer
+ * @property {Share | null} longer null where it reads none
  * @property {Share | null} changed on texts that the rule changes
  * @property {number} copied share of texts that the rule leaves as they are
  * @property {Lengths[]} lengths
