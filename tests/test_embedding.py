@@ -319,7 +319,7 @@ def test_an_index_finds_lines_and_keeps_no_text(tmp_path: Path, network: Embeddi
         Index.load(tmp_path)
     columns = {name: getattr(index, name)[:3] for name in ("vectors", "map", "position", "length", "play", "speaker")}
     replace(index, **columns).save(tmp_path)
-    with pytest.raises(CheckpointError, match="is not a valid index .it has 3 lines; it must have more than 3"):
+    with pytest.raises(CheckpointError, match=r"is not a valid index \(it has 3 lines; it must have more than 3\)"):
         Index.load(tmp_path)
     shutil.copy(tmp_path / "model.safetensors", tmp_path / "index.safetensors")
     with pytest.raises(CheckpointError, match="is not a valid index"):
