@@ -390,7 +390,8 @@ def find_folder(origin: Origin, near: Path, role: str = "the model that it is fi
         CheckpointError: there is no such folder.
     """
     near = near.resolve()
-    places = (WEIGHTS_FOLDER, WEIGHTS_FOLDER / ASSISTANT_FOLDER, near.parent, near.parent.parent, near.parent.parent / WEIGHTS_FOLDER.name)
+    shipped = (WEIGHTS_FOLDER, *(WEIGHTS_FOLDER / name for name in (ASSISTANT_FOLDER, MEANING_FOLDER)))
+    places = (*shipped, near.parent, near.parent.parent, near.parent.parent / WEIGHTS_FOLDER.name)
     folders = [folder for place in places for folder in weights_folders(place) if folder != near]
     folders.sort(key=lambda folder: folder.name != origin.name)  # the likeliest first: each is hashed
     for folder in folders:

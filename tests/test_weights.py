@@ -18,7 +18,7 @@ from torch.testing import assert_close
 
 from model.catalogue import Catalogue
 from model.errors import CheckpointError
-from model.weights import Weights, load_tensors, load_weights, save_tensors, save_weights
+from model.weights import MEANING_FOLDER, WEIGHTS_FOLDER, Weights, find_folder, load_tensors, load_weights, save_tensors, save_weights
 from tests.conftest import VOCABULARY
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -404,3 +404,8 @@ def test_a_full_disk_leaves_the_old_file_whole(small_disk: Path) -> None:
         save_tensors(path, {"wte": tensors["wte"] + 1})
     assert path.read_bytes() == before
     assert list(small_disk.iterdir()) == [path]
+
+
+def test_a_parent_is_found_among_the_networks_of_meaning(tmp_path: Path) -> None:
+    folder = WEIGHTS_FOLDER / MEANING_FOLDER / "pre-norm"
+    assert find_folder(load_weights(folder, merge=False).origin, tmp_path / "runs" / "mine") == folder
