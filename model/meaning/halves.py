@@ -18,7 +18,6 @@ from model.meaning.speeches import speeches_of
 
 LEAST_SPEECH_CHARS = 80  # shorter ones have no two halves that say something
 HALF_CHARS = range(60, 111)  # the most characters of the texts that are learned; of those that are measured, the last of these
-DRAWS = 100  # for each pair that is wanted: the same is drawn again sometimes
 CUTS = (0.3, 0.7)  # where speeches are cut that are learned from; those that are measured are cut in the middle
 NO_SPEECHES = (
     "The text has {n:,} speeches of {least} characters or more in its {part}; at least 2 are needed. A speech is a speaker's name with a "
@@ -61,20 +60,6 @@ class TrainingPairs:
         self.words = "\n".join(speeches)
 
     def draw(self, n: int, rng: np.random.Generator) -> list[Pair]:
-        """Some pairs with different first texts. All have one length at most: those of a batch are padded to the longest.
-
-        Raises:
-            CorpusError: the text is too short to have so many.
-        """
-        most = int(rng.choice(HALF_CHARS))
-        found: dict[str, Pair] = {}
-        for _ in range(DRAWS * n):
-            is_window = rng.random() < self.windows
-            pair = self._neighbours(most, rng) if is_window else self._halves(most, rng)
-            found.setdefault(pair.first, pair)
-            if len(found) == n:
-                return [*found.values()]
-        raise CorpusError(f"The text is too short to draw {n:,} different pairs from. Choose a longer one, or lower batch_size.")
         """Some pairs, without those that share a text. All have one length at most: those of a batch are padded to the longest.
 
         Raises:
