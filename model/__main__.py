@@ -86,7 +86,7 @@ from model.meaning.index import INDEX_FILE, Index
 from model.meaning.map import STEPS as MAP_STEPS
 from model.meaning.minimal_pairs import KINDS, digest, make_pairs
 from model.meaning.ngram import NGram
-from model.meaning.recall import METHODS, RECALL_FILE
+from model.meaning.recall import LONG_CHARS, METHODS, RECALL_FILE
 from model.meaning.recall import measure as measure_recall
 from model.meaning.recall import save as save_recall
 from model.meaning.rules import RULES
@@ -651,11 +651,13 @@ def run_recall(options: argparse.Namespace) -> int:
     parent = load_weights(find_folder(_parent_of(options.weights), options.weights))
     parent.model.compute_dtype = DTYPES[options.precision]
     table = measure_recall(embedder, MeanStates.of(parent), corpus.text)
-    print(f"Second halves from first halves, {table['n']:,} speeches of the last tenth of {corpus.name} ({options.precision}):")
-    for method, title in METHODS.items():
-        scores = table["methods"][method]
-        at = "  ".join(f"at {k} {share:5.1%}" for k, share in scores["recall"].items())
-        print(f"{title:16} recall {at}  MRR {scores['mrr']:.3f}")
+    print(f"Second halves from first halves of the last tenth of {corpus.name} ({options.precision}).")
+    for which, part in (("Speeches", table), (f"Those with halves of at least {LONG_CHARS} characters", table["long"])):
+        if part:
+            print(f"{which}: {part['n']:,}")
+        for method, scores in part["methods"].items() if part else ():
+            at = "  ".join(f"at {k} {share:5.1%}" for k, share in scores["recall"].items())
+            print(f"{METHODS[method]:16} recall {at}  MRR {scores['mrr']:.3f}")
     if options.save:
         save_recall(options.weights, table | {"precision": options.precision})
     return 0

@@ -37,8 +37,10 @@ MEASURED: dict[str, Any] = {
         "embedding": {"recall": {"1": 0.1, "5": 0.3, "10": 0.5}, "mrr": 0.2},
         "tfidf": {"recall": {"1": 0.05, "5": 0.1, "10": 0.2}, "mrr": 0.1},
         "mean": {"recall": {"1": 0.02, "5": 0.06, "10": 0.1}, "mrr": 0.05},
+        "length": {"recall": {"1": 0.0, "5": 0.06, "10": 0.1}, "mrr": 0.04},
         "chance": {"recall": {"1": 0.01, "5": 0.02, "10": 0.03}, "mrr": 0.02},
     },
+    "long": None,
     "random": {method: {"median": 0.1, "high": 0.4} for method in ("embedding", "tfidf", "mean")},
 }
 

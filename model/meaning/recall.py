@@ -2,7 +2,9 @@
 the corpus's last tenth, which no network has learned from.
 
 Recall at k is the share of first halves whose own second half is among the k that are most like it; MRR is the mean of 1 / its rank. Beside
-the embedding stand what it must beat: TF-IDF over characters, the plain GPT's mean states, and chance.
+the embedding stand what it must beat: TF-IDF over characters, the plain GPT's mean states, the length of the texts, and chance. Length
+counts because a speech is cut in the middle: the halves of a short one are about as long as each other, and can be told by that. So the
+table is made once more of the speeches whose halves are both long, where length says nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ from model.weights import hash_file, weights_path
 
 RECALL_FILE = "recall.json"
 AT = (1, 5, 10)
-METHODS = {"embedding": "embedding", "tfidf": "TF-IDF", "mean": "mean GPT states", "chance": "chance"}
+METHODS = {"embedding": "embedding", "tfidf": "TF-IDF", "mean": "mean GPT states", "length": "length alone", "chance": "chance"}
+LONG_CHARS = 100  # of both halves
 
 
 def ranks(similarities: Tensor) -> Tensor:
@@ -54,8 +57,10 @@ def measure(embedder: Embedder, mean_states: MeanStates, text: str) -> dict[str,
         mean_states: of the model that the embedding was made from.
 
     Returns:
-        "n", the number of speeches; "methods", a dictionary by method (METHODS); "random", by method the "median" and the "high" (95 %)
-        cosine of halves that do not belong together, against which a cosine can be read; "sha256" of the embedding's weights.
+        "n", the number of speeches; "methods", a dictionary by method (METHODS); "long", the same two of the speeches whose halves have at
+        least LONG_CHARS characters, compared with each other alone, or None if there are fewer than ten; "random", by method the "median"
+        and the "high" (95 %) cosine of halves that do not belong together, against which a cosine can be read; "sha256" of the
+        embedding's weights.
 
     Raises:
         CorpusError: the last tenth has too few speeches.
@@ -69,13 +74,21 @@ def measure(embedder: Embedder, mean_states: MeanStates, text: str) -> dict[str,
         "tfidf": TfIdf(second).similarities(first),
         "mean": states[0] @ states[1].T,
     }
-    ranked = {method: ranks(each) for method, each in cosines.items()} | {"mean": ranks(_centred(*states))}
+    lengths = torch.tensor([[len(text) for text in side] for side in (first, second)])
+    alike = cosines | {"mean": _centred(*states), "length": -(lengths[0][:, None] - lengths[1]).abs().float()}
+    is_long = (lengths >= LONG_CHARS).all(0)
     return {
-        "n": len(pairs),
-        "methods": {method: scores(each) for method, each in ranked.items()} | {"chance": _chance(len(pairs))},
+        **_table(alike),
+        "long": _table({method: each[is_long][:, is_long] for method, each in alike.items()}) if is_long.sum() >= AT[-1] else None,
         "random": {method: _random(each) for method, each in cosines.items()},
         "sha256": embedder.sha256,
     }
+
+
+def _table(alike: dict[str, Tensor]) -> dict[str, Any]:
+    """ "n" and "methods", from how much each first half is like each second one, (n, n), by method."""
+    n = len(next(iter(alike.values())))
+    return {"n": n, "methods": {method: scores(ranks(each)) for method, each in alike.items()} | {"chance": _chance(n)}}
 
 
 def _centred(first: Tensor, second: Tensor) -> Tensor:
@@ -115,7 +128,10 @@ def read_recall(folder: Path) -> dict[str, Any]:
         measured = parse_json(read_file(path))
         if measured["sha256"] != hash_file(weights_path(folder)):
             raise ValueError("it was measured on other weights")
-        methods = {method: measured["methods"][method] for method in METHODS}
-        return {"n": int(measured["n"]), "methods": methods, "random": dict(measured["random"])}
+        return {**_read_table(measured), "long": measured["long"] and _read_table(measured["long"]), "random": dict(measured["random"])}
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path} cannot be used: {error}. Measure again with: python -m model recall --save") from error
+
+
+def _read_table(measured: dict[str, Any]) -> dict[str, Any]:
+    return {"n": int(measured["n"]), "methods": {method: measured["methods"][method] for method in METHODS}}
