@@ -167,11 +167,37 @@ def test_an_input_of_ones_own_is_rewritten_and_one_that_is_too_long_loses_nothin
     panel.get_by_role("slider").press("Home")
     assert panel.locator(".translate-beam").count() == len(beams[0]["beams"]) == 4
     long = "You are my friend. " * 20
-    source.evaluate("(node, text) => { node.removeAttribute('pattern'); node.value = text; }", long)
+    source.fill(long)
     source.press("Enter")
     expect(panel.locator(".translate-main > .trouble")).to_contain_text("characters; this network learned texts of up to")
     expect(source).to_have_value(long)
     expect(panel.locator(".translate-source")).to_have_text(signed("You are my friend.\n"))  # what was there stays
+
+
+def test_an_unchanged_input_is_written_again_and_an_empty_one_is_asked_for(page: Page, panel: Locator, url: str) -> None:
+    n = len(answer(url, "abcd")["networks"]["encoder-decoder"]["steps"])
+    source, play, place = panel.get_by_label("Input", exact=True), panel.locator(".translate-play"), panel.locator(".translate-place")
+    source.fill("abcd")
+    source.press("Enter")
+    expect(panel.locator(".translate-source")).to_have_text(signed("abcd\n"))
+    panel.get_by_role("slider").press("End")
+    page.emulate_media(reduced_motion="no-preference")
+    send = panel.get_by_role("button", name="Rewrite", exact=True)
+    send.click()
+    expect(play).to_have_text("Pause")
+    send.click()  # while it is written
+    expect(play).to_have_text("Pause")
+    expect(place).to_have_text(f"{n} of {n}")
+    expect(play).to_have_text("Play")
+    expect(panel.locator(".translate-main.stale")).to_have_count(0)
+    page.emulate_media(reduced_motion="reduce")
+    source.fill("  ")
+    source.press("Enter")
+    expect(panel.locator(".translate-main > .trouble")).to_have_text("Type a text to rewrite, or choose an example.")
+    expect(panel.locator(".translate-source")).to_have_text(signed("abcd\n"))  # what was there stays
+    source.fill("abcd")
+    source.press("Enter")
+    expect(panel.locator(".translate-main > .trouble")).to_be_empty()
 
 
 def test_play_writes_the_answer_one_character_after_another(page: Page, panel: Locator, url: str) -> None:

@@ -171,7 +171,7 @@ export class State extends Emitter {
     this.#asking.cancel();
   }
 
-  /** Asks for what is not on show yet. Returns whether there is another answer now. */
+  /** Asks for what is not on show yet. Returns whether the answer to what was asked is on show now. */
   async read() {
     const signal = this.#asking.begin();
     this.#say(null);
@@ -193,7 +193,7 @@ export class State extends Emitter {
   async #translate(signal) {
     const asked = { task: this.task.id, text: this.text, beams: this.beams };
     const key = JSON.stringify(asked);
-    if (key === this.#answered) return false;
+    if (key === this.#answered) return true;
     const answer = await postForJSON("./meaning/translate", asked, signal);
     this.#answered = key;
     [this.right, this.notice] = [answer.right, answer.notice];

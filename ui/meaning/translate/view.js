@@ -1,5 +1,5 @@
 // The view "Encoder and decoder": the Transformer of 2017 writes an answer step by step, with its three kinds of attention, and a GPT does the same.
-import { button, labelled, limitChars, make } from "../../shared/dom.js";
+import { button, labelled, make } from "../../shared/dom.js";
 import { createHeadChooser } from "../../shared/head_chooser.js";
 import { createMapLegend } from "../../shared/map_legend.js";
 import { createPlayer } from "../../shared/play.js";
@@ -16,7 +16,8 @@ import { BEAMS, State } from "./state.js";
 import { createSteps } from "./steps.js";
 
 const CAPTION =
-  "The first Transformer has two stacks: an encoder reads the whole input, and a decoder writes the answer, looking back through cross-attention. A GPT does it with one. Press Play; choose a small map.";
+  "The first Transformer has two stacks: an encoder reads the whole input, and a decoder writes the answer, looking back through cross-attention. A GPT does it with one. Press Play; choose one of the small maps in the boxes to see it large.";
+const NOTHING = "Type a text to rewrite, or choose an example.";
 const STEP_MS = 450;
 
 /** @param {HTMLElement} panel @param {import("../main.js").Meaning} meaning @returns {import("../../shared/views.js").View} */
@@ -25,7 +26,7 @@ export function createTranslate(panel, meaning) {
   const page = layOut(panel);
   const [stage, stacks, map, steps, figures] = [createStage(state), createStacks(state), createMap(state), createSteps(state), createFigures(state)];
   const chooser = createHeadChooser(state);
-  const form = createForm(state, (text) => state.chooseText(text));
+  const form = createForm(state, rewrite);
   const trainings = [createTrainingHere(meaning.page), createTrainingHere(meaning.page)];
   const beside = make("div", "translate-beside");
   beside.append(steps.node, chooser.node, createMapLegend().node);
@@ -37,7 +38,7 @@ export function createTranslate(panel, meaning) {
   side.append(form.tasks, stacks.node);
   page.filled.append(side, page.main);
   panel.append(page.filled, figures.node, ...trainings.map(({ node }) => node));
-  let [isShown, isNew] = [false, false]; // whether anybody sees it; whether the answer that comes is to be played
+  let [isShown, isNew] = [false, false]; // whether anybody sees it; whether the answer is to be played when it is here
 
   const player = createPlayer(
     {
@@ -53,6 +54,12 @@ export function createTranslate(panel, meaning) {
   );
   const play = () => state.length > 1 && void player.play();
 
+  /** What was typed; not even an example where nothing was. @param {string} text */
+  function rewrite(text) {
+    if (text.trim()) state.chooseText(text);
+    else page.trouble.textContent = NOTHING;
+  }
+
   /** Somebody takes over from Play. @param {number} step */
   function go(step) {
     player.pause();
@@ -62,8 +69,9 @@ export function createTranslate(panel, meaning) {
   async function read() {
     if (!isShown) return;
     player.pause();
-    const hasCome = await state.read();
-    if (hasCome && isNew && isShown) play();
+    if (!(await state.read())) return;
+    page.main.classList.remove("stale");
+    if (isNew && isShown) play();
     isNew = false;
   }
 
@@ -75,7 +83,6 @@ export function createTranslate(panel, meaning) {
   function drawAnswer() {
     page.notice.textContent = [state.notice, ...[state.translated, state.gpt].map((each) => each?.trouble)].filter(Boolean).join(" ");
     page.verdict.replaceChildren(...verdictOf(state));
-    page.main.classList.remove("stale");
     chooser.draw();
     stage.build();
     drawStep();
@@ -207,7 +214,7 @@ function createForm(state, choose) {
       }),
     );
     const { most } = task.networks["encoder-decoder"];
-    if (most) limitChars(field, most);
+    field.title = most ? `1 to ${most} characters` : "";
     field.value = state.text;
     beams.value = String(state.beams);
     examples.replaceChildren(
