@@ -98,6 +98,15 @@ def test_all_lines_come_with_their_places_and_what_was_measured(url: str, weight
         line = known.line(i)
         assert lines["text"][i] == one_line(text[lines["position"][i] :][: line.length])
         assert (told["plays"][lines["play"][i]], told["speakers"][lines["speaker"][i]]) == (line.play, line.speaker)
+    of_pairs = {
+        "embedding": known.vectors @ known.vectors.T,
+        "tfidf": known.tfidf.similarities([known.line(i).text or "" for i in range(LINES)]),
+    }
+    for method, cosines in of_pairs.items():
+        others = sorted(float(cosines[i, j]) for i in range(LINES) for j in range(LINES) if i != j)
+        high = others[round(0.95 * len(others)) - 1]
+        assert told["random"][method]["median"] == pytest.approx(others[len(others) // 2], abs=0.01)
+        assert told["random"][method]["high"] == pytest.approx(high, abs=0.01)
     assert torch.tensor([lines["x"], lines["y"]]).T.numpy() == pytest.approx(known.map.numpy(), abs=1e-4)
 
 

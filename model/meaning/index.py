@@ -27,11 +27,13 @@ from model.meaning.map import make_map
 from model.meaning.nearest import nearest
 from model.meaning.speeches import speeches_of
 from model.meaning.tfidf import TfIdf
+from model.statistics import median_and_high
 from model.weights import hash_file, load_tensors, save_tensors, weights_path
 
 INDEX_FILE = "index.safetensors"
 LINES = 3_000  # of all sentences of the corpus, chosen at random
 LINE_CHARS = range(20, 111)
+DRAWN = 50  # lines that are compared with all others: what two random lines are like
 PLACED_BY = 3  # lines on the map between which a new sentence is placed
 NUMBERS = {"vectors": torch.int8, "map": torch.float16} | dict.fromkeys(("position", "length", "play", "speaker"), torch.int32)
 NO_CORPUS = "The lines cannot be shown without the corpus: the index holds their positions alone."
@@ -173,6 +175,17 @@ class Index:
         if self.text is None:
             raise CorpusError(NO_CORPUS)
         return TfIdf([self.line(i).text or "" for i in range(len(self))])
+
+    @cached_property
+    def random(self) -> dict[str, dict[str, float]]:
+        """The "median" and the "high" (95 %) cosine of two random lines, against which that of a neighbour can be read: by "embedding", and
+        by "tfidf" where the corpus is at hand."""
+        drawn = torch.arange(0, len(self), -(-len(self) // DRAWN))
+        cosines = {"embedding": self.vectors[drawn] @ self.vectors.T}
+        if self.text is not None:
+            cosines["tfidf"] = self.tfidf.similarities([self.line(i).text or "" for i in drawn.tolist()])
+        others = torch.arange(len(self)) != drawn[:, None]
+        return {method: median_and_high(each[others]) for method, each in cosines.items()}
 
     def place(self, vector: Tensor) -> tuple[float, float]:
         """Where a new sentence stands on the map: between the lines that are most like it, nearer to the more alike."""

@@ -22,7 +22,7 @@ from model.files import parse_json, read_file, write_atomically
 from model.meaning.embedder import Embedder, MeanStates
 from model.meaning.halves import held_out_halves
 from model.meaning.tfidf import TfIdf
-from model.statistics import wilson
+from model.statistics import median_and_high, wilson
 from model.weights import hash_file, weights_path
 
 RECALL_FILE = "recall.json"
@@ -98,9 +98,8 @@ def _centred(first: Tensor, second: Tensor) -> Tensor:
 
 
 def _random(cosines: Tensor) -> dict[str, float]:
-    """Median and 95 % quantile of the cosines off the diagonal."""
-    others = cosines[~torch.eye(len(cosines), dtype=torch.bool)]
-    return {name: round(others.quantile(q).item(), 4) for name, q in (("median", 0.5), ("high", 0.95))}
+    """Of the cosines off the diagonal."""
+    return median_and_high(cosines[~torch.eye(len(cosines), dtype=torch.bool)])
 
 
 def _chance(n: int) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -86,7 +87,7 @@ def saved(page: Page, label: str, name: str) -> str:
     return Path(download.value.path()).read_text(encoding="utf-8")
 
 
-def test_a_sentence_finds_the_nearest_lines_by_both_methods(page: Page, panel: Locator, url: str) -> None:
+def test_a_sentence_finds_the_nearest_lines_by_both_methods(page: Page, panel: Locator, url: str, known: dict[str, Any]) -> None:
     sentence = "My father was a king"
     page.keyboard.press("s")
     field = panel.get_by_label("Sentence")
@@ -100,6 +101,10 @@ def test_a_sentence_finds_the_nearest_lines_by_both_methods(page: Page, panel: L
         expect(found.locator(".neighbours-source")).to_have_text([f"{near['speaker']}, {near['play']}" for near in told[method]])
         assert [float(score.replace("−", "-")) for score in found.locator(".neighbours-score").all_text_contents()] == pytest.approx(
             [near["score"] for near in told[method]], abs=0.0051
+        )
+        random = known["random"][method]
+        expect(found.locator(".neighbours-key")).to_have_text(
+            f"two random lines: {figure(random['median'])}, 1 pair in 20 over {figure(random['high'])}"
         )
     first = panel.locator("[data-method=tfidf] .neighbours-text").first
     underlined = first.evaluate(UNDERLINED)
@@ -184,9 +189,27 @@ def test_the_recall_is_that_which_was_measured(page: Page, panel: Locator, known
     for method, measured in recall["methods"].items():
         shares = table.locator(f"tr[data-method={method}] .neighbours-share")
         bars = shares.evaluate_all("cells => cells.map((cell) => Number(cell.style.getPropertyValue('--share')))")
-        most = max(each["recall"]["10"] for each in recall["methods"].values())
-        assert bars == pytest.approx([measured["recall"][k] / most for k in ("1", "5", "10")])
+        assert bars == pytest.approx([measured["recall"][k] for k in ("1", "5", "10")])
     expect(table).to_contain_text(f"{recall['n']} speeches")
+    figures = {
+        method: [*(recall["methods"][method]["recall"][k] for k in ("1", "5", "10")), recall["methods"][method]["mrr"]]
+        for method in ("embedding", "tfidf")
+    }
+    names = ("at 1", "at 5", "at 10", "by MRR")
+    for title, method, other in (("The embedding", "embedding", "tfidf"), ("TF-IDF", "tfidf", "embedding")):
+        ahead = [name for name, own, theirs in zip(names, figures[method], figures[other], strict=True) if own > theirs]
+        words = " and ".join([", ".join(ahead[:-1]), ahead[-1]] if len(ahead) > 1 else ahead)
+        said = expect(table.locator(".neighbours-key"))
+        said.to_contain_text(f"{title} is ahead {words}.") if ahead else said.not_to_contain_text(f"{title} is ahead")
+    half = panel.locator(".neighbours-half")
+    for method in ("embedding", "tfidf"):
+        share = float(re.findall(r"([\d.]+) %", half.inner_text())[method == "tfidf"])
+        assert share == pytest.approx(100 * recall["methods"][method]["recall"]["10"], abs=0.51)
+    page.set_viewport_size({"width": 360, "height": 740})
+    mrr = table.locator("tr[data-method=embedding] td").last
+    expect(mrr).to_be_visible()
+    assert mrr.evaluate("node => node.getBoundingClientRect().right <= innerWidth")
+    page.set_viewport_size({"width": 1280, "height": 720})
     rows = [*csv.DictReader(io.StringIO(saved(page, "Recall (CSV)", "recall.csv"), newline=""))]
     assert {row["method"]: float(row["recall at 10"]) for row in rows} == {
         method: measured["recall"]["10"] for method, measured in recall["methods"].items()
@@ -201,6 +224,10 @@ def test_what_cannot_be_looked_for_loses_nothing(page: Page, panel: Locator) -> 
         expect(panel.locator(".neighbours > .trouble")).to_contain_text("Type a sentence")
         assert lines_of(panel, "embedding") == before
         expect(field).to_have_value(typed)
+    field.fill("to be " * 40)
+    field.press("Enter")
+    expect(panel.locator(".neighbours > .trouble")).to_contain_text("The sentence has 240 characters; the maximum is 200.")
+    assert lines_of(panel, "embedding") == before
     field.fill("Café ☃")
     field.press("Enter")
     expect(panel.locator(".neighbours > .notice")).to_contain_text("☃")

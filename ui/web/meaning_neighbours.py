@@ -7,9 +7,12 @@
                 "length": ..., "chance": ...}, "long": {"n": 141, "methods": ...},
                 "random": {"embedding": {"median": 0.1, "high": 0.4}, ...}},
      "sentence_chars": 200, "missing": "", "trouble": ""}
+                "chance": ...}, "random": {"embedding": {"median": 0.1, "high": 0.4}, ...}},
+     "random": {"embedding": {"median": 0.76, "high": 0.91}, "tfidf": ...}, "sentence_chars": 200, "missing": "", "trouble": ""}
 
 "lines" has one column for each fact. "play" and "speaker" are places in those lists, "position" is that of the line in the corpus, and "x"
 and "y" are its place on the map, from -1 to 1. "recall" is what `python -m model recall` measured (see `model.meaning.recall`), or null.
+"random" says what two random lines are like: the median of their cosines, and what 95 % of them are below.
 The index has no text: without the corpus, "text" is null, and "missing" says where to put it. Where the embedding or its index cannot be
 used, there are no lines, and "trouble" says why.
 
@@ -203,6 +206,7 @@ def about_json(catalogue: Catalogue, found: Found | None, trouble: str) -> dict[
         "speakers": [*index.speakers] if index else [],
         "lines": _lines_json(index) if index else None,
         "recall": recall,
+        "random": index.random if index else {},
         "sentence_chars": MAX_SENTENCE_CHARS,
         "missing": found.missing if found else "",
         "trouble": trouble,

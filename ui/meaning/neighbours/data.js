@@ -14,10 +14,12 @@ import { getJSON, postForJSON } from "../../shared/server.js";
  *
  * @typedef {{recall: Object<string, number>, mrr: number | null}} Measured how well one method finds the second half of a speech from its first
  *
+ * @typedef {{median: number, high: number}} Random cosines of texts that do not belong together: their median and 95 % quantile
+ *
  * @typedef {object} Recall
  * @property {number} n speeches
  * @property {Object<string, Measured>} methods embedding, tfidf, mean and chance
- * @property {Object<string, {median: number, high: number}>} random cosines of texts that do not belong together: their median and 95 % quantile
+ * @property {Object<string, Random>} random of halves of speeches
  *
  * @typedef {object} About
  * @property {number} n lines
@@ -25,6 +27,7 @@ import { getJSON, postForJSON } from "../../shared/server.js";
  * @property {string[]} speakers
  * @property {Lines | null} lines null where the embedding cannot be used
  * @property {Recall | null} recall
+ * @property {Object<string, Random>} random of lines, by embedding and, with the corpus, by tfidf
  * @property {number} sentence_chars the longest sentence
  * @property {string} missing why the lines have no text
  * @property {string} trouble why there are no lines

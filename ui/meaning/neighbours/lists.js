@@ -1,5 +1,5 @@
 // The nearest lines by both methods, side by side.
-import { button, make, makeText, number } from "../../shared/dom.js";
+import { button, make, makeText, number, percent } from "../../shared/dom.js";
 import { mark, range } from "../../shared/marks.js";
 import { sharedStretches } from "./shared_letters.js";
 
@@ -13,6 +13,15 @@ const shared = mark("neighbours-shared");
 /** A cosine, with a minus sign that is one. @param {number} score */
 export const inFigures = (score) => score.toFixed(2).replace("-", "−");
 
+/** Two methods' cosines cannot be compared with each other, but with those of random lines. @param {import("./data.js").Random} random */
+const inScale = ({ median, high }) => `two random lines: ${inFigures(median)}, 1 pair in 20 over ${inFigures(high)}`;
+
+/** @param {import("./data.js").Recall} recall */
+function halvesInWords({ n, methods: { embedding, tfidf } }) {
+  const [ours, theirs] = [embedding, tfidf].map(({ recall }) => percent(recall[10]));
+  return `Half a speech finds its other half in the first 10 of ${number(n)}: embedding ${ours}, TF-IDF ${theirs}.`;
+}
+
 /** @param {import("./state.js").Neighbours} state */
 export function createLists(state) {
   const node = make("div", "neighbours-lists");
@@ -21,20 +30,28 @@ export function createLists(state) {
     part.dataset.method = method;
     const head = make("h2", "", title);
     head.append(make("span", "neighbours-about", ` ${about}`));
-    const [list, missing] = [make("ol", "neighbours-list"), make("p", "notice")];
-    part.append(head, list, missing);
+    const [scale, list, missing] = [make("p", "neighbours-key"), make("ol", "neighbours-list"), make("p", "notice")];
+    part.append(head, scale, list, missing);
     node.append(part);
-    return { method, list, missing };
+    return { method, scale, list, missing };
   });
+  const found = make("p", "neighbours-half");
+  node.append(found);
+
+  function drawScales() {
+    const { random, recall } = state.about;
+    for (const { method, scale } of lists) scale.textContent = random[method] ? inScale(random[method]) : "";
+    found.textContent = recall ? halvesInWords(recall) : "";
+  }
 
   function draw() {
     const { answer } = state;
     shared.clear();
     if (!answer) return;
     for (const { method, list, missing } of lists) {
-      const found = answer[method];
-      list.replaceChildren(...(found ?? []).map((near) => item(near, answer.text)));
-      missing.textContent = found ? "" : `TF-IDF compares the text of lines. ${answer.missing}`;
+      const near = answer[method];
+      list.replaceChildren(...(near ?? []).map((each) => item(each, answer.text)));
+      missing.textContent = near ? "" : `TF-IDF compares the text of lines. ${answer.missing}`;
     }
     point();
   }
@@ -59,6 +76,7 @@ export function createLists(state) {
     }
   }
 
+  state.addEventListener("about", drawScales);
   state.addEventListener("answer", draw);
   state.addEventListener("pointed", point);
   draw();

@@ -22,12 +22,11 @@ export function createRecall(state) {
     const recall = state.about?.recall;
     node.hidden = !recall;
     if (!recall) return;
-    const most = Math.max(...METHODS.map(([name]) => recall.methods[name]?.recall[AT.at(-1)] ?? 0));
     const head = make("tr");
     head.append(make("td"), ...AT.map((k) => columnHead(titleOf(k))), columnHead("MRR"));
-    const rows = METHODS.filter(([name]) => recall.methods[name]).map(([name, title]) => row(name, title, recall.methods[name], most));
+    const rows = METHODS.filter(([name]) => recall.methods[name]).map(([name, title]) => row(name, title, recall.methods[name]));
     table.replaceChildren(head, ...rows);
-    about.textContent = `From the first half of each of ${number(recall.n)} speeches of the last tenth of the plays, which no training has seen: how often its second half comes first, or among the nearest ${AT.slice(1).join(" or ")} of ${number(recall.n)}. MRR: mean reciprocal rank.${whereItLoses(recall)}`;
+    about.textContent = `From the first half of each of ${number(recall.n)} speeches of the last tenth of the plays, which no training has seen: how often its second half comes first, or among the nearest ${AT.slice(1).join(" or ")} of ${number(recall.n)}. MRR: mean reciprocal rank. A full bar is 100 %. ${verdictOf(recall)}`;
   }
 
   state.addEventListener("about", draw);
@@ -35,22 +34,27 @@ export function createRecall(state) {
   return { node };
 }
 
-/** @param {import("./data.js").Recall} recall */
-function whereItLoses({ methods: { embedding, tfidf } }) {
-  const lost = AT.filter((k) => embedding.recall[k] < tfidf.recall[k]).map(titleOf);
-  return lost.length ? ` TF-IDF finds it more often ${listed(lost)}.` : "";
+/** By which figures the embedding is better, and by which TF-IDF. @param {import("./data.js").Recall} recall */
+function verdictOf({ methods: { embedding, tfidf } }) {
+  /** @type {[string, number][]} */
+  const leads = [...AT.map((k) => /** @type {[string, number]} */ ([`at ${k}`, embedding.recall[k] - tfidf.recall[k]])), ["by MRR", embedding.mrr - tfidf.mrr]];
+  const side = (name, sign) => {
+    const titles = leads.filter(([, lead]) => sign * lead > 0).map(([title]) => title);
+    return titles.length ? [`${name} is ahead ${listed(titles)}.`] : [];
+  };
+  return [...side("The embedding", 1), ...side("TF-IDF", -1)].join(" ");
 }
 
 /** @param {string} words */
 const columnHead = (words) => Object.assign(make("th", "", words), { scope: "col" });
 
-/** @param {string} name @param {string} title @param {import("./data.js").Measured} measured @param {number} most the longest bar */
-function row(name, title, { recall, mrr }, most) {
+/** @param {string} name @param {string} title @param {import("./data.js").Measured} measured */
+function row(name, title, { recall, mrr }) {
   const node = make("tr");
   node.dataset.method = name;
   const cells = AT.map((k) => {
     const cell = make("td", "neighbours-share", percent(recall[k]));
-    cell.style.setProperty("--share", String(recall[k] / (most || 1)));
+    cell.style.setProperty("--share", String(recall[k]));
     return cell;
   });
   node.append(Object.assign(make("th", "", title), { scope: "row" }), ...cells, make("td", "", mrr === null ? "" : mrr.toFixed(2)));

@@ -1,5 +1,5 @@
 // How similar two sentences are, by three measures, each beside what it says of texts that do not belong together.
-import { bringIntoView, button, labelled, limitChars, make } from "../../shared/dom.js";
+import { bringIntoView, button, labelled, make } from "../../shared/dom.js";
 import { Latest } from "../../shared/requests.js";
 import { tellTrouble } from "../../shared/trouble.js";
 import { askSimilarity } from "./data.js";
@@ -54,7 +54,7 @@ export class TwoSentences {
       void this.go();
     });
     state.addEventListener("about", () => {
-      for (const field of this.#fields) limitChars(field, state.about.sentence_chars);
+      for (const field of this.#fields) field.title = `1 to ${state.about.sentence_chars} characters`;
       this.#draw();
     });
   }

@@ -1,6 +1,6 @@
 // The view "Neighbours": any sentence finds the nearest lines of the plays, by an embedding and by TF-IDF; a map of all lines; the similarity of two
 // sentences; and how well each method finds the other half of a speech.
-import { button, labelled, limitChars, make } from "../../shared/dom.js";
+import { button, labelled, make } from "../../shared/dom.js";
 import { createTrainingHere } from "../../shared/training_here.js";
 import { tellTrouble } from "../../shared/trouble.js";
 import { createGroups } from "./groups.js";
@@ -62,7 +62,7 @@ export function createNeighbours(panel, { address, page }) {
     void state.ask(field.value);
   });
   state.addEventListener("about", () => {
-    limitChars(field, state.about.sentence_chars);
+    field.title = `1 to ${state.about.sentence_chars} characters`;
     notice.textContent = state.about.missing;
     filled.classList.toggle("without-lines", !state.about.lines);
   });
