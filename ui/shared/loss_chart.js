@@ -12,6 +12,8 @@ const LEGEND = { width: 13, height: 3.5 }; // rem, at the top right
 const MOST = 20; // nats; larger losses are drawn at the top
 const LEAST = 0.01; // smaller ones, at the bottom
 const TICKS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 1.2, 1.5, 2, 2.5, 3, 3.5, 4, 5, 7, 10];
+const NAME_AT = 0.5; // rem from the top: the name of the axis of losses
+const TICK_APART = 1.4; // rem between two losses on it, and from its name
 const NAMED_APART = 1.25; // rem between two names at the right
 const DASHES = [[], [7, 4], [2, 3], [10, 3, 2, 3]]; // one for each run, to distinguish them without colours
 const WIDTHS = { training: 0.11, validation: 0.21, other: 0.15, best: 0.5 }; // rem
@@ -177,9 +179,11 @@ function paintChart(context, width, height, shown, lecture) {
 function paintAxes(context, places, { rule, inkSoft }) {
   const { rem, left, right, most, least, y } = places;
   context.textAlign = "right";
+  context.fillStyle = inkSoft;
+  context.fillText("loss", left - 0.5 * rem, NAME_AT * rem);
   let before = Infinity;
   for (const tick of TICKS.filter((loss) => loss >= least && loss <= most)) {
-    if (before - y(tick) < 1.4 * rem) continue;
+    if (Math.min(before - y(tick), y(tick) - NAME_AT * rem) < TICK_APART * rem) continue;
     before = y(tick);
     context.fillStyle = rule;
     context.fillRect(left, Math.round(before), right - left, 1);

@@ -31,7 +31,7 @@ export function placeSteps(left, right, steps, isLog) {
  * @param {string} colour
  */
 export function paintSteps(context, { rem, left, right, bottom, steps, isLog, x }, colour) {
-  const end = `${number(steps)} steps`;
+  const end = number(steps);
   const room = right - context.measureText(end).width - 2 * rem;
   context.fillStyle = colour;
   context.textAlign = "center";
@@ -39,7 +39,7 @@ export function paintSteps(context, { rem, left, right, bottom, steps, isLog, x 
   for (const step of isLog ? roundSteps(steps) : evenSteps(steps, (steps * TICK_APART * rem) / (right - left))) {
     const at = x(step);
     if (at >= room || (isLog && at - before < LOG_APART * rem)) continue;
-    context.fillText(number(step), at, bottom + 1.1 * rem);
+    context.fillText(step === 0 ? "step 0" : number(step), at, bottom + 1.1 * rem);
     before = at;
   }
   context.textAlign = "right";
