@@ -40,6 +40,7 @@ def page(context: BrowserContext, url: str) -> Iterator[Page]:
     with watched(page):
         page.goto(f"{url}/#run=none&tab=meaning&meaning=norm")
         page.locator(".norm-recipe").first.wait_for()
+        expect(page.locator(".norm-recipe[aria-pressed=true] .norm-lost")).to_contain_text("post")  # it opens where one fails
         yield page
     page.close()
 
@@ -87,15 +88,15 @@ def test_each_recipe_shows_its_curves_and_says_who_learns(page: Page, panel: Loc
     )
     expect(recipes.first.locator(".norm-lost")).to_have_count(0)
     expect(panel.locator(".norm-said")).to_have_text(
-        f"Pre-norm reaches {best_of(base['pre-norm'])}. Post-norm reaches {best_of(base['post-norm'])}."
+        f"Pre-norm reaches a loss of {best_of(base['pre-norm'])}. Post-norm reaches a loss of {best_of(base['post-norm'])}."
     )
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
     expect(panel.locator(".norm-recipe[aria-pressed=true]")).to_contain_text("no warm-up")
     assert panel.locator(".norm-recipe[aria-pressed=true] .norm-lost").text_content() == f"post {best_of(cold['post-norm'])}"
     expect(panel.locator(".norm-said")).to_have_text(
-        f"Pre-norm reaches {best_of(cold['pre-norm'])}. "
-        f"Post-norm stays at {best_of(cold['post-norm'])}: it learns less than a bigram ({told['bigram_loss']})."
+        f"Pre-norm reaches a loss of {best_of(cold['pre-norm'])}. "
+        f"Post-norm stays at {best_of(cold['post-norm'])}; a bigram has {told['bigram_loss']}."
     )
     label = panel.get_by_test_id("loss-chart").get_attribute("aria-label")
     assert label
@@ -139,7 +140,7 @@ def test_the_admin_trains_the_chosen_norm_with_the_chosen_recipe(browser: Browse
         panel.get_by_role("button", name="Train post-norm with this recipe", exact=True).click()
     settings = {"warmup_steps": 0, "learning_rate": 0.003, "embedding_learning_rate": 0.003}
     assert sent.value.post_data_json == {"preset": "post-norm", "name": "post-norm", "settings": settings}
-    expect(panel.locator(".norm-said")).to_contain_text("Post-norm, trained here, has reached")
+    expect(panel.locator(".norm-said")).to_contain_text("Post-norm, trained here, has reached a loss of")
     panel.get_by_role("button", name="Stop", exact=True).click()
     expect(panel.locator(".training-here-said")).to_contain_text("The run stopped at step")
     page.close()

@@ -3,6 +3,7 @@ import { button, make } from "../../shared/dom.js";
 
 const BLOCKS = [["pre-norm", "Pre-norm"], ["post-norm", "Post-norm"]];
 const KEPT = "What each wrote at the end of its training, from a newline, with the same dice. Only the networks of the first recipe ship with their weights.";
+const LOSSES = "Lowest validation loss with each recipe of the training";
 
 /** @typedef {{node: Element}} Part */
 
@@ -29,7 +30,7 @@ export function layOut(panel, { block, code, recipes, chart, texts, training }, 
 
   const [frame, side, main, runs, below] = [make("div", "norm"), make("div", "norm-side"), make("div", "norm-main"), make("div", "norm-runs"), make("div", "norm-below")];
   side.append(openers, block.node);
-  runs.append(recipes.node, said, chart.node);
+  runs.append(make("p", "norm-key", LOSSES), recipes.node, said, chart.node);
   main.append(about, code.node, empty, runs);
   below.append(form, kept, texts.node, training.node);
   frame.append(side, main, below);

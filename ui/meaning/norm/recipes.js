@@ -1,6 +1,6 @@
 // The recipes, side by side: what each norm came to with it. One of them is chosen.
 import { button, make } from "../../shared/dom.js";
-import { bestOf, recipeInWords } from "./runs.js";
+import { bestOf, isLost, recipeInWords } from "./runs.js";
 
 /** @typedef {import("./runs.js").Recipe} Recipe */
 
@@ -31,7 +31,7 @@ function cell(recipe, isChosen, norms, bigram, choose) {
     const run = recipe.runs.find((each) => each.norm === norm.id);
     const best = run && bestOf(run);
     if (best === undefined) continue;
-    const figure = make("span", run.state === "failed" || best > bigram ? "norm-lost" : "", `${norm.id.replace("-norm", "")} `);
+    const figure = make("span", isLost(run, bigram) ? "norm-lost" : "", `${norm.id.replace("-norm", "")} `);
     figure.append(make("b", "", run.state === "failed" ? "failed" : best.toFixed(2)));
     results.append(figure);
   }

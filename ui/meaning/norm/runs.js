@@ -60,6 +60,9 @@ export function seriesOf(run) {
 /** Its lowest validation loss; undefined before it was evaluated. @param {Run} run */
 export const bestOf = (run) => lowestOf(seriesOf(run).val)?.[1];
 
+/** Whether it learned nothing worth the name. @param {Run} run @param {number} bigram the loss of a bigram */
+export const isLost = (run, bigram) => run.state === "failed" || bestOf(run) > bigram;
+
 /** How it was trained, in two lines. @param {Recipe} recipe */
 export const recipeInWords = ({ warmup_steps, learning_rate }) => [warmup_steps ? `${warmup_steps}-step warm-up` : "no warm-up", `learning rate ${learning_rate}`];
 
@@ -67,8 +70,8 @@ export const recipeInWords = ({ warmup_steps, learning_rate }) => [warmup_steps 
 export function resultInWords(run, { title }, bigram) {
   const [best, who] = [bestOf(run), run.source === "shipped" ? title : `${title}, trained here,`];
   if (best === undefined) return `${who} has not been evaluated yet.`;
-  if (run.state === "failed") return `${who} failed at ${best.toFixed(2)}.`;
-  if (isUnderWay(run)) return `${who} has reached ${best.toFixed(2)} so far.`;
-  return best > bigram ? `${who} stays at ${best.toFixed(2)}: it learns less than a bigram (${bigram}).` : `${who} reaches ${best.toFixed(2)}.`;
+  if (run.state === "failed") return `${who} failed at a loss of ${best.toFixed(2)}.`;
+  if (isUnderWay(run)) return `${who} has reached a loss of ${best.toFixed(2)} so far.`;
+  return best > bigram ? `${who} stays at ${best.toFixed(2)}; a bigram has ${bigram}.` : `${who} reaches a loss of ${best.toFixed(2)}.`;
 }
 

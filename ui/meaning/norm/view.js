@@ -11,13 +11,13 @@ import { createBlock } from "./block.js";
 import { createCode } from "./code.js";
 import { layOut } from "./layout.js";
 import { createRecipes } from "./recipes.js";
-import { recipesOf, resultInWords, seriesOf } from "./runs.js";
+import { isLost, recipesOf, resultInWords, seriesOf } from "./runs.js";
 import { saveChart, saveLosses, saveTexts } from "./save.js";
 import { createTexts } from "./texts.js";
 
 const CAPTION =
   "One network, its norms in two places. Switch the block, then choose a recipe of the training: which of the two still learns?";
-const SPAN = [1.6, 4.3]; // losses that every chart has room for, so that recipes can be compared
+const SPAN = [1.6, 5]; // losses that every chart has room for, so that recipes can be compared, and the legend is above the curves
 const NO_RUNS = "No run of these networks is here. Restore the folder weights/meaning, or train the presets pre-norm and post-norm.";
 const LOOK_MS = 3_000; // while a run is under way
 
@@ -47,7 +47,10 @@ export function createNorm(panel, meaning) {
   let offered = ""; // what can be trained here: a norm and a recipe
 
   const norm = () => answer.norms.find(({ id }) => id === address.get("norm")) ?? answer.norms[0];
-  const recipe = () => all.find(({ id }) => id === address.get("recipe")) ?? all[0];
+  const recipe = () => all.find(({ id }) => id === address.get("recipe")) ?? opening();
+
+  /** The first recipe with which one of the two fails: there it matters where the norms are. */
+  const opening = () => all.find(({ runs }) => runs.some((run) => isLost(run, answer.bigram_loss))) ?? all[0];
 
   /** @param {string} id */
   function chooseNorm(id) {
@@ -58,7 +61,7 @@ export function createNorm(panel, meaning) {
 
   /** @param {Recipe} chosen */
   function chooseRecipe(chosen) {
-    address.keep("recipe", chosen === all[0] ? "" : chosen.id);
+    address.keep("recipe", chosen === opening() ? "" : chosen.id);
     drawRuns();
     write();
     train();
