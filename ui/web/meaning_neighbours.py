@@ -6,8 +6,6 @@
      "recall": {"n": 353, "methods": {"embedding": {"recall": {"1": 0.1, "5": 0.3, "10": 0.45}, "mrr": 0.2}, "tfidf": ..., "mean": ...,
                 "length": ..., "chance": ...}, "long": {"n": 141, "methods": ...},
                 "random": {"embedding": {"median": 0.1, "high": 0.4}, ...}},
-     "sentence_chars": 200, "missing": "", "trouble": ""}
-                "chance": ...}, "random": {"embedding": {"median": 0.1, "high": 0.4}, ...}},
      "random": {"embedding": {"median": 0.76, "high": 0.91}, "tfidf": ...}, "sentence_chars": 200, "missing": "", "trouble": ""}
 
 "lines" has one column for each fact. "play" and "speaker" are places in those lists, "position" is that of the line in the corpus, and "x"

@@ -18,7 +18,8 @@ import { getJSON, postForJSON } from "../../shared/server.js";
  *
  * @typedef {object} Recall
  * @property {number} n speeches
- * @property {Object<string, Measured>} methods embedding, tfidf, mean and chance
+ * @property {Object<string, Measured>} methods embedding, tfidf, mean, length and chance
+ * @property {{n: number, methods: Object<string, Measured>} | null} long the same, of the speeches whose halves are both long
  * @property {Object<string, Random>} random of halves of speeches
  *
  * @typedef {object} About

@@ -8,6 +8,7 @@ const METHODS = [
   ["embedding", "Embedding"],
   ["tfidf", "TF-IDF"],
   ["mean", "Mean of GPT states"],
+  ["length", "Length alone"],
   ["chance", "Chance"],
 ];
 
@@ -26,7 +27,7 @@ export function createRecall(state) {
     head.append(make("td"), ...AT.map((k) => columnHead(titleOf(k))), columnHead("MRR"));
     const rows = METHODS.filter(([name]) => recall.methods[name]).map(([name, title]) => row(name, title, recall.methods[name]));
     table.replaceChildren(head, ...rows);
-    about.textContent = `From the first half of each of ${number(recall.n)} speeches of the last tenth of the plays, which no training has seen: how often its second half comes first, or among the nearest ${AT.slice(1).join(" or ")} of ${number(recall.n)}. MRR: mean reciprocal rank. A full bar is 100 %. ${verdictOf(recall)}`;
+    about.textContent = `From the first half of each of ${number(recall.n)} speeches of the last tenth of the plays, which no training has seen: how often its second half comes first, or among the nearest ${AT.slice(1).join(" or ")} of ${number(recall.n)}. MRR: mean reciprocal rank. A full bar is 100 %. ${verdictOf(recall)} ${withoutLength(recall)}`;
   }
 
   state.addEventListener("about", draw);
@@ -43,6 +44,14 @@ function verdictOf({ methods: { embedding, tfidf } }) {
     return titles.length ? [`${name} is ahead ${listed(titles)}.`] : [];
   };
   return [...side("The embedding", 1), ...side("TF-IDF", -1)].join(" ");
+}
+
+/** What is left where length says nothing. @param {import("./data.js").Recall} recall */
+function withoutLength({ methods, long }) {
+  if (!long) return "";
+  const at = AT.at(-1);
+  const of = (name) => percent(long.methods[name].recall[at]);
+  return `The halves of a short speech are about equally long, so length alone finds ${percent(methods.length.recall[at])} among ${at}. Of the ${number(long.n)} speeches whose halves are both long, the embedding finds ${of("embedding")}, TF-IDF ${of("tfidf")}.`;
 }
 
 /** @param {string} words */
