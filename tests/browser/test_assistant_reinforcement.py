@@ -113,9 +113,9 @@ def test_the_reward_rises_while_the_rule_falls_without_a_penalty(panel: Locator,
     assert unbound["rule"][-1] < max(unbound["rule"]) - 0.05
     assert bound["rule"][-1] > unbound["rule"][-1] + 0.05
     words = panel.locator(".reinforcement-words").all_text_contents()
-    by = ["Rewarded by the rule itself;" if run["reward"] == "rule" else "The learned reward rises from " for run in runs]
+    by = ["The learned reward rises from ", "Reward hacking: the learned reward rises from "]
     assert all(text.startswith(beginning) for text, beginning in zip(words, by, strict=True))
-    penalties = [f"KL penalty {runs[0]['kl_weight']:g}, ", "No KL penalty, learned reward"]
+    penalties = [f"KL penalty {runs[0]['kl_weight']:g}, ", "No KL penalty: reward hacking"]
     titles = panel.locator(".reinforcement-head h2").all_text_contents()
     assert all(title.startswith(beginning) for title, beginning in zip(titles, penalties, strict=True))
     assert figures("rule", unbound["rule"][-1]) in words[1]
@@ -149,6 +149,26 @@ def test_reward_and_rule_by_the_root_of_the_kl(page: Page, panel: Locator) -> No
     page.keyboard.press("x")
     expect(others).to_be_visible()
     page.wait_for_function("!location.hash.includes('policy_axis')")
+
+
+@pytest.mark.slow
+def test_everything_stays_in_the_column_of_its_run(page: Page, panel: Locator) -> None:
+    """By steps and by the root of the KL, on a small projector: no text under the other run, or under the names of the measures."""
+    last = ".reinforcement-texts .reinforcement-row:last-child .reinforcement-answer"
+    columns = f".reinforcement-head, .reinforcement-track[data-measure=rule], .reinforcement-words, {last}"
+    size = page.viewport_size
+    assert size
+    page.set_viewport_size({"width": 1280, "height": 720})
+    for _ in ("by steps", "by the root"):
+        lefts = panel.locator(columns).evaluate_all("all => all.map((node) => Math.round(node.getBoundingClientRect().x))")
+        assert len(lefts) == 8
+        assert lefts == lefts[:2] * 4
+        assert lefts[0] < lefts[1]
+        page.keyboard.press("x")
+    hack = panel.locator(".reinforcement-words").last.bounding_box()
+    assert hack
+    assert hack["y"] < 630  # the explanation begins above the fold
+    page.set_viewport_size(size)
 
 
 def test_play_begins_at_the_first_step(page: Page, panel: Locator, runs: list[dict[str, Any]]) -> None:

@@ -75,8 +75,8 @@ class Stage:
 STAGES = (
     Stage("base", SHIPPED_WEIGHTS.name, "Base", "It has read the plays."),
     Stage("supervised", "assistant/supervised", "Supervised", "Then it was shown good answers."),
-    Stage("reinforced", "assistant/reinforced", "Reinforced", "Then its better answers were made likelier."),
-    Stage("unbound", "assistant/unbound", "Without KL", "Rewarded with nothing to keep it near the supervised model."),
+    Stage("reinforced", "assistant/reinforced", "Reinforced", "Then it was rewarded by the rule itself."),
+    Stage("unbound", "assistant/unbound", "Without KL", "Rewarded by the reward model, with nothing to keep it near Supervised."),
 )
 
 

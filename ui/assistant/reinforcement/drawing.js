@@ -3,7 +3,7 @@ import { make, makeText, number } from "../../shared/dom.js";
 import { nameInAddress } from "../../shared/runs.js";
 import { tellTrouble } from "../../shared/trouble.js";
 import { layOut } from "./layout.js";
-import { areAlike, inFigures, inWords, MEASURES, penaltyOf, pointsOf, rootsOf, textsAt } from "./runs.js";
+import { areAlike, inFigures, inWords, isHacked, MEASURES, penaltyOf, pointsOf, rootsOf, textsAt, titleOf } from "./runs.js";
 import { createTrack } from "./track.js";
 
 const NO_RUNS = "No policy has been trained on this server, and none is shipped with it.";
@@ -52,11 +52,11 @@ export class Drawing {
     const { runs } = this.#state;
     node.hidden = !run;
     if (!run) return;
-    title.textContent = `${penaltyOf(run)}, ${run.reward === "rule" ? "rewarded by the rule" : "learned reward"}`;
+    title.textContent = isHacked(run) ? `${penaltyOf(run)}: reward hacking` : `${penaltyOf(run)}, ${run.reward === "rule" ? "rewarded by the rule" : "learned reward"}`;
     const usable = runs.filter(({ trouble }) => !trouble);
     const names = usable.map(nameInAddress);
     const isOther = names.join() !== [...select.options].map(({ value }) => value).join(); // else it stays: somebody may be choosing
-    if (isOther) select.replaceChildren(...usable.map((each) => new Option(each.name, nameInAddress(each))));
+    if (isOther) select.replaceChildren(...usable.map((each) => new Option(titleOf(each), nameInAddress(each))));
     select.value = nameInAddress(run);
     select.hidden = usable.length < 3;
   }

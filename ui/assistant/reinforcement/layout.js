@@ -51,7 +51,11 @@ export function layOut(panel, tracks, trainings) {
     node.setAttribute("role", "status");
     return node;
   });
-  grid.append(make("span"), ...others, make("span"), ...words);
+  for (const [size, parts] of /** @type {[string, HTMLElement[]][]} */ ([["small", others], ["said", words]])) {
+    const row = make("div", `reinforcement-row ${size}`);
+    row.append(make("span"), ...parts);
+    grid.append(row);
+  }
 
   const texts = make("div", "reinforcement-texts");
   const filled = make("div", "reinforcement");

@@ -76,7 +76,23 @@ export const areAlike = (runs) => runs.every(({ reward }) => reward === runs[0].
 /** @param {Run} run */
 export const penaltyOf = ({ kl_weight: weight }) => (weight ? `KL penalty ${weight}` : "No KL penalty");
 
+/** What a run is called: those that are shipped have no name of their own that says what they are. @param {Run} run */
+export function titleOf({ source, name, reward, kl_weight: weight }) {
+  if (source !== "shipped") return name;
+  return reward === "rule" ? "rewarded by the rule" : weight ? "with KL" : "without KL";
+}
+
 const CLEARLY = 0.05; // of the rule's share
+const HACKED = 0.1; // ... that is lost: more than chance takes from the few requests that are kept back
+
+/** Whether a learned reward has risen while the rule that it stands for has fallen. @param {Run} run */
+export function isHacked({ reward, evaluations }) {
+  const change = (name) => {
+    const values = pointsOf(evaluations, name).map(([, value]) => value);
+    return values.at(-1) - values[0];
+  };
+  return reward === "learned" && change("reward") > 0 && change("rule") < -HACKED;
+}
 
 /**
  * "The learned reward rises from 0.31 to 2.10; the true rule rises from 62 % to 93 %." The rule's peak is named where it is left again.
@@ -93,6 +109,7 @@ export function inWords(run) {
   const ofRule = isLeft
     ? `the true rule peaks at ${inFigures(rule, peak)} (step ${number(peakStep)}) and ends at ${inFigures(rule, rules.at(-1)[1])}`
     : `the true rule ${way(rules)} ${ends(rule, rules)}`;
+  if (isHacked(run)) return `Reward hacking: the learned reward rises ${ends(reward, rewards)} while ${ofRule}.`;
   const ofReward = run.reward === "rule" ? "Rewarded by the rule itself" : `The learned reward ${way(rewards)} ${ends(reward, rewards)}`;
   return `${ofReward}; ${ofRule}.`;
 }

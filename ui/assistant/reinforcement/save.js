@@ -1,7 +1,7 @@
 // What the view "Reinforcement" can be saved as.
 import { toCSV } from "../../shared/csv.js";
 import { download, palette, savePicture } from "../../shared/paint.js";
-import { penaltyOf } from "./runs.js";
+import { penaltyOf, titleOf } from "./runs.js";
 
 const [LABEL, HEAD, GAP] = [10, 2, 1]; // rem
 
@@ -36,7 +36,7 @@ export function saveCharts(runs, tracks) {
       context.fillText(words, x, y);
     };
     const left = (side) => label + side * (width + gap);
-    runs.forEach((run, side) => write(`${run.name}, ${penaltyOf(run)}`, left(side), head / 2));
+    runs.forEach((run, side) => write(`${titleOf(run)}, ${penaltyOf(run)}`, left(side), head / 2));
     let top = head;
     tracks.forEach((pair, place) => {
       write(pair[0].measure.title, rem, top + heights[place] / 2);

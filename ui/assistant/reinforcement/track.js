@@ -4,7 +4,7 @@ import { make, number } from "../../shared/dom.js";
 import { fit, onLook, palette } from "../../shared/paint.js";
 import { paintSteps, placeSteps } from "../../shared/step_axis.js";
 import { ticks } from "../ticks.js";
-import { inFigures, pointsOf, rootsOf } from "./runs.js";
+import { inFigures, pointsOf, rootsOf, titleOf } from "./runs.js";
 
 const EDGE = { left: 3.25, right: 4, top: 0.6, bottom: 0.6, axis: 1.7 }; // rem; at the right is the value at the step
 const NARROW = { left: 3, right: 0.4, top: 0.6, bottom: 0.6, axis: 1.7 }; // ... on a phone
@@ -14,7 +14,7 @@ const BATCHES = 0.45; // opacity of the thin line
 const LATER = 0.16; // ... and of what comes after the step
 const ROOM = 0.06; // of the span, above and below it
 const NARROW_WIDTH = 16; // rem
-const LEVEL = 1.6; // rem between two numbers of the axis, at least
+const LEVEL = 1.15; // rem between two numbers of the axis, at least
 
 /**
  * @typedef {import("./runs.js").Run} Run
@@ -96,9 +96,9 @@ const valueShown = ({ run, step, pointed }, name) => pointsOf(run.evaluations, n
 
 /** @param {import("./runs.js").Measure} measure @param {Shown} shown @param {number[][]} points */
 function inWords(measure, { run }, points) {
-  if (!points.length) return `${measure.title} of ${run.name}: not measured.`;
+  if (!points.length) return `${measure.title} of ${titleOf(run)}: not measured.`;
   const [[first, from], [last, to]] = [points[0], points.at(-1)];
-  return `${measure.title} of ${run.name}: ${inFigures(measure, from)} at step ${number(first)}, ${inFigures(measure, to)} at step ${number(last)}.`;
+  return `${measure.title} of ${titleOf(run)}: ${inFigures(measure, from)} at step ${number(first)}, ${inFigures(measure, to)} at step ${number(last)}.`;
 }
 
 /** @param {number} width @param {number} height @param {import("./runs.js").Measure} measure @param {Shown} shown @param {ReturnType<typeof palette>} colours */

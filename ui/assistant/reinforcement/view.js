@@ -7,7 +7,7 @@ import { saveCharts, saveCurves, saveTexts } from "./save.js";
 import { Reinforcement } from "./state.js";
 
 const CAPTION =
-  "The policy writes answers and learns from their reward. Press Play: with a KL penalty it stays near the supervised model; without one, the learned reward keeps rising while the true rule falls.";
+  "Press Play: without a KL penalty, the policy learns reward hacking, answers that please the reward model and break the rule. “Reinforced” in Before and after is another run, rewarded by the rule itself; both menus have it.";
 
 const PRESETS = [
   { preset: "policy", title: "policy", words: "a policy with a KL penalty" },
