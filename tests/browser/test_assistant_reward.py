@@ -116,7 +116,8 @@ def test_the_reward_model_speaks_after_the_vote(page: Page, panel: Locator, url:
 
 def test_the_rule_decides_and_votes_are_kept_until_they_are_deleted(page: Page, panel: Locator, known: dict[str, Any]) -> None:
     first, second = known["comparisons"][:2]
-    page.keyboard.press("ArrowRight")
+    page.get_by_role("tab", name="Reward", exact=True).focus()  # as after a click on it
+    page.keyboard.press("n")
     expect(panel.locator(".reward-place")).to_have_text(f"pair 2 of {len(known['comparisons'])}")
     page.keyboard.press("r")
     expect(panel.locator(".reward-says").first).to_have_text(f"The rule: {second['better'].upper()}")
@@ -166,6 +167,9 @@ def test_any_answer_is_scored_character_by_character(page: Page, panel: Locator,
 
 def test_the_supervised_model_writes_two_new_answers(page: Page, panel: Locator, url: str) -> None:
     request = panel.get_by_label("Request", exact=True).first
+    request.fill(" ")
+    request.press("Enter")
+    expect(panel.locator(".trouble").first).to_have_text("Write a request first: this one is empty.")
     with page.expect_request("**/write") as asked:
         request.fill("Bid me farewell.")
         request.press("Enter")

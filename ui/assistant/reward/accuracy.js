@@ -2,7 +2,7 @@
 import { make, number, percent } from "../../shared/dom.js";
 import { fit, onLook, palette } from "../../shared/paint.js";
 
-const EDGE = { left: 3.25, right: 1.25, top: 2, bottom: 3 }; // rem
+const EDGE = { left: 3.25, right: 1.25, top: 1.4, bottom: 2.9 }; // rem
 const CHANCE = 0.5;
 const LEVELS = [0.5, 0.6, 0.7, 0.8, 0.9, 1];
 const APART = { levels: 1.4, numbers: 3.2 }; // rem between two numbers, at least
@@ -41,7 +41,7 @@ export function createAccuracy() {
 
 /** @param {Point[]} curve */
 function inWords(curve) {
-  const words = ({ kind, comparisons, accuracy }) => `${percent(accuracy)} from ${number(comparisons)} comparisons${kind === "votes" ? ", 300 of them noisy votes" : ""}`;
+  const words = ({ kind, comparisons, accuracy }) => `${percent(accuracy)} from ${number(comparisons)} comparisons${kind === "votes" ? ", 300 of them noisy simulated votes" : ""}`;
   return `Accuracy on comparisons kept back: ${curve.map(words).join("; ")}.`;
 }
 

@@ -16,9 +16,9 @@ export function layOut(panel, parts) {
   const write = Object.assign(make("button", "button", "Two new answers"), { type: "submit" });
   write.title = "The supervised model writes two answers to this request (w)";
   const place = make("p", "reward-place");
-  const [back, on] = [button("button reward-move", "‹", () => {}), button("button reward-move", "›", () => {})];
+  const [back, on] = [button("button reward-move", "‹", () => {}), button("button", "Next (n)", () => {})];
   back.setAttribute("aria-label", "Previous pair");
-  on.setAttribute("aria-label", "Next pair");
+  on.title = "Next pair (n)";
   const rule = button("button", "Let the rule decide", () => {});
   rule.title = "Let the rule decide (r)";
   moves.append(place, back, on);

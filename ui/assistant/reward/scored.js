@@ -34,7 +34,7 @@ const signed = (change) => (change < 0 ? scoreInFigures(change) : `+${scoreInFig
 
 /** What the colours mean. @param {[number, number]} range */
 export function scoreLegend([low, high]) {
-  const node = make("p", "heat-legend reward-legend", "score after each character: ");
+  const node = make("p", "heat-legend reward-legend", "Only the score after the stop sign counts. Colours: the scores before it ");
   const steps = make("span", "heat-steps");
   for (let shade = 0; shade < SHADES; shade++) {
     const ends = { 0: low.toFixed(1).replace("-", "−"), [SHADES - 1]: high.toFixed(1) };

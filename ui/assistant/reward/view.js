@@ -21,8 +21,9 @@ const CAPTION =
   "A reward model learns from comparisons which of two answers is better. Decide for A or B, and see whether it agrees with you; then score any answer, character by character.";
 const WRITER = "supervised"; // the stage that writes new answers
 const PRESET = "reward";
+const EMPTY = "Write a request first: this one is empty.";
 const KEY = "On comparisons that are kept back, labelled by the rule.";
-const HOLLOW = "Hollow: with 300 votes among them, 10\u00a0% of them wrong.";
+const HOLLOW = "Hollow: with 300 simulated votes among them, 10\u00a0% of them wrong.";
 /** @type {[number, number]} */
 const ANY_RANGE = [-4, 4]; // of the colours, where nothing better is known
 
@@ -39,6 +40,7 @@ export function createReward(panel, assistant) {
       ["a", "A is better", () => view.vote("a")],
       ["b", "B is better", () => view.vote("b")],
       ["r", "Let the rule decide", () => view.voteByRule()],
+      ["n", "Next pair", () => view.move(1)], // an arrow leads to another view while the focus is on the name of this one
       ["ArrowRight", "Next pair", () => view.move(1)],
       ["ArrowLeft", "Previous pair", () => view.move(-1)],
       ["w", "Two new answers", () => view.write()],
@@ -221,6 +223,7 @@ class Reward {
   async write() {
     const { answers } = this.#assistant;
     const asked = this.#page.request.value;
+    if (!asked.trim()) return this.#say(EMPTY);
     const signal = this.#writing.begin();
     this.#say("");
     this.#page.write.disabled = true;
