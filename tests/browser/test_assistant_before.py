@@ -110,8 +110,11 @@ def answers_of(url: str, about: dict[str, Any], stage: str, request: str, sample
 
 
 def shown(panel: Locator, stage: str) -> list[str]:
-    """The answers of a column, as they are shown."""
-    return panel.locator(f".before-column[data-stage={stage}] .before-answer").all_text_contents()
+    """The answers of a column, as they are shown, without what is said of them."""
+    without_why = """all => all.map(({ childNodes }) =>
+      [...childNodes].filter(({ className }) => className !== "before-why").map(({ textContent }) => textContent).join(""))"""
+    texts: list[str] = panel.locator(f".before-column[data-stage={stage}] .before-answer").evaluate_all(without_why)
+    return texts
 
 
 def as_shown(text: str, stops: bool) -> str:
@@ -133,6 +136,8 @@ def test_each_stage_answers_with_the_same_dice_and_is_judged(page: Page, panel: 
         column = panel.locator(f".before-column[data-stage={stage}]")
         expect(column.locator(".before-verdict")).to_have_text(f"{sum(verdicts)} of 4 obey.")
         assert column.locator(".before-answer").evaluate_all("all => all.map(({ dataset }) => dataset.obeys === 'yes')") == verdicts
+        expect(column.locator("[data-obeys=no] > .before-why")).to_have_count(verdicts.count(False))
+        expect(column.locator(".before-why")).to_have_count(verdicts.count(False))
         ends |= {stops for _, stops in expected}
     assert ends == {True, False}  # both kinds of end were seen
     panel.get_by_role("button", name="1 answer", exact=True).click()
@@ -201,7 +206,7 @@ def test_shares_are_bars_with_their_intervals(page: Page, panel: Locator) -> Non
             assert fill == pytest.approx([0, 100 * share], abs=1)
             assert interval == pytest.approx([100 * share - 10, 100 * share + 10], abs=1)
     base = panel.locator(".before-column[data-stage=base]")
-    expect(base.locator(".before-mean")).to_have_text("10\u00a0% obey")
+    expect(base.locator(".before-mean")).to_have_text("Insult: 10\u00a0% obey")
     expect(base.locator(".before-measured")).to_contain_text("10\u00a0% insult (0 to 20 %, N = 30)")
     expect(base.locator(".before-measured")).to_contain_text("Loss on the plays 2.500")
     expect(panel.locator(".before-note")).to_contain_text("30 requests kept back from training")
@@ -229,8 +234,18 @@ def test_a_request_of_ones_own_may_have_no_rule_and_unknown_characters(page: Pag
     expect(field).to_have_value("x" * (MAX_REQUEST_CHARS + 1))  # nothing is lost
     page.remove_listener("request", note)
     assert asked == []
+    columns = len(SHARES)
+    expect(panel.locator(".before-old")).to_have_count(columns)  # the answers are those to another request
     field.fill(REQUEST)
     field.press("Enter")
+    expect(panel.locator(".trouble").first).to_be_empty()
+    answered(page)
+    field.fill("")
+    field.press("Enter")
+    expect(panel.locator(".trouble").first).to_have_text("Write a request: this one is empty.")
+    expect(panel.locator(".before-old")).to_have_count(columns)
+    field.blur()
+    expect(field).to_have_value(REQUEST)
     expect(panel.locator(".trouble").first).to_be_empty()
     answered(page)
 

@@ -49,11 +49,10 @@ function createColumn(stage, comparison, again) {
       const piece = comparison.pieceOf(stage);
       const { answered, verdicts, isOld, error } = piece;
       answers.classList.toggle("before-old", isOld);
-      answers.replaceChildren(...(answered?.answers ?? []).map((answer, i) => answerNode(answer, verdicts[i], answered.isDone || isOld)));
+      answers.replaceChildren(...(answered?.answers ?? []).map((answer, i, all) => answerNode(answer, verdicts[i], answered.isDone || isOld, all.length > 1)));
       sayVerdict(verdict, isOld ? [] : verdicts, comparison);
       measured.replaceChildren(...measuredOf(stage, comparison));
-      const share = comparison.about.obeys[stage.id]?.mean;
-      mean.textContent = share ? `${shareInWords(share)} obey` : "";
+      mean.textContent = meanInWords(stage, comparison);
       answers.hidden = !stage.key;
       if (!stage.key) trouble.replaceChildren(stage.trouble);
       else if (error) tellTrouble(trouble, error, again);
@@ -66,8 +65,9 @@ function createColumn(stage, comparison, again) {
  * @param {import("../answers.js").Answer} answer
  * @param {import("./comparison.js").Verdict | undefined} verdict
  * @param {boolean} isDone
+ * @param {boolean} isOneOfSeveral then it says itself why it does not obey
  */
-function answerNode({ text, hasStopped }, verdict, isDone) {
+function answerNode({ text, hasStopped }, verdict, isDone, isOneOfSeveral) {
   const node = makeText("li", "before-answer", "");
   const words = text.replace(/^\n+/, "");
   if (words !== text) node.append(make("span", "before-newline", "↵".repeat(text.length - words.length)), " "); // an empty line would look like nothing
@@ -79,6 +79,7 @@ function answerNode({ text, hasStopped }, verdict, isDone) {
   if (hasStopped) node.append(Object.assign(make("span", "before-stop", "↵↵"), { title: "The stop sign: the answer ends here." }));
   else if (isDone) node.append(Object.assign(make("span", "before-cut", "…"), { title: "It has no stop sign." }));
   else node.append(make("span", "before-caret"));
+  if (isOneOfSeveral && verdict && !verdict.obeys) node.append(make("span", "before-why", verdict.why));
   return node;
 }
 
@@ -95,11 +96,21 @@ function sayVerdict(node, verdicts, { skill }) {
   }
 }
 
+/** How often it obeys: in the skill that is asked for, or in all. @param {Stage} stage @param {Comparison} comparison */
+function meanInWords({ id }, { about, skill }) {
+  const obeys = about.obeys[id];
+  if (!obeys) return "";
+  const own = obeys.skills[skill];
+  return `${own ? titleOfSkill(about, skill) : "All skills"}: ${shareInWords(own ?? obeys.mean)} obey`;
+}
+
+/** @param {import("../about.js").About} about @param {string} skill */
+const titleOfSkill = ({ skills }, skill) => skills.find(({ id }) => id === skill)?.title ?? "";
+
 /** How often it obeys, in numbers. @param {Stage} stage @param {Comparison} comparison */
 function measuredOf({ id }, { about, skill }) {
   const obeys = about.obeys[id];
   if (!obeys) return [];
-  const title = about.skills.find(({ id }) => id === skill)?.title ?? "";
   const line = (share, words) => {
     const node = make("span", "before-share");
     node.append(make("b", "", shareInWords(share)), ` ${words} (${Math.round(100 * share.low)} to ${Math.round(100 * share.high)} %, N = ${share.n})`);
@@ -109,7 +120,7 @@ function measuredOf({ id }, { about, skill }) {
   const loss = about.forgetting[id];
   return [
     line(obeys.mean, "all skills"),
-    ...(own ? [line(own, title.toLowerCase())] : []),
+    ...(own ? [line(own, titleOfSkill(about, skill).toLowerCase())] : []),
     ...(loss ? [make("span", "before-share", `Loss on the plays ${loss.toFixed(3)}`)] : []),
   ];
 }

@@ -26,6 +26,7 @@ export class Comparison extends Emitter {
   trouble = null;
   /** @type {string | null} the id of the skill that is asked for, if it is one */
   skill = null;
+  isRefused = false;
   /** @type {Map<string, Piece>} by the id of the stage */
   #pieces = new Map();
   #writing = new Latest();
@@ -101,9 +102,21 @@ export class Comparison extends Emitter {
     this.#writing.cancel();
   }
 
+  /** What was asked for cannot be answered: the answers that are there belong to something else. */
+  refuse() {
+    this.cancel();
+    this.isRefused = true;
+    this.#outdate();
+  }
+
+  #outdate() {
+    for (const stage of this.columns) if (stage.key) this.#take(stage, { isOld: true, error: null });
+  }
+
   /** Lets all columns answer. */
   async write() {
     const signal = this.#writing.begin();
+    this.isRefused = false;
     this.#say(null);
     try {
       if (!this.about) await this.#read(signal);
@@ -126,7 +139,7 @@ export class Comparison extends Emitter {
   /** Whether the server had all of the models. @param {AbortSignal} signal */
   async #writeAll(signal) {
     const columns = this.columns.filter(({ key }) => key);
-    for (const stage of columns) this.#take(stage, { isOld: true, error: null });
+    this.#outdate();
     ({ skill: this.skill } = await this.#judge([], signal));
     this.tell("asked");
     await Promise.all(columns.map((stage) => this.#writeOne(stage, signal)));

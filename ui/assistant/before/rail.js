@@ -22,7 +22,9 @@ export function createRail(comparison, choose) {
     if (!about) return;
     const measured = columns.filter(({ id }) => about.obeys[id]);
     const all = asRailPlace(make("div", "before-skill"));
-    all.append(make("span", "before-skill-title", "All skills"), barsOf(measured, (id) => about.obeys[id].mean));
+    const bars = barsOf(measured, (id) => about.obeys[id].mean);
+    bars.prepend(scale());
+    all.append(make("span", "before-skill-title", "All skills"), bars);
     const first = make("li", "before-all");
     first.append(all);
     first.hidden = !measured.length;
@@ -38,6 +40,7 @@ export function createRail(comparison, choose) {
     const shares = measured.flatMap(({ id, title }) => (comparison.about.obeys[id].skills[skill.id] ? [`${title} ${shareInWords(comparison.about.obeys[id].skills[skill.id])}`] : []));
     opener.append(make("span", "before-skill-title", skill.title), barsOf(measured, (id) => comparison.about.obeys[id].skills[skill.id]));
     opener.setAttribute("aria-label", [skill.title, ...shares].join(", "));
+    opener.title = shares.join(", ");
     openers.set(skill.id, opener);
     item.append(opener);
     return item;
@@ -62,6 +65,12 @@ function barsOf(stages, find) {
     bars.append(bar);
   }
   return bars;
+}
+
+function scale() {
+  const node = make("span", "before-scale");
+  node.append(...["0", "50", "100\u00a0%"].map((words) => make("span", "", words)));
+  return node;
 }
 
 /** @param {string} className @param {number} from @param {number} to */

@@ -1,6 +1,6 @@
 // The view "Before and after": one request and the same dice for the model that continues the plays and for those that have learned to answer.
 import { createDiceRow } from "../../shared/dice_row.js";
-import { button, labelled, make } from "../../shared/dom.js";
+import { button, labelled, make, number } from "../../shared/dom.js";
 import { createTrainingHere } from "../../shared/training_here.js";
 import { tellTrouble } from "../../shared/trouble.js";
 import { SUPERVISED } from "../supervised.js";
@@ -9,6 +9,7 @@ import { Comparison, SAMPLES } from "./comparison.js";
 import { createRail } from "./rail.js";
 import { saveAnswers, saveAnswersAsJSON, saveShares } from "./save.js";
 
+const EMPTY = "Write a request: this one is empty.";
 const CAPTION =
   "One request, the same dice, and the same network at three stages: trained on the plays, shown good answers, rewarded for its own. Choose a skill or write a " +
   "request; then throw new dice.";
@@ -41,7 +42,8 @@ export function createBefore(panel, assistant) {
 
   /** @param {string} words */
   function ask(words) {
-    if (words.trim() === comparison.request) return;
+    if (!words.trim()) return refuse(EMPTY);
+    if (words.trim() === comparison.request && !comparison.isRefused) return;
     comparison.request = words;
     showRow();
     write();
@@ -77,13 +79,15 @@ export function createBefore(panel, assistant) {
     isStale = true;
     if (!isShown) return;
     isStale = false;
-    const most = comparison.about?.request_chars;
-    if (most && [...comparison.request].length > most) {
-      comparison.cancel();
-      trouble.replaceChildren(`A request has at most ${most} characters; this one has ${[...comparison.request].length}.`);
-      return;
-    }
-    void comparison.write();
+    const [most, length] = [comparison.about?.request_chars, [...comparison.request].length];
+    if (most && length > most) refuse(`A request has at most ${number(most)} characters; this one has ${number(length)}.`);
+    else void comparison.write();
+  }
+
+  /** @param {string} why */
+  function refuse(why) {
+    comparison.refuse();
+    trouble.replaceChildren(why);
   }
 
   comparison.addEventListener("about", () => {
@@ -103,6 +107,7 @@ export function createBefore(panel, assistant) {
     if (comparison.trouble) tellTrouble(trouble, comparison.trouble, again);
   });
   dice.addEventListener("change", write);
+  form.addEventListener("focusout", () => comparison.isRefused && write()); // an empty field shows the last request again
   page.models.addEventListener("change", () => comparison.about && tools.draw());
   draw();
   return {
