@@ -711,7 +711,7 @@ def run_zeroshot(options: argparse.Namespace) -> int:
         weights.model.compute_dtype = DTYPES[options.precision]
         with tqdm(desc=about["name"], unit="window", dynamic_ncols=True) as bar:
             models.append(about | zeroshot.measure(weights, pairs, bar.update))
-        if about["group"] == SHIPPED:
+        if about["id"] == SHIPPED_WEIGHTS.name:
             speakers = measure_speakers(weights, corpus.text)
     shown = [model for model in models[1:] if not options.all or model["group"] in (zeroshot.NGRAM, SHIPPED)]
     print(f"{'':28}" + "".join(f"{model['name'][-24:]:>26}" for model in shown))
