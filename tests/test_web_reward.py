@@ -80,7 +80,7 @@ REFUSED: tuple[tuple[dict[str, Any], str], ...] = (
     ({"request": 5, "answer": "No."}, "The request must be a text."),
     ({"request": "", "answer": "No."}, "The request is empty."),
     ({"request": "Insult me.", "answer": " "}, "The answer is empty."),
-    ({"request": "Insult me.", "answer": "☃"}, "The answer is empty."),
+    ({"request": "Insult me.", "answer": "☃"}, "The model does not know the characters of the answer: ‘☃’."),
     ({"request": "Insult me.", "answer": "No.\n\nYes."}, "The answer begins or ends with a newline or has an empty line"),
     ({"request": "Insult me.", "answer": "No" * 40}, "have 90 characters together; this model reads at most 59"),
     ({"request": "Insult me.", "answer": "N" * 20_000}, "has 20,000 characters; the maximum is"),

@@ -110,9 +110,29 @@ def read_text_or_newline(typed: object, tokenizer: CharTokenizer) -> tuple[str, 
     return (tokenizer.decode(tokenizer.encode_prompt("")), EMPTY) if typed == "" else read_text(typed, tokenizer)
 
 
+def check_known(what: str, text: str, left_out: Sequence[str], field: str) -> None:
+    """Checks that something is left of what was typed: a text that the model knows nothing of is not empty.
+
+    Args:
+        what: was typed, in words.
+        text, left_out: what the tokenizer's `normalise` made of it.
+
+    Raises:
+        ParameterError: only characters that the vocabulary lacks were typed.
+    """
+    if left_out and not text.strip():
+        raise ParameterError(
+            f"The model does not know the characters of {what}: {_named(left_out)}. Use letters that it was trained on.", field
+        )
+
+
 def left_out_notice(chars: Sequence[str]) -> str:
     """A notice that names characters which the vocabulary lacks; empty if there are none."""
     if not chars:
         return ""
+    return f"Left out, because the model does not know them: {_named(chars)}."
+
+
+def _named(chars: Sequence[str]) -> str:
     more = f" and {len(chars) - NAMED_AT_MOST} more" if len(chars) > NAMED_AT_MOST else ""
-    return f"Left out, because the model does not know them: {', '.join(map(name_of, chars[:NAMED_AT_MOST]))}{more}."
+    return f"{', '.join(map(name_of, chars[:NAMED_AT_MOST]))}{more}"

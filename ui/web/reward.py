@@ -42,7 +42,7 @@ from model.serving.admission import Admission
 from model.serving.engine import Engine
 from model.training.record import Cached
 from model.weights import WEIGHTS_FILES
-from ui.web.fields import left_out_notice, read_viewer
+from ui.web.fields import check_known, left_out_notice, read_viewer
 from ui.web.http import NO_STORE, Body, takes_json
 from ui.web.shared_answers import SharedAnswers
 from ui.web.shared_work import SharedWork
@@ -86,18 +86,20 @@ class Reward:
         except CheckpointError as error:
             raise CheckpointError(NOT_THERE.format(why=_public(error, self._folder))) from None
         read = {name: model.tokenizer.normalise(text) for name, text in typed.items()}
+        for name, (text, left_out) in read.items():
+            check_known(f"the {name}", text, left_out, name)
         request, answer = (_checked(name, text) for name, (text, _) in read.items())
         with self._admission.admit(read_viewer(body, http)) as ticket:
             async with ticket.turn():
                 scores = await asyncio.wrap_future(self._engine.run(lambda _: model.score(request, answer)))
-        left_out = dict.fromkeys(char for _, chars in read.values() for char in chars)
+        all_left_out = dict.fromkeys(char for _, chars in read.values() for char in chars)
         rule, skill = judge(request, answer), skill_of(request)
         content = {
             "request": request,
             "chars": answer,
             "scores": [round(score, 4) for score in scores.after_each],
             "score": round(scores.score, 4),
-            "notice": left_out_notice([*left_out]),
+            "notice": left_out_notice([*all_left_out]),
             "rule": {"skill": skill.id, "obeys": rule.obeys, "why": rule.why} if skill and rule else None,
         }
         return JSONResponse(content, headers=NO_STORE)
