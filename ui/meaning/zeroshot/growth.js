@@ -143,7 +143,6 @@ function paintLevels(context, { rem, left, right, least, y }, { judges, kind }, 
     context.stroke();
   }
   context.setLineDash([]);
-  context.fillText("a coin", left + 0.4 * rem, y(COIN) - 0.75 * rem);
 }
 
 function paintLosses(context, { rem, left, right, bottom, best, worst, x }, { inkSoft }) {
@@ -182,19 +181,29 @@ function paintPoint(context, { rem }, { judge, x, y }, marked, { ink, inkSoft, a
   }
 }
 
-// Names where there is room for them: of the one that is marked, of the shipped model and the n-gram model, and of the rungs.
-function paintNames(context, { rem, left, right, points }, marked, { ink, paper }) {
+// Names where there is room for them, below or above their points: of the coin, of the one that is marked, of the shipped model and the
+// n-gram model, and of the rungs.
+function paintNames(context, { rem, left, right, top, bottom, y, points }, marked, { ink, inkSoft, paper }) {
   const rank = ({ judge }) => (judge.id === marked ? 0 : ["shipped", "n-gram"].includes(judge.group) ? 1 : judge.group === "ladder" ? 2 : 3);
-  const taken = [];
-  for (const point of points.filter((each) => rank(each) < 3).toSorted((a, b) => rank(a) - rank(b))) {
-    const words = point.judge.name;
+  const taken = points.map((point) => ({ left: point.x - DOT * rem, right: point.x + DOT * rem, top: point.y - DOT * rem, bottom: point.y + DOT * rem }));
+  /** @param {string} words @param {number} middle @param {number} at height of the point @param {string} colour */
+  function name(words, middle, at, colour) {
     const wide = context.measureText(words).width;
-    const x = Math.min(right, Math.max(left + wide, point.x + wide / 2));
-    const box = { left: x - wide - 0.3 * rem, right: x + 0.3 * rem, top: point.y + 0.4 * rem, bottom: point.y + 1.6 * rem };
-    if (taken.some((other) => box.left < other.right && other.left < box.right && box.top < other.bottom && other.top < box.bottom)) continue;
-    taken.push(box);
-    Object.assign(context, { textAlign: "right", strokeStyle: paper, lineWidth: 0.35 * rem, fillStyle: ink });
-    context.strokeText(words, x, point.y + rem);
-    context.fillText(words, x, point.y + rem);
+    const x = Math.min(right, Math.max(left + wide, middle + wide / 2)); // its right end
+    for (const down of [1, -1]) {
+      const place = at + down * rem;
+      const box = { left: x - wide - 0.3 * rem, right: x + 0.3 * rem, top: place - 0.6 * rem, bottom: place + 0.6 * rem };
+      if (box.top < top - rem || box.bottom > bottom + 0.2 * rem || taken.some((other) => overlap(box, other))) continue;
+      taken.push(box);
+      Object.assign(context, { textAlign: "right", strokeStyle: paper, lineWidth: 0.35 * rem, fillStyle: colour });
+      context.strokeText(words, x, place);
+      context.fillText(words, x, place);
+      return true;
+    }
+    return false;
   }
+  if (!name("a coin", right, y(COIN), inkSoft)) name("a coin", left, y(COIN), inkSoft);
+  for (const { judge, x, y: at } of points.filter((each) => rank(each) < 3).toSorted((a, b) => rank(a) - rank(b))) name(judge.name, x, at, ink);
 }
+
+const overlap = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
