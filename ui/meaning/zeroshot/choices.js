@@ -1,15 +1,16 @@
 // The part "Choices": a beginning and some endings of one's own; which of them the model finds likeliest, in three ways to count.
-import { button, endOf, labelled, make } from "../../shared/dom.js";
+import { button, endOf, labelled, make, readable, shortened } from "../../shared/dom.js";
 import { heat } from "../../shared/heat.js";
 import { Latest } from "../../shared/requests.js";
 import { tellTrouble } from "../../shared/trouble.js";
-import { agreementInWords, drawOrders } from "./orders.js";
+import { agreementInWords, drawOrders, FORMULA } from "./orders.js";
 import { SurprisalText } from "./read.js";
 import { askChoices } from "./results.js";
 
 const MOST = 8; // endings
 const LEAST = 2;
 const MOST_BEFORE = 28; // characters of the beginning that stand in front of an ending
+const MOST_OF_WORD = 12; // characters that are quoted
 const EXAMPLES = [
   { title: "Thou …", beginning: "I know thou ", endings: ["art my friend.", "are my friend.", "is my friend."] },
   { title: "The king is …", beginning: "The king is ", endings: ["dead.", "not yet come.", "a cabbage.", "gone to France to fetch his daughter."] },
@@ -24,6 +25,7 @@ export class Choices {
   #zero;
   #form = make("form", "zero-form");
   #beginning = Object.assign(make("textarea", "field"), { id: "zero-beginning", rows: 2, spellcheck: false, dir: "auto" });
+  #joint = make("p", "zero-label");
   #list = make("ol", "zero-fields");
   #add = button("quiet", "Add an ending", () => this.#append("").focus());
   #said = make("p", "trouble");
@@ -44,7 +46,7 @@ export class Choices {
     chips.append(...EXAMPLES.map((example) => button("quiet", example.title, () => this.#use(example))));
     const actions = make("div", "zero-actions");
     actions.append(go, this.#add);
-    this.#form.append(chips, labelled("Beginning", this.#beginning), make("p", "zero-label", "Endings"), this.#list, actions);
+    this.#form.append(chips, labelled("Beginning", this.#beginning), this.#joint, this.#list, actions);
     const main = make("div", "zero-main");
     main.append(this.#said, this.#notice, this.#result);
     this.node.append(this.#form, main);
@@ -55,7 +57,10 @@ export class Choices {
       event.preventDefault();
       void this.go();
     });
-    this.#form.addEventListener("input", () => this.#keep());
+    this.#form.addEventListener("input", () => {
+      this.#keep();
+      this.#drawJoint();
+    });
     this.#beginning.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" || event.shiftKey) return;
       event.preventDefault();
@@ -98,6 +103,7 @@ export class Choices {
   /** @param {{beginning: string, endings: string[]}} example */
   #fill({ beginning, endings }) {
     this.#beginning.value = beginning;
+    this.#drawJoint();
     this.#list.replaceChildren();
     for (const ending of endings.slice(0, MOST)) this.#append(ending);
     while (this.#fields.length < LEAST) this.#append("");
@@ -146,7 +152,7 @@ export class Choices {
       const found = await askChoices({ beginning, endings, model: this.#zero.key }, signal);
       if (signal.aborted) return;
       [this.found, this.#of] = [found, asked];
-      this.#notice.textContent = [found.notice, togetherInWords(found)].filter(Boolean).join(" ");
+      this.#notice.replaceChildren(found.notice, ...this.#together(found));
       this.#draw(found);
     } catch (error) {
       if (!signal.aborted) tellTrouble(this.#said, error, () => this.go());
@@ -154,6 +160,22 @@ export class Choices {
       this.#asking.end(signal);
       this.#result.classList.toggle("stale", Boolean(this.found) && this.#of !== this.#asked);
     }
+  }
+
+  /** A word that was begun in the beginning goes on in an ending, which is seldom meant. @param {import("./results.js").Choices} found */
+  #together({ notice, beginning, endings }) {
+    const joined = /\w$/.test(beginning) && endings.find(({ text }) => /^\w/.test(text));
+    if (!joined) return [];
+    const word = endOf(/\w+$/.exec(beginning)[0], MOST_OF_WORD) + shortened(/^\w+/.exec(joined.text)[0], MOST_OF_WORD);
+    const add = button("quiet", "Add a space", () => this.#use({ beginning: `${beginning} `, endings: this.#endings }));
+    return [`${notice && " "}“${word}” is read as one word, and ranked as that. `, add];
+  }
+
+  /** The end of the beginning, where a space can be seen. */
+  #drawJoint() {
+    const { value } = this.#beginning;
+    const shown = readable(endOf(value, MOST_OF_WORD)).replace(/ $/, "␣");
+    this.#joint.textContent = value ? `Endings follow “${shown}”` : "Endings follow a newline";
   }
 
   /** @param {import("./results.js").Choices} found */
@@ -170,14 +192,6 @@ export class Choices {
     }
     const line = make("div", "zero-line");
     line.append(heat.legend(), reading);
-    this.#result.replaceChildren(agreement, drawOrders(found), texts, line);
+    this.#result.replaceChildren(agreement, make("p", "zero-formula", FORMULA), drawOrders(found), texts, line);
   }
-}
-
-/** A word that was begun in the beginning goes on in an ending, which is seldom meant. @param {import("./results.js").Choices} found */
-function togetherInWords({ beginning, endings }) {
-  const joined = /\w$/.test(beginning) && endings.find(({ text }) => /^\w/.test(text));
-  if (!joined) return "";
-  const word = /\w+$/.exec(beginning)[0] + /^\w+/.exec(joined.text)[0];
-  return `“${word}” is read as one word: end the beginning with a space if that is not meant.`;
 }

@@ -3,6 +3,7 @@ import { button, make } from "../../shared/dom.js";
 import { wholePercent } from "./results.js";
 
 const COIN = 0.5;
+const NGRAM = "n-gram, 6 characters"; // a test compares it with model/meaning/ngram.py
 /** @type {[string, (kind: import("./results.js").Kind) => boolean][]} */
 const GROUPS = [
   ["A few characters decide", ({ counted, reach }) => counted && reach === "near"],
@@ -18,7 +19,7 @@ export function createKinds(choose) {
   const node = make("section", "zero-kinds");
   node.setAttribute("aria-label", "Kinds of pairs");
   const [list, key] = [make("ul", "zero-rows"), make("p", "zero-key")];
-  node.append(list, key);
+  node.append(key, list);
   /** @type {Map<string, HTMLButtonElement>} by kind */
   const openers = new Map();
   /** @type {unknown[]} whose figures are drawn: somebody's focus may be in them */
@@ -43,15 +44,16 @@ export function createKinds(choose) {
       return some.length ? [make("li", "zero-heading", title), ...some.map((kind) => rowOf(kind, judge, ngram, least))] : [];
     });
     list.replaceChildren(all, ...groups);
-    key.replaceChildren(...(judge ? [sign("zero-dot", judge.name)] : []), ...(ngram ? [sign("zero-ring", "n-gram model")] : []), sign("zero-coin", "a coin"));
+    key.replaceChildren(...(judge ? [sign("zero-dot", judge.name)] : []), ...(ngram ? [sign("zero-ring", NGRAM)] : []), sign("zero-coin", "a coin"));
   }
 
   function rowOf(kind, judge, ngram, least) {
     const item = make("li");
     const opener = button("zero-row", "", () => choose(kind.id));
     opener.append(...cellsOf(kind.title, judge?.kinds[kind.id], ngram?.kinds[kind.id], least));
-    const figures = [judge, ngram].flatMap((one) => (one?.kinds[kind.id] ? [`${one.name} ${wholePercent(one.kinds[kind.id].right)}`] : []));
+    const figures = figuresOf(kind, judge, ngram);
     opener.setAttribute("aria-label", [kind.title, ...figures].join(", "));
+    opener.title = figures.join(", ");
     openers.set(kind.id, opener);
     item.append(opener);
     return item;
@@ -67,6 +69,9 @@ export function createKinds(choose) {
 
   return { node, draw, mark };
 }
+
+/** "shakespeare 99 %", "n-gram 45 %". @param {import("./results.js").Kind} kind @param {(Judge | null)[]} judges */
+export const figuresOf = ({ id }, ...judges) => judges.flatMap((one) => (one?.kinds[id] ? [`${one.name} ${wholePercent(one.kinds[id].right)}`] : []));
 
 /** @param {string} title @param {Share | undefined} own @param {Share | undefined} ngram @param {number} least share on the axis */
 function cellsOf(title, own, ngram, least) {

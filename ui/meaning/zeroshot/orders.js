@@ -1,18 +1,21 @@
 // The endings in three orders beside each other: lines lead from each ending to its place in the next order, so that they cross where two disagree.
-import { listed, make, makeText, readable } from "../../shared/dom.js";
-import { inNats } from "./results.js";
+import { listed, make, makeText, readable, shortened } from "../../shared/dom.js";
+import { inBits } from "./results.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 /** @type {[import("./results.js").Order, string, string][]} */
 export const ORDERS = [
   ["sum", "Sum", "of all characters: short endings win"],
   ["per_character", "Per character", "the mean: length no longer counts"],
-  ["corrected", "Corrected", "compared with the ending alone"],
+  ["corrected", "Corrected", "how much the beginning adds"],
 ];
+export const FORMULA = "In bits. Corrected = log₂ P(ending | beginning) − log₂ P(ending | newline)";
+const MOST_OF_ENDING = 24; // characters that are quoted
 const [CELL, GAP] = [28, 8]; // of 100 parts of the width: three cells and two gaps
 
 /** @param {import("./results.js").Choices} choices */
-export function drawOrders({ endings, orders }) {
+export function drawOrders(choices) {
+  const { endings, orders } = choices;
   const node = make("div", "zero-orders");
   node.style.setProperty("--endings", String(endings.length));
   const lines = document.createElementNS(SVG, "svg");
@@ -22,9 +25,11 @@ export function drawOrders({ endings, orders }) {
   const parts = endings.map(() => /** @type {Element[]} */ ([]));
   const columns = ORDERS.map(([order, title, about], column) => {
     const list = make("ol", "zero-order");
+    const best = bestOf(choices, order);
     orders[order].forEach((i, place) => {
       const item = make("li", "zero-place-of");
       item.append(makeText("span", "zero-ending", readable(endings[i].text)), make("b", "", inFigures(endings[i][order], order)));
+      item.classList.toggle("best", best.includes(i));
       list.append(item);
       parts[i].push(item);
       if (column) parts[i].push(lines.appendChild(lineBetween(column, orders[ORDERS[column - 1][0]].indexOf(i), place)));
@@ -35,6 +40,7 @@ export function drawOrders({ endings, orders }) {
     part.append(head, list);
     return part;
   });
+  // One ending is followed by its line.
   const mark = (chosen) => parts.forEach((some, i) => some.forEach((part) => part.classList.toggle("marked", i === chosen)));
   const first = orders.sum[0];
   parts.forEach((some, i) => {
@@ -57,13 +63,23 @@ function lineBetween(column, from, to) {
 }
 
 /** @param {number} nats @param {import("./results.js").Order} order */
-const inFigures = (nats, order) => (order === "per_character" ? nats.toFixed(2).replace("-", "−") : inNats(nats));
+const inFigures = (nats, order) => inBits(nats, order === "per_character" ? 2 : 1);
+
+/** The places of the best endings: several, if their figures are the same. @param {import("./results.js").Choices} choices @param {import("./results.js").Order} order */
+function bestOf({ endings, orders }, order) {
+  const figures = (i) => inFigures(endings[i][order], order);
+  return orders[order].filter((i) => figures(i) === figures(orders[order][0])).toSorted((a, b) => a - b);
+}
 
 /** "All three orders prefer “dead.”", or who prefers what. @param {import("./results.js").Choices} choices */
-export function agreementInWords({ endings, orders }) {
-  const name = (i) => `“${readable(endings[i].text.trim()).replace(/[.,;:]$/, "")}”`;
-  const winners = [...Map.groupBy(ORDERS, ([order]) => orders[order][0])];
-  if (winners.length === 1) return `All three orders prefer ${name(winners[0][0])}.`;
-  const said = winners.map(([i, some]) => `${listed(some.map(([, title]) => title))} ${some.length > 1 ? "prefer" : "prefers"} ${name(i)}`);
-  return `The orders disagree: ${said.join("; ")}.`;
+export function agreementInWords(choices) {
+  const name = (i) => `“${shortened(readable(choices.endings[i].text.trim()), MOST_OF_ENDING).replace(/[.,;:]$/, "")}”`;
+  const found = ORDERS.map(([order, title]) => ({ title, best: bestOf(choices, order) }));
+  const said = [...Map.groupBy(found, ({ best }) => best.join())].map(([, some]) => {
+    const [{ best }, who] = [some[0], some.length === ORDERS.length ? "All three orders" : listed(some.map(({ title }) => title))];
+    if (best.length > 1) return `${who}: a tie of ${listed(best.map(name))}`;
+    return `${who} ${some.length > 1 ? "prefer" : "prefers"} ${name(best[0])}`;
+  });
+  const preferred = new Set(found.flatMap(({ best }) => (best.length > 1 ? [] : best)));
+  return `${preferred.size > 1 ? "The orders disagree: " : ""}${said.join("; ")}.`;
 }

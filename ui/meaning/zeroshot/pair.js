@@ -1,7 +1,7 @@
 // A minimal pair: two texts that differ in one place. Whoever looks decides first; then the model says which of the two is likelier.
 import { button, make, number } from "../../shared/dom.js";
 import { heat } from "../../shared/heat.js";
-import { inNats, timesInWords } from "./results.js";
+import { inBits, timesInWords } from "./results.js";
 import { SurprisalText } from "./read.js";
 
 /** @typedef {import("./results.js").Pair} Pair */
@@ -88,7 +88,7 @@ class Card {
   /** @param {string} before @param {import("./results.js").Likely} read @param {number} from @param {boolean} isLikelier @param {boolean} isGuess */
   reveal(before, { text, log_probs: logProbs, sum }, from, isLikelier, isGuess) {
     this.#text.surprise(before + text, logProbs, from);
-    this.#sum.replaceChildren(inNats(sum), make("span", "", " nats"));
+    this.#sum.replaceChildren(inBits(sum), make("span", "", " bits"));
     this.node.classList.toggle("likelier", isLikelier);
     this.#guess.setAttribute("aria-pressed", String(isGuess));
   }

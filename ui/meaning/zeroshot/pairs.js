@@ -3,7 +3,7 @@ import { button, make, number } from "../../shared/dom.js";
 import { Latest } from "../../shared/requests.js";
 import { tellTrouble } from "../../shared/trouble.js";
 import { createGrowth } from "./growth.js";
-import { createKinds } from "./kinds.js";
+import { createKinds, figuresOf } from "./kinds.js";
 import { PairOnShow } from "./pair.js";
 import { askPairs } from "./results.js";
 
@@ -92,7 +92,8 @@ export class Pairs {
     this.#kinds.draw(results, judged, ngram);
     this.#kinds.mark(kind.id);
     this.#title.textContent = kind.title;
-    this.#about.textContent = kind.about;
+    const figures = figuresOf(kind, judged, ngram).join(", ");
+    this.#about.textContent = [kind.about, figures && `Right: ${figures}.`].filter(Boolean).join("\n");
     const isOfKind = this.#zero.address.get("growth") === "kind";
     this.#ofKind.setAttribute("aria-pressed", String(isOfKind));
     this.growth.draw({ judges: results.models, kind: isOfKind ? kind.id : "", title: isOfKind ? kind.title : "Mean of the kinds counted", judge: judged?.id ?? "" });

@@ -31,7 +31,7 @@ import { getJSON, postForJSON } from "../../shared/server.js";
  * @typedef {Measured & {candidates: number, chance: number}} SpeakersMeasured
  * @typedef {{names: string[], trained: SpeakersMeasured, held_out: SpeakersMeasured, examples: SpeakersMeasured}} Speakers
  *
- * @typedef {{kinds: Kind[], models: Judge[], speakers: Speakers | null, trouble: string}} Results
+ * @typedef {{kinds: Kind[], models: Judge[], speakers: Speakers | null, max_speech_chars: number, trouble: string}} Results
  *
  * @typedef {{text: string, log_probs: number[], sum: number}} Likely in nats
  * @typedef {{context: string, right: Likely, wrong: Likely, from: number, ngram: {right: number, wrong: number} | null}} Pair
@@ -59,8 +59,11 @@ export const wholePercent = (share) => `${Math.round(100 * share)}\u00a0%`;
 /** Surprisal of characters, in bits. @param {number[]} logProbs in nats */
 export const bitsOf = (logProbs) => logProbs.map((nats) => -nats / Math.LN2);
 
-/** A log-probability in figures. @param {number} nats */
-export const inNats = (nats) => nats.toFixed(1).replace("-", "−");
+/** A log-probability in bits, in figures: the unit of surprisal. @param {number} nats @param {number} [decimals] */
+export function inBits(nats, decimals = 1) {
+  const figures = (nats / Math.LN2).toFixed(decimals);
+  return Number(figures) ? figures.replace("-", "−") : figures.replace("-", "");
+}
 
 const MOST_TIMES = 1e6;
 
