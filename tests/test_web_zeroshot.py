@@ -61,6 +61,7 @@ def test_kinds_and_results_are_told_and_damage_is_said(url: str, house: Path) ->
     assert told["trouble"] == ""
     assert told["models"][0]["mean"]["right"] == 0.5
     assert told["speakers"]["names"] == [*NAMES]
+    assert told["max_speech_chars"] == MAX_SPEECH_CHARS
 
 
 def test_missing_results_leave_the_kinds(reader: Weights, tmp_path: Path) -> None:
@@ -122,7 +123,8 @@ REFUSED = (
     ("choices", {"endings": ["a", "b", "a"]}, "Endings 1 and 3 are the same."),
     ("choices", {"endings": ["don't", "don’t"]}, "Endings 1 and 2 are the same."),
     ("choices", {"endings": ["a", " "]}, "Ending 2 is empty."),
-    ("choices", {"endings": ["a", "☃"]}, "Ending 2 is empty."),
+    ("choices", {"endings": ["a", "☃"]}, "The model does not know the characters of ending 2: ‘☃’."),
+    ("speakers", {"text": "你 好"}, "The model does not know the characters of the speech: ‘你’, ‘好’."),
     ("choices", {"endings": ["a", "b" * 10_000]}, f"Ending 2 has 10,000 characters; the maximum is {MAX_ENDING_CHARS}."),
     ("choices", {"endings": ["a", "b"], "beginning": "a" * (MAX_PROMPT_CHARS + 1)}, "The prompt has 10,001 characters"),
     ("speakers", {"text": " "}, "The speech is empty."),

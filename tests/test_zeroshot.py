@@ -18,7 +18,7 @@ from model.meaning import ngram
 from model.meaning.likelihood import Read, log_probs
 from model.meaning.minimal_pairs import KINDS, PAIRS, Pair, digest, make_pairs
 from model.meaning.ngram import NGram
-from model.meaning.speakers import NAMES, by_name, by_speaker, with_examples
+from model.meaning.speakers import NAMES, by_name, by_speaker, held_out, with_examples
 from model.meaning.zeroshot import NGRAM, ZEROSHOT_FILE, about, measure_ngram, read_zeroshot, results, save
 from model.tokenizer import CharTokenizer
 from model.weights import MEANING_FOLDER, WEIGHTS_FOLDER, Weights
@@ -199,6 +199,12 @@ def test_the_command_prints_a_table(corpus_path: Path, capsys: pytest.CaptureFix
 
 def test_the_ten_are_those_who_speak_most_in_the_training_text(plays: str) -> None:
     assert [*by_speaker(plays[: train_chars(len(plays))])][: len(NAMES)] == [*NAMES]
+
+
+def test_four_of_the_five_held_out_speakers_were_met_in_training(plays: str) -> None:
+    cut = train_chars(len(plays))
+    before, names = by_speaker(plays[:cut]), held_out(by_speaker(plays[cut:]))
+    assert (len(names), sum(name in before for name in names)) == (5, 4)  # MET in ui/meaning/zeroshot/speakers.js and the model card say so
 
 
 def test_questions_have_each_answer_as_often_and_never_show_their_own_speech(plays: str) -> None:

@@ -63,6 +63,11 @@ def by_speaker(text: str) -> dict[str, list[str]]:
     return {name: found[name] for name, _ in size.most_common()}
 
 
+def held_out(speeches: dict[str, list[str]]) -> list[str]:
+    """The UNKNOWN speakers who are asked for in the last tenth, of its speeches."""
+    return [name for name, some in speeches.items() if sum(len(speech) in SPEECH_CHARS for speech in some) >= EACH][:UNKNOWN]
+
+
 def by_name(speeches: dict[str, list[str]], names: Sequence[str], rng: random.Random) -> list[Question]:
     """Who of some speakers said it, by their names alone: the same number of speeches of each.
 
@@ -114,10 +119,9 @@ def measure_speakers(weights: Weights, text: str, each: Callable[[int], object] 
     rng = random.Random(SEED)
     cut = train_chars(len(text))
     before, last = by_speaker(text[:cut]), by_speaker(text[cut:])
-    able = [name for name, some in last.items() if sum(len(speech) in SPEECH_CHARS for speech in some) >= EACH]
     asked = {
         "trained": by_name(before, NAMES, rng),
-        "held_out": by_name(last, able[:UNKNOWN], rng),
+        "held_out": by_name(last, held_out(last), rng),
         "examples": with_examples(last, rng),
     }
     return {question: _answer(weights, questions, each) for question, questions in asked.items()}

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, expect
 
+from model.meaning.ngram import ORDER
 from tests.browser.conftest import watched
 from tests.browser.tab import state_of
 from tests.conftest import ROOT
@@ -82,7 +83,8 @@ def figure(nats: float) -> float:
 
 
 def number_in(node: Locator) -> float:
-    return float(node.inner_text().split()[0].replace("−", "-"))
+    """Of bits, in nats."""
+    return BIT * float(node.inner_text().split()[0].replace("−", "-"))
 
 
 def saved(page: Page, label: str, name: str) -> str:
@@ -112,6 +114,7 @@ def test_accuracy_is_shown_as_it_was_measured(page: Page, panel: Locator, known:
         for model in known["models"]
         if model["group"] in ("n-gram", "ladder", "shipped", "snapshot") and model["val_loss"] is not None
     ]
+    expect(panel.locator(".zero-key")).to_contain_text(f"n-gram, {ORDER} characters")
     expect(panel.locator(".zero-growth")).to_have_attribute("data-points", str(len(comparable)))
     rows_saved = [*csv.DictReader(io.StringIO(saved(page, "Accuracy of all models (CSV)", "zero-shot.csv"), newline=""))]
     assert {(row["model"], row["kind"], float(row["right"])) for row in rows_saved} == {
@@ -183,6 +186,9 @@ def test_three_orders_of_endings(page: Page, panel: Locator, url: str, known: di
     best = told["endings"][told["orders"]["sum"][0]]
     expect(panel.locator(".zero-agreement")).to_contain_text(best["text"].rstrip("."))
     assert number_in(panel.locator(".zero-order b").first) == figure(best["sum"])
+    for i, order in enumerate(("sum", "per_character", "corrected")):
+        winner = told["endings"][told["orders"][order][0]]["text"]
+        expect(panel.locator(".zero-order").nth(i).locator(".best .zero-ending")).to_have_text([winner])
     text = panel.locator(".zero-choices .zero-text").first
     assert abs(text.evaluate(COLOURED) - sum(-value >= BIT for value in best["log_probs"])) <= 1
 
@@ -192,6 +198,22 @@ def test_three_orders_of_endings(page: Page, panel: Locator, url: str, known: di
     expect(panel.locator(".zero-choices .trouble")).not_to_be_empty()
     expect(fields.last).to_have_value(fields.first.input_value())  # what was typed stays
     page.wait_for_function("location.hash.includes('endings=')")
+
+    panel.get_by_label("Beginning").fill("The")
+    fields.nth(0).fill("a" * 200)
+    for i, text in enumerate(("b", "c", "d"), 1):
+        fields.nth(i).fill(text)
+    panel.get_by_role("button", name="Compare").click()
+    notice = panel.locator(".zero-choices .notice")
+    expect(notice).to_contain_text(f"“The{'a' * 12}…” is read as one word")
+    notice.get_by_role("button", name="Add a space").click()
+    expect(panel.get_by_label("Beginning")).to_have_value("The ")
+    expect(panel.get_by_text("Endings follow “The␣”")).to_be_visible()
+    expect(notice).to_be_empty()
+
+    panel.get_by_label("Beginning").fill("")
+    panel.get_by_role("button", name="Compare").click()
+    expect(panel.locator(".zero-agreement")).to_contain_text("Corrected: a tie of")
 
 
 @pytest.mark.slow
@@ -205,6 +227,12 @@ def test_who_said_it_and_how_much_of_it_is_memory(page: Page, panel: Locator, ur
     assert [name.upper() for name in rows.all_text_contents()] == [speaker["name"] for speaker in told["speakers"]]
     figures = panel.locator(".zero-question b")
     expect(figures).to_have_text([percent(known["speakers"][name]["right"]) for name in ("trained", "held_out", "examples")])
+    for i, name in enumerate(("trained", "held_out", "examples")):
+        measured = known["speakers"][name]
+        verdict = "better than chance" if measured["low"] > measured["chance"] else "no better than chance"
+        expect(panel.locator(".zero-question p").nth(i)).to_contain_text(f": {verdict}, {percent(measured['chance'])}")
+    length = len(told["text"])
+    expect(panel.locator(".zero-speakers .zero-count")).to_have_text(f"{length} of at most {known['max_speech_chars']} characters")
     text = panel.locator(".zero-speakers .zero-text")
     likeliest, last = told["speakers"][0], told["speakers"][-1]
     assert abs(text.evaluate(COLOURED) - sum(-value >= BIT for value in likeliest["log_probs"])) <= 1

@@ -7,7 +7,7 @@
                  "parameters": 10745088, "val_loss": 1.4132, "n": 1700,
                  "mean": {"right": 0.96, "low": 0.95, "high": 0.97},
                  "kinds": {"thou": {"n": 100, "right": 0.99, "low": 0.95, "high": 1.0}, ...}}, ...],
-     "speakers": {...}, "trouble": ""}
+     "speakers": {...}, "max_speech_chars": 200, "trouble": ""}
 
 "models" are those that `python -m model zeroshot --all --save` measured, in this order: "chance" and "n-gram" (groups of their own, without
 a key), then by "group": "ladder" from the bigram on, "shipped", "assistant", "meaning", and "snapshot", by run and step ("run" and "step"
@@ -41,7 +41,8 @@ put it.
     {"model": "53cb7a27", "text": "...", "notice": "", "speakers": [{"name": "ROMEO", "log_probs": [...], "sum": -88.0}, ...]}
 
 The text's likelihood as a speech of each of ten speakers, who speak most in the text that the shipped model learned from: from the
-likeliest. This is memory of those speakers; "speakers" of GET /meaning/zeroshot has how often it is right, there and elsewhere:
+likeliest; the text has at most "max_speech_chars" characters. This is memory of those speakers; "speakers" of GET /meaning/zeroshot has how
+often it is right, there and elsewhere:
 
     {"names": ["ROMEO", ...],
      "trained": {"candidates": 10, "n": 150, "right": 0.43, "low": 0.35, "high": 0.51, "chance": 0.1},
@@ -66,7 +67,7 @@ from numpy.typing import NDArray
 from starlette.requests import Request as HTTPRequest
 from starlette.responses import JSONResponse, Response
 
-from model.config import check_prompt
+from model.config import check_prompt, check_score_text
 from model.data import train_chars
 from model.errors import CheckpointError, CorpusError, ParameterError
 from model.meaning.choices import Choice, check_endings, choose, orders
@@ -78,7 +79,7 @@ from model.meaning.zeroshot import ngram_sum, pair_log_probs, read_zeroshot
 from model.serving.admission import Admission
 from model.serving.engine import Engine
 from ui.web.corpus import CorpusReader
-from ui.web.fields import left_out_notice, read_model_key, read_text, read_viewer
+from ui.web.fields import check_known, left_out_notice, read_model_key, read_viewer
 from ui.web.http import NO_STORE, Body, model_header, takes_json
 from ui.web.loading import load, run
 from ui.web.shared_answers import SharedAnswers
@@ -158,6 +159,8 @@ class ZeroShot:
         check_prompt(beginning)
         weights = await load(self._engine, read_model_key(body))
         read = [weights.tokenizer.normalise(text) for text in (beginning, *typed)]
+        for i, (text, left_out) in enumerate(read[1:], 1):
+            check_known(f"ending {i}", text, left_out, "endings")
         beginning, *endings = (text for text, _ in read)
         check_prompt(beginning)  # some characters become several
         check_endings(endings)
@@ -182,7 +185,10 @@ class ZeroShot:
             UnknownCharacterError: the model's vocabulary lacks characters of the speakers' names.
         """
         weights = await load(self._engine, read_model_key(body))
-        text, notice = read_text(body.get("text"), weights.tokenizer)
+        typed = body.get("text")
+        check_score_text(typed)
+        text, left_out = weights.tokenizer.normalise(str(typed))
+        check_known("the speech", text, left_out, "text")
         if not text.strip():
             raise ParameterError("The speech is empty. Write what somebody says.", "text")
         if len(text) > MAX_SPEECH_CHARS:
@@ -194,7 +200,7 @@ class ZeroShot:
                 found = await run(self._engine, weights, lambda weights: log_probs(weights.model, reads))
         speakers = [{"name": name} | _text_json(own) for name, own in zip(NAMES, found, strict=True)]
         speakers.sort(key=lambda speaker: -speaker["sum"])
-        content = {"model": weights.key, "text": text, "notice": notice, "speakers": speakers}
+        content = {"model": weights.key, "text": text, "notice": left_out_notice(left_out), "speakers": speakers}
         return JSONResponse(content, headers=NO_STORE | model_header(weights.key))
 
     async def _result(self) -> Made:
@@ -211,13 +217,13 @@ class ZeroShot:
 
 def about_json(folder: Path) -> dict[str, Any]:
     """The kinds of pairs, and what was measured."""
-    kinds = [*map(_kind_json, KINDS)]
+    told = {"kinds": [*map(_kind_json, KINDS)], "max_speech_chars": MAX_SPEECH_CHARS}
     try:
         measured = read_zeroshot(folder)
     except CheckpointError as error:
         why = str(error).replace(str(folder), folder.name)
-        return {"kinds": kinds, "models": [], "speakers": None, "trouble": NOT_THERE.format(why=why)}
-    return {"kinds": kinds, "models": measured["models"], "speakers": {"names": NAMES} | measured["speakers"], "trouble": ""}
+        return told | {"models": [], "speakers": None, "trouble": NOT_THERE.format(why=why)}
+    return told | {"models": measured["models"], "speakers": {"names": NAMES} | measured["speakers"], "trouble": ""}
 
 
 def _make(text: str) -> Made:

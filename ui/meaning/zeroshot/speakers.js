@@ -1,25 +1,28 @@
 // The part "Who said it?": a text as a speech of each of ten speakers, and how much of the answer is memory.
-import { button, labelled, make, percent } from "../../shared/dom.js";
+import { charsIn } from "../../shared/characters.js";
+import { button, labelOf, make, number, percent } from "../../shared/dom.js";
 import { heat } from "../../shared/heat.js";
 import { Latest } from "../../shared/requests.js";
 import { tellTrouble } from "../../shared/trouble.js";
 import { SurprisalText } from "./read.js";
 import { askSpeakers, wholePercent } from "./results.js";
 
-const FIRST = "But, soft! what light through yonder window breaks?\nIt is the east, and Juliet is the sun.";
+const FIRST = "O Romeo, Romeo! wherefore art thou Romeo?\nDeny thy father and refuse thy name;";
+/** @type {[string, string][]} who says it in the plays, and what */
 const EXAMPLES = [
-  ["Romeo", FIRST],
-  ["Richard III", "My conscience hath a thousand several tongues,\nAnd every tongue brings in a several tale."],
+  ["Juliet", FIRST],
+  ["Romeo", "But, soft! what light through yonder window breaks?\nIt is the east, and Juliet is the sun."],
+  ["King Richard II", "What must the king do now? must he submit?\nThe king shall do it."],
   ["Nobody", "I have bought apples, and I shall sell them at the fair tomorrow."],
 ];
 /** @type {["trained" | "held_out" | "examples", string][]} */
 const QUESTIONS = [
   ["trained", "Speeches it was trained on"],
-  ["held_out", "Speeches it has not read, by name alone"],
-  ["examples", "Speeches it has not read, one of each speaker read first"],
+  ["held_out", "New speeches, by name alone"],
+  ["examples", "New speeches, after one of each speaker"],
 ];
-const PLAIN = "So it is mostly memory: a speech of each speaker, read first, does not help. By name alone, it has met four of the five speakers in its training text.";
-const MORE = "On speeches that it has not read it does better than a coin.";
+const MET = "Four of these five speakers it met in training."; // a test counts them
+const MEMORY = "It is mostly memory: an example of each speaker does not help it.";
 
 /** @typedef {import("./results.js").SpokenBy} SpokenBy */
 
@@ -29,6 +32,7 @@ export class Speakers {
   found = null;
   #zero;
   #field = Object.assign(make("textarea", "field"), { id: "zero-speech", rows: 3, spellcheck: false, dir: "auto" });
+  #count = make("p", "zero-count");
   #said = make("p", "trouble");
   #notice = make("p", "notice");
   #result = make("div", "zero-result");
@@ -51,10 +55,12 @@ export class Speakers {
     const go = Object.assign(make("button", "button primary", "Ask the model"), { type: "submit" });
     const chips = make("div", "zero-actions");
     chips.append(go, ...EXAMPLES.map(([title, text]) => button("quiet", title, () => this.#use(text))));
-    form.append(labelled("Text", this.#field), chips);
     const line = make("div", "zero-line");
-    line.append(heat.legend(), this.#reading);
-    this.#result.append(this.#rows, this.#as, this.#text.node, line);
+    line.append(labelOf("Text", this.#field), this.#count);
+    form.append(line, this.#field, chips);
+    const below = make("div", "zero-line");
+    below.append(heat.legend(), this.#reading);
+    this.#result.append(this.#rows, this.#as, this.#text.node, below);
     this.#result.hidden = true;
     const main = make("div", "zero-main");
     main.append(form, this.#said, this.#notice, this.#result);
@@ -63,7 +69,10 @@ export class Speakers {
       event.preventDefault();
       void this.go();
     });
-    this.#field.addEventListener("input", () => this.#keep());
+    this.#field.addEventListener("input", () => {
+      this.#keep();
+      this.#drawCount();
+    });
     this.#field.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" || event.shiftKey) return;
       event.preventDefault();
@@ -73,6 +82,7 @@ export class Speakers {
 
   show() {
     this.#drawFigures();
+    this.#drawCount();
     if (this.#of !== this.#asked) void this.go();
   }
 
@@ -97,7 +107,16 @@ export class Speakers {
   #use(text) {
     this.#field.value = text;
     this.#keep();
+    this.#drawCount();
     void this.go();
+  }
+
+  /** How long the text is, of the most that the server reads. */
+  #drawCount() {
+    const most = this.#zero.results?.max_speech_chars;
+    const length = charsIn(this.#field.value);
+    this.#count.textContent = most ? `${number(length)} of at most ${number(most)} characters` : "";
+    this.#count.classList.toggle("over", length > most);
   }
 
   async go() {
@@ -141,7 +160,9 @@ export class Speakers {
   #mark() {
     const { name, log_probs: logProbs } = this.found.speakers[this.#chosen];
     [...this.#rows.children].forEach((item, i) => item.firstElementChild.setAttribute("aria-pressed", String(i === this.#chosen)));
-    this.#as.textContent = `As a speech of ${inTitleCase(name)}:`;
+    const [who] = EXAMPLES.find(([, text]) => text === this.found.text) ?? [];
+    const really = who ? ` (in the plays ${who === "Nobody" ? "nobody says it" : `${who} says it`})` : "";
+    this.#as.textContent = `As a speech of ${inTitleCase(name)}${really}:`;
     this.#text.surprise(this.found.text, logProbs);
   }
 
@@ -149,8 +170,9 @@ export class Speakers {
     const { speakers } = this.#zero.results ?? {};
     this.#figures.hidden = !speakers;
     if (!speakers) return;
-    const questions = QUESTIONS.map(([name, title]) => questionOf(title, speakers[name]));
-    this.#figures.replaceChildren(make("h2", "", "How often it is right"), ...questions, make("p", "zero-plain", doesNotLearn(speakers) ? PLAIN : MORE));
+    const questions = QUESTIONS.map(([name, title]) => questionOf(title, speakers[name], name === "held_out" ? MET : ""));
+    const plain = ["The line is chance.", ...(isMemory(speakers) ? [MEMORY] : [])].join(" ");
+    this.#figures.replaceChildren(make("h2", "", "How often it is right"), make("p", "zero-plain", plain), ...questions);
   }
 }
 
@@ -165,17 +187,22 @@ function sharesOf(sums) {
 /** @param {string} name as it stands in the plays */
 const inTitleCase = (name) => name.toLowerCase().replace(/(^|[\s-])(\p{L})/gu, (_, before, letter) => before + letter.toUpperCase()).replace(/\b(I{1,3}|Iv|Vi?)\b/gi, (roman) => roman.toUpperCase());
 
-/** Whether a speech of each speaker in the context does not help: chance is within the interval. @param {import("./results.js").Speakers} speakers */
-const doesNotLearn = ({ examples }) => examples.low <= examples.chance;
+/** Whether chance is below the interval. @param {import("./results.js").SpeakersMeasured} measured */
+const isAbove = ({ low, chance }) => low > chance;
 
-/** @param {string} title @param {import("./results.js").SpeakersMeasured} measured */
-function questionOf(title, { candidates, n, right, low, high, chance }) {
+/** Whether it knows speakers by name alone, and examples do not help it. @param {import("./results.js").Speakers} speakers */
+const isMemory = ({ trained, held_out: heldOut, examples }) => isAbove(trained) && isAbove(heldOut) && !isAbove(examples);
+
+/** @param {string} title @param {import("./results.js").SpeakersMeasured} measured @param {string} more */
+function questionOf(title, measured, more) {
+  const { candidates, n, right, low, high, chance } = measured;
   const node = make("section", "zero-question");
   const bar = make("div", "zero-question-bar");
   for (const [name, value] of Object.entries({ share: right, low, high, chance })) bar.style.setProperty(`--${name}`, String(value));
   bar.setAttribute("aria-hidden", "true");
   const figure = make("b", "", wholePercent(right));
-  const words = make("p", "", `of ${n}, among ${candidates} speakers. The line is chance, ${wholePercent(chance)}.`);
+  const verdict = isAbove(measured) ? "better than chance" : "no better than chance";
+  const words = make("p", "", [`of ${n} among ${candidates}: ${verdict}, ${wholePercent(chance)}.`, more].filter(Boolean).join(" "));
   node.append(make("h3", "", title), bar, figure, words);
   return node;
 }
