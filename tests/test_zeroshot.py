@@ -155,7 +155,7 @@ def test_what_ships_was_measured_on_these_pairs_and_reaches_its_aim(plays: str) 
     assert shipped["mean"]["right"] >= 0.95
     counted = [kind.id for kind in KINDS if kind.is_counted]
     above = [kind for kind in counted if shipped["kinds"][kind]["right"] > baseline["kinds"][kind]["right"]]
-    assert len(above) >= 0.75 * len(counted) - 1
+    assert len(above) >= 9  # of 13; the n-gram model is as good or better where a few characters decide
     assert {model["group"] for model in measured["models"]} >= {"chance", NGRAM, "ladder", "shipped", "snapshot"}
     assert all(model["key"] for model in measured["models"][2:])
 
