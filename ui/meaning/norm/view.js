@@ -93,8 +93,13 @@ export function createNorm(panel, meaning) {
     drawRuns();
     if (recipe()?.id !== before) write();
     train();
+    if (answer.runs.some(isUnderWay)) look();
+  }
+
+  /** Reads again after a while; not at once, since an answer may be of the second before. */
+  function look() {
     clearTimeout(waiting);
-    if (isShown && answer.runs.some(isUnderWay)) waiting = setTimeout(read, LOOK_MS);
+    if (isShown) waiting = setTimeout(read, LOOK_MS);
   }
 
   function drawBlock() {
@@ -135,7 +140,7 @@ export function createNorm(panel, meaning) {
     offered = name;
     const settings = { warmup_steps, learning_rate, embedding_learning_rate: learning_rate };
     const isOf = (run) => run.preset === id && run.recipe?.warmup_steps === warmup_steps && run.recipe?.learning_rate === learning_rate;
-    void training.show({ preset: id, title: id, words: `${title.toLowerCase()} with this recipe`, asked: () => ({ settings }), isOf, begun: () => void read() });
+    void training.show({ preset: id, title: id, words: `${title.toLowerCase()} with this recipe`, asked: () => ({ settings }), isOf, begun: look });
   }
 
   dice.addEventListener("change", write);
