@@ -23,6 +23,7 @@ const LOOK_MS = 1_000;
 /** @param {import("./page.js").Page} page */
 export function createTrainingHere(page) {
   const node = make("section", "training-here");
+  node.hidden = true; // until it is known what is trained
   const start = button("button", "", begin);
   const stop = button("button", "Stop", end);
   const said = make("p", "training-here-said");
