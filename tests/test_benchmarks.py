@@ -21,6 +21,7 @@ SMALLEST = {
     "decode": ("--rows", "1", "--ragged", "16", "--chars", "20", "--rounds", "1"),
     "learning": ("--presses", "1", "--steps", "2"),
     "load": ("--rounds", "1"),
+    "meaning": ("--questions", "1"),
     "models": ("--viewers", "2", "--chars", "20", "--models", "3"),
     "page": ("--moves", "3", "--samples", "5", "--chars", "40"),
     "presets": ("--preset", "quick", "--steps", "5", *CORPUS),
