@@ -97,7 +97,8 @@ function followCaptures(look) {
     const { text, model } = look.asked;
     const again = againButton("quiet", () => void look.retry());
     const canRead = look.models.list.filter((other) => other.shows("attention") && !other.trouble);
-    const others = [...canRead.filter(({ source }) => source !== "assistant"), ...canRead.filter(({ source }) => source === "assistant")];
+    const isLater = ({ source }) => source === "assistant" || source === "meaning";
+    const others = [...canRead.filter((other) => !isLater(other)), ...canRead.filter(isLater)];
     const read = (other) => button("quiet", `Read it with ${other.name}`, () => void look.read(text, { model: other, headsOff: [] }));
     if (model.shows("attention")) nothing.replaceChildren("No text has been read yet. Choose one above, or ", again);
     else {

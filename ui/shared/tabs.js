@@ -6,7 +6,7 @@ const SHOWN = `${ROW} [role="tab"]`;
 
 /** @param {Element} tab */
 const nameOf = (tab) => tab.textContent.trim().toLowerCase();
-const MANY = 5; // tabs; with more, the header's facts get a line of their own
+const MANY = 6; // tabs; with more, the header's facts get a line of their own
 let isFollowed = false;
 
 const tabs = () => /** @type {HTMLElement[]} */ ([...document.querySelectorAll(SHOWN)]);

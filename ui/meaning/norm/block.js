@@ -12,7 +12,7 @@ const LAST = 16; // y of the last norm, which pre-norm alone has
 
 /** { node, show(norm) } */
 export function createBlock() {
-  const node = element("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "norm-block", role: "img" });
+  const node = element("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "norm-block", role: "img", "aria-label": "A block" });
   node.append(element("rect", { class: "norm-frame", x: 1, y: FRAME[0], width: WIDTH - 2, height: FRAME[1] - FRAME[0], rx: 4 }));
   node.append(path("norm-stream", `M ${STREAM} ${HEIGHT} V 0`));
   const forks = FORKS.map((fork, i) => {
