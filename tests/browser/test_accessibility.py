@@ -155,7 +155,9 @@ def show(page: Page, view: str) -> None:
     if view == "Reinforcement":
         expect(page.locator(".reinforcement-answer").first).to_be_visible()
     if view == "Pre- and post-norm":
-        page.wait_for_function("[...document.querySelectorAll('.norm-written')].every((node) => node.textContent.length > 200)")
+        page.wait_for_load_state("networkidle")  # the recipes are drawn again once the runs have been read
+        written = "[...document.querySelectorAll('.norm-written')].filter((node) => node.textContent.length > 200)"
+        page.wait_for_function(f"{written}.length === 2")
     if view == "Zero-shot":
         expect(page.locator(".zero-place, .panel:not([hidden]) > .notice:not(:empty)").first).not_to_be_empty()
     if view == "Neighbours":  # without the embedding there are none

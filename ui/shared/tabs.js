@@ -6,7 +6,8 @@ const SHOWN = `${ROW} [role="tab"]`;
 
 /** @param {Element} tab */
 const nameOf = (tab) => tab.textContent.trim().toLowerCase();
-const MANY = 6; // tabs; with more, the header's facts get a line of their own
+// The room beside the tabs, in rem, that the header's facts need, and that they need without the number of parameters.
+const [ALL_FACTS, FEW_FACTS] = [16, 9];
 let isFollowed = false;
 
 const tabs = () => /** @type {HTMLElement[]} */ ([...document.querySelectorAll(SHOWN)]);
@@ -31,7 +32,7 @@ export function fadeEnds(row) {
 export function followTabs(address) {
   if (isFollowed) return;
   isFollowed = true;
-  countTabs();
+  makeRoomForFacts();
   listenToKeys();
   fadeEnds(document.querySelector(ROW));
   const keep = (tab) => tab && address.keep("tab", nameOf(tab) === nameOf(tabs()[0]) ? "" : nameOf(tab)); // the first needs no word
@@ -59,9 +60,16 @@ export function openTab(name) {
 }
 
 // Told to the style sheet by an attribute: a rule with :has() over the page made every change of a view restyle all of it (45 ms a hover).
-function countTabs() {
-  const wrapper = document.querySelector("#tabs > .tab-wrapper");
-  const count = () => document.querySelector(".masthead").toggleAttribute("data-many-tabs", tabs().length > MANY);
-  new MutationObserver(count).observe(wrapper, { childList: true, subtree: true });
-  count();
+function makeRoomForFacts() {
+  const masthead = /** @type {HTMLElement} */ (document.querySelector(".masthead"));
+  const [about, title] = [masthead.querySelector(".about"), masthead.querySelector("h1")];
+  const measure = () => {
+    delete masthead.dataset.facts; // until it is measured, nothing is left out
+    const room = about.getBoundingClientRect().width / parseFloat(getComputedStyle(document.documentElement).fontSize);
+    if (room < ALL_FACTS) masthead.dataset.facts = room < FEW_FACTS ? "none" : "few";
+  };
+  new MutationObserver(measure).observe(document.querySelector("#tabs > .tab-wrapper"), { childList: true, subtree: true });
+  new ResizeObserver(measure).observe(title); // it grows with the text
+  addEventListener("resize", measure);
+  measure();
 }
