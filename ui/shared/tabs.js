@@ -62,10 +62,11 @@ export function openTab(name) {
 // Told to the style sheet by an attribute: a rule with :has() over the page made every change of a view restyle all of it (45 ms a hover).
 function makeRoomForFacts() {
   const masthead = /** @type {HTMLElement} */ (document.querySelector(".masthead"));
-  const [about, title] = [masthead.querySelector(".about"), masthead.querySelector("h1")];
+  const [about, title, tools] = [".masthead .about", ".masthead h1", ".tools"].map((name) => document.querySelector(name));
   const measure = () => {
     delete masthead.dataset.facts; // until it is measured, nothing is left out
-    const room = about.getBoundingClientRect().width / parseFloat(getComputedStyle(document.documentElement).fontSize);
+    const isWrapped = tools.getBoundingClientRect().top >= title.getBoundingClientRect().bottom; // close under the facts
+    const room = isWrapped ? 0 : about.getBoundingClientRect().width / parseFloat(getComputedStyle(document.documentElement).fontSize);
     if (room < ALL_FACTS) masthead.dataset.facts = room < FEW_FACTS ? "none" : "few";
   };
   new MutationObserver(measure).observe(document.querySelector("#tabs > .tab-wrapper"), { childList: true, subtree: true });
