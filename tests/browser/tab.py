@@ -69,13 +69,11 @@ def set_up(page: Page, *, prompt: str | None = None, seed: str | None = None, **
 def choose(page: Page, *names: str) -> None:
     """Ticks these models and no others in the menu."""
     page.locator("#model-opener").click()
-    boxes = page.locator(".model-row")
-    for row in boxes.all():
-        if row.locator(".model-name").inner_text() in names:
-            row.get_by_role("checkbox").check()
-    for row in boxes.all():
-        if row.locator(".model-name").inner_text() not in names:
-            row.get_by_role("checkbox").uncheck()
+    rows, name_of = page.locator(".model-row"), page.locator(".model-name")
+    for name in names:  # found by name: the list may change meanwhile
+        rows.filter(has=name_of.get_by_text(name, exact=True)).first.get_by_role("checkbox").check()
+    for name in {*page.locator(".model-row:has(:checked) .model-name").all_inner_texts()} - {*names}:
+        rows.filter(has=name_of.get_by_text(name, exact=True)).first.get_by_role("checkbox").uncheck()
     page.keyboard.press("Escape")
     expect(page.locator(".model-list")).to_be_hidden()
 
