@@ -4,25 +4,29 @@ import { bestOf, isLost, recipeInWords } from "./runs.js";
 
 /** @typedef {import("./runs.js").Recipe} Recipe */
 
-/** { node, draw(recipes, chosen, norms, bigram) } @param {(recipe: Recipe) => void} choose */
+/** { node, draw(recipes, chosen, norms, bigram) } @param {(id: string) => void} choose */
 export function createRecipes(choose) {
   const node = make("div", "norm-recipes");
   node.setAttribute("role", "group");
   node.setAttribute("aria-label", "Recipe of the training");
+  /** @type {Map<string, HTMLButtonElement>} by the recipe's id; they stay, and so does the focus, while a run under way is read again and again */
+  const cells = new Map();
   return {
     node,
     /** @param {Recipe[]} recipes @param {Recipe} chosen @param {import("./runs.js").Norm[]} norms @param {number} bigram */
     draw(recipes, chosen, norms, bigram) {
-      const hadFocus = node.contains(document.activeElement);
-      node.replaceChildren(...recipes.map((recipe) => cell(recipe, recipe === chosen, norms, bigram, choose)));
-      if (hadFocus) /** @type {HTMLElement} */ (node.querySelector("[aria-pressed='true']")).focus();
+      for (const recipe of recipes) {
+        if (!cells.has(recipe.id)) cells.set(recipe.id, button("norm-recipe", "", () => choose(recipe.id)));
+        fill(cells.get(recipe.id), recipe, recipe === chosen, norms, bigram);
+      }
+      const all = recipes.map(({ id }) => cells.get(id));
+      if (all.length !== node.children.length || all.some((cell, i) => cell !== node.children[i])) node.replaceChildren(...all);
     },
   };
 }
 
-/** @param {Recipe} recipe @param {boolean} isChosen @param {import("./runs.js").Norm[]} norms @param {number} bigram @param {(recipe: Recipe) => void} choose */
-function cell(recipe, isChosen, norms, bigram, choose) {
-  const node = button("norm-recipe", "", () => choose(recipe));
+/** @param {HTMLElement} node @param {Recipe} recipe @param {boolean} isChosen @param {import("./runs.js").Norm[]} norms @param {number} bigram */
+function fill(node, recipe, isChosen, norms, bigram) {
   node.setAttribute("aria-pressed", String(isChosen));
   const head = make("span", "norm-recipe-head");
   head.append(...recipeInWords(recipe).map((words) => make("span", "", words)));
@@ -35,6 +39,5 @@ function cell(recipe, isChosen, norms, bigram, choose) {
     figure.append(make("b", "", run.state === "failed" ? "failed" : best.toFixed(2)));
     results.append(figure);
   }
-  node.append(head, results);
-  return node;
+  node.replaceChildren(head, results);
 }

@@ -59,9 +59,9 @@ export function createNorm(panel, meaning) {
     train();
   }
 
-  /** @param {Recipe} chosen */
-  function chooseRecipe(chosen) {
-    address.keep("recipe", chosen === opening() ? "" : chosen.id);
+  /** @param {string} id */
+  function chooseRecipe(id) {
+    address.keep("recipe", id === opening().id ? "" : id);
     drawRuns();
     write();
     train();
@@ -69,7 +69,7 @@ export function createNorm(panel, meaning) {
 
   /** @param {number} by */
   function step(by) {
-    if (all.length) chooseRecipe(all[(all.indexOf(recipe()) + by + all.length) % all.length]);
+    if (all.length) chooseRecipe(all[(all.indexOf(recipe()) + by + all.length) % all.length].id);
   }
 
   const turn = () => answer.norms.length && chooseNorm(answer.norms.find((other) => other !== norm()).id);
