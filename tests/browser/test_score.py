@@ -204,6 +204,7 @@ def test_markup_is_text_and_what_was_left_out_is_named(kept_page: Page) -> None:
 def test_of_a_long_paste_the_beginning_is_scored(page: Page) -> None:
     paste = ("all the world… " * 80_000)[:1_000_000]
     panel = show(page)
+    expect(panel.locator(".score-status")).to_contain_text("only context")  # the example is scored
     asked: list[int] = []
 
     def answer(route: Route) -> None:
