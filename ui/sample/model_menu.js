@@ -1,5 +1,5 @@
 // The Model menu: which of the server's models write. Several write abreast, with the same prompt and the same dice.
-import { make, makeText, number, plural } from "../shared/dom.js";
+import { make, makeText, number, plural, settle } from "../shared/dom.js";
 
 /** @typedef {import("../shared/models.js").Model} Model */
 
@@ -38,7 +38,7 @@ export function createModelMenu({ models, page }) {
       row.update(models.writers.includes(model), models.defaultModel);
       return row.node;
     });
-    if (nodes.length !== list.childElementCount - 1 || nodes.some((node, i) => list.children[i] !== node)) list.replaceChildren(...nodes, hint);
+    settle(list, [...nodes, hint]);
   }
 
   /** @param {Model} model @param {boolean} isChosen */

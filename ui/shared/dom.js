@@ -40,6 +40,12 @@ export const limitChars = (field, most) => Object.assign(field, { pattern: `.{1,
 /** Whether the text in an element runs from the right: then the left arrow leads on. @param {Element} node */
 export const isRightToLeft = (node) => getComputedStyle(node).direction === "rtl";
 
+/** Puts children into a node; those that are there already stay as they are, with the focus and where they are scrolled to. @param {Element} node @param {Element[]} children */
+export function settle(node, children) {
+  for (const child of Array.from(node.children)) if (!children.includes(child)) child.remove();
+  children.forEach((child, i) => node.children[i] !== child && node.insertBefore(child, node.children[i] ?? null));
+}
+
 /** @param {string} className @param {string} text @param {() => unknown} onClick */
 export function button(className, text, onClick) {
   const node = make("button", className, text);

@@ -1,6 +1,6 @@
 // The view "From the Hub": models of the Hugging Face Hub, which the admin fetches by name while the app runs.
 import { toCSV } from "../shared/csv.js";
-import { button, make, makeText } from "../shared/dom.js";
+import { button, make, makeText, settle } from "../shared/dom.js";
 import { download } from "../shared/paint.js";
 import { Latest } from "../shared/requests.js";
 import { change } from "./actions.js";
@@ -40,7 +40,7 @@ export function createFromHub(panel, train) {
     const all = listed();
     rows = new Map(all.map((model) => [model, rows.get(model) ?? createRow(train, model)]));
     const nodes = [...rows.values()].map(({ node }) => node);
-    if (nodes.length !== page.list.childElementCount || nodes.some((node, i) => page.list.children[i] !== node)) page.list.replaceChildren(...nodes);
+    settle(page.list, nodes);
     for (const row of rows.values()) row.tell();
     page.form.hidden = !train.isAdmin;
     page.empty.hidden = all.length > 0;

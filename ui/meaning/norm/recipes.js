@@ -1,5 +1,5 @@
 // The recipes, side by side: what each norm came to with it. One of them is chosen.
-import { button, make } from "../../shared/dom.js";
+import { button, make, settle } from "../../shared/dom.js";
 import { bestOf, isLost, recipeInWords } from "./runs.js";
 
 /** @typedef {import("./runs.js").Recipe} Recipe */
@@ -19,8 +19,7 @@ export function createRecipes(choose) {
         if (!cells.has(recipe.id)) cells.set(recipe.id, button("norm-recipe", "", () => choose(recipe.id)));
         fill(cells.get(recipe.id), recipe, recipe === chosen, norms, bigram);
       }
-      const all = recipes.map(({ id }) => cells.get(id));
-      if (all.length !== node.children.length || all.some((cell, i) => cell !== node.children[i])) node.replaceChildren(...all);
+      settle(node, recipes.map(({ id }) => cells.get(id)));
     },
   };
 }

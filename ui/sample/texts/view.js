@@ -1,6 +1,6 @@
 // The view "Texts": cards side by side, a group of them for each press of Generate or Again.
 import { charsIn, commonLength } from "../../shared/characters.js";
-import { bringIntoView, button, CLICK, endOf, listed, make, makeText, number, plural, quoted } from "../../shared/dom.js";
+import { bringIntoView, button, CLICK, endOf, listed, make, makeText, number, plural, quoted, settle } from "../../shared/dom.js";
 import { drawSeed } from "../../shared/dice.js";
 import { heat } from "../../shared/heat.js";
 import { distribution, surprisal } from "../../shared/distribution.js";
@@ -197,12 +197,6 @@ export function createTexts(panel, tab) {
   colour(tab.address.get("colours") === "1");
   update();
   return { caption: CAPTION, keys: [["h", "Colour by surprisal", () => colour(!coloured)]] };
-}
-
-// Puts children into a node; those that are there already stay where they are scrolled to.
-function settle(node, children) {
-  for (const child of Array.from(node.children)) if (!children.includes(child)) child.remove();
-  children.forEach((child, i) => node.children[i] !== child && node.insertBefore(child, node.children[i] ?? null));
 }
 
 // Generations that were asked for together stand abreast.
