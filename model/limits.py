@@ -69,3 +69,14 @@ MAX_BEAMS = 8  # of a beam search
 MAX_SENTENCE_CHARS = 200  # of a sentence that is compared with others; the network has learned from texts of up to 110
 MAX_ENDINGS = 8  # of a beginning, to choose from by likelihood
 MAX_ENDING_CHARS = 200
+
+# Limits of the class.
+MAX_MEMBERS = 2_000  # phones that are remembered
+MAX_MEMBER_NAME_CHARS = 24
+MAX_ROUNDS = 32  # that are kept; the oldest go first
+MAX_THROWS = 1_000  # of a round
+MAX_ROUND_CHARS = 500  # of each text of a round
+MAX_VOTES = 32  # rounds of votes that are kept; the oldest go first
+MAX_VOTE_PAIRS = 10  # in a round of votes
+MAX_ANSWER_CHARS = 500  # of an answer that is voted on
+MAX_LEAD_CHARS = 8_000  # of the address of what the lecturer shows

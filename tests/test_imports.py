@@ -27,6 +27,7 @@ LAYERS = {
     "parts": 2,
     "tokenizer": 2,
     "sampling": 2,
+    "classroom": 3,
     "data": 3,
     "network": 3,
     "decode": 4,

@@ -18,6 +18,8 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 
 from model.catalogue import Catalogue
+from model.classroom.classroom import Classroom
+from model.classroom.saved import Saved
 from model.errors import WENT_WRONG
 from model.limits import MAX_CORPUS_BYTES
 from model.serving.engine import Engine
@@ -32,6 +34,7 @@ from ui.web.assistant import MAX_ANSWERS_BYTES, Assistant
 from ui.web.attention import Attention
 from ui.web.character import character
 from ui.web.chunks import chunks
+from ui.web.classroom import ClassRoutes
 from ui.web.client_log import log_fault
 from ui.web.clients import Forwarded
 from ui.web.copied import Copied
@@ -81,6 +84,7 @@ def create_routes(engine: Engine, catalogue: Catalogue, jobs: Jobs, lock: Lock) 
     assistant = Assistant(catalogue, corpus)
     reward = Reward(engine, catalogue.assistant_folder("reward"))
     neighbours, translate = Neighbours(engine, catalogue, corpus), Translate(engine, catalogue)
+    classroom = ClassRoutes(engine, Classroom(Saved(class_folder(jobs))), lock)
     zero_shot = ZeroShot(engine, corpus, catalogue.meaning_folder())
     return [
         get("/healthz", health(engine)),
@@ -127,6 +131,19 @@ def create_routes(engine: Engine, catalogue: Catalogue, jobs: Jobs, lock: Lock) 
         get("/meaning/neighbours", neighbours.about),
         post("/meaning/nearest", neighbours.nearest),
         post("/meaning/similarity", neighbours.similarity),
+        get("/class/stream", classroom.stream),
+        get("/class/rounds/{round}", classroom.round),
+        post("/class/join", classroom.join),
+        post("/class/throw", classroom.throw),
+        post("/class/vote", classroom.vote),
+        post("/class/open", classroom.open, lock, max_bytes=MAX_TEXT_BYTES),
+        post("/class/close", classroom.close, lock),
+        post("/class/votes/open", classroom.open_votes, lock, max_bytes=MAX_TEXT_BYTES),
+        post("/class/votes/close", classroom.close_votes, lock),
+        post("/class/names", classroom.names, lock),
+        post("/class/lead", classroom.lead, lock, max_bytes=MAX_TEXT_BYTES),
+        post("/class/forget", classroom.forget, lock),
+        get("/class/comparisons", classroom.comparisons, lock),
         post("/admin/login", admin.login),
         post("/admin/logout", admin.logout),
         get("/admin/session", admin.session),
@@ -148,6 +165,11 @@ def create_routes(engine: Engine, catalogue: Catalogue, jobs: Jobs, lock: Lock) 
         post("/hub/use", hub.use, lock),
         post("/hub/remove", hub.remove, lock),
     ]
+
+
+def class_folder(jobs: Jobs) -> Path:
+    """Where the class is kept: beside the folder of runs."""
+    return jobs.folder.with_name(f"{jobs.folder.name}-class")
 
 
 NO_DOCUMENTS = ("text/javascript", "text/css", "font/")  # a page has dozens of them; the policy is for what a browser shows

@@ -115,7 +115,7 @@ class LineStream(Response):
 
     media_type = "application/x-ndjson"
 
-    def __init__(self, lines: AsyncGenerator[Line], end: Callable[[], object], headers: Mapping[str, str] | None = None):
+    def __init__(self, lines: AsyncGenerator[Any], end: Callable[[], object], headers: Mapping[str, str] | None = None):
         super().__init__(headers={**NO_STORE, "X-Accel-Buffering": "no", **(headers or {})})
         del self.headers["content-length"]
         self._lines, self._end = lines, end
@@ -132,5 +132,27 @@ class LineStream(Response):
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         async with contextlib.aclosing(self._lines) as lines:
             async for line in lines:
-                await send({"type": "http.response.body", "body": json.dumps(line).encode() + b"\n", "more_body": True})
+                await send({"type": "http.response.body", "body": self._encode(line), "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    @staticmethod
+    def _encode(line: Any) -> bytes:
+        return json.dumps(line).encode() + b"\n"
+
+
+class EventStream(LineStream):
+    """A response of server-sent events. Its "lines" are bytes: an event or a comment each (see `event`)."""
+
+    media_type = "text/event-stream"
+
+    @staticmethod
+    def _encode(line: Any) -> bytes:
+        return bytes(line)
+
+
+def event(name: str, content: object) -> bytes:
+    """A server-sent event whose data is a JSON value."""
+    return f"event: {name}\ndata: {json.dumps(content)}\n\n".encode()
+
+
+COMMENT = b":\n\n"  # keeps a connection alive on which there is nothing to say
