@@ -433,14 +433,32 @@ def test_older_links_have_the_state_in_the_query(context: BrowserContext, url: s
     assert "__sign" not in state_of(address)
 
 
-def test_another_link_in_the_same_tab_is_opened(page: Page, url: str) -> None:
-    open_page(page, f"{url}/#prompt=KING%3A&view=tree")
-    with page.expect_event("load"):
-        page.evaluate("location.hash = '#prompt=QUEEN%3A&temperature=1.5'")
-    page.locator("[data-ready]").wait_for(state="attached")
+def test_another_link_in_the_same_tab_is_taken_in_place(page: Page, url: str) -> None:
+    open_page(page, f"{url}/#prompt=KING%3A&seed=11&run=0.8,20,2,11,0,0,0,1&view=tree")
+    wait_for_runs(page, 1)
+    page.get_by_role("tab", name="Texts").click()
+    page.wait_for_url(lambda address: "view=" not in address)
+    before = page.evaluate(STATE)
+    posts = count_posts(page)
+    page.evaluate("document.body.dataset.same = ''")
+    run = quote("0.8,12,1,5,0,0,0,1,,QUEEN:")
+    page.evaluate(f"location.hash = '#prompt=KING%3A&temperature=1.5&run=0.8,20,2,11,0,0,0,1&run={run}'")
+    page.wait_for_function(DONE, arg=2)
+    assert [json.loads(post.post_data or "")["prompt"] for post in posts] == ["QUEEN:"]  # the others were there
     state = page.evaluate(STATE)
-    assert (state["controls"][0], state["controls"][2], state["view"]) == ("QUEEN:", "1.5", "Texts")
-    assert state_of(page.evaluate("location.href")) == {"prompt": ["QUEEN:"], "temperature": ["1.5"]}
+    assert state["controls"][:3] == ["KING:", "", "1.5"]
+    assert state["groups"][1] == before["groups"][0]
+    page.evaluate("location.hash = '#prompt=QUEEN%3A&view=tree'")
+    expect(page.locator(".group")).to_have_count(1)
+    state = page.evaluate(STATE)
+    assert (state["controls"][0], state["controls"][2], state["view"]) == ("QUEEN:", "0.8", "Tree")
+    page.wait_for_url("**prompt=QUEEN**")
+    assert state_of(page.evaluate("location.href")) == {"prompt": ["QUEEN:"], "view": ["tree"]}
+    page.go_back()
+    page.go_back()
+    page.wait_for_function(DONE, arg=1)
+    assert page.evaluate(STATE) == before
+    assert "same" in page.evaluate("({...document.body.dataset})")  # nothing was loaded
 
 
 def test_back_and_forward_do_no_harm(page: Page, url: str) -> None:

@@ -3,10 +3,15 @@
 // keep that to themselves, so that it may be longer than servers and proxies take, and no log has it. Older links have it after a "?".
 import { charsIn } from "./characters.js";
 import { plural, shortened } from "./dom.js";
+import { Emitter } from "./emitter.js";
+import { groupsOf, keepThose } from "./places.js";
 import { NAMES } from "./settings.js";
+import { admitNamed } from "./snapshots.js";
 
 /** @typedef {import("./page.js").Page} Page */
 /** @typedef {import("./models.js").Model} Model */
+/** @typedef {import("./generations.js").Generation} Generation */
+/** @typedef {import("./places.js").Place} Place */
 
 const NUMBERS = ["temperature", "length", "samples", "seed", "first_sample", "first_step", "top_k", "top_p"]; // of a generation, in order
 const STORED = "stored"; // the texts of the first screen, where others stand beside them
@@ -16,6 +21,7 @@ const MOST_CHARS = 64_000; // browsers keep 80,000 and more
 const MOST_NAMED = 3; // models that are not here
 const NOT_OURS = /^__/; // Gradio's own words, and those of Spaces: they stay where they are
 const WAIT_MS = 300;
+const NAMED_WAIT_MS = 3_000; // for models that only an address names: the server may have to read the weights of many runs first
 
 /**
  * A generation in an address.
@@ -27,21 +33,26 @@ const WAIT_MS = 300;
  * @property {boolean} [isOwn] whether an address names the model for this generation alone: no other may take its place
  */
 
-export class Address {
+/**
+ * Events: "update" (another address belongs to the page; several changes at once are told once), "go" (another address was taken in place;
+ * detail: the names of what views keep that have another value).
+ */
+export class Address extends Emitter {
   /** @type {Page} */
   #page;
-  #given = asked();
-  #extra = new URLSearchParams(this.#given); // what views keep
+  #given = asked(location);
+  #extra = extraOf(this.#given); // what views keep
   #waiting = 0;
   #opened = false;
   /** @type {(Asked | typeof STORED)[] | null} generations that the address asks for, until all are written */
   #opening = null;
+  #going = new AbortController(); // ends what the address before has begun
 
   /** @param {Page} page */
   constructor(page) {
+    super();
     this.#page = page;
-    for (const name of [...NAMES, "run", "beside", "model", "models"]) this.#extra.delete(name);
-    addEventListener("hashchange", () => this.#leave());
+    addEventListener("hashchange", () => void this.go(location.href)); // Back, or another link that was opened in this tab
     page.settings.onChange(() => this.update());
     page.generations.addEventListener("change", () => this.update());
     page.models.addEventListener("change", () => this.update());
@@ -49,23 +60,20 @@ export class Address {
 
   update() {
     clearTimeout(this.#waiting);
-    this.#waiting = setTimeout(() => this.#opened && history.replaceState(history.state, "", this.write().address), WAIT_MS);
+    this.#waiting = setTimeout(() => this.#opened && this.#tell(), WAIT_MS);
   }
 
-  /** Another link was opened in this tab. */
-  #leave() {
-    clearTimeout(this.#waiting);
-    this.#opened = false; // the state that goes does not take its place
-    location.reload();
+  #tell() {
+    history.replaceState(history.state, "", this.write().address);
+    this.tell("update");
   }
 
-  /** The keys of the models that the address of the page names. */
-  get modelKeys() {
-    const named = [...this.#given].flatMap(([name, value]) => {
-      if (name === "run" || name === "beside") return [/@([0-9a-f]+)/.exec(value)?.[1]];
-      return ["model", "models", "reader"].includes(name) ? value.split(",").map((word) => word.split("-")[0]) : [];
-    });
-    return named.filter(Boolean);
+  /** Waits until the page knows the models that the address names, if the server has them. @param {AbortSignal} [signal] */
+  async admit(signal) {
+    const named = admitNamed(this.#page.models, modelKeys(this.#given));
+    const enough = new Promise((/** @type {(_: void) => void} */ go) => setTimeout(go, NAMED_WAIT_MS));
+    await Promise.race([named, enough]);
+    signal?.throwIfAborted();
   }
 
   /** @param {string} name */
@@ -110,28 +118,68 @@ export class Address {
 
   /** The generations on the page. The first screen needs no word while it stands alone. @returns {(Asked | typeof STORED)[]} */
   #written() {
-    const { generations, models } = this.#page;
-    const { list } = generations;
-    const isStored = ({ view }) => view.key === models.defaultModel.firstScreen?.key;
-    if (list.length === 1 && isStored(list[0])) return [];
+    const { list } = this.#page.generations;
+    if (list.length === 1 && this.#isStored(list[0])) return [];
     return list.map((generation, i) => {
-      if (isStored(generation)) return STORED;
-      const { model, texts, view } = generation;
-      const joins = Boolean(view.beside) && list[i - 1]?.view.beside === view.beside;
-      // As far as it was written: that is what is on the page.
-      const length = view.state === "stopped" ? Math.max(1, ...texts.map(charsIn)) : view.length;
-      return { settings: { ...view, length }, forced: view.forced, joins, model: model.word };
+      if (this.#isStored(generation)) return STORED;
+      const { beside } = generation.view;
+      return { ...this.#asked(generation), joins: Boolean(beside) && list[i - 1]?.view.beside === beside };
     });
+  }
+
+  /** What asks for a generation, as far as it was written: that is what is on the page. @param {Generation} generation @returns {Asked} */
+  #asked({ model, texts, view }) {
+    const length = view.state === "stopped" ? Math.max(1, ...texts.map(charsIn)) : view.length;
+    return { settings: { ...view, length }, forced: view.forced, joins: false, model: model.word };
   }
 
   /** Takes what the address of the page asks for: settings, models, generations; without generations, the first screen. */
   open() {
+    const { groups, troubles } = this.#take([]);
+    const writing = this.#fill(groups, troubles, this.#going.signal);
+    this.#opened = true;
+    void writing;
+  }
+
+  /**
+   * Takes another address in place: what it does not name goes back to what a new page begins with. Generations that it asks for and that are
+   * on the page stay; the others are written. What the address before has begun, and nothing asks for any more, ends.
+   * @param {string} address
+   * @param {{keys?: string[]}} [how] `keys`: of all generations that the address asks for, which the server remembers: they are read, not written
+   * @returns {Promise<string[]>} once all is there, what could not be taken, in sentences; nothing if another address came first
+   */
+  async go(address, { keys } = {}) {
+    this.#going.abort();
+    const { signal } = (this.#going = new AbortController());
+    clearTimeout(this.#waiting);
+    this.#opened = false; // the state that goes does not take its place
+    this.#given = asked(new URL(address, location.href));
+    try {
+      await this.admit(signal);
+    } catch {
+      return [];
+    }
+    const before = this.#extra;
+    const { groups, troubles } = this.#take(keys);
+    this.#extra = extraOf(this.#given); // after the settings: views that heard of them have kept what was theirs before
+    this.#opened = true;
+    this.#page.say("", false);
+    const writing = this.#fill(groups, troubles, signal, keys !== undefined);
+    const names = new Set([...before.keys(), ...this.#extra.keys()]);
+    this.tell("go", new Set([...names].filter((name) => before.get(name) !== this.#extra.get(name))));
+    this.update();
+    await writing;
+    return signal.aborted ? [] : troubles;
+  }
+
+  /** Takes settings, models, and those of the generations that are on the page. @param {string[]} [keys] */
+  #take(keys) {
     const { generations, models, settings } = this.#page;
     const { firstScreen } = models.defaultModel;
     /** @type {string[]} */
     const troubles = [];
     this.#chooseModels(troubles);
-    settings.set(this.#readSettings(troubles));
+    settings.set({ ...settings.defaults, ...this.#readSettings(troubles) });
     const asked = [...this.#given].filter(([name]) => name === "run" || name === "beside");
     if (asked.length > MOST_GENERATIONS) {
       troubles.push(`The address asks for ${plural(asked.length, "generation")}; the first ${MOST_GENERATIONS} are written.`);
@@ -139,13 +187,23 @@ export class Address {
     const prompt = this.#given.get("prompt") ?? settings.defaults.prompt;
     const all = this.#readGenerations(asked.slice(0, MOST_GENERATIONS), prompt, troubles);
     const isEmpty = this.#given.get("run") === NONE && asked.length === 1;
-    const showsFirst = firstScreen && (all.includes(STORED) || !(all.length || isEmpty));
-    const shown = showsFirst ? generations.show(firstScreen, models.defaultModel) : Promise.resolve();
-    this.#opened = true;
-    if (all.length) {
-      this.#opening = all; // so that none is lost when the page is reloaded in the middle
-      void shown.then(() => this.#writeAgain(all, troubles));
-    } else if (troubles.length) this.#page.say(troubles.join(" "), true);
+    this.#opening = all.length ? all : null; // so that none is lost when the page is reloaded in the middle
+    const wanted = all.length || isEmpty || !firstScreen ? all : [STORED];
+    const groups = groupsOf(
+      wanted.map((asked, i) => ({ asked, key: keys?.[i] ?? "", here: null })),
+      ({ asked }, before) => asked !== STORED && asked.joins && before.asked !== STORED,
+    );
+    generations.replace(keepThose(groups, generations.list, (generation, { asked, key }) => {
+      if (asked === STORED) return this.#isStored(generation);
+      const isAsked = isSame(this.#asked(generation), asked);
+      return key ? generation.view.key === key && (isAsked || generation.view.state !== "stopped") : isAsked;
+    }));
+    return { groups, troubles };
+  }
+
+  /** @param {Generation} generation */
+  #isStored({ view }) {
+    return view.key === this.#page.models.defaultModel.firstScreen?.key;
   }
 
   /** @param {string[]} troubles */
@@ -157,31 +215,76 @@ export class Address {
     troubles.push(...missing.slice(0, MOST_NAMED));
     const others = missing.length - MOST_NAMED;
     if (others > 0) troubles.push(`The address names ${plural(others, "more model")} that cannot be used.`);
-    if (found.length) models.choose(found);
+    if (found.length || models.chosen.length) models.choose(found.length ? found : [models.defaultModel]);
   }
 
-  /** @param {(Asked | typeof STORED)[]} all @param {string[]} troubles */
-  async #writeAgain(all, troubles) {
-    const { generations } = this.#page;
-    const asked = all.filter((one) => one !== STORED);
-    const writers = await this.#writers(asked, troubles);
-    const tell = ({ detail }) => this.#page.say([...troubles, detail].filter(Boolean).join(" "), false);
+  /**
+   * Brings the generations that are not on the page.
+   * @param {Place[][]} groups those that stand abreast
+   * @param {string[]} troubles
+   * @param {AbortSignal} signal
+   * @param {boolean} [isByKey] whether they are read by their keys, not written
+   */
+  async #fill(groups, troubles, signal, isByKey = false) {
+    const { generations, models } = this.#page;
+    const { firstScreen } = models.defaultModel;
+    const stored = groups.find(([{ asked }]) => asked === STORED);
+    const isShown = !stored || stored[0].here || !firstScreen;
+    const shown = isShown ? null : generations.show(firstScreen, models.defaultModel);
+    if (!isShown) [stored[0].here] = generations.list;
+    const missing = groups.filter(([{ asked, here }]) => asked !== STORED && !here);
+    if (!missing.length && troubles.length) this.#page.say(troubles.join(" "), true);
+    if (!missing.length) this.#opening = null;
+    await shown;
+    if (signal.aborted || !missing.length) return;
     const writing = new AbortController();
+    const tell = ({ detail }) => this.#page.say([...troubles, detail].filter(Boolean).join(" "), false);
     generations.addEventListener("notice", tell, { signal: writing.signal });
+    await (isByKey ? this.#readByKey(missing, troubles, signal) : this.#writeAgain(missing, troubles, signal));
+    writing.abort();
+    if (signal.aborted) return;
+    this.#opening = null;
+    const { list } = generations;
+    const ours = groups.flat().flatMap(({ here }) => (list.includes(here) ? here : []));
+    generations.arrange([...ours, ...list.filter((generation) => !ours.includes(generation))]);
+    this.update();
+  }
+
+  /** @param {Place[][]} missing @param {string[]} troubles @param {AbortSignal} signal */
+  async #readByKey(missing, troubles, signal) {
+    const { generations } = this.#page;
+    for (const group of missing) {
+      const beside = group.length > 1 ? generations.pressName("address") : "";
+      const read = async (place, order) => (place.here = await generations.read(place.key, { beside, order, forced: place.asked.forced }, signal));
+      const failed = (await Promise.allSettled(group.map(read))).find(({ status }) => status === "rejected");
+      if (signal.aborted) return;
+      if (failed) troubles.push(/** @type {PromiseRejectedResult} */ (failed).reason.message);
+    }
+    if (troubles.length) this.#page.say([...new Set(troubles)].join(" "), true);
+  }
+
+  /** @param {Place[][]} missing @param {string[]} troubles @param {AbortSignal} signal */
+  async #writeAgain(missing, troubles, signal) {
+    const { generations } = this.#page;
+    const asked = missing.flat().map(({ asked }) => /** @type {Asked} */ (asked));
+    const writers = await this.#writers(asked, troubles);
+    if (signal.aborted) return;
     if (!asked.some((one) => writers.get(one))) this.#page.say(troubles.join(" "), true);
-    for (let i = 0; i < asked.length; ) {
-      const abreast = [asked[i++]];
-      while (asked[i]?.joins) abreast.push(asked[i++]);
-      const beside = abreast.length > 1 ? generations.pressName("address") : "";
-      const keys = [...new Set(abreast.map((one) => writers.get(one)?.key).filter(Boolean))].join();
-      const write = ({ settings, forced }, order, model) => generations.write(settings, { keep: true, beside, order, forced, model }, keys);
-      const written = await Promise.all(abreast.flatMap((one, order) => (writers.get(one) ? [write(one, order, writers.get(one))] : [])));
+    for (const group of missing) {
+      await generations.rest(signal); // those that stayed may not be finished yet
+      if (signal.aborted) return;
+      const beside = group.length > 1 ? generations.pressName("address") : "";
+      const writerOf = ({ asked }) => writers.get(asked);
+      const keys = [...new Set(group.map((place) => writerOf(place)?.key).filter(Boolean))].join();
+      const write = async (place, order) => {
+        const { settings, forced } = place.asked;
+        place.here = await generations.write(settings, { keep: true, beside, order, forced, model: writerOf(place) }, keys);
+        return place.here;
+      };
+      const written = await Promise.all(group.flatMap((place, order) => (writerOf(place) ? [write(place, order)] : [])));
       // Stopped, or refused; or something else was asked for meanwhile.
       if (generations.busy || written.some((generation) => generation?.view.state !== "done")) break;
     }
-    this.#opening = null;
-    writing.abort();
-    this.update();
   }
 
   /**
@@ -275,10 +378,33 @@ export class Address {
 /** @param {URLSearchParams} words */
 const textOf = (words) => words.toString().replaceAll("%2C", ",").replaceAll("%40", "@"); // these need no disguise
 
-/** What the address of the page asks for. */
-function asked() {
-  const [now, before] = [new URLSearchParams(location.hash.slice(1)), new URLSearchParams(location.search)];
+/** What an address asks for. @param {{hash: string, search: string}} address */
+function asked({ hash, search }) {
+  const [now, before] = [new URLSearchParams(hash.slice(1)), new URLSearchParams(search)];
   return new URLSearchParams([...now, ...[...before].filter(([name]) => !now.has(name) && !NOT_OURS.test(name))]);
+}
+
+/** What views keep. @param {URLSearchParams} given */
+function extraOf(given) {
+  const extra = new URLSearchParams(given);
+  for (const name of [...NAMES, "run", "beside", "model", "models"]) extra.delete(name);
+  return extra;
+}
+
+/** The keys of the models that an address names. @param {URLSearchParams} given @returns {string[]} */
+function modelKeys(given) {
+  const named = [...given].flatMap(([name, value]) => {
+    if (name === "run" || name === "beside") return [/@([0-9a-f]+)/.exec(value)?.[1]];
+    return ["model", "models", "reader"].includes(name) ? value.split(",").map((word) => word.split("-")[0]) : [];
+  });
+  return named.filter(Boolean);
+}
+
+/** Whether two ask for the same texts. @param {Asked} a @param {Asked} b */
+function isSame(a, b) {
+  const identity = ({ settings, forced, model }) =>
+    JSON.stringify([NUMBERS.map((name) => settings[name] ?? (name === "top_p" ? 1 : 0)), settings.prompt, Boolean(forced), model.split("-")[0]]);
+  return identity(a) === identity(b);
 }
 
 /** @param {URLSearchParams} words */

@@ -112,6 +112,15 @@ class Thrown {
   }
 }
 
+/** What Again goes on from, where nobody has pressed: the newest texts. @param {Generation[]} list */
+function thrownBy(list) {
+  const newest = list.at(-1);
+  if (!newest) return null;
+  const { beside } = newest.view;
+  const press = list.filter((one) => one === newest || (beside && one.view.beside === beside));
+  return new Thrown(newest.view, newest.view, press.map(({ model }) => model.key).join());
+}
+
 /**
  * Asks for texts and reads them to the end: `begin` makes a generation of the first line, `grow` takes each line after that.
  * @param {object} body
@@ -269,8 +278,8 @@ export class Generations extends Emitter {
    */
   async show({ texts, ...view }, model) {
     const generation = new Generation({ ...view, beside: "", order: 0, forced: null }, model);
-    this.list = [generation];
-    this.#thrown = new Thrown(generation.view, view, model.key);
+    this.list = [generation, ...this.list];
+    if (this.list.length === 1) this.#thrown = new Thrown(generation.view, view, model.key);
     if (!generation.live) generation.texts = texts;
     this.tell("change");
     if (generation.live) await this.#follow(generation);
@@ -300,6 +309,72 @@ export class Generations extends Emitter {
       if (error instanceof UnreachableError) connection.addEventListener("back", goOn, { once: true });
     }
     this.tell("change");
+  }
+
+  /**
+   * Reads a generation that another page has asked for, to its end.
+   * @param {string} key
+   * @param {{beside: string, order: number, forced: {chosen: string} | null}} manner
+   * @param {AbortSignal} signal
+   * @returns {Promise<Generation | null>} null if it was cancelled
+   * @throws {Error} it is not remembered, or a model wrote it that this page does not know
+   */
+  async read(key, manner, signal) {
+    const abort = new AbortController();
+    /** @type {Generation | null} */
+    let generation = null;
+    const cancel = () => generation || abort.abort();
+    signal.addEventListener("abort", cancel, { once: true });
+    const begin = (view) => {
+      const model = this.#models.find(view.model);
+      if (!model) throw new Error(this.#models.whyNot(view.model));
+      generation = new Generation({ ...view, ...manner }, model);
+      generation.abort = abort;
+      this.#add(generation, { keep: true });
+      this.#thrown = thrownBy(this.list);
+      return generation;
+    };
+    try {
+      await readGeneration({ key }, abort.signal, begin, (generation, news) => this.#take(generation, news), "./follow");
+    } catch (error) {
+      if (!abort.signal.aborted) {
+        abort.abort();
+        if (generation) this.#take(generation, { state: "lost" });
+        throw error;
+      }
+    } finally {
+      signal.removeEventListener("abort", cancel);
+      this.tell("change");
+    }
+    return generation;
+  }
+
+  /** Puts these in the place of all that are here; what is under way and not among them ends. @param {Generation[]} list */
+  replace(list) {
+    for (const abort of this.#asked.keys()) abort.abort();
+    this.#asked.clear();
+    for (const generation of this.list) if (generation.live && !list.includes(generation)) this.#halt(generation);
+    if (this.list.length) this.#remember();
+    this.#earlier = [];
+    this.arrange(list);
+  }
+
+  /** Puts the generations into this order, and leaves out the others. @param {Generation[]} list */
+  arrange(list) {
+    if (list.length === this.list.length && list.every((generation, i) => generation === this.list[i])) return;
+    this.list = list;
+    this.#thrown = thrownBy(list);
+    this.tell("change");
+  }
+
+  /** Waits until nothing is under way. @param {AbortSignal} signal */
+  async rest(signal) {
+    while (this.busy && !signal.aborted) {
+      await new Promise((/** @type {(_: void) => void} */ go) => {
+        this.addEventListener("change", () => go(), { once: true, signal });
+        signal.addEventListener("abort", () => go(), { once: true });
+      });
+    }
   }
 
   /** Whether something is under way. */

@@ -6,7 +6,6 @@ import { readLimits } from "./limits.js";
 import { Models } from "./models.js";
 import { connection, UnreachableError } from "./server.js";
 import { Settings } from "./settings.js";
-import { admitNamed } from "./snapshots.js";
 import { tellTrouble } from "./trouble.js";
 
 /** Events: "said" (there are words for the reader, `said`), "look" (a tab asks for the attention of { text, model }). */
@@ -69,13 +68,11 @@ async function patiently(ask) {
   }
 }
 
-const NAMED_WAIT_MS = 3_000; // for models that only an address names: the server may have to read the weights of many runs first
-
 /** @type {Promise<Page>} */
 export const page = patiently(() => Promise.all([Models.read(), readLimits()])).then(async ([models, limits]) => {
   models.watch();
   const made = new Page(models, limits);
-  await Promise.race([admitNamed(models, made.address.modelKeys), new Promise((/** @type {(_: void) => void} */ go) => setTimeout(go, NAMED_WAIT_MS))]);
+  await made.address.admit();
   made.address.open();
   return made;
 });

@@ -55,9 +55,12 @@ export function admitSnapshots(models, { id, name, source, kind, n_params, block
   return usable.map(({ key, step, val_loss }) => models.admit({ ...ofAll, key, id: `${source}/${id}/${step}`, name: `${name}, step ${number(step)}`, step, val_loss }));
 }
 
-/** Makes the page know all of them, if an address names a model that is not in the list. @param {import("./models.js").Models} models @param {string[]} keys */
+/** Makes the page know models that an address names and the list lacks: new ones, and snapshots. @param {import("./models.js").Models} models @param {string[]} keys */
 export async function admitNamed(models, keys) {
-  if (keys.every((key) => models.list.some((model) => model.key === key))) return;
+  const areKnown = () => keys.every((key) => models.find(key) || models.list.some((model) => model.key === key));
+  if (areKnown()) return;
+  await models.refresh().catch(() => {});
+  if (areKnown()) return;
   const runs = await readRuns().catch(() => []); // a page opens without them too
   for (const run of runs) admitSnapshots(models, run);
 }

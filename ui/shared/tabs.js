@@ -40,6 +40,12 @@ export function followTabs(address) {
   const wanted = tabs().find((tab) => nameOf(tab) === address.get("tab"));
   if (wanted) wanted.click();
   else keep(tabs().find((tab) => tab.ariaSelected === "true")); // somebody was quicker than this script
+  address.addEventListener("go", () => {
+    const tab = tabs().find((tab) => nameOf(tab) === address.get("tab")) ?? tabs()[0];
+    if (tab.ariaSelected === "true") return;
+    if (document.fullscreenElement) void document.exitFullscreen(); // it shows one tab alone
+    tab.click();
+  });
 }
 
 // Shift and a digit open a tab. Where digits are typed with Shift they belong to the views.

@@ -5,10 +5,13 @@ import { button, make } from "./dom.js";
 import { fadeEnds } from "./tabs.js";
 
 /**
- * A view is drawn while it is shown. `show` and `hide` are called in turn, `show` first.
+ * A view is drawn while it is shown. `show` and `hide` are called in turn, `show` first. A view reads what it keeps in the address when it is
+ * created, and again when the page has taken another address: in `take`, which is called while it is hidden.
  * @typedef {object} View
  * @property {() => void} [show]
  * @property {() => void} [hide]
+ * @property {() => void} [take]
+ * @property {string[]} [keeps] the names of what it keeps; `take` is called if one of them has another value. Without names it always is
  * @property {Key[]} [keys]
  * @property {Entry[]} [downloads]
  * @property {string} [caption] one or two sentences: what is seen, what to try
@@ -49,6 +52,8 @@ export class Views {
   /** @type {View | null} the one that was told to show itself */
   #told = null;
   #isOpen = true; // whether the tab is, as far as this follows it
+  /** @type {Set<View>} those that have not taken the page's address yet */
+  #stale = new Set();
   /** @type {Place} */
   #place;
   /** @type {(words?: string) => void} */
@@ -58,6 +63,7 @@ export class Views {
   constructor(element, place) {
     this.#place = place;
     this.element = element;
+    place.address.addEventListener("go", ({ detail }) => this.#go(detail));
   }
 
   /**
@@ -118,6 +124,19 @@ export class Views {
     this.#tell(this.view);
   }
 
+  /** Another address was taken. @param {Set<string>} changed names of what views keep */
+  #go(changed) {
+    if (!this.shown) return; // none was shown yet: the first reads the address
+    for (const { view } of this.#views.values()) {
+      if (view && (view.keeps ?? [...changed]).some((name) => changed.has(name))) this.#stale.add(view);
+    }
+    const told = this.#told;
+    if (told && this.#stale.has(told)) this.#tell(null);
+    const asked = this.#place.address.get(this.#place.key) || this.names[0];
+    if (asked !== this.shown) void this.show(asked);
+    else this.#tell(told);
+  }
+
   /** From now on the view is also hidden when the tab is left, and shown when it is opened: for views that would go on asking the server. */
   followTab() {
     const panels = this.element.querySelector(".panels");
@@ -135,6 +154,7 @@ export class Views {
     if (next === this.#told) return;
     this.#told?.hide?.();
     this.#told = next;
+    if (this.#stale.delete(next)) next.take?.();
     next?.show?.();
   }
 
