@@ -33,6 +33,7 @@ class Classroom:
 
     Attributes:
         boot: differs each time the app starts.
+        saved: where it is kept.
         open_round: the number of the round that takes texts; None if none does.
         lead: what the lecturer shows: address, title, keys of texts, and the page; None if nobody leads.
         versions: by topic; a topic's is counted up when it changes.
@@ -40,7 +41,7 @@ class Classroom:
 
     def __init__(self, saved: Saved):
         self.boot = secrets.token_hex(4)
-        self._saved = saved
+        self.saved = saved
         self.members, self.names_shown = Members(), False
         self.rounds: dict[int, Round] = {}
         self.votes: dict[int, Votes] = {}
@@ -267,14 +268,6 @@ class Classroom:
             "members": self.members.as_json(),
         }
 
-    def save(self, documents: dict[str, dict[str, Any] | None]) -> None:
-        """Writes documents. May take a while: for any thread but the event loop's.
-
-        Raises:
-            CheckpointError: one could not be written.
-        """
-        self._saved.write(documents)
-
     def still_unsaved(self, names: Iterable[str]) -> None:
         """These documents could not be written: they are tried again with the next change."""
         self._unsaved.update(names)
@@ -289,7 +282,7 @@ class Classroom:
                 else:
                     self._restore_one(self.votes, Votes.from_json(content), name)
             except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-                self._saved.refuse(name, error)
+                self.saved.refuse(name, error)
         if self.open_round not in self.rounds:
             self.open_round = None
         self._last[ROUND] = max([self._last[ROUND], *self.rounds])

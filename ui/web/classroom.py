@@ -54,6 +54,7 @@ from model.classroom.classroom import KEPT, NAMES, ROOM, ROUND, ROUNDS, TEXTS, T
 from model.classroom.members import Member
 from model.classroom.rounds import Round
 from model.classroom.votes import Votes, read_pairs
+from model.config import check_prompt
 from model.errors import WENT_WRONG, CheckpointError, ParameterError, SoliloquyError
 from model.limits import MAX_CLIENT_WAITING
 from model.sampling import SamplingParams
@@ -141,9 +142,7 @@ class ClassRoutes:
     async def _open(self, body: Body, http: HTTPRequest) -> Response:
         params = read_params({"length": 120} | body, SETTINGS)
         weights = await load(self._engine, read_model_key(body))
-        typed = body.get("prompt", "")
-        if not isinstance(typed, str):
-            raise ParameterError("The prompt must be a text.", "prompt")
+        check_prompt(typed := body.get("prompt", ""))
         prompt, left_out = weights.tokenizer.normalise(typed)
         round = self._classroom.open(prompt, params, weights.key, weights.name, body.get("beside"))
         return _answer({"round": round_json(self._classroom, round), "notice": left_out_notice(left_out)})
@@ -288,7 +287,7 @@ class ClassRoutes:
                 self._saving = None
                 return
             try:
-                await asyncio.to_thread(room.save, documents)
+                await asyncio.to_thread(room.saved.write, documents)
             except CheckpointError as error:
                 log.warning("The class is not kept: %s", error)
                 room.still_unsaved(documents)

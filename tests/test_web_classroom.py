@@ -1,0 +1,335 @@
+"""The class over real HTTP: one stream for each page, texts that are written once, votes, and who may do what."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from model.classroom.classroom import TOPICS, Classroom
+from model.classroom.saved import Saved
+from model.limits import MAX_LEAD_CHARS
+from model.serving.engine import Engine
+from model.weights import Weights
+from tests.support.admin import Admin, wait_for
+from tests.support.client import host_and_port
+from tests.support.routes import serving_routes
+from tests.support.viewing import PATIENCE_S, Viewer
+
+PAIR = {"request": "Insult me.", "a": "Thou art a traitor.", "b": "I thank you."}
+SHORT = {"prompt": "ROMEO:", "length": 12}
+ADMINS_ALONE = ("open", "close", "votes/open", "votes/close", "names", "lead", "forget")
+
+
+class Events:
+    """The stream of a page: `until` reads it as far as an event for which something holds."""
+
+    def __init__(self, url: str, query: str = "", token: str = ""):
+        self._http = http.client.HTTPConnection(*host_and_port(url), timeout=PATIENCE_S)
+        self._http.request("GET", f"/class/stream{query}", headers={"Authorization": f"Bearer {token}"} if token else {})
+        self.answer = self._http.getresponse()
+        self.state: dict[str, Any] = {}  # the last of each topic
+        self.texts: dict[str, list[dict[str, Any]]] = {}
+
+    def next(self) -> tuple[str, Any]:
+        """The next event: its topic and its content."""
+        name, content = "", ""
+        while line := self.answer.readline().decode().rstrip("\n"):
+            field, _, value = line.partition(": ")
+            name, content = (value, content) if field == "event" else (name, value)
+        if not name:  # a comment
+            return self.next()
+        told = json.loads(content)
+        if name == "texts":
+            kept = self.texts.setdefault(told["round"], [])
+            kept[told["from"] :] = told["texts"]
+        self.state[name] = told
+        return name, told
+
+    def until(self, topic: str, holds: Callable[[Any], Any] = lambda _: True) -> Any:
+        """Reads on until a topic's event for which this holds."""
+        while True:
+            name, told = self.next()
+            if name == topic and holds(told):
+                return told
+
+    def first(self) -> dict[str, Any]:
+        """All topics, as they are sent first."""
+        return dict(self.next() for _ in TOPICS)
+
+    def close(self) -> None:
+        self.answer.close()
+        self._http.close()
+
+
+class Class:
+    """An app with a lecturer, and everything that a test opens."""
+
+    def __init__(self, url: str, runs: Path):
+        self.url, self.runs = url, runs
+        self.admin, self.anyone = Admin.logged_in(url), Admin(url)
+        self._streams: list[Events] = []
+
+    def stream(self, query: str = "", token: str = "") -> Events:
+        self._streams.append(Events(self.url, query, token))
+        return self._streams[-1]
+
+    def join(self, **asked: Any) -> str:
+        return self.anyone.do("/class/join", **asked)["member"]
+
+    def open(self, **asked: Any) -> str:
+        return self.admin.do("/class/open", **SHORT | asked)["round"]["id"]
+
+    def throw(self, member: str, round: str) -> list[dict[str, Any]]:
+        """All lines of a throw."""
+        with Viewer(self.url, path="/class/throw") as viewer:
+            return [viewer.ask(member=member, round=round), *viewer.rest()]
+
+    def text(self, member: str, round: str) -> str:
+        """The text of a throw that succeeds."""
+        lines = self.throw(member, round)
+        assert lines[-1]["state"] == "done", lines
+        return "".join(line["new"] for line in lines)
+
+    def close(self) -> None:
+        for stream in self._streams:
+            stream.close()
+
+
+@pytest.fixture(scope="module")
+def served(shipped: Weights, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path, Engine]]:
+    runs = tmp_path_factory.mktemp("class") / "runs"
+    engine = Engine(shipped)
+    with serving_routes(engine, runs=runs) as url:
+        yield url, runs, engine
+
+
+@pytest.fixture
+def room(served: tuple[str, Path, Engine]) -> Iterator[Class]:
+    made = Class(served[0], served[1])
+    made.admin.do("/class/forget")
+    yield made
+    made.close()
+
+
+def test_a_page_is_sent_everything_first_and_then_what_changes(room: Class) -> None:
+    member = room.join(name="Ann")
+    stream = room.stream()
+    first = stream.first()
+    assert first.pop("room") | {"boot": ""} == {"members": 1, "names_shown": False, "admin": False, "boot": ""}
+    assert first == {"round": None, "rounds": [], "votes": None, "kept": {"votes": 0, "pairs": 0, "agreement": None}, "lead": None}
+    assert stream.answer.headers["Content-Type"].startswith("text/event-stream")
+    opened = room.open()
+    told = stream.until("round")
+    assert (told["id"], told["prompt"], told["length"], told["open"], told["thrown"]) == (opened, "ROMEO:", 12, True, 0)
+    room.text(member, opened)
+    assert stream.until("round", lambda told: told["thrown"])["writing"] == 0
+    late = room.stream()
+    assert late.first()["round"] == stream.state["round"]
+    assert "texts" not in stream.state
+
+
+def test_the_wall_has_every_text_once_whenever_it_comes(room: Class, served: tuple[str, Path, Engine]) -> None:
+    before = room.stream("?wall=1")
+    members = [room.join() for _ in range(12)]
+    opened = room.open()
+    with ThreadPoolExecutor(12) as pool:
+        texts = [*pool.map(lambda member: room.text(member, opened), members)]
+    for stream in (before, room.stream("?wall=1")):
+        stream.until("texts", lambda _, stream=stream: len(stream.texts.get(opened, ())) == 12)
+        assert sorted(told["text"] for told in stream.texts[opened]) == sorted(texts)
+        assert sorted(told["sample"] for told in stream.texts[opened]) == [*range(1, 13)]
+    status, told = room.anyone.get(f"/class/rounds/{opened}")
+    assert (status, told["thrown"]) == (200, 12)
+    assert told["texts"] == before.texts[opened]
+
+
+def test_a_text_is_the_members_sample_of_the_rounds_seed(room: Class, served: tuple[str, Path, Engine]) -> None:
+    room.join()
+    member = room.join()
+    text = room.text(member, opened := room.open(temperature=1.2, top_k=20))
+    told = room.anyone.get(f"/class/rounds/{opened}")[1]
+    asked = {name: told[name] for name in ("prompt", "temperature", "length", "top_k", "top_p", "seed", "model")}
+    with Viewer(room.url) as viewer:
+        assert viewer.write(**asked, first_sample=1 + 1) == [text]
+    beside = room.open(temperature=0.0, beside=opened)
+    assert room.anyone.get(f"/class/rounds/{beside}")[1]["seed"] == told["seed"]
+
+
+def test_a_second_throw_gives_the_same_text(room: Class) -> None:
+    member, opened = room.join(), room.open()
+    text = room.text(member, opened)
+    assert room.throw(member, opened) == [{"sample": 1, "state": "done", "new": text}]
+    assert room.anyone.do("/class/join", member=member)["texts"] == {opened: {"sample": 1, "text": text}}
+
+
+def test_a_phone_that_leaves_in_the_middle_finds_its_text(room: Class) -> None:
+    member, opened = room.join(), room.open(length=400)
+    with Viewer(room.url, path="/class/throw") as viewer:
+        viewer.ask(member=member, round=opened)
+    wait_for(lambda: room.anyone.get(f"/class/rounds/{opened}")[1]["thrown"])
+    (text,) = room.anyone.get(f"/class/rounds/{opened}")[1]["texts"]
+    assert len(text["text"]) == 400
+    assert room.text(member, opened) == text["text"]
+
+
+def test_two_phones_of_one_member_read_one_text(room: Class) -> None:
+    member, opened = room.join(), room.open(length=200)
+    with ThreadPoolExecutor(4) as pool:
+        texts = {*pool.map(lambda _: room.text(member, opened), range(4))}
+    assert len(texts) == 1
+    assert room.anyone.get(f"/class/rounds/{opened}")[1]["thrown"] == 1
+
+
+def test_names_are_sent_only_while_the_lecturer_shows_them(room: Class) -> None:
+    member, opened = room.join(name="  <b>Ann\n"), room.open()
+    wall = room.stream("?wall=1")
+    room.text(member, opened)
+    assert wall.until("texts", lambda told: told["texts"])["texts"][0]["name"] == ""
+    assert room.anyone.get(f"/class/rounds/{opened}")[1]["texts"][0]["name"] == ""
+    for shown, name in ((True, "<b>Ann"), (False, "")):
+        room.admin.do("/class/names", shown=shown)
+        told = wall.until("texts")
+        assert (told["from"], [text["name"] for text in told["texts"]]) == (0, [name])
+
+
+def test_a_hidden_tally_is_the_lecturers_alone_until_the_votes_close(room: Class) -> None:
+    member = room.join()
+    phone, lecturer = room.stream(), room.stream(token=room.admin.token)
+    assert lecturer.first()["room"]["admin"] is True
+    votes = room.admin.do("/class/votes/open", pairs=[PAIR], hidden=True)["votes"]["id"]
+    room.anyone.do("/class/vote", member=member, votes=votes, pair=0, better="a")
+    room.anyone.do("/class/vote", member=member, votes=votes, pair=0, better="b")
+    lecturer.until("votes", lambda told: told and told["tally"] == [[0, 1]])
+    assert phone.until("votes", lambda told: told and told["voters"])["tally"] is None
+    status, told = room.anyone.get("/class/comparisons")
+    assert (status, "error" in told) == (401, True)
+    room.admin.do("/class/votes/close", votes=votes)
+    assert phone.until("votes", lambda told: not told["open"])["tally"] == [[0, 1]]
+    assert phone.until("kept")["votes"] == 1
+    assert room.anyone.post("/class/vote", member=member, votes=votes, pair=0, better="a")[0] == 400
+    assert room.admin.get("/class/comparisons")[1] == {"request": PAIR["request"], "better": PAIR["b"], "worse": PAIR["a"]}
+    assert room.anyone.do("/class/join", member=member)["votes"] == {votes: ["b"]}
+
+
+def test_phones_are_told_what_the_lecturer_shows(room: Class) -> None:
+    stream = room.stream()
+    lead = {"address": "#tab=attention", "title": "Attention", "keys": ["x3fV"]}
+    room.admin.do("/class/lead", lead=lead, page="page-1")
+    assert stream.until("lead", bool) == lead | {"page": "page-1"}
+    room.admin.do("/class/lead", lead=None)
+    assert stream.until("lead") is None
+
+
+@pytest.mark.parametrize("path", ADMINS_ALONE)
+def test_the_lecturer_alone_acts(room: Class, path: str) -> None:
+    member, opened = room.join(), room.open()
+    votes = room.admin.do("/class/votes/open", pairs=[PAIR], hidden=True)["votes"]["id"]
+    before = room.stream().first()
+    for client in (room.anyone, Admin(room.url, "x" * 43), Admin(room.url, member)):
+        for asked in (
+            {},
+            SHORT,
+            {"round": opened},
+            {"votes": votes},
+            {"pairs": [PAIR]},
+            {"shown": True},
+            {"lead": None},
+            {"member": member},
+        ):
+            status, told = client.post(f"/class/{path}", **asked)
+            assert (status, told["error"]) == (401, "Unlock the Train tab first.")
+    assert room.stream().first() == before
+
+
+@pytest.mark.parametrize(
+    ("path", "asked", "status", "words", "setting"),
+    [
+        ("join", {"name": "x" * 10_000}, 400, "A name may have at most 24 characters, not 10,000.", "name"),
+        ("join", {"name": 7}, 400, "The name must be a text.", "name"),
+        ("join", {"number": 1}, 400, "There is no setting 'number'.", ""),
+        ("throw", {"round": "r1"}, 400, "Join the class first.", "member"),
+        ("throw", {"member": "x", "round": "r1"}, 400, "Join the class first.", "member"),
+        ("vote", {"member": None, "votes": "v1", "pair": 0, "better": "a"}, 400, "Join the class first.", "member"),
+    ],
+)
+def test_what_a_phone_cannot_mean_is_refused(room: Class, path: str, asked: dict[str, Any], status: int, words: str, setting: str) -> None:
+    assert room.anyone.post(f"/class/{path}", **asked) == (status, {"error": words} | ({"setting": setting} if setting else {}))
+
+
+@pytest.mark.parametrize(
+    ("path", "asked", "status", "words"),
+    [
+        ("open", {"prompt": "x", "length": 501}, 400, "The length of a round's texts must be between 1 and 500, not 501."),
+        ("open", {"prompt": 7}, 400, "The prompt must be"),
+        ("open", {"prompt": "x", "temperature": 9}, 400, "temperature must be between 0 and 2, not 9.0."),
+        ("open", {"prompt": "x", "model": "nobody"}, 404, ""),
+        ("open", {"prompt": "x", "beside": "r99"}, 404, "There is no such round any more."),
+        ("open", {"prompt": "x" * 10_001}, 400, "10,001"),
+        ("close", {"round": "r99"}, 404, "There is no such round any more."),
+        ("votes/open", {"pairs": []}, 400, "A round of votes has 1 to 10 pairs."),
+        ("votes/open", {"pairs": [PAIR], "hidden": 1}, 400, "hidden must be true or false."),
+        ("votes/open", {"pairs": [PAIR | {"a": "x\n\ny"}]}, 400, "Answer A of pair 1 begins or ends with a newline or has an empty line"),
+        ("votes/close", {"votes": "v99"}, 404, "There is no such round of votes any more."),
+        ("names", {"shown": "yes"}, 400, "shown must be true or false."),
+        ("lead", {"lead": {"address": "#" + "x" * MAX_LEAD_CHARS}}, 400, "The address of the lead may have at most 8,000 characters."),
+    ],
+)
+def test_what_the_lecturer_cannot_mean_is_refused(room: Class, path: str, asked: dict[str, Any], status: int, words: str) -> None:
+    told = room.admin.post(f"/class/{path}", **asked)
+    assert told[0] == status
+    assert words in told[1]["error"]
+
+
+def test_a_closed_round_refuses_throws_in_words(room: Class) -> None:
+    member, opened = room.join(), room.open()
+    room.admin.do("/class/close", round=opened)
+    assert room.anyone.post("/class/throw", member=member, round=opened) == (400, {"error": "This round is closed. Wait for the next one."})
+    assert room.anyone.post("/class/throw", member=member, round="r99")[0] == 404
+
+
+def test_a_prompt_is_read_in_the_models_vocabulary(room: Class) -> None:
+    told = room.admin.do("/class/open", prompt="“Röméo” 7:", length=5)
+    assert "Romeo" in told["round"]["prompt"]
+    assert "7" not in told["round"]["prompt"]
+    assert "Left out, because the model does not know them" in told["notice"]
+
+
+def test_the_class_is_in_files_soon_after_each_change(room: Class) -> None:
+    member, opened = room.join(name="Ann"), room.open()
+    text = room.text(member, opened)
+
+    def saved() -> bool:
+        found = Classroom(Saved(room.runs.with_name("runs-class"))).rounds
+        return any(text in round.throws.values() for round in found.values())
+
+    wait_for(saved)
+
+
+def test_thousands_who_join_keep_nobody_out(room: Class) -> None:
+    member, opened = room.join(), room.open()
+    text = room.text(member, opened)
+    request = b"POST /class/join HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+    with socket.create_connection(host_and_port(room.url), timeout=PATIENCE_S) as connection, ThreadPoolExecutor(1) as pool:
+        sending = pool.submit(connection.sendall, request * 5_000)
+        answers = b""
+        while answers.count(b'"member"') < 5_000:
+            answers += connection.recv(2**20)
+        sending.result()
+    assert room.text(member, opened) == text
+    assert len(room.text(room.join(), opened)) == 12
+
+
+def test_a_phone_that_never_reads_holds_up_nobody(room: Class) -> None:
+    member, opened = room.join(), room.open(length=500)
+    with Viewer(room.url, receive_buffer=1, path="/class/throw") as deaf, Viewer(room.url, receive_buffer=1, path="/class/throw") as other:
+        deaf.send(member=member, round=opened)
+        other.send(member=room.join(), round=opened)
+        assert len(room.text(room.join(), opened)) == 500
+    wait_for(lambda: room.anyone.get(f"/class/rounds/{opened}")[1]["thrown"] == 3)
