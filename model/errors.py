@@ -7,6 +7,7 @@
     ├── CheckpointError         weights or a run cannot be read or written
     ├── UnknownModelError       no model has this key
     ├── TrainingError           a training run cannot start or continue
+    ├── LectureError            a file is not a lecture, or cannot be read
     ├── HubError                the Hub cannot be reached, or does not do what it is asked
     └── BusyError               the engine has no room for another request, or for another model
 
@@ -54,6 +55,10 @@ class TrainingError(SoliloquyError):
 
 class HubError(SoliloquyError):
     """The Hub cannot be reached, or does not do what it is asked."""
+
+
+class LectureError(SoliloquyError):
+    """A file is not a lecture, or cannot be read."""
 
 
 class BusyError(SoliloquyError):

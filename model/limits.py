@@ -42,6 +42,14 @@ MAX_LAYERS = 64
 MAX_N_EMBD = 4_096
 MAX_RANK = 512  # of an adapter
 
+# Limits of a lecture.
+MAX_LECTURE_BYTES = 2**20  # of its file
+MAX_SCENES = 200
+MAX_SCENE_TITLE_CHARS = 80  # of a scene's title, and of the lecture's
+MAX_CAPTION_CHARS = 240  # three lines in a hall
+MAX_NOTES_CHARS = 4_000
+MAX_SCENE_ADDRESS_CHARS = 8_000
+
 # Limits of the Hub.
 MAX_SPACE_BYTES = 10**9  # of all files of a Space
 MAX_HUB_WEIGHTS_BYTES = 2**30  # of a model's file of weights; 500 M parameters in 16 bits
