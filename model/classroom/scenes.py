@@ -109,7 +109,7 @@ def read_lecture(text: str) -> Lecture:
     lines = [_Line(number, line.rstrip()) for number, line in enumerate(LINE_END.split(text.removeprefix("\ufeff")), 1)]
     head = next((line for line in lines if line.text), lines[0])
     with _named(head):
-        if not _begins(head, "#"):
+        if not head.text.startswith("# "):
             raise ValueError("a lecture begins with its title: # Title of the lecture")
         title = _title(head.text[1:])
     about, parts = _divided(lines[head.number :])
@@ -196,19 +196,15 @@ def _named(where: _Line | str) -> Iterator[None]:
         raise LectureError(f"{place}: {error}.") from error
 
 
-def _begins(line: _Line, mark: str) -> bool:
-    return line.text == mark or line.text.startswith(f"{mark} ")
-
-
 def _divided(lines: Iterable[_Line]) -> tuple[list[_Line], list[list[_Line]]]:
     """What stands before the first scene, and the lines of each, its title first."""
     about: list[_Line] = []
     parts: list[list[_Line]] = []
     for line in lines:
-        if _begins(line, "#"):
+        if line.text.startswith("# "):
             with _named(line):
                 raise ValueError("the lecture has its title already. A scene's title begins with ##")
-        if _begins(line, "##"):
+        if line.text.startswith("## ") or line.text == "##":
             parts.append([line])
         else:
             (parts[-1] if parts else about).append(line)
