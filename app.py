@@ -42,6 +42,7 @@ if "SPACES_ZERO_GPU" in os.environ:
 import uvicorn
 
 from model.catalogue import Catalogue
+from model.classroom.scenes import load_lecture
 from model.errors import SoliloquyError
 from model.hub import is_hub_name
 from model.machine import choose_device, in_fresh_thread
@@ -87,6 +88,7 @@ def main() -> int:
     try:
         site = make_site(options.host, options.root_path, options.allow_host, options.trusted_proxy)
         lock, one_time_password = make_lock()
+        lecture = load_lecture(options.lecture) if options.lecture else None
         device = choose_device(options.device)
         from_hub = _fetched(options.weights)
         weights = in_fresh_thread(lambda: load_weights(from_hub.folder if from_hub else options.weights, device))
@@ -108,7 +110,7 @@ def main() -> int:
         print(f"{options.runs}: {trouble}", file=sys.stderr)
     from ui.server import create_server  # only now: Gradio looks for its folder when it is imported
 
-    application = create_server(engine, catalogue, jobs, lock, site, for_the_class)
+    application = create_server(engine, catalogue, jobs, lock, site, for_the_class, lecture)
     connection_limits = ConnectionLimits(_open_files(), site.proxies)
     server = Server(make_config(application, connection_limits))
     for name in ("uvicorn.error", "asyncio"):  # a line for each request that is not HTTP, and for each connection that fails
@@ -165,6 +167,9 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         default=Path(os.environ.get("SOLILOQUY_RUNS", "runs")),  # a Space takes no options
         help="the folder of all training runs (default: SOLILOQUY_RUNS, or else runs)",
+    )
+    parser.add_argument(
+        "--lecture", type=Path, metavar="FILE", help="the scenes of the lecture, in Markdown (default: the one that comes with the app)"
     )
     return parser
 

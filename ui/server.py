@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 from model.catalogue import Catalogue
 from model.classroom.classroom import Classroom
 from model.classroom.saved import Saved
+from model.classroom.scenes import Lecture
 from model.errors import WENT_WRONG
 from model.limits import MAX_CORPUS_BYTES
 from model.serving.engine import Engine
@@ -45,6 +46,7 @@ from ui.web.hosts import Hosts
 from ui.web.http import MAX_TEXT_BYTES, HeadAsGet, Route, addresses, get, post, refusal
 from ui.web.hub import FromHub
 from ui.web.ladder import ladder
+from ui.web.lecture import FILES_AT_ONCE, MAX_FILE_BYTES, LectureFiles, notes
 from ui.web.limits import limits
 from ui.web.logits import logits
 from ui.web.meaning_neighbours import Neighbours
@@ -76,7 +78,7 @@ CONTENT_SECURITY_POLICY = (
 )
 
 
-def create_routes(engine: Engine, catalogue: Catalogue, jobs: Jobs, lock: Lock) -> list[Route]:
+def create_routes(engine: Engine, catalogue: Catalogue, jobs: Jobs, lock: Lock, lecture: Lecture | None = None) -> list[Route]:
     """The app's own routes: method, path, handler, who may use it (everyone, unless the lock stands there), and its bounds."""
     models, attention, admin = Models(engine, catalogue), Attention(engine), Admin(lock)
     hub = FromHub(catalogue, models)
@@ -85,6 +87,7 @@ def create_routes(engine: Engine, catalogue: Catalogue, jobs: Jobs, lock: Lock) 
     reward = Reward(engine, catalogue.assistant_folder("reward"))
     neighbours, translate = Neighbours(engine, catalogue, corpus), Translate(engine, catalogue)
     classroom = ClassRoutes(engine, Classroom(Saved(class_folder(jobs))), lock)
+    lecture_files = LectureFiles(lecture)
     zero_shot = ZeroShot(engine, corpus, catalogue.meaning_folder())
     return [
         get("/healthz", health(engine)),
@@ -144,6 +147,10 @@ def create_routes(engine: Engine, catalogue: Catalogue, jobs: Jobs, lock: Lock) 
         post("/class/lead", classroom.lead, lock, max_bytes=MAX_TEXT_BYTES),
         post("/class/forget", classroom.forget, lock),
         get("/class/comparisons", classroom.comparisons, lock),
+        get("/lecture", lecture_files.answer),
+        post("/lecture/file", lecture_files.file, max_bytes=MAX_FILE_BYTES, at_once=FILES_AT_ONCE),
+        post("/lecture/download", lecture_files.download, max_bytes=MAX_FILE_BYTES, at_once=FILES_AT_ONCE),
+        get("/lecture/notes", notes),
         post("/admin/login", admin.login),
         post("/admin/logout", admin.logout),
         get("/admin/session", admin.session),
@@ -251,10 +258,16 @@ def mount_page(page: gr.Blocks) -> tuple[App, Lifespan[Starlette]]:
 
 
 def create_server(
-    engine: Engine, catalogue: Catalogue, jobs: Jobs, lock: Lock, site: Site | None = None, class_address: str | None = None
+    engine: Engine,
+    catalogue: Catalogue,
+    jobs: Jobs,
+    lock: Lock,
+    site: Site | None = None,
+    class_address: str | None = None,
+    lecture: Lecture | None = None,
 ) -> Starlette:
     """The whole application, ready for uvicorn. Gradio is reached through the table of routes alone."""
     page = create_page(engine, class_address)
     gradio, lifespan = mount_page(page)
-    own = create_routes(engine, catalogue, jobs, lock)
+    own = create_routes(engine, catalogue, jobs, lock, lecture)
     return make_app([*own, *open_routes(page, gradio, Events(page, gradio), own)], engine, site, lifespan)

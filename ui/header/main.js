@@ -1,5 +1,6 @@
 // The header: the model in use, text size, light and dark; and, for the projector, the address of the class.
 import { createClassPanel } from "./class_panel.js";
+import { isUnderWay } from "../shared/lecture.js";
 import { make, makeText, number } from "../shared/dom.js";
 import { page } from "../shared/page.js";
 import { Latest } from "../shared/requests.js";
@@ -12,6 +13,7 @@ const READ_MS = 15_000; // for one sentence, also by somebody who was looking el
 export async function start(element, props) {
   createSkip(element);
   createDisplay(element);
+  createLectureButton(element);
   if (props.class_panel) createClassPanel(element, props.class_panel);
   void placeTools(element.querySelector(".tools"));
   createFacts(element, await page);
@@ -43,6 +45,30 @@ function createDisplay(element) {
     showTheme();
   });
   showTheme();
+}
+
+/** Opens the lecture and ends it; after a reload it goes on. @param {HTMLElement} element */
+function createLectureButton(element) {
+  const button = element.querySelector(".lecture-button");
+  /** @type {{end: () => void} | null} */
+  let given = null;
+  const show = (isOpen) => button.setAttribute("aria-pressed", String(isOpen));
+  const ended = () => {
+    given = null;
+    show(false);
+  };
+  async function open() {
+    show(true);
+    try {
+      const { openLecture } = await import("../lecture/main.js");
+      given = await openLecture(ended);
+    } catch (error) {
+      ended();
+      (await page).say(error.message, true);
+    }
+  }
+  button.addEventListener("click", () => (given ? given.end() : void open()));
+  if (isUnderWay()) void open();
 }
 
 /** @param {HTMLElement} element @param {import("../shared/page.js").Page} page */

@@ -8,6 +8,12 @@ import { tabKeys } from "./tabs.js";
 const MANY = new Set([".", "[", "]", "Backspace", "ArrowRight"]); // held down, they go on
 const CAPS = { ArrowLeft: "←", ArrowRight: "→" }; // what stands on them
 
+/** @type {Map<string, Key[]>} keys that belong to no tab, by heading */
+const others = new Map();
+
+/** Lists keys that belong to no tab, which somebody else listens to. @param {string} heading @param {Key[]} keys none: no longer */
+export const listKeys = (heading, keys) => (keys.length ? others.set(heading, keys) : others.delete(heading));
+
 /** @param {Views} views @param {Key[]} everywhere */
 export function listenToKeys(views, everywhere) {
   document.addEventListener("keydown", (event) => {
@@ -53,7 +59,8 @@ export function createHelp(views, everywhere, always) {
   };
   return () => {
     const own = views.view.keys ?? [];
-    lists.replaceChildren(...(own.length ? [list("This view", own)] : []), list("Everywhere", [...everywhere, ...tabKeys()]), list("Texts and fields", always));
+    const parts = [...(own.length ? [list("This view", own)] : []), list("Everywhere", [...everywhere, ...tabKeys()]), list("Texts and fields", always)];
+    lists.replaceChildren(...parts, ...[...others].map(([heading, keys]) => list(heading, keys)));
     dialog.showModal();
   };
 }

@@ -1,0 +1,182 @@
+// The scenes of a lecture, and which of them is shown. A lecture that was edited is kept in this browser until its changes are discarded; which
+// scene is shown is kept as long as this browser tab is open.
+import { Emitter } from "../shared/emitter.js";
+import { LECTURE_PLACE } from "../shared/lecture.js";
+import { getJSON, postForJSON } from "../shared/server.js";
+
+/**
+ * @typedef {{title: string, address: string, caption: string, notes: string}} Scene
+ * @typedef {{title: string, about: string, scenes: Scene[]}} Lecture
+ * @typedef {Object<"scenes" | "title" | "caption" | "notes" | "address", number>} Limits
+ */
+
+const EDITED = "soliloquy-lecture"; // the lecture that was edited
+
+/** @param {() => Storage} storage which may be blocked @param {string} name */
+function read(storage, name) {
+  try {
+    return JSON.parse(storage().getItem(name) ?? "null");
+  } catch {
+    return null;
+  }
+}
+
+/** @param {() => Storage} storage @param {string} name @param {unknown} value null forgets it @returns {boolean} whether it is kept */
+function write(storage, name, value) {
+  try {
+    if (value === null) storage().removeItem(name);
+    else storage().setItem(name, JSON.stringify(value));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const keptLecture = () => read(() => localStorage, EDITED);
+const keepLecture = (lecture) => write(() => localStorage, EDITED, lecture);
+const keptPlace = () => read(() => sessionStorage, LECTURE_PLACE) ?? {};
+const keepPlace = (place) => write(() => sessionStorage, LECTURE_PLACE, place);
+
+const isText = (value) => typeof value === "string";
+const isScene = (scene) => Boolean(scene) && ["title", "address", "caption", "notes"].every((name) => isText(scene[name])) && scene.address.startsWith("#");
+const isLecture = (kept) => Boolean(kept) && isText(kept.title) && isText(kept.about) && Array.isArray(kept.scenes) && kept.scenes.length > 0 && kept.scenes.every(isScene);
+
+/** Events: "scene" (another is shown), "change" (the lecture is another one). */
+export class Scenes extends Emitter {
+  /** @type {Lecture} */
+  lecture;
+  at = -1; // before the first
+  startedAt = 0;
+  /** Whether changes could not be kept in this browser. */
+  isUnkept = false;
+  /** @type {Lecture} the server's */
+  #original;
+  /** @type {Lecture | null} what undo brings back */
+  #before = null;
+
+  /** @param {Lecture} original @param {Limits} limits */
+  constructor(original, limits) {
+    super();
+    this.limits = limits;
+    this.#original = original;
+    const kept = keptLecture();
+    this.lecture = isLecture(kept) ? kept : original;
+    const { at = -1, startedAt = 0 } = keptPlace();
+    if (Number.isInteger(at) && at >= -1 && at < this.list.length) this.at = at;
+    if (Number.isFinite(startedAt)) this.startedAt = startedAt;
+    this.#keepPlace();
+  }
+
+  static async read() {
+    const { limits, ...lecture } = await getJSON("./lecture");
+    return new Scenes(lecture, limits);
+  }
+
+  get list() {
+    return this.lecture.scenes;
+  }
+
+  /** The scene that is shown; null before the first. */
+  get scene() {
+    return this.list[this.at] ?? null;
+  }
+
+  get isEdited() {
+    return this.lecture !== this.#original;
+  }
+
+  get canUndo() {
+    return this.#before !== null;
+  }
+
+  /** @param {number} at @returns {boolean} whether there is such a scene */
+  show(at) {
+    if (at < 0 || at >= this.list.length) return false;
+    this.at = at;
+    this.startedAt ||= Date.now();
+    this.#keepPlace();
+    this.tell("scene");
+    return true;
+  }
+
+  /** The lecture is over. */
+  end() {
+    [this.at, this.startedAt] = [-1, 0];
+    keepPlace(null);
+  }
+
+  /** Adds a scene behind the one that is shown, which it then is. @param {Scene} scene */
+  add(scene) {
+    this.at++;
+    this.#change(this.list.toSpliced(this.at, 0, scene));
+  }
+
+  /** @param {number} at @param {Scene} scene */
+  replace(at, scene) {
+    this.#change(this.list.with(at, scene));
+  }
+
+  /** @param {number} at @param {number} by */
+  move(at, by) {
+    const to = at + by;
+    if (to < 0 || to >= this.list.length) return;
+    const shown = this.scene;
+    const list = this.list.toSpliced(at, 1).toSpliced(to, 0, this.list[at]);
+    if (shown) this.at = list.indexOf(shown);
+    this.#change(list);
+  }
+
+  /** The last scene cannot be deleted. @param {number} at */
+  remove(at) {
+    if (this.list.length === 1) return;
+    if (at < this.at || this.at === this.list.length - 1) this.at--;
+    this.#change(this.list.toSpliced(at, 1));
+  }
+
+  /** @param {string} title */
+  rename(title) {
+    this.#take({ ...this.lecture, title });
+  }
+
+  /** Reads a file. Throws the server's words. @param {File} file @param {AbortSignal} signal */
+  async open(file, signal) {
+    const lecture = await postForJSON("./lecture/file", { text: await file.text() }, signal);
+    this.at = -1;
+    this.#take(lecture);
+  }
+
+  /** The file's text. Throws the server's words. @param {AbortSignal} signal @returns {Promise<string>} */
+  async file(signal) {
+    return (await postForJSON("./lecture/download", { lecture: this.lecture }, signal)).text;
+  }
+
+  discard() {
+    this.at = Math.min(this.at, this.#original.scenes.length - 1);
+    this.#take(this.#original);
+  }
+
+  undo() {
+    this.at = Math.min(this.at, this.#before.scenes.length - 1);
+    this.#take(this.#before);
+    this.#before = null;
+    this.tell("change");
+  }
+
+  /** @param {Scene[]} scenes */
+  #change(scenes) {
+    this.#take({ ...this.lecture, scenes });
+  }
+
+  /** @param {Lecture} lecture */
+  #take(lecture) {
+    this.#before = this.lecture;
+    this.lecture = lecture;
+    this.isUnkept = !keepLecture(this.isEdited ? lecture : null);
+    this.#keepPlace();
+    this.tell("change");
+  }
+
+  #keepPlace() {
+    keepPlace({ at: this.at, startedAt: this.startedAt });
+  }
+}
