@@ -63,7 +63,11 @@ def test_a_client_that_left_the_network_is_given_up_after_minutes() -> None:
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == app.GONE_S * 1000
 
 
-def test_options_that_cannot_be_are_named(refusal: Callable[..., str]) -> None:
+def test_options_that_cannot_be_are_named(refusal: Callable[..., str], tmp_path: Path) -> None:
+    lecture = tmp_path / "lecture.md"
+    assert f"{lecture}" in refusal("--lecture", str(lecture))
+    lecture.write_text("# Mine\n\n## First\n\nNo address.\n")
+    assert f"{lecture}: Line 5: below its title, a scene needs an address" in refusal("--lecture", str(lecture))
     assert "--root-path must be a path such as /gpt" in refusal("--root-path", "gpt")
     assert "--allow-host must be a name" in refusal("--allow-host", "https://example.org")
     assert "A trusted proxy is an IP address" in refusal("--trusted-proxy", "nginx")

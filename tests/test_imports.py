@@ -39,7 +39,6 @@ LAYERS = {
     "machine": 2,
     "precision": 4,
     "assistant": 5,
-    "classroom": 5,
     "meaning": 5,
     "catalogue": 5,
     "heads": 6,

@@ -1,5 +1,5 @@
 // The view "All heads": a heat map for each head, in the order of the layers or of what they do.
-import { button, CLICK, make } from "../shared/dom.js";
+import { button, CLICK, make, seenHeight } from "../shared/dom.js";
 import { paintMap, paintRow } from "../shared/heat_map.js";
 import { valueInWords } from "../shared/measures.js";
 import { isStage, onLook, palette } from "../shared/paint.js";
@@ -92,7 +92,7 @@ export function createGrid(panel, look) {
     const { rem } = palette();
     const { n_layer, n_head } = look.capture;
     const top = grid.getBoundingClientRect().top + (document.fullscreenElement?.scrollTop ?? scrollY);
-    const [width, height] = [grid.clientWidth / rem + GAP, (innerHeight - top) / rem - BELOW];
+    const [width, height] = [grid.clientWidth / rem + GAP, (seenHeight() - top) / rem - BELOW];
     const isWhole = isStage();
     const most = Math.max(1, Math.min(MOST_COLUMNS, Math.floor(width / ((isWhole ? LOWEST : LEAST) + GAP))));
     const shapes = isWhole ? Array.from({ length: Math.floor(most / n_head) }, (_, i) => i + 1) : [];

@@ -2,7 +2,7 @@
 import { createCandidates } from "../shared/candidates.js";
 import { after, charsIn, outside } from "../shared/characters.js";
 import { distribution, surprisal } from "../shared/distribution.js";
-import { button, CLICK, isRightToLeft, make, nameOf, number, percent, quoted } from "../shared/dom.js";
+import { button, CLICK, isRightToLeft, make, nameOf, number, percent, quoted, seenHeight } from "../shared/dom.js";
 import { mark, measured, range, reveal } from "../shared/marks.js";
 import { Latest } from "../shared/requests.js";
 import { createStrip, inDigits, intervalOf } from "../shared/strip.js";
@@ -196,11 +196,11 @@ export class Inspector {
     const fits = (left) => left >= GAP && left + width <= innerWidth - GAP;
     const sides = (box) => [box.right + GAP, box.left - GAP - width].find(fits);
     const [below, above] = [anchor.bottom + GAP, anchor.top - GAP - height];
-    const isBelow = below + height <= innerHeight - GAP;
+    const isBelow = below + height <= seenHeight() - GAP;
     const beside = sides(frame) ?? (isBelow || above >= GAP ? undefined : sides(anchor));
     const within = (value, most) => Math.max(GAP, Math.min(value, most - GAP));
     node.style.left = `${within(beside ?? anchor.left - 2 * GAP, innerWidth - width)}px`;
-    node.style.top = `${within(beside !== undefined ? anchor.top - 2 * GAP : isBelow ? below : above, innerHeight - height)}px`;
+    node.style.top = `${within(beside !== undefined ? anchor.top - 2 * GAP : isBelow ? below : above, seenHeight() - height)}px`;
   }
 
   #key(event, { body, text, source }) {

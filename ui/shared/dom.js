@@ -110,9 +110,15 @@ export function percent(p) {
 
 export const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
+/** The height of the window in which the page is seen: all of it, or what is above the lecturer's bar (lecture/bar.js). */
+export function seenHeight() {
+  const below = document.fullscreenElement ? 0 : parseFloat(document.documentElement.style.getPropertyValue("--below"));
+  return innerHeight - (below || 0);
+}
+
 /** Scrolls to what would otherwise be out of sight, as on a phone, where the texts are below the controls. @param {Element} node */
 export function bringIntoView(node) {
   const { top } = node.getBoundingClientRect();
-  if (top >= 0 && top < innerHeight * 0.8) return;
+  if (top >= 0 && top < seenHeight() * 0.8) return;
   node.scrollIntoView({ block: "start", behavior: calm() ? "auto" : "smooth" });
 }

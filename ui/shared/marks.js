@@ -1,5 +1,6 @@
 // Characters of a text node: where they are, and how they are marked without an element for each.
 import { after } from "./characters.js";
+import { seenHeight } from "./dom.js";
 
 // A highlight that the style sheets know by its name.
 export function mark(name) {
@@ -28,5 +29,5 @@ export function reveal(body, text, index) {
   if (box.top < frame.top || box.bottom > frame.bottom) body.scrollTop += box.top - frame.top - frame.height / 2;
   const { top, bottom } = character.getBoundingClientRect();
   const scroller = document.fullscreenElement ?? document.scrollingElement;
-  if (top < 0 || bottom > innerHeight) scroller.scrollBy(0, top - innerHeight / 2);
+  if (top < 0 || bottom > seenHeight()) scroller.scrollBy(0, top - seenHeight() / 2);
 }

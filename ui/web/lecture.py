@@ -116,5 +116,6 @@ async def notes(http: HTTPRequest) -> Response:
 
 @functools.cache
 def _notes_page() -> bytes:
-    script = f"const [element, props] = [document.body, {{}}]; {start_script('lecture/notes.js')}"
-    return read("lecture/notes.html").replace("</head>", f"{head()}</head>", 1).replace("</body>", f"<script>{script}</script></body>", 1).encode()
+    script = f"<script>const [element, props] = [document.body, {{}}]; {start_script('lecture/notes.js')}</script>"
+    page = read("lecture/notes.html").replace("</head>", f"{head()}</head>", 1)
+    return page.replace("</body>", f"{script}</body>", 1).encode()

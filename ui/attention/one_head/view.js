@@ -1,5 +1,5 @@
 // The view "One head": its weights as a map or as lines, what it does, and how each weight is computed.
-import { bringIntoView, button, CLICK, make, POINT_AT } from "../../shared/dom.js";
+import { bringIntoView, button, CLICK, make, POINT_AT, seenHeight } from "../../shared/dom.js";
 import { AVERAGE, createHeadChooser } from "../../shared/head_chooser.js";
 import { paintMap } from "../../shared/heat_map.js";
 import { createMapLegend } from "../../shared/map_legend.js";
@@ -282,9 +282,9 @@ export function createOneHead(panel, look) {
 // From where the map begins to the lower edge of the window, in pixels.
 function heightOf(figure) {
   const { rem } = palette();
-  if (!isStage()) return Math.max(LEAST_HEIGHT * rem, innerHeight * 0.55);
+  if (!isStage()) return Math.max(LEAST_HEIGHT * rem, seenHeight() * 0.55);
   const top = figure.getBoundingClientRect().top + (document.fullscreenElement?.scrollTop ?? scrollY);
-  return Math.max(LOWEST * rem, innerHeight - top - 0.5 * rem);
+  return Math.max(LOWEST * rem, seenHeight() - top - 0.5 * rem);
 }
 
 // Beside the names of the views, while this one is shown; where the panel fills the screen, in it.

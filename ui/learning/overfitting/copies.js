@@ -1,7 +1,7 @@
 // A text in which the stretches that are copied from the training text are marked. Pointing at one, or moving to it with the arrow keys, shows
 // the lines that it stands on in the corpus.
 import { charsIn, placesIn } from "../../shared/characters.js";
-import { button, make, makeText, number, percent, plural } from "../../shared/dom.js";
+import { button, make, makeText, number, percent, plural, seenHeight } from "../../shared/dom.js";
 import { mark, measured, range, reveal } from "../../shared/marks.js";
 import { postForJSON } from "../../shared/server.js";
 import { askForJSON, hasSession } from "../../shared/session.js";
@@ -237,9 +237,9 @@ export class Source {
     const { offsetWidth: width, offsetHeight: height } = this.#node;
     const [top, bottom] = [Math.min(...boxes.map((box) => box.top)), Math.max(...boxes.map((box) => box.bottom))];
     const places = [bottom + GAP, top - GAP - height, line.bottom + GAP];
-    const fits = places.find((y) => y >= GAP && y + height <= innerHeight - GAP) ?? line.bottom + GAP;
+    const fits = places.find((y) => y >= GAP && y + height <= seenHeight() - GAP) ?? line.bottom + GAP;
     const left = Math.max(GAP, Math.min(line.left, innerWidth - GAP - width));
-    const inside = Math.max(GAP, Math.min(fits, innerHeight - GAP - height));
+    const inside = Math.max(GAP, Math.min(fits, seenHeight() - GAP - height));
     Object.assign(this.#node.style, { left: `${left}px`, top: `${inside}px` });
   }
 }

@@ -1,5 +1,6 @@
 // The view "Training": a network is watched while it learns. Each step of the run is there with its weights: what it writes from the same prompt and
 // dice, what it expects next, and where each of its heads attends.
+import { seenHeight } from "../../shared/dom.js";
 import { createPlayer } from "../../shared/play.js";
 import { stepAt } from "../../shared/step_axis.js";
 import { openTab } from "../../shared/tabs.js";
@@ -74,7 +75,7 @@ export function createTraining(panel, learning) {
   function fit() {
     if (panel.hidden) return;
     const top = page.filled.getBoundingClientRect().top + (document.fullscreenElement?.scrollTop ?? scrollY);
-    page.filled.style.setProperty("--room", `${innerHeight - top}px`);
+    page.filled.style.setProperty("--room", `${seenHeight() - top}px`);
   }
 
   /** The texts that were seen with these dice, in order of steps. */

@@ -1,5 +1,5 @@
 // The map of the chosen kind of attention, with its characters on both axes: rows attend to columns. The row of the character being written is framed.
-import { make, percent } from "../../shared/dom.js";
+import { make, percent, seenHeight } from "../../shared/dom.js";
 import { paintHatch } from "../../shared/heat_map.js";
 import { fit, isStage, onLook, palette } from "../../shared/paint.js";
 import { axesOf, rowOfStep } from "./kinds.js";
@@ -123,7 +123,7 @@ function heightFor(frame, rem) {
   const [least, most] = HEIGHT;
   if (!isStage()) return most * rem;
   const top = frame.getBoundingClientRect().top + (document.fullscreenElement?.scrollTop ?? scrollY);
-  return Math.max(least * rem, Math.min(most * rem, innerHeight - top - 3 * rem));
+  return Math.max(least * rem, Math.min(most * rem, seenHeight() - top - 3 * rem));
 }
 
 /** @param {number} width @param {number} height @param {{rows: number, columns: number}} size @param {number} rem @returns {Room} */

@@ -1,7 +1,7 @@
 // Strip and bars as one picture. The strip is [0, 1) from top to bottom, in vocabulary order, which the die hits; each of the likeliest characters
 // has a bar, joined with its segment.
 import { edges } from "../../shared/distribution.js";
-import { signOf } from "../../shared/dom.js";
+import { seenHeight, signOf } from "../../shared/dom.js";
 import { ENOUGH } from "./draws.js";
 import { paintDie, paintDrops, paintPile } from "./falling.js";
 import { OTHERS, paintBar, paintOthers } from "./rows.js";
@@ -23,8 +23,8 @@ const heightOfRows = (rows, pitch) => 2 * MARGIN + (rows + 1) * pitch;
 function floorOf() {
   const actions = document.getElementById("actions");
   const outside = document.fullscreenElement && !document.fullscreenElement.contains(actions);
-  if (!actions || outside || getComputedStyle(actions).position !== "fixed") return innerHeight;
-  return Math.min(innerHeight, actions.getBoundingClientRect().top);
+  if (!actions || outside || getComputedStyle(actions).position !== "fixed") return seenHeight();
+  return Math.min(seenHeight(), actions.getBoundingClientRect().top);
 }
 
 // As high as there is room in the window, within bounds; where text is large, the line below gives way. A window that is held upright is scrolled anyway.

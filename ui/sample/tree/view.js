@@ -1,5 +1,5 @@
 // The view "Tree": the samples of one model, merged where they begin alike. What is far down a long tree is painted when it is scrolled to.
-import { button, endOf, make, number, plural, POINT_AT, quoted, readable } from "../../shared/dom.js";
+import { button, endOf, make, number, plural, POINT_AT, quoted, readable, seenHeight } from "../../shared/dom.js";
 import { fit, onLook, palette, savePicture } from "../../shared/paint.js";
 import { fadeEnds } from "../../shared/tabs.js";
 import { find, firstChar, pathTo, prefixTree, unfold } from "./prefix_tree.js";
@@ -103,7 +103,7 @@ export function createTree(panel, tab) {
     const folds = unfold(root, state.whole ? Infinity : MOST_ROWS, (node) => opened.has(node));
     tree = layOut(root, folds, pen, scroller.clientWidth);
     const { top } = scroller.getBoundingClientRect();
-    scroller.style.setProperty("--tree-room", `${innerHeight - top - scrollY}px`);
+    scroller.style.setProperty("--tree-room", `${seenHeight() - top - scrollY}px`);
     space.style.width = `${tree.width}px`;
     space.style.height = `${tree.height}px`;
     markEnds();
