@@ -29,13 +29,14 @@ SMALLEST = {
     "start": ("--rounds", "1"),
     "train": ("--steps", "1", "--batch-size", "1", *CORPUS),
     "viewers": ("--viewers", "2", "--samples", "1", "--chars", "20", "--usual", "1"),
+    "wall": ("--phones", "3", "--chars", "20"),
 }
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in BENCHMARKS if name != "reward_curve"])  # see tests/test_reward.py
 def test_it_runs_at_its_smallest_size(name: str, tmp_path: Path) -> None:
-    if name in ("attack", "beside", "models", "soak", "viewers") and not sys.platform.startswith("linux"):
+    if name in ("attack", "beside", "models", "soak", "viewers", "wall") and not sys.platform.startswith("linux"):
         pytest.skip("memory and processor time are read from /proc")
     (tmp_path / "corpus.txt").write_text(synthetic_text())
     arguments = [str(tmp_path / word) if word == "corpus.txt" else word for word in SMALLEST[name]]

@@ -113,22 +113,40 @@ async def to_the_end(url: str, request: bytes) -> Stream:
 
 def read_answer(arrivals: list[tuple[float, bytes]]) -> Answer:
     """Parses an answer: the head, then chunks or a plain body, one JSON object per line (after `data: ` in an event stream)."""
+    status, lines = _lines(arrivals)
+    return Answer(status, [(at, json.loads(line.removeprefix(b"data: "))) for at, line in lines if line.strip()])
+
+
+def read_events(arrivals: list[tuple[float, bytes]]) -> list[tuple[float, str, Any]]:
+    """Parses the events of a stream: when each was there, its name and its content."""
+    found, name = [], ""
+    for at, line in _lines(arrivals)[1]:
+        field, _, value = line.decode().partition(": ")
+        if field == "event":
+            name = value
+        elif field == "data":
+            found.append((at, name, json.loads(value)))
+    return found
+
+
+def _lines(arrivals: list[tuple[float, bytes]]) -> tuple[int, list[tuple[float, bytes]]]:
+    """The status of an answer, 0 if none came, and its lines, each with the time at which it was there."""
     raw = b"".join(data for _, data in arrivals)
     head, found, _ = raw.partition(b"\r\n\r\n")
     if not found:
-        return Answer(0, [])
+        return 0, []
     begin = len(head) + 4
     chunked = b"transfer-encoding: chunked" in head.lower()
     pieces = _chunks(raw, begin) if chunked else iter([(len(raw), raw[begin:] + b"\n")])
-    lines, pending, came, seen = [], b"", iter(arrivals), 0
-    at = 0.0
+    lines: list[tuple[float, bytes]] = []
+    pending, came, seen, at = b"", iter(arrivals), 0, 0.0
     for end, piece in pieces:
         while seen < end:
             at, data = next(came)
             seen += len(data)
         *whole, pending = (pending + piece).split(b"\n")
-        lines += [(at, json.loads(line.removeprefix(b"data: "))) for line in whole if line.strip()]
-    return Answer(int(head.split()[1]), lines)
+        lines += [(at, line) for line in whole]
+    return int(head.split()[1]), lines
 
 
 def _chunks(raw: bytes, begin: int) -> Iterator[tuple[int, bytes]]:
