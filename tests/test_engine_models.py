@@ -17,6 +17,7 @@ from model.limits import MAX_LOADED_MODELS, MAX_ROWS, MAX_SNAPSHOT_ROWS, MAX_STE
 from model.network.gpt import GPT
 from model.network.kinds import make_network
 from model.serving import engine as engine_module
+from model.serving.decoder import KEPT_PROMPTS
 from model.serving.engine import Engine
 from model.serving.request import DONE, Request
 from model.tokenizer import CharTokenizer
@@ -152,7 +153,7 @@ def test_as_many_models_stay_as_fit_into_the_memory_set_aside(
     each = engine._held_bytes()
     writer = engine._writers[found[0]]
     n_params = writer.weights.model.n_params()
-    assert each == 4 * n_params + MAX_STEP_ROWS * writer.weights.model.cache_bytes_per_seat()
+    assert each == 4 * n_params + (MAX_STEP_ROWS + KEPT_PROMPTS) * writer.weights.model.cache_bytes_per_seat()
     monkeypatch.setattr(engine, "_others_bytes", 3 * each + 1)
     monkeypatch.setattr(engine_module, "CACHE_SHARES", 1)
     for key in found:

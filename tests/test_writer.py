@@ -27,6 +27,7 @@ from model.network.step_graph import StepGraph
 from model.precision import set_up_writing
 from model.sampling import SamplingParams, dice
 from model.serving import writer as writer_module
+from model.serving.decoder import KEPT_PROMPTS
 from model.serving.request import DONE, FAILED, RUNNING, STOPPED, WAITING, Request
 from model.serving.scheduler import SeatMap
 from model.serving.writer import Row, Writer
@@ -338,6 +339,58 @@ def test_a_prompt_is_read_once_for_all_its_samples(tiny: Weights) -> None:
     assert shapes == [(1, 9), (16, 1), (16, 1)]
 
 
+def test_a_prompt_is_read_once_for_all_requests_that_begin_with_it(exact: Callable[[int], Weights]) -> None:
+    weights = ready(exact(16), "packed")
+    skip_where_rows_disagree(weights.model)
+    shapes: list[tuple[int, ...]] = []
+    hook = weights.model.register_forward_pre_hook(lambda _, inputs: shapes.append(tuple(inputs[0].shape)))
+    writer = make_writer(weights, 64)
+    requests = [ask(writer, "To be, or", params(first_sample=i, max_new_chars=30), viewer=str(i)) for i in range(30)]
+    writer.round()
+    assert shapes == [(1, 9), (30, 1)]  # all in the first round
+    requests += [ask(writer, "To be, or", params(first_sample=30 + i, samples=5, max_new_chars=30), viewer=str(i)) for i in range(4)]
+    writer.round()
+    assert shapes[2:] == [(50, 1)]
+    write_all(writer)
+    hook.remove()
+    for request in (*requests[::9], requests[-1]):
+        writer = make_writer(weights)
+        alone = ask(writer, "To be, or", request.params)
+        write_all(writer)
+        assert request.progress().texts == alone.progress().texts
+        assert_array_equal(logits_of(request, 0), logits_of(alone, 0))
+
+
+def test_of_the_prompts_that_were_read_a_few_are_kept(tiny: Weights) -> None:
+    shapes: list[tuple[int, ...]] = []
+    tiny.model.register_forward_pre_hook(lambda _, inputs: shapes.append(tuple(inputs[0].shape)))
+    writer = make_writer(tiny)
+
+    def is_read(prompt: str) -> bool:
+        shapes.clear()
+        ask(writer, prompt, params(max_new_chars=1))
+        write_all(writer)
+        return bool(shapes)
+
+    prompts = ["A"] + ["a" * n for n in range(1, KEPT_PROMPTS)]
+    assert all(map(is_read, prompts))
+    assert not any(map(is_read, prompts))
+    assert is_read("b")
+    assert is_read("A")  # that was used the longest time ago
+    assert not is_read("b")
+
+
+def test_a_prompt_whose_logits_are_no_numbers_is_read_again(tiny: Weights) -> None:
+    writer = make_writer(tiny)
+    fault = Fault(writer, is_no_number, lambda row: fault.passes < 1)
+    requests = []
+    for _ in range(2):
+        requests.append(ask(writer, "To be", params()))
+        write_all(writer)
+    assert [request.progress().state for request in requests] == [FAILED, DONE]
+    assert_as_the_plain_forward_writes(requests[1], tiny)
+
+
 def test_a_window_is_read_again_once_in_half_a_block(tiny: Weights) -> None:
     reads: list[int] = []
     tiny.model.register_forward_pre_hook(lambda _, inputs: reads.append(inputs[0].shape[1]))
@@ -353,8 +406,8 @@ def test_long_and_many_windows_are_spread_over_rounds(tiny: Weights, make_model:
     read: list[int] = []
     weights.model.register_forward_pre_hook(lambda _, inputs: read.append(inputs[0].shape[1]))
     writer = make_writer(weights, 32)
-    for prompt_chars in (200, 200, *[26] * 6):
-        ask(writer, "a" * prompt_chars, params(max_new_chars=1))
+    for first, prompt_chars in zip("abcdefgh", (200, 200, *[26] * 6), strict=True):
+        ask(writer, first + "a" * (prompt_chars - 1), params(max_new_chars=1))
     per_round = []
     with patch.object(writer_module, "READ_CHARS", 192), patch.object(writer_module, "READ_OVERHEAD", 22):
         for _ in range(5):

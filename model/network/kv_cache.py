@@ -95,9 +95,16 @@ class KVCache:
 
     def share_row(self, source: int, seats: Seats | Sequence[int]) -> None:
         """Copies one row to other seats, so that a prompt continued several times is read only once."""
-        length = int(self.lengths[source])
-        chosen = torch.as_tensor(np.asarray(seats), device=self.data.device)
-        self.data[:, :, chosen, :, :length] = self.data[:, :, source : source + 1, :, :length]
+        self.fill(seats, self.contents(source))
+
+    def contents(self, seat: int) -> Tensor:
+        """A view of the keys and values of one row, (n_layer, 2, 1, n_head, length, head_dim)."""
+        return self.data[:, :, seat : seat + 1, :, : int(self.lengths[seat])]
+
+    def fill(self, seats: Seats | Sequence[int], contents: Tensor) -> None:
+        """Copies the keys and values of one row to some seats."""
+        chosen, length = torch.as_tensor(np.asarray(seats), device=self.data.device), contents.shape[4]
+        self.data[:, :, chosen, :, :length] = contents
         self.lengths[seats] = length
 
     def clear(self, seat: int) -> None:

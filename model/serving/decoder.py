@@ -6,9 +6,9 @@ result does not depend on other rows. They then decode one character for many ro
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -19,9 +19,11 @@ from model.network.kv_cache import KEY_BLOCK, Rows
 from model.network.step_graph import StepGraph
 from model.serving.scheduler import SeatMap
 
+KEPT_PROMPTS = 4  # the prompts read last, whose keys and values are kept for the next request that begins alike
 WINDOW_ROWS = 16  # rows per pass without a cache; fixed, so that a row's logits do not depend on its neighbours
 
 Logits = NDArray[np.float32]
+Contents = TypeVar("Contents")
 
 
 class Decoder(Protocol):
@@ -50,8 +52,16 @@ class Decoder(Protocol):
         """Clears the state that a failed row left in its seat."""
         ...
 
-    def read(self, seat: int, window: Sequence[int], sharing: Sequence[int]) -> Logits:
-        """Reads a window into a seat, and into the seats `sharing` as well; returns the logits after it, (1, V)."""
+    def read(self, seats: Sequence[int], window: Sequence[int]) -> Logits:
+        """Reads a window into one or more seats; returns the logits after it, (1, V)."""
+        ...
+
+    def knows(self, prompt: Sequence[int]) -> bool:
+        """Whether `begin` need not read a prompt."""
+        ...
+
+    def begin(self, seats: Sequence[int], prompt: Sequence[int]) -> Logits:
+        """As `read`, for a prompt that other texts may begin with as well: it is read once for many in a row."""
         ...
 
     def step(self, seats: Sequence[int], windows: Sequence[Sequence[int]]) -> Logits:
@@ -65,6 +75,28 @@ def make_decoder(model: Network, seats: int) -> Decoder:
     return CachedDecoder(model, seats) if model.keeps_cache else WindowDecoder(model, seats)
 
 
+class Recent(Generic[Contents]):
+    """What the prompts read last have left in a seat, and the logits after them."""
+
+    def __init__(self) -> None:
+        self._prompts: OrderedDict[tuple[int, ...], tuple[Contents, Logits]] = OrderedDict()
+
+    def find(self, prompt: Sequence[int]) -> tuple[Contents, Logits] | None:
+        """The contents of a seat and the logits after a prompt, (1, V); None if it was not among the last."""
+        if (key := tuple(prompt)) not in self._prompts:
+            return None
+        self._prompts.move_to_end(key)
+        return self._prompts[key]
+
+    def keep(self, prompt: Sequence[int], contents: Contents, logits: Logits) -> None:
+        """Keeps a prompt instead of the one that was used the longest time ago. What is not finite is not kept: it may have been a fault
+        that passes."""
+        if np.isfinite(logits).all():
+            self._prompts[tuple(prompt)] = contents, logits
+            if len(self._prompts) > KEPT_PROMPTS:
+                self._prompts.popitem(last=False)
+
+
 class CachedDecoder:
     """A decoder with a key/value cache: a step reads one character of each row."""
 
@@ -73,6 +105,7 @@ class CachedDecoder:
         self._cache = model.make_cache(seats)
         self._graph = StepGraph(model, self._cache) if model.device.type == "cuda" else None
         self._map = SeatMap(seats, 2 * KEY_BLOCK)
+        self._kept = Recent[torch.Tensor]()
 
     @property
     def computes_all(self) -> bool:
@@ -93,13 +126,27 @@ class CachedDecoder:
         """As `Decoder.wipe`."""
         self._cache.clear(seat)
 
-    def read(self, seat: int, window: Sequence[int], sharing: Sequence[int]) -> Logits:
+    def read(self, seats: Sequence[int], window: Sequence[int]) -> Logits:
         """As `Decoder.read`."""
-        row = self._cache.row(seat)
+        row = self._cache.row(seats[0])
         row.forget()
         logits = self._forward(torch.tensor([list(window)]), row)
-        if sharing:
-            self._cache.share_row(seat, sharing)
+        if len(seats) > 1:
+            self._cache.fill(seats[1:], self._cache.contents(seats[0]))
+        return logits
+
+    def knows(self, prompt: Sequence[int]) -> bool:
+        """As `Decoder.knows`."""
+        return self._kept.find(prompt) is not None
+
+    def begin(self, seats: Sequence[int], prompt: Sequence[int]) -> Logits:
+        """As `Decoder.begin`."""
+        if kept := self._kept.find(prompt):
+            contents, logits = kept
+            self._cache.fill(seats, contents)
+            return logits
+        logits = self.read(seats, prompt)
+        self._kept.keep(prompt, self._cache.contents(seats[0]).clone(), logits)
         return logits
 
     def step(self, seats: Sequence[int], windows: Sequence[Sequence[int]]) -> Logits:
@@ -132,6 +179,7 @@ class WindowDecoder:
     def __init__(self, model: Network, seats: int):
         self.seats, self._model = seats, model
         self._free = list(range(seats))
+        self._kept = Recent[None]()
 
     def take(self, length: int) -> int:
         """As `Decoder.take`."""
@@ -144,9 +192,21 @@ class WindowDecoder:
     def wipe(self, seat: int) -> None:
         """As `Decoder.wipe`; there is no state to clear."""
 
-    def read(self, seat: int, window: Sequence[int], sharing: Sequence[int]) -> Logits:
+    def read(self, seats: Sequence[int], window: Sequence[int]) -> Logits:
         """As `Decoder.read`."""
         return self._forward([window])
+
+    def knows(self, prompt: Sequence[int]) -> bool:
+        """As `Decoder.knows`."""
+        return self._kept.find(prompt) is not None
+
+    def begin(self, seats: Sequence[int], prompt: Sequence[int]) -> Logits:
+        """As `Decoder.begin`."""
+        if kept := self._kept.find(prompt):
+            return kept[1]
+        logits = self.read(seats, prompt)
+        self._kept.keep(prompt, None, logits)
+        return logits
 
     def step(self, seats: Sequence[int], windows: Sequence[Sequence[int]]) -> Logits:
         """As `Decoder.step`. Windows of the same length share a pass."""

@@ -17,7 +17,7 @@ from model.errors import WENT_WRONG
 from model.limits import MAX_SAMPLES, MAX_STEP_ROWS, MAX_VIEWER_ROWS, MAX_VIEWER_WAITING, MAX_WAITING_REQUESTS
 from model.machine import MAX_THREADS, thread_counts
 from model.sampling import distribution, draw
-from model.serving.decoder import make_decoder
+from model.serving.decoder import KEPT_PROMPTS, make_decoder
 from model.serving.request import DONE, FAILED, STOPPED, Request
 from model.serving.scheduler import Scheduler
 from model.serving.threads import Threads
@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 
 READ_CHARS = 640  # window characters read per round if several windows wait; takes about as long as a step with all seats taken
 READ_OVERHEAD = 64  # the fixed cost of reading a window, in characters of a window
+KNOWN_CHARS = 16  # the cost of a prompt that was read before, in characters of a window
 CHARS_PER_READ = 2  # reading this many characters of a window costs as much as writing one
 
 
@@ -114,8 +115,8 @@ class Writer:
 
     @property
     def cache_bytes(self) -> int:
-        """Memory for the keys and values of that many rows."""
-        return self.seats * self.weights.model.cache_bytes_per_seat()
+        """Memory for the keys and values of that many rows, and of the prompts that are kept."""
+        return (self.seats + KEPT_PROMPTS) * self.weights.model.cache_bytes_per_seat()
 
     @property
     def rounds_per_turn(self) -> int:
@@ -190,7 +191,7 @@ class Writer:
                 self._fail(request)
 
     def _seat(self, request: Request) -> None:
-        """Takes a seat for each of a request's rows. The first row reads the prompt for all of them."""
+        """Takes a seat for each of a request's rows. The first row reads the prompt for all of them, unless the decoder knows it."""
         rows = self._rows[request] = []
         prompt = self.weights.tokenizer.encode_prompt(request.prompt)
         offset = self._config.window_start(len(prompt))
@@ -212,26 +213,29 @@ class Writer:
             if row.request not in self._rows:  # another of its rows has failed
                 continue
             start = self._config.window_start(row.position)
-            budget -= row.position - start + READ_OVERHEAD
+            is_known = row.window < 0 and self._decoder.knows(row.ids)
+            budget -= KNOWN_CHARS if is_known else row.position - start + READ_OVERHEAD
             if budget < 0 and row is not rows[0]:
                 break
             self._to_read.remove(row)
             self._read(row)
-            if row.request in self._rows and len(rows) > 1:
+            if row.request in self._rows and len(rows) > 1 and not is_known:
                 with self._lock:
                     self._scheduler.serve(row, (row.position - start) // CHARS_PER_READ)
 
     def _read(self, row: Row) -> None:
         """Reads a row's window and draws the next character for the row and for all rows that share its prompt."""
         start = self._config.window_start(row.position)
-        if row.window >= 0:  # its length changes, and with it the best seat
+        begins = row.window < 0
+        if not begins:  # its length changes, and with it the best seat
             self._decoder.give_back(row.seat)
             row.seat = self._decoder.take(row.position - start)
         row.ids, row.offset, row.window = row.ids[start - row.offset :], start, start
         together = [row, *row.sharing]
         try:
             self._threads.set_up()
-            logits = self._decoder.read(row.seat, row.ids, [other.seat for other in row.sharing])
+            seats = [each.seat for each in together]
+            logits = self._decoder.begin(seats, row.ids) if begins else self._decoder.read(seats, row.ids)
             self.failures = 0
         except Exception:  # no failure of one request may affect others
             self._fail(row.request)
