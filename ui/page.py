@@ -9,6 +9,7 @@ from model.serving.engine import Engine
 from ui.api import create_api
 from ui.assistant.tab import create_assistant_tab
 from ui.attention.tab import create_attention_tab
+from ui.classroom.tab import create_classroom_tab
 from ui.files import read
 from ui.learning.tab import create_learning_tab
 from ui.meaning.tab import create_meaning_tab
@@ -22,6 +23,7 @@ TITLE = "Soliloquy"
 def create_page(engine: Engine, class_address: str | None = None) -> gr.Blocks:
     """The whole page. With an address for the class, it has a panel that shows it."""
     header = ["header", "class_panel"] if class_address else ["header"]
+    invitation = {"address": class_address, "modules": qr_modules(class_address)} if class_address else None
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as page:
         create_api(engine)  # first: Gradio numbers endpoints in order, and this one is public
         gr.HTML(
@@ -29,7 +31,7 @@ def create_page(engine: Engine, class_address: str | None = None) -> gr.Blocks:
             js_on_load=start_script("header/main.js"),
             apply_default_css=False,
             elem_id="header",
-            class_panel={"address": class_address, "modules": qr_modules(class_address)} if class_address else None,
+            class_panel=invitation,
         )
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
             with gr.Tab("Sample", id="sample"):
@@ -42,6 +44,8 @@ def create_page(engine: Engine, class_address: str | None = None) -> gr.Blocks:
                 create_assistant_tab()
             with gr.Tab("Meaning", id="meaning"):
                 create_meaning_tab()
+            with gr.Tab("Class", id="class"):
+                create_classroom_tab(invitation)
             with gr.Tab("Train", id="train"):
                 create_train_tab()
     return page

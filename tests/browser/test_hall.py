@@ -155,7 +155,8 @@ def test_the_keyboard_skips_the_header_and_opens_tabs(hall: Page) -> None:
         ("Digit3", "Learning"),
         ("Digit4", "Assistant"),
         ("Digit5", "Meaning"),
-        ("Digit6", "Train"),
+        ("Digit6", "Class"),
+        ("Digit7", "Train"),
         ("Digit1", "Sample"),
     ):
         hall.keyboard.press(f"Shift+{digit}")

@@ -248,7 +248,7 @@ def test_every_key_that_is_listed_does_what_it_says(page: Page) -> None:
             check(key)
         show(page, view)
         # The list and what was tried are the same; the others are for texts and fields, and for the tabs (see test_hall.py).
-        others = {"Ctrl Enter", "Esc", "← ↑ → ↓", "Shift 1", "Shift 2", "Shift 3", "Shift 4", "Shift 5", "Shift 6"}
+        others = {"Ctrl Enter", "Esc", "← ↑ → ↓", *(f"Shift {number}" for number in range(1, 8))}
         assert listed(page).keys() == own.get(view, {}).keys() | everywhere.keys() | others
 
 

@@ -1,28 +1,13 @@
 // The panel for the projector: the address that a class can open, with its QR code.
+import { drawCode, writeAddress } from "../shared/invitation.js";
 
-/** @typedef {{address: string, modules: string[]}} Invitation */
-
-/** @param {HTMLElement} element @param {Invitation} invitation */
+/** @param {HTMLElement} element @param {import("../shared/invitation.js").Invitation} invitation */
 export function createClassPanel(element, { address, modules }) {
   const panel = /** @type {HTMLDialogElement} */ (element.querySelector(".class-panel"));
 
-  // http:// stands on a line of its own. A name may break before its domain; a number and its port are one piece: nobody types a space there.
-  const [, scheme, host, port] = address.match(/^(https?:\/\/)(.*?)(:\d+)?$/);
-  const [, name, domain] = host.match(/^([a-z][^.]*|.*)(.*)$/i);
   const text = /** @type {HTMLElement} */ (panel.querySelector(".address"));
-  const label = document.createElement("span");
-  label.className = "scheme";
-  label.textContent = scheme;
-  text.append(label, name);
-  if (domain) text.append(document.createElement("wbr"), domain);
-  if (port) text.append(port);
-
-  const QUIET = 4; // modules of white around a code, as its standard asks
-  const side = modules.length + 2 * QUIET;
-  const code = panel.querySelector(".qr");
-  code.setAttribute("viewBox", `${-QUIET} ${-QUIET} ${side} ${side}`);
-  const runs = modules.flatMap((row, y) => [...row.matchAll(/1+/g)].map((run) => `M${run.index} ${y}h${run[0].length}v1h-${run[0].length}z`));
-  code.querySelector("path").setAttribute("d", runs.join(""));
+  writeAddress(text, address);
+  drawCode(panel.querySelector(".qr"), modules);
 
   // The address is as large as its room allows.
   const room = panel.querySelector(".room");

@@ -9,7 +9,7 @@ import { Latest } from "../shared/requests.js";
 
 const READ_MS = 15_000; // for one sentence, also by somebody who was looking elsewhere
 
-/** Given by gr.HTML. @param {HTMLElement} element @param {{class_panel: import("./class_panel.js").Invitation | null}} props */
+/** Given by gr.HTML. @param {HTMLElement} element @param {{class_panel: import("../shared/invitation.js").Invitation | null}} props */
 export async function start(element, props) {
   createSkip(element);
   createDisplay(element);

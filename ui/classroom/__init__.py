@@ -1,0 +1,1 @@
+"""The Class tab: a wall that everybody writes on, votes, and what a phone does."""
