@@ -60,8 +60,7 @@ export function createGrid(panel, look) {
     const { capture } = look;
     const measures = look.page.limits.measures.filter(({ name }) => name !== "worth" || look.measured?.heads[0]?.worth !== undefined);
     order.replaceChildren(new Option("by layer", ""), ...measures.map(({ name, words }) => new Option(`by ${words}`, name)));
-    const kept = look.address.get("order");
-    order.value = measures.some(({ name }) => name === kept) ? kept : "";
+    takeOrder();
     model = capture.model;
     tiles = [];
     for (let layer = 0; layer < capture.n_layer; layer++) {
@@ -70,6 +69,11 @@ export function createGrid(panel, look) {
     said.textContent = `measured on ${look.measured ? "validation text" : "this text"}`;
     order.title = `What the heads do was ${said.textContent}`;
     arrange();
+  }
+
+  function takeOrder() {
+    const kept = look.address.get("order");
+    order.value = [...order.options].some(({ value }) => value === kept) ? kept : "";
   }
 
   function arrange() {
@@ -148,6 +152,11 @@ export function createGrid(panel, look) {
   new ResizeObserver(fit).observe(look.element); // what stands above the maps may take more or less room
   return {
     caption: CAPTION,
+    keeps: ["order"],
+    take() {
+      takeOrder();
+      if (look.capture) arrange();
+    },
     show() {
       bar.hidden = false;
       if (stale) draw();

@@ -9,12 +9,14 @@ import { Views } from "../shared/views.js";
 /** @typedef {import("../shared/models.js").Model} Model */
 /** @typedef {import("../shared/capture.js").Part} Part */
 /** @typedef {{layer: number, head: number | "average"}} Head */
+/** @typedef {{at: number | null, head: Head | null}} Place the chosen character, and the head; null for the one that is found first */
 
 /**
  * A character is chosen by a click or a key, and stays: the link names it. While another one is pointed at, the views show that one.
  * Events: "capture" (another capture), "at" (another character is looked from), "head" (another head is chosen), "row" (another layer's
  * stream is chosen), "view" (another view is shown), "glow" (other weights glow in the text), "coming" (more of the text is written than was
- * read; detail: the rest), "reading" (a text is about to be read; detail: whether it is read while it is being written).
+ * read; detail: the rest), "reading" (a text is about to be read; detail: whether it is read while it is being written), "taken" (what another
+ * address says of the text is on show).
  */
 export class Look extends Emitter {
   /** @type {Capture | null} */
@@ -32,9 +34,10 @@ export class Look extends Emitter {
   weightsOf = null;
   /** @type {Model} reads what is typed */
   model;
-  /** What was sent last, whatever came of it. @type {{text: string, headsOff: Part[], model: Model}} */
+  /** What was sent last, whatever came of it. @type {{text: string, headsOff: Part[], model: Model, place: Place | null}} */
   asked;
   wasRefused = false; // whether the server itself said no to that
+  isBehind = false; // whether the page has taken another address, whose text is not read yet
   #reading = new Latest();
 
   /** @param {HTMLElement} element @param {import("../shared/page.js").Page} page */
@@ -45,11 +48,19 @@ export class Look extends Emitter {
     this.models = page.models;
     this.address = page.address;
     this.settings = page.settings;
+    page.address.addEventListener("go", ({ detail }) => this.#fallBehind(detail)); // before the views hear of it
     const leave = () => queueMicrotask(() => this.tell("view")); // by then the other one is shown
     /** @type {Views<Look>} */
     this.views = new Views(element, { address: page.address, key: "see", ids: "look-", leave });
     this.model = page.models.primary;
-    this.asked = { text: "", headsOff: [], model: this.model };
+    this.asked = { text: "", headsOff: [], model: this.model, place: null };
+  }
+
+  /** Another address was taken; without a text in it, that is the newest sample. @param {Set<string>} changed */
+  #fallBehind(changed) {
+    const { capture, address } = this;
+    if (!capture && !this.asked.text) return; // the first text is still to come, and the address is read with it
+    if (["look", "reader", "off", "head", "layer", "at"].some((name) => changed.has(name)) || !address.get("look")) this.isBehind = true;
   }
 
   /** The parts of the network that are off in what is shown: heads [layer, head], MLPs ["mlp", layer] and ["positions"]. @returns {Part[]} */
@@ -65,11 +76,12 @@ export class Look extends Emitter {
   /**
    * Reads a text; what is shown stays until the answer has come. Returns the capture, or null where it failed or another came first.
    * @param {string} text
-   * @param {{headsOff?: Part[], model?: Model, isGrowing?: boolean}} [how] `isGrowing`: it is read while it is being written
+   * @param {{headsOff?: Part[], model?: Model, isGrowing?: boolean, place?: Place | null}} [how] `isGrowing`: it is read while it is being written;
+   *   `place`: what is chosen once it is read
    */
-  async read(text, { model = this.model, headsOff = this.#headsOff(model), isGrowing = false } = {}) {
+  async read(text, { model = this.model, headsOff = this.#headsOff(model), isGrowing = false, place = null } = {}) {
     this.tell("reading", isGrowing);
-    this.asked = { text, headsOff, model };
+    this.asked = { text, headsOff, model, place };
     const signal = this.#reading.begin();
     if (!model.shows("attention")) return this.#refuse();
     this.element.setAttribute("aria-busy", "true");
@@ -78,6 +90,7 @@ export class Look extends Emitter {
       if (signal.aborted) return null;
       this.say(capture.notice, false);
       Object.assign(this, { capture, whole: text, model });
+      if (place) [this.pinned, this.#pointed, this.head] = [place.at, null, place.head ?? { layer: NaN, head: NaN }];
       this.pinned = this.#inText(this.pinned);
       this.#pointed = this.#inText(this.#pointed);
       this.#keep();
@@ -88,10 +101,11 @@ export class Look extends Emitter {
       this.say(error.message);
       this.wasRefused = error instanceof ServerError;
       if (!this.capture) this.tell("nothing");
-      else tellTrouble(this.element.querySelector(".look-said"), error, () => this.read(text, { model, headsOff, isGrowing }));
+      else tellTrouble(this.element.querySelector(".look-said"), error, () => this.read(text, { model, headsOff, isGrowing, place }));
       return null;
     } finally {
       if (!signal.aborted) this.element.removeAttribute("aria-busy");
+      this.#reading.end(signal);
     }
   }
 
@@ -102,8 +116,13 @@ export class Look extends Emitter {
 
   /** Reads once more what was asked for last, whether or not it came. */
   retry() {
-    const { text, headsOff, model } = this.asked;
-    return this.read(text, { model, headsOff });
+    const { text, ...how } = this.asked;
+    return this.read(text, how);
+  }
+
+  /** Whether what is shown is this text, as this model reads it. @param {string} text @param {Model} model @param {Part[]} headsOff */
+  hasRead(text, model, headsOff) {
+    return this.whole === text && this.capture?.model === model && this.headsOff.join() === headsOff.join() && !this.#reading.isBusy;
   }
 
   /** Reads the sample that was pressed last, or the newest, with the model that wrote it. */
@@ -144,11 +163,11 @@ export class Look extends Emitter {
     return index === null || !n ? null : Math.min(n - 1, Math.max(0, Math.trunc(index) || 0));
   }
 
-  /** @param {number} layer @param {number | "average"} head */
-  choose(layer, head) {
+  /** @param {number} layer @param {number | "average"} head @param {boolean} [isKept] whether somebody chose it */
+  choose(layer, head, isKept = true) {
     if (layer === this.head.layer && head === this.head.head) return;
     this.head = { layer, head };
-    this.address.keep("head", `${layer}.${head}`);
+    if (isKept) this.address.keep("head", `${layer}.${head}`);
     this.tell("head");
   }
 

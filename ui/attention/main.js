@@ -38,11 +38,25 @@ export async function start(element) {
   const writing = createWriting(look, text.sources);
   const tools = createTools(look);
   createKeys(look, { ...text, ...writing, ...tools });
-  const at = look.address.get("at");
-  if (at) look.addEventListener("capture", () => look.moveTo(Number(at)), { once: true }); // the first may come late
+  followAddress(look);
   followTabs(look.address);
   await readAddress(look);
   element.dataset.ready = "";
+}
+
+/** Another address is read where the tab is open, or once it is. @param {Look} look */
+function followAddress(look) {
+  let turn = 0;
+  const take = async () => {
+    if (!look.isBehind || !look.element.checkVisibility()) return;
+    const mine = ++turn;
+    await readAddress(look);
+    if (mine !== turn) return; // yet another address came first
+    look.isBehind = false;
+    look.tell("taken");
+  };
+  look.address.addEventListener("go", () => queueMicrotask(take)); // when the views have heard of it
+  new ResizeObserver(take).observe(look.element);
 }
 
 /**
@@ -56,21 +70,32 @@ async function readAddress(look) {
   const key = address.get("reader");
   const { text, model } = look.page.newestText();
   const asked = address.get("look");
+  const layer = address.get("layer");
+  look.chooseRow(/^\d+$/.test(layer) ? Number(layer) : null);
+  const at = address.get("at") === "" ? null : Number(address.get("at"));
   const by = models.find(key) ?? (asked ? models.primary : (model ?? models.primary));
   const why = key && models.whyNot(key);
   if (why) {
     address.keep("head", "");
-    const capture = await look.read(asked || text, { model: by, headsOff: [] });
+    const capture = await look.read(asked || text, { model: by, headsOff: [], place: { at, head: null } });
     look.say([why, capture && `${by.name} reads the text instead.`, look.said].filter(Boolean).join(" "));
     return;
   }
-  const [layer, head] = pair(address.get("head"));
-  if (head !== undefined) look.head = { layer, head };
+  const [ofLayer, inLayer] = pair(address.get("head"));
+  const head = inLayer === undefined ? null : { layer: ofLayer, head: inLayer };
+  const place = { at, head };
   const headsOff = address.get("off") ? address.get("off").split(",").map(pair) : [];
-  const capture = await look.read(asked || text, { model: by, headsOff });
+  if (look.hasRead(asked || text, by, headsOff)) {
+    const { layer, head: number } = head && exists(look.capture, head) ? head : clearest(look);
+    look.say("", false);
+    look.choose(layer, number, Boolean(head));
+    look.moveTo(at);
+    return;
+  }
+  const capture = await look.read(asked || text, { model: by, headsOff, place });
   if (capture || !headsOff.length || !look.wasRefused) return;
   const refused = look.said;
-  const whole = await look.read(asked || text, { model: by, headsOff: [] });
+  const whole = await look.read(asked || text, { model: by, headsOff: [], place });
   if (!whole) return;
   const here = headsOff.filter((part) => isPartOf(whole, part));
   if (here.length) await look.readAgain(here);

@@ -47,7 +47,9 @@ export class SampleTab {
     const asked = this.address.get("view") || VIEWS[0][0];
     this.views.create(this, VIEWS);
     if (!this.views.names.includes(asked)) this.page.say([this.page.said.words, `There is no view “${shortened(asked)}”.`].filter(Boolean).join(" "), true);
-    if (this.address.get("steps")) void this.views.fetch("next"); // it forgets them when something changes
+    const fetchNext = () => this.address.get("steps") && void this.views.fetch("next"); // it forgets them when something changes
+    fetchNext();
+    this.address.addEventListener("go", fetchNext);
     await this.views.show(asked);
   }
 

@@ -16,6 +16,7 @@ export class FixedDice extends Emitter {
     this.#page = page;
     this.#told = JSON.stringify(this.settings);
     page.settings.onChange(() => this.#tell());
+    page.address.addEventListener("go", () => this.#tell());
   }
 
   /** What a request to write takes, but for the model; the prompt is the Sample tab's. */

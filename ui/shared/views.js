@@ -6,7 +6,8 @@ import { fadeEnds } from "./tabs.js";
 
 /**
  * A view is drawn while it is shown. `show` and `hide` are called in turn, `show` first. A view reads what it keeps in the address when it is
- * created, and again when the page has taken another address: in `take`, which is called while it is hidden.
+ * created, and again when the page has taken another address: in `take`, called at once where it is on show, otherwise before `show`. One
+ * without `take` is hidden and shown again.
  * @typedef {object} View
  * @property {() => void} [show]
  * @property {() => void} [hide]
@@ -130,11 +131,13 @@ export class Views {
     for (const { view } of this.#views.values()) {
       if (view && (view.keeps ?? [...changed]).some((name) => changed.has(name))) this.#stale.add(view);
     }
-    const told = this.#told;
-    if (told && this.#stale.has(told)) this.#tell(null);
     const asked = this.#place.address.get(this.#place.key) || this.names[0];
-    if (asked !== this.shown) void this.show(asked);
-    else this.#tell(told);
+    if (asked !== this.shown) return void this.show(asked);
+    const told = this.#told;
+    if (!told || !this.#stale.delete(told)) return;
+    if (told.take) return told.take();
+    this.#tell(null);
+    this.#tell(told);
   }
 
   /** From now on the view is also hidden when the tab is left, and shown when it is opened: for views that would go on asking the server. */

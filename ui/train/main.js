@@ -60,17 +60,31 @@ export class Train extends Emitter {
     this.views = new Views(element, { address: page.address, key: "train", ids: "train-" });
     this.#chosen = page.address.get("run_shown");
     page.models.addEventListener("default", () => void this.look().catch(() => {}));
+    this.address.addEventListener("go", ({ detail }) => this.#go(detail));
+  }
+
+  /** Another address was taken. @param {Set<string>} changed */
+  #go(changed) {
+    this.#chosen = this.address.get("run_shown");
+    if (this.hasLooked && changed.has("run_shown")) {
+      const known = this.find(this.#chosen) || !this.#chosen;
+      if (known) this.watch(this.#chosen, true);
+      else void this.look().catch(() => {});
+      this.tell("runs");
+    }
+    if (changed.has("compared")) this.tell("compare");
   }
 
   /**
    * Watches a run: the chosen one, else the one under way, else the one that was watched before, else the newest. The recording gives way to
    * any run, unless it was chosen.
    * @param {string} id
+   * @param {boolean} [isFresh] the one before does not count
    */
-  watch(id = this.#chosen) {
+  watch(id = this.#chosen, isFresh = false) {
     this.#chosen = id;
     this.address.keep("run_shown", id);
-    const before = this.run && !isRecording(this.run) ? this.find(this.run.id) : undefined;
+    const before = !isFresh && this.run && !isRecording(this.run) ? this.find(this.run.id) : undefined;
     const run = this.find(id) ?? this.runs.find(isUnderWay) ?? before ?? this.runs[0] ?? null;
     if (run?.id !== this.run?.id) {
       this.curve?.leave();

@@ -31,7 +31,8 @@ export function createWatch(panel, train) {
   /** @type {Curve[]} of other runs that are compared */
   let others = [];
   let drawnBeside = 0;
-  let scale = SCALES.includes(train.address.get("scale")) ? train.address.get("scale") : SCALES[0];
+  const keptScale = () => (SCALES.includes(train.address.get("scale")) ? train.address.get("scale") : SCALES[0]);
+  let scale = keptScale();
   const switches = SCALES.map((name) => /** @type {[string, HTMLElement]} */ ([name, button("switch", name, () => setScale(name))]));
   page.tools.append(...switches.map(([, node]) => node));
   page.slider.addEventListener("input", () => choose(stops()[Number(page.slider.value)]));
@@ -172,6 +173,11 @@ export function createWatch(panel, train) {
     caption: CAPTION,
     show: redraw,
     hide: () => playback.pause(),
+    keeps: ["scale"],
+    take() {
+      scale = keptScale();
+      redraw();
+    },
     keys: [
       ["p", "Play or pause", () => !page.play.hidden && play()],
       ["y", "Logarithmic or linear", () => setScale(SCALES[1 - SCALES.indexOf(scale)])],

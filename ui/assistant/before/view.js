@@ -111,6 +111,12 @@ export function createBefore(panel, assistant) {
   page.models.addEventListener("change", () => comparison.about && tools.draw());
   draw();
   return {
+    keeps: ["request", "answers", "also"],
+    take() {
+      draw();
+      showRow();
+      write();
+    },
     show() {
       isShown = true;
       void page.models.refresh().catch(() => {}); // a model may have been trained here since

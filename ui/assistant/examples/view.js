@@ -87,6 +87,8 @@ export function createExamples(panel, { address, page }) {
   });
   draw();
   return {
+    keeps: ["examples", "examples_from"],
+    take: () => void examples.read(),
     show() {
       if (!examples.shown.length) void examples.read();
       void training.show(SUPERVISED);

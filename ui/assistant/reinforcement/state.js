@@ -81,6 +81,11 @@ export class Reinforcement extends Emitter {
     this.chooseRun(side, this.#awaited);
   }
 
+  /** Takes what the address says now. */
+  take() {
+    if (this.runs.length) this.#take();
+  }
+
   show() {
     this.#following = setInterval(() => (this.#awaited || this.runs.some(isUnderWay)) && !this.#reading.isBusy && void this.read(), FOLLOW_MS);
     void this.read();

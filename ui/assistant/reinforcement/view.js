@@ -55,6 +55,11 @@ export function createReinforcement(panel, assistant) {
 
   return {
     caption: CAPTION,
+    keeps: ["policies", "policy_step", "policy_axis"],
+    take() {
+      player.pause();
+      state.take();
+    },
     show() {
       state.show();
       trainings.forEach((training, side) => void training.show({ ...PRESETS[side], begun: ({ id }) => state.follow(side, id) }));

@@ -28,10 +28,8 @@ export class AnyScore {
   /** @param {import("../../shared/address.js").Address} address @param {() => [number, number]} range of the colours */
   constructor(address, range) {
     [this.#address, this.#range] = [address, range];
-    for (const [field, name] of this.#fields) {
-      field.value = address.get(`scored_${name}`) || FIRST[name];
-      field.addEventListener("input", () => this.#keep());
-    }
+    this.take();
+    for (const [field] of this.#fields) field.addEventListener("input", () => this.#keep());
     const go = Object.assign(make("button", "button primary", "Score"), { type: "submit" });
     const fields = make("div", "reward-fields");
     fields.append(labelled("Request", this.#request), labelled("Answer", this.#answer), go);
@@ -59,6 +57,14 @@ export class AnyScore {
       [this.#request, "request"],
       [this.#answer, "answer"],
     ];
+  }
+
+  /** Takes what the address names; returns whether that is another request or answer. */
+  take() {
+    const given = this.#fields.map(([field, name]) => ({ field, value: this.#address.get(`scored_${name}`) || FIRST[name] }));
+    const isOther = given.some(({ field, value }) => field.value !== value);
+    for (const { field, value } of given) field.value = value;
+    return isOther;
   }
 
   focus() {

@@ -35,6 +35,8 @@ export function createReward(panel, assistant) {
   return {
     caption: CAPTION,
     show: () => view.show(),
+    keeps: ["pair", "scored_request", "scored_answer"],
+    take: () => view.take(),
     hide: () => view.hide(),
     keys: [
       ["a", "A is better", () => view.vote("a")],
@@ -96,6 +98,13 @@ class Reward {
     void this.#training.show({ preset: PRESET, title: "reward model", words: "a reward model", asked: () => this.#sendVotes() });
     if (!this.#known) void this.#read();
     else this.#draw();
+  }
+
+  take() {
+    this.#leaveOwn();
+    const isOther = this.any.take();
+    this.#draw();
+    if (isOther && this.#known && !this.#known.trouble) void this.any.go();
   }
 
   hide() {

@@ -115,6 +115,11 @@ export function createPair(look) {
     node,
     press,
     texts: () => (columns.hidden ? null : { ...written, texts: sides.map(({ text }) => text.data) }),
+    // What the address asks for takes the place of what was written here.
+    take() {
+      writing.cancel();
+      written = null;
+    },
     // Another text, or other parts are off: where some are, the texts are compared at once; as they are where the address asks for it.
     follow() {
       const isAsked = !written && look.address.get("pair");

@@ -49,7 +49,7 @@ export function createHeadsOff(panel, look) {
   async function load() {
     const { capture } = look;
     const signal = loading.begin();
-    stale = !capture || Boolean(panel.hidden);
+    stale = !capture || look.isBehind || Boolean(panel.hidden);
     page.filled.hidden = !capture;
     if (stale) return;
     wanted = capture.heads_off;
@@ -97,8 +97,14 @@ export function createHeadsOff(panel, look) {
 
   look.addEventListener("capture", load);
   look.addEventListener("at", move);
+  look.addEventListener("taken", () => stale && void load());
   return {
     caption: CAPTION,
+    keeps: ["pair", "off", "look", "reader"],
+    take() {
+      pair.take();
+      void load();
+    },
     show: () => stale && void load(),
     hide() {
       stale ||= loading.isBusy;

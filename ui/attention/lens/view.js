@@ -131,8 +131,6 @@ export function createLens(panel, look) {
     );
   }
 
-  const kept = look.address.get("layer");
-  if (/^\d+$/.test(kept)) look.row = Number(kept);
   legend();
   look.addEventListener("capture", load);
   look.addEventListener("at", follow);

@@ -63,7 +63,7 @@ export function createOneHead(panel, look) {
   // Fetches what is chosen, and draws it.
   async function load() {
     leave();
-    if (!look.capture || panel.hidden) return;
+    if (!look.capture || look.isBehind || panel.hidden) return;
     if (!exists(look.capture, look.head)) return look.choose(0, 0);
     const { capture, head } = look;
     Object.assign(state, { bytes: bytesOf(capture, head), exact: null });
@@ -230,8 +230,9 @@ export function createOneHead(panel, look) {
 
   look.addEventListener("capture", load);
   look.addEventListener("head", load);
+  look.addEventListener("taken", () => text === null && load());
   look.addEventListener("at", () => {
-    if (panel.hidden || !state.bytes || state.cell?.row === look.at) return;
+    if (panel.hidden || !state.bytes || text === null || state.cell?.row === look.at) return;
     follow(look.at);
     draw();
     void openCell();
@@ -255,9 +256,17 @@ export function createOneHead(panel, look) {
     if (state.mode === "map") saveMap(look, state.picture, about.node.querySelector(".one-does").textContent);
     else saveLines(look, lines.told(), lines.size(), lines.paint);
   };
-  setMode(MODES.find(([, , word]) => word === look.address.get("lines"))?.[0] ?? "map");
+  const takeMode = () => setMode(MODES.find(([, , word]) => word === look.address.get("lines"))?.[0] ?? "map");
+  takeMode();
   return {
     caption: CAPTION,
+    keeps: ["lines", "cell", "look", "reader"],
+    take() {
+      text = null;
+      Object.assign(state, { cell: null, open: false });
+      takeMode();
+      void load();
+    },
     show() {
       bar.node.hidden = false;
       void load();

@@ -176,6 +176,14 @@ export function createBatches(part, learning, text, corpus) {
     if (JSON.stringify(question()) !== drawn) void draw();
   }
 
+  /** Takes what the address says now. */
+  function take() {
+    batchSize.value = kept("rows", "batch_size");
+    blockSize.value = kept("block", "block_size");
+    page.seed.value = String(seed());
+    if (batch && JSON.stringify(question()) === drawn) open(Math.trunc(Number(address.get("row"))) || 0, null);
+  }
+
   page.from.addEventListener("change", () => {
     address.keep("from", page.from.value === OWN ? OWN : "");
     refresh();
@@ -195,6 +203,7 @@ export function createBatches(part, learning, text, corpus) {
   }
   return {
     refresh,
+    take,
     another,
     /** @param {number} step */
     move: (step) => open(row + step, null),

@@ -68,8 +68,12 @@ export function createCharacters(part, text, corpus) {
     });
   }
 
-  page.text.value = text.typed;
-  tellCount();
+  const showTyped = () => {
+    page.text.value = text.typed;
+    tellCount();
+  };
+  showTyped();
+  text.addEventListener("taken", showTyped);
   onInput(page.text, (typed) => text.encode(typed));
   onInput(page.numbers, (typed) => text.decode(typed));
   text.addEventListener("change", ({ detail }) => show(detail));

@@ -10,8 +10,8 @@ export function createSlider(place, { label, values, value, change }) {
   const said = make("span", "data-value");
   const head = make("span", "data-head");
   head.append(make("span", "data-label", label), said);
-  const nearest = values.reduce((best, each, i) => (Math.abs(each - value) < Math.abs(values[best] - value) ? i : best), 0);
-  const range = Object.assign(make("input"), { type: "range", min: "0", max: String(values.length - 1), step: "1", value: String(nearest) });
+  const placeOf = (value) => values.reduce((best, each, i) => (Math.abs(each - value) < Math.abs(values[best] - value) ? i : best), 0); // the nearest
+  const range = Object.assign(make("input"), { type: "range", min: "0", max: String(values.length - 1), step: "1", value: String(placeOf(value)) });
   range.setAttribute("aria-label", label);
   const current = () => values[Number(range.value)];
   const tell = () => {
@@ -28,6 +28,10 @@ export function createSlider(place, { label, values, value, change }) {
   return {
     get value() {
       return current();
+    },
+    set value(value) {
+      range.value = String(placeOf(value));
+      tell();
     },
   };
 }

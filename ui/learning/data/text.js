@@ -8,7 +8,7 @@ import { postForJSON, ServerError } from "../../shared/server.js";
 export const FIRST_TEXT = "hii there\nA network reads numbers, not letters.\n"; // "hii there" is the lecture's
 const TOO_LARGE = 413; // HTTP's status
 
-/** Events: "change" (text and ids), "trouble" (what went wrong, or null). */
+/** Events: "change" (text and ids), "trouble" (what went wrong, or null), "taken" (the address has another text; its numbers are still to come). */
 export class EncodedText extends Emitter {
   /** As it was typed, before anything was replaced or left out. */
   typed = "";
@@ -30,7 +30,19 @@ export class EncodedText extends Emitter {
   constructor(learning) {
     super();
     this.#learning = learning;
-    this.typed = learning.address.get("chars") || FIRST_TEXT;
+    this.typed = this.#given;
+  }
+
+  get #given() {
+    return this.#learning.address.get("chars") || FIRST_TEXT;
+  }
+
+  /** Takes the text of the address. */
+  take() {
+    if (this.typed === this.#given) return;
+    this.#asking.cancel();
+    [this.typed, this.model] = [this.#given, null];
+    this.tell("taken");
   }
 
   /** The longest text, in characters. */

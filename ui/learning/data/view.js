@@ -58,6 +58,12 @@ export function createData(panel, learning) {
   return {
     caption: CAPTION,
     show,
+    keeps: ["part", "chars", "rows", "block", "batch", "from", "row"],
+    take() {
+      text.take();
+      batches.take();
+      if (isShown) show();
+    },
     hide() {
       isShown = false;
       learning.showDice(true);

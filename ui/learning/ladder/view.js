@@ -26,7 +26,7 @@ export function createLadder(panel, learning) {
   panel.append(trouble, notice, frame);
   /** @type {Rung | null} */
   let opened = null;
-  let hasCode = address.get("code") === "on";
+  let hasCode = false;
   let [isStale, isShown] = [true, false]; // whether there is something to write, and whether anybody sees it
 
   const uniform = () => Math.log(ladder.rungs[0]?.vocab_size ?? 1); // each character equally likely
@@ -47,6 +47,13 @@ export function createLadder(panel, learning) {
     rows.mark(opened);
     if (opened) stage.open(opened, hasCode);
     else stage.close();
+  }
+
+  /** Takes what the address says now. */
+  function take() {
+    hasCode = address.get("code") === "on";
+    opened = ladder.rungs.find(({ id }) => id === address.get("rung")) ?? null;
+    draw();
   }
 
   /** @param {number} by from all nine at once over the first rung to the last */
@@ -74,8 +81,7 @@ export function createLadder(panel, learning) {
 
   ladder.addEventListener("rungs", () => {
     rows.build(ladder.rungs, uniform());
-    opened = ladder.rungs.find(({ id }) => id === address.get("rung")) ?? null;
-    draw();
+    take();
   });
   ladder.addEventListener("piece", ({ detail: rung }) => {
     rows.show(rung, ladder.pieceOf(rung), false);
@@ -92,6 +98,8 @@ export function createLadder(panel, learning) {
   });
   dice.addEventListener("change", write);
   return {
+    keeps: ["rung", "code"],
+    take,
     show() {
       isShown = true;
       if (isStale) write();

@@ -29,7 +29,7 @@ export class Check {
   }
 
   #build() {
-    Object.assign(this.#field, { id: "overfitting-any", rows: 3, spellcheck: false, dir: "auto", value: this.#learning.address.get("checked") });
+    Object.assign(this.#field, { id: "overfitting-any", rows: 3, spellcheck: false, dir: "auto" });
     this.#against.id = "overfitting-against";
     const go = Object.assign(make("button", "button primary", "Check"), { type: "submit" });
     const actions = make("div", "overfitting-actions");
@@ -46,6 +46,12 @@ export class Check {
       event.preventDefault();
       void this.#go();
     });
+    this.take();
+  }
+
+  /** Takes the text of the address. */
+  take() {
+    this.#field.value = this.#learning.address.get("checked");
     this.#take();
   }
 

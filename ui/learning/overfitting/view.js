@@ -27,6 +27,8 @@ export function createOverfitting(panel, learning) {
   return {
     caption: CAPTION,
     show: () => view.show(),
+    keeps: ["overfit", "patience", "checked"],
+    take: () => view.take(),
     hide: () => view.hide(),
     keys: [
       ["]", "Next copied stretch", () => view.step(1)],
@@ -85,6 +87,14 @@ class Overfitting {
     this.#isShown = true;
     if (this.#isStale) this.#write();
     void this.#read();
+  }
+
+  take() {
+    this.#takePatience();
+    this.check.take();
+    if (!this.#runs.length) return;
+    this.#take();
+    this.#draw();
   }
 
   hide() {
@@ -154,6 +164,12 @@ class Overfitting {
     this.#summary.replaceChildren(...this.sides.map((side) => make("span", "", `${inWords(side, this.sides)} `)));
   }
 
+  #takePatience() {
+    const given = Number(this.#learning.address.get("patience"));
+    const isGiven = Number.isInteger(given) && given >= 1 && given <= MOST_PATIENCE;
+    this.#patience.value = String(isGiven ? given : PATIENCE);
+  }
+
   #legend() {
     const node = make("div", "overfitting-legend");
     const key = (name, words) => {
@@ -161,10 +177,8 @@ class Overfitting {
       part.dataset.key = name;
       return part;
     };
-    const given = Number(this.#learning.address.get("patience"));
-    const isGiven = Number.isInteger(given) && given >= 1 && given <= MOST_PATIENCE;
     Object.assign(this.#patience, { id: "overfitting-patience", type: "number", min: "1", max: String(MOST_PATIENCE), step: "1", required: true });
-    this.#patience.value = String(isGiven ? given : PATIENCE);
+    this.#takePatience();
     this.#patience.addEventListener("input", () => {
       if (!this.#patience.checkValidity()) return;
       const patience = Number(this.#patience.value);

@@ -141,6 +141,16 @@ export class Training extends Emitter {
     this.#ask();
   }
 
+  /** Takes what the address says now. */
+  take() {
+    if (!this.#isShown) return;
+    const asked = this.#learning.address.get("training");
+    const run = this.runs.find((each) => nameInAddress(each) === asked) ?? this.runs[0] ?? null;
+    if (run !== this.run) return void this.read();
+    this.#ask();
+    this.tell("heads");
+  }
+
   show() {
     this.#isShown = true;
     this.#following = setInterval(() => this.#follow(), FOLLOW_MS);

@@ -119,6 +119,8 @@ export function createTraining(panel, learning) {
   return {
     caption: CAPTION,
     show: () => training.show(),
+    keeps: ["training", "step", "measure", "watched_head", "passage"],
+    take: () => choose(() => training.take()),
     hide() {
       player.pause();
       training.hide();

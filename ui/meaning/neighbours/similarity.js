@@ -37,7 +37,7 @@ export class TwoSentences {
   constructor(state, address) {
     [this.#state, this.#address] = [state, address];
     const [a, b] = this.#fields;
-    [a.value, b.value] = [address.get("similar_a") || FIRST[0], address.get("similar_b") || FIRST[1]];
+    this.#fill();
     for (const field of this.#fields) field.addEventListener("input", () => this.#keep());
     const go = Object.assign(make("button", "button", "Compare"), { type: "submit" });
     const fields = make("div", "neighbours-fields");
@@ -66,6 +66,19 @@ export class TwoSentences {
 
   leave() {
     this.#asking.cancel();
+  }
+
+  /** Fills in the sentences of the address; returns whether they are others. */
+  #fill() {
+    const given = [this.#address.get("similar_a") || FIRST[0], this.#address.get("similar_b") || FIRST[1]];
+    const isOther = this.#fields.some(({ value }, i) => value !== given[i]);
+    this.#fields.forEach((field, i) => (field.value = given[i]));
+    return isOther;
+  }
+
+  /** Takes what the address says now. */
+  take() {
+    if (this.#fill() && this.shown) void this.go();
   }
 
   /** @param {string[]} pair */

@@ -27,7 +27,19 @@ export class Neighbours extends Emitter {
   constructor(address) {
     super();
     this.#address = address;
-    this.sentence = address.get("sentence") || EXAMPLES[0];
+    this.sentence = this.#given;
+  }
+
+  get #given() {
+    return this.#address.get("sentence") || EXAMPLES[0];
+  }
+
+  /** Takes what the address says now. */
+  take() {
+    if (this.about) this.tell("groups");
+    if (this.sentence === this.#given) return;
+    this.sentence = this.#given;
+    if (this.answer) void this.read();
   }
 
   /** @returns {"play" | "speaker"} */

@@ -78,6 +78,12 @@ export function createNeighbours(panel, { address, page }) {
 
   return {
     caption: CAPTION,
+    keeps: ["sentence", "similar_a", "similar_b", "map_by", "map_group"],
+    take() {
+      state.take();
+      field.value = state.sentence;
+      two.take();
+    },
     show() {
       void training.show(TRAINING);
       if (state.answer) return;

@@ -102,6 +102,15 @@ export function createNorm(panel, meaning) {
     if (isShown) waiting = setTimeout(read, LOOK_MS);
   }
 
+  /** Takes what the address says now. */
+  function take() {
+    drawBlock();
+    if (!all.length) return;
+    drawRuns();
+    write();
+    train();
+  }
+
   function drawBlock() {
     if (!answer.norms.length) return;
     parts.mark(norm().id);
@@ -146,6 +155,8 @@ export function createNorm(panel, meaning) {
   dice.addEventListener("change", write);
   return {
     caption: CAPTION,
+    keeps: ["norm", "recipe"],
+    take,
     show() {
       isShown = true;
       void read();

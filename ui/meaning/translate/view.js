@@ -127,6 +127,18 @@ export function createTranslate(panel, meaning) {
   const nextOf = (all, now) => all[(all.indexOf(now) + 1) % all.length];
   return {
     caption: CAPTION,
+    keeps: ["rule", "source", "beams", "sees", "sees_head", "written"],
+    async take() {
+      isNew = false;
+      form.draw();
+      figures.draw();
+      if (!isShown) return;
+      await read();
+      if (!state.length) return;
+      showTrainings();
+      chooser.draw();
+      drawStep();
+    },
     async show() {
       isShown = true;
       await read();

@@ -50,9 +50,7 @@ export class Choices {
     const main = make("div", "zero-main");
     main.append(this.#said, this.#notice, this.#result);
     this.node.append(this.#form, main);
-    const { address } = zero;
-    const given = address.get("endings");
-    this.#fill(given ? { beginning: address.get("beginning"), endings: given.split("\n") } : EXAMPLES[0]);
+    this.take();
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
       void this.go();
@@ -70,6 +68,13 @@ export class Choices {
 
   show() {
     if (this.#of !== this.#asked) void this.go();
+  }
+
+  /** Takes what the address says now. */
+  take() {
+    const { address } = this.#zero;
+    const given = address.get("endings");
+    this.#fill(given ? { beginning: address.get("beginning"), endings: given.split("\n") } : EXAMPLES[0]);
   }
 
   leave() {

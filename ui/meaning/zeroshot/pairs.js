@@ -81,6 +81,11 @@ export class Pairs {
     void this.#read();
   }
 
+  /** Takes what the address says now. */
+  take() {
+    if (this.#zero.results?.kinds.length && this.#of !== this.#whose) this.#count = 0;
+  }
+
   leave() {
     this.#reading.cancel();
   }

@@ -50,7 +50,7 @@ export class Speakers {
     this.#zero = zero;
     this.#said.setAttribute("role", "alert");
     this.#notice.setAttribute("role", "status");
-    this.#field.value = zero.address.get("speech") || FIRST;
+    this.take();
     const form = make("form", "zero-form");
     const go = Object.assign(make("button", "button primary", "Ask the model"), { type: "submit" });
     const chips = make("div", "zero-actions");
@@ -84,6 +84,11 @@ export class Speakers {
     this.#drawFigures();
     this.#drawCount();
     if (this.#of !== this.#asked) void this.go();
+  }
+
+  /** Takes what the address says now. */
+  take() {
+    this.#field.value = this.#zero.address.get("speech") || FIRST;
   }
 
   leave() {

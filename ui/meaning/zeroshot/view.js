@@ -24,6 +24,8 @@ export function createZeroShot(panel, meaning) {
   return {
     caption: CAPTION,
     show: () => view.show(),
+    keeps: ["zero", "judge", "kind", "minimal", "growth", "beginning", "endings", "speech"],
+    take: () => view.take(),
     hide: () => view.hide(),
     get keys() {
       return view.keys;
@@ -75,6 +77,14 @@ export class ZeroShot {
     this.#draw();
     if (!this.results) void this.#read();
     else this.#shownPart.show();
+  }
+
+  take() {
+    for (const part of Object.values(this.#parts)) {
+      part.leave();
+      part.take();
+    }
+    if (this.#isShown) this.show();
   }
 
   hide() {

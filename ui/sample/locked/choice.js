@@ -23,6 +23,19 @@ export class Choice {
     this.#chosen = choice;
   }
 
+  /** Takes what the address names. */
+  takeNamed() {
+    this.#chosen = null;
+    this.#pressed = this.#tab.generations.selected;
+  }
+
+  /** Forgets a sample that is gone. */
+  leaveGone() {
+    if (!this.#chosen || this.#isHere(this.#chosen)) return;
+    this.#chosen = null;
+    this.#tab.address.keep("dice", "");
+  }
+
   takePressed() {
     const { selected } = this.#tab.generations;
     if (!selected || selected === this.#pressed) return;
@@ -33,10 +46,7 @@ export class Choice {
   /** The sample, or null where there is no text. The address follows. @returns {Sample | null} */
   find() {
     const { address, generations } = this.#tab;
-    if (this.#chosen && !this.#isHere(this.#chosen)) {
-      this.#chosen = null;
-      address.keep("dice", "");
-    }
+    this.leaveGone();
     this.#chosen ??= this.#inAddress();
     if (!this.#chosen) return generations.list.length ? { generation: generations.list.at(-1), sample: 0 } : null;
     const { generation, sample } = this.#chosen;

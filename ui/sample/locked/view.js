@@ -22,6 +22,7 @@ export function createLocked(panel, tab) {
 
 class Locked {
   caption = CAPTION;
+  keeps = ["dice"];
   /** @type {import("../main.js").SampleTab} */
   #tab;
   #page;
@@ -55,7 +56,7 @@ class Locked {
       ["o", "Original settings", back],
     ];
     tab.settings.onChange((values) => this.#move(values));
-    tab.generations.addEventListener("change", () => this.#isShown && this.#choose());
+    tab.generations.addEventListener("change", () => (this.#isShown ? this.#choose() : this.#choice.leaveGone()));
     tab.generations.addEventListener("grow", ({ detail }) => this.#follow(detail));
     const { body, text } = this.#page.original;
     tab.inspector.watch(body, text, { at: (index) => this.#throws?.at(index) ?? null });
@@ -69,6 +70,11 @@ class Locked {
     const before = this.#throws;
     this.#choose();
     if (before && before === this.#throws) void this.#load();
+  }
+
+  take() {
+    this.#choice.takeNamed();
+    if (this.#isShown) this.#choose();
   }
 
   hide() {

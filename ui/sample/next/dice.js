@@ -15,6 +15,11 @@ export class Dice {
     this.#drawn = drawn;
   }
 
+  /** Takes a seed that was drawn elsewhere; null for none. @param {number | null} drawn */
+  takeDrawn(drawn) {
+    this.#drawn = drawn;
+  }
+
   /** Takes the settings; true if they make another distribution or other dice. @param {import("../../shared/settings.js").Values} settings */
   take(settings) {
     const [before, now] = [this.settings, { ...settings, seed: String(settings.seed).trim() }];

@@ -53,6 +53,7 @@ class Next {
   /** Whether what comes next is shown; otherwise the last step, as it was thrown. */
   #isAhead = true;
   #frame = 0;
+  keeps = ["sort", "bars", "next_model", "steps", "chosen", "dice_seed"];
   #byAlphabet;
   #isWhole;
   /** @type {import("./walk.js").Choice[]} steps that the address asks for, until the view is shown */
@@ -141,6 +142,29 @@ class Next {
     else if (!this.#walk.logits) this.#walk.retry();
     if (this.#replay.length) this.#walk.replay(this.#replay.splice(0));
     this.#keep();
+  }
+
+  /** Takes what the address says now. Steps that it has too stay, as far as they are the same. */
+  take() {
+    const [tab, walk] = [this.#tab, this.#walk];
+    const settings = tab.settings.get();
+    const { model, choices, missing } = readSteps(tab);
+    this.#byAlphabet = tab.address.get("sort") !== "probability";
+    this.#isWhole = tab.address.get("bars") === "all";
+    this.#alphabet.node.hidden = !this.#isWhole;
+    this.#missing = missing;
+    this.#air.finish();
+    this.#dice.takeDrawn(readSeed(tab));
+    this.#take(settings);
+    const isSame = (step, choice) => choice !== undefined && (step.dice === this.#dice.word ? !choice : choice?.id === step.id && choice.byHand === Boolean(step.byHand));
+    const isOther = walk.prompt !== settings.prompt || walk.model !== model;
+    const different = walk.steps.findIndex((step, place) => !isSame(step, choices[place]));
+    const kept = isOther ? 0 : different < 0 ? walk.steps.length : different;
+    if (isOther) [walk.prompt, walk.model] = [null, model]; // it starts over when the view is shown
+    walk.cut(kept);
+    this.#replay = choices.slice(kept);
+    this.#walked();
+    if (!this.#panel.hidden) this.show();
   }
 
   hide() {

@@ -89,7 +89,7 @@ export class Walk {
     if (prompt !== this.prompt || model !== this.model) this.#known = [];
     this.prompt = prompt;
     this.model = model;
-    this.#cut(0);
+    this.cut(0);
     void this.#run(pause);
   }
 
@@ -106,7 +106,7 @@ export class Walk {
   }
 
   back() {
-    this.#cut(Math.max(0, this.steps.length - 1));
+    this.cut(Math.max(0, this.steps.length - 1));
     void this.#run();
   }
 
@@ -119,7 +119,8 @@ export class Walk {
     this.#reading.cancel();
   }
 
-  #cut(length) {
+  /** Keeps the first steps alone. @param {number} length */
+  cut(length) {
     this.#queue = [];
     this.steps.length = Math.min(this.steps.length, length);
     this.#known.length = Math.min(this.#known.length, length + 1);

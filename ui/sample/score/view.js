@@ -31,7 +31,7 @@ export function createScore(panel, tab) {
   const page = build(panel);
   const { field, notice } = page;
   const most = tab.page.limits.score_chars;
-  const given = tab.address.get("text") || LIKE_SHAKESPEARE; // scored when the view is shown
+  let given = ""; // the text of the address: scored when the view is shown
   const reading = new Latest();
   let begun = false; // whether what is shown belongs to the text that is, or was, read last
   /** @type {{model: Model, text: string, chars: string[], logits: Float32Array, bits: number[], total: number, state: string} | null} */
@@ -179,12 +179,27 @@ export function createScore(panel, tab) {
       return { model: scored.model, char: scored.chars[index], logits: rowBefore(index), settings: AS_LEARNED, die: null, recomputed: false };
     },
   });
-  field.value = given;
-  take();
+  function takeGiven() {
+    given = tab.address.get("text") || LIKE_SHAKESPEARE;
+    if (field.value !== given || scored?.model !== tab.models.primary) {
+      reading.cancel();
+      scored = null;
+      page.stop.disabled = page.result.hidden = true;
+    }
+    field.value = given;
+    take();
+  }
 
+  const show = () => void (!scored && !reading.isBusy && field.value === given && go());
+
+  takeGiven();
   return {
     caption: CAPTION,
-    show: () => void (!scored && !reading.isBusy && field.value === given && go()),
+    show,
+    take() {
+      takeGiven();
+      show();
+    },
     keys: [
       ["n", "Use the latest sample", useSample],
       ["Ctrl Enter", "Score, while typing a text"],

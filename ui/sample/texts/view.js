@@ -196,7 +196,12 @@ export function createTexts(panel, tab) {
   tab.generations.addEventListener("grow", ({ detail }) => take(detail));
   colour(tab.address.get("colours") === "1");
   update();
-  return { caption: CAPTION, keys: [["h", "Colour by surprisal", () => colour(!coloured)]] };
+  return {
+    caption: CAPTION,
+    keeps: ["colours"],
+    take: () => colour(tab.address.get("colours") === "1"),
+    keys: [["h", "Colour by surprisal", () => colour(!coloured)]],
+  };
 }
 
 // Generations that were asked for together stand abreast.

@@ -50,8 +50,8 @@ export function createTree(panel, tab) {
   const own = () => tab.generations.current.filter((generation) => generation.model === model());
   const rank = (code) => model().idOf(String.fromCodePoint(code)) ?? model().vocabulary.length + code;
   const state = { whole: false, opened: [], selected: null, hovered: null };
-  const kept = tab.address.get("tree");
-  if (kept) wanted = tab.models.find(kept) ?? null;
+  const take = () => (wanted = tab.models.find(tab.address.get("tree")) ?? null);
+  take();
   const markEnds = fadeEnds(scroller);
   let [pen, tree, isShown, frame, stale] = [new Pen(palette()), null, false, 0, true];
 
@@ -250,6 +250,11 @@ export function createTree(panel, tab) {
 
   return {
     caption: CAPTION,
+    keeps: ["tree"],
+    take() {
+      take();
+      change({ opened: [], selected: null, hovered: null });
+    },
     show() {
       isShown = true;
       redraw();
