@@ -88,7 +88,7 @@ class ClassRoutes:
     def __init__(self, engine: Engine, classroom: Classroom, lock: Lock):
         self._engine, self._classroom, self._lock = engine, classroom, lock
         self._writing: dict[tuple[int, int], Writing] = {}
-        self._turns = asyncio.Semaphore(MAX_CLIENT_WAITING)  # texts that the engine knows of; the others wait here
+        self._turns = asyncio.Semaphore(MAX_CLIENT_WAITING)  # texts that wait in the engine; the others wait here
         self._saving: asyncio.Task[None] | None = None
         self._views: dict[tuple[str, bool], tuple[int, bytes]] = {}  # the last event of each topic, and its version
         classroom.listen(self._save_soon)
@@ -219,7 +219,8 @@ class ClassRoutes:
         writing.last = {"state": FAILED, "error": WENT_WRONG}
         try:
             async with self._turns:
-                progress = await writing.follow(await start(self._engine, round.model, begin))
+                await writing.follow(await start(self._engine, round.model, begin))
+            progress = await writing.whole()
             if progress.state == DONE:
                 writing.last = {"state": DONE}
                 self._classroom.finish(round, member, progress.texts[0])
@@ -304,7 +305,7 @@ class Writing:
     """
 
     def __init__(self) -> None:
-        self.begun, self.over = asyncio.Event(), asyncio.Event()
+        self.begun, self.over, self._rung = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self.last: dict[str, Any] = {}
         self.task: asyncio.Future[None] | None = None
         self._request: Request | None = None
@@ -319,20 +320,21 @@ class Writing:
         """As far as it is written."""
         return progress.texts[0] if (progress := self.progress) else ""
 
-    async def follow(self, request: Request) -> Progress:
-        """Waits for the end of the request that writes it."""
-        self._request, loop, rung = request, asyncio.get_running_loop(), asyncio.Event()
+    async def follow(self, request: Request) -> None:
+        """Waits for the first character of the request that writes it, or for its end."""
+        self._request, loop = request, asyncio.get_running_loop()
+        request.listen(lambda: loop.call_soon_threadsafe(self._rung.set))
+        await self._rung.wait()
+        self.begun.set()
 
-        def ring() -> None:
-            loop.call_soon_threadsafe(rung.set)
-
-        request.listen(ring)
-        while not request.finished:
-            await rung.wait()
-            rung.clear()
-            self.begun.set()
-        request.forget()
-        return request.progress()
+    async def whole(self) -> Progress:
+        """Waits for its end."""
+        assert self._request
+        while not self._request.finished:
+            self._rung.clear()
+            await self._rung.wait()
+        self._request.forget()
+        return self._request.progress()
 
     def end(self) -> None:
         """Nothing more comes."""
