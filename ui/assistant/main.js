@@ -1,10 +1,10 @@
 // The Assistant tab: a model before and after it learns to answer, what it learns from, and how a reward shapes it.
+import { Answers } from "../shared/answers.js";
 import { FixedDice } from "../shared/fixed_dice.js";
 import { page } from "../shared/page.js";
 import { followTabs } from "../shared/tabs.js";
 import { createToolbar } from "../shared/toolbar.js";
 import { Views } from "../shared/views.js";
-import { Answers } from "./answers.js";
 import { createBefore } from "./before/view.js";
 import { createExamples } from "./examples/view.js";
 import { createReinforcement } from "./reinforcement/view.js";

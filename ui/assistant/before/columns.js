@@ -3,7 +3,7 @@ import { make, makeText } from "../../shared/dom.js";
 import { tellTrouble } from "../../shared/trouble.js";
 import { shareInWords } from "./rail.js";
 
-/** @typedef {import("../about.js").Stage} Stage */
+/** @typedef {import("../../shared/assistant.js").Stage} Stage */
 /** @typedef {import("./comparison.js").Comparison} Comparison */
 
 /** @param {Comparison} comparison @param {() => unknown} again */
@@ -62,7 +62,7 @@ function createColumn(stage, comparison, again) {
 }
 
 /**
- * @param {import("../answers.js").Answer} answer
+ * @param {import("../../shared/answers.js").Answer} answer
  * @param {import("./comparison.js").Verdict | undefined} verdict
  * @param {boolean} isDone
  * @param {boolean} isOneOfSeveral then it says itself why it does not obey
@@ -104,7 +104,7 @@ function meanInWords({ id }, { about, skill }) {
   return `${own ? titleOfSkill(about, skill) : "All skills"}: ${shareInWords(own ?? obeys.mean)} obey`;
 }
 
-/** @param {import("../about.js").About} about @param {string} skill */
+/** @param {import("../../shared/assistant.js").About} about @param {string} skill */
 const titleOfSkill = ({ skills }, skill) => skills.find(({ id }) => id === skill)?.title ?? "";
 
 /** How often it obeys, in numbers. @param {Stage} stage @param {Comparison} comparison */

@@ -1,18 +1,18 @@
 // One request, and what the model of each stage answers to it with the same dice, judged by the rule.
+import { readAbout } from "../../shared/assistant.js";
 import { Emitter } from "../../shared/emitter.js";
 import { Latest } from "../../shared/requests.js";
 import { postForJSON } from "../../shared/server.js";
-import { readAbout } from "../about.js";
 
 export const SAMPLES = [1, 4, 8]; // answers of each model
 const USUAL = ["base", "supervised", "reinforced"];
 const GONE = 404; // the server has no model of this key any more
 
 /**
- * @typedef {import("../about.js").Stage} Stage
+ * @typedef {import("../../shared/assistant.js").Stage} Stage
  * @typedef {{obeys: boolean, why: string}} Verdict
  * @typedef {object} Piece what a stage has answered so far
- * @property {import("../answers.js").Answered | null} answered
+ * @property {import("../../shared/answers.js").Answered | null} answered
  * @property {Verdict[]} verdicts of its answers, once they are complete; none if no rule judges the request
  * @property {boolean} isOld whether it is to another request, or with other dice
  * @property {Error | null} error
@@ -20,7 +20,7 @@ const GONE = 404; // the server has no model of this key any more
 
 /** Events: "about" (it is known), "asked" (the request, its skill or the columns are others), "piece" (`detail`, a stage, has more), "trouble". */
 export class Comparison extends Emitter {
-  /** @type {import("../about.js").About | null} */
+  /** @type {import("../../shared/assistant.js").About | null} */
   about = null;
   /** @type {Error | null} why nothing is known */
   trouble = null;

@@ -2,12 +2,12 @@
 import { button, make } from "../../shared/dom.js";
 import { asRail, asRailPlace, markOpen } from "../../shared/rail.js";
 
-/** @typedef {import("../about.js").Share} Share */
-/** @typedef {import("../about.js").Stage} Stage */
+/** @typedef {import("../../shared/assistant.js").Share} Share */
+/** @typedef {import("../../shared/assistant.js").Stage} Stage */
 
 /**
  * @param {import("./comparison.js").Comparison} comparison
- * @param {(skill: import("../about.js").Skill) => void} choose
+ * @param {(skill: import("../../shared/assistant.js").Skill) => void} choose
  */
 export function createRail(comparison, choose) {
   const node = make("section", "before-rail");
@@ -33,7 +33,7 @@ export function createRail(comparison, choose) {
     mark();
   }
 
-  /** @param {import("../about.js").Skill} skill @param {Stage[]} measured */
+  /** @param {import("../../shared/assistant.js").Skill} skill @param {Stage[]} measured */
   function row(skill, measured) {
     const item = make("li");
     const opener = asRailPlace(button("before-skill", "", () => choose(skill)));
@@ -80,7 +80,7 @@ function part(className, from, to) {
   return node;
 }
 
-/** @param {import("../about.js").Obeys[]} measured */
+/** @param {import("../../shared/assistant.js").Obeys[]} measured */
 function noteOf(measured) {
   if (!measured.length) return "";
   const [{ mean, temperature }] = measured;

@@ -49,7 +49,7 @@ export function createBefore(panel, assistant) {
     write();
   }
 
-  /** The next of a skill's requests. @param {import("../about.js").Skill} skill */
+  /** The next of a skill's requests. @param {import("../../shared/assistant.js").Skill} skill */
   function nextRequest({ requests }) {
     return requests[(requests.indexOf(comparison.request) + 1) % requests.length];
   }

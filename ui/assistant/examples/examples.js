@@ -1,8 +1,8 @@
 // The examples that a supervised model learns from (GET /assistant/examples, see ui/web/assistant.py), a page at a time.
+import { readAbout } from "../../shared/assistant.js";
 import { Emitter } from "../../shared/emitter.js";
 import { Latest } from "../../shared/requests.js";
 import { getJSON } from "../../shared/server.js";
-import { readAbout } from "../about.js";
 
 export const PAGE = 8; // examples
 
@@ -18,7 +18,7 @@ export const PAGE = 8; // examples
 
 /** Events: "change" (other examples are shown, or another one is looked at), "trouble". */
 export class Examples extends Emitter {
-  /** @type {import("../about.js").About | null} */
+  /** @type {import("../../shared/assistant.js").About | null} */
   about = null;
   /** @type {Example[]} */
   shown = [];

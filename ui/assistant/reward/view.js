@@ -1,12 +1,12 @@
 // The view "Reward": a person, the rule and the reward model judge two answers to the same request; how well the reward model judges, and its score of
 // any answer.
+import { readAbout } from "../../shared/assistant.js";
 import { make, plural } from "../../shared/dom.js";
 import { drawSeed } from "../../shared/dice.js";
 import { Latest } from "../../shared/requests.js";
 import { hasSession, sendCorpus } from "../../shared/session.js";
 import { createTrainingHere } from "../../shared/training_here.js";
 import { tellTrouble } from "../../shared/trouble.js";
-import { readAbout } from "../about.js";
 import { createAccuracy } from "./accuracy.js";
 import { readComparisons } from "./comparisons.js";
 import { layOut } from "./layout.js";

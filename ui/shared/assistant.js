@@ -1,5 +1,5 @@
 // What the server says of the assistant (GET /assistant, see ui/web/assistant.py).
-import { getJSON } from "../shared/server.js";
+import { getJSON } from "./server.js";
 
 /**
  * @typedef {object} Stage a stage on the way to the assistant, and its model

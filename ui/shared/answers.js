@@ -1,6 +1,6 @@
 // What a model answers to a request. A row is what the assistants have learned from (model/assistant/pairs.py): an empty line, the request on a line of
 // its own, the answer, and an empty line again, which is the stop sign. The page reads no further than that.
-import { postForLines, UnreachableError } from "../shared/server.js";
+import { postForLines, UnreachableError } from "./server.js";
 
 export const STOP = "\n\n";
 export const MOST_CHARS = 100; // of an answer, as when they are measured
