@@ -34,6 +34,7 @@ export function createDice(throws) {
     const own = round && throws.of(round.id);
     const isUnderWay = Boolean(round) && throws.isUnderWay(round.id);
     const begun = Boolean(own) || isUnderWay;
+    node.hidden = !round && Boolean(classroom.votes); // a class that only votes
     title.textContent = round ? `Round ${round.number}` : "No round yet";
     settings.textContent = round ? settingsInWords(round) : "";
     prompt.textContent = round && (begun || round.open) ? round.prompt : "";

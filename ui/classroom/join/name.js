@@ -3,11 +3,13 @@ import { classroom } from "../../shared/classroom.js";
 import { labelled, make, number } from "../../shared/dom.js";
 import { tellTrouble } from "../../shared/trouble.js";
 
+const MOST_CHARS = 24; // as model/limits.py has it; the server checks it
+
 /** { node, draw() } */
 export function createName() {
   const node = make("form", "part-name");
   const who = make("p", "part-who");
-  const field = Object.assign(make("input", "field"), { id: "part-name", type: "text", autocomplete: "off", spellcheck: false, dir: "auto" });
+  const field = Object.assign(make("input", "field"), { id: "part-name", type: "text", maxLength: MOST_CHARS, autocomplete: "off", spellcheck: false, dir: "auto" });
   const send = Object.assign(make("button", "button", "Save"), { type: "submit" });
   const [said, trouble] = [make("p", "part-name-said"), make("p", "trouble")];
   said.setAttribute("role", "status");

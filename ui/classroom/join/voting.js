@@ -31,7 +31,7 @@ export class Voting {
     this.#ballot = ballot;
     this.#title.id = "part-votes-title";
     this.node.setAttribute("aria-labelledby", this.#title.id);
-    this.#cards = SIDES.map((side) => new Card(side, () => ballot.choose(this.#pair, side)));
+    this.#cards = SIDES.map((side) => new Card(side, () => this.choose(side)));
     this.#said.setAttribute("role", "status");
     this.#trouble.setAttribute("role", "alert");
     this.#back = button("button", "‹ Back", () => this.move(-1));
@@ -73,7 +73,7 @@ export class Voting {
     this.#request.textContent = pair.request;
     const isSeen = !votes.open || (chosen[at] !== null && this.#ballot.isSaved(at)); // nobody is swayed by the others
     const tally = isSeen ? votes.tally?.[at] : undefined;
-    this.#cards.forEach((card, i) => card.show(pair[SIDES[i]], chosen[at] === SIDES[i], votes.open, tally && [tally[i], tally[1 - i]]));
+    this.#cards.forEach((card, i) => card.show(pair[SIDES[i]], chosen[at] === SIDES[i], votes.open, this.#ballot.isSaved(at), tally && [tally[i], tally[1 - i]]));
     this.#said.textContent = this.#status(votes);
     this.#tell();
     this.#back.disabled = at === 0;
@@ -90,7 +90,7 @@ export class Voting {
     if (!side) return "Press the better answer.";
     if (!this.#ballot.isSaved(at)) return this.#ballot.troubleOf(at) ? `Not saved: ${side.toUpperCase()}.` : `Saving ${side.toUpperCase()} …`;
     const left = chosen.flatMap((each, i) => (each ? [] : [i + 1]));
-    const rest = left.length ? `Pair ${listed(left)} ${left.length === 1 ? "is" : "are"} left.` : pairs.length > 1 ? `You have voted on all ${pairs.length} pairs.` : "";
+    const rest = left.length ? `${left.length === 1 ? "Pair" : "Pairs"} ${listed(left)} left.` : pairs.length > 1 ? `You have voted on all ${pairs.length} pairs.` : "";
     const secret = hidden && !tally ? "The result comes when the vote is closed." : "";
     return [`✓ Saved: ${side.toUpperCase()}.`, rest, left.length ? "" : MAY_CHANGE, left.length ? "" : secret].filter(Boolean).join(" ");
   }
@@ -117,10 +117,11 @@ class Card {
     this.node.append(this.#letter, this.#text, this.#bar.node);
   }
 
-  /** @param {string} text @param {boolean} isChosen @param {boolean} isOpen @param {[number, number]} [tally] votes for it and for the other one */
-  show(text, isChosen, isOpen, tally) {
+  /** @param {string} text @param {boolean} isChosen @param {boolean} isOpen @param {boolean} isSaved @param {[number, number]} [tally] votes for it and for the other one */
+  show(text, isChosen, isOpen, isSaved, tally) {
     this.#text.textContent = text;
     this.node.setAttribute("aria-pressed", String(isChosen));
+    this.node.classList.toggle("part-saved", isSaved);
     this.node.setAttribute("aria-disabled", String(!isOpen)); // not `disabled`, which would take the focus
     this.node.style.pointerEvents = isOpen ? "" : "none";
     if (tally) this.#bar.show(...tally);

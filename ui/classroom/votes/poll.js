@@ -79,17 +79,17 @@ export class Poll {
     if (votes.id !== this.#shown) [this.#shown, this.#pair] = [votes.id, 0];
     const members = Math.max(room?.members ?? 0, votes.voters);
     this.#title.textContent = `Vote ${votes.number}${votes.open ? "" : " is closed"}`;
-    this.#voters.replaceChildren(make("b", "", number(votes.voters)), votes.open ? ` of ${number(members)} have voted` : ` ${votes.voters === 1 ? "has" : "have"} voted`);
+    this.#voters.replaceChildren(make("b", "", number(votes.voters)), votes.open ? ` of ${number(members)} voted` : " voted");
     this.#close.hidden = !hasSession() || !votes.open;
     this.#next.hidden = !hasSession() || votes.open;
     const tally = seenTally(votes);
     this.#drawRail(votes, tally);
     const pair = votes.pairs[this.#pair];
     const counts = tally?.[this.#pair];
-    const authors = votes.open ? null : authorsOf(pair);
+    const authors = votes.open ? null : twoAuthors(pair);
     this.#request.textContent = pair.request;
     this.#answers.forEach((answer, i) => answer.show(pair[SIDES[i]], counts && [counts[i], counts[1 - i]], authors?.[i] ?? ""));
-    this.#outcome.textContent = counts ? outcome(counts) : "The tally is hidden until the vote is closed.";
+    this.#outcome.textContent = counts ? outcome(counts, votes.open) : "The tally is hidden until the vote is closed.";
     this.#summary.textContent = votes.open || !tally ? "" : summary(votes, tally);
   }
 
@@ -144,11 +144,17 @@ class Answer {
   }
 }
 
-/** @param {[number, number]} counts */
-function outcome([a, b]) {
-  if (!a && !b) return "No votes on this pair yet.";
+/** Who wrote the answers, if it was not the same model. @param {import("./authors.js").Pair} pair */
+function twoAuthors(pair) {
+  const authors = authorsOf(pair);
+  return authors && authors[0] !== authors[1] ? authors : null;
+}
+
+/** @param {[number, number]} counts @param {boolean} isOpen */
+function outcome([a, b], isOpen) {
+  if (!a && !b) return isOpen ? "No votes on this pair yet." : "No votes on this pair.";
   if (a === b) return `A tie: ${number(a)} to ${number(b)}.`;
-  return a > b ? `A is ahead, ${number(a)} to ${number(b)}.` : `B is ahead, ${number(b)} to ${number(a)}.`;
+  return `${a > b ? "A" : "B"} ${isOpen ? "is ahead" : "wins"}, ${number(Math.max(a, b))} to ${number(Math.min(a, b))}.`;
 }
 
 /** How often each model has won, where two have written. @param {Votes} votes @param {[number, number][]} tally */
@@ -156,8 +162,8 @@ function summary({ pairs }, tally) {
   const won = new Map();
   let [count, all] = [0, 0];
   pairs.forEach((pair, i) => {
-    const authors = authorsOf(pair);
-    if (!authors || authors[0] === authors[1]) return;
+    const authors = twoAuthors(pair);
+    if (!authors) return;
     count++;
     authors.forEach((title, side) => won.set(title, (won.get(title) ?? 0) + tally[i][side]));
     all += tally[i][0] + tally[i][1];

@@ -1,10 +1,15 @@
 // The lecturer prepares a vote: how many pairs, the requests, who answers; and reads the answers before the class does.
+import { classroom } from "../../shared/classroom.js";
 import { button, labelled, make, makeText, plural, settle } from "../../shared/dom.js";
 import { tellTrouble } from "../../shared/trouble.js";
 import { MOST_PAIRS, WRITERS } from "./draft.js";
 
-/** { node, draw() } @param {import("./draft.js").Draft} draft @param {() => Promise<unknown>} open the vote */
-export function createPrepare(draft, open) {
+/**
+ * { node, draw() }
+ * @param {import("./draft.js").Draft} draft
+ * @param {{open: () => Promise<unknown>, back: () => void}} act open the vote; go back to the one before
+ */
+export function createPrepare(draft, { open, back }) {
   const node = make("section", "votes-prepare");
   node.setAttribute("aria-labelledby", "votes-prepare-title");
   const title = Object.assign(make("h2", "", "Prepare a vote"), { id: "votes-prepare-title" });
@@ -19,11 +24,14 @@ export function createPrepare(draft, open) {
   const start = button("button", "Open the vote", begin);
   const [fields, actions, trouble] = [make("div", "votes-fields"), make("div", "votes-actions"), make("p", "trouble")];
   trouble.setAttribute("role", "alert");
-  fields.append(labelled("Pairs", count), labelled("Who answers", writers, "votes-writers-field"), renew);
-  actions.append(write, start, hide);
+  fields.append(labelled("Pairs", count), labelled("Who answers", writers, "votes-writers-field"), renew, hide);
+  const before = button("quiet", "", back);
+  const head = make("header", "votes-head");
+  actions.append(write, start);
+  head.append(title, before, actions);
   const known = Object.assign(make("datalist"), { id: "votes-requests" });
   const list = make("ol", "votes-drafts");
-  node.append(title, fields, list, actions, trouble, known);
+  node.append(head, trouble, fields, list, known);
   /** @type {ReturnType<typeof createRow>[]} */
   const rows = [];
 
@@ -40,6 +48,9 @@ export function createPrepare(draft, open) {
 
   function draw() {
     const { pairs, isReady, isWriting } = draft;
+    const { votes } = classroom;
+    before.hidden = !votes;
+    before.textContent = votes ? `Back to vote ${votes.number}` : "";
     count.value = String(pairs.length);
     writers.value = draft.writers.id;
     hidden.checked = draft.hidden;

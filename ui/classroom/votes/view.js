@@ -23,8 +23,8 @@ export function createVotes(panel, { page }) {
   const [trouble, frame, main, side] = [make("p", "trouble"), make("div", "votes"), make("div", "votes-main"), make("div", "votes-side")];
   trouble.setAttribute("role", "alert");
   const draft = new Draft();
-  const prepare = createPrepare(draft, open);
-  const poll = new Poll({ close, next });
+  const prepare = createPrepare(draft, { open, back: () => turnTo("") });
+  const poll = new Poll({ close, next: () => turnTo(classroom.votes.id) });
   const nothing = make("section", "votes-nothing");
   const unlock = button("quiet", "Unlock the Train tab to open a vote", () => openTab("train"));
   nothing.append(make("h2", "", "No vote yet"), make("p", "", "As soon as one is open, phones vote in Take part, and the tally stands here."), unlock);
@@ -42,14 +42,17 @@ export function createVotes(panel, { page }) {
     const pairs = draft.pairs.map(({ request, a, b }) => ({ request, a, b }));
     keepAuthors(draft.pairs);
     const { votes } = await askForJSON("./class/votes/open", { method: POST, json: { pairs, hidden: draft.hidden } });
-    classroom.take("votes", votes); // at once, before the stream brings it
+    await arrival(votes.id);
     draft.renew();
   }
 
-  const close = () => askForJSON("./class/votes/close", { method: POST, json: { votes: classroom.votes.id } });
+  async function close() {
+    await askForJSON("./class/votes/close", { method: POST, json: { votes: classroom.votes.id } });
+  }
 
-  function next() {
-    left = classroom.votes.id;
+  /** @param {string} id */
+  function turnTo(id) {
+    left = id;
     draw();
   }
 
@@ -72,6 +75,7 @@ export function createVotes(panel, { page }) {
     const isPreparing = hasSession() && (!votes || (!votes.open && votes.id === left));
     if (isPreparing && !isKnown && !reading.isBusy) void readRequests();
     unlock.hidden = hasSession();
+    frame.classList.toggle("votes-on-show", !isPreparing);
     settle(main, [isPreparing ? prepare.node : votes ? poll.node : nothing]);
     if (isPreparing) prepare.draw();
     else poll.draw();
@@ -95,7 +99,7 @@ export function createVotes(panel, { page }) {
       void training.show({
         preset: PRESET,
         title: "reward model of the class",
-        words: "a reward model on the class's votes",
+        words: "a reward model on the class’s votes",
         asked: sendKept,
         isOf: ({ preset, corpus }) => preset === PRESET && corpus?.name === COMPARISONS_FILE,
         figures: ({ accuracy }) => (accuracy?.length ? `right on ${Math.round(100 * accuracy.at(-1))}\u00a0% of the comparisons kept back` : ""),
@@ -123,6 +127,20 @@ export function createVotes(panel, { page }) {
       return all;
     },
   };
+}
+
+/** Waits until the stream has brought a round of votes, or has broken. @param {string} id */
+function arrival(id) {
+  const over = new AbortController();
+  return new Promise((go) => {
+    const look = () => {
+      if (classroom.votes?.id !== id && classroom.isOnline) return;
+      over.abort();
+      go(null);
+    };
+    for (const event of ["votes", "offline"]) classroom.addEventListener(event, look, { signal: over.signal });
+    look();
+  });
 }
 
 /** @param {import("../../shared/classroom.js").Kept} kept */
