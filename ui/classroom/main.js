@@ -10,6 +10,8 @@ import { Views } from "../shared/views.js";
 /** @type {[string, string, import("../shared/views.js").Later<Classroom>][]} */
 const VIEWS = [
   ["wall", "Wall", { fetch: async () => (await import("./wall/view.js")).createWall }],
+  ["votes", "Votes", { fetch: async () => (await import("./votes/view.js")).createVotes }],
+  ["part", "Take part", { fetch: async () => (await import("./join/view.js")).createJoin }],
 ];
 const ON_PHONES = "part"; // the view that comes first there, unless the lecturer holds the phone
 const PHONE = "(width < 640px)"; // 40rem, see page.css

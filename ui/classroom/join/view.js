@@ -19,10 +19,12 @@ export function createJoin(panel) {
   offline.setAttribute("role", "status");
   const [dice, voting, name] = [createDice(throws), new Voting(ballot), createName()];
   panel.append(trouble, offline, frame);
-  let [isShown, isLost] = [false, false];
+  let [isShown, isJoining, isLost] = [false, false, Boolean(classroom.room) && !classroom.isOnline];
 
   /** Joins; told again after each time that the connection was lost, for the app may have been started anew. */
   async function join() {
+    if (isJoining) return; // a phone that asked twice at first would be two members
+    isJoining = true;
     trouble.replaceChildren();
     try {
       const { texts, votes } = await classroom.join();
@@ -33,6 +35,7 @@ export function createJoin(panel) {
     } catch (error) {
       tellTrouble(trouble, error, join);
     }
+    isJoining = false;
   }
 
   function draw() {
