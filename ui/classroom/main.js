@@ -1,5 +1,6 @@
 // The Class tab: one prompt that everybody throws the dice for, votes, and what each phone takes part in.
 import { page } from "../shared/page.js";
+import { createLeadSwitch } from "../shared/lead.js";
 import { hasSession } from "../shared/session.js";
 import { followTabs } from "../shared/tabs.js";
 import { createToolbar } from "../shared/toolbar.js";
@@ -43,6 +44,7 @@ export async function start(element, { invitation }) {
   classroom.views.followTab();
   void classroom.views.show(classroom.address.get("class"));
   createToolbar(classroom, (words) => classroom.say(words));
+  element.querySelector(".bar-tools").prepend(createLeadSwitch((words) => classroom.say(words)));
   followTabs(classroom.address);
   element.dataset.ready = "";
 }

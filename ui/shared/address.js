@@ -90,17 +90,19 @@ export class Address extends Emitter {
   }
 
   /**
-   * The address of what is on the page now, and in sentences what it has no room for.
-   * @returns {{address: string, missing: string[]}}
+   * The address of what is on the page now, in sentences what it has no room for, and of each generation that it names the key by which the
+   * server remembers it; "" where that is not on the page yet.
+   * @param {number} [most] characters of the state
+   * @returns {{address: string, missing: string[], keys: string[]}}
    */
-  write() {
+  write(most = MOST_CHARS) {
     const { generations, models, settings } = this.#page;
     const [words, missing] = [new URLSearchParams(), []];
     const { defaults } = settings;
     for (const [name, value] of Object.entries(settings.get())) if (value !== defaults[name]) words.set(name, String(value));
     if (models.chosen.length) words.set("models", models.chosen.map(({ key }) => key).join());
     for (const [name, value] of this.#extra) words.set(name, value);
-    while (textOf(words).length > MOST_CHARS) {
+    while (textOf(words).length > most) {
       const [longest] = [...words].reduce((a, b) => (b[1].length > a[1].length ? b : a));
       words.delete(longest);
       missing.push(`The ${longest} is too long for a link.`);
@@ -109,11 +111,20 @@ export class Address extends Emitter {
     const prompt = words.get("prompt") ?? defaults.prompt;
     for (let count = Math.min(MOST_GENERATIONS, written.length); ; count--) {
       const all = withGenerations(words, written.slice(written.length - count), prompt, models.defaultModel.word);
-      if (count && textOf(all).length > MOST_CHARS) continue;
+      if (count && textOf(all).length > most) continue;
       if (count < written.length) missing.push(`A link has no room for ${count ? "the earlier" : "the"} texts.`);
       if (!generations.list.length && models.defaultModel.firstScreen && !this.#opening) all.set("run", NONE);
-      return { address: addressOf(all), missing };
+      return { address: addressOf(all), missing, keys: this.#keysOf(written.slice(written.length - count)) };
     }
+  }
+
+  /** @param {(Asked | typeof STORED)[]} asked */
+  #keysOf(asked) {
+    const free = [...this.#page.generations.list];
+    return asked.map((one) => {
+      const at = free.findIndex((generation) => (one === STORED ? this.#isStored(generation) : isSame(this.#asked(generation), one)));
+      return at < 0 ? "" : free.splice(at, 1)[0].view.key;
+    });
   }
 
   /** The generations on the page. The first screen needs no word while it stands alone. @returns {(Asked | typeof STORED)[]} */
@@ -133,10 +144,13 @@ export class Address extends Emitter {
     return { settings: { ...view, length }, forced: view.forced, joins: false, model: model.word };
   }
 
-  /** Takes what the address of the page asks for: settings, models, generations; without generations, the first screen. */
-  open() {
-    const { groups, troubles } = this.#take([]);
-    const writing = this.#fill(groups, troubles, this.#going.signal);
+  /**
+   * Takes what the address of the page asks for: settings, models, generations; without generations, the first screen.
+   * @param {string[]} [keys] as `go` takes them
+   */
+  open(keys) {
+    const { groups, troubles } = this.#take(keys);
+    const writing = this.#fill(groups, troubles, this.#going.signal, keys !== undefined);
     this.#opened = true;
     void writing;
   }
@@ -145,7 +159,8 @@ export class Address extends Emitter {
    * Takes another address in place: what it does not name goes back to what a new page begins with. Generations that it asks for and that are
    * on the page stay; the others are written. What the address before has begun, and nothing asks for any more, ends.
    * @param {string} address
-   * @param {{keys?: string[]}} [how] `keys`: of all generations that the address asks for, which the server remembers: they are read, not written
+   * @param {{keys?: string[]}} [how] `keys`: of all generations that the address asks for, which the server remembers: they are read, not written;
+   *   those without a key are left out
    * @returns {Promise<string[]>} once all is there, what could not be taken, in sentences; nothing if another address came first
    */
   async go(address, { keys } = {}) {
@@ -189,8 +204,9 @@ export class Address extends Emitter {
     const isEmpty = this.#given.get("run") === NONE && asked.length === 1;
     this.#opening = all.length ? all : null; // so that none is lost when the page is reloaded in the middle
     const wanted = all.length || isEmpty || !firstScreen ? all : [STORED];
+    const places = wanted.map((asked, i) => ({ asked, key: keys?.[i] ?? "", here: null }));
     const groups = groupsOf(
-      wanted.map((asked, i) => ({ asked, key: keys?.[i] ?? "", here: null })),
+      places.filter(({ asked, key }) => asked === STORED || key || !keys),
       ({ asked }, before) => asked !== STORED && asked.joins && before.asked !== STORED,
     );
     generations.replace(keepThose(groups, generations.list, (generation, { asked, key }) => {

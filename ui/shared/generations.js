@@ -10,7 +10,7 @@ import { connection, postForLines, ServerError, UnreachableError } from "./serve
 /** @typedef {import("./settings.js").Values} Values */
 
 const MOST_UNDO = 30;
-const MOST_ABREAST = 4; // that are written at a time: of a browser's six connections Gradio holds one, and one is for the next press
+const MOST_ABREAST = 3; // that are written at a time: of a browser's six connections Gradio and the class hold one each, and one is for the next press
 
 /**
  * What the server says of a generation, and what the page adds to it.

@@ -20,6 +20,7 @@ import { getJSON } from "./server.js";
  * @property {number} score_chars the longest text that can be scored
  * @property {number} heads_off_chars
  * @property {number} encoded_chars the longest text that can be shown as numbers
+ * @property {number} lead_chars the longest address that phones can be told to follow
  * @property {Object<string, Limit>} chunks batch_size, block_size and seed of random chunks
  * @property {Measure[]} measures
  * @property {[number, string][]} lecture validation losses of the lecture's models, in nats per character

@@ -4,6 +4,7 @@ import { Emitter } from "./emitter.js";
 import { Generations } from "./generations.js";
 import { readLimits } from "./limits.js";
 import { Models } from "./models.js";
+import { keysFollowed } from "./followed.js";
 import { connection, UnreachableError } from "./server.js";
 import { Settings } from "./settings.js";
 import { tellTrouble } from "./trouble.js";
@@ -73,6 +74,6 @@ export const page = patiently(() => Promise.all([Models.read(), readLimits()])).
   models.watch();
   const made = new Page(models, limits);
   await made.address.admit();
-  made.address.open();
+  made.address.open(keysFollowed());
   return made;
 });

@@ -60,6 +60,13 @@ function listenToKeys() {
   });
 }
 
+/** What is on show: "Attention · One head". */
+export function titleShown() {
+  const views = /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll('.view-tab[aria-selected="true"]'));
+  const shown = [tabs().find((tab) => tab.ariaSelected === "true"), [...views].find((view) => view.checkVisibility())];
+  return shown.flatMap((node) => node?.textContent.trim() || []).join(" · ");
+}
+
 /** Opens a tab. @param {string} name */
 export function openTab(name) {
   tabs().find((tab) => nameOf(tab) === name)?.click();

@@ -3,12 +3,12 @@
     GET /limits
 
     {"sampling": {"temperature": {"default": 0.8, "low": 0.0, "high": 2.0, "help": "..."}, ...}, "score_chars": 12000,
-     "heads_off_chars": 300, "encoded_chars": 100000, "chunks": {"batch_size": {"default": 4, "low": 1, "high": 64, "help": "..."}, ...},
+     "heads_off_chars": 300, "encoded_chars": 100000, "lead_chars": 8000, "chunks": {"batch_size": {"default": 4, "low": 1, "high": 64, "help": "..."}, ...},
      "measures": [{"name": "previous", "words": "previous character", ...}, ...], "lecture": [[2.5, "bigram"], ...]}
 
 "sampling" has prompt (whose range is in characters), temperature, length, samples, seed, top_k and top_p. A seed has no default: the
 server draws one. "score_chars", "heads_off_chars" and "encoded_chars" are the longest texts that /score reads, /write_without writes and
-/learning/encode encodes. "chunks" has batch_size, block_size and seed. "measures" are those of `model.attention` and the importance of a
+/learning/encode encodes; "lead_chars" is the longest address that /class/lead takes. "chunks" has batch_size, block_size and seed. "measures" are those of `model.attention` and the importance of a
 head; "lecture" are the lecture's losses in nats.
 """
 
@@ -24,7 +24,7 @@ from starlette.responses import JSONResponse, Response
 from model.config import ChunkConfig
 from model.head_measures import MEASURE_WORDS
 from model.lecture import LECTURE_LOSSES
-from model.limits import MAX_ABLATION_CHARS, MAX_ENCODED_CHARS, MAX_PROMPT_CHARS, MAX_SCORE_CHARS
+from model.limits import MAX_ABLATION_CHARS, MAX_ENCODED_CHARS, MAX_LEAD_CHARS, MAX_PROMPT_CHARS, MAX_SCORE_CHARS
 from model.sampling import SamplingParams
 from ui.web.fields import SAMPLING
 from ui.web.first_screen import PARAMS, PROMPT
@@ -51,6 +51,7 @@ def limits_json() -> dict[str, Any]:
         "score_chars": MAX_SCORE_CHARS,
         "heads_off_chars": MAX_ABLATION_CHARS,
         "encoded_chars": MAX_ENCODED_CHARS,
+        "lead_chars": MAX_LEAD_CHARS,
         "chunks": {field.name: {"default": field.default, **_range_json(field.metadata)} for field in fields(ChunkConfig)},
         "measures": [measure._asdict() for measure in MEASURE_WORDS],
         "lecture": LECTURE_LOSSES,

@@ -1,0 +1,167 @@
+// A page that follows the lecturer's: what that shows, this shows too, until somebody here goes elsewhere; a bar says so.
+import { classroom } from "../shared/classroom.js";
+import { hasSession } from "../shared/session.js";
+import { keepFollowed, keysFollowed } from "../shared/followed.js";
+import { isUnderWay } from "../shared/lecture.js";
+import { lead as own } from "../shared/lead.js";
+import { FollowingBar } from "./bar.js";
+import { onPhone } from "./on_phone.js";
+
+const OWN_MOVE_MS = 2_000; // from what somebody does to what changes by it
+const HELD_MS = 500; // between two looks whether a throw or a vote is over
+const VIEW_MS = 2_500; // after which a view that fails has said so
+const LEFT_AS = "soliloquy-left"; // the lecturer's page that this browser tab has left
+const BUSY = "#class-views .part-is-writing";
+
+/** @typedef {import("../shared/page.js").Page} Page */
+/** @typedef {import("../shared/classroom.js").Lead} Lead */
+
+class Following {
+  /** Whether this page shows what the lecturer's does. */
+  isOn = false;
+  /** What of the lecturer's page is not on this one, in sentences. @type {string[]} */
+  missing = [];
+  isHeld = false; // by a throw or a vote
+  #page;
+  #bar = new FollowingBar({ leave: () => this.leave(), follow: () => this.follow() });
+  /** What was done here last, and the page's address before it. */
+  #done = { at: -Infinity, address: "" };
+  #turn = 0;
+  #waiting = 0;
+
+  /** @param {Page} page */
+  constructor(page) {
+    this.#page = page;
+    classroom.addEventListener("lead", () => this.#hear());
+    for (const event of ["offline", "online"]) classroom.addEventListener(event, () => this.#draw());
+    own.addEventListener("change", () => this.#hear());
+    page.address.addEventListener("update", () => this.#hasMoved && this.leave());
+    for (const event of ["click", "change", "keydown"]) addEventListener(event, (event) => this.#note(event), { capture: true });
+    addEventListener("input", (event) => this.#isOfReader(event) && this.leave(), { capture: true }); // nobody's typing is overwritten
+    this.#hear();
+  }
+
+  /** The lecturer's page, if this is another one. @returns {Lead | null} */
+  get #lead() {
+    const { lead } = classroom;
+    return lead && !own.isOn && lead.page !== own.name && !isUnderWay() ? lead : null;
+  }
+
+  /** A new lecture is followed at once, but not by the page of another lecturer. */
+  #hear() {
+    const lead = this.#lead;
+    if (!lead) {
+      if (!classroom.lead) keepLeft("");
+      if (this.isOn) this.#end();
+      return this.#bar.hide();
+    }
+    if (this.isOn && this.#hasMoved) return this.leave();
+    const isNew = !this.isOn && left() !== lead.page && !(hasSession() && keysFollowed() === undefined);
+    if (isNew) history.pushState(history.state, "", location.href); // Back leads to what was here
+    if (isNew) this.isOn = true;
+    if (this.isOn) void this.#take();
+    else this.#draw();
+  }
+
+  /** Shows what the lecturer's page shows. */
+  async #take() {
+    const lead = this.#lead;
+    const turn = ++this.#turn;
+    clearTimeout(this.#waiting);
+    if (!lead) return;
+    this.isHeld = isBusy() && !isOfClass(lead);
+    if (this.isHeld) this.#waiting = setTimeout(() => this.isOn && void this.#take(), HELD_MS);
+    else {
+      keepFollowed(lead.keys);
+      this.#done.at = -Infinity;
+      this.missing = [];
+      this.#draw();
+      const missing = await this.#page.address.go(onPhone(lead.address), { keys: lead.keys });
+      if (turn !== this.#turn || !this.isOn) return;
+      this.missing = missing;
+      this.#waiting = setTimeout(() => this.#look(), VIEW_MS);
+    }
+    this.#draw();
+  }
+
+  /** Whether the view that is shown could not be shown. */
+  #look() {
+    const troubles = /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll('[role="tabpanel"] .trouble'));
+    const words = [...troubles].find((node) => node.textContent && node.checkVisibility())?.firstChild?.textContent;
+    if (words && this.isOn && !this.missing.length) this.missing = [words];
+    this.#draw();
+  }
+
+  follow() {
+    keepLeft("");
+    this.isOn = true;
+    history.pushState(history.state, "", location.href);
+    void this.#take();
+  }
+
+  /** Somebody goes elsewhere. All that is here stays. */
+  leave() {
+    if (!this.isOn) return;
+    keepLeft(this.#lead?.page ?? "");
+    this.#end();
+    this.#draw();
+  }
+
+  #end() {
+    this.isOn = this.isHeld = false;
+    this.missing = [];
+    this.#turn++;
+    clearTimeout(this.#waiting);
+    keepFollowed(null);
+  }
+
+  /** Whether something that was done here has changed the page. */
+  get #hasMoved() {
+    return this.isOn && performance.now() - this.#done.at < OWN_MOVE_MS && this.#page.address.write().address !== this.#done.address;
+  }
+
+  /** @param {Event} event */
+  #note(event) {
+    if (!this.isOn || !event.isTrusted || this.#bar.element.contains(/** @type {Node} */ (event.target))) return;
+    if (this.#hasMoved) return; // told in a moment
+    this.#done = { at: performance.now(), address: this.#page.address.write().address };
+  }
+
+  /** Whether somebody has typed something; in the Class tab, that leads nowhere else. @param {Event} event */
+  #isOfReader({ target, isTrusted }) {
+    const node = /** @type {Element} */ (target);
+    return this.isOn && isTrusted && !node.closest("#class-views") && !this.#bar.element.contains(node);
+  }
+
+  #draw() {
+    const lead = this.#lead;
+    if (!lead) return this.#bar.hide();
+    const [title, ...missing] = lead.title.split("\n");
+    this.#bar.show({ title, isOn: this.isOn && !this.isHeld, isHeld: this.isHeld, isOnline: classroom.isOnline, missing: [...missing, ...this.missing] });
+  }
+}
+
+/** Whether a throw is being written here, or votes are open that are not all cast. */
+const isBusy = () => document.querySelector("#class-views")?.checkVisibility() && (document.querySelector(BUSY) !== null || Boolean(classroom.votes?.open));
+
+/** @param {Lead} lead */
+const isOfClass = ({ address }) => new URLSearchParams(address.slice(1)).get("tab") === "class";
+
+function left() {
+  try {
+    return sessionStorage.getItem(LEFT_AS) ?? "";
+  } catch {
+    return ""; // storage may be blocked: then it is forgotten by a reload
+  }
+}
+
+/** @param {string} name */
+function keepLeft(name) {
+  try {
+    if (name) sessionStorage.setItem(LEFT_AS, name);
+    else sessionStorage.removeItem(LEFT_AS);
+  } catch {}
+}
+
+/** Called once. @param {Page} page */
+export const startFollowing = (page) => void new Following(page);

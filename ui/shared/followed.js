@@ -1,0 +1,22 @@
+// That this browser tab follows the lecturer's page, and the keys of the texts that it has from there: after a reload they are read again, not
+// written. Kept as long as the tab is open.
+
+const KEPT_AS = "soliloquy-followed";
+
+/** The keys of the texts of the lecturer's page; undefined where this tab does not follow it. @returns {string[] | undefined} */
+export function keysFollowed() {
+  try {
+    const keys = JSON.parse(sessionStorage.getItem(KEPT_AS));
+    return Array.isArray(keys) ? keys.map(String) : undefined;
+  } catch {
+    return undefined; // storage may be blocked, or hold something else
+  }
+}
+
+/** @param {string[] | null} keys null: it follows no more */
+export function keepFollowed(keys) {
+  try {
+    if (keys) sessionStorage.setItem(KEPT_AS, JSON.stringify(keys));
+    else sessionStorage.removeItem(KEPT_AS);
+  } catch {}
+}
