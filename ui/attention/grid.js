@@ -53,6 +53,7 @@ export function createGrid(panel, look) {
   /** @type {ReturnType<typeof drawTile>[]} */
   let tiles = [];
   let stale = true;
+  let arranged = ""; // by which measure the heads are ordered
   /** @type {import("../shared/models.js").Model | null} whose heads are drawn */
   let model = null;
 
@@ -77,7 +78,7 @@ export function createGrid(panel, look) {
   }
 
   function arrange() {
-    const measure = order.value;
+    const measure = (arranged = order.value);
     look.address.keep("order", measure);
     const value = ({ layer, head }) => describe(look, layer, head)[measure] ?? -Infinity;
     const sorted = measure ? [...tiles].toSorted((a, b) => value(b) - value(a)) : tiles;
@@ -119,7 +120,7 @@ export function createGrid(panel, look) {
     }
     stale = false;
     if (model !== capture.model || tiles.length !== capture.n_layer * capture.n_head) build();
-    else if (!look.measured) arrange(); // the scores are this text's
+    else if (!look.measured || arranged !== order.value) arrange(); // the scores are this text's
     fit();
     for (const { layer, head, map } of tiles) {
       paintMap(map, bytesOf(capture, { layer, head }), capture.n);
@@ -155,7 +156,7 @@ export function createGrid(panel, look) {
     keeps: ["order"],
     take() {
       takeOrder();
-      if (look.capture) arrange();
+      if (model && model === look.capture?.model) arrange();
     },
     show() {
       bar.hidden = false;

@@ -93,7 +93,7 @@ export class Look extends Emitter {
       if (place) [this.pinned, this.#pointed, this.head] = [place.at, null, place.head ?? { layer: NaN, head: NaN }];
       this.pinned = this.#inText(this.pinned);
       this.#pointed = this.#inText(this.#pointed);
-      this.#keep();
+      this.keep();
       this.tell("capture");
       return capture;
     } catch (error) {
@@ -211,7 +211,8 @@ export class Look extends Emitter {
     return null;
   }
 
-  #keep() {
+  /** What is on show belongs to the address. */
+  keep() {
     const { heads_off, model } = this.capture;
     this.address.keep("at", this.pinned ?? "");
     this.address.keep("look", this.whole);

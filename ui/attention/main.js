@@ -90,6 +90,7 @@ async function readAddress(look) {
     look.say("", false);
     look.choose(layer, number, Boolean(head));
     look.moveTo(at);
+    look.keep();
     return;
   }
   const capture = await look.read(asked || text, { model: by, headsOff, place });

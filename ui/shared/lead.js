@@ -155,7 +155,7 @@ export function createLeadSwitch(say) {
 /** What says beside the tabs that phones follow this page, and ends it. */
 export function createLeadSign() {
   const node = button("lead-sign", "", () => void lead.end());
-  node.append(make("span", "lead-dot"), make("span", "lead-words", "Phones follow"));
+  node.append(make("span", "lead-dot"), make("span", "lead-words", "Phones"));
   node.title = "Phones follow this page. Press to end that.";
   node.setAttribute("aria-label", `${WORDS}: end that`);
   node.dataset.testid = "lead-sign";
