@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
 
-from tests.browser.conftest import SCREEN, open_page, watched
+from tests.browser.conftest import SCREEN, watched
 from tests.browser.tab import set_up, state_of
 from tests.support.admin import PASSWORD, Admin
 
@@ -50,7 +50,8 @@ def at(context: BrowserContext, address: str) -> Iterator[Page]:
     """A page at an address, whose console stays free of errors."""
     page = context.new_page()
     with watched(page):
-        open_page(page, address)
+        page.goto(address)
+        page.locator("[data-ready]").first.wait_for(state="attached")
         yield page
     page.close()
 
@@ -135,7 +136,9 @@ def test_phones_follow_leave_come_back_and_are_let_go(projector: BrowserContext,
 
 
 @pytest.mark.slow
-def test_the_last_lecturer_leads_through_a_reload_and_a_lost_connection(projector: BrowserContext, phones: BrowserContext, url: str) -> None:
+def test_the_last_lecturer_leads_through_a_reload_and_a_lost_connection(
+    projector: BrowserContext, phones: BrowserContext, url: str
+) -> None:
     with at(projector, url) as first, at(projector, url) as second, at(phones, url) as phone:
         lead(first)
         until_at(phone, "class=part")

@@ -83,7 +83,9 @@ export class Pairs {
 
   /** Takes what the address says now. */
   take() {
-    if (this.#zero.results?.kinds.length && this.#of !== this.#whose) this.#count = 0;
+    if (!this.#zero.results?.kinds.length || this.#of === this.#whose) return;
+    this.known.clear();
+    [this.#of, this.#count] = ["", 0];
   }
 
   leave() {
