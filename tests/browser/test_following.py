@@ -89,7 +89,7 @@ def test_phones_follow_leave_come_back_and_are_let_go(projector: BrowserContext,
         posts = asked(phone)
         lead(lecturer)
         for page in (phone, other):
-            until_at(page, "tab=class", "class=part")  # the wall is on the projector
+            expect(page.locator("#class-panel-part")).to_be_visible()  # the wall is on the projector
             bar(page)("Following the lecturer: Class")
 
         lecturer.get_by_role("tab", name="Sample", exact=True).click()
@@ -136,12 +136,12 @@ def test_phones_follow_leave_come_back_and_are_let_go(projector: BrowserContext,
 
 
 @pytest.mark.slow
-def test_the_last_lecturer_leads_through_a_reload_and_a_lost_connection(
+def test_the_last_lecturer_leads_also_after_reloads_and_lost_connections(
     projector: BrowserContext, phones: BrowserContext, url: str
 ) -> None:
     with at(projector, url) as first, at(projector, url) as second, at(phones, url) as phone:
         lead(first)
-        until_at(phone, "class=part")
+        expect(phone.locator("#class-panel-part")).to_be_visible()
         first.reload()
         expect(first.get_by_test_id("lead-sign")).to_be_visible()
         first.get_by_role("tab", name="Meaning", exact=True).click()
@@ -149,7 +149,7 @@ def test_the_last_lecturer_leads_through_a_reload_and_a_lost_connection(
         lead(second)
         expect(first.get_by_test_id("lead-sign")).to_be_hidden()
         first.get_by_role("tab", name="Learning", exact=True).click()
-        until_at(phone, "class=part")
+        expect(phone.locator("#class-panel-part")).to_be_visible()
         second.get_by_role("tab", name="Learning", exact=True).click()
         until_at(phone, "tab=learning")
         assert phone.evaluate("performance.getEntriesByType('navigation').length") == 1

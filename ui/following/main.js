@@ -163,5 +163,5 @@ function keepLeft(name) {
   } catch {}
 }
 
-/** Called once. @param {Page} page */
-export const startFollowing = (page) => void new Following(page);
+/** @param {import("../shared/page.js").Page} page */
+export const follow = (page) => void new Following(page);

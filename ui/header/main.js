@@ -1,11 +1,9 @@
 // The header: the model in use, text size, light and dark; and, for the projector, the address of the class.
 import { createClassPanel } from "./class_panel.js";
-import { classroom } from "../shared/classroom.js";
 import { isUnderWay } from "../shared/lecture.js";
 import { make, makeText, number } from "../shared/dom.js";
 import { page } from "../shared/page.js";
 import { Latest } from "../shared/requests.js";
-import { hasSession, session } from "../shared/session.js";
 
 /** @typedef {{isDark(): boolean, setDark(dark: boolean): void, changeSize(by: number): void}} Display see state.js */
 
@@ -19,8 +17,7 @@ export async function start(element, props) {
   if (props.class_panel) createClassPanel(element, props.class_panel);
   void placeTools(element.querySelector(".tools"));
   createFacts(element, await page);
-  followLecturer();
-  createLead();
+  (await import("../following/start.js")).startFollowing(await page);
 }
 
 /** The tabs come before the tools for the eye; so they do with the Tab key. @param {Element} tools */
@@ -49,30 +46,6 @@ function createDisplay(element) {
     showTheme();
   });
   showTheme();
-}
-
-/** A page follows the lecturer's from the first time that there is one to follow. */
-function followLecturer() {
-  let isAsked = false;
-  classroom.addEventListener("lead", async () => {
-    if (!classroom.lead || isAsked) return;
-    isAsked = true;
-    const { startFollowing } = await import("../following/main.js");
-    startFollowing(await page);
-  });
-}
-
-/** While phones follow this page, the lecturer sees it everywhere. */
-function createLead() {
-  let isAsked = false;
-  const create = async () => {
-    if (!hasSession() || isAsked) return;
-    isAsked = true;
-    const { createLeadSign } = await import("../shared/lead.js");
-    document.querySelector(".tools").prepend(createLeadSign());
-  };
-  session.addEventListener("change", create);
-  void create();
 }
 
 /** Opens the lecture and ends it; after a reload it goes on. @param {HTMLElement} element */
