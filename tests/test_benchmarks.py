@@ -20,6 +20,7 @@ SMALLEST = {
     "busy": ("--rows", "2", "--seconds", "0.3", "--rounds", "1"),
     "decode": ("--rows", "1", "--ragged", "16", "--chars", "20", "--rounds", "1"),
     "learning": ("--presses", "1", "--steps", "2"),
+    "lecture": ("--scenes", "2", "--rounds", "1"),
     "load": ("--rounds", "1"),
     "meaning": ("--questions", "1"),
     "models": ("--viewers", "2", "--chars", "20", "--models", "3"),

@@ -1,7 +1,23 @@
-// The scripts of all tabs and views are fetched while the lecture begins, so that no step waits for one.
+// What a lecture will need is fetched while it begins, so that no step waits for it: the scripts of all tabs and views, and what the server reads
+// from its disk before it answers for the first time. That includes the networks of the Ladder, of each training step and of the Assistant.
+import { getJSON } from "../shared/server.js";
 
-/** Fetches them one after the other. */
-export async function fetchAhead() {
+/** @type {[string, (answer: any) => string[]][]} addresses, and the keys of the models in their answers */
+const ANSWERS = [
+  ["learning/corpus", () => []],
+  ["learning/ladder", ({ rungs }) => rungs.map(({ key }) => key)],
+  ["learning/runs", ({ runs }) => runs.filter(({ source }) => source === "shipped").flatMap(({ snapshots }) => snapshots.map(({ key }) => key))],
+  ["assistant", ({ models }) => models.map(({ key }) => key)],
+  ["assistant/comparisons", () => []],
+  ["assistant/runs", () => []],
+  ["meaning/zeroshot", () => []],
+  ["meaning/neighbours", () => []],
+  ["meaning/translators", () => []],
+  ["meaning/norm", () => []],
+];
+
+/** Fetches it, one after the other. @param {AbortSignal} signal */
+export async function fetchAhead(signal) {
   await import("../sample/next/view.js");
   await import("../sample/tree/view.js");
   await import("../sample/locked/view.js");
@@ -10,4 +26,18 @@ export async function fetchAhead() {
   await import("../learning/main.js");
   await import("../assistant/main.js");
   await import("../meaning/main.js");
+  await import("../classroom/main.js");
+  await import("../classroom/wall/view.js");
+  const ask = (address) => getJSON(`./${address}`, signal).catch(() => null); // what fails is told by the view that needs it
+  /** @type {Set<string>} */
+  const keys = new Set();
+  for (const [address, keysOf] of ANSWERS) {
+    const answer = await ask(address);
+    if (signal.aborted) return;
+    for (const key of answer ? keysOf(answer) : []) if (key) keys.add(key);
+  }
+  for (const key of keys) {
+    await ask(`models/${key}`);
+    if (signal.aborted) return;
+  }
 }

@@ -2,7 +2,7 @@
 import { button, make, number } from "../shared/dom.js";
 import { SceneList } from "./list.js";
 
-const LONG_CAPTION = 150; // characters: more take a third line
+const LONG = 145; // characters: more would take a third line
 
 /** @typedef {import("./main.js").Given} Given */
 
@@ -10,8 +10,9 @@ export class LectureBar {
   element = make("section", "lecture");
   #given;
   #place = button("lecture-place", "", () => this.#list.toggle());
-  #title = make("span", "lecture-title");
-  #caption = make("p", "lecture-caption");
+  #title = make("b", "lecture-title");
+  #caption = make("span", "lecture-caption");
+  #line = make("p", "lecture-line");
   #said = make("p", "lecture-said trouble");
   #list;
   #gone = new AbortController();
@@ -22,12 +23,12 @@ export class LectureBar {
     const { element } = this;
     element.setAttribute("aria-label", "Lecture");
     element.dataset.testid = "lecture";
+    element.tabIndex = -1;
     this.#said.setAttribute("role", "alert");
     const words = make("div", "lecture-words");
     words.setAttribute("aria-live", "polite");
-    const head = make("p", "lecture-head");
-    head.append(this.#title);
-    words.append(head, this.#caption, this.#said);
+    this.#line.append(this.#title, " ", this.#caption);
+    words.append(this.#line, this.#said);
     const [back, on] = [button("lecture-step", "‹", () => given.step(-1)), button("lecture-step", "›", () => given.step(1))];
     for (const [node, label, title] of /** @type {const} */ ([[back, "Previous scene", "←, PageUp"], [on, "Next scene", "→, PageDown"]])) {
       node.setAttribute("aria-label", label);
@@ -51,6 +52,7 @@ export class LectureBar {
     this.#sizes.observe(element);
     document.documentElement.toggleAttribute("data-lecture", true);
     this.#show();
+    if (!document.activeElement?.closest(".panels")) element.focus(); // from where arrows are steps
   }
 
   #sizes;
@@ -84,7 +86,7 @@ export class LectureBar {
     this.#place.setAttribute("aria-label", at < 0 ? `All scenes: ${number(list.length)}` : `Scene ${number(at + 1)} of ${number(list.length)}. All scenes`);
     this.#title.textContent = scene?.title ?? lecture.title;
     this.#caption.textContent = scene ? scene.caption : "Press → to begin.";
-    this.#caption.classList.toggle("long", (scene?.caption.length ?? 0) > LONG_CAPTION);
+    this.#line.classList.toggle("long", this.#line.textContent.length > LONG);
     this.element.dataset.scene = String(at + 1);
   }
 

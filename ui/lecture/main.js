@@ -34,7 +34,7 @@ export class Given {
     addEventListener("keydown", (event) => this.#lastKey(event), { signal });
     for (const event of ["scene", "change"]) scenes.addEventListener(event, () => this.notes.update(), { signal });
     listKeys("Lecture", KEYS);
-    void fetchAhead();
+    void fetchAhead(signal).then(() => (this.bar.element.dataset.ahead = ""));
   }
 
   #ended;
