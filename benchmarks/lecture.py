@@ -4,7 +4,7 @@
     python -m benchmarks.lecture --scenes 3 --rounds 1      the smallest size that makes sense
 
 In a real Chromium of 1280 x 720 pixels, without a network besides the app: first forwards, when tabs are opened for the first time,
-then back. A scene is there once its view is shown and has all that it asked the server for; of texts that are written, the first characters.
+then back. A scene is there once its view is shown and has all that it asked the server for; of texts, the first characters.
 Before the first key the browser has fetched ahead what a lecture needs, as it does while the lecturer greets the class.
 """
 
