@@ -502,6 +502,20 @@ def test_writing_stops_when_the_client_hangs_up(url: str, how: str) -> None:
         wait_until(IDLE, url, 5.0)
 
 
+def test_a_shared_text_is_written_once_until_its_last_reader_has_left(url: str) -> None:
+    asked = {"prompt": "ROMEO:", "seed": 77, "length": 300, "shared": True}
+    with Viewer(url) as first, Viewer(url) as second:
+        key = first.ask(**asked)["key"]
+        assert second.ask(**asked)["key"] == key
+        first.close()
+        texts = texts_of(second.rest())
+    with Viewer(url) as later, Viewer(url) as other:
+        assert later.ask(**asked)["key"] == key
+        assert texts_of(later.rest()) == texts == write(url, **asked | {"shared": False})
+        assert other.ask(**asked | {"seed": 78, "length": 2_000})["key"] != key  # ends with its last reader: left_as_found
+    assert answer(url, "POST", "/write", b'{"prompt": "", "shared": 1}', Content_Type="application/json")[0] == 400
+
+
 def test_a_client_that_never_reads_holds_up_nobody(url: str) -> None:
     asked = {"prompt": "ROMEO:", "samples": 2, "length": 40, "seed": "3"}
     alone = write(url, **asked)

@@ -1,5 +1,6 @@
 // What a model answers to a request. A row is what the assistants have learned from (model/assistant/pairs.py): an empty line, the request on a line of
 // its own, the answer, and an empty line again, which is the stop sign. The page reads no further than that.
+import { likeTheOthers } from "./followed.js";
 import { postForLines, UnreachableError } from "./server.js";
 
 export const STOP = "\n\n";
@@ -44,7 +45,7 @@ export class Answers {
       show(answered);
       if (isDone) enough.abort(); // nobody reads on: the server stops writing
     };
-    const body = { ...dice, model, prompt: promptOf(request), length: MOST_CHARS };
+    const body = { ...dice, model, prompt: promptOf(request), length: MOST_CHARS, ...likeTheOthers() };
     try {
       await postForLines("./write", body, take, AbortSignal.any([enough.signal, ...(signal ? [signal] : [])]));
     } catch (error) {

@@ -13,6 +13,9 @@ export function keysFollowed() {
   }
 }
 
+/** What a request to write has where the phones of a class ask for the same at once: they are given one text. */
+export const likeTheOthers = () => (keysFollowed() ? { shared: true } : {});
+
 /** @param {string[] | null} keys null: it follows no more */
 export function keepFollowed(keys) {
   try {

@@ -1,5 +1,6 @@
 // What models write with the same prompt and the same dice. A text that was written before is shown at once.
 import { charsIn } from "./characters.js";
+import { likeTheOthers } from "./followed.js";
 import { getJSON, postForJSON, postForLines, UnreachableError } from "./server.js";
 
 const MOST = 200; // texts that are kept, and answers likewise
@@ -40,7 +41,7 @@ export class Texts {
       written = { text: written.text + (texts?.[0] ?? ""), prompt: prompt ?? written.prompt, notice: notice ?? written.notice, isDone: state === "done" };
       show(written);
     };
-    await postForLines("./write", { ...dice, model, length, samples: 1 }, take, signal);
+    await postForLines("./write", { ...dice, model, length, samples: 1, ...likeTheOthers() }, take, signal);
     if (!written.isDone) throw new UnreachableError();
     if (charsIn(written.text) === length) keep(this.#written, name, written);
   }

@@ -3,13 +3,14 @@
     GET /limits
 
     {"sampling": {"temperature": {"default": 0.8, "low": 0.0, "high": 2.0, "help": "..."}, ...}, "score_chars": 12000,
-     "heads_off_chars": 300, "encoded_chars": 100000, "lead_chars": 8000, "chunks": {"batch_size": {"default": 4, "low": 1, "high": 64, "help": "..."}, ...},
+     "heads_off_chars": 300, "encoded_chars": 100000, "lead_chars": 8000,
+     "chunks": {"batch_size": {"default": 4, "low": 1, "high": 64, "help": "..."}, ...},
      "measures": [{"name": "previous", "words": "previous character", ...}, ...], "lecture": [[2.5, "bigram"], ...]}
 
 "sampling" has prompt (whose range is in characters), temperature, length, samples, seed, top_k and top_p. A seed has no default: the
 server draws one. "score_chars", "heads_off_chars" and "encoded_chars" are the longest texts that /score reads, /write_without writes and
-/learning/encode encodes; "lead_chars" is the longest address that /class/lead takes. "chunks" has batch_size, block_size and seed. "measures" are those of `model.attention` and the importance of a
-head; "lecture" are the lecture's losses in nats.
+/learning/encode encodes; "lead_chars" is the longest address that /class/lead takes. "chunks" has batch_size, block_size and seed.
+"measures" are those of `model.attention` and the importance of a head; "lecture" are the lecture's losses in nats.
 """
 
 from __future__ import annotations

@@ -8,7 +8,8 @@ few times a second. Closing the connection stops the generation.
     {"model": "e63aab5d", "prompt": "ROMEO:", "temperature": 0.8, "length": 300, "samples": 2, "seed": 7, "first_sample": 0,
      "first_step": 0, "top_k": 0, "top_p": 1}
 
-Everything but the prompt is optional; without "model" the default model writes. "viewer" names who asks; viewers are served in turn. To
+Everything but the prompt is optional; without "model" the default model writes. With "shared": true and a seed, clients that ask for the
+same are given one generation, which ends when the last of them has left. "viewer" names who asks; viewers are served in turn. To
 continue sample s from its character t exactly as before, send what is written up to there as the prompt, with the same seed,
 "first_sample" s and "first_step" t. The answer has one JSON object per line:
 
@@ -29,6 +30,7 @@ The same lines for a generation that another request began, as long as the serve
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from functools import partial
 
 from starlette.requests import Request as HTTPRequest
 from starlette.responses import Response
@@ -41,6 +43,7 @@ from ui.web.fields import SAMPLING, read_model_key, read_params, read_viewer
 from ui.web.http import Body, Respond, model_header, refusal, takes_json
 from ui.web.loading import precision_of, start
 from ui.web.progress import View, generation_json
+from ui.web.shared_texts import SharedTexts
 from ui.web.stream import Bell, LineStream, for_its_client
 
 FORGOTTEN = "There is no such generation, or it is no longer remembered."
@@ -48,18 +51,31 @@ FORGOTTEN = "There is no such generation, or it is no longer remembered."
 
 def write(engine: Engine) -> Respond:
     """The handler."""
+    shared = SharedTexts()
 
     @for_its_client
     async def answer(body: Body, http: HTTPRequest) -> Response:
         params, viewer = read_params(body), read_viewer(body, http)
 
+        is_shared = body.get("shared", False)
+        if not isinstance(is_shared, bool):
+            raise ParameterError("shared must be true or false.")
+
         def begin(weights: Weights) -> tuple[Request, str]:
-            return engine.submit(body.get("prompt", ""), params, viewer, model=weights.key), precision_of(weights)
+            prompt = body.get("prompt", "")
+
+            def submit() -> Request:
+                return engine.submit(prompt, params, viewer, model=weights.key)
+
+            if is_shared and body.get("seed") is not None and isinstance(prompt, str):
+                return shared.join((weights.key, prompt, params), submit), precision_of(weights)
+            return submit(), precision_of(weights)
 
         request, precision = await start(engine, read_model_key(body), begin)
-        return LineStream(lines(request, precision), request.cancel, model_header(request.model))
+        end = partial(shared.leave, request) if shared.has(request) else request.cancel
+        return LineStream(lines(request, precision), end, model_header(request.model))
 
-    return takes_json({"model", "prompt", *SAMPLING}, answer)
+    return takes_json({"model", "prompt", "shared", *SAMPLING}, answer)
 
 
 def follow(engine: Engine) -> Respond:

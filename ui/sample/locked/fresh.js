@@ -1,5 +1,6 @@
 // What the dice of a sample write from the start with other settings: a text of its own, compared with the original and not kept.
 import { commonLength } from "../../shared/characters.js";
+import { likeTheOthers } from "../../shared/followed.js";
 import { mark, range } from "../../shared/marks.js";
 import { complain } from "./parts.js";
 import { comparison } from "./words.js";
@@ -66,7 +67,7 @@ export class Fresh {
       return this.#begin(view, throws.generation.model);
     };
     try {
-      await readGeneration(body, signal, begin, (generation, news) => this.#grow(generation, news));
+      await readGeneration({ ...body, ...likeTheOthers() }, signal, begin, (generation, news) => this.#grow(generation, news));
       if (this.#generation.view.error) throw new Error(this.#generation.view.error);
     } catch (error) {
       if (!signal.aborted) complain(this.#column.trouble, error.message, () => this.ask(throws, settings));
