@@ -1,6 +1,7 @@
 // What a lecture will need is fetched while it begins, so that no step waits for it: the scripts of all tabs and views, and what the server reads
-// from its disk before it answers for the first time. That includes the networks of the Ladder, of each training step and of the Assistant.
-import { getJSON } from "../shared/server.js";
+// from its disk before it answers for the first time. That includes the networks of the Ladder, of each training step and of the Assistant, and the
+// first character that each of them writes, which takes the longest.
+import { getJSON, postForLines } from "../shared/server.js";
 
 /** @type {[string, (answer: any) => string[]][]} addresses, and the keys of the models in their answers */
 const ANSWERS = [
@@ -38,6 +39,7 @@ export async function fetchAhead(signal) {
   }
   for (const key of keys) {
     await ask(`models/${key}`);
+    await postForLines("./write", { prompt: "", length: 1, samples: 1, seed: 0, model: key }, () => {}, signal).catch(() => {});
     if (signal.aborted) return;
   }
 }
