@@ -27,7 +27,7 @@ def tab(context: BrowserContext, url: str) -> Iterator[Page]:
 
 
 @pytest.mark.slow
-def test_every_scene_is_reached_by_keys_and_means_something(tab: Page) -> None:
+def test_every_scene_is_reached_by_keys_and_means_something(corpus_path: Path, tab: Page) -> None:
     scenes = load_lecture(DEFAULT_LECTURE).scenes
     assert len(scenes) >= 30
     for number, scene in enumerate(scenes, 1):
