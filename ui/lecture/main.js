@@ -91,6 +91,7 @@ export class Given {
     event.stopImmediatePropagation();
     if (event.repeat) return; // a key that is held down is one press
     for (const dialog of /** @type {NodeListOf<HTMLDialogElement>} */ (document.querySelectorAll("dialog[open]"))) dialog.close();
+    if (this.bar.element.contains(document.activeElement)) this.bar.element.focus(); // no ring on the projector
     this.step(stepOf(event));
   }
 
