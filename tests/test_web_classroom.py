@@ -21,6 +21,7 @@ from tests.support.admin import Admin, wait_for
 from tests.support.client import host_and_port
 from tests.support.routes import serving_routes
 from tests.support.viewing import PATIENCE_S, Viewer
+from ui.web import classroom
 
 PAIR = {"request": "Insult me.", "a": "Thou art a traitor.", "b": "I thank you."}
 SHORT = {"prompt": "ROMEO:", "length": 12}
@@ -106,7 +107,8 @@ class Class:
 def served(shipped: Weights, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path, Engine]]:
     runs = tmp_path_factory.mktemp("class") / "runs"
     engine = Engine(shipped)
-    with serving_routes(engine, runs=runs) as url:
+    with pytest.MonkeyPatch.context() as patch, serving_routes(engine, runs=runs) as url:
+        patch.setattr(classroom, "PHONE_S", 0.05)  # a test need not wait as long as a phone
         yield url, runs, engine
 
 
@@ -170,17 +172,17 @@ def test_a_second_throw_gives_the_same_text(room: Class) -> None:
 
 
 def test_a_phone_that_leaves_in_the_middle_finds_its_text(room: Class) -> None:
-    member, opened = room.join(), room.open(length=400)
+    member, opened = room.join(), room.open(length=150)
     with Viewer(room.url, path="/class/throw") as viewer:
         viewer.ask(member=member, round=opened)
     wait_for(lambda: room.anyone.get(f"/class/rounds/{opened}")[1]["thrown"])
     (text,) = room.anyone.get(f"/class/rounds/{opened}")[1]["texts"]
-    assert len(text["text"]) == 400
+    assert len(text["text"]) == 150
     assert room.text(member, opened) == text["text"]
 
 
 def test_two_phones_of_one_member_read_one_text(room: Class) -> None:
-    member, opened = room.join(), room.open(length=200)
+    member, opened = room.join(), room.open(length=80)
     with ThreadPoolExecutor(4) as pool:
         texts = {*pool.map(lambda _: room.text(member, opened), range(4))}
     assert len(texts) == 1
@@ -327,9 +329,9 @@ def test_thousands_who_join_keep_nobody_out(room: Class) -> None:
 
 
 def test_a_phone_that_never_reads_holds_up_nobody(room: Class) -> None:
-    member, opened = room.join(), room.open(length=500)
+    member, opened = room.join(), room.open(length=150)
     with Viewer(room.url, receive_buffer=1, path="/class/throw") as deaf, Viewer(room.url, receive_buffer=1, path="/class/throw") as other:
         deaf.send(member=member, round=opened)
         other.send(member=room.join(), round=opened)
-        assert len(room.text(room.join(), opened)) == 500
+        assert len(room.text(room.join(), opened)) == 150
     wait_for(lambda: room.anyone.get(f"/class/rounds/{opened}")[1]["thrown"] == 3)
