@@ -20,7 +20,7 @@ Branch = dict[str, Any]
 
 # The nodes of the module's tree for some samples, in the order in which they are drawn, and the rows of the same tree folded.
 GROW = """async ({ script, samples, order, most }) => {
-  const { prefixTree, pathTo, unfold, find } = await import(`${script}sample/tree/prefix_tree.js`);
+  const { prefixTree, pathTo, unfold, find } = await import(`${script}shared/prefix_tree.js`);
   const root = prefixTree(samples, (code) => order.indexOf(String.fromCodePoint(code)));
   const all = (node) => [node, ...node.children.flatMap(all)];
   const nodes = all(root).map((node) => ({

@@ -2,7 +2,7 @@
 import { charsIn } from "../../shared/characters.js";
 import { distribution } from "../../shared/distribution.js";
 import { button, CLICK, endOf, inFull, make, makeText, number, percent, plural, quoted, readable, shortened, signOf } from "../../shared/dom.js";
-import { firstChar, wentOn } from "./prefix_tree.js";
+import { firstChar, wentOn } from "../../shared/prefix_tree.js";
 import { logitsOf } from "../../shared/logits.js";
 import { Latest } from "../../shared/requests.js";
 

@@ -1,7 +1,7 @@
 // Where the branches of a prefix tree are, and how they are painted. From left to right; the first branch of a fork continues its row, the
 // others go below it, one row for each leaf. A ribbon generations under the words, as wide as the square root of its count.
-import { charsIn, first, last } from "../../shared/characters.js";
-import { signOf } from "../../shared/dom.js";
+import { charsIn, first, last } from "./characters.js";
+import { signOf } from "./dom.js";
 import { wentOn } from "./prefix_tree.js";
 
 // In rem.

@@ -6,7 +6,7 @@
 //   ends      those of them whose text ends with it
 //   children  one for each character that comes next: the more samples the earlier, then as `rank` orders the characters
 // Places count UTF-16 units; no character of two units is torn apart.
-import { charAt, outside } from "../../shared/characters.js";
+import { charAt, outside } from "./characters.js";
 
 export function prefixTree(samples, rank) {
   const whole = samples.map((sample) => ({ sample, start: sample.start, text: sample.start + sample.text }));
