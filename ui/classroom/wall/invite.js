@@ -1,0 +1,31 @@
+// How to join: the address and its code, as large as the wall has room, or small beside a round.
+import { make } from "../../shared/dom.js";
+import { drawCode, writeAddress } from "../../shared/invitation.js";
+
+const SVG = "http://www.w3.org/2000/svg";
+const ALONE = "Only this computer can open the page. Start the app with --host 0.0.0.0 to let others in: then the address for the class stands here.";
+
+/** @param {import("../../shared/invitation.js").Invitation | null} invitation */
+export function createInvitation(invitation) {
+  const node = make("section", "wall-invitation");
+  node.dataset.testid = "wall-invitation";
+  if (!invitation) {
+    node.append(make("p", "wall-alone", ALONE));
+    return node;
+  }
+  const words = make("div", "wall-invite-words");
+  const address = make("p", "wall-address");
+  writeAddress(address, invitation.address);
+  address.style.setProperty("--chars", String(invitation.address.replace(/^https?:\/\//, "").length));
+  words.append(make("h2", "wall-invite-title", "Open this on your phone"), address);
+  const code = document.createElementNS(SVG, "svg");
+  code.setAttribute("class", "wall-qr");
+  code.setAttribute("role", "img");
+  code.setAttribute("aria-label", "QR code of the address");
+  const path = document.createElementNS(SVG, "path");
+  path.setAttribute("fill", "#000");
+  code.append(path);
+  drawCode(code, invitation.modules);
+  node.append(code, words);
+  return node;
+}

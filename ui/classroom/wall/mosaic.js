@@ -1,0 +1,206 @@
+// All texts of a round at once: the newest, or the one that was chosen, is the largest, and all become smaller as more come.
+import { button, isRightToLeft, make, makeText, seenHeight } from "../../shared/dom.js";
+import { palette } from "../../shared/paint.js";
+
+/** @typedef {import("../../shared/classroom.js").ClassText} ClassText */
+/** @typedef {{x: number, y: number, width: number, height: number, font: number}} Tile in pixels */
+
+const CELL = 2.1; // how wide a tile is, by its height
+const LARGE = 5; // of how many small ones the largest takes the room
+const NEXT = 3; // tiles that come after the largest and are larger than the others
+const EMPTY = 2; // how much worse a mosaic with holes is
+const [LINE, CHAR, SPARE] = [1.3, 0.5, 1.08]; // of a text, by the size of its letters; lines break at words
+const [LARGEST, SMALLEST] = [3.5, 0.5]; // letters, in rem
+const FITTING = 0.8; // of the small tiles hold their whole text, unless letters would be too small
+const [LOWEST, HIGHEST] = [16, 40]; // the mosaic, in rem
+const GAP = 4;
+export const PAD = 0.4; // around a text, in letters
+
+/** A text as a tile shows it: without empty lines. @param {string} text */
+export const shownText = (text) => text.replace(/^\n+/, "").replace(/\n{2,}/g, "\n");
+
+/**
+ * Where the tiles are: the first is the largest.
+ * @param {string[]} texts
+ * @param {number} width
+ * @param {number} height
+ * @param {number} rem
+ * @returns {Tile[]}
+ */
+export function layTiles(texts, width, height, rem) {
+  const { places, columns, rows } = arrange(texts.length, (width + GAP) / (height + GAP));
+  const [cellWidth, cellHeight] = [(width + GAP) / columns, (height + GAP) / rows];
+  const tiles = places.map(({ row, column, side }) => {
+    return { x: column * cellWidth, y: row * cellHeight, width: side * cellWidth - GAP, height: side * cellHeight - GAP, font: 0 };
+  });
+  const fonts = tiles.map((tile, i) => Math.min(LARGEST * rem, Math.max(SMALLEST * rem, fittingFont(texts[i], tile))));
+  const small = fonts.slice(1 + NEXT).toSorted((a, b) => b - a);
+  const common = small[Math.floor(FITTING * (small.length - 1))];
+  return tiles.map((tile, i) => ({ ...tile, font: i > NEXT ? common : fonts[i] }));
+}
+
+/** How large letters may be for a text to fit. @param {string} text @param {{width: number, height: number}} tile */
+function fittingFont(text, { width, height }) {
+  const lines = text.split("\n").map((line) => line.length * CHAR * SPARE);
+  const fits = (font) => {
+    const room = width / font - 2 * PAD;
+    return room > 2 && lines.reduce((sum, line) => sum + Math.max(1, Math.ceil(line / room)), 0) * LINE + 2 * PAD <= height / font;
+  };
+  let [low, high] = [1, 200];
+  while (high - low > 0.25) {
+    const middle = (low + high) / 2;
+    if (fits(middle)) low = middle;
+    else high = middle;
+  }
+  return low;
+}
+
+/** @type {Map<string, ReturnType<typeof arrange>>} the last ones, by number and shape: most refreshes move nothing */
+const arranged = new Map();
+
+/**
+ * Squares in a grid that has few holes and whose cells are about as wide as they should be.
+ * @param {number} count
+ * @param {number} shape width by height
+ * @returns {{places: {row: number, column: number, side: number}[], columns: number, rows: number}}
+ */
+function arrange(count, shape) {
+  const key = `${count} ${shape.toFixed(2)}`;
+  const known = arranged.get(key);
+  if (known) return known;
+  const side = Math.max(1, Math.round(Math.sqrt((count - 1) / LARGE)));
+  const middle = Math.max(1, Math.floor(side / 2));
+  const sides = Array.from({ length: count }, (_, i) => (i === 0 ? side : i <= NEXT ? middle : 1));
+  const cells = sides.reduce((sum, side) => sum + side * side, 0);
+  const likely = Math.sqrt((cells * shape) / CELL);
+  let best = null;
+  let least = Infinity;
+  for (let columns = Math.max(side, Math.floor(likely * 0.7)); columns <= Math.max(side, Math.ceil(likely * 1.5)); columns++) {
+    const places = place(sides, columns);
+    const rows = Math.max(...places.map(({ row, side }) => row + side));
+    const holes = columns * rows - cells;
+    const loss = Math.abs(Math.log((shape * rows) / columns / CELL)) + (EMPTY * holes) / (columns * rows);
+    if (loss < least) [best, least] = [{ places, columns, rows }, loss];
+  }
+  if (arranged.size > 8) arranged.clear();
+  arranged.set(key, best);
+  return best;
+}
+
+/** The first free place of each square, row by row. @param {number[]} sides @param {number} columns */
+function place(sides, columns) {
+  /** @type {boolean[][]} */
+  const taken = [];
+  let from = 0; // no cell before this one is free
+  const isFree = (row, column, side) => {
+    if (column + side > columns) return false;
+    for (let y = row; y < row + side; y++) for (let x = column; x < column + side; x++) if (taken[y]?.[x]) return false;
+    return true;
+  };
+  return sides.map((side) => {
+    let at = from;
+    while (!isFree(Math.floor(at / columns), at % columns, side)) at++;
+    const [row, column] = [Math.floor(at / columns), at % columns];
+    for (let y = row; y < row + side; y++) for (let x = column; x < column + side; x++) (taken[y] ??= [])[x] = true;
+    while (taken[Math.floor(from / columns)]?.[from % columns]) from++;
+    return { row, column, side };
+  });
+}
+
+export class Mosaic {
+  node = make("div", "wall-mosaic");
+  /** @type {Map<number, {node: HTMLButtonElement, text: HTMLElement, name: HTMLElement}>} by sample */
+  #tiles = new Map();
+  /** @type {ClassText[]} */
+  #texts = [];
+  /** @type {number | null} the sample that was chosen to be the largest */
+  #chosen = null;
+  #width = 0;
+
+  constructor() {
+    this.node.setAttribute("role", "group");
+    this.node.setAttribute("aria-label", "Texts, the newest first");
+    this.node.addEventListener("keydown", (event) => this.#key(event));
+    new ResizeObserver(() => this.#width !== this.node.clientWidth && this.#lay()).observe(this.node);
+    addEventListener("resize", () => this.#lay());
+  }
+
+  /** @param {ClassText[]} texts in the order in which they came */
+  show(texts) {
+    if (this.#texts[0] !== texts[0]) {
+      this.node.replaceChildren();
+      this.#tiles.clear();
+      this.#chosen = null;
+    }
+    this.#texts = texts;
+    for (const text of texts) if (!this.#tiles.has(text.sample)) this.#add(text);
+    this.#lay();
+  }
+
+  /** Makes the text before or after the largest one the largest. @param {number} by 1: an older one */
+  step(by) {
+    const order = this.#order();
+    if (!order.length) return;
+    const at = this.#texts.toReversed().findIndex(({ sample }) => sample === order[0].sample);
+    const next = this.#texts.toReversed()[at + by];
+    if (next) this.#choose(next.sample);
+  }
+
+  /** @param {ClassText} text */
+  #add({ sample, text, name }) {
+    const node = button("wall-tile", "", () => this.#choose(this.#chosen === sample ? null : sample));
+    const words = makeText("span", "wall-tile-text", shownText(text));
+    const who = makeText("span", "wall-tile-name", name);
+    node.append(who, words);
+    node.dataset.sample = String(sample);
+    this.#tiles.set(sample, { node, text: words, name: who });
+    this.node.append(node);
+  }
+
+  /** @param {number | null} sample */
+  #choose(sample) {
+    this.#chosen = sample;
+    this.#lay();
+  }
+
+  #order() {
+    const newest = this.#texts.toReversed();
+    const at = newest.findIndex(({ sample }) => sample === this.#chosen);
+    return at > 0 ? [newest[at], ...newest.slice(0, at), ...newest.slice(at + 1)] : newest;
+  }
+
+  #lay() {
+    const order = this.#order();
+    this.node.hidden = !order.length;
+    if (!order.length || !this.node.checkVisibility()) return;
+    const { rem } = palette();
+    const { top } = this.node.getBoundingClientRect();
+    const height = Math.min(HIGHEST * rem, Math.max(LOWEST * rem, seenHeight() - (top + scrollY) - 0.75 * rem));
+    this.#width = this.node.clientWidth;
+    this.node.style.height = `${height}px`;
+    const tiles = layTiles(order.map(({ text, name }) => (name ? `${name}\n` : "") + shownText(text)), this.#width, height, rem);
+    const focus = this.node.contains(document.activeElement) ? null : order[0].sample;
+    order.forEach(({ sample }, i) => {
+      const { node } = this.#tiles.get(sample);
+      const { x, y, width, height, font } = tiles[i];
+      node.style.cssText = `transform: translate(${x}px, ${y}px); width: ${width}px; height: ${height}px; font-size: ${font}px; padding: ${PAD * font}px`;
+      node.classList.toggle("wall-tile-large", i === 0);
+      if (focus !== null) node.tabIndex = i ? -1 : 0;
+    });
+  }
+
+  // One tile can be reached with the Tab key, the others with the arrows.
+  #key(event) {
+    const by = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    const order = this.#order();
+    const at = order.findIndex(({ sample }) => this.#tiles.get(sample).node === document.activeElement);
+    if (!by || at < 0 || event.ctrlKey || event.metaKey || event.altKey) return;
+    const next = order[at + (isRightToLeft(this.node) ? -by : by)];
+    if (!next) return;
+    event.preventDefault();
+    for (const { node } of this.#tiles.values()) node.tabIndex = -1;
+    const { node } = this.#tiles.get(next.sample);
+    node.tabIndex = 0;
+    node.focus();
+  }
+}
