@@ -26,7 +26,7 @@ export function createWall(panel, tab) {
     keeps: [ROUND, PART],
     show: () => wall.show(),
     hide: () => wall.hide(),
-    take: () => {},
+    take: () => wall.take(),
     keys: [
       ["m", "Mosaic or tree", () => wall.turn()],
       ["n", "Newer text large", () => wall.step(-1)],
@@ -104,6 +104,11 @@ class Wall {
     classroom.wantTexts(false);
     this.#fetching.cancel();
     for (const stage of this.#two) stage.hide();
+  }
+
+  /** Another address was taken. */
+  take() {
+    if (this.#isShown) this.#draw();
   }
 
   get #part() {
