@@ -50,7 +50,7 @@ def open_class(browser: Browser, stack: contextlib.ExitStack, url: str, size: di
     page = context.new_page()
     stack.enter_context(watched(page, lost))
     page.goto(f"{url}/#tab=class&class={view}")
-    page.locator("#class-views[data-ready]").wait_for(state="attached")
+    page.locator("#class-views [data-ready]").wait_for(state="attached")
     return page
 
 
@@ -59,7 +59,7 @@ def unlock(page: Page, url: str) -> Admin:
     admin = Admin.logged_in(url)
     page.evaluate("token => localStorage.setItem('soliloquy-session', token)", admin.token)
     page.reload()
-    page.locator("#class-views[data-ready]").wait_for(state="attached")
+    page.locator("#class-views [data-ready]").wait_for(state="attached")
     return admin
 
 
