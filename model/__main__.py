@@ -43,7 +43,7 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, fields, replace
 from functools import partial
 from pathlib import Path
@@ -72,7 +72,7 @@ from model.config import (
 )
 from model.data import TINY_SHAKESPEARE_ALPHABET, TINY_SHAKESPEARE_CHARS, TINY_SHAKESPEARE_SHA256, Corpus, load_corpus, split, train_chars
 from model.decode import generate
-from model.errors import CheckpointError, CorpusError, ParameterError, SoliloquyError
+from model.errors import CheckpointError, CorpusError, ParameterError, SoliloquyError, TrainingError
 from model.evaluation import mean_loss
 from model.files import read_file, write_atomically
 from model.formats.read import dtype_without_loss, is_own, read_foreign
@@ -116,6 +116,7 @@ from model.training.presets import (
     Preset,
     pretraining_presets,
 )
+from model.training.processes import LostProcessError, Processes, joined, launcher
 from model.training.run import CORPUS_FILE, DEFAULT_RUNS, Run
 from model.training.snapshots import export_run
 from model.training.tasks.embed import Embed
@@ -348,18 +349,38 @@ def _given(options: argparse.Namespace, settings: tuple) -> dict[str, Any]:
 def run_train(options: argparse.Namespace) -> int:
     """Trains with a progress bar. Ctrl-C, SIGTERM or a closed terminal writes a checkpoint first."""
     run = Run(options.runs / _plain_name(options.run))
-    device = choose_device(options.device)
-    make_task = _resuming(run, options) if options.resume else _starting(run, options)
-    with run.claimed():
-        if options.resume:
-            trainer = Trainer.resume(run, make_task(), device)
-        else:
-            trainer = Trainer.start(run, make_task(), device, DTYPES.get(options.precision))
-        try:
-            return _train(run, trainer, options)
-        except BrokenPipeError:
-            trainer.save()
-            return NOBODY_READS
+    with joined(options.device) as (processes, device):
+        if not processes.leads:
+            return _follow(run, options, processes, device)
+        make_task = _resuming(run, options) if options.resume else _starting(run, options)
+        with run.claimed():
+            if options.resume:
+                trainer = Trainer.resume(run, make_task(), device, processes)
+            else:
+                trainer = Trainer.start(run, make_task(), device, DTYPES.get(options.precision), processes)
+            processes.same(trainer.about["precision"])
+            trainer.meet()
+            try:
+                return _train(run, trainer, options)
+            except BrokenPipeError:
+                trainer.save()
+                return NOBODY_READS
+            except LostProcessError as error:
+                trainer.save()
+                raise TrainingError(f"{error} Stopped after step {trainer.step:,}. Resume with: {_resume_command(run, options)}") from error
+
+
+def _follow(run: Run, options: argparse.Namespace, processes: Processes, device: torch.device) -> int:
+    """Trains with the first process, which says all that there is to say."""
+    try:
+        if precision := processes.same(""):
+            task = (_resuming(run, options) if options.resume else _starting(run, options))()
+            trainer = Trainer(run, task, device, DTYPES[precision], processes)
+            trainer.meet()
+            trainer.follow()
+    except LostProcessError:
+        return 1
+    return 0
 
 
 def _starting(run: Run, options: argparse.Namespace) -> Callable[[], Task]:
@@ -523,7 +544,7 @@ def _train(run: Run, trainer: Trainer, options: argparse.Namespace) -> int:
     if not finished:
         trainer.save()
         print(f"Stopped after step {trainer.step:,}. Resume with: {_resume_command(run, options)}")
-        return 130
+        return 130 if trainer.processes.count == 1 else 0  # torchrun would call it a failure
     export = _command("export", _path_argument(run.folder), f"weights/{run.folder.name}")
     print(f"Best validation loss {trainer.best:.4f}. Export the weights with: {export}")
     return 0
@@ -535,12 +556,16 @@ def _resume_command(run: Run, options: argparse.Namespace) -> str:
     defaults = (None, DEFAULT_RUNS)
     given = [part for flag, path in paths.items() if path not in defaults for part in (flag, _path_argument(path))]
     device = ["--device", options.device] if options.device != "auto" else []
-    return _command("train", "--run", run.folder.name, "--resume", *given, *device)
+    return _command("train", "--run", run.folder.name, "--resume", *given, *device, program=launcher())
 
 
-def _command(*arguments: str) -> str:
-    """A command line of this program, as it can be pasted into the shell that this one was typed in."""
-    return shlex.join([sys.orig_argv[0], "-m", "model", *arguments])
+def _command(*arguments: str, program: Sequence[str] = ()) -> str:
+    """A command line of this program, as it can be pasted into the shell that this one was typed in.
+
+    Args:
+        program: what runs it, up to this program's name; by default, what runs this one.
+    """
+    return shlex.join([*(program or (sys.orig_argv[0], "-m", "model")), *arguments])
 
 
 def _path_argument(path: Path) -> str:

@@ -32,6 +32,7 @@ from torch import Tensor, nn
 
 from model.config import GPTConfig, NetworkConfig
 from model.network import ATTENTION, HEADS, LENS, Capture, Network
+from model.network.dropout import kept
 from model.network.kv_cache import KVCache, Rows, Slots
 from model.network.linear import Linear, Product, as_input, packed
 from model.parts import MLP, POSITIONS, Part, check_parts
@@ -77,8 +78,7 @@ def locked_dropout(x: Tensor, p: float, generator: torch.Generator | None) -> Te
     Args:
         generator: random number generator; None for PyTorch's default.
     """
-    keep = torch.empty(x.shape[0], 1, x.shape[2], dtype=x.dtype, device=x.device)
-    return x * keep.bernoulli_(1 - p, generator=generator).div_(1 - p)
+    return x * kept(x, (x.shape[0], 1, x.shape[2]), p, generator).div_(1 - p)
 
 
 def causal_mask(n: int, like: Tensor) -> Tensor:

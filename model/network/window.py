@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from model.config import NetworkConfig
 from model.network import Capture, Network
+from model.network.dropout import kept
 from model.parts import Part
 
 
@@ -24,7 +25,7 @@ class Dropout(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not (self.training and self.p):
             return x
-        return x * torch.empty_like(x).bernoulli_(1 - self.p, generator=self.generator).div_(1 - self.p)
+        return x * kept(x, x.shape, self.p, self.generator).div_(1 - self.p)
 
 
 class WindowNetwork(Network):

@@ -17,13 +17,16 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from model.config import EncoderDecoderConfig, GPTConfig, NetworkConfig
 from model.errors import CheckpointError, TrainingError
 from model.files import write_atomically
+from model.network import Network
+from model.network.dropout import SharedRows
 from model.precision import name_of, training_dtype
 from model.training.optim import flatten_state, make_optimizers, restore_state, set_learning_rate, state_like, update_average
+from model.training.processes import ALONE, Processes
 from model.training.run import Metrics, Run
 from model.training.snapshots import snapshot_steps
 from model.training.tasks.task import Rows, Task
@@ -32,6 +35,17 @@ from model.weights import BEST_FILE, check_tensors, config_json, load_tensors, s
 
 class EvaluationStoppedError(Exception):
     """An evaluation was interrupted."""
+
+
+class RowsLoss(nn.Module):
+    """The loss of some rows, as a module, for `Processes.parallel`."""
+
+    def __init__(self, task: Task, network: Network):
+        super().__init__()
+        self.task, self.network = task, network
+
+    def forward(self, rows: Rows, generator: torch.Generator) -> Tensor:
+        return self.task.loss(self.network, rows, generator)
 
 
 class Trainer:
@@ -43,32 +57,35 @@ class Trainer:
         best: the lowest validation loss so far, in nats per character.
     """
 
-    def __init__(self, run: Run, task: Task, device: torch.device, dtype: torch.dtype):
-        self.run, self.task, self.recipe, self.device = run, task, task.recipe, device
+    def __init__(self, run: Run, task: Task, device: torch.device, dtype: torch.dtype, processes: Processes = ALONE):
+        if processes.count > 1 and not task.is_shared:
+            raise TrainingError(f"Several processes cannot share the task {task.name}: train it without torchrun.")
+        self.run, self.task, self.recipe, self.device, self.processes = run, task, task.recipe, device, processes
         self.model = task.make_network().to(device)
         self.model.compute_dtype = dtype
+        self.loss: nn.Module = RowsLoss(task, self.model)
         self.optimizers = make_optimizers(self.model, self.recipe)
         self.learned = self.model.learned()
         self.average = {key: tensor.clone() for key, tensor in self.learned.items()} if self.recipe.average else {}
-        self.dropout_dice = torch.Generator(device)
+        self.dropout_dice = SharedRows(device)
         self.snapshot_steps = frozenset(snapshot_steps(self.recipe, sum(map(torch.numel, self.learned.values()))))
         self.step, self.best, self.elapsed_s = 0, math.inf, 0.0
         self._is_interrupted = self._lacks_snapshot = False
         self.about = {"recipe": asdict(self.recipe), **task.about(), "precision": name_of(dtype)}
 
     @classmethod
-    def start(cls, run: Run, task: Task, device: torch.device, dtype: torch.dtype | None = None) -> Trainer:
+    def start(cls, run: Run, task: Task, device: torch.device, dtype: torch.dtype | None = None, processes: Processes = ALONE) -> Trainer:
         """A new run.
 
         Args:
             dtype: the precision of matrix products; None measures which is faster, and keeps it for the whole run.
 
         Raises:
-            TrainingError: the folder already holds a run.
+            TrainingError: the folder already holds a run, or several processes cannot share the task.
         """
         if run.exists():
             raise TrainingError(f"{run.folder} already holds a run. Resume it (--resume) or choose another name (--run).")
-        trainer = cls(run, task, device, dtype or _faster_dtype(task.config, device))
+        trainer = cls(run, task, device, dtype or _faster_dtype(task.config, device), processes)
         run.check_is_there()
         for name, content in task.files().items():
             write_atomically(run.folder / name, content)
@@ -76,7 +93,7 @@ class Trainer:
         return trainer
 
     @classmethod
-    def resume(cls, run: Run, task: Task, device: torch.device) -> Trainer:
+    def resume(cls, run: Run, task: Task, device: torch.device, processes: Processes = ALONE) -> Trainer:
         """A run from its newest usable checkpoint, or from its beginning if it was stopped before the first.
 
         Args:
@@ -85,7 +102,7 @@ class Trainer:
         Raises:
             CheckpointError: there is nothing to resume, or no checkpoint is usable.
         """
-        trainer = cls(run, task, device, run.plan().dtype)
+        trainer = cls(run, task, device, run.plan().dtype, processes)
         if run.has_checkpoint():
             trainer._restore()
             run.forget_after(trainer.step, with_evaluation=trainer._has_best())
@@ -97,12 +114,28 @@ class Trainer:
             run.forget_after(-1)  # the evaluation of step 0 is repeated
         return trainer
 
+    def meet(self) -> None:
+        """Brings all processes to where the first one is. To be called before the first step in each."""
+        self.step, has_state = self.processes.same((self.step, self.step > 0))
+        if self.processes.count > 1 and has_state:
+            state = flatten_state(self.optimizers) or {name: torch.empty_like(like) for name, like in state_like(self.optimizers).items()}
+            self.processes.spread(state)
+            restore_state(self.optimizers, state)
+        self.processes.spread(self.average)
+        self.loss = self.processes.parallel(self.loss)
+
+    def follow(self) -> None:
+        """Takes part in each step of the first process, until that ends."""
+        while self.processes.same(None):
+            self.optimize()
+
     def steps(self) -> Iterator[Metrics]:
         """Trains to the end, and yields the metrics of each step and each evaluation once they are on disk. The first evaluation is at
         step 0, before the network has learned anything.
 
         Raises:
             TrainingError: the run has diverged, or its folder was taken away.
+            LostProcessError: another process has ended; this one is at the step that was done last.
             CheckpointError: a checkpoint cannot be written.
             EvaluationStoppedError: `interrupt` was called during an evaluation.
         """
@@ -112,6 +145,7 @@ class Trainer:
         if self._lacks_evaluation():
             yield self._check(began)
         while self.step < self.recipe.steps:
+            self.processes.same(True)  # to those that follow
             metrics = self.optimize()
             self.elapsed_s = time.monotonic() - began
             metrics["elapsed_s"] = round(self.elapsed_s, 2)
@@ -191,11 +225,16 @@ class Trainer:
         set_learning_rate(self.optimizers, share)
         batch = self.task.batch(self.step, self.model)
         total, loss = self.task.weight(batch), 0.0
-        for rows in zip(*(tensor.split(self.recipe.micro_batch_size) for tensor in batch), strict=True):
-            weight = self.task.weight(rows)
-            loss += self._backward(tuple(tensor.to(self.device) for tensor in rows), weight, total) * weight / total
+        passes = list(zip(*(tensor.split(self.recipe.micro_batch_size) for tensor in batch), strict=True))
+        for number, rows in enumerate(passes):
+            mine, counts = self.processes.part(rows, self.dropout_dice)
+            weight = self.task.weight(mine) if counts else 0
+            with self.processes.averaging(self.loss, now=number == len(passes) - 1):
+                loss += self._backward(tuple(tensor.to(self.device) for tensor in mine), weight, total) * weight / total
+        loss = self.processes.total(loss, self.device)
         grad_norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.grad_clip).item()
-        self._check_divergence(loss if math.isfinite(grad_norm) else grad_norm)
+        if self.processes.leads:
+            self._check_divergence(loss if math.isfinite(grad_norm) else grad_norm)
         for optimizer in self.optimizers:
             optimizer.step()
             optimizer.zero_grad()
@@ -222,8 +261,8 @@ class Trainer:
 
     def _backward(self, rows: Rows, weight: int, total: int) -> float:
         """Adds the gradient of some rows, weighted by their share of the batch, and returns their mean loss."""
-        loss = self.task.loss(self.model, rows, self.dropout_dice)
-        (loss * weight / total).backward()
+        loss = self.loss(rows, self.dropout_dice)
+        (loss * weight / total * self.processes.count).backward()  # of which the mean over the processes is taken
         return loss.item()
 
     def _evaluate(self) -> Metrics:

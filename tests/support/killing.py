@@ -70,7 +70,7 @@ def stop_and_paste(folder: Path, run: Path, *arguments: str) -> list[int]:
     command = shlex.join([sys.executable, "-m", "model", "train", "--run", run.name, *arguments, *options])
     for _ in range(2):
         process = _type(folder, command)
-        _wait_for_more_lines(metrics, 15, process)
+        wait_for_more_lines(metrics, 15, process)
         process.send_signal(signal.SIGINT)
         output, _ = process.communicate(timeout=PATIENCE_S)
         if process.returncode != STOPPED_STATUS:
@@ -106,7 +106,7 @@ def kill_and_resume(folder: Path, kills: int, rng: random.Random, begin: tuple[s
         begun = (folder / "runs" / "killed" / "config.json").exists()
         process = _start(folder, "killed", *(resume if begun else begin))
         if hits < kills:
-            _wait_for_more_lines(path, rng.randint(1, max(1, lines // (kills + 1))), process)
+            wait_for_more_lines(path, rng.randint(1, max(1, lines // (kills + 1))), process)
             time.sleep(rng.uniform(0, 0.02 * takes_s))
             process.send_signal(signal.SIGKILL)
         output, _ = process.communicate()
@@ -117,7 +117,7 @@ def kill_and_resume(folder: Path, kills: int, rng: random.Random, begin: tuple[s
             return hits
 
 
-def _wait_for_more_lines(path: Path, more: int, process: subprocess.Popen[str]) -> None:
+def wait_for_more_lines(path: Path, more: int, process: subprocess.Popen[str]) -> None:
     """Waits until a run has logged some more lines. A resumed run first drops the lines that it repeats."""
 
     def count() -> int:

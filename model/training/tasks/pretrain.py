@@ -33,6 +33,7 @@ class Pretrain(Task):
     """
 
     name: ClassVar[str] = "pretrain"
+    is_shared = True
 
     def __init__(self, corpus: Corpus, network: NetworkConfig, recipe: TrainConfig):
         tokenizer = CharTokenizer.from_text(corpus.text)

@@ -55,6 +55,7 @@ class FineTune(FineTuning):
     """
 
     name: ClassVar[str] = SFT
+    is_shared = True
     recipe: SFTConfig
 
     def __init__(self, start: Start, recipe: SFTConfig, pairs: Pairs, is_made: bool, corpus: Corpus | None):

@@ -31,10 +31,12 @@ class Task(ABC):
         name: the key of the task in config.json; a file without one is a pretraining run's.
         config: the shape of the network, vocabulary included.
         diverged: a loss of more than so many times that of uniform guessing is that of a run that has diverged.
+        is_shared: whether several processes may share the rows of a pass: each row counts by itself, and is not written by the network.
     """
 
     name: ClassVar[str]
     diverged: ClassVar[float] = 3
+    is_shared: ClassVar[bool] = False
 
     def __init__(self, config: NetworkConfig, tokenizer: CharTokenizer, recipe: TrainConfig):
         self.config, self.tokenizer, self.recipe = config, tokenizer, recipe

@@ -49,6 +49,7 @@ class Translate(Task):
     """
 
     name: ClassVar[str] = TRANSLATE
+    is_shared = True
     recipe: TranslateConfig
 
     def __init__(self, network: NetworkConfig, recipe: TranslateConfig, corpus: Corpus | None):
