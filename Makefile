@@ -2,6 +2,7 @@
 # make test        the fast tests, in a real browser too        (make test ARGS="-k attention")
 # make test-slow   the tests that are slow by nature: kills, a minute of random load, many draws, every benchmark
 # make test-all    both
+# make test-replicas   the tests of app.py --replicas, which need Ray (365 MB)
 # make lint        linter, formatter and type checker, for Python and for the page's scripts
 #
 # Each target sets up what it needs: a virtual environment, the requirements, for the tests a Chromium without windows if there is none, for lint TypeScript.
@@ -11,7 +12,7 @@ ENV := .venv
 BIN := $(ENV)/bin
 TYPESCRIPT := typescript@~5.9
 
-.PHONY: run test test-slow test-all lint
+.PHONY: run test test-slow test-replicas test-all lint
 
 run: $(ENV)/run-ready
 	$(BIN)/python app.py $(ARGS)
@@ -22,6 +23,9 @@ test: $(ENV)/test-ready
 
 test-slow: $(ENV)/test-ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow -n 2 --dist loadfile $(ARGS)
+
+test-replicas: $(ENV)/ray-ready
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/test_replicas.py $(ARGS)
 
 test-all: $(ENV)/test-ready
 	$(BIN)/python -m pytest $(ARGS)
@@ -42,6 +46,10 @@ $(ENV)/test-ready: requirements.txt requirements-dev.txt
 	$(PYTHON) -m venv $(ENV)
 	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
 	$(MAKE) chromium
+	touch $@
+
+$(ENV)/ray-ready: $(ENV)/test-ready
+	$(BIN)/python -m pip install --quiet "ray[serve]>=2.50,<3"
 	touch $@
 
 # The type checker of the page's scripts is on npm alone; npm and node come from PyPI.

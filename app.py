@@ -49,7 +49,7 @@ from model.machine import choose_device, in_fresh_thread
 from model.precision import ready_to_write
 from model.serving.engine import Engine, precision_name
 from model.training.jobs import Jobs
-from model.weights import SHIPPED_WEIGHTS, WEIGHTS_FOLDER, load_weights
+from model.weights import SHIPPED_WEIGHTS, WEIGHTS_FOLDER, Weights, load_weights
 from ui.class_address import class_address, own_address
 from ui.connections import OPEN_FILES, ConnectionLimits, make_config
 from ui.web.admin import make_lock
@@ -102,7 +102,11 @@ def main() -> int:
         weights = replace(weights, name=from_hub.name)
         catalogue.add_from_hub(from_hub.name, from_hub.folder)
     threading.Thread(target=catalogue.entries, name="catalogue", daemon=True).start()  # hashes all weights before somebody waits for it
-    engine = Engine(weights, catalogue)
+    try:
+        engine = _make_engine(options, weights, catalogue, from_hub)
+    except SoliloquyError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     host, port = listener.getsockname()[:2]
     for_the_class = site.address or class_address(host, port)
     jobs = Jobs(options.runs)
@@ -125,6 +129,8 @@ def main() -> int:
     if one_time_password:
         print(f"The password of the Train tab is {one_time_password} (set ADMIN_PASSWORD to choose your own).", flush=True)
     server.run(sockets=[listener])
+    if options.replicas:
+        engine.stop()
     print("Stopped.")
     return 0
 
@@ -139,6 +145,9 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         default=SHIPPED_WEIGHTS,
         help="folder of the default model, or of a run, or hub:USER/NAME[@REVISION] (default: the shipped model)",
+    )
+    parser.add_argument(
+        "--replicas", type=int, default=0, metavar="N", help="let so many copies of the engine write, each in a process; needs Ray"
     )
     parser.add_argument("--host", default="0.0.0.0" if ON_A_SPACE else "127.0.0.1", help="address to listen on; 0.0.0.0 lets others in")
     parser.add_argument("--port", type=int, default=7860, help="port to listen on (default: 7860)")
@@ -185,6 +194,22 @@ def _fetched(chosen: Path) -> HubModel | None:
     from model.hub.download import fetch_with_bar  # only where it is needed: it takes a second to import
 
     return fetch_with_bar(chosen)
+
+
+def _make_engine(options: argparse.Namespace, weights: Weights, catalogue: Catalogue, from_hub: HubModel | None) -> Engine:
+    """The engine, or replicas of it.
+
+    Raises:
+        SoliloquyError: the replicas do not start.
+    """
+    if not options.replicas:
+        return Engine(weights, catalogue)
+    from model.serving.replicas import Replicas, Source
+
+    folder = from_hub.folder if from_hub else options.weights
+    source = Source(folder.resolve(), options.device, options.runs.resolve(), () if from_hub else _others(options.weights.resolve()))
+    print(f"Starting {options.replicas} replicas ...", flush=True)
+    return Replicas.start(weights, catalogue, options.replicas, source)
 
 
 def _others(chosen: Path) -> tuple[Path, ...]:

@@ -209,15 +209,31 @@ class Engine:
                 if writer is None or writer.weights is not weights or (model is None and weights.key != self._default):
                     continue  # the models have changed since
                 self._writers.move_to_end(weights.key)
-                if (own := sum(each.n_waiting_of(viewer) for each in self._all_writers())) >= MAX_VIEWER_WAITING:
+                if (own := self._n_waiting_of(viewer)) >= MAX_VIEWER_WAITING:
                     raise BusyError(f"{own} of your requests are already waiting. Try again when they are done.")
-                if (near := writer.n_waiting_of_client(client_of(viewer))) >= MAX_CLIENT_WAITING:
+                if (near := self._n_waiting_of_client(client_of(viewer), writer)) >= MAX_CLIENT_WAITING:
                     raise BusyError(f"{near} requests from your network are already waiting. Try again in a minute.")
-                writer.submit(request)
-                self._lock.notify()
+                self._give(request, writer)
             if remember:
                 self._requests.add(request)
             return request
+
+    def _n_waiting_of(self, viewer: Viewer | str) -> int:
+        """Requests of a viewer that are waiting. The caller must hold the lock."""
+        return sum(each.n_waiting_of(viewer) for each in self._all_writers())
+
+    def _n_waiting_of_client(self, client: str, writer: Writer) -> int:
+        """Requests of a client that are waiting for a model. The caller must hold the lock."""
+        return writer.n_waiting_of_client(client)
+
+    def _give(self, request: Request, writer: Writer) -> None:
+        """Lets a request be written. The caller must hold the lock.
+
+        Raises:
+            BusyError: too many requests are already waiting.
+        """
+        writer.submit(request)
+        self._lock.notify()
 
     def run(self, work: Callable[[Weights], Result], weights: Weights | None = None) -> Future[Result]:
         """Queues a short piece of work with a model. Pieces run one at a time between two rounds of writing. Work that is cancelled before

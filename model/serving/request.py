@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +61,25 @@ class Character:
     die: float
     low: float
     high: float
+
+
+class Piece(NamedTuple):
+    """What was written of a sample from some character on.
+
+    Attributes:
+        logits: before temperature, (characters, V); None without a record.
+        edges: the bounds of each character's interval, (characters, 2); None without a record.
+    """
+
+    text: str
+    logits: NDArray[np.float32] | None
+    edges: Floats | None
+
+    def since(self, index: int) -> Piece:
+        """The piece without its first characters."""
+        if self.logits is None or self.edges is None:
+            return Piece(self.text[index:], None, None)
+        return Piece(self.text[index:], self.logits[index:], self.edges[index:])
 
 
 class Request:
@@ -118,6 +138,10 @@ class Request:
     @property
     def finished(self) -> bool:
         return self._state in FINISHED
+
+    @property
+    def waiting(self) -> bool:
+        return self._state == WAITING
 
     def progress(self, since: list[int] | None = None) -> Progress:
         """The current progress.
@@ -206,6 +230,35 @@ class Request:
             if len(text) == 1 and sample == len(self._texts) - 1:
                 self._ring()
             return len(text)
+
+    def piece(self, sample: int, since: int) -> Piece:
+        """What was written of a sample from character `since` on."""
+        with self._lock:
+            text = "".join(self._texts[sample][since:])
+            if self._record is None:
+                return Piece(text, None, None)
+            now = slice(since, since + len(text))
+            return Piece(text, self._record.logits[sample, now].copy(), self._record.edges[sample, now].copy())
+
+    def extend(self, sample: int, piece: Piece) -> None:
+        """Appends what was written elsewhere. If its record is missing, that of the request is dropped."""
+        with self._lock:
+            text = self._texts[sample]
+            assert isinstance(text, list)
+            begins, now = not text, slice(len(text), len(text) + len(piece.text))
+            if self._record is not None and piece.text:
+                if piece.logits is None:
+                    self._record, self._whole_record_bytes = None, 0
+                else:
+                    self._record.logits[sample, now], self._record.edges[sample, now] = piece.logits, piece.edges
+            text += piece.text
+            if begins and piece.text and sample == len(self._texts) - 1:
+                self._ring()
+
+    def lengths(self) -> list[int]:
+        """Characters of each sample so far."""
+        with self._lock:
+            return [len(text) for text in self._texts]
 
     def end(self, state: str, error: str = "") -> None:
         """Marks the request as finished, in the given state. Called by the engine."""
