@@ -1,6 +1,8 @@
 """The command line.
 
 python -m model train --preset shakespeare --run mine      train a network; --resume continues a run
+python -m model train --job --preset lesson --run mine --hardware t4-small
+                                                           train on Hugging Face's machines, and bring the run here; --timeout, --resume-job
 python -m model train --task sft --from weights/shakespeare --run obey
                                                            fine-tune a model to answer requests; --pairs names your own
 python -m model train --task reward --from weights/assistant/supervised --run judge
@@ -236,6 +238,10 @@ def make_parser() -> argparse.ArgumentParser:
         help=f"policy: a reward model, or {RULE}: the skills' rules (default: the one that ships)",
     )
     train.add_argument("--precision", choices=("auto", *DTYPES), default="auto", help="precision of matrix products (default: the faster)")
+    train.add_argument("--job", action="store_true", help="train on Hugging Face's machines, which costs money, and bring the run here")
+    train.add_argument("--hardware", default="cpu-basic", help="--job: such as cpu-upgrade or t4-small (default: cpu-basic)")
+    train.add_argument("--timeout", default="30m", help="--job: when it ends at the latest, such as 2h (default: 30m)")
+    train.add_argument("--resume-job", metavar="ID", help="follow a job that was started before, and bring its run here")
     pace.add_argument("--vocab-size", type=int, default=len(TINY_SHAKESPEARE_ALPHABET), help="different characters of the corpus")
     pace.add_argument("--characters", type=int, default=TINY_SHAKESPEARE_CHARS, help="length of the corpus (default: Tiny Shakespeare's)")
 
@@ -349,6 +355,8 @@ def _given(options: argparse.Namespace, settings: tuple) -> dict[str, Any]:
 def run_train(options: argparse.Namespace) -> int:
     """Trains with a progress bar. Ctrl-C, SIGTERM or a closed terminal writes a checkpoint first."""
     run = Run(options.runs / _plain_name(options.run))
+    if options.job or options.resume_job:
+        return _train_in_job(run, options)
     with joined(options.device) as (processes, device):
         if not processes.leads:
             return _follow(run, options, processes, device)
@@ -368,6 +376,31 @@ def run_train(options: argparse.Namespace) -> int:
             except LostProcessError as error:
                 trainer.save()
                 raise TrainingError(f"{error} Stopped after step {trainer.step:,}. Resume with: {_resume_command(run, options)}") from error
+
+
+def _train_in_job(run: Run, options: argparse.Namespace) -> int:
+    """Trains on Hugging Face's machines.
+
+    Raises:
+        ParameterError: the task or an option is none for a job.
+    """
+    from model.hub.job import Order, resume_job, train_in_job  # the Hub's client takes long to import
+
+    if options.resume_job:
+        return resume_job(options.resume_job, run.folder)
+    preset = _chosen(options)
+    _check_inputs(options, preset.task)
+    if options.resume:
+        raise ParameterError("A job begins a new run: leave out --resume. A job that runs goes on with --resume-job ID.")
+    if preset.task not in (PRETRAIN, TRANSLATE):
+        raise ParameterError(f"A job begins with random weights: the task {preset.task}, which needs a model of yours, is not for --job.")
+    if options.corpus:
+        load_corpus(options.corpus)  # checks it
+    given = _given(options, SETTINGS) | {name: getattr(options, name) for name in ("preset", "task") if getattr(options, name)}
+    labels = {f.name: f.metadata["label"] or f.name for f in SETTINGS}
+    arguments = [part for name, value in given.items() for part in (_flag(labels.get(name, name)), str(value))]
+    order = Order(run.folder, (*arguments, "--precision", options.precision), options.corpus, options.hardware, options.timeout)
+    return train_in_job(order)
 
 
 def _follow(run: Run, options: argparse.Namespace, processes: Processes, device: torch.device) -> int:

@@ -42,11 +42,11 @@ LAYERS = {
     "meaning": 5,
     "catalogue": 5,
     "heads": 6,
-    "hub": 6,
     "ladder": 4,
     "serving": 6,
     "training": 6,
-    "__main__": 7,
+    "hub": 7,
+    "__main__": 8,
 }
 
 

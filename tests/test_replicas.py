@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import signal
+import sys
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -69,7 +70,7 @@ def test_without_ray_the_app_says_what_to_install(monkeypatch: pytest.MonkeyPatc
     from model.errors import ParameterError
     from model.serving.replicas import Replicas, Source
 
-    monkeypatch.setitem(__import__("sys").modules, "ray", None)
+    monkeypatch.setitem(sys.modules, "ray", None)
     start: Callable[..., Any] = Replicas.start
     for number, words in (
         (2, r'Replicas need Ray, which is not installed: pip install "ray\[serve\]"'),

@@ -17,12 +17,19 @@ import base64
 import contextlib
 import hashlib
 import json
+import math
+import os
 import re
+import signal
 import socket
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -142,6 +149,45 @@ class Repo:
         return {"stage": stage, "hardware": hardware, "gcTimeout": 172_800, "errorMessage": self.error, "sha": self.sha}
 
 
+@dataclass
+class Job:
+    """A job, which really runs: a process of this machine, whose folders are under `FakeHub.jobs_folder`."""
+
+    id: str
+    owner: str
+    spec: dict[str, Any]
+    process: subprocess.Popen[str]
+    lines: list[str] = field(default_factory=list)
+    stage: str = "RUNNING"
+    message: str = ""
+
+    def watch(self, limit_s: float) -> None:
+        """Keeps what it prints, and its end."""
+        timer = threading.Timer(min(limit_s, 3600), self.end, ("ERROR", "Job timeout"))
+        timer.daemon = True
+        timer.start()
+        assert self.process.stdout
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip("\n"))
+        status = self.process.wait()
+        timer.cancel()
+        if self.stage == "RUNNING":
+            self.stage, self.message = ("COMPLETED", "") if status == 0 else ("ERROR", f"Exit code {status}")
+
+    def end(self, stage: str, message: str = "") -> None:
+        """Ends it, as the Hub does."""
+        if self.stage == "RUNNING":
+            self.stage, self.message = stage, message
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+
+    def about(self) -> dict[str, Any]:
+        """What the Hub says of it."""
+        owner = {"id": "1", "name": self.owner, "type": "user"}
+        status = {"stage": self.stage, "message": self.message or None}
+        return {"id": self.id, "owner": owner, "status": status, "flavor": self.spec["flavor"], "labels": self.spec.get("labels")}
+
+
 class FakeHub:
     """What is on the Hub, and what goes wrong with it."""
 
@@ -153,6 +199,9 @@ class FakeHub:
         self.faults: list[Fault] = []
         self.is_gone = False  # connections are closed without an answer
         self.asked: list[str] = []  # method and path of each request, in order
+        self.jobs: dict[str, Job] = {}
+        self.jobs_folder = Path()  # where jobs run
+        self.job_limit_s = math.inf  # less than the time limits that are asked for
         self.on_create: Callable[[Repo], None] = lambda repo: None
 
     def add_account(self, name: str, token: str = "hf_write", **settings: Any) -> Account:
@@ -504,6 +553,77 @@ class _Handler(BaseHTTPRequestHandler):
         events = [f"data: {json.dumps({'data': line, 'timestamp': '2026-11-01T00:00:00.000Z'})}\n\n" for line in lines]
         self._answer("".join([*events, "data:\n\n"]).encode(), headers={"Content-Type": "text/event-stream"})
 
+    # Jobs
+
+    def start_job(self, user: str) -> None:
+        account, spec = self._known(), json.loads(self.body)
+        if account.role == "read" or user != account.name:
+            raise _RefusedError(403, "Forbidden: you may not start jobs here.")
+        if not account.can_pay:
+            raise _RefusedError(402, "Pre-paid credit balance is insufficient")
+        if spec["flavor"] not in HARDWARE:
+            raise _RefusedError(400, f"Invalid flavor: {spec['flavor']}")
+        job_id = f"{len(self.hub.jobs):024x}"
+        folder = self.hub.jobs_folder / job_id
+        (folder / "bin").mkdir(parents=True)
+        for name, script in (("pip", "exit 0"), ("python", f'exec {sys.executable} "$@"')):
+            (folder / "bin" / name).write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+            (folder / "bin" / name).chmod(0o755)
+        for volume in spec["volumes"]:
+            _, files = self._at(self._found(volume["type"], volume["source"]), volume["revision"])
+            for path, content in files.items():
+                if path.startswith(f"{volume['path']}/"):
+                    target = folder / volume["mountPath"].lstrip("/") / path.removeprefix(f"{volume['path']}/")
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    target.write_bytes(content)
+        command = [re.sub(r"(?<= )/(?=code|work)", f"{folder}/", part) for part in spec["command"]]
+        kept = {name: value for name, value in os.environ.items() if name not in ("HF_TOKEN", "PYTHONPATH")}
+        environment = kept | spec["environment"] | spec["secrets"] | {"PATH": f"{folder}/bin:{os.environ['PATH']}"}
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        )
+        job = self.hub.jobs[job_id] = Job(job_id, user, spec, process)
+        threading.Thread(target=job.watch, args=(min(spec["timeoutSeconds"], self.hub.job_limit_s),), daemon=True).start()
+        self._json(job.about())
+
+    def _job(self, user: str, job: str) -> Job:
+        self._known()
+        if job not in self.hub.jobs:
+            raise _RefusedError(404, "Job not found")
+        return self.hub.jobs[job]
+
+    def job(self, user: str, job: str) -> None:
+        self._json(self._job(user, job).about())
+
+    def cancel_job(self, user: str, job: str) -> None:
+        self._job(user, job).end("CANCELED")
+        self._json({})
+
+    def job_logs(self, user: str, job: str) -> None:
+        """Lines while they come, until the job is over."""
+        found, sent = self._job(user, job), 0
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.close_connection = True
+        with contextlib.suppress(OSError):
+            while True:
+                is_over = found.stage != "RUNNING"
+                for line in found.lines[sent:]:
+                    sent += 1
+                    self.wfile.write(f"data: {json.dumps({'data': line, 'timestamp': '2026-11-01T00:00:00.000Z'})}\n\n".encode())
+                if is_over or self.hub.is_gone:
+                    return
+                time.sleep(0.02)
+
+    def jobs_hardware(self) -> None:
+        about = {"cpu": "2 vCPU", "ram": "16 GB", "unitLabel": "minute"}
+        prices = {"cpu-basic": 0.01, **{name: cost for name, cost in HARDWARE.items() if cost}}
+        self._json(
+            [about | {"name": name, "prettyName": name, "unitCostUSD": cost / 60, "unitCostMicroUSD": 1} for name, cost in prices.items()]
+        )
+
     def hardware(self) -> None:
         about = {"cpu": "2 vCPU", "ram": "16 GB", "unitLabel": "hour"}
         self._json(
@@ -521,6 +641,11 @@ ROUTES = [
     (r"POST /api/repos/create", _Handler.create),
     (r"POST /api/validate-yaml", _Handler.validate_yaml),
     (r"GET /api/spaces/hardware", _Handler.hardware),
+    (r"GET /api/jobs/hardware", _Handler.jobs_hardware),
+    (r"POST /api/jobs/(?P<user>[^/]+)", _Handler.start_job),
+    (r"GET /api/jobs/(?P<user>[^/]+)/(?P<job>[^/]+)", _Handler.job),
+    (r"GET /api/jobs/(?P<user>[^/]+)/(?P<job>[^/]+)/logs", _Handler.job_logs),
+    (r"POST /api/jobs/(?P<user>[^/]+)/(?P<job>[^/]+)/cancel", _Handler.cancel_job),
     (r"(?:GET|POST) /api/spaces/(?P<name>[^/]+/[^/]+)/secrets", _Handler.secrets),
     (r"GET /api/spaces/(?P<name>[^/]+/[^/]+)/runtime", _Handler.runtime),
     (r"POST /api/spaces/(?P<name>[^/]+/[^/]+)/hardware", _Handler.set_hardware),
