@@ -373,6 +373,7 @@ def main() -> None:
     parser.add_argument("--chars", type=int, default=300, help="characters of each text")
     parser.add_argument("--usual", type=int, nargs="*", default=[1, 5], help="viewers at which the usual page is measured")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument("--replicas", type=int, help="measure the app with so many replicas as well; needs Ray")
     options = parser.parse_args()
     counts, work = sorted(options.viewers), Work(options.samples, options.chars)
     print(f"{work.samples} samples of {work.chars} characters each, all pressed within {SPREAD_S:g} s; {os.cpu_count()} processors\n")
@@ -387,6 +388,9 @@ def main() -> None:
             with running_process("--device", options.device) as (url, pid):
                 ours = measure(OURS, url, pid, count)
                 show_load("ours", ours, resident_bytes(pid, most=True), targets(ours))
+            if options.replicas:
+                with running_process("--device", options.device, "--replicas", str(options.replicas)) as (url, pid):
+                    show_load(f"{options.replicas} replicas", measure(OURS, url, pid, count), resident_bytes(pid, most=True))
         show_engine(options.device, ours, work)
         if not options.usual:
             return

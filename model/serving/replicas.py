@@ -18,9 +18,11 @@ import os
 import threading
 from collections.abc import AsyncIterator
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from model.catalogue import Catalogue
 from model.errors import WENT_WRONG, BusyError, ParameterError, SoliloquyError, UnknownModelError
@@ -80,9 +82,9 @@ class Replica:
     def __init__(self, source: Source):
         device = choose_device(source.device)
         weights = in_fresh_thread(lambda: load_weights(source.weights, device))
-        model = in_fresh_thread(lambda: ready_to_write(weights.model, precision_name(weights)))
+        ready = replace(weights, model=in_fresh_thread(lambda: ready_to_write(weights.model, precision_name(weights))))
         catalogue = Catalogue(WEIGHTS_FOLDER, source.runs, device, source.others)
-        self._engine = Engine(Weights(**(vars(weights) | {"model": model})), catalogue)
+        self._engine = Engine(ready, catalogue)
         self._at_once = 0
 
     async def write(self, prompt: str, params: SamplingParams, viewer: Viewer | str, model: str) -> AsyncIterator[Part]:
@@ -159,7 +161,8 @@ class Replicas(Engine):
         threads = max(1, MAX_THREADS // number)
         environment = {"OMP_NUM_THREADS": str(threads), "PYTHONPATH": str(ROOT), "GOMP_SPINCOUNT": os.environ.get("GOMP_SPINCOUNT", "")}
         here = {} if "RAY_ADDRESS" in os.environ else {"num_cpus": number, "include_dashboard": False}
-        gpu = {"num_gpus": 1 if source.device == "cuda" and "RAY_ADDRESS" in os.environ else 0}
+        gpus = torch.cuda.device_count() if choose_device(source.device).type == "cuda" else 0  # without a share, a replica sees none
+        share = gpus // number if gpus >= number else gpus / number
         try:
             ray.init(log_to_driver=False, logging_level=logging.ERROR, **here)
             serve.start(proxy_location="Disabled")  # the page is the only one that asks
@@ -167,7 +170,7 @@ class Replicas(Engine):
                 name="Replica",
                 num_replicas=number,
                 max_ongoing_requests=MAX_AT_ONCE,
-                ray_actor_options={"num_cpus": 1, "runtime_env": {"env_vars": environment}, **gpu},
+                ray_actor_options={"num_cpus": 1, "num_gpus": share, "runtime_env": {"env_vars": environment}},
                 logging_config={"log_level": "ERROR"},
             )
             handle = serve.run(deployment.bind(source), name=APP, route_prefix=None)
