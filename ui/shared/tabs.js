@@ -8,6 +8,7 @@ const SHOWN = `${ROW} [role="tab"]`;
 const nameOf = (tab) => tab.textContent.trim().toLowerCase();
 // The room beside the tabs, in rem, that the header's facts need, and that they need without the number of parameters.
 const [ALL_FACTS, FEW_FACTS] = [16, 9];
+const SCALES = [1, 0.92, 0.84, 0.76, 0.68]; // of the header: the first at which it is one line
 let isFollowed = false;
 
 const tabs = () => /** @type {HTMLElement[]} */ ([...document.querySelectorAll(SHOWN)]);
@@ -76,9 +77,16 @@ export function openTab(name) {
 function makeRoomForFacts() {
   const masthead = /** @type {HTMLElement} */ (document.querySelector(".masthead"));
   const [about, title, tools] = [".masthead .about", ".masthead h1", ".tools"].map((name) => document.querySelector(name));
+  const wraps = () => tools.getBoundingClientRect().top >= title.getBoundingClientRect().bottom; // close under the facts
   const measure = () => {
     delete masthead.dataset.facts; // until it is measured, nothing is left out
-    const isWrapped = tools.getBoundingClientRect().top >= title.getBoundingClientRect().bottom; // close under the facts
+    const { style } = document.documentElement;
+    const fitting = SCALES.find((scale) => {
+      style.setProperty("--header", String(scale));
+      return !wraps();
+    });
+    const isWrapped = fitting === undefined;
+    if (isWrapped) style.removeProperty("--header"); // on a phone
     const room = isWrapped ? 0 : about.getBoundingClientRect().width / parseFloat(getComputedStyle(document.documentElement).fontSize);
     if (room < ALL_FACTS) masthead.dataset.facts = room < FEW_FACTS ? "none" : "few";
   };
