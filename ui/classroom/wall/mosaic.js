@@ -171,7 +171,6 @@ export class Mosaic {
 
   #lay() {
     const order = this.#order();
-    this.node.hidden = !order.length;
     if (!order.length || !this.node.checkVisibility()) return;
     const { rem } = palette();
     const { top } = this.node.getBoundingClientRect();
