@@ -15,14 +15,24 @@ from tests.browser.tab import drawn
 from tests.browser.test_assistant_reward import READY
 from tests.support.admin import PASSWORD, Admin
 from tests.support.killing import synthetic_text
+from tests.support.viewing import Viewer
 
 SAMPLE = ["Texts", "Next character", "Tree", "Same dice", "Score"]
 ATTENTION = ["All heads", "One head", "Layer by layer", "Heads off"]
 LEARNING = ["Data", "Ladder", "Training", "Overfitting"]
 ASSISTANT = ["Before and after", "Examples", "Reward", "Reinforcement"]
 MEANING = ["Zero-shot", "Neighbours", "Encoder and decoder", "Pre- and post-norm"]
+CLASS = ["Wall", "Votes", "Take part"]
 TRAIN = ["Watch", "All runs", "From the Hub"]
-TABS = {"Sample": SAMPLE, "Attention": ATTENTION, "Learning": LEARNING, "Assistant": ASSISTANT, "Meaning": MEANING, "Train": TRAIN}
+TABS = {
+    "Sample": SAMPLE,
+    "Attention": ATTENTION,
+    "Learning": LEARNING,
+    "Assistant": ASSISTANT,
+    "Meaning": MEANING,
+    "Class": CLASS,
+    "Train": TRAIN,
+}
 VIEWS = [view for views in TABS.values() for view in views]
 FIRST = [views[0] for views in TABS.values()]
 SCREENS = {"projector": (1280, 720), "phone": (360, 740)}
@@ -67,14 +77,22 @@ COLUMNS = """() => [...new Set(
 
 
 @pytest.fixture(scope="module")
-def url(class_app: tuple[str, str]) -> str:
-    """The class's app, with a finished run."""
+def url(class_app: tuple[str, str]) -> Iterator[str]:
+    """The class's app, with a finished run, and a round and a vote that are open."""
     url, _ = class_app
     admin = Admin.logged_in(url)
     corpus = admin.upload(synthetic_text().encode())
     asked = {"preset": "tiny", "corpus": corpus, "settings": {"steps": 40, "eval_interval": 10}}
     admin.until(admin.do("/train/start", **asked)["run"]["id"], "finished")
-    return url
+    round = admin.do("/class/open", prompt="ROMEO:", length=40)["round"]["id"]
+    for name in ("Ann", "Bea", ""):
+        member = admin.do("/class/join", name=name)["member"]
+        with Viewer(url, path="/class/throw") as phone:
+            phone.ask(member=member, round=round)
+            phone.rest()
+    admin.do("/class/votes/open", pairs=[{"request": "Insult me.", "a": "Thou art a traitor.", "b": "I thank you."}], hidden=False)
+    yield url
+    admin.do("/class/forget")
 
 
 @pytest.fixture(scope="module", params=["projector", pytest.param("phone", marks=pytest.mark.slow)])

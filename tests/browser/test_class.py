@@ -69,8 +69,8 @@ def throw(page: Page) -> None:
 
 def text_on(phone: Page) -> str:
     """The whole text that the phone shows, with its prompt."""
-    expect(phone.locator(".part-said")).to_contain_text("On the wall")
-    return str(phone.locator(".part-text").text_content())
+    expect(phone.locator(".part-round .part-said")).to_contain_text("On the wall")
+    return str(phone.locator(".part-round > .part-text").text_content())
 
 
 @pytest.mark.slow
@@ -105,7 +105,7 @@ def test_a_class_throws_votes_comes_late_and_outlives_the_app(
     admin = unlock(projector, app.url)
     phones[0].context.set_offline(False)
     for phone, text in zip(phones, texts, strict=True):
-        expect(phone.locator(".part-text")).to_have_text(text, use_inner_text=False)
+        expect(phone.locator(".part-round > .part-text")).to_have_text(text, use_inner_text=False)
         expect(phone.locator(".part-offline")).to_have_text("")
     expect(counts).to_contain_text(re.compile(rf"\b{PHONES}\b"))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
@@ -23,8 +24,8 @@ TOP_K = [0, 1, 2, 5, 64, 65, 66, 1000]
 TOP_P = [0, 0.01, 0.25, 0.5, 0.9, 0.99, 1]
 
 
-@pytest.fixture(scope="module")
-def page(browser: Browser) -> Iterator[Page]:
+@contextmanager
+def empty_page_at(browser: Browser) -> Iterator[Page]:
     """An empty page that may import the modules as they are in this directory."""
     page = browser.new_page()
     page.route("**/*.js", lambda route: route.fulfill(path=UI / urlparse(route.request.url).path[1:], content_type="text/javascript"))
@@ -32,6 +33,12 @@ def page(browser: Browser) -> Iterator[Page]:
     page.goto("http://localhost/")
     yield page
     page.close()
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser) -> Iterator[Page]:
+    with empty_page_at(browser) as page:
+        yield page
 
 
 def evaluate(page: Page, module: str, code: str, argument: object) -> Any:
