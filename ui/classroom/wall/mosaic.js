@@ -1,4 +1,5 @@
 // All texts of a round at once: the newest, or the one that was chosen, is the largest, and all become smaller as more come.
+import { first } from "../../shared/characters.js";
 import { button, isRightToLeft, make, makeText, seenHeight } from "../../shared/dom.js";
 import { palette } from "../../shared/paint.js";
 
@@ -14,6 +15,9 @@ const [LARGEST, SMALLEST] = [3.5, 0.5]; // letters, in rem
 const FITTING = 0.8; // of the small tiles hold their whole text, unless letters would be too small
 const [LOWEST, HIGHEST] = [16, 40]; // the mosaic, in rem
 const GAP = 4;
+const NAMED = 3; // a tile of fewer lines shows no name
+const MOVING = 80; // more tiles take their places at once: so many at a time would stutter
+const ROUGH = 8; // a mosaic has up to a part in so many more places than texts
 export const PAD = 0.4; // around a text, in letters
 
 /** A text as a tile shows it: without empty lines. @param {string} text */
@@ -28,15 +32,21 @@ export const shownText = (text) => text.replace(/^\n+/, "").replace(/\n{2,}/g, "
  * @returns {Tile[]}
  */
 export function layTiles(texts, width, height, rem) {
-  const { places, columns, rows } = arrange(texts.length, (width + GAP) / (height + GAP));
+  const { places, columns, rows } = arrange(capacityFor(texts.length), (width + GAP) / (height + GAP));
   const [cellWidth, cellHeight] = [(width + GAP) / columns, (height + GAP) / rows];
-  const tiles = places.map(({ row, column, side }) => {
+  const tiles = places.slice(0, texts.length).map(({ row, column, side }) => {
     return { x: column * cellWidth, y: row * cellHeight, width: side * cellWidth - GAP, height: side * cellHeight - GAP, font: 0 };
   });
   const fonts = tiles.map((tile, i) => Math.min(LARGEST * rem, Math.max(SMALLEST * rem, fittingFont(texts[i], tile))));
   const small = fonts.slice(1 + NEXT).toSorted((a, b) => b - a);
-  const common = small[Math.floor(FITTING * (small.length - 1))];
+  const common = Math.floor(2 * small[Math.floor(FITTING * (small.length - 1))]) / 2;
   return tiles.map((tile, i) => ({ ...tile, font: i > NEXT ? common : fonts[i] }));
+}
+
+/** With how many places: not another number for each text, so that the tiles keep their size for a while. @param {number} count */
+function capacityFor(count) {
+  const step = 2 ** Math.max(0, Math.floor(Math.log2(count / ROUGH)));
+  return Math.ceil(count / step) * step;
 }
 
 /** How large letters may be for a text to fit. @param {string} text @param {{width: number, height: number}} tile */
@@ -107,9 +117,21 @@ function place(sides, columns) {
   });
 }
 
+/** @typedef {{node: HTMLButtonElement, words: HTMLElement, name: string, text: string, size: string}} Placed */
+
+/** Gives a tile its size and as much of its text as it has room for, in whole lines. @param {Placed} placed @param {Tile} tile */
+function resize({ node, words, name, text }, { width, height, font }) {
+  Object.assign(node.style, { width: `${width}px`, height: `${height}px`, fontSize: `${font}px`, padding: `${PAD * font}px` });
+  const all = Math.max(1, Math.floor((height / font - 2 * PAD) / LINE));
+  node.classList.toggle("wall-tile-nameless", all < NAMED);
+  const lines = name && all >= NAMED ? all - 1 : all;
+  words.style.maxHeight = `${lines * LINE}em`;
+  words.textContent = first(text, Math.ceil((lines + 1) * (width / font / CHAR) * 1.5));
+}
+
 export class Mosaic {
   node = make("div", "wall-mosaic");
-  /** @type {Map<number, {node: HTMLButtonElement, text: HTMLElement, name: HTMLElement}>} by sample */
+  /** @type {Map<number, Placed>} by sample */
   #tiles = new Map();
   /** @type {ClassText[]} */
   #texts = [];
@@ -149,11 +171,12 @@ export class Mosaic {
   /** @param {ClassText} text */
   #add({ sample, text, name }) {
     const node = button("wall-tile", "", () => this.#choose(this.#chosen === sample ? null : sample));
-    const words = makeText("span", "wall-tile-text", shownText(text));
+    const words = makeText("span", "wall-tile-text");
     const who = makeText("span", "wall-tile-name", name);
     node.append(who, words);
     node.dataset.sample = String(sample);
-    this.#tiles.set(sample, { node, text: words, name: who });
+    node.setAttribute("aria-label", name ? `${name}: ${text}` : text);
+    this.#tiles.set(sample, { node, words, name, text: shownText(text), size: "" });
     this.node.append(node);
   }
 
@@ -178,11 +201,16 @@ export class Mosaic {
     this.#width = this.node.clientWidth;
     this.node.style.height = `${height}px`;
     const tiles = layTiles(order.map(({ text, name }) => (name ? `${name}\n` : "") + shownText(text)), this.#width, height, rem);
+    this.node.classList.toggle("wall-mosaic-moves", order.length <= MOVING);
     const focus = this.node.contains(document.activeElement) ? null : order[0].sample;
     order.forEach(({ sample }, i) => {
-      const { node } = this.#tiles.get(sample);
+      const tile = this.#tiles.get(sample);
+      const { node } = tile;
       const { x, y, width, height, font } = tiles[i];
-      node.style.cssText = `transform: translate(${x}px, ${y}px); width: ${width}px; height: ${height}px; font-size: ${font}px; padding: ${PAD * font}px`;
+      node.style.transform = `translate(${x}px, ${y}px)`;
+      const size = `${width} ${height} ${font}`;
+      if (tile.size !== size) resize(tile, tiles[i]);
+      tile.size = size;
       node.classList.toggle("wall-tile-large", i === 0);
       if (focus !== null) node.tabIndex = i ? -1 : 0;
     });

@@ -4,7 +4,7 @@ import { button, listed, make, nameOf, number, percent, plural, quoted, signOf }
 import { firstChar } from "../../shared/prefix_tree.js";
 import { chiSquared, expectedRange } from "./statistics.js";
 
-const [MOST, FEW] = [8, 6]; // characters that have a row; where two rounds are abreast
+const [MOST, FEW] = [8, 5]; // characters that have a row; where two rounds are abreast
 const [SELDOM, RARE] = [0.05, 0.001];
 
 /**

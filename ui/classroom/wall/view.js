@@ -171,6 +171,7 @@ class Wall {
     settleWords(this.#counts, counts);
     for (const [name, opener] of this.#openers) opener.setAttribute("aria-pressed", String(name === this.#part));
     this.#parts.hidden = isLarge;
+    this.#invitation.hidden = !isLarge && !round.open;
     const all = [...classroom.rounds, ...(classroom.round ? [classroom.round] : [])];
     this.#rounds.hidden = all.length < 2;
     const options = all.toReversed().map((one) => ({ value: one === classroom.round ? "" : one.id, words: `Round ${one.number}: ${one.prompt ? readable(endOf(one.prompt, 16)) : "empty"}, ${one.temperature}` }));
