@@ -424,6 +424,11 @@ def test_everyone_may_watch_and_the_admin_alone_may_act(app: App) -> None:
         "/meaning/choices",
         "/meaning/speakers",
         "/meaning/translate",
+        "/class/join",
+        "/class/throw",
+        "/class/vote",
+        "/lecture/file",
+        "/lecture/download",
         "/admin/login",
         "/admin/logout",
     }

@@ -12,7 +12,7 @@ class SharedRows(torch.Generator):
 
     Attributes:
         first: the first row of this process.
-        rows: the rows of the whole pass.
+        rows: the rows of the whole pass; 0 while no others share it.
     """
 
     first = rows = 0
@@ -25,6 +25,6 @@ def kept(x: Tensor, shape: tuple[int, ...], p: float, generator: torch.Generator
         x: where precision and device come from.
         generator: None for PyTorch's default.
     """
-    first, rows = (generator.first, generator.rows) if isinstance(generator, SharedRows) else (0, shape[0])
+    first, rows = (generator.first, generator.rows) if isinstance(generator, SharedRows) and generator.rows else (0, shape[0])
     mask = torch.empty((rows, *shape[1:]), dtype=x.dtype, device=x.device).bernoulli_(1 - p, generator=generator)
     return mask[first : first + shape[0]]
