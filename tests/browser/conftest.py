@@ -118,7 +118,8 @@ def new_page(context: BrowserContext) -> Iterator[Page]:
 
 def refused(message: ConsoleMessage) -> bool:
     """Whether the message only reports that bad input was answered with status 400; the page shows that itself."""
-    return "status of 400" in message.text and ("/train/" in message.location["url"] or message.location["url"].endswith(("/write", "/lecture/file")))
+    url = message.location["url"]
+    return "status of 400" in message.text and ("/train/" in url or url.endswith(("/write", "/lecture/file")))
 
 
 @contextmanager
