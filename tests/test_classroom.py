@@ -337,3 +337,17 @@ def test_what_cannot_be_written_is_told(room: Classroom, folder: Path) -> None:
     with pytest.raises(CheckpointError):
         room.saved.write(room.unsaved())
     assert not Classroom(Saved(folder)).rounds
+
+
+def test_what_is_being_written_does_not_change_with_the_class(room: Classroom) -> None:
+    with_texts(room, 1)
+    room.join(None)
+    votes = room.open_votes((PAIR,), hidden=True)
+    member, _ = room.join(None)
+    room.vote(member, votes.id, 0, "a")
+    documents = room.unsaved()
+    before = json.dumps(documents)
+    round = room.round("r1")
+    room.finish(room.throw(member, round.id), member, "later")
+    room.vote(member, votes.id, 0, "b")
+    assert json.dumps(documents) == before

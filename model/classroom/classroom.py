@@ -186,7 +186,7 @@ class Classroom:
         votes = Votes(self._last[VOTES], pairs, hidden)
         self.votes[votes.number] = votes
         self._forget_oldest(self.votes, MAX_VOTES)
-        self._change(VOTES, documents=(votes.id, CLASS))
+        self._change(VOTES, KEPT, documents=(votes.id, CLASS))
         return votes
 
     def close_votes(self, id: object) -> None:

@@ -74,7 +74,7 @@ class Members:
 
     def as_json(self) -> dict[str, Any]:
         """What is saved: those who have taken part, and how many have joined."""
-        return {"last": self._last, "members": [vars(member) for member in self._by_number.values() if member.took_part]}
+        return {"last": self._last, "members": [dict(vars(member)) for member in self._by_number.values() if member.took_part]}
 
     @classmethod
     def from_json(cls, saved: dict[str, Any]) -> Members:

@@ -67,6 +67,7 @@ class Round:
         """What is saved."""
         settings = {name: getattr(self.params, name) for name in ("temperature", "max_new_chars", "seed", "top_k", "top_p")}
         known = {name: getattr(self, name) for name in ("number", "prompt", "model", "model_name", "beside", "opened", "finished")}
+        known["finished"] = list(self.finished)  # it is written in another thread, while others throw
         return known | {"settings": settings, "throws": [[member, text] for member, text in self.throws.items()]}
 
     @classmethod

@@ -82,7 +82,7 @@ class Votes:
             "pairs": [pair._asdict() for pair in self.pairs],
             "hidden": self.hidden,
             "is_open": self.is_open,
-            "ballots": [[member, ballot] for member, ballot in self.ballots.items()],
+            "ballots": [[member, list(ballot)] for member, ballot in self.ballots.items()],
         }
 
     @classmethod

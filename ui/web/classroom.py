@@ -74,6 +74,7 @@ log = logging.getLogger(__name__)
 WALL_S, PHONE_S = 0.25, 1.0  # between two events of a stream: a class has one wall and hundreds of phones
 QUIET_S = 15.0  # after which a comment is sent
 SAVE_S = 0.2  # changes that are written together
+RETRY_S = 10.0  # after a failure to write them
 SETTINGS = ("temperature", "length", "top_k", "top_p")
 CLIENT = "class"  # whom the texts are written for, as the engine counts them
 
@@ -281,19 +282,18 @@ class ClassRoutes:
 
     async def _save(self) -> None:
         room = self._classroom
-        while True:
+        try:
             await asyncio.sleep(SAVE_S)
-            documents = room.unsaved()
-            if not documents:
-                self._saving = None
-                return
-            try:
-                await asyncio.to_thread(room.saved.write, documents)
-            except CheckpointError as error:
-                log.warning("The class is not kept: %s", error)
-                room.still_unsaved(documents)
-                self._saving = None
-                return
+            while documents := room.unsaved():
+                try:
+                    await asyncio.to_thread(room.saved.write, documents)
+                    await asyncio.sleep(SAVE_S)
+                except CheckpointError as error:
+                    log.warning("The class is not kept: %s", error)
+                    room.still_unsaved(documents)
+                    await asyncio.sleep(RETRY_S)
+        finally:
+            self._saving = None
 
 
 class Writing:
