@@ -29,6 +29,7 @@ NETWORK = {"offline": False, "latency": 200, "downloadThroughput": 1e6 / 8, "upl
 HALL = "hall.test"
 OURS = re.compile(r"/assets/[0-9a-f]{12}/")  # Gradio's own scripts lie in /assets/, too
 KINDS = ["document", "Gradio's scripts", "Gradio's styles", "our scripts", "fonts", "data"]
+STREAM = "/class/stream"
 POLLED = "/healthz"
 SETTLED_MS = 1_000
 FIRST_PAINT = "() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
@@ -49,7 +50,9 @@ class Traffic:
 
     def begin(self, request: str, address: str) -> None:
         """A request was sent."""
-        if not address.endswith(POLLED):
+        if address.endswith(STREAM):
+            self.fetched.append((address, 0))  # it has no end
+        elif not address.endswith(POLLED):
             self.under_way[request] = address
 
     def end(self, request: str, size: int) -> None:
