@@ -5,7 +5,8 @@
     ├── UnknownCharacterError   a text has characters that the vocabulary lacks
     ├── CorpusError             a corpus is missing, empty, too short, not UTF-8 or not the one expected
     ├── CheckpointError         weights or a run cannot be read or written
-    ├── UnknownModelError       no model has this key
+    ├── NotFoundError           what is asked for is not there, or no longer
+    │   └── UnknownModelError   no model has this key
     ├── TrainingError           a training run cannot start or continue
     ├── LectureError            a file is not a lecture, or cannot be read
     ├── HubError                the Hub cannot be reached, or does not do what it is asked
@@ -45,7 +46,11 @@ class CheckpointError(SoliloquyError):
     """Weights or a run cannot be read or written."""
 
 
-class UnknownModelError(SoliloquyError):
+class NotFoundError(SoliloquyError):
+    """What is asked for is not there, or no longer."""
+
+
+class UnknownModelError(NotFoundError):
     """No model has this key: it never existed, or it was deleted."""
 
 

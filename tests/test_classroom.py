@@ -13,7 +13,7 @@ from model.classroom.classroom import CLASS, LEAD, MAX_KEY_CHARS, MAX_KEYS, NAME
 from model.classroom.members import Members
 from model.classroom.saved import Saved
 from model.classroom.votes import Pair, kept, read_pairs
-from model.errors import BusyError, CheckpointError, ParameterError, UnknownModelError
+from model.errors import BusyError, CheckpointError, NotFoundError, ParameterError
 from model.limits import (
     MAX_ANSWER_CHARS,
     MAX_LEAD_CHARS,
@@ -120,7 +120,7 @@ def test_a_closed_round_takes_no_throw_and_ends_those_that_began(room: Classroom
         room.throw(bea, round.id)
     room.finish(room.throw(ann, round.id), ann, "written")
     assert round.throws == {1: "written"}
-    with pytest.raises(UnknownModelError, match="There is no such round"):
+    with pytest.raises(NotFoundError, match="There is no such round"):
         room.throw(ann, "r99")
 
 

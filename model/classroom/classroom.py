@@ -11,7 +11,7 @@ from model.classroom.members import Member, Members, check_name
 from model.classroom.rounds import Round, check_round_length
 from model.classroom.saved import Saved
 from model.classroom.votes import Kept, Pair, Votes, kept
-from model.errors import ParameterError, UnknownModelError
+from model.errors import NotFoundError, ParameterError
 from model.limits import MAX_LEAD_CHARS, MAX_ROUNDS, MAX_VOTES
 from model.sampling import SamplingParams
 
@@ -114,7 +114,7 @@ class Classroom:
 
         Raises:
             ParameterError: the texts would be too long.
-            UnknownModelError: there is no round to stand beside.
+            NotFoundError: there is no round to stand beside.
         """
         check_round_length(params)
         other = self.round(beside) if beside is not None else None
@@ -132,7 +132,7 @@ class Classroom:
         """No more throws; texts that are being written still come.
 
         Raises:
-            UnknownModelError: there is no such round.
+            NotFoundError: there is no such round.
         """
         if self.round(id).number == self.open_round:
             self.open_round = None
@@ -142,7 +142,7 @@ class Classroom:
         """The round of an id.
 
         Raises:
-            UnknownModelError: there is none.
+            NotFoundError: there is none.
         """
         return _find(self.rounds, id, UNKNOWN_ROUND)
 
@@ -155,7 +155,7 @@ class Classroom:
         """A member throws; a throw that has begun goes on.
 
         Raises:
-            UnknownModelError: there is no such round.
+            NotFoundError: there is no such round.
             ParameterError: it is closed.
             BusyError: it is full.
         """
@@ -193,7 +193,7 @@ class Classroom:
         """No more votes.
 
         Raises:
-            UnknownModelError: there is no such round of votes.
+            NotFoundError: there is no such round of votes.
         """
         votes = _find(self.votes, id, UNKNOWN_VOTES)
         votes.is_open = False
@@ -203,7 +203,7 @@ class Classroom:
         """A member decides.
 
         Raises:
-            UnknownModelError: there is no such round of votes.
+            NotFoundError: there is no such round of votes.
             ParameterError: it is closed, or there is no such pair or answer.
         """
         votes = _find(self.votes, id, UNKNOWN_VOTES)
@@ -311,7 +311,7 @@ class Classroom:
 def _find(all: dict[int, Kind], id: object, unknown: str) -> Kind:
     found = next((each for each in all.values() if each.id == id), None)
     if found is None:
-        raise UnknownModelError(unknown)
+        raise NotFoundError(unknown)
     return found
 
 

@@ -10,13 +10,14 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from model.files import cache_dir
-from tests.support.admin import PASSWORD, runs_ended
+from tests.support.admin import PASSWORD, Admin, runs_ended
 from tests.support.chromium import launch
 from tests.support.server import running_app, running_process
 from tests.support.viewing import answer
 from ui.class_address import class_address
 
 SCREEN = {"width": 1280, "height": 720}
+PHONE = {"width": 360, "height": 740}
 
 expect.set_options(timeout=60_000)  # for what must appear, even on a busy machine
 
@@ -114,6 +115,32 @@ def new_page(context: BrowserContext) -> Iterator[Page]:
     with watched(page):
         yield page
     page.close()
+
+
+@contextmanager
+def context_at(browser: Browser, size: dict[str, int], script: str = "") -> Iterator[BrowserContext]:
+    """A browser of its own, which runs a script before each page."""
+    context = browser.new_context(viewport=size, reduced_motion="reduce")
+    context.set_default_timeout(60_000)
+    context.add_init_script(script)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def phones(browser: Browser) -> Iterator[BrowserContext]:
+    """A phone that was never here before."""
+    with context_at(browser, PHONE) as context:
+        yield context
+
+
+@pytest.fixture
+def admin(class_app: tuple[str, str]) -> Iterator[Admin]:
+    """The lecturer of the class's app, in a new class."""
+    admin = Admin.logged_in(class_app[0], PASSWORD)
+    admin.do("/class/forget")
+    yield admin
+    admin.do("/class/forget")
 
 
 def refused(message: ConsoleMessage) -> bool:

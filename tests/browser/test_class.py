@@ -13,13 +13,12 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, e
 
 from model.classroom.classroom import Classroom
 from model.classroom.saved import Saved
-from tests.browser.conftest import SCREEN, watched
+from tests.browser.conftest import PHONE, SCREEN, watched
 from tests.support.admin import PASSWORD, Admin, runs_ended, wait_for
 from tests.support.client import host_and_port
 from tests.support.killable import KillableApp, killable_app
 
 PHONES = 8
-PHONE = {"width": 360, "height": 740}
 LENGTH = 60
 
 

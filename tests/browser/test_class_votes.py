@@ -13,10 +13,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
-from tests.browser.conftest import SCREEN, watched
-from tests.support.admin import PASSWORD, Admin
+from tests.browser.conftest import SCREEN, context_at, watched
+from tests.support.admin import Admin
 
-PHONE = {"width": 360, "height": 740}
 TAKE_PART, VOTES = "#run=none&tab=class&class=part", "#run=none&tab=class&class=votes"
 PAIRS = [
     {"request": "Insult me.", "a": "Thou art a knave.", "b": "Good day, sir."},
@@ -29,30 +28,6 @@ PROMPT = "ROMEO:"
 @pytest.fixture(scope="module")
 def url(class_app: tuple[str, str]) -> str:
     return class_app[0]
-
-
-@pytest.fixture
-def admin(url: str) -> Iterator[Admin]:
-    """The lecturer, in a new class."""
-    admin = Admin.logged_in(url, PASSWORD)
-    admin.do("/class/forget")
-    yield admin
-    admin.do("/class/forget")
-
-
-@contextmanager
-def context_at(browser: Browser, size: dict[str, int], script: str = "") -> Iterator[BrowserContext]:
-    context = browser.new_context(viewport=size, reduced_motion="reduce")
-    context.set_default_timeout(60_000)
-    context.add_init_script(script)
-    yield context
-    context.close()
-
-
-@pytest.fixture
-def phones(browser: Browser) -> Iterator[BrowserContext]:
-    with context_at(browser, PHONE) as context:
-        yield context
 
 
 @pytest.fixture

@@ -8,26 +8,16 @@ from contextlib import contextmanager
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
 
-from tests.browser.conftest import SCREEN, watched
+from tests.browser.conftest import SCREEN, context_at, watched
 from tests.browser.tab import set_up, state_of
 from tests.support.admin import PASSWORD, Admin
 
-PHONE = {"width": 360, "height": 740}
 IS_AT = "words => words.every((word) => location.hash.includes(word))"
 
 
 @pytest.fixture
 def url(class_app: tuple[str, str]) -> str:
     return class_app[0]
-
-
-@contextmanager
-def context_at(browser: Browser, size: dict[str, int], script: str = "") -> Iterator[BrowserContext]:
-    context = browser.new_context(viewport=size, reduced_motion="reduce")
-    context.set_default_timeout(60_000)
-    context.add_init_script(script)
-    yield context
-    context.close()
 
 
 @pytest.fixture
@@ -37,12 +27,6 @@ def projector(browser: Browser, url: str) -> Iterator[BrowserContext]:
     with context_at(browser, SCREEN, f"localStorage.setItem('soliloquy-session', '{admin.token}')") as context:
         yield context
     admin.do("/class/lead", lead=None)
-
-
-@pytest.fixture
-def phones(browser: Browser) -> Iterator[BrowserContext]:
-    with context_at(browser, PHONE) as context:
-        yield context
 
 
 @contextmanager

@@ -18,9 +18,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from model.sampling import distribution
-from tests.browser.conftest import SCREEN, watched
-from tests.browser.test_class_votes import context_at
-from tests.support.admin import PASSWORD, Admin
+from tests.browser.conftest import SCREEN, context_at, watched
+from tests.support.admin import Admin
 from tests.support.viewing import Viewer
 
 WALL = "#run=none&tab=class"
@@ -41,15 +40,6 @@ BRANCHES = "document.querySelector('.tree-canvas[data-testid=class-tree]').branc
 @pytest.fixture(scope="module")
 def url(class_app: tuple[str, str]) -> str:
     return class_app[0]
-
-
-@pytest.fixture
-def admin(url: str) -> Iterator[Admin]:
-    """The lecturer, in a new class."""
-    admin = Admin.logged_in(url, PASSWORD)
-    admin.do("/class/forget")
-    yield admin
-    admin.do("/class/forget")
 
 
 @pytest.fixture

@@ -141,7 +141,7 @@ class Following {
   }
 }
 
-/** Whether a throw is being written here, or votes are open that are not all cast. */
+/** Whether the Class tab is on show and a throw is being written there, or votes are open. */
 const isBusy = () => document.querySelector("#class-views")?.checkVisibility() && (document.querySelector(BUSY) !== null || Boolean(classroom.votes?.open));
 
 /** @param {Lead} lead */

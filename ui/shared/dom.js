@@ -110,7 +110,7 @@ export function percent(p) {
 
 export const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
-/** The height of the window in which the page is seen: all of it, or what is above the lecturer's bar (lecture/bar.js). */
+/** The height of the window in which the page is seen: all of it, or what is above the bar of a lecture (lecture/bar.js) or of a page that follows (following/bar.js). */
 export function seenHeight() {
   const below = document.fullscreenElement ? 0 : parseFloat(document.documentElement.style.getPropertyValue("--below"));
   return innerHeight - (below || 0);

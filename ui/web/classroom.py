@@ -114,7 +114,7 @@ class ClassRoutes:
         """Answers GET /class/rounds/{round}.
 
         Raises:
-            UnknownModelError: there is no such round.
+            NotFoundError: there is no such round.
         """
         round = self._classroom.round(http.path_params["round"])
         return _answer(round_json(self._classroom, round) | {"texts": texts_json(self._classroom, round)})
@@ -193,7 +193,6 @@ class ClassRoutes:
         key = round.number, member.number
         writing = self._writing.get(key) or self._begin(round, member)
         sent = 0
-        yield sample | {"state": WAITING, "new": ""}
         while True:
             is_over = writing.over.is_set()
             new = writing.text[sent:]

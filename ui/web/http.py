@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route as Address
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from model.errors import BusyError, ParameterError, SoliloquyError, UnknownModelError
+from model.errors import BusyError, NotFoundError, ParameterError, SoliloquyError
 from model.limits import CLASS_SIZE, MAX_SCORE_CHARS
 from ui.web.client_log import log_refusal
 from ui.web.clients import client_of
@@ -238,7 +238,7 @@ def refusal(error: str, status: int, setting: str = "", **headers: str) -> Respo
 
 def status_of(error: SoliloquyError) -> int:
     """The HTTP status of an error."""
-    if isinstance(error, UnknownModelError):
+    if isinstance(error, NotFoundError):
         return 404
     return 503 if isinstance(error, BusyError) else 400
 
