@@ -82,7 +82,7 @@ def test_ctrl_c_stops_the_job_and_brings_what_is_there(jobs: FakeHub) -> None:
     command = [sys.executable, "-m", "model", "train", *arguments]
     here = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 300
-    while not any("runs/mine/last.safetensors" in repo.files for repo in jobs.repos.values()):
+    while not any("runs/mine/last.safetensors" in repo.files for repo in [*jobs.repos.values()]):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     here.terminate()

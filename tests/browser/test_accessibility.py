@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -33,6 +34,7 @@ TABS = {
     "Class": CLASS,
     "Train": TRAIN,
 }
+READS = {"Reward": "train/runs", "Pre- and post-norm": "meaning/norm"}  # what a view reads each time that it is shown, and is drawn again with
 VIEWS = [view for views in TABS.values() for view in views]
 FIRST = [views[0] for views in TABS.values()]
 SCREENS = {"projector": (1280, 720), "phone": (360, 740)}
@@ -134,10 +136,11 @@ def download(page: Page) -> None:
 def show(page: Page, view: str) -> None:
     """Shows a view and waits for what comes late in it."""
     tab = next(tab for tab, views in TABS.items() if view in views)
-    page.get_by_role("tab", name=tab, exact=True).click()
-    if tab != "Sample":
-        page.locator(f"#{tab.lower()}-views [data-ready]").wait_for(state="attached")
-    page.get_by_role("tab", name=view, exact=True).click()
+    with page.expect_response(f"**/{READS[view]}") if view in READS else nullcontext():
+        page.get_by_role("tab", name=tab, exact=True).click()
+        if tab != "Sample":
+            page.locator(f"#{tab.lower()}-views [data-ready]").wait_for(state="attached")
+        page.get_by_role("tab", name=view, exact=True).click()
     if tab == "Attention":
         expect(page.locator(".look-char").first).to_be_visible()
         expect(page.locator(".look-next .candidate").first).to_be_attached()  # large text leaves no room for it
@@ -167,13 +170,11 @@ def show(page: Page, view: str) -> None:
         expect(page.locator(".examples-line, .panel:not([hidden]) > .trouble:not(:empty)").first).to_be_visible()
     if view == "Reward":
         page.wait_for_function(READY)
-        page.wait_for_load_state("networkidle")
     if view == "Encoder and decoder":
         expect(page.locator(".translate-target .now, .panel:not([hidden]) .trouble:not(:empty)").first).to_be_attached()
     if view == "Reinforcement":
         expect(page.locator(".reinforcement-answer").first).to_be_visible()
     if view == "Pre- and post-norm":
-        page.wait_for_load_state("networkidle")  # the recipes are drawn again once the runs have been read
         written = "[...document.querySelectorAll('.norm-written')].filter((node) => node.textContent.length > 200)"
         page.wait_for_function(f"{written}.length === 2")
     if view == "Zero-shot":
