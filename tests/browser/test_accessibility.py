@@ -34,7 +34,7 @@ TABS = {
     "Class": CLASS,
     "Train": TRAIN,
 }
-READS = {"Reward": "train/runs", "Pre- and post-norm": "meaning/norm"}  # what a view reads each time that it is shown, and is drawn again with
+READS = {"Reward": "train/runs", "Pre- and post-norm": "meaning/norm"}  # what a view reads each time that it is shown
 VIEWS = [view for views in TABS.values() for view in views]
 FIRST = [views[0] for views in TABS.values()]
 SCREENS = {"projector": (1280, 720), "phone": (360, 740)}
