@@ -20,7 +20,7 @@ from tests.conftest import ROOT
 from ui.document import APP, END_OF_HEAD, MANIFEST, RESIZER, Document
 from ui.gradio_files import FRONTEND, GradioFiles
 from ui.web.assets import FIRST_BUNDLE, FOLDER, SCRIPTS, SHEETS, first_styles, head, script, start_script
-from ui.web.bundle import BASE64, bundle_of_sheet, bundles, bundles_of, is_module, needed_bundles
+from ui.web.bundle import BASE64, Plan, is_module
 from ui.web.http import addresses, get
 
 MODULES = {
@@ -52,7 +52,7 @@ def client() -> TestClient:
 
 
 def test_a_bundle_holds_a_folder_and_finds_the_others_in_the_register() -> None:
-    joined = bundles(MODULES, sources="../")
+    joined = Plan(MODULES).join("../")
     assert set(joined) == {"shared.js", "shared.js.map", "tab.js", "tab.js.map"}
     assert 'modules["shared/dom.js"]' in joined["shared.js"]
     assert "return { make, later, Box };" in joined["shared.js"]
@@ -65,11 +65,11 @@ def test_a_bundle_holds_a_folder_and_finds_the_others_in_the_register() -> None:
 
 
 def test_what_the_page_begins_with_shares_a_bundle() -> None:
-    assert {"first.js", "tab.js"} < set(bundles(MODULES, "../", ["shared/dom.js"]))
-    assert needed_bundles("tab/main.js", MODULES, ["shared/dom.js"]) == ["first", "tab"]
-    assert needed_bundles("tab/main.js", MODULES, ["tab/main.js"]) == ["first"]
-    assert needed_bundles("shared/dom.js", MODULES, []) == ["shared"]
-    assert bundles_of(MODULES, ["tab/bars.js"]) == {"shared/dom.js": "first", "tab/bars.js": "first", "tab/main.js": "tab"}
+    assert {"first.js", "tab.js"} < set(Plan(MODULES, ["shared/dom.js"]).join("../"))
+    assert Plan(MODULES, ["shared/dom.js"]).needed("tab/main.js") == ["first", "tab"]
+    assert Plan(MODULES, ["tab/main.js"]).needed("tab/main.js") == ["first"]
+    assert Plan(MODULES, []).needed("shared/dom.js") == ["shared"]
+    assert Plan(MODULES, ["tab/bars.js"]).places == {"shared/dom.js": "first", "tab/bars.js": "first", "tab/main.js": "tab"}
 
 
 def test_what_is_imported_later_has_a_bundle_of_its_own_and_its_style_sheets() -> None:
@@ -81,26 +81,26 @@ def test_what_is_imported_later_has_a_bundle_of_its_own_and_its_style_sheets() -
         'import { make } from "../shared/dom.js";\n',
     }
     modules = MODULES | later
-    places = bundles_of(modules, ["sample/main.js"])
-    assert {path: places[path] for path in later} == {
+    plan = Plan(modules, ["sample/main.js"])
+    assert {path: plan.places[path] for path in later} == {
         "shared/chart.js": "shared",
         "sample/next/view.js": "sample-next",
         "sample/main.js": "first",
     }
     sheets = {"page.css": "a", "shared/chart.css": "b", "sample/next/next.css": "c", "sample/tab.css": "d", "tab/tab.css": "e"}
-    assert {sheet: bundle_of_sheet(sheet, places) for sheet in sheets} == {
+    assert {sheet: plan.place_of_sheet(sheet) for sheet in sheets} == {
         "page.css": "first",
         "shared/chart.css": "shared",
         "sample/next/next.css": "sample-next",
         "sample/tab.css": "first",
         "tab/tab.css": "tab",
     }
-    joined = bundles(modules, "../", ["sample/main.js"], sheets)
+    joined = plan.join("../", sheets)
     assert 'const get = () => soliloquy.bring("sample/next/view.js", ["first", "shared", "sample-next"]);' in joined["first.js"]
     assert 'export const styles = "c";' in joined["sample-next.js"]
     assert "styles" not in joined["first.js"]  # the document has them
     with pytest.raises(ValueError, match=r"sample/main\.js imports sample/gone\.js, which does not exist"):
-        bundles(modules | {"sample/main.js": 'export const get = () => import("./gone.js");'}, "../")
+        Plan(modules | {"sample/main.js": 'export const get = () => import("./gone.js");'})
 
 
 def test_the_first_load_has_no_view_that_is_not_shown_and_no_other_tab() -> None:
@@ -115,7 +115,7 @@ def test_the_first_load_has_no_view_that_is_not_shown_and_no_other_tab() -> None
 
 def test_comments_are_left_out_and_texts_are_not() -> None:
     source = "/**\n * Said. */\nexport const a = `\n// b\n/** c */`; // d\n  // e\n/** f */\n/** @type {*} */ (a).b = `/**`;\n"
-    assert bundles({"a.js": source}, sources="../")["a.js.js"].split("\n")[3:-4] == [
+    assert Plan({"a.js": source}).join("../")["a.js.js"].split("\n")[3:-4] == [
         "const a = `",
         "// b",
         "/** c */`; // d",
@@ -124,7 +124,7 @@ def test_comments_are_left_out_and_texts_are_not() -> None:
 
 
 def test_a_source_map_leads_every_line_back_to_its_module() -> None:
-    joined = bundles(MODULES, sources="../")
+    joined = Plan(MODULES).join("../")
     source_map = json.loads(joined["tab.js.map"])
     lines, found = joined["tab.js"].split("\n"), set()
     for line, (source, number) in positions(source_map["mappings"]).items():
@@ -175,15 +175,15 @@ def positions(mappings: str) -> dict[int, tuple[int, int]]:
 )
 def test_syntax_that_a_bundle_cannot_hold_is_named(source: str) -> None:
     with pytest.raises(ValueError, match=r"tab/main\.js.*cannot hold this line"):
-        bundles(MODULES | {"tab/main.js": source}, sources="../")
+        Plan(MODULES | {"tab/main.js": source}).join("../")
 
 
 def test_missing_and_circular_imports_are_named() -> None:
     with pytest.raises(ValueError, match=r"tab/main\.js imports tab/gone\.js, which does not exist"):
-        bundles(MODULES | {"tab/main.js": 'import { a } from "./gone.js";'}, sources="../")
+        Plan(MODULES | {"tab/main.js": 'import { a } from "./gone.js";'})
     circle = {"a.js": 'import { b } from "./b.js";\nexport const a = 1;', "b.js": 'import { a } from "./a.js";\nexport const b = 1;'}
     with pytest.raises(ValueError, match=r"a\.js.*b\.js"):
-        bundles(circle, sources="../")
+        Plan(circle).join("../")
 
 
 def test_every_module_is_reached_from_a_tab() -> None:

@@ -15,7 +15,7 @@ from starlette.requests import Request as HTTPRequest
 from starlette.responses import Response
 
 from ui.files import COMMENT, read, sheets
-from ui.web.bundle import FIRST, bundle_of_sheet, bundles, bundles_of, is_module, needed_bundles
+from ui.web.bundle import FIRST, Plan, is_module
 
 HERE = Path(__file__).parent.parent  # ui/
 FIRST_MODULES = ["header/main.js", "sample/main.js"]  # what the page begins with
@@ -26,12 +26,13 @@ MEDIA_TYPES = {".js": "text/javascript", ".map": "application/json"}
 SOURCES = {path.relative_to(HERE).as_posix(): path.read_text(encoding="utf-8") for path in sorted(HERE.rglob("*.js"))}
 MODULES = {path: source for path, source in SOURCES.items() if is_module(source)}
 SHEETS = sheets()
+PLAN = Plan(MODULES, FIRST_MODULES)
 
 
 def _read_scripts() -> dict[str, bytes]:
     """Every script of the page and every bundle by its path."""
-    joined = bundles(MODULES, "../", FIRST_MODULES, SHEETS)
-    return {path: text.encode() for path, text in (SOURCES | {f"bundles/{name}": text for name, text in joined.items()}).items()}
+    joined = {f"bundles/{name}": text for name, text in PLAN.join("../", SHEETS).items()}
+    return {path: text.encode() for path, text in (SOURCES | joined).items()}
 
 
 SCRIPTS = _read_scripts()
@@ -50,8 +51,7 @@ def head() -> str:
 
 def first_styles() -> str:
     """The style sheets of what the page begins with, besides those in its head."""
-    places = bundles_of(MODULES, FIRST_MODULES)
-    return "".join(sheet for path, sheet in SHEETS.items() if bundle_of_sheet(path, places) == FIRST)
+    return "".join(sheet for path, sheet in SHEETS.items() if PLAN.place_of_sheet(path) == FIRST)
 
 
 FIRST_BUNDLE = f"{FOLDER}/bundles/{FIRST}.js"  # relative to the page
@@ -76,5 +76,4 @@ def kept_for_ever(http: HTTPRequest, plain: bytes, gzipped: bytes, media_type: s
 
 def start_script(module: str) -> str:
     """JavaScript for `js_on_load` that runs `start(element, props)` of a module."""
-    needed = needed_bundles(module, MODULES, FIRST_MODULES)
-    return f"soliloquy.start({json.dumps(module)}, {json.dumps(needed)}, element, props);"
+    return f"soliloquy.start({json.dumps(module)}, {json.dumps(PLAN.needed(module))}, element, props);"

@@ -20,7 +20,7 @@ IMPORT = re.compile(r'^import \{([^}]*)\} from "([^"]+)";', re.MULTILINE)
 LATER = re.compile(r'\bimport\("([^"]+)"\)(?!\.)')  # with a dot it is a type, in a comment
 EXPORT = re.compile(r"^export (?=(?:async )?(?:function\*?|class|const) (\w+))", re.MULTILINE)
 EXPORT_LIST = re.compile(r"^export \{([^}]*)\};", re.MULTILINE)
-UNSUPPORTED = re.compile(r"^(?:import|export)\b.*|^await\b.*|.*\bimport\.meta\b.*", re.MULTILINE)
+UNSUPPORTED = re.compile(r"^(?:import|export|await)\b|\bimport\.meta\b")  # in a line
 
 COMMENT = re.compile(r"\s*(//.*|/\*\*(?!.*\*/).*|/\*\*.*\*/\s*)$")  # a line that is one, or begins one
 
@@ -38,69 +38,68 @@ def is_module(source: str) -> bool:
     return bool(re.search(r"^export\b", source, re.MULTILINE))
 
 
-def bundles_of(modules: Mapping[str, str], first: Iterable[str]) -> dict[str, str]:
-    """The bundle of each module: "first" for those that the page begins with and what they import, else that of its folder, for instance
-    attention/lens/view.js -> attention. A folder with a module that is imported later has its own: sample/next/bars.js -> sample-next.
-    """
-    graph = _graph(modules)
-    begins = _reached(first, graph)
-    later = {posixpath.dirname(_resolve(path, target)) for path, source in modules.items() for target in LATER.findall(source)}
+class Plan:
+    """Which bundle each module is in.
 
-    def own(path: str) -> str:
-        folder = posixpath.dirname(path)
-        return folder.replace("/", "-") if folder in later else path.partition("/")[0]
+    A module is in "first" if it is one of those that the page begins with, or if they import it; otherwise in the bundle of its folder, for
+    instance attention/lens/view.js in attention. A folder with a module that is imported later has its own: sample/next/bars.js is in
+    sample-next.
 
-    return {path: FIRST if path in begins else own(path) for path in graph}
-
-
-def bundle_of_sheet(path: str, places: Mapping[str, str]) -> str:
-    """The bundle that brings a style sheet: that of the module of the same name, else of the modules beside it.
-
-    Args:
+    Attributes:
         places: the bundle of each module.
     """
-    if own := places.get(path.removesuffix("css") + "js"):
-        return own
-    beside = sorted({bundle for module, bundle in places.items() if posixpath.dirname(module) == posixpath.dirname(path)})
-    return FIRST if FIRST in beside or not beside else beside[0]
 
+    def __init__(self, modules: Mapping[str, str], first: Iterable[str] = ()):
+        """Takes each module's path and source, where imports are relative paths, and the modules that the page begins with.
 
-def bundles(modules: Mapping[str, str], sources: str, first: Iterable[str] = (), sheets: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Joins modules.
+        Raises:
+            ValueError: an import is missing.
+        """
+        self._modules, self._graph = modules, _graph(modules)
+        begins = _reached(first, self._graph)
+        later = {posixpath.dirname(_resolve(path, target)) for path, source in modules.items() for target in LATER.findall(source)}
 
-    Args:
-        modules: each module's path and source; imports are relative paths.
-        sources: the address of the modules' own files, relative to the bundles'.
-        first: the modules that the page begins with.
-        sheets: style sheets in their order; those of the bundle "first" are left to the document.
+        def own(path: str) -> str:
+            folder = posixpath.dirname(path)
+            return folder.replace("/", "-") if folder in later else path.partition("/")[0]
 
-    Returns:
-        For each bundle a script `name.js`, and `name.js.map`, its source map. The script exports `load(path)`, which gives the exports of a
-        module of any bundle that is there, and `styles`, where it brings any.
+        self.places = {path: FIRST if path in begins else own(path) for path in self._graph}
 
-    Raises:
-        ValueError: a module uses syntax that a bundle cannot hold, or imports are missing or circular.
-    """
-    order = list(TopologicalSorter(_graph(modules)).static_order())  # raises CycleError, a ValueError that names the modules
-    places = bundles_of(modules, first)
-    styles = dict.fromkeys(sorted({*places.values()}), "")
-    for path, sheet in (sheets or {}).items():
-        styles[bundle_of_sheet(path, places)] += sheet
+    def needed(self, path: str) -> list[str]:
+        """The bundles with a module and all that it imports, its own last."""
+        own = self.places[path]
+        return [*sorted({self.places[module] for module in _reached([path], self._graph)} - {own}), own]
 
-    def needed(path: str) -> list[str]:
-        return needed_bundles(path, modules, first)
+    def place_of_sheet(self, path: str) -> str:
+        """The bundle that brings a style sheet: that of the module of the same name, else of the modules beside it."""
+        if own := self.places.get(path.removesuffix("css") + "js"):
+            return own
+        beside = sorted({bundle for module, bundle in self.places.items() if posixpath.dirname(module) == posixpath.dirname(path)})
+        return FIRST if FIRST in beside or not beside else beside[0]
 
-    joined: dict[str, str] = {}
-    for name, sheet in styles.items():
-        own = {path: modules[path] for path in order if places[path] == name}
-        joined |= _bundle(name, own, sources, "" if name == FIRST else sheet, needed)
-    return joined
+    def join(self, sources: str, sheets: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Joins the modules.
 
+        Args:
+            sources: the address of the modules' own files, relative to the bundles'.
+            sheets: style sheets in their order; those of the bundle "first" are left to the document.
 
-def needed_bundles(path: str, modules: Mapping[str, str], first: Iterable[str]) -> list[str]:
-    """The bundles with a module and all that it imports, its own last."""
-    places = bundles_of(modules, first)
-    return [*sorted({places[module] for module in _reached([path], _graph(modules))} - {places[path]}), places[path]]
+        Returns:
+            For each bundle a script `name.js`, and `name.js.map`, its source map. The script exports `load(path)`, which gives the exports
+            of a module of any bundle that is there, and `styles`, where it brings any.
+
+        Raises:
+            ValueError: a module uses syntax that a bundle cannot hold, or imports are circular.
+        """
+        order = list(TopologicalSorter(self._graph).static_order())  # raises CycleError, a ValueError that names the modules
+        styles = dict.fromkeys(sorted({*self.places.values()}), "")
+        for path, sheet in (sheets or {}).items():
+            styles[self.place_of_sheet(path)] += sheet
+        joined: dict[str, str] = {}
+        for name, sheet in styles.items():
+            own = {path: self._modules[path] for path in order if self.places[path] == name}
+            joined |= _bundle(name, own, sources, "" if name == FIRST else sheet, self.needed)
+        return joined
 
 
 def _reached(starts: Iterable[str], graph: Mapping[str, list[str]]) -> set[str]:
@@ -160,9 +159,10 @@ def _function_body(path: str, source: str, needed: Callable[[str], list[str]]) -
     for names in EXPORT_LIST.findall(source):
         exports += [f"{new or name}: {name}" for name, _, new in (each.strip().partition(" as ") for each in names.split(",")) if name]
     body = EXPORT.sub("", EXPORT_LIST.sub("", LATER.sub(bring_later, IMPORT.sub(take_imports, source))))
-    if unsupported := UNSUPPORTED.search(body):
-        raise ValueError(f"{path}: a bundle cannot hold this line: {unsupported[0]}")
-    return body.removesuffix("\n").split("\n"), exports
+    lines = body.removesuffix("\n").split("\n")
+    if unsupported := next(filter(UNSUPPORTED.search, lines), None):
+        raise ValueError(f"{path}: a bundle cannot hold this line: {unsupported}")
+    return lines, exports
 
 
 def _code(lines: list[str]) -> Iterator[tuple[int, str]]:
