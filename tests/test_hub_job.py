@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -24,7 +25,7 @@ SETTINGS = ("--preset", "tiny", "--steps", "20", "--eval-interval", "10", "--pre
 def jobs(hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeHub:
     """The Hub; jobs run in a folder of the test, and this process in another."""
     hub.jobs.clear()
-    hub.jobs_folder, hub.job_limit_s = tmp_path / "jobs", 1e9
+    hub.jobs_folder = tmp_path / "jobs"
     (tmp_path / "corpus.txt").write_text(synthetic_text(), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SOLILOQUY_SEND_S", "0.5")
@@ -34,6 +35,14 @@ def jobs(hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeH
 
 def train(*arguments: str, run: str = "mine") -> int:
     return main(["train", "--job", "--run", run, "--corpus", "corpus.txt", *SETTINGS, *arguments])
+
+
+def wait_until_sent(jobs: FakeHub) -> None:
+    """Waits until the Hub has had two checkpoints of the run: that of its beginning, and one of a later step."""
+    deadline, path = time.monotonic() + 300, "runs/mine/last.safetensors"
+    while not any(len({files[path] for _, files in [*repo.commits] if path in files}) > 1 for repo in [*jobs.repos.values()]):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 @pytest.mark.slow
@@ -56,7 +65,11 @@ def test_a_job_trains_and_its_run_comes_here(jobs: FakeHub, capsys: pytest.Captu
 
 @pytest.mark.slow
 def test_a_job_that_is_over_time_leaves_a_run_that_goes_on(jobs: FakeHub, capsys: pytest.CaptureFixture[str]) -> None:
-    jobs.job_limit_s = 20
+    def end() -> None:
+        wait_until_sent(jobs)
+        next(iter(jobs.jobs.values())).end("ERROR", "Job timeout")
+
+    threading.Thread(target=end, daemon=True).start()
     assert train("--steps", "1000000") == 2
     assert "The job did not finish (error: Job timeout). The run is in runs/mine, after step" in capsys.readouterr().err
     assert Run(Path("runs/mine")).load()[1]["step"] >= 10
@@ -81,10 +94,7 @@ def test_ctrl_c_stops_the_job_and_brings_what_is_there(jobs: FakeHub) -> None:
     arguments = ("--job", "--run", "mine", "--corpus", "corpus.txt", *SETTINGS, "--steps", "1000000")
     command = [sys.executable, "-m", "model", "train", *arguments]
     here = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 300
-    while not any("runs/mine/last.safetensors" in repo.files for repo in [*jobs.repos.values()]):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until_sent(jobs)
     here.terminate()
     said, _ = here.communicate(timeout=300)
     assert here.returncode == 130, said
