@@ -20,7 +20,7 @@ import socket
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -116,7 +116,7 @@ def main() -> int:
 
     application = create_server(engine, catalogue, jobs, lock, site, for_the_class, lecture)
     connection_limits = ConnectionLimits(_open_files(), site.proxies)
-    server = Server(make_config(application, connection_limits))
+    server = Server(make_config(application, connection_limits), application.state.end_streams)
     for name in ("uvicorn.error", "asyncio"):  # a line for each request that is not HTTP, and for each connection that fails
         logging.getLogger(name).addFilter(MinuteLimit())
     print(f"Soliloquy is at {site.address or own_address(host, port)}", flush=True)
@@ -219,7 +219,15 @@ def _others(chosen: Path) -> tuple[Path, ...]:
 
 class Server(uvicorn.Server):
     """A server for a class that opens the page at once. Ctrl-C and SIGTERM stop it, without complaints about open pages, and without
-    waiting for its threads."""
+    waiting for its threads.
+
+    Args:
+        end_streams: called before it stops.
+    """
+
+    def __init__(self, config: uvicorn.Config, end_streams: Callable[[], object]):
+        super().__init__(config)
+        self._end_streams = end_streams
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """uvicorn lets as many connections wait to be accepted as are accepted at once. Here more of them may wait."""
@@ -237,8 +245,9 @@ class Server(uvicorn.Server):
         self.should_exit, self.force_exit = True, self.should_exit
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Open pages hold streams open. It is not an error that they are cut off here."""
+        """Open pages hold streams open. It is not an error that those without an end of their own are cut off here."""
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+        self._end_streams()
         await super().shutdown(sockets)
 
 

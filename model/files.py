@@ -176,6 +176,15 @@ def clean_name(name: str) -> str:
     return " ".join(seen.split())
 
 
+def is_whole(text: str) -> bool:
+    """Whether a text can be sent and written: half a surrogate pair is no character."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def shown_name(name: object, folder: str) -> str:
     """The name of a run as it is shown, whatever its file says; that of its folder if it has none."""
     cleaned = clean_name(name) if isinstance(name, str) else ""

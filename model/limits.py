@@ -43,7 +43,7 @@ MAX_N_EMBD = 4_096
 MAX_RANK = 512  # of an adapter
 
 # Limits of a lecture.
-MAX_LECTURE_BYTES = 2**20  # of its file
+MAX_LECTURE_BYTES = 2**18  # of its file; the one that comes with the app has 18,005
 MAX_SCENES = 200
 MAX_SCENE_TITLE_CHARS = 80  # of a scene's title, and of the lecture's
 MAX_CAPTION_CHARS = 240  # three lines in a hall
@@ -80,6 +80,8 @@ MAX_ENDING_CHARS = 200
 
 # Limits of the class.
 MAX_MEMBERS = 2_000  # phones that are remembered
+NEW_MEMBERS_AT_ONCE = CLASS_SIZE  # from one address, and after that one more each time that this has passed:
+NEW_MEMBER_EVERY_S = 6.0
 MAX_MEMBER_NAME_CHARS = 24
 MAX_ROUNDS = 32  # that are kept; the oldest go first
 MAX_THROWS = 1_000  # of a round
@@ -88,3 +90,6 @@ MAX_VOTES = 32  # rounds of votes that are kept; the oldest go first
 MAX_VOTE_PAIRS = 10  # in a round of votes
 MAX_ANSWER_CHARS = 500  # of an answer that is voted on
 MAX_LEAD_CHARS = 8_000  # of the address of what the lecturer shows
+MAX_LEAD_TITLE_CHARS = 200
+MAX_LEAD_KEYS = 64  # of texts that it shows
+MAX_LEAD_KEY_CHARS = 64

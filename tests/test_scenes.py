@@ -123,7 +123,7 @@ def test_what_is_written_is_read_as_it_was() -> None:
         (lecture_of_one(rest="x" * (MAX_CAPTION_CHARS + 1)), "Line 7: the caption may have at most 240 characters, not 241"),
         (lecture_of_one(rest="A.\n\n> " + "x" * (MAX_NOTES_CHARS + 1)), "Line 9: the notes may have at most 4,000 characters"),
         ("# T\n" + "## A\n#\n" * (MAX_SCENES + 1), "Line 402: a lecture may have at most 200 scenes"),
-        ("# T\n" + "x" * MAX_LECTURE_BYTES, "A lecture may have at most 1,048,576 bytes"),
+        ("# T\n" + "x" * MAX_LECTURE_BYTES, "A lecture may have at most 262,144 bytes"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_line(text: str, words: str) -> None:

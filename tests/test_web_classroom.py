@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import socket
@@ -12,20 +13,22 @@ from typing import Any
 
 import pytest
 
-from model.classroom.classroom import TOPICS, Classroom
+from model.classroom.classroom import SHUT, TOPICS, UNKNOWN_ROUND, Classroom
 from model.classroom.saved import Saved
-from model.limits import MAX_LEAD_CHARS
+from model.limits import MAX_LEAD_CHARS, NEW_MEMBERS_AT_ONCE
 from model.serving.engine import Engine
 from model.weights import Weights
 from tests.support.admin import Admin, wait_for
 from tests.support.client import host_and_port
 from tests.support.routes import serving_routes
-from tests.support.viewing import PATIENCE_S, Viewer
+from tests.support.server import health
+from tests.support.viewing import IDLE, PATIENCE_S, Viewer
 from ui.web import classroom
 
 PAIR = {"request": "Insult me.", "a": "Thou art a traitor.", "b": "I thank you."}
 SHORT = {"prompt": "ROMEO:", "length": 12}
-ADMINS_ALONE = ("open", "close", "votes/open", "votes/close", "names", "lead", "forget")
+N_JOIN = 2_000  # of one who joins again and again
+ADMINS_ALONE = ("open", "close", "votes/open", "votes/close", "names", "shut", "lead", "forget")
 
 
 class Events:
@@ -124,16 +127,29 @@ def test_a_page_is_sent_everything_first_and_then_what_changes(room: Class) -> N
     member = room.join(name="Ann")
     stream = room.stream()
     first = stream.first()
-    assert first.pop("room") | {"boot": ""} == {"members": 1, "names_shown": False, "admin": False, "boot": ""}
-    assert first == {"round": None, "rounds": [], "votes": None, "kept": {"votes": 0, "pairs": 0, "agreement": None}, "lead": None}
+    assert first == {
+        "room": {"members": 1, "names_shown": False, "shut": False, "admin": False},
+        "counts": {},
+        "round": None,
+        "rounds": [],
+        "votes": None,
+        "kept": {"votes": 0, "pairs": 0, "agreement": None},
+        "lead": None,
+    }
     assert stream.answer.headers["Content-Type"].startswith("text/event-stream")
     opened = room.open()
     told = stream.until("round")
-    assert (told["id"], told["prompt"], told["length"], told["open"], told["thrown"]) == (opened, "ROMEO:", 12, True, 0)
+    assert (told["id"], told["prompt"], told["length"], told["open"], stream.state["counts"]) == (
+        opened,
+        "ROMEO:",
+        12,
+        True,
+        {opened: [0, 0]},
+    )
     room.text(member, opened)
-    assert stream.until("round", lambda told: told["thrown"])["writing"] == 0
+    stream.until("counts", lambda told: told[opened] == [1, 0])
     late = room.stream()
-    assert late.first()["round"] == stream.state["round"]
+    assert late.first() == stream.state
     assert "texts" not in stream.state
 
 
@@ -279,7 +295,10 @@ def test_what_a_phone_cannot_mean_is_refused(room: Class, path: str, asked: dict
         ("votes/open", {"pairs": [PAIR], "hidden": 1}, 400, "hidden must be true or false."),
         ("votes/open", {"pairs": [PAIR | {"a": "x\n\ny"}]}, 400, "Answer A of pair 1 begins or ends with a newline or has an empty line"),
         ("votes/close", {"votes": "v99"}, 404, "There is no such round of votes any more."),
+        ("votes/open", {"pairs": [PAIR | {"a": "x\ud800"}]}, 400, "Answer A of pair 1 has half of a character"),
         ("names", {"shown": "yes"}, 400, "shown must be true or false."),
+        ("shut", {"shut": 1}, 400, "shut must be true or false."),
+        ("lead", {"lead": {"address": "#\ud800"}}, 400, "The address of the lead has half of a character."),
         ("lead", {"lead": {"address": "#" + "x" * MAX_LEAD_CHARS}}, 400, "The address of the lead may have at most 8,000 characters."),
     ],
 )
@@ -319,13 +338,95 @@ def test_thousands_who_join_keep_nobody_out(room: Class) -> None:
     text = room.text(member, opened)
     request = b"POST /class/join HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
     with socket.create_connection(host_and_port(room.url), timeout=PATIENCE_S) as connection, ThreadPoolExecutor(1) as pool:
-        sending = pool.submit(connection.sendall, request * 5_000)
+        sending = pool.submit(connection.sendall, request * N_JOIN)
         answers = b""
-        while answers.count(b'"member"') < 5_000:
+        while answers.count(b"HTTP/1.1 ") < N_JOIN:
             answers += connection.recv(2**20)
         sending.result()
+    joined, refused = answers.count(b"HTTP/1.1 200 "), answers.count(b"HTTP/1.1 503 ")
+    assert joined + refused == N_JOIN
+    assert NEW_MEMBERS_AT_ONCE - 1 <= joined < NEW_MEMBERS_AT_ONCE + 200  # one more now and then; the rest are refused
     assert room.text(member, opened) == text
-    assert len(room.text(room.join(), opened)) == 12
+    status, told = room.anyone.post("/class/join")
+    assert (status, told) == (503, {"error": classroom.CROWDED}) or status == 200
+    assert room.anyone.do("/class/join", member=member, name="Ann")["number"] == 1
+    room.admin.do("/class/forget")
+    assert len(room.text(room.join(), room.open())) == 12
+
+
+def test_nobody_new_joins_while_the_lecturer_keeps_the_class_shut(room: Class) -> None:
+    member, opened = room.join(), room.open()
+    phone = room.stream()
+    assert phone.first()["room"]["shut"] is False
+    room.admin.do("/class/shut", shut=True)
+    assert phone.until("room")["shut"] is True
+    assert room.anyone.post("/class/join") == (400, {"error": SHUT})
+    assert room.anyone.post("/class/join", member="x" * 24) == (400, {"error": SHUT})
+    assert room.anyone.do("/class/join", member=member)["number"] == 1
+    assert len(room.text(member, opened)) == 12
+    room.admin.do("/class/shut", shut=False)
+    assert phone.until("room")["shut"] is False
+    assert room.anyone.do("/class/join")["number"] == 2
+
+
+def test_the_lecturer_is_told_how_many_voters_joined_after_the_votes_opened(room: Class) -> None:
+    early = room.join()
+    votes = room.admin.do("/class/votes/open", pairs=[PAIR], hidden=False)["votes"]["id"]
+    for member in (early, room.join(), room.join()):
+        room.anyone.do("/class/vote", member=member, votes=votes, pair=0, better="a")
+    lecturer, phone = (room.stream(token=token).first()["votes"] for token in (room.admin.token, ""))
+    assert (lecturer["voters"], lecturer["newcomers"]) == (3, 2)
+    assert (phone["voters"], phone["newcomers"]) == (3, None)
+
+
+def test_a_prompt_is_sent_once_however_many_texts_come(room: Class) -> None:
+    opened = room.open(prompt="ROMEO:" + "x" * 9_000, length=5)
+    phone = room.stream()
+    phone.first()
+    topics = []
+    for n in range(1, 4):
+        room.text(room.join(), opened)
+        while phone.state["counts"] != {opened: [n, 0]}:
+            topics.append(phone.next()[0])
+    assert {*topics} == {"room", "counts"}
+
+
+def test_a_new_class_stops_the_texts_of_the_one_before(room: Class) -> None:
+    members, opened = [room.join() for _ in range(20)], room.open(length=500)
+    with contextlib.ExitStack() as stack:
+        viewers = [stack.enter_context(Viewer(room.url, path="/class/throw")) for _ in members]
+        for viewer, member in zip(viewers, members, strict=True):
+            viewer.ask(member=member, round=opened)
+        room.admin.do("/class/forget")
+        lasts = [viewer.rest()[-1] for viewer in viewers]
+    assert {(last["state"], last["error"]) for last in lasts} == {("failed", UNKNOWN_ROUND)}
+    wait_for(lambda: health(room.url) == IDLE)
+
+
+@pytest.mark.parametrize("path", ["open", "close", "votes/open", "votes/close", "names", "lead", "join", "throw", "vote"])
+def test_half_of_a_character_is_no_fault(room: Class, path: str) -> None:
+    member, half = room.join(), "x\ud83d"
+    votes = room.admin.do("/class/votes/open", pairs=[PAIR], hidden=True)["votes"]["id"]
+    bodies: list[dict[str, Any]] = [
+        {name: half}
+        for name in ("prompt", "model", "beside", "temperature", "round", "pairs", "votes", "shown", "lead", "name", "member", "page", half)
+    ]
+    bodies += [{"pairs": [PAIR | {name: half}]} for name in PAIR] + [
+        {"pairs": [{half: half}]},
+        {"prompt": "x", "model": half},
+        {"prompt": "x", "beside": half},
+        {"member": member, "round": half},
+    ]
+    bodies += [
+        {"member": member, "votes": half, "pair": 0, "better": "a"},
+        {"member": member, "votes": votes, "pair": half, "better": half},
+    ]
+    bodies += [{"lead": {"address": f"#{half}"}}, {"lead": {"address": "#", "title": half}}, {"lead": {"address": "#", "keys": [half]}}]
+    bodies += [{"lead": None, "page": half}, {"lead": {"address": "#"}, "page": half}]
+    for body in bodies:
+        status, told = room.admin.post(f"/class/{path}", **body)
+        assert status in (200, 400, 404), (body, told)
+    room.stream().first()
 
 
 def test_a_phone_that_never_reads_holds_up_nobody(room: Class) -> None:

@@ -67,7 +67,7 @@ def test_a_file_becomes_a_lecture_and_a_lecture_a_file(url: str) -> None:
         ("/lecture/file", {}, "must be a string"),
         ("/lecture/file", {"text": ["# T"]}, "must be a string"),
         ("/lecture/file", {"text": "# T\n\n## A\n\nwords"}, "Line 5: below its title, a scene needs an address"),
-        ("/lecture/file", {"text": "é" * MAX_LECTURE_BYTES}, "at most 1,048,576 bytes"),
+        ("/lecture/file", {"text": "x" * (MAX_LECTURE_BYTES + 1)}, "at most 262,144 bytes"),
         ("/lecture/file", {"text": "# T", "path": "/etc/passwd"}, "no setting 'path'"),
         ("/lecture/download", {}, "The lecture: it must be an object"),
         ("/lecture/download", {"lecture": {"title": "T", "scenes": [{"title": "A", "address": "x"}]}}, "Scene 1: below its title"),
@@ -80,9 +80,9 @@ def test_what_is_no_lecture_is_refused_with_the_reason(url: str, path: str, body
 
 
 def test_a_lecture_that_is_too_large_for_a_file_is_not_given_away(url: str) -> None:
-    scenes = [{"title": "A", "address": "#", "notes": "日" * 4_000}] * 100
+    scenes = [{"title": "A", "address": "#", "notes": "日" * 4_000}] * 30
     status, told = post(url, "/lecture/download", {"lecture": {"title": "T", "scenes": scenes}})
-    assert (status, "at most 1,048,576 bytes" in told["error"]) == (400, True)
+    assert (status, "at most 262,144 bytes" in told["error"]) == (400, True)
     assert answer(url, "POST", "/lecture/file", b"x" * (MAX_FILE_BYTES + 1), Content_Type="application/json")[0] == 413
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
 import gradio as gr
@@ -78,15 +79,26 @@ CONTENT_SECURITY_POLICY = (
 )
 
 
-def create_routes(engine: Engine, catalogue: Catalogue, jobs: Jobs, lock: Lock, lecture: Lecture | None = None) -> list[Route]:
-    """The app's own routes: method, path, handler, who may use it (everyone, unless the lock stands there), and its bounds."""
+def create_classroom(engine: Engine, jobs: Jobs, lock: Lock) -> ClassRoutes:
+    """The class, as it was when the app was stopped."""
+    return ClassRoutes(engine, Classroom(Saved(class_folder(jobs))), lock)
+
+
+def create_routes(
+    engine: Engine, catalogue: Catalogue, jobs: Jobs, lock: Lock, lecture: Lecture | None = None, classroom: ClassRoutes | None = None
+) -> list[Route]:
+    """The app's own routes: method, path, handler, who may use it (everyone, unless the lock stands there), and its bounds.
+
+    Args:
+        classroom: the class; None where nothing begins or ends with the app.
+    """
     models, attention, admin = Models(engine, catalogue), Attention(engine), Admin(lock)
     hub = FromHub(catalogue, models)
     train, corpus, snapshots = Training(jobs, models, lock), CorpusReader(), Snapshots(engine, catalogue, jobs)
     assistant = Assistant(catalogue, corpus)
     reward = Reward(engine, catalogue.assistant_folder("reward"))
     neighbours, translate = Neighbours(engine, catalogue, corpus), Translate(engine, catalogue)
-    classroom = ClassRoutes(engine, Classroom(Saved(class_folder(jobs))), lock)
+    classroom = classroom or create_classroom(engine, jobs, lock)
     lecture_files = LectureFiles(lecture)
     zero_shot = ZeroShot(engine, corpus, catalogue.meaning_folder())
     return [
@@ -144,6 +156,7 @@ def create_routes(engine: Engine, catalogue: Catalogue, jobs: Jobs, lock: Lock, 
         post("/class/votes/open", classroom.open_votes, lock, max_bytes=MAX_TEXT_BYTES),
         post("/class/votes/close", classroom.close_votes, lock),
         post("/class/names", classroom.names, lock),
+        post("/class/shut", classroom.shut, lock),
         post("/class/lead", classroom.lead, lock, max_bytes=MAX_TEXT_BYTES),
         post("/class/forget", classroom.forget, lock),
         get("/class/comparisons", classroom.comparisons, lock),
@@ -266,8 +279,23 @@ def create_server(
     class_address: str | None = None,
     lecture: Lecture | None = None,
 ) -> Starlette:
-    """The whole application, ready for uvicorn. Gradio is reached through the table of routes alone."""
+    """The whole application, ready for uvicorn. Gradio is reached through the table of routes alone. Its `state.end_streams` ends streams
+    that have no end of their own, before it is stopped."""
     page = create_page(engine, class_address)
     gradio, lifespan = mount_page(page)
-    own = create_routes(engine, catalogue, jobs, lock, lecture)
-    return make_app([*own, *open_routes(page, gradio, Events(page, gradio), own)], engine, site, lifespan)
+    classroom = create_classroom(engine, jobs, lock)
+    own = create_routes(engine, catalogue, jobs, lock, lecture, classroom)
+    app = make_app([*own, *open_routes(page, gradio, Events(page, gradio), own)], engine, site, _both(lifespan, classroom.lifespan))
+    app.state.end_streams = classroom.end_streams
+    return app
+
+
+def _both(outer: Lifespan[Starlette], inner: Lifespan[Starlette]) -> Lifespan[Starlette]:
+    """Starts one thing and then the other, and stops them the other way round."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with outer(app), inner(app):
+            yield
+
+    return lifespan

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
@@ -12,18 +11,20 @@ from model.classroom.rounds import Round, check_round_length
 from model.classroom.saved import Saved
 from model.classroom.votes import Kept, Pair, Votes, kept
 from model.errors import NotFoundError, ParameterError
-from model.limits import MAX_LEAD_CHARS, MAX_ROUNDS, MAX_VOTES
+from model.files import is_whole
+from model.limits import MAX_LEAD_CHARS, MAX_LEAD_KEY_CHARS, MAX_LEAD_KEYS, MAX_LEAD_TITLE_CHARS, MAX_ROUNDS, MAX_VOTES
 from model.sampling import SamplingParams
 
-ROOM, ROUND, ROUNDS, VOTES, KEPT, LEAD = "room", "round", "rounds", "votes", "kept", "lead"
+ROOM, COUNTS, ROUND, ROUNDS = "room", "counts", "round", "rounds"
+VOTES, KEPT, LEAD = "votes", "kept", "lead"
 TEXTS, NAMES = "texts", "names"  # of the wall: more texts, and other names
-TOPICS = (ROOM, ROUND, ROUNDS, VOTES, KEPT, LEAD)
+TOPICS = (ROOM, COUNTS, ROUND, ROUNDS, VOTES, KEPT, LEAD)
 CLASS = "class"  # the document with all that is not a round
-MAX_TITLE_CHARS, MAX_KEYS, MAX_KEY_CHARS = 200, 64, 64  # of a lead
 
 UNKNOWN_ROUND = "There is no such round any more."
 UNKNOWN_VOTES = "There is no such round of votes any more."
 NOT_HERE = "Join the class first."
+SHUT = "The lecturer takes no new members at the moment. This page joins by itself as soon as that changes."
 
 Kind = TypeVar("Kind", Round, Votes)
 
@@ -32,17 +33,17 @@ class Classroom:
     """The state of a class. For the event loop's thread.
 
     Attributes:
-        boot: differs each time the app starts.
         saved: where it is kept.
+        names_shown: whether names stand on the wall.
+        shut: whether nobody new may join.
         open_round: the number of the round that takes texts; None if none does.
         lead: what the lecturer shows: address, title, keys of texts, and the page; None if nobody leads.
         versions: by topic; a topic's is counted up when it changes.
     """
 
     def __init__(self, saved: Saved):
-        self.boot = secrets.token_hex(4)
         self.saved = saved
-        self.members, self.names_shown = Members(), False
+        self.members, self.names_shown, self.shut = Members(), False, False
         self.rounds: dict[int, Round] = {}
         self.votes: dict[int, Votes] = {}
         self.open_round: int | None = None
@@ -75,18 +76,24 @@ class Classroom:
         """The member of a token, or a new one, and the token; with another name, if one is given.
 
         Raises:
-            ParameterError: the name is not a text, or too long.
+            ParameterError: the name is not a text, or too long; or nobody new may join.
             BusyError: the class is full.
         """
         checked = None if name is None else check_name(name)
         member, known = self.members.find(token), str(token)
         if member is None:
+            if self.shut:
+                raise ParameterError(SHUT)
             member, known = self.members.add()
             self._change(ROOM)
         if checked is not None and checked != member.name:
             member.name = checked
-            self._change(NAMES, documents=(CLASS,) if member.took_part else ())
+            self._change(NAMES, documents=(CLASS,))
         return member, known
+
+    def is_new(self, token: object) -> bool:
+        """Whether whoever joins with this token becomes a new member."""
+        return self.members.find(token) is None
 
     def member(self, token: object) -> Member:
         """The member of a token.
@@ -102,6 +109,11 @@ class Classroom:
         """Whether names stand on the wall."""
         self.names_shown = shown
         self._change(ROOM, NAMES, documents=(CLASS,))
+
+    def shut_out(self, shut: bool) -> None:
+        """Whether nobody new may join."""
+        self.shut = shut
+        self._change(ROOM, documents=(CLASS,))
 
     # Rounds
 
@@ -125,7 +137,7 @@ class Classroom:
         self.rounds[opened.number] = opened
         self.open_round = opened.number
         self._forget_oldest(self.rounds, MAX_ROUNDS)
-        self._change(ROUND, ROUNDS, TEXTS, documents=(opened.id, CLASS))
+        self._change(COUNTS, ROUND, ROUNDS, TEXTS, documents=(opened.id, CLASS))
         return opened
 
     def close_round(self, id: object) -> None:
@@ -162,14 +174,27 @@ class Classroom:
         round = self.round(id)
         round.throw(member.number, round.number == self.open_round)
         self._take_part(member)
-        self._change(ROUND, documents=(round.id,))
+        self._change(documents=(round.id,))
         return round
 
-    def finish(self, round: Round, member: Member, text: str) -> None:
-        """A member's text is there."""
-        if self.rounds.get(round.number) is round and round.throws.get(member.number, "") is None:
-            round.finish(member.number, text)
-            self._change(ROUND if round is self.newest_round else ROUNDS, TEXTS, documents=(round.id,))
+    def has(self, round: Round) -> bool:
+        """Whether a round is still kept."""
+        return self.rounds.get(round.number) is round
+
+    def begin(self, round: Round, member: int) -> None:
+        """A member's text is being written from now on."""
+        round.writing.add(member)
+        self._change(COUNTS)
+
+    def finish(self, round: Round, member: int, text: str | None) -> None:
+        """A member's text is there; None: it could not be written, and may be tried again."""
+        round.writing.discard(member)
+        if not self.has(round):
+            return
+        is_new = text is not None and round.throws.get(member, "") is None
+        if is_new:
+            round.finish(member, str(text))
+        self._change(COUNTS, *((TEXTS,) if is_new else ()), documents=(round.id,) if is_new else ())
 
     def _take_part(self, member: Member) -> None:
         if not member.took_part:
@@ -183,7 +208,7 @@ class Classroom:
         if (newest := self.newest_votes) and newest.is_open:
             self.close_votes(newest.id)
         self._last[VOTES] += 1
-        votes = Votes(self._last[VOTES], pairs, hidden)
+        votes = Votes(self._last[VOTES], pairs, hidden, last_member=self.members.last)
         self.votes[votes.number] = votes
         self._forget_oldest(self.votes, MAX_VOTES)
         self._change(VOTES, KEPT, documents=(votes.id, CLASS))
@@ -244,7 +269,7 @@ class Classroom:
     def forget(self) -> None:
         """Begins a new class: without members, rounds, votes and lead."""
         gone = [*(round.id for round in self.rounds.values()), *(votes.id for votes in self.votes.values())]
-        self.members, self.names_shown, self.open_round, self.lead = Members(), False, None, None
+        self.members, self.names_shown, self.shut, self.open_round, self.lead = Members(), False, False, None, None
         self.rounds.clear()
         self.votes.clear()
         self._change(*TOPICS, TEXTS, NAMES, documents=(*gone, CLASS))
@@ -262,6 +287,7 @@ class Classroom:
         """What is saved, apart from rounds and votes."""
         return {
             "names_shown": self.names_shown,
+            "shut": self.shut,
             "open_round": self.open_round,
             "lead": self.lead,
             "last": dict(self._last),
@@ -294,6 +320,7 @@ class Classroom:
         lead = None if content["lead"] is None else read_lead(content["lead"], content["lead"].get("page", ""))
         open_round = content["open_round"]
         self.members, self.names_shown, self.lead = members, bool(content["names_shown"]), lead
+        self.shut = bool(content.get("shut", False))
         self.open_round = None if open_round is None else int(open_round)
         self._last.update(last)
 
@@ -328,8 +355,15 @@ def read_lead(given: object, page: object) -> dict[str, Any]:
         raise ParameterError("Address and title of the lead must be texts.", "lead")
     if address and not address.startswith("#"):
         raise ParameterError("The address of the lead must be the part from # on.", "lead")
-    if len(address) > MAX_LEAD_CHARS or len(title) > MAX_TITLE_CHARS or len(page) > MAX_KEY_CHARS:
+    if not is_whole(address) or not is_whole(page):
+        raise ParameterError("The address of the lead has half of a character. Remove it.", "lead")
+    if len(address) > MAX_LEAD_CHARS or len(title) > MAX_LEAD_TITLE_CHARS or len(page) > MAX_LEAD_KEY_CHARS:
         raise ParameterError(f"The address of the lead may have at most {MAX_LEAD_CHARS:,} characters.", "lead")
-    if not isinstance(keys, list) or len(keys) > MAX_KEYS or not all(isinstance(key, str) and len(key) <= MAX_KEY_CHARS for key in keys):
-        raise ParameterError(f"The lead may name at most {MAX_KEYS} texts, each by its key.", "lead")
-    return {"address": address, "title": title, "keys": keys, "page": page}
+    if not isinstance(keys, list) or len(keys) > MAX_LEAD_KEYS or not all(map(_is_key, keys)):
+        raise ParameterError(f"The lead may name at most {MAX_LEAD_KEYS} texts, each by its key.", "lead")
+    whole = title.encode(errors="replace").decode()  # a page cuts a long title off, which may halve its last character
+    return {"address": address, "title": whole, "keys": keys, "page": page}
+
+
+def _is_key(key: object) -> bool:
+    return isinstance(key, str) and len(key) <= MAX_LEAD_KEY_CHARS and is_whole(key)

@@ -42,6 +42,11 @@ class Members:
     def __len__(self) -> int:
         return len(self._by_number)
 
+    @property
+    def last(self) -> int:
+        """The number that was given last; 0 if nobody has joined."""
+        return self._last
+
     def find(self, token: object) -> Member | None:
         """The member that a token stands for; None if it is nobody's."""
         return self._by_digest.get(_digest(token)) if isinstance(token, str) else None
@@ -73,8 +78,9 @@ class Members:
         self._by_digest[member.digest] = member
 
     def as_json(self) -> dict[str, Any]:
-        """What is saved: those who have taken part, and how many have joined."""
-        return {"last": self._last, "members": [dict(vars(member)) for member in self._by_number.values() if member.took_part]}
+        """What is saved: those who have taken part or have a name, and how many have joined."""
+        kept = [dict(vars(member)) for member in self._by_number.values() if member.took_part or member.name]
+        return {"last": self._last, "members": kept}
 
     @classmethod
     def from_json(cls, saved: dict[str, Any]) -> Members:

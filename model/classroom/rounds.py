@@ -24,8 +24,9 @@ class Round:
         model, model_name: who writes them.
         beside: number of the earlier round that it stands beside; None if it stands alone.
         opened: seconds since 1970.
-        throws: text by member, None while it is being written; in the order of the throws.
+        throws: text by member, None until it is there; in the order of the throws.
         finished: members whose texts are there, in the order in which they came.
+        writing: members whose texts are under way. Of the others without a text, it could not be written.
     """
 
     number: int
@@ -37,6 +38,7 @@ class Round:
     opened: float = field(default_factory=time.time)
     throws: dict[int, str | None] = field(default_factory=dict)
     finished: list[int] = field(default_factory=list)
+    writing: set[int] = field(default_factory=set, compare=False)
 
     @property
     def id(self) -> str:
@@ -62,6 +64,11 @@ class Round:
         """A member's text is there."""
         self.throws[member] = text
         self.finished.append(member)
+
+    @property
+    def unwritten(self) -> list[int]:
+        """Members who have thrown and have no text yet."""
+        return [member for member, text in self.throws.items() if text is None]
 
     def as_json(self) -> dict[str, Any]:
         """What is saved."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from model.errors import ParameterError
+from model.files import is_whole
 from model.limits import MAX_ANSWER_CHARS, MAX_REQUEST_CHARS, MAX_VOTE_PAIRS
 
 A, B = "a", "b"
@@ -30,6 +31,7 @@ class Votes:
     Attributes:
         number: counts from 1.
         hidden: whether phones see no tally until it is closed.
+        last_member: the number of the member who had joined last when it opened; None where that is not known.
         ballots: for each member who voted, "a" or "b" for each pair, or None.
     """
 
@@ -37,6 +39,7 @@ class Votes:
     pairs: tuple[Pair, ...]
     hidden: bool
     is_open: bool = True
+    last_member: int | None = None
     ballots: dict[int, list[str | None]] = field(default_factory=dict)
 
     @property
@@ -49,6 +52,11 @@ class Votes:
         """How many have found a and b better, for each pair."""
         columns = zip(*self.ballots.values(), strict=True) if self.ballots else ([] for _ in self.pairs)
         return [(list(column).count(A), list(column).count(B)) for column in map(list, columns)]
+
+    @property
+    def newcomers(self) -> int:
+        """How many of those who voted have joined since it opened."""
+        return 0 if self.last_member is None else sum(member > self.last_member for member in self.ballots)
 
     def vote(self, member: int, pair: object, better: object) -> None:
         """A member decides.
@@ -82,6 +90,7 @@ class Votes:
             "pairs": [pair._asdict() for pair in self.pairs],
             "hidden": self.hidden,
             "is_open": self.is_open,
+            "last_member": self.last_member,
             "ballots": [[member, list(ballot)] for member, ballot in self.ballots.items()],
         }
 
@@ -96,7 +105,8 @@ class Votes:
         ballots = {int(member): list(ballot) for member, ballot in saved["ballots"]}
         if any(len(ballot) != len(pairs) or not set(ballot) <= {A, B, None} for ballot in ballots.values()):
             raise ValueError("a ballot does not fit the pairs")
-        return cls(int(saved["number"]), pairs, bool(saved["hidden"]), bool(saved["is_open"]), ballots)
+        last = saved.get("last_member")
+        return cls(int(saved["number"]), pairs, bool(saved["hidden"]), bool(saved["is_open"]), None if last is None else int(last), ballots)
 
 
 def read_pairs(given: object) -> tuple[Pair, ...]:
@@ -120,6 +130,8 @@ def _read_pair(given: object, number: int) -> Pair:
             raise ParameterError(f"{what} is empty.", "pairs")
         if len(text) > most:
             raise ParameterError(f"{what} has {len(text):,} characters; the maximum is {most}.", "pairs")
+        if not is_whole(text):
+            raise ParameterError(f"{what} has half of a character, which cannot be shown. Remove it.", "pairs")
     if given["a"] == given["b"]:
         raise ParameterError(f"Both answers of pair {number} are the same. Write one of them again.", "pairs")
     return Pair(given["request"], given["a"], given["b"])

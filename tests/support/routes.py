@@ -12,7 +12,7 @@ from model.training.jobs import Jobs
 from tests.support.admin import PASSWORD
 from tests.support.viewing import serving
 from ui.connections import ConnectionLimits
-from ui.server import create_routes, make_app
+from ui.server import create_classroom, create_routes, make_app
 from ui.web.admin import Lock
 from ui.web.site import Site
 
@@ -29,9 +29,11 @@ def serving_routes(
     limits: ConnectionLimits | None = None,
 ) -> Iterator[str]:
     """The address of an app, until the end. The engine is stopped then."""
-    table = create_routes(engine, catalogue or Catalogue(NOWHERE), Jobs(runs), lock or Lock(PASSWORD))
+    jobs, lock = Jobs(runs), lock or Lock(PASSWORD)
+    classroom = create_classroom(engine, jobs, lock)
+    table = create_routes(engine, catalogue or Catalogue(NOWHERE), jobs, lock, classroom=classroom)
     try:
-        with serving(make_app(table, engine, site), limits) as url:
+        with serving(make_app(table, engine, site, classroom.lifespan), limits) as url:
             yield url
     finally:
         engine.stop()

@@ -6,10 +6,10 @@ import { ask, askForJSON, session } from "./session.js";
 const STREAM = "./class/stream";
 const KEPT_AS = "soliloquy-member";
 const SILENT_MS = 45_000; // the server says something every 15 s: after this long, nothing comes any more
-const TOPICS = /** @type {const} */ (["room", "round", "rounds", "votes", "lead", "kept"]);
+const TOPICS = /** @type {const} */ (["room", "counts", "round", "rounds", "votes", "lead", "kept"]);
 
 /**
- * @typedef {{members: number, names_shown: boolean, admin: boolean, boot: string}} Room
+ * @typedef {{members: number, names_shown: boolean, shut: boolean, admin: boolean}} Room shut: nobody new may join
  *
  * @typedef {object} Round everybody's texts after one prompt
  * @property {string} id
@@ -29,7 +29,7 @@ const TOPICS = /** @type {const} */ (["room", "round", "rounds", "votes", "lead"
  * @property {string | null} beside the round that it stands abreast of
  *
  * @typedef {{sample: number, text: string, name: string}} ClassText
- * @typedef {{id: string, number: number, pairs: {request: string, a: string, b: string}[], open: boolean, hidden: boolean, voters: number, tally: [number, number][] | null}} Votes
+ * @typedef {{id: string, number: number, pairs: {request: string, a: string, b: string}[], open: boolean, hidden: boolean, voters: number, newcomers: number | null, tally: [number, number][] | null}} Votes
  * @typedef {{votes: number, pairs: number, agreement: number | null}} Kept
  * @typedef {{address: string, title: string, keys: string[], page: string}} Lead
  * @typedef {{token: string, number: number, name: string}} Member
@@ -37,12 +37,14 @@ const TOPICS = /** @type {const} */ (["room", "round", "rounds", "votes", "lead"
  */
 
 /**
- * The class. It connects once somebody listens. Events: the name of each topic (it has come, or has changed), "texts" (of the newest round, or of
- * the one beside it), "online", "offline" (also when it cannot connect at first), "member" (this browser has become one, or has another name).
+ * The class. It connects once somebody listens. Events: the name of each topic (it has come, or has changed), "counts" (of a round: thrown, writing),
+ * "texts" (of the newest round, or of the one beside it), "online", "offline" (also when it cannot connect at first), "member" (this browser has become one, or has another name).
  */
 class Classroom extends Emitter {
   /** @type {Room | null} null until it is known */
   room = null;
+  /** @type {Object<string, [number, number]>} texts that are written and under way, by round; each round has them too */
+  counts = {};
   /** @type {Round | null} the newest */
   round = null;
   /** @type {Round[]} the earlier ones, oldest first */
@@ -140,6 +142,7 @@ class Classroom extends Emitter {
       this.texts.set(content.round, [...before.slice(0, content.from), ...content.texts]);
     } else if (TOPICS.some((topic) => topic === name)) {
       Object.assign(this, { [name]: content });
+      for (const round of [this.round, ...this.rounds]) if (round) [round.thrown, round.writing] = this.counts[round.id] ?? [0, 0];
       if (name === "round") this.#forgetTexts();
     } else return;
     this.tell(name);

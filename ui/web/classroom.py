@@ -5,14 +5,16 @@ r"""The class: a wall that everybody writes on, votes, and what the lecturer sho
 Server-sent events, for as long as the client reads them. Each carries the whole state of its topic, first all of them, then those that
 change. "?wall=1" adds the texts. Sent with an admin's session, it has what only the lecturer may see.
 
-    room     {"members": 23, "names_shown": false, "admin": true, "boot": "k3"}; boot differs each time the app starts
+    room     {"members": 23, "names_shown": false, "shut": false, "admin": true}; shut: nobody new may join
+    counts   {"r3": [23, 5]}: for each round, how many texts are written, and how many are being written
     round    null, or the newest: {"id": "r3", "number": 3, "prompt": "ROMEO:", "temperature": 0.8, "length": 120, "top_k": 0, "top_p": 1.0,
-             "seed": 7, "model": "e63aab5d", "model_name": "Shakespeare", "open": true, "writing": 5, "thrown": 23, "beside": null}
+             "seed": 7, "model": "e63aab5d", "model_name": "Shakespeare", "open": true, "opened": 1795810000.0, "beside": null}
     rounds   the earlier ones
     texts    {"round": "r3", "from": 0, "texts": [{"sample": 17, "text": "...", "name": ""}]}: of the newest round and the one beside it,
              those from number "from" on, in the order in which they came
     votes    null, or the newest: {"id": "v1", "number": 1, "pairs": [{"request": "...", "a": "...", "b": "..."}], "open": true,
-             "hidden": true, "voters": 12, "tally": [[3, 9]]}; tally is null for phones while the votes are open and hidden
+             "hidden": true, "voters": 12, "newcomers": 0, "tally": [[3, 9]]}; tally is null for phones while the votes are open and
+             hidden. Only the admin is told newcomers: how many of the voters have joined since the votes opened; others have null
     kept     {"votes": 120, "pairs": 10, "agreement": 0.81}: what all closed votes have given
     lead     null, or {"address": "#tab=...", "title": "...", "keys": ["x3fV..."], "page": "..."}: what the lecturer's page shows
 
@@ -23,9 +25,10 @@ A phone joins once, and keeps its token:
     POST /class/throw    {"member": "...", "round": "r3"}         its text, line by line: {"sample": 17, "state": "running", "new": "I ha"};
                          the last state is done or failed (with "error"). It is written once, whether the phone stays or not
     POST /class/vote     {"member": "...", "votes": "v1", "pair": 0, "better": "a"}     {}
-    GET  /class/rounds/{round}                                    a round with its texts
+    GET  /class/rounds/{round}                                    a round with its texts, and the numbers of them: "thrown", "writing"
 
-Sample k of a round is the text of sample k of its seed: member k's. The admin alone:
+Sample k of a round is the text of sample k of its seed: member k's. From one address, which a whole class may share, a bounded number of
+phones joins at once, and after that one every few seconds. The admin alone:
 
     POST /class/open     {"prompt": "ROMEO:", "temperature": 0.8, "length": 120, "top_k": 0, "top_p": 1, "model": null, "beside": "r2"}
                          {"round": {...}, "notice": ""}; "beside" gives it the dice of that round
@@ -33,6 +36,7 @@ Sample k of a round is the text of sample k of its seed: member k's. The admin a
     POST /class/votes/open    {"pairs": [...], "hidden": true}    {"votes": {...}}
     POST /class/votes/close   {"votes": "v1"}
     POST /class/names    {"shown": true}
+    POST /class/shut     {"shut": true}                           whoever is no member yet is kept out
     POST /class/lead     {"lead": {"address": "#tab=attention", "title": "Attention", "keys": []}, "page": "..."}; a lead of null ends it
     POST /class/forget   {}                                       begins a new class
     GET  /class/comparisons                                       the closed votes as a reward model learns from them (JSON Lines)
@@ -43,31 +47,30 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Any
 
+from starlette.applications import Starlette
 from starlette.requests import Request as HTTPRequest
 from starlette.responses import JSONResponse, Response
 
 from model.assistant.pairs import is_text
-from model.classroom.classroom import KEPT, NAMES, ROOM, ROUND, ROUNDS, TEXTS, TOPICS, VOTES, Classroom
-from model.classroom.members import Member
+from model.classroom.classroom import COUNTS, KEPT, NAMES, ROOM, ROUND, ROUNDS, TEXTS, TOPICS, VOTES, Classroom
 from model.classroom.rounds import Round
 from model.classroom.votes import Votes, read_pairs
 from model.config import check_prompt
-from model.errors import WENT_WRONG, CheckpointError, ParameterError, SoliloquyError
-from model.limits import MAX_CLIENT_WAITING
-from model.sampling import SamplingParams
+from model.errors import BusyError, CheckpointError, ParameterError
+from model.limits import NEW_MEMBER_EVERY_S, NEW_MEMBERS_AT_ONCE
 from model.serving.engine import Engine
-from model.serving.request import DONE, FAILED, RUNNING, WAITING, Progress, Request
-from model.serving.viewer import Viewer
-from model.weights import Weights
 from ui.web.admin import Lock
+from ui.web.allowance import Allowance
+from ui.web.class_texts import Texts
+from ui.web.clients import client_of
 from ui.web.fields import left_out_notice, read_model_key, read_params
 from ui.web.http import NO_STORE, Body, download_header, takes_json
-from ui.web.loading import load, start
+from ui.web.loading import load
 from ui.web.progress import sampling_json
-from ui.web.stream import COMMENT, HEARTBEAT_S, LOOK_S, EventStream, LineStream, event
+from ui.web.stream import COMMENT, EventStream, LineStream, event
 
 log = logging.getLogger(__name__)
 
@@ -76,11 +79,10 @@ QUIET_S = 15.0  # after which a comment is sent
 SAVE_S = 0.2  # changes that are written together
 RETRY_S = 10.0  # after a failure to write them
 SETTINGS = ("temperature", "length", "top_k", "top_p")
-CLIENT = "class"  # whom the texts are written for, as the engine counts them
 
 NO_FLAG = "{name} must be true or false."
 NO_TEXT = "{what} of pair {number} begins or ends with a newline or has an empty line, which is the stop sign. Remove it."
-STOPPED = "The text was stopped. Throw again."
+CROWDED = "So many phones have joined from your network that the next ones have to wait. Try again in a minute."
 
 
 class ClassRoutes:
@@ -88,11 +90,13 @@ class ClassRoutes:
 
     def __init__(self, engine: Engine, classroom: Classroom, lock: Lock):
         self._engine, self._classroom, self._lock = engine, classroom, lock
-        self._writing: dict[tuple[int, int], Writing] = {}
-        self._turns = asyncio.Semaphore(MAX_CLIENT_WAITING)  # texts that wait in the engine; the others wait here
+        self._texts = Texts(engine, classroom)
+        self._new_members = _new_members()
+        self._streams: set[asyncio.Event] = set()  # each is set when there may be something to send
+        self._over = asyncio.Event()  # the app stops
         self._saving: asyncio.Task[None] | None = None
         self._views: dict[tuple[str, bool], tuple[int, bytes]] = {}  # the last event of each topic, and its version
-        classroom.listen(self._save_soon)
+        classroom.listen(self._changed)
         self.join = takes_json({"member", "name"}, self._join)
         self.throw = takes_json({"member", "round"}, self._throw)
         self.vote = takes_json({"member", "votes", "pair", "better"}, self._vote)
@@ -101,8 +105,35 @@ class ClassRoutes:
         self.open_votes = takes_json({"pairs", "hidden"}, self._open_votes)
         self.close_votes = takes_json({"votes"}, self._close_votes)
         self.names = takes_json({"shown"}, self._names)
+        self.shut = takes_json({"shut"}, self._shut)
         self.lead = takes_json({"lead", "page"}, self._lead)
         self.forget = takes_json((), self._forget)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
+        """What the class does when the app starts and when it has stopped."""
+        self._texts.begin_again()
+        yield
+        self.end_streams()
+        self._texts.stop()
+        if self._saving:
+            await self._saving
+
+    def end_streams(self) -> None:
+        """Ends all streams in order, when the app is about to stop."""
+        self._over.set()
+        for changed in self._streams:
+            changed.set()
+
+    def _changed(self) -> None:
+        for changed in self._streams:
+            changed.set()
+        self._save_soon()
+
+    async def _pause(self, seconds: float) -> None:
+        """Waits, unless the app stops."""
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._over.wait(), seconds)
 
     # Anyone
 
@@ -117,10 +148,13 @@ class ClassRoutes:
             NotFoundError: there is no such round.
         """
         round = self._classroom.round(http.path_params["round"])
-        return _answer(round_json(self._classroom, round) | {"texts": texts_json(self._classroom, round)})
+        counts = {"thrown": len(round.finished), "writing": len(round.writing)}
+        return _answer(round_json(self._classroom, round) | counts | {"texts": texts_json(self._classroom, round)})
 
     async def _join(self, body: Body, http: HTTPRequest) -> Response:
         room = self._classroom
+        if room.is_new(body.get("member")) and not room.shut and not self._new_members.take(client_of(http)):
+            raise BusyError(CROWDED)
         member, token = room.join(body.get("member"), body.get("name"))
         texts = {
             each.id: {"sample": member.number, "text": text} for each in room.rounds.values() if (text := each.throws.get(member.number))
@@ -131,7 +165,7 @@ class ClassRoutes:
     async def _throw(self, body: Body, http: HTTPRequest) -> Response:
         member = self._classroom.member(body.get("member"))
         round = self._classroom.throw(member, body.get("round"))
-        return LineStream(self._text_of(round, member), lambda: None)
+        return LineStream(self._texts.lines(round, member.number), lambda: None)
 
     async def _vote(self, body: Body, http: HTTPRequest) -> Response:
         member = self._classroom.member(body.get("member"))
@@ -146,6 +180,7 @@ class ClassRoutes:
         check_prompt(typed := body.get("prompt", ""))
         prompt, left_out = weights.tokenizer.normalise(typed)
         round = self._classroom.open(prompt, params, weights.key, weights.name, body.get("beside"))
+        self._texts.stop_forgotten()
         return _answer({"round": round_json(self._classroom, round), "notice": left_out_notice(left_out)})
 
     async def _close(self, body: Body, http: HTTPRequest) -> Response:
@@ -169,70 +204,24 @@ class ClassRoutes:
         self._classroom.show_names(_flag(body, "shown"))
         return _answer({})
 
+    async def _shut(self, body: Body, http: HTTPRequest) -> Response:
+        self._classroom.shut_out(_flag(body, "shut"))
+        return _answer({})
+
     async def _lead(self, body: Body, http: HTTPRequest) -> Response:
         self._classroom.follow(body.get("lead"), body.get("page", ""))
         return _answer({})
 
     async def _forget(self, body: Body, http: HTTPRequest) -> Response:
         self._classroom.forget()
+        self._texts.stop_forgotten()
+        self._new_members = _new_members()
         return _answer({})
 
     async def comparisons(self, http: HTTPRequest) -> Response:
         """Answers GET /class/comparisons."""
         lines = "".join(votes.comparisons for votes in self._classroom.closed_votes)
         return Response(lines, headers=NO_STORE | download_header("votes-of-the-class.jsonl"), media_type="application/jsonl")
-
-    # Texts
-
-    async def _text_of(self, round: Round, member: Member) -> AsyncGenerator[dict[str, Any]]:
-        """A member's text while it is written, or as it was written."""
-        sample = {"sample": member.number}
-        if text := round.throws.get(member.number):
-            yield sample | {"state": DONE, "new": text}
-            return
-        key = round.number, member.number
-        writing = self._writing.get(key) or self._begin(round, member)
-        sent = 0
-        while True:
-            is_over = writing.over.is_set()
-            new = writing.text[sent:]
-            sent += len(new)
-            if is_over:
-                yield sample | writing.last | {"new": new}
-                return
-            yield sample | {"state": RUNNING if sent else WAITING, "new": new}
-            await writing.pause()
-
-    def _begin(self, round: Round, member: Member) -> Writing:
-        writing = self._writing[round.number, member.number] = Writing()
-        writing.task = asyncio.ensure_future(self._write(writing, round, member))
-        return writing
-
-    async def _write(self, writing: Writing, round: Round, member: Member) -> None:
-        """Writes a member's text to its end, whether its phone stays or not."""
-
-        def begin(weights: Weights) -> Request:
-            settings = vars(round.params) | {"samples": 1, "first_sample": member.number}
-            viewer = Viewer(CLIENT, str(member.number))
-            return self._engine.submit(round.prompt, SamplingParams(**settings), viewer, remember=False, model=weights.key)
-
-        writing.last = {"state": FAILED, "error": WENT_WRONG}
-        try:
-            async with self._turns:
-                await writing.follow(await start(self._engine, round.model, begin))
-            progress = await writing.whole()
-            if progress.state == DONE:
-                writing.last = {"state": DONE}
-                self._classroom.finish(round, member, progress.texts[0])
-            else:
-                writing.last = {"state": FAILED, "error": progress.error or STOPPED}
-        except SoliloquyError as error:
-            writing.last = {"state": FAILED, "error": str(error)}
-        except Exception:
-            log.exception("A text of the class could not be written")
-        finally:
-            del self._writing[round.number, member.number]
-            writing.end()
 
     # Events
 
@@ -241,9 +230,9 @@ class ClassRoutes:
         room, changed = self._classroom, asyncio.Event()
         seen: dict[str, bytes] = {}
         texts = SentTexts(room)
-        room.listen(changed.set)
+        self._streams.add(changed)
         try:
-            while True:
+            while not self._over.is_set():
                 changed.clear()
                 is_admin = self._lock.admits(http)
                 for topic in TOPICS:
@@ -253,8 +242,8 @@ class ClassRoutes:
                 if wall:
                     for news in texts.news():
                         yield news
-                await asyncio.sleep(WALL_S if wall else PHONE_S)
-                while not changed.is_set():
+                await self._pause(WALL_S if wall else PHONE_S)
+                while not changed.is_set() and not self._over.is_set():
                     try:
                         await asyncio.wait_for(changed.wait(), QUIET_S)
                     except asyncio.TimeoutError:
@@ -262,7 +251,7 @@ class ClassRoutes:
                         if self._lock.admits(http) != is_admin:
                             break
         finally:
-            room.unlisten(changed.set)
+            self._streams.discard(changed)
 
     def _view(self, topic: str, is_admin: bool) -> bytes:
         """The event of a topic: the same bytes for everyone until it changes."""
@@ -282,69 +271,19 @@ class ClassRoutes:
     async def _save(self) -> None:
         room = self._classroom
         try:
-            await asyncio.sleep(SAVE_S)
+            await self._pause(SAVE_S)
             while documents := room.unsaved():
                 try:
                     await asyncio.to_thread(room.saved.write, documents)
-                    await asyncio.sleep(SAVE_S)
+                    await self._pause(SAVE_S)
                 except CheckpointError as error:
                     log.warning("The class is not kept: %s", error)
                     room.still_unsaved(documents)
-                    await asyncio.sleep(RETRY_S)
+                    if self._over.is_set():
+                        return
+                    await self._pause(RETRY_S)
         finally:
             self._saving = None
-
-
-class Writing:
-    """A text under way.
-
-    Attributes:
-        last: the last line that is sent of it, apart from its text.
-        begun, over: set when it has its first character, and when nothing more comes.
-    """
-
-    def __init__(self) -> None:
-        self.begun, self.over, self._rung = asyncio.Event(), asyncio.Event(), asyncio.Event()
-        self.last: dict[str, Any] = {}
-        self.task: asyncio.Future[None] | None = None
-        self._request: Request | None = None
-
-    @property
-    def progress(self) -> Progress | None:
-        """Of the request that writes it; None while it waits for its turn."""
-        return self._request.progress() if self._request else None
-
-    @property
-    def text(self) -> str:
-        """As far as it is written."""
-        return progress.texts[0] if (progress := self.progress) else ""
-
-    async def follow(self, request: Request) -> None:
-        """Waits for the first character of the request that writes it, or for its end."""
-        self._request, loop = request, asyncio.get_running_loop()
-        request.listen(lambda: loop.call_soon_threadsafe(self._rung.set))
-        await self._rung.wait()
-        self.begun.set()
-
-    async def whole(self) -> Progress:
-        """Waits for its end."""
-        assert self._request
-        while not self._request.finished:
-            self._rung.clear()
-            await self._rung.wait()
-        self._request.forget()
-        return self._request.progress()
-
-    def end(self) -> None:
-        """Nothing more comes."""
-        self.begun.set()
-        self.over.set()
-
-    async def pause(self) -> None:
-        """Waits until it is time to look again: for the first character, then for more."""
-        waiting, seconds = (self.over, LOOK_S) if self.begun.is_set() else (self.begun, HEARTBEAT_S)
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(waiting.wait(), seconds)
 
 
 class SentTexts:
@@ -381,7 +320,9 @@ def topic_json(room: Classroom, topic: str, is_admin: bool) -> Any:
     """The state of a topic, as the admin or as anyone sees it."""
     newest = room.newest_round
     if topic == ROOM:
-        return {"members": len(room.members), "names_shown": room.names_shown, "admin": is_admin, "boot": room.boot}
+        return {"members": len(room.members), "names_shown": room.names_shown, "shut": room.shut, "admin": is_admin}
+    if topic == COUNTS:
+        return {round.id: [len(round.finished), len(round.writing)] for round in room.rounds.values()}
     if topic == ROUND:
         return newest and round_json(room, newest)
     if topic == ROUNDS:
@@ -392,7 +333,7 @@ def topic_json(room: Classroom, topic: str, is_admin: bool) -> Any:
 
 
 def round_json(room: Classroom, round: Round) -> dict[str, Any]:
-    """A round without its texts."""
+    """A round without its texts and their numbers."""
     beside = room.rounds.get(round.beside or 0)
     return {
         "id": round.id,
@@ -403,8 +344,6 @@ def round_json(room: Classroom, round: Round) -> dict[str, Any]:
         "model_name": round.model_name,
         "open": round.number == room.open_round,
         "opened": round.opened,
-        "writing": len(round.throws) - len(round.finished),
-        "thrown": len(round.finished),
         "beside": beside and beside.id,
     }
 
@@ -425,8 +364,13 @@ def votes_json(votes: Votes, is_admin: bool) -> dict[str, Any]:
         "open": votes.is_open,
         "hidden": votes.hidden,
         "voters": len(votes.ballots),
+        "newcomers": votes.newcomers if is_admin else None,
         "tally": None if is_secret else votes.tally,
     }
+
+
+def _new_members() -> Allowance:
+    return Allowance(NEW_MEMBERS_AT_ONCE, NEW_MEMBER_EVERY_S)
 
 
 def _answer(content: dict[str, Any]) -> Response:

@@ -45,7 +45,7 @@ from ui.web.assets import head, start_script
 from ui.web.http import MAX_SETTINGS_BYTES, NO_STORE, Body, takes_json
 
 DEFAULT_LECTURE = Path(__file__).parent.parent / "lecture" / "default.md"
-MAX_FILE_BYTES = 6 * MAX_LECTURE_BYTES + MAX_SETTINGS_BYTES  # with every character escaped
+MAX_FILE_BYTES = 3 * MAX_LECTURE_BYTES + MAX_SETTINGS_BYTES  # in JSON, with every character escaped that is more than one byte
 FILES_AT_ONCE = 2  # of one client
 LIMITS = {
     "scenes": MAX_SCENES,

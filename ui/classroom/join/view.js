@@ -49,7 +49,7 @@ export function createJoin(panel) {
     settle(frame, [...(votes?.open ? [voting.node, dice.node] : [dice.node, voting.node]), name.node]);
   }
 
-  for (const event of ["room", "round", "rounds", "votes"]) classroom.addEventListener(event, draw);
+  for (const event of ["room", "counts", "round", "rounds", "votes"]) classroom.addEventListener(event, draw);
   classroom.addEventListener("offline", () => {
     isLost = true;
     draw();

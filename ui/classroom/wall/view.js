@@ -89,7 +89,7 @@ class Wall {
     this.#head.append(this.#title, this.#counts, this.#parts, this.#rounds, this.#invitation);
     this.#main.append(this.#head, this.#stages);
     panel.append(this.#lecturer.node, this.#offline, this.#said, this.#main);
-    for (const event of ["room", "round", "rounds", "texts", "online", "offline"]) classroom.addEventListener(event, () => this.#isShown && this.#draw());
+    for (const event of ["room", "counts", "round", "rounds", "texts", "online", "offline"]) classroom.addEventListener(event, () => this.#isShown && this.#draw());
     page.models.addEventListener("change", () => this.#isShown && this.#draw());
   }
 
