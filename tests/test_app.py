@@ -230,10 +230,12 @@ def test_an_interrupt_while_a_text_is_written_ends_cleanly() -> None:
         wait_until_healthy(f"http://127.0.0.1:{port}", process)
         body = json.dumps({"prompt": "ROMEO:", "length": 2_000, "samples": 16}).encode()
         request = urllib.request.Request(f"http://127.0.0.1:{port}/write", body, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request) as stream:
+        with urllib.request.urlopen(request) as stream, urllib.request.urlopen(f"http://127.0.0.1:{port}/class/stream") as room:
             assert b'"new"' in stream.readline() + stream.readline()
+            assert room.readline() == b"event: room\n"
             process.send_signal(signal.SIGINT)
             out, err = process.communicate(timeout=60)
+            assert room.read().endswith(b"\n\n")  # a stream without an end of its own is ended, not cut off
     finally:
         process.kill()
     said = [line for line in err.splitlines() if not line.startswith("On this machine a seed can give a different text")]

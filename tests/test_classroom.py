@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -114,6 +115,32 @@ def test_a_member_throws_once_a_round(room: Classroom) -> None:
     assert (round.throws, round.finished) == ({1: "first", 2: "second"}, [2, 1])
 
 
+def test_only_texts_that_are_being_written_are_under_way(room: Classroom) -> None:
+    round = room.open("ROMEO:", SHORT, "e63aab5d", "shakespeare")
+    members = [room.join(None)[0] for _ in range(3)]
+    for member in members:
+        room.begin(room.throw(member, round.id), member.number)
+    before = room.versions[ROUND]
+    room.finish(round, 1, "written")
+    room.finish(round, 2, None)
+    assert (round.finished, round.writing, round.unwritten) == ([1], {3}, [2, 3])
+    assert (room.versions[ROUND], room.versions[COUNTS]) == (before, 6)  # the prompt is not sent again
+    later = again(room).rounds[1]
+    assert (later.writing, later.unwritten) == (set(), [2, 3])
+
+
+def test_nobody_new_joins_a_class_that_is_shut(room: Classroom) -> None:
+    member, token = room.join(None)
+    room.shut_out(True)
+    with pytest.raises(ParameterError, match="takes no new members"):
+        room.join("x")
+    assert room.join(token, "Ann") == (member, token)
+    later = again(room)
+    assert (later.shut, later.is_new(token), later.is_new("x")) == (True, False, True)
+    later.forget()
+    assert later.join("x")[0].number == 1
+
+
 def test_a_closed_round_takes_no_throw_and_ends_those_that_began(room: Classroom) -> None:
     round = room.open("ROMEO:", SHORT, "e63aab5d", "shakespeare")
     (ann, _), (bea, _) = room.join(None), room.join(None)
@@ -220,6 +247,14 @@ def test_pairs_that_cannot_be_voted_on_are_refused(pairs: object, words: str) ->
 LEADING = {"address": "#tab=attention&head=2.3", "title": "Attention", "keys": ["x3fV"]}
 
 
+@pytest.mark.parametrize(("address", "title", "page"), [("#\ud800", "x", "x"), ("#", "x", "\ud800"), ("#", "x\ud83d", "x")])
+def test_what_is_shown_has_whole_characters(room: Classroom, address: str, title: str, page: str) -> None:
+    with contextlib.suppress(ParameterError):
+        room.follow({"address": address, "title": title}, page)
+    assert not room.lead or room.lead["title"] == "x?"
+    assert again(room).lead == room.lead
+
+
 def test_the_lecturers_page_leads_until_it_ends(room: Classroom) -> None:
     room.follow(LEADING, "page-1")
     assert room.lead == LEADING | {"page": "page-1"}
@@ -271,6 +306,7 @@ def test_a_change_counts_up_its_topic_and_is_heard(room: Classroom, topic: str, 
 def test_everything_is_there_after_a_restart(room: Classroom) -> None:
     ann, bea = with_texts(room, 2)
     room.join(ann, "Ann")
+    cat = room.join(None, "Cat")[1]
     beside = room.open("ROMEO:", SHORT, "e63aab5d", "shakespeare", "r1")
     room.throw(room.member(bea), beside.id)
     votes = room.open_votes((PAIR,), hidden=True)
@@ -284,11 +320,14 @@ def test_everything_is_there_after_a_restart(room: Classroom) -> None:
     assert later.member(ann).name == later.members.name_of(1) == "Ann"
     later.finish(later.throw(later.member(bea), beside.id), later.member(bea).number, "again")  # its dice are the same
     assert later.open("", SHORT, "e63aab5d", "shakespeare").id == "r3"
-    assert later.join(None)[0].number == 3
+    assert later.join(None)[0].number == 4
+    assert later.join(cat)[0].name == "Cat"  # who has done nothing but to give a name
     assert again(later).rounds == later.rounds
 
 
 def test_only_what_has_changed_is_written(room: Classroom, folder: Path) -> None:
+    assert room.unsaved() == {}
+    room.join(None)
     assert room.unsaved() == {}
     with_texts(room, 1)
     assert again(room).rounds

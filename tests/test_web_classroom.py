@@ -16,6 +16,7 @@ import pytest
 from model.classroom.classroom import SHUT, TOPICS, UNKNOWN_ROUND, Classroom
 from model.classroom.saved import Saved
 from model.limits import MAX_LEAD_CHARS, NEW_MEMBERS_AT_ONCE
+from model.sampling import SamplingParams
 from model.serving.engine import Engine
 from model.weights import Weights
 from tests.support.admin import Admin, wait_for
@@ -427,6 +428,37 @@ def test_half_of_a_character_is_no_fault(room: Class, path: str) -> None:
         status, told = room.admin.post(f"/class/{path}", **body)
         assert status in (200, 400, 404), (body, told)
     room.stream().first()
+
+
+def test_texts_under_way_at_a_restart_are_written_without_their_phones(tiny: Weights, tmp_path: Path) -> None:
+    runs, before = tmp_path / "runs", Classroom(Saved(tmp_path / "runs-class"))
+    params = SamplingParams(max_new_chars=30, seed=7)
+    gone, kept = before.open("ROMEO:", params, "nobody", "gone"), before.open("ROMEO:", params, tiny.key, tiny.name)
+    member, token = before.join(None)
+    for round in (gone, kept):
+        before.open_round = round.number
+        before.begin(before.throw(member, round.id), member.number)
+    before.saved.write(before.unsaved())
+    with serving_routes(Engine(tiny), runs=runs) as url:
+        stream = Events(url)
+        stream.until("counts", lambda counts: counts == {gone.id: [0, 0], kept.id: [1, 0]})  # what failed is not under way
+        stream.close()
+        (text,) = Admin(url).get(f"/class/rounds/{kept.id}")[1]["texts"]
+        with Viewer(url) as viewer:
+            assert viewer.write(prompt="ROMEO:", length=30, seed=7, first_sample=member.number, temperature=params.temperature) == [
+                text["text"]
+            ]
+        with Viewer(url, path="/class/throw") as phone:
+            assert phone.ask(member=token, round=gone.id)["state"] == "waiting"
+            assert phone.rest()[-1]["state"] == "failed"
+
+
+def test_what_changed_last_is_saved_when_the_app_stops(tiny: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(classroom, "SAVE_S", 600.0)
+    with serving_routes(Engine(tiny), runs=tmp_path / "runs") as url:
+        Admin(url).do("/class/join", name="Ann")
+        assert not (tmp_path / "runs-class").exists()
+    assert Classroom(Saved(tmp_path / "runs-class")).members.name_of(1) == "Ann"
 
 
 def test_a_phone_that_never_reads_holds_up_nobody(room: Class) -> None:
