@@ -3,6 +3,7 @@
 import { Emitter } from "../shared/emitter.js";
 import { LECTURE_PLACE } from "../shared/lecture.js";
 import { getJSON, postForJSON } from "../shared/server.js";
+import { inBrowser, inTab } from "../shared/storage.js";
 
 /**
  * @typedef {{title: string, address: string, caption: string, notes: string}} Scene
@@ -11,31 +12,6 @@ import { getJSON, postForJSON } from "../shared/server.js";
  */
 
 const EDITED = "soliloquy-lecture"; // the lecture that was edited
-
-/** @param {() => Storage} storage which may be blocked @param {string} name */
-function read(storage, name) {
-  try {
-    return JSON.parse(storage().getItem(name) ?? "null");
-  } catch {
-    return null;
-  }
-}
-
-/** @param {() => Storage} storage @param {string} name @param {unknown} value null forgets it @returns {boolean} whether it is kept */
-function write(storage, name, value) {
-  try {
-    if (value === null) storage().removeItem(name);
-    else storage().setItem(name, JSON.stringify(value));
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-const keptLecture = () => read(() => localStorage, EDITED);
-const keepLecture = (lecture) => write(() => localStorage, EDITED, lecture);
-const keptPlace = () => read(() => sessionStorage, LECTURE_PLACE) ?? {};
-const keepPlace = (place) => write(() => sessionStorage, LECTURE_PLACE, place);
 
 const isText = (value) => typeof value === "string";
 const isScene = (scene) => Boolean(scene) && ["title", "address", "caption", "notes"].every((name) => isText(scene[name])) && scene.address.startsWith("#");
@@ -59,9 +35,9 @@ export class Scenes extends Emitter {
     super();
     this.limits = limits;
     this.#original = original;
-    const kept = keptLecture();
+    const kept = inBrowser.getJSON(EDITED);
     this.lecture = isLecture(kept) ? kept : original;
-    const { at = -1, startedAt = 0 } = keptPlace();
+    const { at = -1, startedAt = 0 } = inTab.getJSON(LECTURE_PLACE) ?? {};
     if (Number.isInteger(at) && at >= -1 && at < this.list.length) this.at = at;
     if (Number.isFinite(startedAt)) this.startedAt = startedAt;
     this.#keepPlace();
@@ -102,7 +78,7 @@ export class Scenes extends Emitter {
   /** The lecture is over. */
   end() {
     [this.at, this.startedAt] = [-1, 0];
-    keepPlace(null);
+    inTab.keepJSON(LECTURE_PLACE, null);
   }
 
   /** Adds a scene behind the one that is shown, which it then is. @param {Scene} scene */
@@ -171,12 +147,12 @@ export class Scenes extends Emitter {
   #take(lecture) {
     this.#before = this.lecture;
     this.lecture = lecture;
-    this.isUnkept = !keepLecture(this.isEdited ? lecture : null);
+    this.isUnkept = !inBrowser.keepJSON(EDITED, this.isEdited ? lecture : null);
     this.#keepPlace();
     this.tell("change");
   }
 
   #keepPlace() {
-    keepPlace({ at: this.at, startedAt: this.startedAt });
+    inTab.keepJSON(LECTURE_PLACE, { at: this.at, startedAt: this.startedAt });
   }
 }

@@ -3,6 +3,7 @@ import { Emitter } from "./emitter.js";
 import { button, make } from "./dom.js";
 import { tool } from "./bar.js";
 import { palette } from "./paint.js";
+import { inBrowser } from "./storage.js";
 
 const STORED = "soliloquy-captions";
 
@@ -12,18 +13,14 @@ class Captions extends Emitter {
 
   constructor() {
     super();
-    try {
-      const stored = localStorage.getItem(STORED);
-      if (stored) this.shown = stored === "on";
-    } catch {} // storage may be blocked
+    const stored = inBrowser.get(STORED);
+    if (stored) this.shown = stored === "on";
   }
 
   /** @param {boolean} shown */
   show(shown) {
     this.shown = shown;
-    try {
-      localStorage.setItem(STORED, shown ? "on" : "off");
-    } catch {}
+    inBrowser.keep(STORED, shown ? "on" : "off");
     this.tell("change");
   }
 }

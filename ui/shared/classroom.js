@@ -2,6 +2,7 @@
 import { Emitter } from "./emitter.js";
 import { reached } from "./server.js";
 import { ask, askForJSON, session } from "./session.js";
+import { inBrowser } from "./storage.js";
 
 const STREAM = "./class/stream";
 const KEPT_AS = "soliloquy-member";
@@ -86,7 +87,7 @@ class Classroom extends Emitter {
     /** @type {Joined} */
     const joined = await askForJSON("./class/join", { method: "POST", json });
     this.member = { token: joined.member, number: joined.number, name: joined.name };
-    keepMember(this.member);
+    inBrowser.keepJSON(KEPT_AS, this.member);
     this.tell("member");
     return joined;
   }
@@ -156,19 +157,8 @@ class Classroom extends Emitter {
 
 /** @returns {Member | null} */
 function readMember() {
-  try {
-    const { token, number, name } = JSON.parse(localStorage.getItem(KEPT_AS)) ?? {};
-    return token ? { token: String(token), number: Number(number), name: String(name) } : null;
-  } catch {
-    return null; // storage may be blocked, or hold something else
-  }
-}
-
-/** @param {Member} member */
-function keepMember(member) {
-  try {
-    localStorage.setItem(KEPT_AS, JSON.stringify(member));
-  } catch {} // then this browser is a member as long as the page is open
+  const { token, number, name } = inBrowser.getJSON(KEPT_AS) ?? {};
+  return token ? { token: String(token), number: Number(number), name: String(name) } : null;
 }
 
 export const classroom = new Classroom();

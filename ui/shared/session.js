@@ -2,31 +2,22 @@
 // ask for the password again, and it works in the frame of a Space, where third-party cookies are blocked.
 import { Emitter } from "./emitter.js";
 import { accepted, reached, readLines } from "./server.js";
+import { inBrowser } from "./storage.js";
 
 /** @typedef {{method?: string, json?: object, body?: BodyInit, signal?: AbortSignal}} Options */
 
 const KEY = "soliloquy-session"; // the token
 const ENDED = "soliloquy-session-ended"; // whether it is over; an old token, sent at the next login, distinguishes this browser from a class behind the same address
 
-function kept(key) {
-  try {
-    return localStorage.getItem(key) ?? "";
-  } catch {
-    return "";
-  }
-}
-
-let [token, ended] = [kept(KEY), kept(ENDED)];
+let [token, ended] = [inBrowser.get(KEY), inBrowser.get(ENDED)];
 
 /** Event "change": whether this browser may act may have changed. */
 export const session = new Emitter();
 
 function keep(value, isOver = "") {
   [token, ended] = [value, isOver];
-  try {
-    localStorage.setItem(KEY, value);
-    localStorage.setItem(ENDED, isOver);
-  } catch {} // storage may be blocked: then the session lasts as long as the page
+  inBrowser.keep(KEY, value);
+  inBrowser.keep(ENDED, isOver);
   session.tell("change");
 }
 

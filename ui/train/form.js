@@ -3,13 +3,14 @@ import { button, limitChars, make, number, signOf } from "../shared/dom.js";
 import { Latest } from "../shared/requests.js";
 import { isUnderWay } from "../shared/runs.js";
 import { act, sendCorpus, startRun } from "../shared/session.js";
+import { inTab } from "../shared/storage.js";
 import { createBeginning, TEXTS } from "./beginning.js";
 import { duration } from "./run.js";
 import { getPresets, measurePace } from "./server.js";
 
 const CHECK_MS = 600; // after the last change of a text or a setting
 const PATIENCE_MS = 10_000; // a measurement that takes longer has to wait for the processor
-const KEPT = "soliloquy-new-run"; // in the session's storage
+const KEPT = "soliloquy-new-run"; // for this tab of the browser
 const MOST_SHOWN = 120; // characters of an alphabet
 
 /** @param {import("./main.js").Train} train @param {HTMLElement} node */
@@ -58,16 +59,11 @@ export function createForm(train, node) {
   // What is filled in survives a reload; a file has to be chosen again.
   function keep() {
     const [name, source, paste] = [page.name.value, page.source.value, page.paste.value];
-    try {
-      sessionStorage.setItem(KEPT, JSON.stringify({ preset: page.preset.value, begun: beginning.keep(), settings: changed(), name, source, paste }));
-    } catch {} // a text too long to be kept, or blocked storage
+    inTab.keepJSON(KEPT, { preset: page.preset.value, begun: beginning.keep(), settings: changed(), name, source, paste }); // unless the text is too long
   }
 
   function restore() {
-    let kept = null;
-    try {
-      kept = JSON.parse(sessionStorage.getItem(KEPT));
-    } catch {}
+    const kept = inTab.getJSON(KEPT);
     if (!known.presets.some(({ id }) => id === kept?.preset)) return;
     page.preset.value = kept.preset;
     takePreset();

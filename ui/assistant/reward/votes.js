@@ -1,5 +1,6 @@
 // What people decided: votes are kept in this browser, so that a reload loses none.
 import { Emitter } from "../../shared/emitter.js";
+import { inBrowser } from "../../shared/storage.js";
 
 const KEY = "soliloquy-votes";
 export const MOST_VOTES = 1_000; // that this browser keeps; some 200 KB
@@ -41,9 +42,7 @@ export class Votes extends Emitter {
   }
 
   #keep() {
-    try {
-      localStorage.setItem(KEY, JSON.stringify(this.list));
-    } catch {} // storage may be blocked: then they last as long as the page
+    inBrowser.keepJSON(KEY, this.list);
     this.tell("change");
   }
 }
@@ -53,12 +52,8 @@ const isOf = (one, other) => one.request === other.request && one.a === other.a 
 
 /** @returns {Vote[]} */
 function read() {
-  try {
-    const stored = JSON.parse(localStorage.getItem(KEY) ?? "[]");
-    return Array.isArray(stored) ? stored.filter(isVote).slice(0, MOST_VOTES) : [];
-  } catch {
-    return []; // blocked, or not ours
-  }
+  const stored = inBrowser.getJSON(KEY);
+  return Array.isArray(stored) ? stored.filter(isVote).slice(0, MOST_VOTES) : [];
 }
 
 /** @param {any} vote */

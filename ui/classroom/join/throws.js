@@ -2,6 +2,7 @@
 import { classroom } from "../../shared/classroom.js";
 import { Emitter } from "../../shared/emitter.js";
 import { postForLines, UnreachableError } from "../../shared/server.js";
+import { inBrowser } from "../../shared/storage.js";
 import { asMember } from "./member.js";
 
 const BEGUN = "soliloquy-thrown"; // the member and the round of the text that was begun last: a reload goes on with it
@@ -42,7 +43,7 @@ export class Throws extends Emitter {
   /** Goes on with a text that was begun before the page was loaded, or before the connection was lost. @param {string} id of a round */
   goOn(id) {
     if (this.#texts.get(id)?.isDone || this.#underWay === id) return;
-    if (this.#texts.has(id) || kept() === nameOf(id)) void this.throw(id);
+    if (this.#texts.has(id) || inBrowser.get(BEGUN) === nameOf(id)) void this.throw(id);
   }
 
   /** Throws the dice, once a round. @param {string} id of the round */
@@ -61,7 +62,7 @@ export class Throws extends Emitter {
     };
     try {
       await asMember((member) => {
-        keep(nameOf(id));
+        inBrowser.keep(BEGUN, nameOf(id));
         text = "";
         return postForLines("./class/throw", { member, round: id }, take);
       });
@@ -77,18 +78,3 @@ export class Throws extends Emitter {
 
 /** @param {string} id of a round */
 const nameOf = (id) => `${classroom.member?.token} ${id}`;
-
-function kept() {
-  try {
-    return localStorage.getItem(BEGUN) ?? "";
-  } catch {
-    return "";
-  }
-}
-
-/** @param {string} name */
-function keep(name) {
-  try {
-    localStorage.setItem(BEGUN, name);
-  } catch {} // storage may be blocked: then a reload shows the button again, which brings the same text
-}

@@ -1,18 +1,19 @@
 // Who wrote which answer, for this browser: the class votes blind, and learns it once the vote is closed.
+import { inBrowser } from "../../shared/storage.js";
+
 const KEY = "soliloquy-vote-authors";
 const MOST = 64; // pairs that are remembered
 
 /** @typedef {{request: string, a: string, b: string}} Pair */
 /** @typedef {Pair & {by: [string, string]}} Written */
 
+/** @param {any} pair */
+const isWritten = (pair) => Array.isArray(pair?.by) && pair.by.length === 2 && pair.by.every((title) => typeof title === "string");
+
 /** @returns {Written[]} */
 function read() {
-  try {
-    const stored = JSON.parse(localStorage.getItem(KEY) ?? "[]");
-    return Array.isArray(stored) ? stored.filter(({ by }) => Array.isArray(by) && by.length === 2 && by.every((title) => typeof title === "string")) : [];
-  } catch {
-    return []; // blocked, or not ours
-  }
+  const stored = inBrowser.getJSON(KEY);
+  return Array.isArray(stored) ? stored.filter(isWritten) : [];
 }
 
 /** The titles of the models that wrote A and B; null where this browser does not know them. @param {Pair} pair */
@@ -21,8 +22,4 @@ export function authorsOf({ request, a, b }) {
 }
 
 /** @param {Written[]} pairs */
-export function keepAuthors(pairs) {
-  try {
-    localStorage.setItem(KEY, JSON.stringify([...pairs, ...read()].slice(0, MOST)));
-  } catch {} // storage may be blocked: then they stay unknown
-}
+export const keepAuthors = (pairs) => void inBrowser.keepJSON(KEY, [...pairs, ...read()].slice(0, MOST));
