@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect
 
 from tests.browser.conftest import SCREEN, context_at, watched
 from tests.browser.tab import set_up, state_of
@@ -22,18 +22,20 @@ def url(class_app: tuple[str, str]) -> str:
 
 @pytest.fixture
 def projector(browser: Browser, url: str) -> Iterator[BrowserContext]:
-    """Pages of the lecturer, whose browser has unlocked the app. Nobody leads at the end."""
+    """Pages of the lecturer, whose browser has unlocked the app. At the end nobody leads, and the class is a new one."""
     admin = Admin.logged_in(url, PASSWORD)
     with context_at(browser, SCREEN, f"localStorage.setItem('soliloquy-session', '{admin.token}')") as context:
         yield context
     admin.do("/class/lead", lead=None)
+    admin.do("/class/forget")
 
 
 @contextmanager
-def at(context: BrowserContext, address: str) -> Iterator[Page]:
-    """A page at an address, whose console stays free of errors."""
+def at(context: BrowserContext, address: str, script: str = "") -> Iterator[Page]:
+    """A page at an address, whose console stays free of errors; before it, a script is run."""
     page = context.new_page()
-    with watched(page):
+    page.add_init_script(script)
+    with watched(page, answers_500):
         page.goto(address)
         page.locator("[data-ready]").first.wait_for(state="attached")
         yield page
@@ -50,6 +52,11 @@ def asked(page: Page) -> list[str]:
 
     page.on("request", note)
     return posts
+
+
+def answers_500(message: ConsoleMessage) -> bool:
+    """Whether the message only reports what a test wanted."""
+    return "status of 500" in message.text
 
 
 def lead(page: Page) -> None:
@@ -144,3 +151,65 @@ def test_the_last_lecturer_leads_also_after_reloads_and_lost_connections(
         phones.set_offline(False)
         until_at(phone, "learning=ladder")
         bar(phone)("Following the lecturer: Learning · Ladder")
+
+
+@pytest.mark.slow
+def test_only_what_is_still_to_be_done_holds_a_phone(projector: BrowserContext, phones: BrowserContext, url: str) -> None:
+    admin = Admin.logged_in(url, PASSWORD)
+    pairs = [{"request": f"Ask {number}.", "a": "Ay.", "b": "No."} for number in (1, 2)]
+    with at(projector, url) as lecturer, at(phones, url) as phone:
+        lead(lecturer)
+        admin.do("/class/open", prompt="ROMEO:", length=20)
+        phone.route("**/class/throw", lambda route: route.fulfill(status=500, json={"error": "No room."}))
+        phone.get_by_role("button", name="Throw the dice").click()
+        expect(phone.locator(".part-round .trouble")).to_contain_text("No room.")
+        votes = admin.do("/class/votes/open", pairs=pairs, hidden=True)["votes"]["id"]
+        phone.locator(".part-card").nth(0).click()
+        expect(phone.locator(".part-votes .part-said")).to_contain_text("Saved: A.")
+
+        lecturer.get_by_role("tab", name="Learning", exact=True).click()
+        bar(phone)("The lecturer shows Learning")  # held by the second pair
+        expect(phone.locator(".part-card").first).to_be_visible()
+        phone.locator(".part-next").click()
+        phone.locator(".part-card").nth(1).click()
+        until_at(phone, "tab=learning")
+
+        lecturer.get_by_role("tab", name="Class", exact=True).click()
+        until_at(phone, "tab=class")
+        admin.do("/class/votes/close", votes=votes)
+        admin.do("/class/votes/open", pairs=pairs, hidden=True)
+        expect(phone.locator("#part-votes-title")).to_have_text("Which answer is better?")
+        lecturer.get_by_role("tab", name="Meaning", exact=True).click()
+        bar(phone)("The lecturer shows Meaning")
+        phone.get_by_role("button", name="Follow", exact=True).click()  # now, without a vote
+        until_at(phone, "tab=meaning")
+        bar(phone)("Following the lecturer: Meaning")
+
+
+@pytest.mark.slow
+def test_a_lead_that_was_not_taken_is_told_again_and_a_duplicate_does_not_lead(
+    projector: BrowserContext, phones: BrowserContext, url: str
+) -> None:
+    with at(projector, url) as lecturer, at(phones, url) as phone:
+        lead(lecturer)
+        expect(phone.locator("#class-panel-part")).to_be_visible()
+        lecturer.route("**/class/lead", lambda route: route.fulfill(status=500, json={"error": "No room."}), times=1)
+        lecturer.get_by_role("tab", name="Learning", exact=True).click()
+        until_at(phone, "tab=learning")
+
+        copied = lecturer.evaluate("JSON.stringify(sessionStorage)")
+        copy = f"Object.assign(sessionStorage, {copied})"
+        with at(projector, lecturer.url, copy) as duplicate:
+            expect(duplicate.get_by_test_id("following")).to_contain_text("The lecturer shows Learning")
+            expect(duplicate.get_by_test_id("lead-sign")).to_be_hidden()
+            duplicate.get_by_role("tab", name="Meaning", exact=True).click()
+            lecturer.get_by_role("tab", name="Ladder", exact=True).click()
+            until_at(phone, "learning=ladder")
+
+            duplicate.get_by_role("button", name="Lecture", exact=True).click()  # its bar takes the place of the other
+            expect(duplicate.get_by_test_id("lecture")).to_be_visible()
+            expect(duplicate.get_by_test_id("following")).to_be_hidden()
+            expect(duplicate.locator(":root[data-following]")).to_have_count(0)
+            duplicate.get_by_test_id("lecture").get_by_role("button", name="End", exact=True).click()
+            expect(duplicate.get_by_test_id("following")).to_be_visible()
+            expect(duplicate.locator(":root[data-following]")).to_have_count(1)

@@ -51,8 +51,9 @@ export class FollowingBar {
   /** What is shown ends above the bar, and views lay themselves out in the room that is left. A lecture that is given here has a bar of its own. */
   #makeRoom() {
     const root = document.documentElement;
-    if (root.hasAttribute("data-lecture")) return;
-    root.toggleAttribute("data-following", this.element.isConnected);
+    const isGiven = root.hasAttribute("data-lecture");
+    root.toggleAttribute("data-following", this.element.isConnected && !isGiven);
+    if (isGiven) return;
     if (this.element.isConnected) root.style.setProperty("--below", `${this.element.offsetHeight}px`);
     else root.style.removeProperty("--below");
     dispatchEvent(new Event("resize")); // views measure the room again

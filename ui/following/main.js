@@ -4,6 +4,7 @@ import { hasSession } from "../shared/session.js";
 import { keepFollowed, keysFollowed } from "../shared/followed.js";
 import { isUnderWay } from "../shared/lecture.js";
 import { lead as own } from "../shared/lead.js";
+import { inTab } from "../shared/storage.js";
 import { FollowingBar } from "./bar.js";
 import { onPhone } from "./on_phone.js";
 
@@ -11,7 +12,7 @@ const OWN_MOVE_MS = 2_000; // from what somebody does to what changes by it
 const HELD_MS = 500; // between two looks whether a throw or a vote is over
 const VIEW_MS = 2_500; // after which a view that fails has said so
 const LEFT_AS = "soliloquy-left"; // the lecturer's page that this browser tab has left
-const BUSY = "#class-views .part-is-writing";
+const BUSY = ".part-is-writing, .part-is-voting"; // in Take part
 
 /** @typedef {import("../shared/page.js").Page} Page */
 /** @typedef {import("../shared/classroom.js").Lead} Lead */
@@ -56,20 +57,20 @@ class Following {
       return this.#bar.hide();
     }
     if (this.isOn && this.#hasMoved) return this.leave();
-    const isNew = !this.isOn && left() !== lead.page && !(hasSession() && keysFollowed() === undefined);
+    const isNew = !this.isOn && inTab.get(LEFT_AS) !== lead.page && !(hasSession() && keysFollowed() === undefined);
     if (isNew) history.pushState(history.state, "", location.href); // Back leads to what was here
     if (isNew) this.isOn = true;
     if (this.isOn) void this.#take();
     else this.#draw();
   }
 
-  /** Shows what the lecturer's page shows. */
-  async #take() {
+  /** Shows what the lecturer's page shows, once what is done here is over. @param {boolean} [isAsked] whether somebody wants it now */
+  async #take(isAsked = false) {
     const lead = this.#lead;
     const turn = ++this.#turn;
     clearTimeout(this.#waiting);
     if (!lead) return;
-    this.isHeld = isBusy() && !isOfClass(lead);
+    this.isHeld = !isAsked && isBusy() && !isOfClass(lead);
     if (this.isHeld) this.#waiting = setTimeout(() => this.isOn && void this.#take(), HELD_MS);
     else {
       keepFollowed(lead.keys);
@@ -96,7 +97,7 @@ class Following {
     keepLeft("");
     this.isOn = true;
     history.pushState(history.state, "", location.href);
-    void this.#take();
+    void this.#take(true);
   }
 
   /** Somebody goes elsewhere. All that is here stays. */
@@ -141,27 +142,14 @@ class Following {
   }
 }
 
-/** Whether the Class tab is on show and a throw is being written there, or votes are open. */
-const isBusy = () => document.querySelector("#class-views")?.checkVisibility() && (document.querySelector(BUSY) !== null || Boolean(classroom.votes?.open));
+/** Whether somebody here waits for a throw, or has not voted on every pair yet. */
+const isBusy = () => [...document.querySelectorAll(BUSY)].some((node) => node.closest(".part").checkVisibility());
 
 /** @param {Lead} lead */
 const isOfClass = ({ address }) => new URLSearchParams(address.slice(1)).get("tab") === "class";
 
-function left() {
-  try {
-    return sessionStorage.getItem(LEFT_AS) ?? "";
-  } catch {
-    return ""; // storage may be blocked: then it is forgotten by a reload
-  }
-}
-
 /** @param {string} name */
-function keepLeft(name) {
-  try {
-    if (name) sessionStorage.setItem(LEFT_AS, name);
-    else sessionStorage.removeItem(LEFT_AS);
-  } catch {}
-}
+const keepLeft = (name) => void inTab.keep(LEFT_AS, name);
 
 /** @param {import("../shared/page.js").Page} page */
 export const follow = (page) => void new Following(page);

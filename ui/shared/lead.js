@@ -6,30 +6,37 @@ import { Emitter } from "./emitter.js";
 import { page } from "./page.js";
 import { connection } from "./server.js";
 import { askForJSON, hasSession, session } from "./session.js";
+import { inTab } from "./storage.js";
 import { titleShown } from "./tabs.js";
 
-const KEPT_AS = "soliloquy-lead"; // the name of this browser tab while it leads: a reload goes on
+const KEPT_AS = "soliloquy-lead"; // the name of a page that led until it was left: a reload goes on
 const PAUSE_MS = 500; // between two changes that are told
+const AGAIN_MS = 3_000; // after which what was not taken is told again
 const SURE_MS = 1_500; // what another page has told may be older than what this one has, and arrive after it
 const WORDS = "Phones follow this page";
 const TAKEN = "Phones follow another page now.";
 const ENDED = "Phones no longer follow this page: that was ended elsewhere.";
 
+const nameOfItsOwn = () => crypto.getRandomValues(new Uint32Array(2)).join("-");
+
 /** Event "change". */
 class Lead extends Emitter {
   isOn = false;
   trouble = ""; // what went wrong, in a sentence
-  /** The name of this browser tab, as the server tells it to all pages. */
-  name = kept();
+  /** The name of this page, as the server tells it to all pages. A reload keeps it; a tab that is duplicated has another one. */
+  name = inTab.get(KEPT_AS) || nameOfItsOwn();
   #told = ""; // the last that the server has taken
   #toldAt = -Infinity;
   #waiting = 0;
   #sureness = 0;
   #isTelling = false;
-  #resumes = this.name !== "";
+  #resumes = inTab.get(KEPT_AS) !== "";
 
   constructor() {
     super();
+    inTab.keep(KEPT_AS, "");
+    addEventListener("pagehide", () => inTab.keep(KEPT_AS, this.isOn || this.#resumes ? this.name : ""));
+    addEventListener("pageshow", () => inTab.keep(KEPT_AS, ""));
     classroom.addEventListener("lead", () => this.#hear());
     connection.addEventListener("back", () => this.#tellSoon());
     session.addEventListener("change", () => !hasSession() && this.#leave(""));
@@ -41,8 +48,6 @@ class Lead extends Emitter {
 
   begin() {
     this.#resumes = false;
-    this.name ||= crypto.getRandomValues(new Uint32Array(2)).join("-");
-    keep(this.name);
     this.#turn(true, "");
     this.#told = "";
     void this.#tell();
@@ -59,8 +64,6 @@ class Lead extends Emitter {
 
   /** @param {string} why "" where that is known */
   #leave(why) {
-    keep("");
-    this.name = "";
     this.#resumes = false;
     if (this.isOn) this.#turn(false, why);
   }
@@ -83,30 +86,32 @@ class Lead extends Emitter {
     if (this.isOn && !isOurs()) this.#sureness = setTimeout(() => this.isOn && !isOurs() && this.#leave(classroom.lead ? TAKEN : ENDED), SURE_MS);
   }
 
-  #tellSoon() {
-    if (this.isOn) this.#waiting ||= setTimeout(() => void this.#tell(), Math.max(0, this.#toldAt + PAUSE_MS - performance.now()));
+  /** @param {number} [pause] since it was last told */
+  #tellSoon(pause = PAUSE_MS) {
+    clearTimeout(this.#waiting);
+    if (this.isOn) this.#waiting = setTimeout(() => void this.#tell(), Math.max(0, this.#toldAt + pause - performance.now()));
   }
 
-  // One after the other: what changes meanwhile is told then.
+  // One after the other: what changes meanwhile is told then, and what was not taken is told again.
   async #tell() {
-    clearTimeout(this.#waiting);
-    this.#waiting = 0;
-    if (this.#isTelling) return this.#tellSoon();
+    if (this.#isTelling) return;
     const lead = await leadNow();
     const word = JSON.stringify(lead);
-    if (!this.isOn || word === this.#told) return;
+    if (!this.isOn || word === this.#told || this.#isTelling) return;
     this.#isTelling = true;
     this.#toldAt = performance.now();
+    let pause = PAUSE_MS;
     try {
       await askForJSON("./class/lead", { method: "POST", json: { lead, page: this.name } });
       this.#told = word;
       if (this.trouble) this.#turn(true, "");
     } catch (error) {
+      pause = AGAIN_MS;
       if (error.status === 401) this.#leave(error.message);
       else this.#turn(this.isOn, error.message);
-    } finally {
-      this.#isTelling = false;
     }
+    this.#isTelling = false;
+    this.#tellSoon(pause);
   }
 }
 
@@ -116,22 +121,6 @@ async function leadNow() {
   const { address: whole, missing, keys } = address.write(limits.lead_chars - 1);
   const [, state] = whole.split("#");
   return { address: state ? `#${state}` : "", title: [titleShown(), ...missing].join("\n").slice(0, 200), keys };
-}
-
-function kept() {
-  try {
-    return sessionStorage.getItem(KEPT_AS) ?? "";
-  } catch {
-    return ""; // storage may be blocked: then a reload ends it
-  }
-}
-
-/** @param {string} name */
-function keep(name) {
-  try {
-    if (name) sessionStorage.setItem(KEPT_AS, name);
-    else sessionStorage.removeItem(KEPT_AS);
-  } catch {}
 }
 
 export const lead = new Lead();

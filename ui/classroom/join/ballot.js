@@ -46,6 +46,11 @@ export class Ballot extends Emitter {
     return this.chosen[pair] === this.#saved[pair];
   }
 
+  /** Whether the server has a vote on every pair. */
+  get isComplete() {
+    return this.chosen.every((side, pair) => side !== null && this.isSaved(pair));
+  }
+
   /** @param {number} pair */
   troubleOf(pair) {
     return this.#troubles.get(pair);

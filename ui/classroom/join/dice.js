@@ -40,7 +40,7 @@ export function createDice(throws) {
     prompt.textContent = round && (begun || round.open) ? round.prompt : "";
     written.textContent = own?.text ?? "";
     text.hidden = !prompt.textContent && !written.textContent;
-    text.classList.toggle("part-is-writing", begun && !own?.isDone);
+    text.classList.toggle("part-is-writing", isUnderWay);
     press.hidden = !round?.open || begun;
     place.textContent = own ? `Sample ${number(own.sample)} of round ${round.number}` : "";
     said.textContent = round ? status(round, own, isUnderWay) : WAITING;

@@ -60,6 +60,7 @@ export class Voting {
   draw() {
     const { votes } = classroom;
     this.node.hidden = !votes;
+    this.node.classList.toggle("part-is-voting", Boolean(votes?.open) && !this.#ballot.isComplete);
     if (!votes) return;
     const { chosen } = this.#ballot;
     if (votes.id !== this.#shown) {
