@@ -166,6 +166,10 @@ def test_the_lecturer_prepares_opens_and_closes_a_vote(desk: BrowserContext, pho
         answers = page.locator(".votes-draft-text").all_text_contents()
         assert len(answers) == 4
         assert all(answers)
+        page.reload()
+        expect(page.locator(".votes-draft-text")).to_have_text(answers)
+        assert [page.get_by_label(f"Request {number}").input_value() for number in (1, 2)] == requests
+        expect(page.get_by_label("Who answers")).to_have_value("reinforced")
         page.get_by_role("button", name="Open the vote").click()
 
         phone.locator(".part-card").nth(1).click()
@@ -182,6 +186,12 @@ def test_the_lecturer_prepares_opens_and_closes_a_vote(desk: BrowserContext, pho
         assert {*page.locator(".votes-author").all_text_contents()} == {"Supervised", "Reinforced"}
         page.keyboard.press("ArrowRight")
         expect(page.locator(".votes-outcome")).to_have_text("B wins, 2 to 0.")
+        page.wait_for_function("location.hash.includes('vote_pair=2')")
+        page.reload()
+        expect(page.locator(".votes-outcome")).to_have_text("B wins, 2 to 0.")
+        assert {*page.locator(".votes-author").all_text_contents()} == {"Supervised", "Reinforced"}
+        page.evaluate("location.hash = location.hash.replace('vote_pair=2', 'vote_pair=1')")
+        expect(page.locator(".votes-asked-words")).to_have_text(requests[0])
         expect(page.locator(".votes-kept")).to_have_text("5 votes on 2 pairs. On average 83\N{NO-BREAK SPACE}% voted with the majority.")
 
         table = [*csv.DictReader(io.StringIO(saved(page, "Tally of vote", f"vote-{id[1:]}.csv"), newline=""))]

@@ -1,14 +1,17 @@
-// The vote that the lecturer prepares: requests, and two answers to each, which the Assistant's models write.
+// The vote that the lecturer prepares: requests, and two answers to each, which the Assistant's models write. Kept in this browser until it is
+// opened: it may be prepared the day before.
 import { Answers } from "../../shared/answers.js";
 import { drawSeed } from "../../shared/dice.js";
 import { Emitter } from "../../shared/emitter.js";
 import { Turns } from "../../shared/requests.js";
+import { inBrowser } from "../../shared/storage.js";
 
 export const MOST_PAIRS = 10;
 const PAIRS = 3; // at first
 const TEMPERATURE = 1;
 const ATTEMPTS = 6; // until two answers differ
 const AT_ONCE = 2; // pairs: a browser has six connections, and the class takes one
+const KEPT_AS = "soliloquy-vote-draft";
 const SAME = "Both dice gave the same answer, again and again: this request leaves the model little choice. Ask for something else.";
 
 /**
@@ -45,6 +48,15 @@ export class Draft extends Emitter {
   #answers = new Answers();
   #turns = new Turns(AT_ONCE);
 
+  /** Goes on with what was prepared before. */
+  #restore() {
+    const { pairs, writers, hidden } = inBrowser.getJSON(KEPT_AS) ?? {};
+    if (!Array.isArray(pairs) || pairs.length > MOST_PAIRS || !pairs.every(isKept)) return;
+    this.pairs = pairs.map(({ request, a, b, by }) => ({ ...emptyPair(request), ...(by && { a, b, by }) }));
+    this.writers = WRITERS.find(({ id }) => id === writers) ?? this.writers;
+    this.hidden = hidden !== false;
+  }
+
   /** The requests to choose from: none of them was learned from. */
   get requests() {
     return (this.#about?.skills ?? []).flatMap(({ requests }) => requests);
@@ -59,43 +71,50 @@ export class Draft extends Emitter {
     return this.pairs.some(({ isWriting }) => isWriting);
   }
 
+  /** Something has changed. */
+  #change() {
+    const pairs = this.pairs.map(({ request, a, b, by }) => ({ request, a, b, by }));
+    inBrowser.keepJSON(KEPT_AS, { pairs, writers: this.writers.id, hidden: this.hidden });
+    this.tell("change");
+  }
+
   /** What is known of the assistant. @param {import("../../shared/assistant.js").About} about */
   take(about) {
     this.#about = about;
-    if (this.pairs.length) this.tell("change");
-    else this.resize(PAIRS);
+    if (!this.pairs.length) this.#restore();
+    this.resize(this.pairs.length || PAIRS);
   }
 
   /** @param {number} count of pairs */
   resize(count) {
     while (this.pairs.length < count) this.pairs.push(emptyPair(this.#draw()));
     this.pairs.length = count;
-    this.tell("change");
+    this.#change();
   }
 
   /** Another vote, with other requests. */
   renew() {
     this.pairs = this.pairs.map(() => emptyPair(this.#draw()));
-    this.tell("change");
+    this.#change();
   }
 
   /** @param {string} id of WRITERS */
   chooseWriters(id) {
     this.writers = WRITERS.find((writers) => writers.id === id);
     this.pairs = this.pairs.map(({ request }) => emptyPair(request));
-    this.tell("change");
+    this.#change();
   }
 
   /** @param {boolean} hidden */
   hide(hidden) {
     this.hidden = hidden;
-    this.tell("change");
+    this.#change();
   }
 
   /** Another request: the answers to the one before go. @param {number} place @param {string} request */
   ask(place, request) {
     this.pairs[place] = emptyPair(request.replace(/\s+/g, " ").trim());
-    this.tell("change");
+    this.#change();
   }
 
   /** Writes all answers that are missing. */
@@ -107,8 +126,8 @@ export class Draft extends Emitter {
   async write(place) {
     const pair = this.pairs[place];
     if (pair.isWriting) return;
-    Object.assign(pair, { isWriting: true, trouble: null, a: "", b: "" });
-    this.tell("change");
+    Object.assign(pair, { isWriting: true, trouble: null, a: "", b: "", by: null });
+    this.#change();
     try {
       if (!pair.request) throw new Error("Write a request first: this one is empty.");
       await this.#turns.take(() => this.#write(pair));
@@ -116,7 +135,7 @@ export class Draft extends Emitter {
       pair.trouble = error;
     }
     pair.isWriting = false;
-    this.tell("change");
+    this.#change();
   }
 
   /** @param {DraftPair} pair */
@@ -157,10 +176,18 @@ export class Draft extends Emitter {
     if (!this.#fresh.length) {
       const skills = shuffled((this.#about?.skills ?? []).filter(({ one_answer }) => !one_answer)).map(({ requests }) => shuffled(requests));
       const most = Math.max(0, ...skills.map(({ length }) => length));
-      this.#fresh = Array.from({ length: most }, (_, i) => skills.flatMap((requests) => requests[i] ?? [])).flat().reverse();
+      const all = Array.from({ length: most }, (_, i) => skills.flatMap((requests) => requests[i] ?? [])).flat();
+      this.#fresh = all.filter((request) => !this.pairs.some((pair) => pair.request === request)).reverse();
     }
     return this.#fresh.pop() ?? "";
   }
+}
+
+/** Whether it is a pair as it is kept. @param {any} pair */
+function isKept(pair) {
+  const areTexts = (values) => values.every((value) => typeof value === "string");
+  if (!pair || !areTexts([pair.request, pair.a, pair.b])) return false;
+  return pair.by === null || (Array.isArray(pair.by) && pair.by.length === 2 && areTexts(pair.by) && Boolean(pair.a && pair.b));
 }
 
 /** @param {string} request @returns {DraftPair} */

@@ -12,6 +12,8 @@ import { authorsOf } from "./authors.js";
 /** @type {["a", "b"]} */
 const SIDES = ["a", "b"];
 
+export const PAIR = "vote_pair"; // where the address keeps which pair is shown, from 1
+
 /** What everyone on this page may see of the tally: a hidden one stays so on the projector too. @param {Votes} votes */
 export const seenTally = ({ tally, hidden, open }) => (hidden && open ? null : tally);
 
@@ -30,11 +32,13 @@ export class Poll {
   #summary = make("p", "votes-summary");
   #trouble = make("p", "trouble");
   #body = make("div", "votes-body");
+  #address;
   #pair = 0;
   #shown = "";
 
-  /** @param {{close: () => Promise<unknown>, next: () => void}} act */
-  constructor({ close, next }) {
+  /** @param {import("../../shared/address.js").Address} address @param {{close: () => Promise<unknown>, next: () => void}} act */
+  constructor(address, { close, next }) {
+    this.#address = address;
     this.node.setAttribute("aria-labelledby", this.#title.id);
     this.#voters.setAttribute("role", "status");
     this.#trouble.setAttribute("role", "alert");
@@ -70,13 +74,26 @@ export class Poll {
     const { votes } = classroom;
     if (!votes || !(place in votes.pairs)) return;
     this.#pair = place;
+    this.#address.keep(PAIR, place ? place + 1 : "");
     this.draw();
+  }
+
+  /** Another address was taken. */
+  take() {
+    this.#pair = this.#asked;
+    this.draw();
+  }
+
+  /** The pair that the address names, else the first. */
+  get #asked() {
+    const place = Number(this.#address.get(PAIR)) - 1;
+    return place in (classroom.votes?.pairs ?? []) ? place : 0;
   }
 
   draw() {
     const { votes, room } = classroom;
     if (!votes) return;
-    if (votes.id !== this.#shown) [this.#shown, this.#pair] = [votes.id, 0];
+    if (votes.id !== this.#shown) this.#begin(votes.id);
     const members = Math.max(room?.members ?? 0, votes.voters);
     this.#title.textContent = `Vote ${votes.number}${votes.open ? "" : " is closed"}`;
     this.#voters.replaceChildren(make("b", "", number(votes.voters)), votes.open ? ` of ${number(members)} voted` : " voted");
@@ -91,6 +108,13 @@ export class Poll {
     this.#answers.forEach((answer, i) => answer.show(pair[SIDES[i]], counts && [counts[i], counts[1 - i]], authors?.[i] ?? ""));
     this.#outcome.textContent = counts ? outcome(counts, votes.open) : "The tally is hidden until the vote is closed.";
     this.#summary.textContent = votes.open || !tally ? "" : summary(votes, tally);
+  }
+
+  /** Another round of votes: from its first pair on, unless it is the one that the page was opened with. @param {string} id */
+  #begin(id) {
+    if (this.#shown) this.#address.keep(PAIR, "");
+    this.#pair = this.#asked;
+    this.#shown = id;
   }
 
   /** @param {Votes} votes @param {[number, number][] | null} tally */

@@ -9,7 +9,7 @@ import { createTrainingHere } from "../../shared/training_here.js";
 import { tellTrouble } from "../../shared/trouble.js";
 import { keepAuthors } from "./authors.js";
 import { Draft } from "./draft.js";
-import { Poll, seenTally } from "./poll.js";
+import { PAIR, Poll, seenTally } from "./poll.js";
 import { createPrepare } from "./prepare.js";
 import { COMPARISONS_FILE, readVotes, saveTally, saveVotes } from "./save.js";
 
@@ -24,7 +24,7 @@ export function createVotes(panel, { page }) {
   trouble.setAttribute("role", "alert");
   const draft = new Draft();
   const prepare = createPrepare(draft, { open, back: () => turnTo("") });
-  const poll = new Poll({ close, next: () => turnTo(classroom.votes.id) });
+  const poll = new Poll(page.address, { close, next: () => turnTo(classroom.votes.id) });
   const nothing = make("section", "votes-nothing");
   const unlock = button("quiet", "Unlock the Train tab to open a vote", () => openTab("train"));
   nothing.append(make("h2", "", "No vote yet"), make("p", "", "As soon as one is open, phones vote in Take part, and the tally stands here."), unlock);
@@ -110,6 +110,8 @@ export function createVotes(panel, { page }) {
       reading.cancel();
       training.leave();
     },
+    take: () => poll.take(),
+    keeps: [PAIR],
     caption: CAPTION,
     keys: [
       ["ArrowRight", "Next pair", () => poll.move(1)],
