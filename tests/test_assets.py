@@ -19,7 +19,7 @@ from starlette.testclient import TestClient
 from tests.conftest import ROOT
 from ui.document import APP, END_OF_HEAD, MANIFEST, RESIZER, Document
 from ui.gradio_files import FRONTEND, GradioFiles
-from ui.web.assets import FIRST_BUNDLE, FOLDER, SCRIPTS, SHEETS, first_styles, head, script, start_script
+from ui.web.assets import FIRST_BUNDLE, FOLDER, PLAN, SCRIPTS, SHEETS, first_styles, head, script, start_script
 from ui.web.bundle import BASE64, Plan, is_module
 from ui.web.http import addresses, get
 
@@ -69,6 +69,9 @@ def test_what_the_page_begins_with_shares_a_bundle() -> None:
     assert Plan(MODULES, ["shared/dom.js"]).needed("tab/main.js") == ["first", "tab"]
     assert Plan(MODULES, ["tab/main.js"]).needed("tab/main.js") == ["first"]
     assert Plan(MODULES, []).needed("shared/dom.js") == ["shared"]
+    assert Plan(MODULES, [], ["shared/dom.js"]).needed("tab/main.js") == ["next", "tab"]
+    plan = Plan(MODULES, ["shared/dom.js"], ["tab/bars.js"])
+    assert plan.places == {"shared/dom.js": "first", "tab/bars.js": "next", "tab/main.js": "tab"}
     assert Plan(MODULES, ["tab/bars.js"]).places == {"shared/dom.js": "first", "tab/bars.js": "first", "tab/main.js": "tab"}
 
 
@@ -111,6 +114,9 @@ def test_the_first_load_has_no_view_that_is_not_shown_and_no_other_tab() -> None
             assert sheet not in first_styles()
     assert all(SHEETS[path] in first_styles() for path in ("page.css", "shared/bar.css", "sample/tab.css", "sample/texts/texts.css"))
     assert len(gzip.compress(SCRIPTS["bundles/first.js"])) + len(gzip.compress(first_styles().encode())) < 50_000
+    assert PLAN.needed("following/start.js") == ["first", "next"]  # a page that nobody leads only listens
+    assert len(gzip.compress(SCRIPTS["bundles/next.js"])) < 5_000
+    assert PLAN.needed("following/main.js") == ["first", "next", "following"]
 
 
 def test_comments_are_left_out_and_texts_are_not() -> None:

@@ -1,9 +1,8 @@
 // A page that follows the lecturer's: what that shows, this shows too, until somebody here goes elsewhere; a bar says so.
 import { classroom } from "../shared/classroom.js";
-import { hasSession } from "../shared/session.js";
+import { hasSession, session } from "../shared/session.js";
 import { keepFollowed, keysFollowed } from "../shared/followed.js";
 import { isUnderWay } from "../shared/lecture.js";
-import { lead as own } from "../shared/lead.js";
 import { inTab } from "../shared/storage.js";
 import { FollowingBar } from "./bar.js";
 import { onPhone } from "./on_phone.js";
@@ -24,6 +23,8 @@ class Following {
   missing = [];
   isHeld = false; // by a throw or a vote
   #page;
+  /** This page as one that leads, which only a lecturer's does. @type {import("../shared/lead.js").Lead | null} */
+  #own = null;
   #bar = new FollowingBar({ leave: () => this.leave(), follow: () => this.follow() });
   /** What was done here last, and the page's address before it. */
   #done = { at: -Infinity, address: "" };
@@ -35,17 +36,27 @@ class Following {
     this.#page = page;
     classroom.addEventListener("lead", () => this.#hear());
     for (const event of ["offline", "online"]) classroom.addEventListener(event, () => this.#draw());
-    own.addEventListener("change", () => this.#hear());
+    session.addEventListener("change", () => void this.unlock());
     page.address.addEventListener("update", () => this.#hasMoved && this.leave());
     for (const event of ["click", "change", "keydown"]) addEventListener(event, (event) => this.#note(event), { capture: true });
     addEventListener("input", (event) => this.#isOfReader(event) && this.leave(), { capture: true }); // nobody's typing is overwritten
+  }
+
+  /** Begins, or goes on where this browser may do what a lecturer's does. */
+  async unlock() {
+    if (hasSession() && !this.#own) {
+      const { lead } = await import("../shared/lead.js");
+      if (this.#own) return;
+      this.#own = lead;
+      lead.addEventListener("change", () => this.#hear());
+    }
     this.#hear();
   }
 
   /** The lecturer's page, if this is another one. @returns {Lead | null} */
   get #lead() {
     const { lead } = classroom;
-    return lead && !own.isOn && lead.page !== own.name && !isUnderWay() ? lead : null;
+    return lead && !this.#own?.isOn && lead.page !== this.#own?.name && !isUnderWay() ? lead : null;
   }
 
   /** A new lecture is followed at once, but not by the page of another lecturer. */
@@ -152,4 +163,4 @@ const isOfClass = ({ address }) => new URLSearchParams(address.slice(1)).get("ta
 const keepLeft = (name) => void inTab.keep(LEFT_AS, name);
 
 /** @param {import("../shared/page.js").Page} page */
-export const follow = (page) => void new Following(page);
+export const follow = (page) => new Following(page).unlock();

@@ -20,7 +20,7 @@ const ENDED = "Phones no longer follow this page: that was ended elsewhere.";
 const nameOfItsOwn = () => crypto.getRandomValues(new Uint32Array(2)).join("-");
 
 /** Event "change". */
-class Lead extends Emitter {
+export class Lead extends Emitter {
   isOn = false;
   trouble = ""; // what went wrong, in a sentence
   /** The name of this page, as the server tells it to all pages. A reload keeps it; a tab that is duplicated has another one. */

@@ -19,6 +19,7 @@ from ui.web.bundle import FIRST, Plan, is_module
 
 HERE = Path(__file__).parent.parent  # ui/
 FIRST_MODULES = ["header/main.js", "sample/main.js"]  # what the page begins with
+NEXT_MODULES = ["following/start.js"]  # what every page fetches then
 HEADERS = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
 MEDIA_TYPES = {".js": "text/javascript", ".map": "application/json"}
 
@@ -26,7 +27,7 @@ MEDIA_TYPES = {".js": "text/javascript", ".map": "application/json"}
 SOURCES = {path.relative_to(HERE).as_posix(): path.read_text(encoding="utf-8") for path in sorted(HERE.rglob("*.js"))}
 MODULES = {path: source for path, source in SOURCES.items() if is_module(source)}
 SHEETS = sheets()
-PLAN = Plan(MODULES, FIRST_MODULES)
+PLAN = Plan(MODULES, FIRST_MODULES, NEXT_MODULES)
 
 
 def _read_scripts() -> dict[str, bytes]:

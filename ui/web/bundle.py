@@ -29,7 +29,7 @@ REGISTER = [
     "export const load = (path) => (loaded[path] ??= modules[path]());",
 ]
 
-FIRST = "first"
+FIRST, NEXT = "first", "next"
 BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
 
@@ -41,29 +41,33 @@ def is_module(source: str) -> bool:
 class Plan:
     """Which bundle each module is in.
 
-    A module is in "first" if it is one of those that the page begins with, or if they import it; otherwise in the bundle of its folder, for
-    instance attention/lens/view.js in attention. A folder with a module that is imported later has its own: sample/next/bars.js is in
-    sample-next.
+    A module is in "first" if it is one of those that the page begins with, or if they import it; in "next" likewise if it is one of those
+    that every page fetches then; otherwise in the bundle of its folder, for instance attention/lens/view.js in attention. A folder with a
+    module that is imported later has its own: sample/next/bars.js is in sample-next.
 
     Attributes:
         places: the bundle of each module.
     """
 
-    def __init__(self, modules: Mapping[str, str], first: Iterable[str] = ()):
-        """Takes each module's path and source, where imports are relative paths, and the modules that the page begins with.
+    def __init__(self, modules: Mapping[str, str], first: Iterable[str] = (), then: Iterable[str] = ()):
+        """Takes each module's path and source, where imports are relative paths, and those that the page begins and goes on with.
 
         Raises:
             ValueError: an import is missing.
         """
         self._modules, self._graph = modules, _graph(modules)
-        begins = _reached(first, self._graph)
+        begins, goes_on = _reached(first, self._graph), _reached(then, self._graph)
         later = {posixpath.dirname(_resolve(path, target)) for path, source in modules.items() for target in LATER.findall(source)}
 
         def own(path: str) -> str:
+            if path in begins:
+                return FIRST
+            if path in goes_on:
+                return NEXT
             folder = posixpath.dirname(path)
             return folder.replace("/", "-") if folder in later else path.partition("/")[0]
 
-        self.places = {path: FIRST if path in begins else own(path) for path in self._graph}
+        self.places = {path: own(path) for path in self._graph}
 
     def needed(self, path: str) -> list[str]:
         """The bundles with a module and all that it imports, its own last."""
