@@ -227,6 +227,7 @@ def test_no_view_has_barriers(page: Page, view: str) -> None:
         page.get_by_role("button", name="Colour by surprisal").click()
 
 
+@pytest.mark.slow
 def test_nothing_that_opens_has_barriers(page: Page) -> None:
     show(page, "Texts")
     page.locator(".card-text").first.focus()

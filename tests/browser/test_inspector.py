@@ -121,6 +121,7 @@ def set_sampling(page: Page, settings: dict[str, float]) -> None:
     set_up(page, **sliders)
 
 
+@pytest.mark.slow
 def test_a_character_is_explained_by_what_it_was_drawn_from(page: Page, url: str) -> None:
     vocabulary = vocabulary_of(page)
     for settings in SETTINGS:

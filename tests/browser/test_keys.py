@@ -79,6 +79,7 @@ def writes(page: Page) -> Callable[[str], None]:
     return press
 
 
+@pytest.mark.slow
 def test_every_key_that_is_listed_does_what_it_says(page: Page) -> None:
     def stops(key: str) -> None:
         start_long(page)
