@@ -1,12 +1,14 @@
 """A class that throws the dice for one prompt, over real HTTP: every phone reads the class's stream and its own text, and the wall shows
-all of them.
+all of them. Then as many pages follow the lecturer's.
 
     python -m benchmarks.wall                     200 and 300 phones, 120 characters each, all pressed within two seconds
     python -m benchmarks.wall --phones 20
+    python -m benchmarks.wall --phones --followers 200      the following alone
 
 The app is started anew for each count. The phones live in a process of their own, which keeps what arrives, with the time, and reads it
-once all is over. From a text's end, as its phone has it, to the wall is counted from the later line of the two: 0 where the wall was
-first. Memory is the most that the app has ever held, its start included. Linux only: it is read from /proc.
+once all is over. From a text's end, as its phone has it, to the wall is counted from the later line of the two: 0 where the wall was first.
+A page follows from the moment at which the lecturer's page tells what it shows to the event in the follower's stream. Memory is the most
+that the app has ever held, its start included. Linux only: it is read from /proc.
 """
 
 from __future__ import annotations
@@ -38,6 +40,8 @@ SPREAD_S = 2.0  # all phones press within it
 LIMIT_S = 600  # after which a phone gives up, and that is an error
 SETTLED_S = 2.0  # for the last text to reach the wall
 FIRST_LIMIT_S, FIRST_PHONES = 2.0, 200
+SHOWN, SHOWN_EVERY_S = 10, 2.0  # addresses that the lecturer's page shows, one after the other
+FOLLOW_LIMIT_S = 2.0
 WALL_LIMIT_S = 1.0
 
 
@@ -87,6 +91,44 @@ async def _throw_all(url: str, members: list[str], round: str) -> tuple[float, S
     for reader in (wall, *readers):
         reader.close()
     return began, wall, throws
+
+
+def lead(url: str, followers: int) -> tuple[list[float], int]:
+    """How long each follower took to hear of each address, in seconds, and how many did not come to the last one. Runs in a process of its
+    own."""
+    told, arrivals = asyncio.run(_lead(url, Admin.logged_in(url), followers))
+    delays, lost = [], 0
+    for stream in arrivals:
+        seen = {event["address"]: at for at, name, event in read_events(stream) if name == "lead" and event}
+        delays += [seen[address] - at for address, at in told.items() if address in seen]
+        lost += [*told][-1] not in seen
+    return delays, lost
+
+
+async def _lead(url: str, admin: Admin, followers: int) -> tuple[dict[str, float], list[list[tuple[float, bytes]]]]:
+    """When each address was told, and what arrived at each follower."""
+    streams = await asyncio.gather(*(connect(url, http_request(url, "GET", "/class/stream")) for _ in range(followers)))
+    while not all(stream.arrivals for stream in streams):
+        await asyncio.sleep(0.05)
+    told = {}
+    for n in range(SHOWN):
+        address = f"#tab=attention&head={n}"
+        told[address] = time.perf_counter()
+        await asyncio.to_thread(admin.do, "/class/lead", lead={"address": address, "title": "Attention", "keys": []}, page="benchmark")
+        await asyncio.sleep(told[address] + SHOWN_EVERY_S - time.perf_counter())
+    for stream in streams:
+        stream.close()
+    return told, [stream.arrivals for stream in streams]
+
+
+def show_lead(followers: int, delays: list[float], lost: int) -> None:
+    """The line of one count of followers."""
+    median, late = (percentile(delays, share) for share in (0.5, 0.95))
+    print(
+        f"{followers:4} followers   {SHOWN} addresses: {median:.2f} s, p95 {late:.2f} s, longest {max(delays):.2f} s   lost {lost}",
+        flush=True,
+    )
+    print(f"     nobody lost: {verdict(not lost)}, p95 <= {FOLLOW_LIMIT_S:g} s: {verdict(late <= FOLLOW_LIMIT_S)}")
 
 
 def moments(phones: int) -> list[float]:
@@ -145,7 +187,8 @@ def show(phones: int, hour: Hour, memory: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--phones", type=int, nargs="+", default=[200, 300])
+    parser.add_argument("--phones", type=int, nargs="*", default=[200, 300])
+    parser.add_argument("--followers", type=int, default=200, help="pages that follow the lecturer's")
     parser.add_argument("--chars", type=int, default=120, help="characters of each text")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     options = parser.parse_args()
@@ -160,6 +203,11 @@ def main() -> None:
                 process.submit(hold, url, pid, 1, 10).result()  # warms both sides up
                 hour = process.submit(hold, url, pid, phones, options.chars).result()
                 show(phones, hour, resident_bytes(pid, most=True))
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            running_process("--device", options.device, "--runs", str(Path(folder) / "runs")) as (url, _),
+        ):
+            show_lead(options.followers, *process.submit(lead, url, options.followers).result())
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ SMALLEST = {
     "start": ("--rounds", "1"),
     "train": ("--steps", "1", "--batch-size", "1", *CORPUS),
     "viewers": ("--viewers", "2", "--samples", "1", "--chars", "20", "--usual", "1"),
-    "wall": ("--phones", "3", "--chars", "20"),
+    "wall": ("--phones", "3", "--chars", "20", "--followers", "3"),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import http.client
 import json
@@ -20,7 +21,7 @@ from model.sampling import SamplingParams
 from model.serving.engine import Engine
 from model.weights import Weights
 from tests.support.admin import Admin, wait_for
-from tests.support.client import host_and_port
+from tests.support.client import connect, host_and_port, http_request, read_events
 from tests.support.routes import serving_routes
 from tests.support.server import health
 from tests.support.viewing import IDLE, PATIENCE_S, Viewer
@@ -246,6 +247,30 @@ def test_phones_are_told_what_the_lecturer_shows(room: Class) -> None:
     assert stream.until("lead") is None
 
 
+@pytest.mark.slow
+def test_every_one_of_200_followers_comes_to_what_was_shown_last(room: Class) -> None:
+    shown = [f"#tab=attention&head={n}.1" for n in range(12)]
+
+    async def lead() -> list[list[str]]:
+        followers = await asyncio.gather(*(connect(room.url, http_request(room.url, "GET", "/class/stream")) for _ in range(200)))
+        try:
+            for address in shown:
+                await asyncio.to_thread(room.admin.do, "/class/lead", lead={"address": address, "title": "Attention"}, page="page-1")
+            for follower in followers:
+                while shown[-1].encode() not in b"".join(data for _, data in follower.arrivals):
+                    assert not follower.ended.done()
+                    await asyncio.sleep(0.05)
+            events = [read_events(follower.arrivals) for follower in followers]
+        finally:
+            for follower in followers:
+                follower.close()
+        return [[told["address"] for _, name, told in each if name == "lead" and told] for each in events]
+
+    for seen in asyncio.run(lead()):
+        assert seen[-1] == shown[-1]
+        assert seen == sorted({*seen}, key=shown.index)  # each once, in order
+
+
 @pytest.mark.parametrize("path", ADMINS_ALONE)
 def test_the_lecturer_alone_acts(room: Class, path: str) -> None:
     member, opened = room.join(), room.open()
@@ -361,8 +386,8 @@ def test_nobody_new_joins_while_the_lecturer_keeps_the_class_shut(room: Class) -
     assert phone.first()["room"]["shut"] is False
     room.admin.do("/class/shut", shut=True)
     assert phone.until("room")["shut"] is True
-    assert room.anyone.post("/class/join") == (400, {"error": SHUT})
-    assert room.anyone.post("/class/join", member="x" * 24) == (400, {"error": SHUT})
+    assert room.anyone.post("/class/join") == (400, {"error": SHUT, "setting": "shut"})
+    assert room.anyone.post("/class/join", member="x" * 24) == (400, {"error": SHUT, "setting": "shut"})
     assert room.anyone.do("/class/join", member=member)["number"] == 1
     assert len(room.text(member, opened)) == 12
     room.admin.do("/class/shut", shut=False)

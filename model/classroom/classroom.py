@@ -83,7 +83,7 @@ class Classroom:
         member, known = self.members.find(token), str(token)
         if member is None:
             if self.shut:
-                raise ParameterError(SHUT)
+                raise ParameterError(SHUT, "shut")
             member, known = self.members.add()
             self._change(ROOM)
         if checked is not None and checked != member.name:

@@ -37,9 +37,10 @@ def desk(browser: Browser, admin: Admin) -> Iterator[BrowserContext]:
 
 
 def is_lost(message: ConsoleMessage) -> bool:
-    """Whether the message only reports what a test wanted: that the connection is lost, or that the class has forgotten a phone."""
+    """Whether the message only reports what a test wanted: that the connection is lost, or that the class has forgotten a phone, or
+    keeps it out."""
     return "ERR_INTERNET_DISCONNECTED" in message.text or (
-        "status of 400" in message.text and message.location["url"].endswith("/class/vote")
+        "status of 400" in message.text and message.location["url"].endswith(("/class/vote", "/class/join", "/class/throw"))
     )
 
 
@@ -102,6 +103,25 @@ def test_a_phone_throws_and_votes_and_another_page_sees_the_tally(phones: Browse
         expect(hall.locator(".tally-bar:visible .tally-count")).to_have_text(["0 votes", "2 votes"])
         expect(hall.locator(".votes-outcome")).to_have_text("B is ahead, 2 to 0.")
         expect(hall.get_by_role("button", name="Close the vote")).to_be_hidden()
+
+
+@pytest.mark.slow
+def test_the_lecturer_keeps_new_phones_out_and_lets_them_in(phones: BrowserContext, desk: BrowserContext, admin: Admin, url: str) -> None:
+    open_round(admin)
+    open_votes(admin)
+    with at(desk, f"{url}/{VOTES}") as projector:
+        door = projector.get_by_test_id("class-door").locator("visible=true")
+        door.click()
+        expect(door).to_have_attribute("aria-pressed", "true")
+        with at(phones, f"{url}/{TAKE_PART}") as phone:
+            expect(phone.locator("#class-panel-part > .trouble")).to_contain_text("The lecturer takes no new members at the moment.")
+            phone.get_by_role("button", name="Throw the dice").click()
+            expect(phone.locator(".part-round .trouble")).to_contain_text("The lecturer takes no new members")
+            door.click()
+            expect(phone.locator("#class-panel-part > .trouble")).to_be_empty()
+            phone.locator(".part-card").nth(0).click()
+            expect(phone.locator(".part-votes .part-said")).to_contain_text("✓ Saved: A.")
+        expect(projector.locator(".votes-voters")).to_contain_text("1 of them joined after the vote had opened")
 
 
 @pytest.mark.slow

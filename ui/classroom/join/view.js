@@ -20,11 +20,13 @@ export function createJoin(panel) {
   const [dice, voting, name] = [createDice(throws), new Voting(ballot), createName()];
   panel.append(trouble, offline, frame);
   let [isShown, isJoining, isLost] = [false, false, Boolean(classroom.room) && !classroom.isOnline];
+  let isKeptOut = false; // the lecturer takes no new members
 
   /** Joins; told again after each time that the connection was lost, for the app may have been started anew. */
   async function join() {
     if (isJoining) return; // a phone that asked twice at first would be two members
     isJoining = true;
+    isKeptOut = false;
     trouble.replaceChildren();
     try {
       const { texts, votes } = await classroom.join();
@@ -33,6 +35,7 @@ export function createJoin(panel) {
       if (classroom.round) throws.goOn(classroom.round.id);
       ballot.sendAgain();
     } catch (error) {
+      isKeptOut = error.setting === "shut";
       tellTrouble(trouble, error, join);
     }
     isJoining = false;
@@ -50,6 +53,9 @@ export function createJoin(panel) {
   }
 
   for (const event of ["room", "counts", "round", "rounds", "votes"]) classroom.addEventListener(event, draw);
+  classroom.addEventListener("room", () => {
+    if (isShown && isKeptOut && !classroom.room.shut) void join();
+  });
   classroom.addEventListener("offline", () => {
     isLost = true;
     draw();

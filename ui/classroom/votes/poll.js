@@ -4,6 +4,7 @@ import { button, make, makeText, number, plural, settle } from "../../shared/dom
 import { asRail, asRailPlace } from "../../shared/rail.js";
 import { hasSession } from "../../shared/session.js";
 import { tellTrouble } from "../../shared/trouble.js";
+import { createDoor } from "../door.js";
 import { TallyBar } from "../tally.js";
 import { shareInWords } from "../words.js";
 import { authorsOf } from "./authors.js";
@@ -21,6 +22,7 @@ export class Poll {
   node = make("section", "votes-poll");
   #title = Object.assign(make("h2"), { id: "votes-poll-title" });
   #voters = make("p", "votes-voters");
+  #door;
   #close;
   #next;
   #rail = asRail(make("ol", "votes-rail"));
@@ -53,12 +55,14 @@ export class Poll {
       }
       this.#close.disabled = false;
     };
+    this.#door = make("span", "votes-door");
+    this.#door.append(createDoor(this.#trouble));
     this.#close = button("button primary", "Close the vote", end);
     this.#next = button("button primary", "Next vote", next);
     this.#answers = SIDES.map((side) => new Answer(side.toUpperCase()));
     const [head, answers, pair] = [make("header", "votes-head"), make("div", "votes-answers"), make("div", "votes-pair")];
     answers.append(...this.#answers.map(({ node }) => node));
-    head.append(this.#title, this.#voters, this.#close, this.#next);
+    head.append(this.#title, this.#voters, this.#door, this.#close, this.#next);
     pair.append(this.#request, answers, this.#outcome, this.#summary);
     this.#body.append(this.#rail, pair);
     this.node.append(head, this.#trouble, this.#body);
@@ -96,7 +100,9 @@ export class Poll {
     if (votes.id !== this.#shown) this.#begin(votes.id);
     const members = Math.max(room?.members ?? 0, votes.voters);
     this.#title.textContent = `Vote ${votes.number}${votes.open ? "" : " is closed"}`;
-    this.#voters.replaceChildren(make("b", "", number(votes.voters)), votes.open ? ` of ${number(members)} voted` : " voted");
+    const newcomers = votes.newcomers ? make("span", "votes-newcomers", `, ${number(votes.newcomers)} of them joined after the vote had opened`) : "";
+    this.#voters.replaceChildren(make("b", "", number(votes.voters)), votes.open ? ` of ${number(members)} voted` : " voted", newcomers);
+    this.#door.hidden = !votes.open;
     this.#close.hidden = !hasSession() || !votes.open;
     this.#next.hidden = !hasSession() || votes.open;
     const tally = seenTally(votes);

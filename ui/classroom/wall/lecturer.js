@@ -4,6 +4,7 @@ import { classroom } from "../../shared/classroom.js";
 import { askForJSON, hasSession, session } from "../../shared/session.js";
 import { openTab } from "../../shared/tabs.js";
 import { tellTrouble } from "../../shared/trouble.js";
+import { createDoor } from "../door.js";
 
 const COOLER = 0.4; // what is offered for the same again, times the temperature
 const [FIELDS, MORE] = [["temperature", "length"], ["top_k", "top_p"]];
@@ -56,7 +57,7 @@ export function createLecturer(page) {
   const really = button("quiet inline", "Delete all texts, votes and names of this class", () => void act(() => askForJSON("./class/forget", { method: "POST", json: {} })));
   isSure.append(really);
   isSure.hidden = true;
-  more.append(...MORE.map((name) => labelled(LABELS[name], fields[name], "wall-number")), labelled("Model", model, "wall-model"), names, forget, isSure);
+  more.append(...MORE.map((name) => labelled(LABELS[name], fields[name], "wall-number")), labelled("Model", model, "wall-model"), names, createDoor(said), forget, isSure);
   const row = make("div", "wall-row-of-fields");
   const actions = make("div", "wall-actions");
   actions.append(open, stop, again, opener);

@@ -166,8 +166,8 @@ class Wall {
     if (isLarge) this.#title.textContent = "";
     else this.#title.textContent = `${round.prompt ? `“${readable(endOf(round.prompt, SHOWN))}”` : "An empty prompt"}${other ? "" : `, ${inFull(round)}`}`;
     const members = room?.members ?? 0;
-    const joined = isLarge ? `${plural(members, "phone")} joined` : `${number(members)} joined`;
-    const counts = isLarge ? [joined] : [joined, `${number(round.thrown)} thrown`, ...(round.writing ? [`${number(round.writing)} writing`] : []), ...(round.open ? [] : ["closed"])];
+    const joined = [isLarge ? `${plural(members, "phone")} joined` : `${number(members)} joined`, ...(room?.shut ? ["no new members"] : [])];
+    const counts = isLarge ? joined : [...joined, `${number(round.thrown)} thrown`, ...(round.writing ? [`${number(round.writing)} writing`] : []), ...(round.open ? [] : ["closed"])];
     settleWords(this.#counts, counts);
     for (const [name, opener] of this.#openers) opener.setAttribute("aria-pressed", String(name === this.#part));
     this.#parts.hidden = isLarge;
