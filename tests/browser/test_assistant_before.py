@@ -313,6 +313,12 @@ def download(page: Page, entry: str, folder: Path) -> str:
     return (folder / file.suggested_filename).read_text(encoding="utf-8")
 
 
+def key_of(url: str, run: str) -> str:
+    """The key of the model that a run has trained."""
+    (key,) = [model["key"] for model in answer(url, "GET", "/models")[1]["models"] if model["run"] == run]
+    return str(key)
+
+
 @pytest.mark.slow
 def test_a_model_that_was_trained_here_answers_beside_the_others(
     empty_page: Page, class_app: tuple[str, str], about: dict[str, Any], corpus_path: Path
@@ -325,7 +331,9 @@ def test_a_model_that_was_trained_here_answers_beside_the_others(
     expect(options.filter(has_text="Two steps")).to_have_count(0)
     admin = Admin.logged_in(url)
     settings = {"steps": 2, "eval_interval": 2, "batch_size": 4}
-    run = admin.do("/train/start", preset="sft", name="Two steps", settings=settings)["run"]["id"]
+    parent = admin.do("/train/start", preset="tiny", settings=settings | {"block_size": 160})["run"]["id"]
+    admin.until(parent, "finished")
+    run = admin.do("/train/start", preset="sft", name="Two steps", parent=key_of(url, parent), settings=settings)["run"]["id"]
     admin.until(run, "finished")
     page.get_by_role("tab", name="Train", exact=True).click()
     page.get_by_role("tab", name="Assistant", exact=True).click()  # the list is read again when the view is shown
@@ -333,12 +341,13 @@ def test_a_model_that_was_trained_here_answers_beside_the_others(
     panel.get_by_label("Fourth model").select_option("Two steps")
     expect(panel.locator(".before-column")).to_have_count(4)
     answered(page)
-    (key,) = [model["key"] for model in answer(url, "GET", "/models")[1]["models"] if model["run"] == run]
+    key = key_of(url, run)
     page.wait_for_url(f"**also={key}*")
     asked = {"model": key, "prompt": prompt_of(REQUEST), "temperature": DICE[0], "seed": DICE[1], "length": ANSWER_CHARS, "samples": 1}
     (text, stop, _) = write(url, **asked)[0].partition(STOP)
     expect(panel.locator(".before-column").last.locator(".before-answer")).to_have_text(as_shown(text, bool(stop)))
-    admin.do(f"/train/runs/{run}/delete", id=run)
+    for id in (run, parent):
+        admin.do(f"/train/runs/{id}/delete", id=id)
 
 
 def test_the_view_is_read_from_the_back_row_and_fits_a_phone(page: Page, panel: Locator) -> None:

@@ -42,17 +42,17 @@ COMPARISON = {"request": "Insult me.", "better": "Thou villain, go!", "worse": "
 
 
 @pytest.mark.slow
-def test_a_completer_becomes_an_assistant(empty_page: Page, url: str) -> None:
+def test_a_completer_becomes_an_assistant_that_is_judged_and_rewarded(empty_page: Page, url: str) -> None:
     page = empty_page
     show(page, url)
     unlock(page)
     page.get_by_role("button", name="More settings").click()
     parent = page.get_by_label("Parent model")
     expect(parent).to_be_hidden()  # it begins with random weights
-    choose(page, "tiny", "completer", steps=20, eval_interval=20, block_size=160)
+    choose(page, "tiny", "completer", steps=60, eval_interval=60, block_size=160)
     start(page, "completer")
 
-    choose(page, "sft", "assistant", steps=4, eval_interval=4, batch_size=8)
+    choose(page, "sft", "assistant", steps=60, eval_interval=60, batch_size=16)  # enough to end some answers
     expect(parent.locator("option:checked")).to_have_text("shakespeare")  # the usual one
     expect(page.get_by_label("Examples")).to_have_value("")
     parent.select_option(label="completer")
@@ -76,23 +76,9 @@ def test_a_completer_becomes_an_assistant(empty_page: Page, url: str) -> None:
     expect(page.locator(".watch-details")).to_contain_text("accuracy")
     expect(use).to_have_attribute("aria-disabled", "true")  # it judges, and does not write
 
-
-@pytest.mark.slow
-def test_a_policy_learns_from_a_model_that_was_fine_tuned_here(empty_page: Page, url: str) -> None:
-    page = empty_page
-    show(page, url)
-    unlock(page)
-    page.get_by_role("button", name="More settings").click()
-    choose(page, "tiny", "speaker", steps=60, eval_interval=60, block_size=160)
-    start(page, "speaker")
-    parent = page.get_by_label("Parent model")
-    choose(page, "sft", "answers", steps=60, eval_interval=60, batch_size=16)  # enough to end some answers
-    parent.select_option(label="speaker")
-    start(page, "answers")
-
     choose(page, "policy", "rewarded", steps=2, eval_interval=2, batch_size=16)
     expect(page.get_by_label("Reward", exact=True).locator("option:checked")).to_have_text("The reward model that ships")
-    parent.select_option(label="answers")
+    parent.select_option(label="assistant")
     expect(page.locator(".new-run .command")).to_contain_text(re.compile(r"--from runs/\S+ --reward weights/assistant/reward"))
     start(page, "rewarded")
     expect(page.locator(".watch-details")).to_contain_text(re.compile(r"reward -?\d.* · rule \d"))
