@@ -24,7 +24,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from model.limits import MAX_SAMPLES
 from model.network.gpt import GPT
-from model.precision import DTYPES, set_up_writing
+from model.precision import DTYPES, guesses_agree, set_up_writing
 from model.program import run_program
 from model.sampling import SamplingParams, dice, distribution, draw
 from model.serving.request import DONE, Request
@@ -43,7 +43,9 @@ PARTS = {"attention": ("scaled_dot_product",), "products": ("linear", "mm", "add
 
 def new_writer(weights: Weights, seats: int) -> Writer:
     """As the engine makes one, once; its seats are taken by one request after the other."""
-    return Writer(weights, max(seats, 2 * MAX_SAMPLES), threading.Condition(threading.RLock()))
+    writer = Writer(weights, max(seats, 2 * MAX_SAMPLES), threading.Condition(threading.RLock()))
+    writer.wait()
+    return writer
 
 
 def ours(writer: Writer, rows: int, chars: int) -> float:
@@ -148,7 +150,9 @@ def best_of(rounds: int, measure: Callable[[], float]) -> float:
 def in_precision(weights: Weights, dtype: torch.dtype) -> Weights:
     """The weights ready for writing in a precision."""
     set_up_writing(dtype)
-    return replace(weights, model=copy.deepcopy(weights.model).to(dtype).pack())
+    model = copy.deepcopy(weights.model).to(dtype).pack()
+    model.guesses_agree = guesses_agree(model)
+    return replace(weights, model=model)
 
 
 def compare_with_peers(weights: Weights, row_counts: list[int], rounds: int, chars: int) -> None:

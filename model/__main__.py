@@ -14,6 +14,7 @@ python -m model train --task embed --from weights/shakespeare --run embedding
 python -m model pace --preset lesson                       measure how long a training would take on this machine
 python -m model eval                                       validation loss of the shipped weights; --ablate 0.2 without a head
 python -m model heads                                      measure each head and MLP, for heads.json beside the weights
+python -m model draft                                      count what follows what in the training text, for draft.safetensors
 python -m model obeys --weights weights/assistant/supervised
                                                            how often a model obeys, by skill; --save for obeys.json beside the weights
 python -m model translates --weights weights/meaning/reversal
@@ -143,6 +144,7 @@ from model.weights import (
     load_weights,
     read_adapter,
     read_config,
+    save_draft,
     save_weights,
     val_loss,
 )
@@ -259,6 +261,10 @@ def make_parser() -> argparse.ArgumentParser:
         command.add_argument("--corpus", type=Path, help="a UTF-8 text file (default: the text that the model was trained on)")
         command.add_argument("--precision", choices=DTYPES, default="float32", help="precision of matrix products")
 
+    draft = commands.add_parser("draft", help="count what follows what in the training text, so that texts are written sooner")
+    draft.add_argument("--weights", type=Path, default=SHIPPED_WEIGHTS, help=FOLDER_OR_HUB)
+    draft.add_argument("--corpus", type=Path, help="a UTF-8 text file (default: the text that the model was trained on)")
+
     obeys = commands.add_parser("obeys", help="how often a model obeys requests that no example has, by skill")
     obeys.add_argument("--weights", type=Path, default=SHIPPED_WEIGHTS, help=FOLDER_OR_HUB)
     _add_settings(obeys, fields(ObeysConfig))
@@ -324,6 +330,7 @@ def make_parser() -> argparse.ArgumentParser:
         pace: run_pace,
         evaluate: run_eval,
         heads: run_heads,
+        draft: run_draft,
         obeys: run_obeys,
         translates: run_translates,
         recall: run_recall,
@@ -663,6 +670,16 @@ def run_heads(options: argparse.Namespace) -> int:
         print(f"{row['layer']}.{row['head']}  loss without it {row['loss']:.4f}  {row['worth']:+.4f}  {row['label']}{share}")
     for row in table["others"]:
         print(f"{row['part']}  loss without it {row['loss']:.4f}  {row['worth']:+.4f}")
+    return 0
+
+
+def run_draft(options: argparse.Namespace) -> int:
+    """Counts what follows what in the training text and keeps it beside the weights."""
+    weights = load_weights(options.weights)
+    text = _corpus_to_evaluate(options, weights).text
+    ids = weights.tokenizer.encode(weights.tokenizer.normalise(text[: train_chars(len(text))])[0])
+    path = save_draft(options.weights, ids, len(weights.tokenizer))
+    print(f"Wrote {path}: {path.stat().st_size:,} bytes.")
     return 0
 
 

@@ -13,17 +13,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from model.errors import CheckpointError
 from model.files import cache_dir, parse_json, read_file, write_atomically
 from model.machine import MAX_THREADS, free_bytes, machine_name, thread_counts
 from model.network import Network
+from model.network.kv_cache import Ahead
 
 log = logging.getLogger(__name__)
 
 CROWDS = (2, 13, 16, 33, 64, 100, 128)  # batch sizes that `rows_agree` tries
 THREAD_CROWDS = (1, 5, 16)  # ... and `threads_agree`
+GUESSED_ROWS, GUESSED_CHARS = 8, 5  # ... and `guesses_agree`
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -77,7 +80,7 @@ def ready_to_write(model: Network, name: str) -> Network:
     if not choice["rows_agree"]:
         log.warning("On this machine a seed can give a different text while others are being written: products depend on the batch size.")
     ready = model.to(dtype).pack(choice["in_blocks"])
-    ready.threads_agree = choice["threads_agree"]
+    ready.threads_agree, ready.guesses_agree = choice["threads_agree"], choice["guesses_agree"]
     return ready
 
 
@@ -103,7 +106,7 @@ def _has_dtype(remembered: Any) -> bool:
 
 def _is_choice(remembered: Any) -> bool:
     return _has_dtype(remembered) and all(
-        isinstance(remembered.get(answer), bool) for answer in ("in_blocks", "rows_agree", "threads_agree")
+        isinstance(remembered.get(answer), bool) for answer in ("in_blocks", "rows_agree", "threads_agree", "guesses_agree")
     )
 
 
@@ -120,7 +123,13 @@ def _choose(model: Network) -> dict[str, Any]:
     if not agree:
         packed, in_blocks = copy.deepcopy(model).to(dtype).pack(in_blocks=True), True
         agree = rows_agree(packed)
-    return {"dtype": name_of(dtype), "in_blocks": in_blocks, "rows_agree": agree, "threads_agree": threads_agree(packed)}
+    return {
+        "dtype": name_of(dtype),
+        "in_blocks": in_blocks,
+        "rows_agree": agree,
+        "threads_agree": threads_agree(packed),
+        "guesses_agree": agree and guesses_agree(packed),
+    }
 
 
 @torch.inference_mode()
@@ -159,6 +168,31 @@ def threads_agree(model: Network) -> bool:
     finally:
         torch.set_num_threads(before)
     return all(torch.equal(one, other) for others in found[1:] for one, other in zip(found[0], others, strict=True))
+
+
+@torch.inference_mode()
+def guesses_agree(model: Network) -> bool:
+    """Whether logits are bit-identical when several characters of a row are read at once (`kv_cache.Ahead`) and one by one."""
+    if model.device.type == "cuda":
+        return False
+    generator = torch.Generator().manual_seed(0)
+    cache = model.make_cache(GUESSED_ROWS)
+    cache.data[:] = torch.randn(cache.data.shape, generator=generator)
+    lengths = torch.randint(max(1, model.config.block_size - GUESSED_CHARS), (GUESSED_ROWS,), generator=generator).numpy()
+    ids = torch.randint(model.config.vocab_size, (GUESSED_ROWS, GUESSED_CHARS), generator=generator)
+    if model.config.block_size <= GUESSED_CHARS:
+        return False
+    cache.lengths[:] = lengths
+    alone = [torch.cat([model(row[None, None, i], cache=cache.row(seat)) for i in range(GUESSED_CHARS)]) for seat, row in enumerate(ids)]
+    for seats in (range(1), range(2), range(GUESSED_ROWS // 2), range(GUESSED_ROWS), range(0, GUESSED_ROWS, 2)):
+        for varies in (False, True):
+            counts = [1 + (seat % GUESSED_CHARS if varies else GUESSED_CHARS - 1) for seat in seats]
+            cache.lengths[:] = lengths
+            read = torch.cat([ids[seat, :count] for seat, count in zip(seats, counts, strict=True)])[:, None]
+            together = model(read, cache=Ahead(cache, np.array(seats), np.array(counts)))
+            if not torch.equal(together, torch.cat([alone[seat][:count] for seat, count in zip(seats, counts, strict=True)])):
+                return False
+    return True
 
 
 def _random_step(model: Network, rows: int) -> Callable[[range], torch.Tensor]:

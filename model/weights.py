@@ -1,8 +1,8 @@
 """Weights on disk: safetensors for tensors, JSON for everything else, never pickle.
 
-A weights folder contains `model.safetensors`, `config.json` (the network's kind and shape, the vocabulary, and facts about the training)
-and, if its heads have been measured (`model.heads`), `heads.json`. The folder of a training run has the same layout with
-`best.safetensors`, so both are loaded the same way.
+A weights folder contains `model.safetensors`, `config.json` (the network's kind and shape, the vocabulary, and facts about the training),
+if its heads have been measured (`model.heads`) `heads.json`, and perhaps `draft.safetensors` (`save_draft`). The folder of a training run
+has the same layout with `best.safetensors`, so both are loaded the same way.
 
 A fine-tuned model's file holds its adapters alone (`model.network.lora`), and its config.json names their base, the model that they change:
 
@@ -22,18 +22,20 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor
 
 from model.config import GPTConfig, LoRAConfig, NetworkConfig
-from model.errors import CheckpointError
+from model.continuations import LEAST_CONTEXT, LEAST_COUNT, MAX_KEPT_VOCABULARY, Continuations
+from model.errors import CheckpointError, ParameterError
 from model.files import SNIFFED_BYTES, check_is_file, parse_json, read_file, what_instead, write_atomically
 from model.limits import MAX_SNAPSHOTS
 from model.network import Network
@@ -53,6 +55,8 @@ BEST_FILE = "best.safetensors"
 WEIGHTS_FILES = ("model.safetensors", BEST_FILE)
 CONFIG_FILE = "config.json"
 HEADS_FILE = "heads.json"
+DRAFT_FILE = "draft.safetensors"
+MAX_DRAFT_BYTES = 2**20
 SNAPSHOTS_FOLDER = "snapshots"  # in a run's folder
 SHIPPED_RUNS_FOLDER, ASSISTANT_FOLDER, MEANING_FOLDER = "runs", "assistant", "meaning"  # beside the shipped weights
 KEY_DIGITS = 8
@@ -96,6 +100,7 @@ class Weights:
         sha256: hash of the safetensors file.
         heads: content of `heads.json`, the measures and importance of each head on held-out text; None if they are unknown.
         adapter: of a fine-tuned model; None for whole weights.
+        draft: what follows the last characters in its training text, from which its next characters are guessed; None if that is unknown.
     """
 
     name: str
@@ -105,6 +110,7 @@ class Weights:
     sha256: str
     heads: dict[str, Any] | None = None
     adapter: Adapter | None = None
+    draft: Continuations | None = None
 
     @property
     def key(self) -> str:
@@ -324,7 +330,7 @@ def load_weights(
     if not adapter:
         model.requires_grad_(False)
     heads = None if snapshot else read_heads(folder, sha256, config)
-    return Weights(folder.resolve().name, model, tokenizer, about, sha256, heads, adapter)
+    return Weights(folder.resolve().name, model, tokenizer, about, sha256, heads, adapter, read_draft(folder, len(tokenizer)))
 
 
 def _load_base(base: Origin, near: Path) -> Weights:
@@ -475,6 +481,37 @@ def copied(folder: Path) -> Iterator[Path]:
             yield Path(name)
         except CheckpointError as error:
             raise CheckpointError(str(error).replace(name, str(folder))) from None
+
+
+def save_draft(folder: Path, ids: Sequence[int], vocab_size: int) -> Path:
+    """Writes the counts from which a model's next characters are guessed.
+
+    Args:
+        ids: of the model's training text. What is rare in it is left out.
+
+    Raises:
+        ParameterError: the vocabulary is too large.
+        CheckpointError: the folder cannot be written.
+    """
+    if vocab_size > MAX_KEPT_VOCABULARY:
+        raise ParameterError(f"A draft is kept for at most {MAX_KEPT_VOCABULARY} characters, and the model has {vocab_size}.")
+    save_tensors(folder / DRAFT_FILE, Continuations.count(np.array(ids), vocab_size, LEAST_CONTEXT, LEAST_COUNT).tensors())
+    return folder / DRAFT_FILE
+
+
+def read_draft(folder: Path, vocab_size: int) -> Continuations | None:
+    """Reads what `save_draft` wrote; None if there is none. A damaged file is ignored with a warning: without it, texts are written more
+    slowly."""
+    path = folder / DRAFT_FILE
+    if not os.path.isfile(path):
+        return None
+    try:
+        if (size := path.stat().st_size) > MAX_DRAFT_BYTES:
+            raise CheckpointError(f"it has {size:,} bytes, more than {MAX_DRAFT_BYTES:,}.")
+        return Continuations.of(load_tensors(path)[0], vocab_size)
+    except (CheckpointError, OSError) as error:
+        log.warning("%s is ignored: %s", path, error)
+        return None
 
 
 def read_heads(folder: Path, sha256: str, config: NetworkConfig) -> dict[str, Any] | None:

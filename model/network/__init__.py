@@ -18,7 +18,7 @@ from model.errors import ParameterError
 from model.parts import NO_HEADS, Part
 
 if TYPE_CHECKING:
-    from model.network.kv_cache import KVCache, Rows
+    from model.network.kv_cache import Ahead, KVCache, Rows
 
 ATTENTION, LENS, HEADS = "attention", "lens", "heads"  # what a network can show: attention weights, the logit lens, ablation
 
@@ -54,6 +54,7 @@ class Network(nn.Module):
         shows: the subset of ATTENTION, LENS and HEADS that the network can show.
         compute_dtype: the precision of matrix products; None for the parameters' dtype.
         threads_agree: whether a row's logits are known to be bit-identical for any number of threads (see `model.precision`).
+        guesses_agree: likewise, when several characters of a row are read in one step.
     """
 
     config: NetworkConfig
@@ -63,12 +64,13 @@ class Network(nn.Module):
     shows: ClassVar[frozenset[str]] = frozenset()
     compute_dtype: torch.dtype | None = None
     threads_agree: bool = False
+    guesses_agree: bool = False
 
     def forward(
         self,
         ids: Tensor,
         *,
-        cache: KVCache | Rows | None = None,
+        cache: KVCache | Rows | Ahead | None = None,
         capture: Capture | None = None,
         off: Collection[Part] = (),
         generator: torch.Generator | None = None,

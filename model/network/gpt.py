@@ -33,7 +33,7 @@ from torch import Tensor, nn
 from model.config import GPTConfig, NetworkConfig
 from model.network import ATTENTION, HEADS, LENS, Capture, Network
 from model.network.dropout import kept
-from model.network.kv_cache import KVCache, Rows, Slots
+from model.network.kv_cache import Ahead, KVCache, Rows, Slots
 from model.network.linear import Linear, Product, as_input, packed
 from model.parts import MLP, POSITIONS, Part, check_parts
 
@@ -114,15 +114,25 @@ class CausalSelfAttention(nn.Module):
             seen = shared.slots.seen(self.layer, kv)
             if len(seen) == 1:
                 _, k, v, mask = seen[0]
-                y = self.attend(q, k, v, mask, shared.capture)
+                y = self.attend_rows(q, k, v, mask, shared.capture)
             else:
-                y = torch.cat([self.attend(q[rows], k, v, mask, shared.capture) for rows, k, v, mask in seen])
+                y = torch.cat([self.attend_rows(q[rows], k, v, mask, shared.capture) for rows, k, v, mask in seen])
         if shared.off:
             off = [head for head in range(self.n_head) if (self.layer, head) in shared.off]
             y = y.index_fill(1, torch.tensor(off, dtype=torch.long, device=y.device), 0.0)
         return shared.branch(stream, self.c_proj, y.transpose(1, 2).reshape(B, T, C))
 
     __call__ = forward
+
+    def attend_rows(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, capture: Capture | None) -> Tensor:
+        """As `attend`, for one or several rows of one query per seat. Several are given as further heads, which share a head's keys: unlike
+        several queries of a head, they are computed as one alone is, to the last bit."""
+        if len(q) == len(k):
+            return self.attend(q, k, v, mask, capture)
+        seats, n_head, head_dim = len(k), k.shape[1], k.shape[3]
+        q = q.reshape(seats, -1, n_head, head_dim).transpose(1, 2).reshape(seats, -1, 1, head_dim)
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, enable_gqa=True)
+        return y.view(seats, n_head, -1, head_dim).transpose(1, 2).reshape(-1, n_head, 1, head_dim)
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, capture: Capture | None) -> Tensor:
         """Computes attention step by step if the weights are captured, and with PyTorch's fused kernel otherwise.
@@ -258,7 +268,7 @@ class GPT(Network):
         self,
         ids: Tensor,
         *,
-        cache: KVCache | Rows | None = None,
+        cache: KVCache | Rows | Ahead | None = None,
         capture: Capture | None = None,
         off: Collection[Part] = (),
         generator: torch.Generator | None = None,

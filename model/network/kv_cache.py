@@ -43,8 +43,9 @@ class Span:
 
     Attributes:
         rows: indices of the rows in the step.
-        keys, values: one (rows, n_head, n_keys, head_dim) per layer.
-        mask: added to the scores, (rows or 1, 1, n_new, n_keys): 0 for keys that a query can attend to, -inf for the others.
+        keys, values: one (seats, n_head, n_keys, head_dim) per layer.
+        mask: added to the scores, (rows or 1, 1, n_new, n_keys): 0 for keys that a query can attend to, -inf for the others. If each seat
+            has several rows, (seats, n_head x rows per seat, 1, n_keys).
     """
 
     rows: slice
@@ -146,6 +147,35 @@ class Rows:
         return slots
 
 
+class Ahead:
+    """A view of some rows of a cache for a step that reads several characters of a row at once, each as a row of its own: then the shapes,
+    and with them the last bits, are those of a step that reads one. The rows share their seat's keys.
+
+    Args:
+        seats: seats of the rows, ascending, (rows,).
+        counts: characters of each row, at least one, (rows,).
+    """
+
+    def __init__(self, cache: KVCache, seats: Seats, counts: NDArray[np.int64]):
+        self.cache, self.seats, self.counts = cache, seats, counts
+
+    def reserve(self, n_new: int) -> Slots:
+        """As `Rows.reserve`, for one character.
+
+        Raises:
+            ValueError: a row would exceed the block.
+        """
+        assert n_new == 1
+        ends = np.cumsum(self.counts, dtype=np.int64)
+        first = np.repeat(self.cache.lengths[self.seats] - (ends - self.counts), self.counts)
+        lengths = (first + np.arange(ends[-1])).astype(np.int64)
+        if (longest := int(lengths.max()) + 1) > self.cache.block_size:
+            raise ValueError(f"{longest} characters do not fit in a block of {self.cache.block_size}")
+        slots = Slots(self.cache, np.repeat(self.seats, self.counts), lengths, 1, self.counts)
+        self.cache.lengths[self.seats] += self.counts
+        return slots
+
+
 Seen = tuple[slice, Tensor, Tensor, Tensor | None]
 
 
@@ -156,7 +186,7 @@ class Slots:
         positions: positions of the characters, (rows, n_new), or (1, n_new) if all rows are in step; on the cache's device.
     """
 
-    def __init__(self, cache: KVCache, seats: Seats, lengths: NDArray[np.int64], n_new: int):
+    def __init__(self, cache: KVCache, seats: Seats, lengths: NDArray[np.int64], n_new: int, counts: NDArray[np.int64] | None = None):
         first, last, longest = int(seats[0]), int(seats[-1]) + 1, int(lengths.max())
         self._begins = longest == 0
         self._in_step = last - first == len(seats) and bool((lengths == longest).all())
@@ -172,10 +202,25 @@ class Slots:
             self._seats = torch.from_numpy(seats).to(cache.data.device)[:, None]
             self._spans = []
             all_keys = [cache.n_keys(length + n_new) for length in lengths.tolist()]
+            if counts is not None:
+                self._share(cache, seats, all_keys, counts.tolist())
+                return
             for a, b in itertools.pairwise(_cuts(seats.tolist(), all_keys)):
                 n_keys = max(all_keys[a:b])
                 mask = cache.visible[self.positions[a:b], :n_keys].unsqueeze(1)
                 self._spans.append(_span(cache, slice(a, b), int(seats[a]), n_keys, mask))
+
+    def _share(self, cache: KVCache, seats: Seats, all_keys: list[int], counts: list[int]) -> None:
+        """The spans of a step in which each seat has several rows."""
+        ends = list(itertools.accumulate(counts))
+        keys = [all_keys[end - 1] for end in ends]
+        taken = [int(seats[end - 1]) for end in ends]
+        for a, b in itertools.pairwise(_cuts(taken, keys, counts)):
+            rows, n_keys = slice(ends[a] - counts[a], ends[b - 1]), max(keys[a:b])
+            mask = cache.visible[self.positions[rows], :n_keys]  # (rows, 1, n_keys)
+            mask = mask.view(b - a, 1, counts[a], n_keys).expand(-1, cache.data.shape[3], -1, -1).reshape(b - a, -1, 1, n_keys)
+            seen = cache.data[:, :, taken[a] : taken[a] + b - a, :, :n_keys]
+            self._spans.append(Span(rows, seen.select(1, 0).unbind(0), seen.select(1, 1).unbind(0), mask))
 
     def store(self, layer: int, keys_values: Tensor) -> None:
         """Stores a layer's new keys and values, (2, rows, n_head, n_new, head_dim)."""
@@ -189,8 +234,8 @@ class Slots:
         """Keys and values that the rows attend to, including those of the new characters.
 
         Returns:
-            for each span its rows, its keys and values, each (rows, n_head, n_keys, head_dim), and its mask. The mask hides keys beyond
-            a row's length; it is None for rows without cached characters, which use causal attention among their new characters.
+            for each span its rows, its keys and values, each (rows or seats, n_head, n_keys, head_dim), and its mask. The mask hides keys
+            beyond a row's length; it is None for rows without cached characters, which use causal attention among their new characters.
         """
         if self._begins:
             return [(slice(None), keys_values[0], keys_values[1], None)]
@@ -212,14 +257,14 @@ def _n_keys(length: int, surplus: int) -> int:
     return -(-length // KEY_BLOCK) * KEY_BLOCK + surplus
 
 
-def _cuts(seats: list[int], n_keys: list[int]) -> list[int]:
-    """Boundaries of the spans of a step. Spans end where seats are not adjacent, and where sharing a call would cost more than an
-    additional call. The first boundary is 0, the last is the number of rows."""
+def _cuts(seats: list[int], n_keys: list[int], counts: list[int] | None = None) -> list[int]:
+    """Boundaries of the spans of a step. Spans end where seats are not adjacent, where the number of rows per seat changes, and where
+    sharing a call would cost more than an additional call. The first boundary is 0, the last is the number of seats."""
     cuts, begin, widest = [0], 0, n_keys[0]
     for i in range(1, len(seats)):
         grown = max(widest, n_keys[i])
         wasted = (grown - widest) * (i - begin) + grown - n_keys[i]
-        if seats[i] != seats[i - 1] + 1 or wasted > CALL_COST:
+        if seats[i] != seats[i - 1] + 1 or wasted > CALL_COST or (counts is not None and counts[i] != counts[i - 1]):
             cuts.append(i)
             begin, grown = i, n_keys[i]
         widest = grown

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from model.network import Network
-from model.network.kv_cache import KEY_BLOCK, Rows
+from model.network.kv_cache import KEY_BLOCK, Ahead, Rows
 from model.network.step_graph import StepGraph
 from model.serving.scheduler import SeatMap
 
@@ -67,6 +67,20 @@ class Decoder(Protocol):
     def step(self, seats: Sequence[int], windows: Sequence[Sequence[int]]) -> Logits:
         """Reads the last character of each row and returns the logits after it, (rows, V). The rows' earlier characters must have been
         read. Seats must ascend. If it raises, the state of all seats is unchanged."""
+        ...
+
+    @property
+    def looks_ahead(self) -> bool:
+        """Whether `step_ahead` can be used."""
+        ...
+
+    def step_ahead(self, seats: Sequence[int], windows: Sequence[Sequence[int]], guesses: Sequence[Sequence[int]]) -> Logits:
+        """As `step`, and reads guesses of the characters that follow: the logits after each row's last character and each of its guesses,
+        row by row, to the last bit as `step` computes them. `forget` must then be told of the guesses that were wrong."""
+        ...
+
+    def forget(self, seat: int, characters: int) -> None:
+        """Forgets the characters read last."""
         ...
 
 
@@ -161,7 +175,28 @@ class CachedDecoder:
             self._cache.lengths[rows] = lengths
             raise
 
-    def _forward(self, ids: torch.Tensor, cache: Rows) -> Logits:
+    @property
+    def looks_ahead(self) -> bool:
+        """As `Decoder.looks_ahead`."""
+        return self._graph is None and self._model.guesses_agree
+
+    def step_ahead(self, seats: Sequence[int], windows: Sequence[Sequence[int]], guesses: Sequence[Sequence[int]]) -> Logits:
+        """As `Decoder.step_ahead`."""
+        ids = [char for window, guessed in zip(windows, guesses, strict=True) for char in (window[-1], *guessed)]
+        rows = np.array(seats)
+        lengths = self._cache.lengths[rows]
+        try:
+            counts = np.array([1 + len(guessed) for guessed in guesses])
+            return self._forward(torch.tensor(ids)[:, None], Ahead(self._cache, rows, counts))
+        except Exception:
+            self._cache.lengths[rows] = lengths
+            raise
+
+    def forget(self, seat: int, characters: int) -> None:
+        """As `Decoder.forget`."""
+        self._cache.lengths[seat] -= characters
+
+    def _forward(self, ids: torch.Tensor, cache: Rows | Ahead) -> Logits:
         """Logits after the last of the characters, (rows, V).
 
         PyTorch checks every argument of an operator for `__torch_function__`. For FBGEMM's packed matrices this check raises an internal
@@ -174,7 +209,7 @@ class CachedDecoder:
 class WindowDecoder:
     """A decoder without a cache: every step reads the rows' whole windows. For small networks that have no cache."""
 
-    computes_all = False
+    computes_all = looks_ahead = False
 
     def __init__(self, model: Network, seats: int):
         self.seats, self._model = seats, model
@@ -219,6 +254,13 @@ class WindowDecoder:
                 part = rows[first : first + WINDOW_ROWS]
                 logits[part] = self._forward([windows[row] for row in part])
         return logits
+
+    def step_ahead(self, seats: Sequence[int], windows: Sequence[Sequence[int]], guesses: Sequence[Sequence[int]]) -> Logits:
+        """As `Decoder.step_ahead`; never used."""
+        raise NotImplementedError
+
+    def forget(self, seat: int, characters: int) -> None:
+        """As `Decoder.forget`; there is no state."""
 
     def _forward(self, windows: Sequence[Sequence[int]]) -> Logits:
         """Logits after each of up to WINDOW_ROWS windows of the same length. The pass is padded with rows of zeros."""

@@ -32,6 +32,8 @@ class Progress:
         elapsed_s: time spent writing.
         error: error message of a failed request.
         ahead: number of requests ahead of it in the queue.
+        guessed: characters that were guessed before the network wrote them, in all samples.
+        corrected: characters that were guessed wrong.
     """
 
     state: str
@@ -39,6 +41,8 @@ class Progress:
     elapsed_s: float
     error: str
     ahead: int = 0
+    guessed: int = 0
+    corrected: int = 0
 
     @property
     def finished(self) -> bool:
@@ -111,6 +115,7 @@ class Request:
         self.prompt, self.left_out, self.params, self.viewer, self.model = prompt, left_out, params, viewer, model
         self.ahead = 0
         self.throws = _NO_THROWS
+        self._guessed = self._corrected = 0
         self._vocabulary = vocabulary
         self._lock = threading.Lock()
         self._state, self._error = WAITING, ""
@@ -153,7 +158,7 @@ class Request:
             until = self._ended or time.monotonic()
             elapsed_s = until - self._began if self._began else 0.0
             texts = tuple("".join(text[start:]) for text, start in zip(self._texts, since or itertools.repeat(0), strict=False))
-            return Progress(self._state, texts, elapsed_s, self._error, self.ahead)
+            return Progress(self._state, texts, elapsed_s, self._error, self.ahead, self._guessed, self._corrected)
 
     def listen(self, listener: Callable[[], object]) -> None:
         """Registers a listener. The engine's thread calls it when every sample has its first character and when the request ends."""
@@ -218,6 +223,12 @@ class Request:
             if self._whole_record_bytes:
                 with contextlib.suppress(MemoryError):  # then the text is written without a record
                     self._record = _Record(self.params.samples, self.params.max_new_chars, len(self._vocabulary))
+
+    def met(self, guessed: int, corrected: int) -> None:
+        """Counts guesses that were right and wrong. Called by the engine."""
+        with self._lock:
+            self._guessed += guessed
+            self._corrected += corrected
 
     def append(self, sample: int, char_id: int, logits: np.ndarray, low: float, high: float) -> int:
         """Appends a character to a sample and returns the sample's new length."""

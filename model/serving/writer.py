@@ -6,8 +6,10 @@ row that is next. Long windows, and large numbers of windows, are spread over se
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -18,6 +20,8 @@ from model.limits import MAX_SAMPLES, MAX_STEP_ROWS, MAX_VIEWER_ROWS, MAX_VIEWER
 from model.machine import MAX_THREADS, thread_counts
 from model.sampling import distribution, draw
 from model.serving.decoder import KEPT_PROMPTS, make_decoder
+from model.serving.draft import Draft
+from model.serving.guessing import MOST_GUESSES, MOST_ROWS, Guessing
 from model.serving.request import DONE, FAILED, STOPPED, Request
 from model.serving.scheduler import Scheduler
 from model.serving.threads import Threads
@@ -81,10 +85,15 @@ class Writer:
         self._threads = Threads(thread_counts(MAX_THREADS) if model.threads_agree else [MAX_THREADS])
         viewer_seats = max(MAX_SAMPLES, min(MAX_VIEWER_ROWS, seats // 2))  # even with few seats there is room for two viewers
         self._scheduler: Scheduler[Request] = Scheduler(seats, viewer_seats, MAX_WAITING_REQUESTS, MAX_VIEWER_WAITING)
+        self._draft, self._guessing = Draft(weights.draft, len(self._vocabulary)), Guessing()
         self._rows: dict[Request, list[Row]] = {}
         self._ready: list[Row] = []  # by seat
         self._to_read: list[Row] = []
         self.failures = 0
+
+    def wait(self) -> None:
+        """Waits until characters can be guessed, for measurements."""
+        self._draft.wait()
 
     @property
     def n_rows(self) -> int:
@@ -149,9 +158,11 @@ class Writer:
                 rows = sorted(self._scheduler.in_turn(rows)[:MAX_STEP_ROWS], key=lambda row: row.seat)
                 for row in rows:
                     self._scheduler.serve(row, 1)
-        if rows:
+        if rows and not self._write_ahead(rows):
+            began = time.perf_counter()
             for part, logits in self._attempt(rows):
                 self._write(part, logits)
+            self._guessing.took(len(rows), 0, time.perf_counter() - began)
 
     def end_running(self, state: str, error: str = "") -> None:
         """Ends all requests that are being written."""
@@ -246,6 +257,51 @@ class Writer:
         self._ready = sorted(self._ready + together, key=lambda row: row.seat)
         self._write(together, logits.repeat(len(together), axis=0))
 
+    def _write_ahead(self, rows: list[Row]) -> bool:
+        """Guesses what follows each text, checks it in one step, and writes what the network draws up to the first wrong guess. Returns
+        False where guesses do not pay or a fault comes up: then nothing has changed."""
+        if not (self._decoder.looks_ahead and self._draft.is_ready and len(rows) <= MOST_ROWS // 2):
+            return False
+        n_guesses = self._guessing.choose(len(rows), max(map(self._room, rows)))
+        began = time.perf_counter()
+        guesses = [self._guess(row, min(n_guesses, self._room(row))) for row in rows]
+        if not any(guesses):
+            return False
+        seats, windows = [row.seat for row in rows], [row.ids for row in rows]
+        n_rows = len(rows) + sum(map(len, guesses))
+        try:
+            logits = self._threads.run(n_rows, lambda: self._decoder.step_ahead(seats, windows, guesses))
+        except Exception:
+            log.exception("a step with guesses failed")
+            return False
+        firsts = [end - 1 - len(guessed) for end, guessed in zip(itertools.accumulate(1 + len(g) for g in guesses), guesses, strict=True)]
+        self._write(rows, logits[firsts])
+        going = list(range(len(rows)))
+        right = [0] * len(rows)
+        for n in range(max(map(len, guesses))):
+            going = [i for i in going if n < len(guesses[i]) and rows[i].request in self._rows and rows[i].ids[-1] == guesses[i][n]]
+            going = [i for i in going if np.isfinite(logits[firsts[i] + n + 1]).all()]
+            if not going:
+                break
+            for i in going:
+                right[i] = n + 1
+            self._write([rows[i] for i in going], logits[[firsts[i] + n + 1 for i in going]])
+        for i, row in enumerate(rows):
+            self._decoder.forget(seats[i], len(guesses[i]) - right[i])
+            row.request.met(right[i], int(right[i] < len(guesses[i])))
+            self._guessing.met(len(guesses[i]), right[i])
+        self._guessing.took(len(rows), n_guesses, time.perf_counter() - began)
+        return True
+
+    def _room(self, row: Row) -> int:
+        """How many characters can be written after a row's next one, in its window."""
+        left = row.request.params.max_new_chars - row.written - 1
+        return min(left, MOST_GUESSES, self._config.block_size - len(row.ids))
+
+    def _guess(self, row: Row, count: int) -> list[int]:
+        throws = row.request.throws[row.sample, row.written : row.written + count]
+        return self._draft.guess(row.ids, throws.tolist(), row.request.params)
+
     def _attempt(self, rows: list[Row]) -> list[tuple[list[Row], np.ndarray]]:
         """Computes logits for rows and returns them in one or more parts. If a step fails, its rows are split in half and tried again
         until the request that causes the failure is found."""
@@ -316,6 +372,8 @@ class Writer:
     def _leave(self, rows: Sequence[Row]) -> None:
         """Frees the seats of rows; a request is done when all of its rows have left."""
         for row in rows:
+            if self._decoder.looks_ahead:
+                self._draft.learn(row.ids)
             self._decoder.give_back(row.seat)
             with self._lock:
                 self._scheduler.leave(row)
