@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from model.sampling import SamplingParams
-from model.serving.request import DONE, RUNNING, STOPPED, Request
+from model.serving.request import DONE, NO_GUESS, RUNNING, STOPPED, Request
 from tests.support.admin import wait_for
 from tests.support.server import processes, running_process
 from tests.support.viewing import IDLE, PATIENCE_S, Viewer, answer, texts_of, wait_until, write
@@ -34,7 +34,7 @@ def test_a_request_that_is_filled_from_pieces_is_like_the_one_that_was_written(a
     filled.begin()
     for index in range(5):
         for sample in range(2):
-            written.append(sample, index % 3, np.full(3, index, np.float32), index / 9, (index + 1) / 9)
+            written.append(sample, index % 3, np.full(3, index, np.float32), index / 9, (index + 1) / 9, guess=index - 1)
         if index + 1 == at:
             for sample in range(2):
                 filled.extend(sample, written.piece(sample, 0))
@@ -43,6 +43,7 @@ def test_a_request_that_is_filled_from_pieces_is_like_the_one_that_was_written(a
         filled.extend(sample, written.piece(sample, 0).since(at))
     filled.end(DONE)
     assert filled.progress().texts == written.progress().texts == ("abcab", "abcab")
+    assert filled.progress().guesses == written.progress().guesses == ([NO_GUESS, 0, 1, 2, 3],) * 2
     assert len(rung) == 2  # at the first characters and at the end
     for sample in range(2):
         np.testing.assert_array_equal(filled.logits(sample), written.logits(sample))

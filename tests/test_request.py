@@ -37,7 +37,7 @@ def begun(**settings: Any) -> Request:
 
 def test_a_request_is_waiting_running_and_over() -> None:
     request = new_request()
-    assert request.progress() == Progress(WAITING, ("", ""), 0.0, "", 0)
+    assert request.progress() == Progress(WAITING, ("", ""), 0.0, "", 0, ([], []))
     request.ahead = 3
     assert request.progress().ahead == 3
     assert not request.finished
@@ -62,7 +62,7 @@ def test_what_ends_is_finished(state: str) -> None:
     request = new_request()
     request.end(state)
     assert request.finished
-    assert request.progress() == Progress(state, ("", ""), 0.0, "")  # it was never begun
+    assert request.progress() == Progress(state, ("", ""), 0.0, "", 0, ([], []))  # it was never begun
 
 
 def test_progress_leaves_out_what_is_known() -> None:

@@ -113,6 +113,11 @@ class KVCache:
         self.data[:, :, seat] = 0
         self.lengths[seat] = 0
 
+    def cut(self, seat: int, length: int, surplus: int) -> None:
+        """Sets a seat back to a length, and so many characters beyond it to zero."""
+        self.data[:, :, seat, :, length : length + surplus] = 0
+        self.lengths[seat] = length
+
 
 class Rows:
     """A view of some rows of a cache.

@@ -76,7 +76,11 @@ class Decoder(Protocol):
 
     def step_ahead(self, seats: Sequence[int], windows: Sequence[Sequence[int]], guesses: Sequence[Sequence[int]]) -> Logits:
         """As `step`, and reads guesses of the characters that follow: the logits after each row's last character and each of its guesses,
-        row by row, to the last bit as `step` computes them. `forget` must then be told of the guesses that were wrong."""
+        row by row, to the last bit as `step` computes them. `forget` must then be told of the guesses that were wrong.
+
+        Raises:
+            FloatingPointError: some logits are not finite.
+        """
         ...
 
     def forget(self, seat: int, characters: int) -> None:
@@ -187,9 +191,13 @@ class CachedDecoder:
         lengths = self._cache.lengths[rows]
         try:
             counts = np.array([1 + len(guessed) for guessed in guesses])
-            return self._forward(torch.tensor(ids)[:, None], Ahead(self._cache, rows, counts))
+            logits = self._forward(torch.tensor(ids)[:, None], Ahead(self._cache, rows, counts))
+            if not np.isfinite(logits).all():
+                raise FloatingPointError("the network's output is not finite")
+            return logits
         except Exception:
-            self._cache.lengths[rows] = lengths
+            for seat, length, guessed in zip(seats, lengths.tolist(), guesses, strict=True):
+                self._cache.cut(seat, length, 1 + len(guessed))
             raise
 
     def forget(self, seat: int, characters: int) -> None:

@@ -21,7 +21,7 @@ from model.continuations import Continuations
 from model.sampling import Floats, SamplingParams
 
 BACKING = 5.0
-KEPT_CONTEXTS = 30_000  # a few hundred bytes each
+KEPT_NUMBERS = 2_000_000  # of estimates and of their edges, each 8 bytes
 LEAST_TEMPERATURE = 0.01
 LEARNS_FROM = 4_096  # characters of written texts, where there is nothing to begin with
 LEARNS_AT_MOST = 200_000  # the last ones
@@ -66,7 +66,7 @@ class Estimates:
 
 
 def _keep(kept: dict[Key, Floats], key: Key, value: Floats) -> None:
-    if len(kept) >= KEPT_CONTEXTS:
+    if len(kept) * len(value) >= KEPT_NUMBERS:
         kept.clear()
     kept[key] = value
 

@@ -5,8 +5,12 @@ A step that checks guesses is longer, and writes more characters as long as they
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 MOST_GUESSES = 4  # per text and step
+PAUSE = 1_000  # steps without guesses after one that failed
 MOST_ROWS = 40  # texts and their guesses in a step: a longer one costs about as much for each further row as the row brings
+MOST_TEXTS = MOST_ROWS // 2
 ROW_COST = 1 / 6  # of a step's fixed cost, before steps are measured
 TRIAL_EVERY = 48  # steps; then the next larger or smaller number of guesses is tried in one step
 TRUST = 1 / 8  # weight of the newest step in a mean
@@ -19,7 +23,7 @@ class Guessing:
     def __init__(self) -> None:
         self._right = [0.7**n for n in range(1, MOST_GUESSES + 1)]  # how often the first n guesses are right
         self._seconds: dict[tuple[int, int], float] = {}  # mean time of a step, by texts and guesses for each
-        self._steps = 0
+        self._steps = self._paused = 0
 
     def choose(self, texts: int, most: int = MOST_GUESSES) -> int:
         """The number of guesses for each text that promises the most characters per second; now and then a neighbour of it.
@@ -29,6 +33,9 @@ class Guessing:
         """
         most = min(most, MOST_GUESSES, MOST_ROWS // texts - 1)
         if most <= 0:
+            return 0
+        if self._paused:
+            self._paused -= 1
             return 0
         best = max(range(most + 1), key=lambda n: self._characters(n) / self._cost(texts, n))
         self._steps += 1
@@ -42,10 +49,15 @@ class Guessing:
         mean = self._seconds.get((texts, guesses), seconds)
         self._seconds[texts, guesses] = mean + TRUST * (min(seconds, OUTLIER * mean) - mean)
 
-    def met(self, guesses: int, right: int) -> None:
-        """Records how many of a text's guesses were right, up to the first wrong one."""
-        for n in range(guesses):
-            self._right[n] += (float(right > n) - self._right[n]) / 256
+    def pause(self) -> None:
+        """Chooses no guesses for a while."""
+        self._paused = PAUSE
+
+    def met(self, guesses: Sequence[Sequence[int]], right: Sequence[int]) -> None:
+        """Records how many of each text's guesses were right, up to the first wrong one."""
+        for guessed, its_right in zip(guesses, right, strict=True):
+            for n in range(len(guessed)):
+                self._right[n] += (float(its_right > n) - self._right[n]) / 256
 
     def _characters(self, guesses: int) -> float:
         """Expected for each text."""

@@ -7,6 +7,7 @@ import itertools
 import secrets
 import threading
 import time
+from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -20,6 +21,7 @@ from model.serving.viewer import Viewer
 
 WAITING, RUNNING, DONE, STOPPED, FAILED = "waiting", "running", "done", "stopped", "failed"
 FINISHED = (DONE, STOPPED, FAILED)
+NO_GUESS = -1
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,7 @@ class Progress:
         elapsed_s: time spent writing.
         error: error message of a failed request.
         ahead: number of requests ahead of it in the queue.
-        guessed: characters that were guessed before the network wrote them, in all samples.
-        corrected: characters that were guessed wrong.
+        guesses: for each character of each text, the id that was guessed before the network wrote it; NO_GUESS where none was.
     """
 
     state: str
@@ -41,8 +42,7 @@ class Progress:
     elapsed_s: float
     error: str
     ahead: int = 0
-    guessed: int = 0
-    corrected: int = 0
+    guesses: tuple[list[int], ...] = ()
 
     @property
     def finished(self) -> bool:
@@ -73,17 +73,19 @@ class Piece(NamedTuple):
     Attributes:
         logits: before temperature, (characters, V); None without a record.
         edges: the bounds of each character's interval, (characters, 2); None without a record.
+        guesses: as in `Progress`.
     """
 
     text: str
+    guesses: list[int]
     logits: NDArray[np.float32] | None
     edges: Floats | None
 
     def since(self, index: int) -> Piece:
         """The piece without its first characters."""
         if self.logits is None or self.edges is None:
-            return Piece(self.text[index:], None, None)
-        return Piece(self.text[index:], self.logits[index:], self.edges[index:])
+            return Piece(self.text[index:], self.guesses[index:], None, None)
+        return Piece(self.text[index:], self.guesses[index:], self.logits[index:], self.edges[index:])
 
 
 class Request:
@@ -115,11 +117,11 @@ class Request:
         self.prompt, self.left_out, self.params, self.viewer, self.model = prompt, left_out, params, viewer, model
         self.ahead = 0
         self.throws = _NO_THROWS
-        self._guessed = self._corrected = 0
         self._vocabulary = vocabulary
         self._lock = threading.Lock()
         self._state, self._error = WAITING, ""
         self._texts: list[list[str] | str] = [[] for _ in range(params.samples)]  # lists of characters until the request ends
+        self._guesses = [array("i") for _ in range(params.samples)]
         self._record: _Record | None = None
         whole = _Record.size(params.samples, params.max_new_chars, len(vocabulary))
         self._whole_record_bytes = whole if whole <= MAX_REQUEST_RECORD_BYTES else 0
@@ -157,8 +159,10 @@ class Request:
         with self._lock:
             until = self._ended or time.monotonic()
             elapsed_s = until - self._began if self._began else 0.0
-            texts = tuple("".join(text[start:]) for text, start in zip(self._texts, since or itertools.repeat(0), strict=False))
-            return Progress(self._state, texts, elapsed_s, self._error, self.ahead, self._guessed, self._corrected)
+            starts = since or [0] * len(self._texts)
+            texts = tuple("".join(text[start:]) for text, start in zip(self._texts, starts, strict=True))
+            guesses = tuple(guessed[start:].tolist() for guessed, start in zip(self._guesses, starts, strict=True))
+            return Progress(self._state, texts, elapsed_s, self._error, self.ahead, guesses)
 
     def listen(self, listener: Callable[[], object]) -> None:
         """Registers a listener. The engine's thread calls it when every sample has its first character and when the request ends."""
@@ -224,20 +228,15 @@ class Request:
                 with contextlib.suppress(MemoryError):  # then the text is written without a record
                     self._record = _Record(self.params.samples, self.params.max_new_chars, len(self._vocabulary))
 
-    def met(self, guessed: int, corrected: int) -> None:
-        """Counts guesses that were right and wrong. Called by the engine."""
-        with self._lock:
-            self._guessed += guessed
-            self._corrected += corrected
-
-    def append(self, sample: int, char_id: int, logits: np.ndarray, low: float, high: float) -> int:
-        """Appends a character to a sample and returns the sample's new length."""
+    def append(self, sample: int, char_id: int, logits: np.ndarray, low: float, high: float, guess: int = NO_GUESS) -> int:
+        """Appends a character to a sample, with what was guessed for it, and returns the sample's new length."""
         with self._lock:
             text = self._texts[sample]
             if self._record is not None:
                 self._record.logits[sample, len(text)] = logits
                 self._record.edges[sample, len(text)] = low, high
             text.append(self._vocabulary[char_id])  # type: ignore[union-attr]
+            self._guesses[sample].append(guess)
             if len(text) == 1 and sample == len(self._texts) - 1:
                 self._ring()
             return len(text)
@@ -245,11 +244,11 @@ class Request:
     def piece(self, sample: int, since: int) -> Piece:
         """What was written of a sample from character `since` on."""
         with self._lock:
-            text = "".join(self._texts[sample][since:])
+            text, guesses = "".join(self._texts[sample][since:]), self._guesses[sample][since:].tolist()
             if self._record is None:
-                return Piece(text, None, None)
+                return Piece(text, guesses, None, None)
             now = slice(since, since + len(text))
-            return Piece(text, self._record.logits[sample, now].copy(), self._record.edges[sample, now].copy())
+            return Piece(text, guesses, self._record.logits[sample, now].copy(), self._record.edges[sample, now].copy())
 
     def extend(self, sample: int, piece: Piece) -> None:
         """Appends what was written elsewhere. If its record is missing, that of the request is dropped."""
@@ -263,6 +262,7 @@ class Request:
                 else:
                     self._record.logits[sample, now], self._record.edges[sample, now] = piece.logits, piece.edges
             text += piece.text
+            self._guesses[sample].extend(piece.guesses)
             if begins and piece.text and sample == len(self._texts) - 1:
                 self._ring()
 

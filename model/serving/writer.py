@@ -1,7 +1,8 @@
 """Writing with one model: the rows being written and the requests waiting for seats.
 
 Each round of the decode loop ends cancelled requests, seats waiting ones, reads a few windows, and then writes one character for every
-row that is next. Long windows, and large numbers of windows, are spread over several rounds.
+row that is next, or several if they were guessed right (`model.serving.draft`). Long windows, and large numbers of windows, are spread
+over several rounds.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ import numpy as np
 from model.errors import WENT_WRONG
 from model.limits import MAX_SAMPLES, MAX_STEP_ROWS, MAX_VIEWER_ROWS, MAX_VIEWER_WAITING, MAX_WAITING_REQUESTS
 from model.machine import MAX_THREADS, thread_counts
-from model.sampling import distribution, draw
+from model.sampling import SamplingParams, distribution, draw
 from model.serving.decoder import KEPT_PROMPTS, make_decoder
 from model.serving.draft import Draft
-from model.serving.guessing import MOST_GUESSES, MOST_ROWS, Guessing
-from model.serving.request import DONE, FAILED, STOPPED, Request
+from model.serving.guessing import MOST_GUESSES, MOST_TEXTS, Guessing
+from model.serving.request import DONE, FAILED, NO_GUESS, STOPPED, Request
 from model.serving.scheduler import Scheduler
 from model.serving.threads import Threads
 from model.serving.viewer import Viewer
@@ -158,11 +159,19 @@ class Writer:
                 rows = sorted(self._scheduler.in_turn(rows)[:MAX_STEP_ROWS], key=lambda row: row.seat)
                 for row in rows:
                     self._scheduler.serve(row, 1)
-        if rows and not self._write_ahead(rows):
+        if not rows:
+            return
+        began = time.perf_counter()
+        if guesses := self._guess(rows):
+            with_guesses = self._attempt_ahead(rows, guesses)
+            if with_guesses is not None:
+                self._guessing.met(guesses, self._write(rows, with_guesses, guesses))
+                self._guessing.took(len(rows), max(map(len, guesses)), time.perf_counter() - began)
+                return
             began = time.perf_counter()
-            for part, logits in self._attempt(rows):
-                self._write(part, logits)
-            self._guessing.took(len(rows), 0, time.perf_counter() - began)
+        for part, logits in self._attempt(rows):
+            self._write(part, logits)
+        self._guessing.took(len(rows), 0, time.perf_counter() - began)
 
     def end_running(self, state: str, error: str = "") -> None:
         """Ends all requests that are being written."""
@@ -257,50 +266,44 @@ class Writer:
         self._ready = sorted(self._ready + together, key=lambda row: row.seat)
         self._write(together, logits.repeat(len(together), axis=0))
 
-    def _write_ahead(self, rows: list[Row]) -> bool:
-        """Guesses what follows each text, checks it in one step, and writes what the network draws up to the first wrong guess. Returns
-        False where guesses do not pay or a fault comes up: then nothing has changed."""
-        if not (self._decoder.looks_ahead and self._draft.is_ready and len(rows) <= MOST_ROWS // 2):
-            return False
-        n_guesses = self._guessing.choose(len(rows), max(map(self._room, rows)))
-        began = time.perf_counter()
-        guesses = [self._guess(row, min(n_guesses, self._room(row))) for row in rows]
-        if not any(guesses):
-            return False
+    def _guess(self, rows: list[Row]) -> list[list[int]]:
+        """Guesses what follows each text's next character; nothing where guesses do not pay."""
+        if len(rows) > MOST_TEXTS or not (self._decoder.looks_ahead and self._draft.is_ready):
+            return []
+        rooms = [self._room(row) for row in rows]
+        count = self._guessing.choose(len(rows), max(rooms))
+        return (
+            [
+                self._draft.guess(row.ids, self._throws(row, min(count, room)), row.request.params)
+                for row, room in zip(rows, rooms, strict=True)
+            ]
+            if count
+            else []
+        )
+
+    def _room(self, row: Row) -> int:
+        """How many characters can be guessed: the network writes one more, and all in the row's window."""
+        left = row.request.params.max_new_chars - row.written - 1
+        return min(left, MOST_GUESSES, self._config.block_size - len(row.ids))
+
+    @staticmethod
+    def _throws(row: Row, count: int) -> list[float]:
+        """A row's next throws."""
+        throws: list[float] = row.request.throws[row.sample, row.written : row.written + count].tolist()
+        return throws
+
+    def _attempt_ahead(self, rows: list[Row], guesses: list[list[int]]) -> np.ndarray | None:
+        """Computes logits for rows and for their guesses, row by row. None if the step fails: then nothing has changed."""
         seats, windows = [row.seat for row in rows], [row.ids for row in rows]
         n_rows = len(rows) + sum(map(len, guesses))
         try:
             logits = self._threads.run(n_rows, lambda: self._decoder.step_ahead(seats, windows, guesses))
         except Exception:
-            log.exception("a step with guesses failed")
-            return False
-        firsts = [end - 1 - len(guessed) for end, guessed in zip(itertools.accumulate(1 + len(g) for g in guesses), guesses, strict=True)]
-        self._write(rows, logits[firsts])
-        going = list(range(len(rows)))
-        right = [0] * len(rows)
-        for n in range(max(map(len, guesses))):
-            going = [i for i in going if n < len(guesses[i]) and rows[i].request in self._rows and rows[i].ids[-1] == guesses[i][n]]
-            going = [i for i in going if np.isfinite(logits[firsts[i] + n + 1]).all()]
-            if not going:
-                break
-            for i in going:
-                right[i] = n + 1
-            self._write([rows[i] for i in going], logits[[firsts[i] + n + 1 for i in going]])
-        for i, row in enumerate(rows):
-            self._decoder.forget(seats[i], len(guesses[i]) - right[i])
-            row.request.met(right[i], int(right[i] < len(guesses[i])))
-            self._guessing.met(len(guesses[i]), right[i])
-        self._guessing.took(len(rows), n_guesses, time.perf_counter() - began)
-        return True
-
-    def _room(self, row: Row) -> int:
-        """How many characters can be written after a row's next one, in its window."""
-        left = row.request.params.max_new_chars - row.written - 1
-        return min(left, MOST_GUESSES, self._config.block_size - len(row.ids))
-
-    def _guess(self, row: Row, count: int) -> list[int]:
-        throws = row.request.throws[row.sample, row.written : row.written + count]
-        return self._draft.guess(row.ids, throws.tolist(), row.request.params)
+            log.exception("a step with guesses failed; texts are written without them for a while")
+            self._guessing.pause()
+            return None
+        self.failures = 0
+        return logits
 
     def _attempt(self, rows: list[Row]) -> list[tuple[list[Row], np.ndarray]]:
         """Computes logits for rows and returns them in one or more parts. If a step fails, its rows are split in half and tried again
@@ -325,22 +328,41 @@ class Writer:
         log.exception("request %d failed", request.number)
         self._end(request, FAILED, WENT_WRONG)
 
-    def _write(self, rows: list[Row], logits: np.ndarray) -> None:
-        """Draws a character for each row. Finished rows leave; rows at the end of their window are queued to read the next one."""
-        sound = np.isfinite(logits).all(axis=1)
-        if not sound.all():
-            self._fail_non_finite([row for row, is_sound in zip(rows, sound, strict=True) if not is_sound])
-        if gone := [i for i, row in enumerate(rows) if row.request not in self._rows]:  # failed, here or in another part
-            logits = np.delete(logits, gone, axis=0)
-            rows = [row for row in rows if row.request in self._rows]
-            if not rows:
-                return
-        drawn = draw(self._distribution(rows, logits), [row.request.throws[row.sample, row.written] for row in rows])
+    def _write(self, rows: list[Row], logits: np.ndarray, guesses: Sequence[Sequence[int]] = ()) -> list[int]:
+        """Draws a character for each row, and one more after each guess that was right. Finished rows leave; rows at the end of their
+        window are queued to read the next one.
+
+        Args:
+            logits: for each row, and after each of its guesses, row by row.
+            guesses: of each row; then all logits are finite.
+
+        Returns:
+            how many of each row's guesses were right.
+        """
+        if not guesses:
+            rows, logits = self._sound(rows, logits)
+            guesses = [()] * len(rows)
+        if not rows:
+            return []
+        params = [row.request.params for row, guessed in zip(rows, guesses, strict=True) for _ in range(1 + len(guessed))]
+        throws = [throw for row, guessed in zip(rows, guesses, strict=True) for throw in self._throws(row, 1 + len(guessed))]
+        drawn = draw(_distribution(params, logits), throws)
+        characters = zip(drawn.ids.tolist(), logits, drawn.low.tolist(), drawn.high.tolist(), strict=True)
+        right: list[int] = []
         through: list[Row] = []
         to_read: list[Row] = []
-        for i, (row, char, low, high) in enumerate(zip(rows, drawn.ids.tolist(), drawn.low.tolist(), drawn.high.tolist(), strict=True)):
-            row.ids.append(char)
-            row.written = row.request.append(row.sample, char, logits[i], low, high)
+        for row, guessed in zip(rows, guesses, strict=True):
+            each = list(itertools.islice(characters, 1 + len(guessed)))
+            n_right = -1
+            for (char, its_logits, low, high), guess in zip(each, (*guessed, NO_GUESS), strict=True):
+                row.ids.append(char)
+                row.written = row.request.append(row.sample, char, its_logits, low, high, guess)
+                n_right += 1
+                if char != guess:
+                    break
+            right.append(n_right)
+            if n_right < len(guessed):
+                self._decoder.forget(row.seat, len(guessed) - n_right)
             if row.written == row.request.params.max_new_chars:
                 through.append(row)
             elif self._config.window_start(row.position) != row.window:
@@ -350,16 +372,16 @@ class Writer:
             self._ready = [row for row in self._ready if id(row) not in going]
             self._to_read += to_read
             self._leave(through)
+        return right
 
-    @staticmethod
-    def _distribution(rows: Sequence[Row], logits: np.ndarray) -> np.ndarray:
-        params = [row.request.params for row in rows]
-        return distribution(
-            logits,
-            np.array([p.temperature for p in params]),
-            np.array([p.top_k for p in params]),
-            np.array([p.top_p for p in params]),
-        )
+    def _sound(self, rows: list[Row], logits: np.ndarray) -> tuple[list[Row], np.ndarray]:
+        """The rows that go on: without those whose logits are not finite, and those whose request has failed in another part."""
+        sound = np.isfinite(logits).all(axis=1)
+        if not sound.all():
+            self._fail_non_finite([row for row, is_sound in zip(rows, sound, strict=True) if not is_sound])
+        if gone := [i for i, row in enumerate(rows) if row.request not in self._rows]:
+            return [row for row in rows if row.request in self._rows], np.delete(logits, gone, axis=0)
+        return rows, logits
 
     def _fail_non_finite(self, rows: list[Row]) -> None:
         for request in {row.request for row in rows} & self._rows.keys():
@@ -394,3 +416,12 @@ class Writer:
             with self._lock:
                 self._scheduler.leave(row)
         request.end(state, error)
+
+
+def _distribution(params: Sequence[SamplingParams], logits: np.ndarray) -> np.ndarray:
+    return distribution(
+        logits,
+        np.array([p.temperature for p in params]),
+        np.array([p.top_k for p in params]),
+        np.array([p.top_p for p in params]),
+    )
