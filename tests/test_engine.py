@@ -155,7 +155,7 @@ def test_a_request_goes_from_waiting_to_running_to_done(engine: Engine, gate: Ga
     second = engine.submit("B", params(samples=2))
     assert first.progress().state == RUNNING
     assert first.progress().elapsed_s > 0
-    assert second.progress() == Progress(WAITING, ("", ""), 0.0, "")
+    assert second.progress() == Progress(WAITING, ("", ""), 0.0, "", 0, ([], []))
     assert not second.progress().finished
     gate.opened.set()
     assert finished(first).state == finished(second).state == DONE
@@ -236,7 +236,7 @@ def test_a_request_cancelled_while_it_waits_is_never_read(engine: Engine, gate: 
     gate.opened.set()
     assert finished(third).state == finished(first).state == DONE
     assert finished(second).state == STOPPED
-    assert second.progress() == Progress(STOPPED, ("",), 0.0, "")
+    assert second.progress() == Progress(STOPPED, ("",), 0.0, "", 0, ([],))
     assert gate.read == [tiny.tokenizer.encode(char) for char in "AC"]
 
 

@@ -24,6 +24,7 @@ LAYERS = {
     "qr": 1,
     "copied": 1,
     "statistics": 1,
+    "continuations": 2,
     "parts": 2,
     "tokenizer": 2,
     "sampling": 2,
