@@ -80,7 +80,7 @@ def figures(page: Page) -> list[str]:
 def test_a_phone_throws_and_votes_and_another_page_sees_the_tally(phones: BrowserContext, admin: Admin, url: str) -> None:
     id = open_round(admin, temperature=0.5)
     with at(phones, f"{url}/{TAKE_PART}") as phone, at(phones, f"{url}/{VOTES}") as hall:
-        expect(phone.locator(".part-settings").first).to_contain_text("Temperature 0.5: careful")
+        expect(phone.locator(".part-settings").first).to_contain_text("Temperature 0.5, careful")
         phone.get_by_role("button", name="Throw the dice").click()
         expect(phone.locator(".part-round .part-said")).to_have_text("✓ On the wall.")
         (written,) = admin.get(f"/class/rounds/{id}")[1]["texts"]

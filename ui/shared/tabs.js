@@ -29,6 +29,12 @@ export function fadeEnds(row) {
   return mark;
 }
 
+/** Brings a tab into sight, with some of the one before it, where the row is too narrow for all. @param {HTMLElement} tab */
+function scrollTo(tab) {
+  const row = tab.closest(ROW);
+  row.scrollLeft = tab.offsetLeft - tabs()[0].offsetLeft - row.clientWidth / 4;
+}
+
 /** Opens the tab that the address names, and keeps the open one there. The first call counts. @param {import("./address.js").Address} address */
 export function followTabs(address) {
   if (isFollowed) return;
@@ -36,7 +42,11 @@ export function followTabs(address) {
   makeRoomForFacts();
   listenToKeys();
   fadeEnds(document.querySelector(ROW));
-  const keep = (tab) => tab && address.keep("tab", nameOf(tab) === nameOf(tabs()[0]) ? "" : nameOf(tab)); // the first needs no word
+  const keep = (tab) => {
+    if (!tab) return;
+    address.keep("tab", nameOf(tab) === nameOf(tabs()[0]) ? "" : nameOf(tab)); // the first needs no word
+    scrollTo(tab);
+  };
   document.addEventListener("click", ({ target }) => keep(/** @type {Element} */ (target).closest?.(SHOWN)));
   const wanted = tabs().find((tab) => nameOf(tab) === address.get("tab"));
   if (wanted) wanted.click();

@@ -76,7 +76,7 @@ export function createDice(throws) {
 /** @param {Round} round */
 function settingsInWords({ temperature, top_k, top_p, model_name }) {
   const cuts = [top_k && `top-k ${top_k}`, top_p < 1 && `top-p ${top_p}`].filter(Boolean);
-  return [`Temperature ${temperature}: ${temperatureInWords(temperature)}`, ...cuts, model_name].join(" · ");
+  return [`Temperature ${temperature}, ${temperatureInWords(temperature)}`, ...cuts, model_name].join(" · ");
 }
 
 /** @param {Round} round @param {import("./throws.js").OwnText | undefined} own @param {boolean} isUnderWay */

@@ -147,7 +147,7 @@ function arrival(id) {
 
 /** @param {import("../../shared/classroom.js").Kept} kept */
 function keptInWords(kept) {
-  if (!kept?.votes) return "Nothing yet. The votes of each vote that is closed are kept.";
+  if (!kept?.votes) return "Nothing yet. Once a vote is closed, what the class has chosen is kept here.";
   const { votes, pairs, agreement } = kept;
   const agreed = agreement === null ? "" : ` On average ${Math.round(100 * agreement)}\u00a0% voted with the majority.`;
   return `${plural(votes, "vote")} on ${plural(pairs, "pair")}.${agreed}`;

@@ -3,14 +3,16 @@ import { make } from "../../shared/dom.js";
 import { drawCode, writeAddress } from "../../shared/invitation.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-const ALONE = "Only this computer can open the page. Start the app with --host 0.0.0.0 to let others in: then the address for the class stands here.";
+const [ALONE, OPTION, OPENS] = ["Only this computer can open the page. To let phones in, start the app with ", "--host 0.0.0.0", ". Its address for the class then stands here."];
 
 /** @param {import("../../shared/invitation.js").Invitation | null} invitation */
 export function createInvitation(invitation) {
   const node = make("section", "wall-invitation");
   node.dataset.testid = "wall-invitation";
   if (!invitation) {
-    node.append(make("p", "wall-alone", ALONE));
+    const words = make("p", "wall-alone");
+    words.append(ALONE, make("code", "", OPTION), OPENS);
+    node.append(make("h2", "wall-invite-title", "No phone can join yet"), words);
     return node;
   }
   const words = make("div", "wall-invite-words");

@@ -38,9 +38,10 @@ export function layTiles(texts, width, height, rem) {
     return { x: column * cellWidth, y: row * cellHeight, width: side * cellWidth - GAP, height: side * cellHeight - GAP, font: 0 };
   });
   const fonts = tiles.map((tile, i) => Math.min(LARGEST * rem, Math.max(SMALLEST * rem, fittingFont(texts[i], tile))));
-  const small = fonts.slice(1 + NEXT).toSorted((a, b) => b - a);
+  const isSmall = (i) => i > NEXT || (i > 0 && places[i].side === 1);
+  const small = fonts.filter((_, i) => isSmall(i)).toSorted((a, b) => b - a);
   const common = Math.floor(2 * small[Math.floor(FITTING * (small.length - 1))]) / 2;
-  return tiles.map((tile, i) => ({ ...tile, font: i > NEXT ? common : fonts[i] }));
+  return tiles.map((tile, i) => ({ ...tile, font: isSmall(i) ? common : fonts[i] }));
 }
 
 /** With how many places: not another number for each text, so that the tiles keep their size for a while. @param {number} count */
