@@ -124,6 +124,42 @@ def test_heads_that_are_off_make_another_text_and_the_same_one_each_time(url: st
     assert without != text_of(url, **asked)
 
 
+def test_a_shared_text_is_written_once_until_its_last_reader_has_left(served: Served) -> None:
+    asked = {"prompt": PROMPT, "seed": 7, "length": 60, "heads_off": [[0, 1]], "shared": True}
+    served.held.clear()
+    with Viewer(served.url, path=PATH) as first, Viewer(served.url, path=PATH) as second:
+        assert first.ask(**asked) == second.ask(**asked)
+        first.close()
+        served.held.set()
+        text = texts_of(second.rest())[0]
+    assert len(text) == 60
+    assert served.passes < 80  # one text; as many passes as characters, and those of the first that it began
+    before = served.passes
+    assert text_of(served.url, **asked) == text
+    assert served.passes == before  # for those that come a moment later
+    assert text_of(served.url, **asked | {"shared": False}) == text
+    assert served.passes > before
+
+    served.held.clear()
+    with Viewer(served.url, path=PATH) as only:
+        only.ask(**asked | {"seed": 8})
+    served.held.set()
+    assert len(text_of(served.url, **asked | {"seed": 8})) == 60  # begun anew
+    assert lines_of(served.url, **asked | {"seed": None})[-1]["state"] == "done"
+    assert answer(served.url, "POST", PATH, b'{"prompt": "", "shared": 1}', Content_Type="application/json")[0] == 400
+
+
+def test_as_many_as_like_read_a_shared_text(served: Served) -> None:
+    asked = {"prompt": PROMPT, "seed": 9, "length": 20, "shared": True}
+    served.held.clear()
+    with contextlib.ExitStack() as stack:
+        viewers = [stack.enter_context(Viewer(served.url, path=PATH)) for _ in range(2 * MAX_VIEWER_WAITING)]
+        for viewer in viewers:
+            viewer.ask(**asked)
+        served.held.set()
+        assert len({texts_of(viewer.rest())[0] for viewer in viewers}) == 1
+
+
 def test_the_first_line_says_what_makes_the_text(served: Served) -> None:
     heads_off = [["positions"], [1, 1], ["mlp", 0], [0, 0], [1, 1]]
     lines = lines_of(served.url, prompt="A中“B”", heads_off=heads_off, seed="12", temperature=0, length=20, top_k=3)

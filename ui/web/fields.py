@@ -36,6 +36,18 @@ def read_viewer(body: Body, http: HTTPRequest) -> Viewer:
     return Viewer(client_of(http), name)
 
 
+def read_shared(body: Body) -> bool:
+    """Whether clients that ask for the same are to be given one text. Without a seed, no two ask for the same.
+
+    Raises:
+        ParameterError: it is neither true nor false.
+    """
+    is_shared = body.get("shared", False)
+    if not isinstance(is_shared, bool):
+        raise ParameterError("shared must be true or false.")
+    return is_shared and body.get("seed") is not None
+
+
 def read_model_key(body: Body) -> str | None:
     """The key of the model that is meant; None for the default one.
 

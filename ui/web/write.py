@@ -39,7 +39,7 @@ from model.errors import ParameterError
 from model.serving.engine import Engine
 from model.serving.request import FINISHED, RUNNING, WAITING, Progress, Request
 from model.weights import Weights
-from ui.web.fields import SAMPLING, read_model_key, read_params, read_viewer
+from ui.web.fields import SAMPLING, read_model_key, read_params, read_shared, read_viewer
 from ui.web.http import Body, Respond, model_header, refusal, takes_json
 from ui.web.loading import precision_of, start
 from ui.web.progress import View, generation_json
@@ -55,11 +55,7 @@ def write(engine: Engine) -> Respond:
 
     @for_its_client
     async def answer(body: Body, http: HTTPRequest) -> Response:
-        params, viewer = read_params(body), read_viewer(body, http)
-
-        is_shared = body.get("shared", False)
-        if not isinstance(is_shared, bool):
-            raise ParameterError("shared must be true or false.")
+        params, viewer, is_shared = read_params(body), read_viewer(body, http), read_shared(body)
 
         def begin(weights: Weights) -> tuple[Request, str]:
             prompt = body.get("prompt", "")
@@ -67,7 +63,7 @@ def write(engine: Engine) -> Respond:
             def submit() -> Request:
                 return engine.submit(prompt, params, viewer, model=weights.key)
 
-            if is_shared and body.get("seed") is not None and isinstance(prompt, str):
+            if is_shared and isinstance(prompt, str):
                 return shared.join((weights.key, prompt, params), submit), precision_of(weights)
             return submit(), precision_of(weights)
 

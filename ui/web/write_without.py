@@ -14,13 +14,13 @@ object per line, as /write gives for one sample:
 
 The last state is done or failed (with "error"). Such a text is written on its own, in pieces between two rounds of the engine's writing.
 With nothing off it is the text that /write gives for the same seed, on a CPU whose rows agree (see `model.precision`). Closing the
-connection stops it. "viewer" is optional, as in /write.
+connection stops it. "viewer" and "shared" are optional, as in /write.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 
 from starlette.requests import Request as HTTPRequest
@@ -36,10 +36,11 @@ from model.serving.engine import Engine
 from model.serving.request import DONE, FAILED, RUNNING, WAITING
 from model.weights import Weights
 from ui.web.client_log import log_fault
-from ui.web.fields import left_out_notice, read_model_key, read_params, read_viewer
+from ui.web.fields import left_out_notice, read_model_key, read_params, read_shared, read_viewer
 from ui.web.http import Body, Respond, model_header, takes_json
 from ui.web.loading import load, run
 from ui.web.progress import sampling_json
+from ui.web.shared_lines import SharedLines
 from ui.web.stream import Line, LineStream, for_its_client
 
 TEXTS_AT_ONCE = 8  # of all viewers; each has a cache of its own
@@ -64,15 +65,24 @@ class Ablation:
 
 def write_without(engine: Engine) -> Respond:
     """The handler."""
-    admission = Admission(TEXTS_AT_ONCE, "written")
+    admission, shared = Admission(TEXTS_AT_ONCE, "written"), SharedLines()
 
     @for_its_client
     async def answer(body: Body, http: HTTPRequest) -> Response:
+        viewer, is_shared = read_viewer(body, http), read_shared(body)
         ablation = _read(body, await load(engine, read_model_key(body)))
-        ticket = admission.admit(read_viewer(body, http))
-        return LineStream(_lines(engine, ablation, ticket, http), ticket.leave, model_header(ablation.weights.key))
+        header = model_header(ablation.weights.key)
 
-    return takes_json({"model", "prompt", "heads_off", *SETTINGS}, answer)
+        def begin() -> tuple[AsyncGenerator[Line], Callable[[], None]]:
+            ticket = admission.admit(viewer)
+            return _lines(engine, ablation, ticket, http), ticket.leave
+
+        if not is_shared:
+            return LineStream(*begin(), header)
+        text = shared.join((ablation.weights.key, ablation.prompt, ablation.notice, ablation.params, ablation.off), begin)
+        return LineStream(text.read(), text.leave, header)
+
+    return takes_json({"model", "prompt", "heads_off", "shared", *SETTINGS}, answer)
 
 
 def _read(body: Body, weights: Weights) -> Ablation:

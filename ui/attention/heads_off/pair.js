@@ -3,6 +3,7 @@
 import { charAt, charsIn, commonLength } from "../../shared/characters.js";
 import { drawSeed } from "../../shared/dice.js";
 import { button, endOf, inFull, make, makeText, number, quoted } from "../../shared/dom.js";
+import { likeTheOthers } from "../../shared/followed.js";
 import { mark, range } from "../../shared/marks.js";
 import { Latest } from "../../shared/requests.js";
 import { postForLines, UnreachableError } from "../../shared/server.js";
@@ -95,7 +96,7 @@ export function createPair(look) {
       if (line.state === "done") side.whole = asked;
       compare();
     };
-    await postForLines("./write_without", body, take, signal);
+    await postForLines("./write_without", { ...body, ...likeTheOthers() }, take, signal);
     if (side.whole !== asked) throw new UnreachableError();
   }
 
