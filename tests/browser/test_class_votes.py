@@ -257,6 +257,7 @@ def test_nothing_is_cut_off(browser: Browser, admin: Admin, url: str, width: int
         for address, seen in ((TAKE_PART, ".part-card"), (VOTES, ".votes-answer")):
             with at(context, f"{url}/{address}") as page:
                 expect(page.locator(seen).first).to_be_visible()
+                expect(page.get_by_role("tab", name="Class", exact=True)).to_be_in_viewport()  # where the tabs have to be scrolled, too
                 assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 

@@ -87,9 +87,11 @@ export function openTab(name) {
 function makeRoomForFacts() {
   const masthead = /** @type {HTMLElement} */ (document.querySelector(".masthead"));
   const [about, title, tools] = [".masthead .about", ".masthead h1", ".tools"].map((name) => document.querySelector(name));
+  const row = document.querySelector(ROW);
   const wraps = () => tools.getBoundingClientRect().top >= title.getBoundingClientRect().bottom; // close under the facts
   const measure = () => {
     delete masthead.dataset.facts; // until it is measured, nothing is left out
+    const { scrollLeft } = row;
     const { style } = document.documentElement;
     const fitting = SCALES.find((scale) => {
       style.setProperty("--header", String(scale));
@@ -97,6 +99,7 @@ function makeRoomForFacts() {
     });
     const isWrapped = fitting === undefined;
     if (isWrapped) style.removeProperty("--header"); // on a phone
+    row.scrollLeft = scrollLeft; // a smaller header had less to scroll
     const room = isWrapped ? 0 : about.getBoundingClientRect().width / parseFloat(getComputedStyle(document.documentElement).fontSize);
     if (room < ALL_FACTS) masthead.dataset.facts = room < FEW_FACTS ? "none" : "few";
   };
