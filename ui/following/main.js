@@ -81,17 +81,17 @@ class Following {
     const turn = ++this.#turn;
     clearTimeout(this.#waiting);
     if (!lead) return;
+    this.missing = [];
     this.isHeld = !isAsked && isBusy() && !isOfClass(lead);
     if (this.isHeld) this.#waiting = setTimeout(() => this.isOn && void this.#take(), HELD_MS);
     else {
       keepFollowed(lead.keys);
       this.#done.at = -Infinity;
-      this.missing = [];
       this.#draw();
       const missing = await this.#page.address.go(onPhone(lead.address), { keys: lead.keys });
       if (turn !== this.#turn || !this.isOn) return;
       this.missing = missing;
-      this.#waiting = setTimeout(() => this.#look(), VIEW_MS);
+      if (!isOfClass(lead)) this.#waiting = setTimeout(() => this.#look(), VIEW_MS); // what goes wrong in Take part is this page's own
     }
     this.#draw();
   }
