@@ -171,7 +171,9 @@ def test_downloads_hold_what_is_shown(page: Page, url: str, tmp_path: Path) -> N
     texts = written(page)
     losses = saved(page, "Losses (CSV)", tmp_path).read_text(encoding="utf-8")
     rows = list(csv.DictReader(losses.splitlines()))
-    assert [(row["rung"], float(row["validation_loss"])) for row in rows] == [(rung["title"], rung["val_loss"]) for rung in rungs]
+    assert [(row["rung"].removeprefix("'"), float(row["validation_loss"])) for row in rows] == [
+        (rung["title"], rung["val_loss"]) for rung in rungs
+    ]
     assert [int(row["context"]) for row in rows] == [rung["context"] for rung in rungs]
     kept = json.loads(saved(page, "All texts (JSON)", tmp_path).read_text(encoding="utf-8"))
     assert (kept["prompt"], kept["temperature"], kept["seed"]) == FIRST

@@ -539,7 +539,7 @@ def test_a_page_asks_for_little_and_finds_nothing_late(browser: Browser, url: st
         f"{url}/follow",
         *(address for address in asked.union(linked) if address.endswith(".woff2")),
     }
-    later = {address for address in asked if address.endswith(("/class/stream", "/bundles/following.js", "/bundles/shared.js"))}
+    later = {address for address in asked if address.endswith(("/class/stream", "/bundles/next.js"))}
     assert len(asked) <= MOST_REQUESTS
     assert {f"{url}/", *linked} - others == asked - others - later
     page.close()
