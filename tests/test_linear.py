@@ -148,7 +148,11 @@ def test_a_row_is_the_same_to_the_last_bit_whatever_the_number_of_rows(
 
 
 @pytest.mark.usefixtures("threads")
-@pytest.mark.parametrize("shape", [(384, 1152), (384, 384), (384, 1536), (1536, 384), (384, 65)], ids=str)
+@pytest.mark.parametrize(
+    "shape",
+    [(384, 1536), (384, 65), *(pytest.param(shape, marks=pytest.mark.slow) for shape in [(384, 1152), (384, 384), (1536, 384)])],
+    ids=str,
+)
 @pytest.mark.parametrize(("way", "dtype"), WAYS, ids=str)
 def test_a_row_is_the_same_to_the_last_bit_at_the_shipped_size(
     make_model: Callable[..., GPT], shape: tuple[int, int], way: str, dtype: torch.dtype

@@ -116,7 +116,10 @@ def test_snapshots_change_no_number_of_a_run(trained: Path, tmp_path: Path, corp
     assert Run(tmp_path / "without").samples() == Run(trained / "runs" / "one").samples()
 
 
-@pytest.mark.parametrize(("stop", "saved"), [(0, False), (3, False), (3, True), (7, False), (10, True)])
+@pytest.mark.parametrize(
+    ("stop", "saved"),
+    [(3, True), *(pytest.param(*each, marks=pytest.mark.slow) for each in [(0, False), (3, False), (7, False), (10, True)])],
+)
 def test_a_resumed_run_has_the_same_snapshots(trained: Path, tmp_path: Path, corpus: Corpus, stop: int, saved: bool) -> None:
     first = make_trainer(tmp_path, corpus)
     for metrics in first.steps():

@@ -277,7 +277,7 @@ def test_the_curve_has_the_columns_of_the_task(tmp_path: Path, parent: Weights, 
     assert job.curve.best[0] == min(value for name in ("val_loss", "val_loss_average") for value in evaluations[name] if value is not None)
 
 
-@pytest.mark.parametrize("stop", [3, 10, 30])
+@pytest.mark.parametrize("stop", [10, *(pytest.param(stop, marks=pytest.mark.slow) for stop in (3, 30))])
 def test_a_stopped_run_resumes_to_the_numbers_of_an_uninterrupted_one(tmp_path: Path, parent: Weights, pairs: Pairs, stop: int) -> None:
     list(Trainer.start(Run(tmp_path / "whole"), fine_tune(parent, pairs, average=0.9), CPU, torch.float32).steps())
     run = Run(tmp_path / "parts")

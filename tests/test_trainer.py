@@ -75,7 +75,8 @@ def test_best_weights_on_disk_have_the_loss_that_was_logged(tmp_path: Path, corp
     assert trainer.best == min(logged)
 
 
-@pytest.mark.parametrize("stop", [17, 20, 40])  # between two checkpoints, at one, at the end
+# Between two checkpoints, at one, at the end.
+@pytest.mark.parametrize("stop", [17, *(pytest.param(stop, marks=pytest.mark.slow) for stop in (20, 40))])
 def test_stopped_and_resumed_equals_uninterrupted(tmp_path: Path, corpus: Corpus, stop: int) -> None:
     whole = make_trainer(tmp_path / "whole", corpus, input_noise=0.05)
     list(whole.steps())

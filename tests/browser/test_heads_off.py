@@ -155,7 +155,13 @@ CROWDED = """panel => {
 }"""
 
 
-@pytest.mark.parametrize(("width", "height", "rem"), [(1280, 720, 16), (1280, 720, 28), (1920, 1080, 24), (360, 740, 16)])
+@pytest.mark.parametrize(
+    ("width", "height", "rem"),
+    [
+        (1280, 720, 28),
+        *(pytest.param(*size, marks=pytest.mark.slow) for size in [(1280, 720, 16), (1920, 1080, 24), (360, 740, 16)]),
+    ],
+)
 def test_nothing_is_squeezed(page: Page, url: str, width: int, height: int, rem: int) -> None:
     panel = page.get_by_role("tabpanel", name="Heads off")
     page.set_viewport_size({"width": width, "height": height})
