@@ -23,6 +23,7 @@ from model.limits import MAX_CLIENT_WAITING, MAX_NEW_CHARS, MAX_PROMPT_CHARS, MA
 from model.machine import in_fresh_thread
 from model.sampling import SamplingParams, dice, distribution
 from model.serving.engine import Engine
+from model.serving.request import NO_GUESS
 from model.weights import SHIPPED_WEIGHTS, Weights, load_weights
 from tests.support.client import host_and_port
 from tests.support.server import health
@@ -133,8 +134,11 @@ def test_a_stream_introduces_itself_tells_what_is_new_and_ends(url: str) -> None
     for line in news:
         if line["state"] == "waiting":
             continue
-        assert line.keys() == {"state", "new", "elapsed_s", "chars_per_s"}
+        assert line.keys() - {"guesses"} == {"state", "new", "elapsed_s", "chars_per_s"}
         assert len(line["new"]) == 3
+        for text, guesses in zip(line["new"], line.get("guesses", []), strict=False):
+            assert len(guesses) == len(text)
+            assert all(NO_GUESS <= guess < 65 for guess in guesses)
         assert line["elapsed_s"] >= elapsed_s
         written, elapsed_s = written + sum(map(len, line["new"])), line["elapsed_s"]
         assert line["chars_per_s"] == pytest.approx(written / elapsed_s)

@@ -37,6 +37,7 @@ TABS = {
 READS = {"Reward": "train/runs", "Pre- and post-norm": "meaning/norm"}  # what a view reads each time that it is shown
 VIEWS = [view for views in TABS.values() for view in views]
 QUICK = ["Texts", "All heads", "Wall"]  # that the fast tests look at
+SWITCHES = {"Colour by surprisal": ".heat-legend", "Colour guesses": ".guesses-legend"}  # of the texts, and what each shows
 SCREENS = {"projector": (1280, 720), "phone": (360, 740)}
 THUMB = 44  # pixels
 HERE = ".panel:not([hidden])"  # the view that is shown in each tab
@@ -213,18 +214,18 @@ def check(page: Page, where: str, within: str = "html") -> None:
 
 
 @pytest.mark.parametrize(
-    "view", [*QUICK, *(pytest.param(view, marks=pytest.mark.slow) for view in [*VIEWS, "colours"] if view not in QUICK)]
+    "view", [*QUICK, *(pytest.param(view, marks=pytest.mark.slow) for view in [*VIEWS, *SWITCHES] if view not in QUICK)]
 )
 def test_no_view_has_barriers(page: Page, view: str) -> None:
-    if view == "colours":
+    if view in SWITCHES:
         show(page, "Texts")
-        page.get_by_role("button", name="Colour by surprisal").click()
-        expect(page.locator(".heat-legend").first).to_be_visible()
+        page.get_by_role("button", name=view).click()
+        expect(page.locator(SWITCHES[view]).first).to_be_visible()
     else:
         show(page, view)
     check(page, view)
-    if view == "colours":
-        page.get_by_role("button", name="Colour by surprisal").click()
+    if view in SWITCHES:
+        page.get_by_role("button", name=view).click()
 
 
 @pytest.mark.slow

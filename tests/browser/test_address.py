@@ -337,7 +337,7 @@ def test_wrong_settings_are_named_and_the_rest_is_taken(context: BrowserContext,
             "models=" + ",".join(f"{n:08}" for n in range(1000)),
             "00000002 is not on this server. The address names 997 more models that cannot be used.",
         ),
-        ("dice=9.9&sort=x&colours=x&steps=-1&chosen=1.1.1", ""),
+        ("dice=9.9&sort=x&colours=x&guesses=x&steps=-1&chosen=1.1.1", ""),
     ],
 )
 def test_what_cannot_be_read_is_said(context: BrowserContext, url: str, query: str, said: str) -> None:

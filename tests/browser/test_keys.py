@@ -138,7 +138,7 @@ def test_every_key_that_is_listed_does_what_it_says(page: Page) -> None:
         page.keyboard.press("Escape")
 
     def colours(key: str) -> None:
-        switch = page.get_by_role("button", name="Colour by surprisal")
+        switch = page.get_by_role("button", name={"h": "Colour by surprisal", "e": "Colour guesses"}[key])
         page.keyboard.press(key)
         expect(switch).to_have_attribute("aria-pressed", "true")
         page.keyboard.press(key)
@@ -226,7 +226,7 @@ def test_every_key_that_is_listed_does_what_it_says(page: Page) -> None:
         "?": helps,
     }
     own = {
-        "Texts": {"h": colours},
+        "Texts": {"h": colours, "e": colours},
         "Next character": {
             ".": steps(1),
             "n": moves_on,
@@ -271,7 +271,7 @@ def test_no_key_acts_while_somebody_types(page: Page, name: str) -> None:
     before, warmth = page.evaluate(UNTOUCHED), temperature(page)
     field.focus()
     with nothing_asked(page):
-        for key in "gascu[]12345fld?h.tmronpw":
+        for key in "gascu[]12345fld?he.tmronpw":
             page.keyboard.press(key)
         page.keyboard.press("Backspace")
         expect(field).to_be_focused()

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from model.sampling import Floats, distribution
 from tests.browser.conftest import open_page
@@ -27,7 +27,8 @@ MARKS = """() => [...document.querySelector(".group").querySelectorAll(".card-te
     .filter((range) => range.startContainer === text)
     .map((range) => [range.startOffset, range.endOffset]);
   const heat = [...Array(7).keys()].flatMap((i) => ranges(`heat-${i + 1}`).map((range) => [i + 1, ...range]));
-  return { text: text.data, shared: ranges("shared"), parting: ranges("parting"), heat };
+  const guessed = { kept: ranges("guess-kept"), corrected: ranges("guess-corrected") };
+  return { text: text.data, shared: ranges("shared"), parting: ranges("parting"), heat, guessed };
 })"""
 HIGHLIGHTED = "(names) => names.reduce((sum, name) => sum + (CSS.highlights.get(name)?.size ?? 0), 0)"
 # Characters per second of one generation, and of three that stand abreast and are as fast as 5, 10 and 20.
@@ -220,6 +221,70 @@ def test_each_character_has_the_colour_of_its_surprisal(page: Page, url: str) ->
     assert page.evaluate(HIGHLIGHTED, HEAT) == 0
     expect(page.locator(".heat-legend").first).to_be_hidden()
     check_marks(page.evaluate(MARKS))
+
+
+GUESSED: dict[str, Any] = {  # of each sample: what was guessed, and the ranges that are coloured
+    "texts": ["the king", "all"],
+    "guesses": ["-he--ins", "---"],
+    "kept": [[[1, 3], [5, 7]], []],
+    "corrected": [[[7, 8]], []],
+    "said": "80 % of the guesses kept: 1.6 characters a step of the GPT, not one",
+}
+
+
+def answer_with_guesses(page: Page) -> None:
+    """Lets the server answer with these texts, as if it had guessed so; in two lines, the last of them without guesses."""
+    vocabulary = page.evaluate("async () => (await (await fetch('./models')).json()).models[0].vocabulary")
+    ids = [[-1 if char == "-" else vocabulary.index(char) for char in guesses] for guesses in GUESSED["guesses"]]
+
+    def fulfill(route: Route) -> None:
+        asked = route.request.post_data_json
+        first = {**asked, "key": "k", "generation": 1, "notice": "", "precision": "float32", "seed": 1, "first_step": 0, "state": "running"}
+        news = {"state": "running", "new": GUESSED["texts"], "elapsed_s": 1, "chars_per_s": 9, "guesses": ids}
+        last = {"state": "done", "new": ["", " is"], "elapsed_s": 1, "chars_per_s": 9}
+        route.fulfill(body="".join(json.dumps(line) + "\n" for line in (first, news, last)), content_type="application/x-ndjson")
+
+    page.route("**/write", fulfill)
+
+
+def test_each_character_has_the_colour_of_its_guess(page: Page) -> None:
+    answer_with_guesses(page)
+    set_up(page, prompt="See", samples=2, length=8)
+    generate(page)
+    switch, surprisal = (page.get_by_role("button", name=name) for name in ("Colour guesses", "Colour by surprisal"))
+    switch.click()
+    marks = page.evaluate(MARKS)
+    assert [mark["guessed"]["kept"] for mark in marks] == GUESSED["kept"]
+    assert [mark["guessed"]["corrected"] for mark in marks] == GUESSED["corrected"]
+    expect(page.locator(".guesses-said")).to_have_text(GUESSED["said"])
+    assert page.evaluate(HIGHLIGHTED, ["shared", "parting"]) == 0, "a shade would pass for a colour"
+    page.wait_for_url("**guesses=1*")
+    page.keyboard.press("h")  # one or the other
+    expect(switch).to_have_attribute("aria-pressed", "false")
+    expect(surprisal).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_test_id("guesses")).to_be_hidden()
+    assert page.evaluate(HIGHLIGHTED, ["guess-kept", "guess-corrected"]) == 0
+    page.keyboard.press("h")
+    check_marks(page.evaluate(MARKS))
+
+
+@pytest.mark.slow
+def test_what_the_server_guesses_is_coloured_and_said(page: Page) -> None:
+    page.get_by_role("button", name="Colour guesses").click()
+    for samples, is_guessed in ((16, False), (1, True)):  # so many are not worth a guess
+        page.get_by_role("button", name="Clear").click()
+        set_up(page, prompt="ROMEO:", samples=samples, length=120)
+        generate(page)
+        expect(page.locator(".guesses-said")).to_contain_text("characters a step" if is_guessed else "No guesses here.")
+    (mark,) = page.evaluate(MARKS)
+    kept, corrected = (sum(end - begin for begin, end in mark["guessed"][kind]) for kind in ("kept", "corrected"))
+    assert kept > corrected > 0
+    assert page.locator(".guesses-said").inner_text().startswith(f"{kept / (kept + corrected):.0%}".replace("%", " %"))
+    begin = mark["guessed"]["corrected"][0][0]
+    card(page, 0).locator(".card-text").focus()
+    for _ in range(begin + 1):
+        page.keyboard.press("ArrowRight")
+    expect(page.get_by_test_id("inspector")).to_contain_text("The table had guessed")
 
 
 def test_colours_follow_the_writing(page: Page, url: str) -> None:

@@ -148,7 +148,7 @@ export class Inspector {
   }
 
   /** @param {Facts} facts */
-  #fill({ model, char, instead, logits, settings, die, recomputed }) {
+  #fill({ model, char, instead, logits, settings, die, recomputed, guess }) {
     const { vocabulary } = model;
     const id = model.idOf(char);
     const probabilities = distribution(logits, settings);
@@ -158,7 +158,7 @@ export class Inspector {
     this.title.append(make("span", "inspector-place", `character ${number(1 + indexOf(this.#here.text.data, this.#here.place))}`));
     const bits = surprisal(raw[id]).toFixed(1);
     this.bits.textContent = `before temperature: ${percent(raw[id])} (surprisal ${bits} bits)`;
-    this.said.replaceChildren(...this.#story({ model, id, probabilities, die, recomputed }));
+    this.said.replaceChildren(...this.#story({ model, id, probabilities, die, recomputed, guess }));
     this.strip.node.hidden = die === null;
     if (die !== null) this.strip.draw(probabilities, { die, id, vocabulary });
     this.candidates.show({ vocabulary, logits, settings, id, count: SHOWN });
@@ -168,12 +168,14 @@ export class Inspector {
     this.candidates.node.inert = !source.force || !this.#pinned; // buttons that would do nothing
   }
 
-  *#story({ model: { vocabulary }, id, probabilities, die, recomputed }) {
+  *#story({ model: { vocabulary }, id, probabilities, die, recomputed, guess }) {
     if (die !== null) {
       const { low, high } = intervalOf(probabilities, id);
       const words = inDigits(die, low, high);
       yield `The die showed ${words.die}: between ${words.low} and ${words.high}, which is ${quoted(vocabulary[id])}.`;
     }
+    if (guess === id) yield " The table had guessed it.";
+    else if (guess >= 0) yield ` The table had guessed ${quoted(vocabulary[guess])}.`;
     if (recomputed) yield " Recomputed.";
   }
 

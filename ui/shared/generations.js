@@ -38,6 +38,11 @@ const MOST_ABREAST = 3; // that are written at a time: of a browser's six connec
  * @property {{chosen: string} | null} forced the last character of the prompt, if it was chosen by hand
  */
 
+export const NO_GUESS = -1;
+
+/** @param {string} text */
+const unguessed = (text) => /** @type {number[]} */ (Array(charsIn(text)).fill(NO_GUESS));
+
 /** The texts of one press by one model. */
 export class Generation {
   abort = new AbortController();
@@ -56,6 +61,8 @@ export class Generation {
     this.model = model;
     /** @type {string[]} of each sample, without the prompt */
     this.texts = Array.from({ length: view.samples }, () => "");
+    /** @type {number[][]} of each sample, the id that was guessed for each character before the model wrote it; NO_GUESS where none was */
+    this.guesses = Array.from({ length: view.samples }, () => []);
   }
 
   get live() {
@@ -77,10 +84,13 @@ export class Generation {
     return this.texts.reduce((sum, text) => sum + charsIn(text), 0);
   }
 
-  /** Adds what the server has sent since. @param {{new?: string[]} & Partial<View>} news */
-  take({ new: texts = [], ...news }) {
+  /** Adds what the server has sent since. @param {{new?: string[], guesses?: number[][]} & Partial<View>} news */
+  take({ new: texts = [], guesses = texts.map(unguessed), ...news }) {
     Object.assign(this.view, news);
-    texts.forEach((text, sample) => (this.texts[sample] += text));
+    texts.forEach((text, sample) => {
+      this.texts[sample] += text;
+      this.guesses[sample].push(...guesses[sample]);
+    });
   }
 }
 
@@ -272,15 +282,15 @@ export class Generations extends Emitter {
 
   /**
    * Shows texts that the server wrote for every page, or is writing now.
-   * @param {{texts: string[]} & View} first
+   * @param {{texts: string[], guesses?: number[][]} & View} first
    * @param {Model} model
    * @returns {Promise<void>} until they are written
    */
-  async show({ texts, ...view }, model) {
+  async show({ texts, guesses, ...view }, model) {
     const generation = new Generation({ ...view, beside: "", order: 0, forced: null }, model);
     this.list = [generation, ...this.list];
     if (this.list.length === 1) this.#thrown = new Thrown(generation.view, view, model.key);
-    if (!generation.live) generation.texts = texts;
+    if (!generation.live) generation.take({ new: texts, guesses });
     this.tell("change");
     if (generation.live) await this.#follow(generation);
   }
@@ -289,8 +299,9 @@ export class Generations extends Emitter {
   async #follow(generation) {
     const { signal } = generation.abort;
     const known = generation.texts.map(({ length }) => length); // the lines begin with the first character, also where this goes on
-    const take = (generation, { new: texts = [], ...news }) => {
-      this.#take(generation, { ...news, new: texts.map((text, sample) => text.slice(known[sample])) });
+    const take = (generation, { new: texts = [], guesses = texts.map(unguessed), ...news }) => {
+      const fresh = guesses.map((ids, sample) => ids.slice(charsIn(texts[sample].slice(0, known[sample]))));
+      this.#take(generation, { ...news, new: texts.map((text, sample) => text.slice(known[sample])), guesses: fresh });
       texts.forEach(({ length }, sample) => (known[sample] = Math.max(0, known[sample] - length)));
     };
     /** @param {View} view */

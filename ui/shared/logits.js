@@ -52,6 +52,7 @@ async function readLogits(generation, sample, signal) {
  * @property {import("./distribution.js").Shaping} settings
  * @property {number | null} die null where it is not known to have fallen on this character
  * @property {boolean} recomputed
+ * @property {number} [guess] the id that was guessed before the model wrote it; NO_GUESS if none was, undefined if that is not of interest
  * @property {string} [instead] what stands in the text where the die would give `char`
  */
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from model.sampling import SamplingParams
-from model.serving.request import FINISHED, Request
+from model.serving.request import FINISHED, NO_GUESS, Progress, Request
 from ui.web.fields import SAMPLING, left_out_notice
 from ui.web.stream import Bell
 
@@ -53,4 +53,10 @@ def view_json(request: Request, precision: str) -> View:
         "elapsed_s": progress.elapsed_s,
         "chars_per_s": written / progress.elapsed_s if progress.elapsed_s else 0,
         "error": progress.error,
+        **guesses_json(progress),
     }
+
+
+def guesses_json(progress: Progress) -> View:
+    """What was guessed for each character; nothing where nothing was."""
+    return {"guesses": progress.guesses} if any(guess != NO_GUESS for guesses in progress.guesses for guess in guesses) else {}

@@ -18,8 +18,9 @@ continue sample s from its character t exactly as before, send what is written u
     {"state": "running", "new": ["\nI ha", "\nThe "], "elapsed_s": 0.01, "chars_per_s": 800.0}
     {"state": "done", "new": ["ve.", "re."], ...}
 
-The last state is done, stopped or failed (with "error"). "top_k" is at most the model's vocabulary. A request that cannot be served is
-answered by a status and {"error": "..."}.
+Where characters were guessed before the model wrote them (model/serving/draft.py), "guesses" has the id of each character's guess beside
+"new", -1 where there was none: [[43, -1, 5, 1], [0, 12, 63, 43]]. The last state is done, stopped or failed (with "error"). "top_k" is at
+most the model's vocabulary. A request that cannot be served is answered by a status and {"error": "..."}.
 
     POST /follow
     {"key": "x3fV..."}
@@ -42,7 +43,7 @@ from model.weights import Weights
 from ui.web.fields import SAMPLING, read_model_key, read_params, read_shared, read_viewer
 from ui.web.http import Body, Respond, model_header, refusal, takes_json
 from ui.web.loading import precision_of, start
-from ui.web.progress import View, generation_json
+from ui.web.progress import View, generation_json, guesses_json
 from ui.web.shared_texts import SharedTexts
 from ui.web.stream import Bell, LineStream, for_its_client
 
@@ -121,6 +122,7 @@ def _news(progress: Progress, written: int) -> View:
         "elapsed_s": progress.elapsed_s,
         "chars_per_s": written / progress.elapsed_s if progress.elapsed_s else 0,
     }
+    view |= guesses_json(progress)
     if progress.error:
         view["error"] = progress.error
     return view

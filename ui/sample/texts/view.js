@@ -26,18 +26,24 @@ export function createTexts(panel, tab) {
   const bar = make("div", "texts-bar");
   const folio = make("div", "folio");
   folio.dataset.testid = "folio";
-  const colours = button("switch", "Colour by surprisal", () => colour(!coloured));
+  const switches = {
+    colours: button("switch", "Colour by surprisal", () => toggle("colours")),
+    guesses: button("switch", "Colour guesses", () => toggle("guesses")),
+  };
   const legend = heat.legend();
   const explanation = make("p", "texts-key");
   const [shadedKey, partingKey] = [make("span"), make("span")];
   explanation.append(make("span", "key-shared", "shaded"), shadedKey, make("span", "key-parting", "underlined"), partingKey);
-  bar.append(explanation, legend, colours, make("p", "texts-hint", HINT), createComparison(tab));
+  bar.append(explanation, legend, switches.colours, switches.guesses, make("p", "texts-hint", HINT), createComparison(tab));
   panel.append(bar, folio);
   bar.addEventListener("focusin", ({ target }) => /** @type {Element} */ (target).scrollIntoView({ block: "nearest", inline: "nearest" })); // whole, where the bar scrolls
 
   /** @type {Map<Generation, Drawn>} */
   const shown = new Map();
-  let coloured = false;
+  /** @type {"" | "colours" | "guesses"} what the characters are coloured by */
+  let coloured = "";
+  /** @type {ReturnType<typeof import("../guesses/guesses.js").createGuesses> | null} fetched when it is first wanted */
+  let guesses = null;
   const [latest, turns] = [new Latest(), new Turns(1)]; // the logits of all texts are asked for one after the other
   /** @type {AbortSignal} */
   let asking;
@@ -47,7 +53,7 @@ export function createTexts(panel, tab) {
     let newest = null;
     for (const generation of tab.generations.list) {
       if (shown.has(generation)) continue;
-      newest = drawGeneration(tab, generation);
+      newest = drawGeneration(tab, generation, () => coloured === "guesses");
       shown.set(generation, newest);
       newest.cards.forEach(({ text }, sample) => grow(text, generation.texts[sample]));
     }
@@ -63,12 +69,13 @@ export function createTexts(panel, tab) {
     shadedKey.textContent = `: ${shaded} · `;
     partingKey.textContent = `: ${parting}`;
     if (newest && list.at(-1).live) bringIntoView(newest.sheet.closest("section"));
-    if (coloured) tab.generations.list.forEach(colourGeneration);
+    list.forEach(colour);
   }
 
   function forget(generation, { cards }) {
     for (const { text } of cards) {
       heat.clear(text);
+      guesses?.clear(text);
       unmark(text);
       tab.inspector.forget(text);
     }
@@ -113,7 +120,7 @@ export function createTexts(panel, tab) {
     showStatus(generation, drawn);
     showEarlier(generation);
     markPartings(group(tab.generations.list).find((generations) => generations.includes(generation)));
-    if (coloured) colourGeneration(generation);
+    colour(generation);
   }
 
   function markPartings(generations) {
@@ -142,25 +149,63 @@ export function createTexts(panel, tab) {
     });
   }
 
-  function colour(on) {
-    coloured = on;
-    colours.setAttribute("aria-pressed", String(on));
-    legend.hidden = !on;
-    explanation.hidden = on; // a shade would pass for a colour
-    for (const [name, highlight] of Object.entries({ shared: SHADED, parting: PARTING })) {
-      if (on) CSS.highlights.delete(name);
-      else CSS.highlights.set(name, highlight);
+  const toggle = (name) => colourBy(coloured === name ? "" : name);
+  const chosen = () => /** @type {const} */ (["colours", "guesses"]).find((name) => tab.address.get(name) === "1") ?? "";
+
+  /** @param {"" | "colours" | "guesses"} name */
+  function colourBy(name) {
+    coloured = name;
+    for (const [other, node] of Object.entries(switches)) {
+      node.setAttribute("aria-pressed", String(name === other));
+      tab.address.keep(other, name === other ? "1" : "");
     }
-    tab.address.keep("colours", on ? "1" : "");
-    if (on) asking = latest.begin();
+    legend.hidden = name !== "colours";
+    if (guesses) guesses.node.hidden = name !== "guesses";
+    else if (name === "guesses") void fetchGuesses();
+    explanation.hidden = name !== ""; // a shade would pass for a colour
+    for (const [highlight, marked] of Object.entries({ shared: SHADED, parting: PARTING })) {
+      if (name) CSS.highlights.delete(highlight);
+      else CSS.highlights.set(highlight, marked);
+    }
+    if (name === "colours") asking = latest.begin();
     else latest.cancel();
-    if (on) tab.generations.list.forEach(colourGeneration);
-    else shown.forEach(({ cards }) => cards.forEach((card) => uncolour(card)));
+    for (const { cards, guessed } of shown.values()) {
+      cards.forEach((card) => uncolour(card));
+      guessed.hidden = name !== "guesses";
+    }
+    for (const generation of shown.keys()) colour(generation);
   }
 
   function uncolour(card) {
     heat.clear(card.text);
+    guesses?.clear(card.text);
     card.coloured = 0;
+  }
+
+  /** @param {Generation} generation that is new, or has more text */
+  function colour(generation) {
+    if (coloured === "colours") void colourGeneration(generation);
+    if (coloured === "guesses" && guesses) colourGuesses(generation);
+  }
+
+  async function fetchGuesses() {
+    try {
+      const { createGuesses } = await import("../guesses/guesses.js");
+      guesses ??= createGuesses();
+      bar.after(guesses.node);
+      colourBy(coloured);
+    } catch (error) {
+      tab.page.say(error.message, true);
+      if (coloured === "guesses") colourBy("");
+    }
+  }
+
+  function colourGuesses(generation) {
+    const { cards, guessed } = shown.get(generation);
+    cards.forEach((card, sample) => (card.coloured = guesses.paint(card.text, generation, sample, card.coloured)));
+    guessed.textContent = guesses.inWords(generation);
+    guessed.hidden = tab.generations.list.length === 1; // the legend says it
+    guesses.show(tab.generations.list);
   }
 
   // Only what is new is fetched and painted.
@@ -174,7 +219,7 @@ export function createTexts(panel, tab) {
     try {
       for (const [sample, card] of drawn.cards.entries()) {
         const logits = await turns.take(() => logitsOf(generation, sample, signal));
-        if (!coloured || !shown.has(generation)) return;
+        if (coloured !== "colours" || !shown.has(generation)) return;
         const ids = [...generation.texts[sample]].map((char) => model.idOf(char));
         const bits = [];
         const until = Math.min(logits.length / V, ids.length);
@@ -189,18 +234,18 @@ export function createTexts(panel, tab) {
       drawn.colouring = false;
     }
     const isBehind = (card, sample) => card.coloured < charsIn(generation.texts[sample]);
-    if (coloured && !generation.live && drawn.cards.some(isBehind)) colourGeneration(generation);
+    if (coloured === "colours" && !generation.live && drawn.cards.some(isBehind)) colourGeneration(generation);
   }
 
   tab.generations.addEventListener("change", update);
   tab.generations.addEventListener("grow", ({ detail }) => take(detail));
-  colour(tab.address.get("colours") === "1");
+  colourBy(chosen());
   update();
   return {
     caption: CAPTION,
-    keeps: ["colours"],
-    take: () => colour(tab.address.get("colours") === "1"),
-    keys: [["h", "Colour by surprisal", () => colour(!coloured)]],
+    keeps: ["colours", "guesses"],
+    take: () => colourBy(chosen()),
+    keys: [["h", "Colour by surprisal", () => toggle("colours")], ["e", "Colour guesses", () => toggle("guesses")]],
   };
 }
 
@@ -216,8 +261,8 @@ function group(generations) {
   return groups;
 }
 
-/** @param {SampleTab} tab @param {Generation} generation */
-function drawGeneration(tab, generation) {
+/** @param {SampleTab} tab @param {Generation} generation @param {() => boolean} tellsGuesses */
+function drawGeneration(tab, generation, tellsGuesses) {
   const { model, view } = generation;
   const [section, pair] = [make("section", "group"), make("div", "pair")];
   section.dataset.testid = "group";
@@ -230,16 +275,18 @@ function drawGeneration(tab, generation) {
   const who = makeText("span", "setting group-model", model.name);
   who.hidden = tab.models.list.length < 2 && !others;
   const earlier = make("span", "group-earlier", "before");
+  const guessed = make("span", "group-guesses");
+  guessed.hidden = !tellsGuesses();
   const compared = make("p", "compared");
   compared.dataset.testid = "compared";
   compared.setAttribute("role", "status");
-  line.append(earlier, who, make("span", "setting", `temperature ${view.temperature}`), seedOf(tab, view), ...settingsOf(generation), status, compared);
+  line.append(earlier, who, make("span", "setting", `temperature ${view.temperature}`), seedOf(tab, view), ...settingsOf(generation), status, guessed, compared);
   const sheet = make("div", "sheet");
   sheet.dataset.count = String(view.samples);
-  const cards = generation.texts.map((_, sample) => drawCard(tab, generation, sample));
+  const cards = generation.texts.map((_, sample) => drawCard(tab, generation, sample, tellsGuesses));
   sheet.append(...cards.map(({ card }) => card));
   block.append(line, sheet);
-  const drawn = { section, pair, block, sheet, status, earlier, compared, cards, colouring: false };
+  const drawn = { section, pair, block, sheet, status, guessed, earlier, compared, cards, colouring: false };
   showStatus(generation, drawn);
   return drawn;
 }
@@ -282,7 +329,7 @@ function nameCards(generations, shown) {
   }
 }
 
-function drawCard(tab, generation, sample) {
+function drawCard(tab, generation, sample, tellsGuesses) {
   const { view } = generation;
   const card = make("article", "card");
   card.dataset.testid = "card";
@@ -294,7 +341,10 @@ function drawCard(tab, generation, sample) {
   card.append(heading, body);
   body.addEventListener("pointerdown", () => (tab.generations.selected = { generation, sample }));
   tab.inspector.watch(body, text, {
-    at: (index, signal) => factsOf(generation, sample, index, signal),
+    at: async (index, signal) => {
+      const facts = await factsOf(generation, sample, index, signal);
+      return facts && tellsGuesses() ? { ...facts, guess: generation.guesses[sample][index] } : facts;
+    },
     continueFrom: (index) => tab.continueFrom(generation, sample, index),
     force: (index, id) => tab.force(generation, sample, index, id),
   });
