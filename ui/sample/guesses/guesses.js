@@ -8,7 +8,7 @@ const KINDS = [["guesses-kept", "guessed and kept"], ["guesses-corrected", "gues
 const LESSON =
   "A cheap n-gram table guesses with the same dice. The GPT checks all guesses in one step, corrects the first wrong one and drops the rest. " +
   "The text is the same to the last character, only sooner: speculative decoding.";
-const WITHOUT = "No guesses here. They are made while few texts are written, where one long step takes less time than several short ones.";
+const WITHOUT = "No guesses here. They are made only while few texts are written: checking several characters in one step is then faster than writing them one by one.";
 
 /** @typedef {import("../../shared/generations.js").Generation} Generation */
 
@@ -30,7 +30,7 @@ function count(generations) {
 function inWords(generation) {
   const { guesses, share, chars, pace } = count([generation]);
   if (!chars) return "";
-  return guesses ? `${percent(share)} of ${number(guesses)} guesses kept · ${pace.toFixed(1)} characters a step` : "no guesses";
+  return guesses ? `${percent(share)} of ${number(guesses)} guesses kept · ${pace.toFixed(1)} characters per step` : "no guesses";
 }
 
 /** The colours and their legend, which stands beside the texts. */
@@ -50,7 +50,7 @@ export function createGuesses() {
   /** @param {Generation[]} generations that are on the page */
   const show = (generations) => {
     const { guesses, share, chars, pace } = count(generations);
-    const words = guesses ? `${percent(share)} of the guesses kept: ${pace.toFixed(1)} characters a step of the GPT, not one` : chars ? WITHOUT : "";
+    const words = guesses ? `${percent(share)} of the guesses kept: ${pace.toFixed(1)} characters per step of the GPT instead of one` : chars ? WITHOUT : "";
     if (said.textContent !== words) said.textContent = words;
   };
   /** Colours a sample from character `from` on, and says how far it is. @param {Text} text @param {Generation} generation @param {number} sample @param {number} from */
