@@ -306,7 +306,7 @@ def test_a_change_counts_up_its_topic_and_is_heard(room: Classroom, topic: str, 
 def test_everything_is_there_after_a_restart(room: Classroom) -> None:
     ann, bea = with_texts(room, 2)
     room.join(ann, "Ann")
-    cat = room.join(None, "Cat")[1]
+    cat, shy = room.join(None, "Cat")[1], room.join(None)[1]
     beside = room.open("ROMEO:", SHORT, "e63aab5d", "shakespeare", "r1")
     room.throw(room.member(bea), beside.id)
     votes = room.open_votes((PAIR,), hidden=True)
@@ -320,14 +320,18 @@ def test_everything_is_there_after_a_restart(room: Classroom) -> None:
     assert later.member(ann).name == later.members.name_of(1) == "Ann"
     later.finish(later.throw(later.member(bea), beside.id), later.member(bea).number, "again")  # its dice are the same
     assert later.open("", SHORT, "e63aab5d", "shakespeare").id == "r3"
-    assert later.join(None)[0].number == 4
-    assert later.join(cat)[0].name == "Cat"  # who has done nothing but to give a name
+    assert later.join(None)[0].number == 5
+    later.shut_out(True)
+    assert later.join(cat)[0].name == "Cat"
+    assert later.join(shy)[0].number == 4  # who has done nothing but to join
     assert again(later).rounds == later.rounds
 
 
 def test_only_what_has_changed_is_written(room: Classroom, folder: Path) -> None:
     assert room.unsaved() == {}
-    room.join(None)
+    token = room.join(None)[1]
+    assert room.unsaved().keys() == {CLASS}
+    room.join(token)
     assert room.unsaved() == {}
     with_texts(room, 1)
     assert again(room).rounds
@@ -358,6 +362,25 @@ def test_a_damaged_file_is_set_aside_and_the_rest_is_kept(room: Classroom, folde
     assert (1 in later.rounds, 1 in later.votes, len(later.members)) == (name != "r1", name != "v1", 0 if name == "class" else 1)
     assert (folder / f"damaged-{name}.json").read_text(encoding="utf-8") == damage
     assert later.open("", SHORT, "e63aab5d", "shakespeare").number == 2 or name == "r1"
+    assert later.join(None)[0].number == 2 or name == "class"
+
+
+def test_nobody_gets_the_text_of_another_where_the_list_of_members_is_lost(room: Classroom, folder: Path) -> None:
+    with_texts(room, 3)
+    again(room)
+    (folder / "class.json").unlink()
+    assert Classroom(Saved(folder)).join(None)[0].number == 4
+
+
+def test_walls_are_told_of_a_name_that_stands_on_them_alone(room: Classroom) -> None:
+    (token,) = with_texts(room, 1)
+    room.join(token, "Ann")
+    assert room.versions[NAMES] == 0
+    room.show_names(True)
+    room.join(None, "Bea")  # who has no text
+    assert room.versions[NAMES] == 1
+    room.join(token, "Anna")
+    assert room.versions[NAMES] == 2
 
 
 @pytest.mark.parametrize(

@@ -60,10 +60,6 @@ class Classroom:
         """Registers what is called at every change."""
         self._listeners.add(listener)
 
-    def unlisten(self, listener: Callable[[], object]) -> None:
-        """Forgets a listener."""
-        self._listeners.discard(listener)
-
     def _change(self, *topics: str, documents: tuple[str, ...] = ()) -> None:
         self.versions.update(topics)
         self._unsaved.update(documents)
@@ -85,10 +81,11 @@ class Classroom:
             if self.shut:
                 raise ParameterError(SHUT, "shut")
             member, known = self.members.add()
-            self._change(ROOM)
+            self._change(ROOM, documents=(CLASS,))
         if checked is not None and checked != member.name:
             member.name = checked
-            self._change(NAMES, documents=(CLASS,))
+            is_seen = self.names_shown and any(member.number in round.throws for round in self.rounds.values())
+            self._change(*((NAMES,) if is_seen else ()), documents=(CLASS,))
         return member, known
 
     def is_new(self, token: object) -> bool:
@@ -295,7 +292,7 @@ class Classroom:
         }
 
     def still_unsaved(self, names: Iterable[str]) -> None:
-        """These documents could not be written: they are tried again with the next change."""
+        """These documents could not be written: they are among those of the next time."""
         self._unsaved.update(names)
 
     def _restore(self, documents: dict[str, dict[str, Any]]) -> None:
@@ -313,6 +310,9 @@ class Classroom:
             self.open_round = None
         self._last[ROUND] = max([self._last[ROUND], *self.rounds])
         self._last[VOTES] = max([self._last[VOTES], *self.votes])
+        known = [number for round in self.rounds.values() for number in round.throws]
+        known += [number for votes in self.votes.values() for number in votes.ballots]
+        self.members.go_on_after(max(known, default=0))  # where the document of the class is damaged, nobody gets another one's text
 
     def _restore_class(self, content: dict[str, Any]) -> None:
         members = Members.from_json(content["members"])
@@ -357,8 +357,13 @@ def read_lead(given: object, page: object) -> dict[str, Any]:
         raise ParameterError("The address of the lead must be the part from # on.", "lead")
     if not is_whole(address) or not is_whole(page):
         raise ParameterError("The address of the lead has half of a character. Remove it.", "lead")
-    if len(address) > MAX_LEAD_CHARS or len(title) > MAX_LEAD_TITLE_CHARS or len(page) > MAX_LEAD_KEY_CHARS:
-        raise ParameterError(f"The address of the lead may have at most {MAX_LEAD_CHARS:,} characters.", "lead")
+    for what, text, most in (
+        ("address", address, MAX_LEAD_CHARS),
+        ("title", title, MAX_LEAD_TITLE_CHARS),
+        ("page's name", page, MAX_LEAD_KEY_CHARS),
+    ):
+        if len(text) > most:
+            raise ParameterError(f"The {what} of the lead may have at most {most:,} characters.", "lead")
     if not isinstance(keys, list) or len(keys) > MAX_LEAD_KEYS or not all(map(_is_key, keys)):
         raise ParameterError(f"The lead may name at most {MAX_LEAD_KEYS} texts, each by its key.", "lead")
     whole = title.encode(errors="replace").decode()  # a page cuts a long title off, which may halve its last character

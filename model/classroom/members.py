@@ -68,6 +68,10 @@ class Members:
         self._keep(member)
         return member, token
 
+    def go_on_after(self, number: int) -> None:
+        """Gives out no number up to this one any more."""
+        self._last = max(self._last, number)
+
     def name_of(self, number: int) -> str:
         """The name of a member; "" for one without, or that is gone."""
         member = self._by_number.get(number)
@@ -78,9 +82,8 @@ class Members:
         self._by_digest[member.digest] = member
 
     def as_json(self) -> dict[str, Any]:
-        """What is saved: those who have taken part or have a name, and how many have joined."""
-        kept = [dict(vars(member)) for member in self._by_number.values() if member.took_part or member.name]
-        return {"last": self._last, "members": kept}
+        """What is saved."""
+        return {"last": self._last, "members": [dict(vars(member)) for member in self._by_number.values()]}
 
     @classmethod
     def from_json(cls, saved: dict[str, Any]) -> Members:

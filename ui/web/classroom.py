@@ -56,6 +56,7 @@ from starlette.responses import JSONResponse, Response
 
 from model.assistant.pairs import is_text
 from model.classroom.classroom import COUNTS, KEPT, NAMES, ROOM, ROUND, ROUNDS, TEXTS, TOPICS, VOTES, Classroom
+from model.classroom.members import check_name
 from model.classroom.rounds import Round
 from model.classroom.votes import Votes, read_pairs
 from model.config import check_prompt
@@ -153,9 +154,11 @@ class ClassRoutes:
 
     async def _join(self, body: Body, http: HTTPRequest) -> Response:
         room = self._classroom
+        if (name := body.get("name")) is not None:
+            check_name(name)  # before it counts as one who joins
         if room.is_new(body.get("member")) and not room.shut and not self._new_members.take(client_of(http)):
             raise BusyError(CROWDED)
-        member, token = room.join(body.get("member"), body.get("name"))
+        member, token = room.join(body.get("member"), name)
         texts = {
             each.id: {"sample": member.number, "text": text} for each in room.rounds.values() if (text := each.throws.get(member.number))
         }
