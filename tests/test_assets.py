@@ -285,3 +285,18 @@ def test_every_block_of_a_style_sheet_is_closed_once(path: Path) -> None:
         depth += 1 if brace == "{" else -1
         assert depth >= 0
     assert depth == 0
+
+
+def test_no_script_relies_on_the_styles_of_another_tab() -> None:
+    """They may not be there yet, and change its looks when they come. The Sample tab's come with the page."""
+    folders: dict[str, set[str]] = {}
+    for sheet in (ROOT / "ui").rglob("*.css"):
+        path = sheet.relative_to(ROOT / "ui")
+        text = re.sub(r"/\*.*?\*/", "", sheet.read_text(encoding="utf-8"), flags=re.S)
+        for name in {name for selector in re.findall(r"[^{}]+(?={)", text) for name in re.findall(r"\.([a-z][\w-]*)", selector)}:
+            folders.setdefault(name, set()).add(path.parts[0] if len(path.parts) > 1 else "shared")
+    for file in (ROOT / "ui").rglob("*.js"):
+        own = {file.relative_to(ROOT / "ui").parts[0], "shared", "sample"}
+        for classes in re.findall(r'(?:make|makeText|button)\("(?:\w+", ")?([a-z][\w -]*-[\w -]*)"', file.read_text(encoding="utf-8")):
+            for name in classes.split():
+                assert "-" not in name or name not in folders or folders[name] & own, f"{file.name} uses .{name} of {folders[name]}"

@@ -24,7 +24,7 @@ CLASS = "class"  # the document with all that is not a round
 UNKNOWN_ROUND = "There is no such round any more."
 UNKNOWN_VOTES = "There is no such round of votes any more."
 NOT_HERE = "Join the class first."
-SHUT = "The lecturer takes no new members at the moment. This page joins by itself as soon as that changes."
+SHUT = "No new members for now. This page joins by itself as soon as that changes."
 
 Kind = TypeVar("Kind", Round, Votes)
 

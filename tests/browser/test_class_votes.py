@@ -114,9 +114,9 @@ def test_the_lecturer_keeps_new_phones_out_and_lets_them_in(phones: BrowserConte
         door.click()
         expect(door).to_have_attribute("aria-pressed", "true")
         with at(phones, f"{url}/{TAKE_PART}") as phone:
-            expect(phone.locator("#class-panel-part > .trouble")).to_contain_text("The lecturer takes no new members at the moment.")
+            expect(phone.locator("#class-panel-part > .trouble")).to_contain_text("No new members for now.")
             phone.get_by_role("button", name="Throw the dice").click()
-            expect(phone.locator(".part-round .trouble")).to_contain_text("The lecturer takes no new members")
+            expect(phone.locator(".part-round .trouble")).to_contain_text("No new members for now")
             door.click()
             expect(phone.locator("#class-panel-part > .trouble")).to_be_empty()
             phone.locator(".part-card").nth(0).click()

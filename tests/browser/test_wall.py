@@ -154,7 +154,7 @@ def test_the_same_again_stands_beside_with_the_same_dice(desk: Page, admin: Admi
     assert desk.locator(".wall-stage").nth(0).locator(".wall-tile").evaluate_all(said) == [each["text"] for each in before]
     desk.keyboard.press("m")
     expect(desk.get_by_test_id("class-tree")).to_have_count(2)
-    expect(desk.locator(".wall-facts").nth(1)).to_have_text("All 2 texts are the same.")
+    expect(desk.locator(".wall-facts").nth(1)).to_have_text("Both texts are the same.")
     first = desk.get_by_label("Round", exact=True).locator("option").last
     desk.get_by_label("Round", exact=True).select_option(first.get_attribute("value"))
     expect(desk.locator(".wall-stage")).to_have_count(1)

@@ -6,7 +6,7 @@ import { tellTrouble } from "../shared/trouble.js";
 
 /** @param {HTMLElement} trouble where it says what went wrong */
 export function createDoor(trouble) {
-  const node = button("switch", "No new members", () => void turn());
+  const node = button("switch", "", () => void turn());
   node.title = "Phones that have not joined yet are kept out; those that have joined go on. Press again to let everybody in.";
   node.dataset.testid = "class-door";
 
@@ -21,7 +21,9 @@ export function createDoor(trouble) {
 
   function draw() {
     node.hidden = !hasSession();
-    node.setAttribute("aria-pressed", String(Boolean(classroom.room?.shut)));
+    const isShut = Boolean(classroom.room?.shut);
+    node.setAttribute("aria-pressed", String(isShut));
+    node.textContent = isShut ? "New members are kept out" : "Keep new members out";
   }
 
   classroom.addEventListener("room", draw);

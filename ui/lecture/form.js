@@ -25,7 +25,7 @@ export class SceneForm {
     Object.assign(this.#caption, { id: "lecture-form-caption", rows: 2, maxLength: limits.caption });
     Object.assign(this.#notes, { id: "lecture-form-notes", rows: 7, maxLength: limits.notes });
     this.#takesState.type = "checkbox";
-    this.#stateLabel.append(this.#takesState, "Show the page as it is now");
+    this.#stateLabel.append(this.#takesState, "Use the page as it is now");
     this.#trouble.setAttribute("role", "alert");
     this.#heading.id = "lecture-form-heading";
     this.element.setAttribute("aria-labelledby", this.#heading.id);

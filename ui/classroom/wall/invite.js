@@ -3,7 +3,7 @@ import { make } from "../../shared/dom.js";
 import { drawCode, writeAddress } from "../../shared/invitation.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-const [ALONE, OPTION, OPENS] = ["Only this computer can open the page. To let phones in, start the app with ", "--host 0.0.0.0", ". Its address for the class then stands here."];
+const [ALONE, OPTION, OPENS] = ["Only this computer can open the page. To let phones in, start the app with ", "--host 0.0.0.0", ". This page then shows the address for the class."];
 
 /** @param {import("../../shared/invitation.js").Invitation | null} invitation */
 export function createInvitation(invitation) {

@@ -67,7 +67,7 @@ export function createLecturer(page) {
 
   let [isBusy, isTouched, isPlain] = [false, false, true];
 
-  // Until something is typed here, it is what the page's settings are.
+  // Until something is typed here, it is what the page's settings are; those of another address take its place.
   function prefill() {
     if (isTouched) return;
     const values = settings.get();
@@ -156,6 +156,10 @@ export function createLecturer(page) {
   }
 
   session.addEventListener("change", draw);
+  page.address.addEventListener("go", () => {
+    isTouched = false;
+    prefill();
+  });
   settings.onChange(prefill);
   models.addEventListener("change", () => (isTouched ? drawModels() : prefill()));
   for (const event of ["room", "round"]) classroom.addEventListener(event, draw);

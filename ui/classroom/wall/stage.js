@@ -190,10 +190,13 @@ export class Stage {
   }
 }
 
+/** @param {any} node */
+const allOf = ({ count }) => (count === 2 ? "Both texts" : `All ${plural(count, "text")}`);
+
 /** @param {any} node @param {string[]} names */
 function factsOf(node, names) {
-  if (!node.parent && !node.children.length) return node.count > 1 ? `All ${plural(node.count, "text")} are the same.` : "One text: nothing to compare it with yet.";
-  if (!node.parent) return `All ${plural(node.count, "text")} begin like this. ${POINT_AT} a branch.`;
+  if (!node.parent && !node.children.length) return node.count > 1 ? `${allOf(node)} are the same.` : "One text: nothing to compare it with yet.";
+  if (!node.parent) return `${allOf(node)} begin like this. ${POINT_AT} a branch.`;
   const ways = `${number(node.count)} of ${number(wentOn(node))} went on like this (${percent(node.count / wentOn(node))}).`;
   if (!names.length) return ways;
   const others = node.count - Math.min(names.length, NAMED);

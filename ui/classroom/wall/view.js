@@ -77,7 +77,7 @@ class Wall {
     this.#parts.setAttribute("role", "group");
     this.#parts.setAttribute("aria-label", "How the texts are shown");
     for (const [name, title] of PARTS) {
-      const opener = button("zero-part wall-part", title, () => this.#open(name));
+      const opener = button("wall-part", title, () => this.#open(name));
       this.#openers.set(name, opener);
       this.#parts.append(opener);
     }
