@@ -278,7 +278,7 @@ def test_what_the_server_guesses_is_coloured_and_said(page: Page) -> None:
     assert kept > corrected > 0
     assert page.locator(".guesses-said").inner_text().startswith(f"{kept / (kept + corrected):.0%}".replace("%", " %"))
     begin = mark["guessed"]["corrected"][0][0]
-    card(page, 0).locator(".card-text").focus()
+    card(page, 0).focus()
     for _ in range(begin + 1):
         page.keyboard.press("ArrowRight")
     expect(page.get_by_test_id("inspector")).to_contain_text("The table had guessed")
