@@ -10,7 +10,7 @@ const GLOWS = Array.from({ length: STEPS }, (_, i) => mark(`glow-${i + 1}`));
 const AHEAD = mark("look-ahead");
 const sheet = new CSSStyleSheet();
 sheet.replaceSync(
-  GLOWS.map((_, i) => `::highlight(glow-${i + 1}) { background-color: color-mix(in oklab, var(--glow) ${((i + 1) * 100) / STEPS}%, transparent); }`).join("\n"),
+  GLOWS.map((_, i) => `.look-char::highlight(glow-${i + 1}) { background-color: color-mix(in oklab, var(--glow) ${((i + 1) * 100) / STEPS}%, transparent); }`).join("\n"),
 );
 document.adoptedStyleSheets.push(sheet);
 
