@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import functools
 import json
+import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Any, ParamSpec, TypeVar
 
@@ -19,6 +20,7 @@ from ui.web.http import NO_STORE
 
 LOOK_S = 0.25  # how often readers are sent what is new
 HEARTBEAT_S = 1.0  # how often when nothing is new: the server notices only by sending that a page was closed
+FAR_AHEAD = 50  # generations; whoever has so many more before them waits one heartbeat longer between two looks
 
 Line = dict[str, Any]
 Asked = ParamSpec("Asked")
@@ -42,9 +44,14 @@ class Bell:
     def __exit__(self, *_: object) -> None:
         self._request.unlisten(self._ring)
 
-    async def pause(self, begun: bool) -> None:
-        """Waits until it is time to look again."""
-        alarm = self._loop.call_later(LOOK_S if begun else HEARTBEAT_S, self._rung.set)
+    async def pause(self, begun: bool, ahead: int = 0) -> None:
+        """Waits until it is time to look again: at the same moments for all readers, so that the engine is interrupted less often.
+
+        Args:
+            ahead: how many generations come before this one; the last of a long queue are told less often.
+        """
+        every = LOOK_S if begun else HEARTBEAT_S * (1 + ahead // FAR_AHEAD)
+        alarm = self._loop.call_at(math.ceil(self._loop.time() / every + 0.5) * every, self._rung.set)
         await self._rung.wait()
         alarm.cancel()
         self._rung.clear()

@@ -97,7 +97,7 @@ async def lines(request: Request, precision: str) -> AsyncGenerator[View]:
     with Bell(request) as bell:
         yield _first_line(request, precision)
         while True:
-            await bell.pause(begun=any(sent))
+            await bell.pause(begun=any(sent), ahead=request.ahead)
             progress = request.progress(sent)
             sent = [before + len(text) for before, text in zip(sent, progress.texts, strict=True)]
             yield _news(progress, sum(sent))
