@@ -1,6 +1,7 @@
 """How long the Attention tab takes in a real Chromium: from a click to the pixels of all heads, and to follow the hand.
 
 python -m benchmarks.attention_view
+python -m benchmarks.attention_view --slow 2              as on a processor that is half as fast
 python -m benchmarks.attention_view --reads 1 --moves 5
 """
 
@@ -10,7 +11,7 @@ import argparse
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from benchmarks.page import FRAME_MS, MOVES, show
+from benchmarks.page import FRAME_MS, MOVES, show, slow_down
 from model.program import run_program
 from tests.support.chromium import launch
 from tests.support.server import running_app
@@ -77,10 +78,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--reads", type=int, default=20, help="texts that are read")
     parser.add_argument("--moves", type=int, default=MOVES, help="moves over the text")
+    parser.add_argument("--slow", type=float, default=1, help="times that the page's main thread is made slower")
     options = parser.parse_args()
     with running_app() as url, sync_playwright() as playwright:
         browser = launch(playwright)
         page = open_attention(browser, url)
+        slow_down(page, options.slow)
         texts = [(f"KING HENRY:\nWhat, {'o' * number} my lord? " * 16)[:256] for number in range(options.reads)]
         page.evaluate(READ_TEXTS, {"texts": ["warm up " * 32]})
         show("click to pixels, 36 x 256", page.evaluate(READ_TEXTS, {"texts": texts}), PIXELS_MS)

@@ -1,6 +1,7 @@
 """How long the page's own scripts take for what must follow the hand, in a real Chromium.
 
 python -m benchmarks.page
+python -m benchmarks.page --slow 2                               as on a processor that is half as fast
 python -m benchmarks.page --moves 5 --chars 100 --samples 10      the smallest size that makes sense
 """
 
@@ -115,10 +116,16 @@ def open_view(browser: Browser, url: str, view: str) -> Page:
     return page
 
 
-def slider_moves(browser: Browser, url: str, moves: int) -> None:
+def slow_down(page: Page, slow: float) -> None:
+    """Makes the page's main thread so many times slower, until the page is closed."""
+    page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": slow})
+
+
+def slider_moves(browser: Browser, url: str, moves: int, slow: float) -> None:
     """The bars of the next character while the temperature moves."""
     page = open_view(browser, url, "next")
     page.locator(".next-bars[aria-busy=false]").wait_for()
+    slow_down(page, slow)
     page.evaluate(SLIDER_MOVES, 10)  # warms up
     requests: list[str] = []
     page.on("request", lambda request: requests.append(request.url))
@@ -127,9 +134,10 @@ def slider_moves(browser: Browser, url: str, moves: int) -> None:
     page.close()
 
 
-def growing_tree(browser: Browser, url: str, moves: int, samples: int, lengths: tuple[int, ...]) -> None:
+def growing_tree(browser: Browser, url: str, moves: int, slow: float, samples: int, lengths: tuple[int, ...]) -> None:
     """The tree of many samples while they are written: its largest branches, and every one of them."""
     page = open_view(browser, url, "tree")
+    slow_down(page, slow)
     rng = random.Random(1)
     for n_chars in lengths:
         texts = ["\n" + " ".join(rng.choices(TREE_WORDS, k=n_chars))[:n_chars] for _ in range(samples)]
@@ -139,7 +147,7 @@ def growing_tree(browser: Browser, url: str, moves: int, samples: int, lengths: 
     page.close()
 
 
-def coloured_texts(browser: Browser, url: str, moves: int, chars: int) -> None:
+def coloured_texts(browser: Browser, url: str, moves: int, slow: float, chars: int) -> None:
     """Sixteen texts in colour: scrolled, and pointed at."""
     page = open_view(browser, url, "texts")
     settings = f"prompt=ROMEO:&samples=16&length={chars}&seed=1&colours=1&run=0.8,{chars},16,1,0,0,0,1,"
@@ -147,6 +155,7 @@ def coloured_texts(browser: Browser, url: str, moves: int, chars: int) -> None:
     page.get_by_text(f"{16 * chars:,} characters in").wait_for(timeout=300_000)
     page.wait_for_function("least => CSS.highlights.get('heat-3').size >= least", arg=chars // 20)
     page.wait_for_timeout(2000)
+    slow_down(page, slow)
     page.evaluate(HOVERS, 5)  # warms up, and fetches what is said of the first text
     page.wait_for_timeout(1000)
     show(f"16 x {chars:,} in colour, hover", page.evaluate(HOVERS, moves), FRAME_MS, "script, styles and layout")
@@ -164,14 +173,15 @@ def show(name: str, took: list[float], limit: float, remark: str = "") -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--moves", type=int, default=MOVES, help="measured moves of each kind")
+    parser.add_argument("--slow", type=float, default=1, help="times that the page's main thread is made slower")
     parser.add_argument("--samples", type=int, default=200, help="texts of the tree")
     parser.add_argument("--chars", type=int, default=2000, help="characters of the longest texts; trees of 300 are measured too")
     options = parser.parse_args()
     with running_app() as url, sync_playwright() as playwright:
         browser = launch(playwright)
-        slider_moves(browser, url, options.moves)
-        growing_tree(browser, url, options.moves, options.samples, (min(300, options.chars), options.chars))
-        coloured_texts(browser, url, options.moves, options.chars)
+        slider_moves(browser, url, options.moves, options.slow)
+        growing_tree(browser, url, options.moves, options.slow, options.samples, (min(300, options.chars), options.chars))
+        coloured_texts(browser, url, options.moves, options.slow, options.chars)
         browser.close()
 
 
