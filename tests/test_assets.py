@@ -300,3 +300,10 @@ def test_no_script_relies_on_the_styles_of_another_tab() -> None:
         for classes in re.findall(r'(?:make|makeText|button)\("(?:\w+", ")?([a-z][\w -]*-[\w -]*)"', file.read_text(encoding="utf-8")):
             for name in classes.split():
                 assert "-" not in name or name not in folders or folders[name] & own, f"{file.name} uses .{name} of {folders[name]}"
+
+
+def test_marked_characters_are_styled_only_where_texts_are_marked() -> None:
+    """A rule for all elements would give each of them a style of its own for each name, whenever its own style changes."""
+    sheets = {path: path.read_text(encoding="utf-8") for end in ("css", "js") for path in (ROOT / "ui").rglob(f"*.{end}")}
+    assert any("::highlight(" in sheet for sheet in sheets.values())
+    assert [path for path, sheet in sheets.items() if re.search(r"(?<![\w\])])::highlight\(", sheet)] == []
