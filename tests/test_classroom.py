@@ -312,11 +312,13 @@ def test_everything_is_there_after_a_restart(room: Classroom) -> None:
     votes = room.open_votes((PAIR,), hidden=True)
     room.vote(room.member(ann), votes.id, 0, "b")
     room.follow(LEADING, "page-1")
+    room.close_votes(votes.id)
     room.show_names(True)
     later = again(room)
     assert later.rounds == room.rounds
     assert later.votes == room.votes
     assert (later.lead, later.names_shown, later.open_round) == (room.lead, True, beside.number)
+    assert (later.votes[1].last_round, later.number) == (beside.number, 0)
     assert later.member(ann).name == later.members.name_of(1) == "Ann"
     later.finish(later.throw(later.member(bea), beside.id), later.member(bea).number, "again")  # its dice are the same
     assert later.open("", SHORT, "e63aab5d", "shakespeare").id == "r3"
@@ -325,6 +327,8 @@ def test_everything_is_there_after_a_restart(room: Classroom) -> None:
     assert later.join(cat)[0].name == "Cat"
     assert later.join(shy)[0].number == 4  # who has done nothing but to join
     assert again(later).rounds == later.rounds
+    later.forget()
+    assert again(later).number == 1
 
 
 def test_only_what_has_changed_is_written(room: Classroom, folder: Path) -> None:

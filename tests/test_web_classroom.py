@@ -126,11 +126,12 @@ def room(served: tuple[str, Path, Engine]) -> Iterator[Class]:
 
 
 def test_a_page_is_sent_everything_first_and_then_what_changes(room: Class) -> None:
-    member = room.join(name="Ann")
+    joined = room.anyone.do("/class/join", name="Ann")
+    member = joined["member"]
     stream = room.stream()
     first = stream.first()
     assert first == {
-        "room": {"members": 1, "names_shown": False, "shut": False, "admin": False},
+        "room": {"class": joined["class"], "members": 1, "names_shown": False, "shut": False, "admin": False},
         "counts": {},
         "round": None,
         "rounds": [],
@@ -393,6 +394,29 @@ def test_nobody_new_joins_while_the_lecturer_keeps_the_class_shut(room: Class) -
     room.admin.do("/class/shut", shut=False)
     assert phone.until("room")["shut"] is False
     assert room.anyone.do("/class/join")["number"] == 2
+
+
+def test_phones_are_told_that_a_new_class_has_begun(room: Class) -> None:
+    before, phone = room.anyone.do("/class/join", name="Ann"), room.stream()
+    phone.first()
+    room.admin.do("/class/forget")
+    told = phone.until("room")
+    assert (told["class"], told["members"]) == (before["class"] + 1, 0)
+    after = room.anyone.do("/class/join", member=before["member"])
+    assert (after["class"], after["number"], after["name"]) == (told["class"], 1, "")
+
+
+def test_voters_have_voted_on_every_pair(room: Class) -> None:
+    opened, members = room.open(), [room.join() for _ in range(3)]
+    votes = room.admin.do("/class/votes/open", pairs=[PAIR, PAIR], hidden=True)["votes"]["id"]
+    for member, pairs in zip(members, [(0,), (0, 1), (1, 0)], strict=True):
+        for pair in pairs:
+            room.anyone.do("/class/vote", member=member, votes=votes, pair=pair, better="a")
+    told = room.stream().first()["votes"]
+    assert (told["voters"], told["voted"], told["tally"], told["last_round"]) == (2, [3, 2], None, None)
+    room.admin.do("/class/votes/close", votes=votes)
+    told = room.stream().first()["votes"]
+    assert (told["tally"], told["last_round"]) == ([[3, 0], [2, 0]], int(opened[1:]))
 
 
 def test_the_lecturer_is_told_how_many_voters_joined_after_the_votes_opened(room: Class) -> None:

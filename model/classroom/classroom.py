@@ -49,7 +49,7 @@ class Classroom:
         self.open_round: int | None = None
         self.lead: dict[str, Any] | None = None
         self.versions: Counter[str] = Counter()
-        self._last: Counter[str] = Counter()  # the number that was given last, to a round and to votes
+        self._last: Counter[str] = Counter()  # the number that was given last, to a round, to votes, and to a class
         self._listeners: set[Callable[[], object]] = set()
         self._unsaved: set[str] = set()
         self._restore(saved.read())
@@ -65,6 +65,11 @@ class Classroom:
         self._unsaved.update(documents)
         for listener in tuple(self._listeners):
             listener()
+
+    @property
+    def number(self) -> int:
+        """Of the class that takes part: counts up when a new one begins."""
+        return self._last[CLASS]
 
     # Members
 
@@ -218,7 +223,8 @@ class Classroom:
             NotFoundError: there is no such round of votes.
         """
         votes = _find(self.votes, id, UNKNOWN_VOTES)
-        votes.is_open = False
+        if votes.is_open:
+            votes.is_open, votes.last_round = False, self._last[ROUND]
         self._change(VOTES, KEPT, documents=(votes.id,))
 
     def vote(self, member: Member, id: object, pair: object, better: object) -> None:
@@ -269,6 +275,7 @@ class Classroom:
         self.members, self.names_shown, self.shut, self.open_round, self.lead = Members(), False, False, None, None
         self.rounds.clear()
         self.votes.clear()
+        self._last[CLASS] += 1
         self._change(*TOPICS, TEXTS, NAMES, documents=(*gone, CLASS))
 
     # Files
@@ -316,7 +323,7 @@ class Classroom:
 
     def _restore_class(self, content: dict[str, Any]) -> None:
         members = Members.from_json(content["members"])
-        last = {topic: int(content["last"].get(topic, 0)) for topic in (ROUND, VOTES)}
+        last = {topic: int(content["last"].get(topic, 0)) for topic in (ROUND, VOTES, CLASS)}
         lead = None if content["lead"] is None else read_lead(content["lead"], content["lead"].get("page", ""))
         open_round = content["open_round"]
         self.members, self.names_shown, self.lead = members, bool(content["names_shown"]), lead

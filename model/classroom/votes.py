@@ -32,6 +32,7 @@ class Votes:
         number: counts from 1.
         hidden: whether phones see no tally until it is closed.
         last_member: the number of the member who had joined last when it opened; None where that is not known.
+        last_round: the number of the round that had been opened last when it closed; None while it is open, or where that is not known.
         ballots: for each member who voted, "a" or "b" for each pair, or None.
     """
 
@@ -40,6 +41,7 @@ class Votes:
     hidden: bool
     is_open: bool = True
     last_member: int | None = None
+    last_round: int | None = None
     ballots: dict[int, list[str | None]] = field(default_factory=dict)
 
     @property
@@ -54,8 +56,13 @@ class Votes:
         return [(list(column).count(A), list(column).count(B)) for column in map(list, columns)]
 
     @property
+    def voters(self) -> int:
+        """How many have voted on every pair."""
+        return sum(None not in ballot for ballot in self.ballots.values())
+
+    @property
     def newcomers(self) -> int:
-        """How many of those who voted have joined since it opened."""
+        """How many of those who voted, on whichever pair, have joined since it opened."""
         return 0 if self.last_member is None else sum(member > self.last_member for member in self.ballots)
 
     def vote(self, member: int, pair: object, better: object) -> None:
@@ -91,6 +98,7 @@ class Votes:
             "hidden": self.hidden,
             "is_open": self.is_open,
             "last_member": self.last_member,
+            "last_round": self.last_round,
             "ballots": [[member, list(ballot)] for member, ballot in self.ballots.items()],
         }
 
@@ -105,8 +113,8 @@ class Votes:
         ballots = {int(member): list(ballot) for member, ballot in saved["ballots"]}
         if any(len(ballot) != len(pairs) or not set(ballot) <= {A, B, None} for ballot in ballots.values()):
             raise ValueError("a ballot does not fit the pairs")
-        last = saved.get("last_member")
-        return cls(int(saved["number"]), pairs, bool(saved["hidden"]), bool(saved["is_open"]), None if last is None else int(last), ballots)
+        last_member, last_round = (None if (last := saved.get(name)) is None else int(last) for name in ("last_member", "last_round"))
+        return cls(int(saved["number"]), pairs, bool(saved["hidden"]), bool(saved["is_open"]), last_member, last_round, ballots)
 
 
 def read_pairs(given: object) -> tuple[Pair, ...]:

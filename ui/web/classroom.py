@@ -5,7 +5,8 @@ r"""The class: a wall that everybody writes on, votes, and what the lecturer sho
 Server-sent events, for as long as the client reads them. Each carries the whole state of its topic, first all of them, then those that
 change. "?wall=1" adds the texts. Sent with an admin's session, it has what only the lecturer may see.
 
-    room     {"members": 23, "names_shown": false, "shut": false, "admin": true}; shut: nobody new may join
+    room     {"class": 2, "members": 23, "names_shown": false, "shut": false, "admin": true}; class: another one has another number, and
+             none of the members before; shut: nobody new may join
     counts   {"r3": [23, 5]}: for each round, how many texts are written, and how many are being written
     round    null, or the newest: {"id": "r3", "number": 3, "prompt": "ROMEO:", "temperature": 0.8, "length": 120, "top_k": 0, "top_p": 1.0,
              "seed": 7, "model": "e63aab5d", "model_name": "Shakespeare", "open": true, "opened": 1795810000.0, "beside": null}
@@ -13,14 +14,16 @@ change. "?wall=1" adds the texts. Sent with an admin's session, it has what only
     texts    {"round": "r3", "from": 0, "texts": [{"sample": 17, "text": "...", "name": ""}]}: of the newest round and the one beside it,
              those from number "from" on, in the order in which they came
     votes    null, or the newest: {"id": "v1", "number": 1, "pairs": [{"request": "...", "a": "...", "b": "..."}], "open": true,
-             "hidden": true, "voters": 12, "newcomers": 0, "tally": [[3, 9]]}; tally is null for phones while the votes are open and
-             hidden. Only the admin is told newcomers: how many of the voters have joined since the votes opened; others have null
+             "hidden": true, "voters": 12, "voted": [13], "newcomers": 0, "tally": [[4, 9]], "last_round": null}; voters: those who have
+             voted on every pair; voted: how many on each; tally is null for phones while the votes are open and hidden; last_round: the
+             number of the newest round when the votes closed. Only the admin is told newcomers: how many of all who voted have joined
+             since the votes opened; others have null
     kept     {"votes": 120, "pairs": 10, "agreement": 0.81}: what all closed votes have given
     lead     null, or {"address": "#tab=...", "title": "...", "keys": ["x3fV..."], "page": "..."}: what the lecturer's page shows
 
 A phone joins once, and keeps its token:
 
-    POST /class/join     {"member": "...", "name": "Ann"}         {"member": "...", "number": 17, "name": "Ann",
+    POST /class/join     {"member": "...", "name": "Ann"}         {"member": "...", "class": 2, "number": 17, "name": "Ann",
                          "texts": {"r3": {"sample": 17, "text": "..."}}, "votes": {"v1": ["a", null]}}; both fields are optional
     POST /class/throw    {"member": "...", "round": "r3"}         its text, line by line: {"sample": 17, "state": "running", "new": "I ha"};
                          the last state is done or failed (with "error"). It is written once, whether the phone stays or not
@@ -163,7 +166,9 @@ class ClassRoutes:
             each.id: {"sample": member.number, "text": text} for each in room.rounds.values() if (text := each.throws.get(member.number))
         }
         ballots = {each.id: each.ballots[member.number] for each in room.votes.values() if member.number in each.ballots}
-        return _answer({"member": token, "number": member.number, "name": member.name, "texts": texts, "votes": ballots})
+        return _answer(
+            {"member": token, "class": room.number, "number": member.number, "name": member.name, "texts": texts, "votes": ballots}
+        )
 
     async def _throw(self, body: Body, http: HTTPRequest) -> Response:
         member = self._classroom.member(body.get("member"))
@@ -323,7 +328,7 @@ def topic_json(room: Classroom, topic: str, is_admin: bool) -> Any:
     """The state of a topic, as the admin or as anyone sees it."""
     newest = room.newest_round
     if topic == ROOM:
-        return {"members": len(room.members), "names_shown": room.names_shown, "shut": room.shut, "admin": is_admin}
+        return {"class": room.number, "members": len(room.members), "names_shown": room.names_shown, "shut": room.shut, "admin": is_admin}
     if topic == COUNTS:
         return {round.id: [len(round.finished), len(round.writing)] for round in room.rounds.values()}
     if topic == ROUND:
@@ -366,9 +371,11 @@ def votes_json(votes: Votes, is_admin: bool) -> dict[str, Any]:
         "pairs": [pair._asdict() for pair in votes.pairs],
         "open": votes.is_open,
         "hidden": votes.hidden,
-        "voters": len(votes.ballots),
+        "voters": votes.voters,
+        "voted": [a + b for a, b in votes.tally],
         "newcomers": votes.newcomers if is_admin else None,
         "tally": None if is_secret else votes.tally,
+        "last_round": votes.last_round,
     }
 
 
