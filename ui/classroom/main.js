@@ -1,9 +1,11 @@
 // The Class tab: one prompt that everybody throws the dice for, votes, and what each phone takes part in.
 import { page } from "../shared/page.js";
+import { isPhone } from "../shared/phone.js";
 import { createLeadSwitch } from "../shared/lead.js";
-import { hasSession } from "../shared/session.js";
+import { hasSession, LOST, session } from "../shared/session.js";
 import { followTabs } from "../shared/tabs.js";
 import { createToolbar } from "../shared/toolbar.js";
+import { tellLocked } from "../shared/unlock.js";
 import { Views } from "../shared/views.js";
 
 /** @typedef {import("../shared/invitation.js").Invitation} Invitation */
@@ -15,7 +17,6 @@ const VIEWS = [
   ["part", "Take part", { fetch: async () => (await import("./join/view.js")).createJoin }],
 ];
 const ON_PHONES = "part"; // the view that comes first there, unless the lecturer holds the phone
-const PHONE = "(width < 640px)"; // 40rem, see page.css
 
 /** What the views share. */
 export class Classroom {
@@ -38,13 +39,16 @@ export class Classroom {
 /** Given by gr.HTML. @param {HTMLElement} element @param {{invitation: Invitation | null}} props */
 export async function start(element, { invitation }) {
   const classroom = new Classroom(element, await page, invitation);
-  const isPhone = matchMedia(PHONE).matches && !hasSession();
-  const first = (view) => Number(isPhone && view[0] === ON_PHONES);
+  const isStudents = isPhone() && !hasSession();
+  const first = (view) => Number(isStudents && view[0] === ON_PHONES);
   classroom.views.create(classroom, VIEWS.toSorted((a, b) => first(b) - first(a)));
   classroom.views.followTab();
   void classroom.views.show(classroom.address.get("class"));
   createToolbar(classroom, (words) => classroom.say(words));
   element.querySelector(".bar-tools").prepend(createLeadSwitch((words) => classroom.say(words)));
+  const tellLost = () => session.isLost && tellLocked(element.querySelector(".class-said"), LOST);
+  session.addEventListener("change", tellLost);
+  tellLost();
   followTabs(classroom.address);
   element.dataset.ready = "";
 }

@@ -1,7 +1,7 @@
 // What the class does, live: one stream of events from the server for the whole page (ui/web/classroom.py), and this browser as a member of it.
 import { Emitter } from "./emitter.js";
 import { reached } from "./server.js";
-import { ask, askForJSON, session } from "./session.js";
+import { ask, askForJSON, hasSession, lose, session } from "./session.js";
 import { inBrowser } from "./storage.js";
 
 const STREAM = "./class/stream";
@@ -10,7 +10,7 @@ const SILENT_MS = 45_000; // the server says something every 15 s: after this lo
 const TOPICS = /** @type {const} */ (["room", "counts", "round", "rounds", "votes", "lead", "kept"]);
 
 /**
- * @typedef {{members: number, names_shown: boolean, shut: boolean, admin: boolean}} Room shut: nobody new may join
+ * @typedef {{class: number, members: number, names_shown: boolean, shut: boolean, admin: boolean}} Room class: another one has other members; shut: nobody new may join
  *
  * @typedef {object} Round everybody's texts after one prompt
  * @property {string} id
@@ -30,16 +30,16 @@ const TOPICS = /** @type {const} */ (["room", "counts", "round", "rounds", "vote
  * @property {string | null} beside the round that it stands abreast of
  *
  * @typedef {{sample: number, text: string, name: string}} ClassText
- * @typedef {{id: string, number: number, pairs: {request: string, a: string, b: string}[], open: boolean, hidden: boolean, voters: number, newcomers: number | null, tally: [number, number][] | null}} Votes
+ * @typedef {{id: string, number: number, pairs: {request: string, a: string, b: string}[], open: boolean, hidden: boolean, voters: number, voted: number[], newcomers: number | null, tally: [number, number][] | null, last_round: number | null}} Votes voters: on every pair; voted: on each; last_round: the newest when they closed
  * @typedef {{votes: number, pairs: number, agreement: number | null}} Kept
  * @typedef {{address: string, title: string, keys: string[], page: string}} Lead
- * @typedef {{token: string, number: number, name: string}} Member
- * @typedef {{member: string, number: number, name: string, texts: Object<string, {sample: number, text: string}>, votes: Object<string, ("a" | "b" | null)[]>}} Joined
+ * @typedef {{token: string, class: number, number: number, name: string}} Member
+ * @typedef {{member: string, class: number, number: number, name: string, texts: Object<string, {sample: number, text: string}>, votes: Object<string, ("a" | "b" | null)[]>}} Joined
  */
 
 /**
  * The class. It connects once somebody listens. Events: the name of each topic (it has come, or has changed), "counts" (of a round: thrown, writing),
- * "texts" (of the newest round, or of the one beside it), "online", "offline" (also when it cannot connect at first), "member" (this browser has become one, or has another name).
+ * "texts" (of the newest round, or of the one beside it), "online", "offline" (also when it cannot connect at first), "member" (this browser has become one, is none any more, or has another name).
  */
 class Classroom extends Emitter {
   /** @type {Room | null} null until it is known */
@@ -64,6 +64,7 @@ class Classroom extends Emitter {
   #wantsTexts = false;
   #connects = false;
   #connection = new AbortController();
+  #joining = Promise.resolve(); // a browser that asked twice at first would be two members
 
   /** @param {string} event @param {(event: CustomEvent<any>) => void} listener @param {boolean | AddEventListenerOptions} [options] */
   addEventListener(event, listener, options) {
@@ -82,14 +83,39 @@ class Classroom extends Emitter {
   }
 
   /** Becomes a member, or asks what the server knows of this one. @param {string} [name] @returns {Promise<Joined>} */
-  async join(name) {
+  join(name) {
+    const joined = this.#joining.then(() => this.#join(name));
+    this.#joining = joined.then(() => {}, () => {});
+    return joined;
+  }
+
+  /** Whether this browser is no member and cannot become one, because the lecturer takes nobody new. */
+  get isKeptOut() {
+    return Boolean(this.room?.shut) && !this.member;
+  }
+
+  /** @param {string} [name] @returns {Promise<Joined>} */
+  async #join(name) {
     const json = { ...(this.member && { member: this.member.token }), ...(name !== undefined && { name }) };
     /** @type {Joined} */
-    const joined = await askForJSON("./class/join", { method: "POST", json });
-    this.member = { token: joined.member, number: joined.number, name: joined.name };
-    inBrowser.keepJSON(KEPT_AS, this.member);
-    this.tell("member");
+    const joined = await askForJSON("./class/join", { method: "POST", json }).catch((error) => {
+      if (error.setting === "shut") this.#refused();
+      throw error;
+    });
+    this.#keepMember({ token: joined.member, class: joined.class, number: joined.number, name: joined.name });
     return joined;
+  }
+
+  #refused() {
+    if (this.room) this.room.shut = true; // the stream says so in a moment
+    this.#keepMember(null);
+  }
+
+  /** @param {Member | null} member */
+  #keepMember(member) {
+    this.member = member;
+    inBrowser.keepJSON(KEPT_AS, member);
+    this.tell("member");
   }
 
   // A stream that was ended here, for another one, is followed by it at once; otherwise the server is given time.
@@ -145,8 +171,15 @@ class Classroom extends Emitter {
       Object.assign(this, { [name]: content });
       for (const round of [this.round, ...this.rounds]) if (round) [round.thrown, round.writing] = this.counts[round.id] ?? [0, 0];
       if (name === "round") this.#forgetTexts();
+      if (name === "room") this.#meet(content);
     } else return;
     this.tell(name);
+  }
+
+  /** A class that has begun anew does not know its members, nor a server that was started again its sessions. @param {Room} room */
+  #meet(room) {
+    if (this.member && this.member.class !== room.class) this.#keepMember(null);
+    if (!room.admin && hasSession()) lose();
   }
 
   // Only those of the newest round and of the one beside it grow.
@@ -157,8 +190,8 @@ class Classroom extends Emitter {
 
 /** @returns {Member | null} */
 function readMember() {
-  const { token, number, name } = inBrowser.getJSON(KEPT_AS) ?? {};
-  return token ? { token: String(token), number: Number(number), name: String(name) } : null;
+  const { token, class: of, number, name } = inBrowser.getJSON(KEPT_AS) ?? {};
+  return token ? { token: String(token), class: Number(of), number: Number(number), name: String(name) } : null;
 }
 
 export const classroom = new Classroom();

@@ -12,7 +12,13 @@ const ENDED = "soliloquy-session-ended"; // whether it is over; an old token, se
 let [token, ended] = [inBrowser.get(KEY), inBrowser.get(ENDED)];
 
 /** Event "change": whether this browser may act may have changed. */
-export const session = new Emitter();
+class Session extends Emitter {
+  /** Whether it is over though nobody here has ended it. */
+  isLost = false;
+}
+
+export const session = new Session();
+export const LOST = "The app was started again, or the session has run out. Unlock it to go on.";
 
 function keep(value, isOver = "") {
   [token, ended] = [value, isOver];
@@ -21,7 +27,19 @@ function keep(value, isOver = "") {
   session.tell("change");
 }
 
-const end = () => keep(token, "1");
+function end(isLost = false) {
+  session.isLost = isLost;
+  keep(token, "1");
+}
+
+/** The server does not know the session any more. Another tab of this browser may have begun a new one. */
+export function lose() {
+  if (!hasSession()) return;
+  const other = inBrowser.get(KEY);
+  if (!other || other === token || inBrowser.get(ENDED)) return end(true);
+  token = other;
+  session.tell("change");
+}
 
 export const hasSession = () => Boolean(token) && !ended;
 
@@ -31,11 +49,12 @@ export const hasSession = () => Boolean(token) && !ended;
  * @param {Options} [options]
  */
 export async function ask(path, { method, json, body = json && JSON.stringify(json), signal } = {}) {
+  const sent = token;
   const headers = { ...(token && { Authorization: `Bearer ${token}` }), ...(json && { "Content-Type": "application/json" }) };
   try {
     return await accepted(fetch(path, { method, headers, signal, ...(body && { body }) }));
   } catch (error) {
-    if (error.status === 401 && hasSession()) end();
+    if (error.status === 401 && sent === token) lose();
     throw error;
   }
 }
@@ -55,12 +74,13 @@ export const act = (id, action, json = {}) => askForJSON(`./train/runs/${id}/${a
 /** Whether this browser may act, and why nobody can. @returns {Promise<{admin: boolean, closed: string, one_time: boolean}>} */
 export async function askSession() {
   const answer = await askForJSON("./admin/session");
-  if (!answer.admin && hasSession()) end();
+  if (!answer.admin) lose();
   return answer;
 }
 
 export async function unlock(password) {
   const { token } = await askForJSON("./admin/login", { method: "POST", json: { password } });
+  session.isLost = false;
   keep(token);
 }
 

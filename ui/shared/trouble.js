@@ -16,13 +16,17 @@ export function againButton(className, again) {
   return node;
 }
 
+/** Leads to the password. @param {Element} node @param {Error} error */
+const lead = async (node, { message }) => (await import("./unlock.js")).tellLocked(node, message);
+
 /**
- * Says what went wrong, with a button to try again unless the request itself was wrong.
+ * Says what went wrong, with a button to try again unless the request itself was wrong, or with the way to the password.
  * @param {Element} node
  * @param {Error} error
  * @param {() => unknown} again
  */
 export function tellTrouble(node, error, again) {
+  if (error instanceof ServerError && error.status === 401) return void lead(node, error);
   node.replaceChildren(`${error.message} `);
   if (error instanceof ServerError && REFUSED.includes(error.status)) return;
   const press = () => {

@@ -2,7 +2,7 @@
 import { Emitter } from "../shared/emitter.js";
 import { page } from "../shared/page.js";
 import { isUnderWay } from "../shared/runs.js";
-import { askSession, getRuns, hasSession } from "../shared/session.js";
+import { askSession, getRuns, hasSession, LOST, session } from "../shared/session.js";
 import { followTabs } from "../shared/tabs.js";
 import { createToolbar } from "../shared/toolbar.js";
 import { tellTrouble } from "../shared/trouble.js";
@@ -23,6 +23,7 @@ const VIEWS = [
   ["runs", "All runs", createRuns],
   ["hub", "From the Hub", createFromHub],
 ];
+const LOCKED = 401; // status
 const LOOK_MS = 2_000; // between two questions, while a run is under way
 const IDLE_MS = 10_000; // ... and while none is
 
@@ -61,6 +62,7 @@ export class Train extends Emitter {
     this.#chosen = page.address.get("run_shown");
     page.models.addEventListener("default", () => void this.look().catch(() => {}));
     this.address.addEventListener("go", ({ detail }) => this.#go(detail));
+    session.addEventListener("change", () => this.checkSession());
   }
 
   /** Another address was taken. @param {Set<string>} changed */
@@ -135,8 +137,7 @@ export class Train extends Emitter {
       await this.look();
       return answer;
     } catch (error) {
-      say(error.message);
-      this.checkSession();
+      if (error.status !== LOCKED || !session.isLost) say(error.message); // that it is lost is said already
       return null;
     } finally {
       this.#acting = false;
@@ -147,6 +148,7 @@ export class Train extends Emitter {
     if (this.isAdmin === hasSession()) return;
     this.isAdmin = hasSession();
     this.tell("session");
+    if (session.isLost) this.say(LOST);
   }
 
   /** Says what went wrong, with a way to try again. @param {Error} error @param {() => unknown} again */

@@ -8,8 +8,9 @@ import { classroom } from "../../shared/classroom.js";
  * @returns {Promise<T>}
  */
 export async function asMember(work) {
+  if (!classroom.member) await classroom.join();
   try {
-    return await work(classroom.member?.token ?? "");
+    return await work(classroom.member.token);
   } catch (error) {
     if (error.setting !== "member") throw error;
     await classroom.join();

@@ -2,11 +2,12 @@
 import { readAbout } from "../../shared/assistant.js";
 import { classroom } from "../../shared/classroom.js";
 import { button, make, plural, settle } from "../../shared/dom.js";
+import { isPhone } from "../../shared/phone.js";
 import { Latest } from "../../shared/requests.js";
 import { askForJSON, hasSession, sendCorpus, session } from "../../shared/session.js";
-import { openTab } from "../../shared/tabs.js";
 import { createTrainingHere } from "../../shared/training_here.js";
 import { tellTrouble } from "../../shared/trouble.js";
+import { goToLock } from "../../shared/unlock.js";
 import { keepAuthors } from "./authors.js";
 import { Draft } from "./draft.js";
 import { PAIR, Poll, seenTally } from "./poll.js";
@@ -15,24 +16,26 @@ import { COMPARISONS_FILE, readVotes, saveTally, saveVotes } from "./save.js";
 
 const CAPTION =
   "Two answers to one request: the class decides which is better, each phone on its own. The votes are comparisons, which is all that a reward model learns from.";
+const OFFLINE = "The connection is lost. The vote goes on as soon as the server answers.";
 const TOO_FEW = "No votes are kept yet: at least 1 is needed. Open a vote, let the class decide, and close it.";
 const [POST, PRESET] = ["POST", "reward"];
 
 /** @param {HTMLElement} panel @param {{page: import("../../shared/page.js").Page}} tab @returns {import("../../shared/views.js").View} */
 export function createVotes(panel, { page }) {
-  const [trouble, frame, main, side] = [make("p", "trouble"), make("div", "votes"), make("div", "votes-main"), make("div", "votes-side")];
+  const [offline, trouble, frame, main, side] = [make("p", "notice"), make("p", "trouble"), make("div", "votes"), make("div", "votes-main"), make("div", "votes-side")];
+  offline.setAttribute("role", "status");
   trouble.setAttribute("role", "alert");
   const draft = new Draft();
   const prepare = createPrepare(draft, { open, back: () => turnTo("") });
   const poll = new Poll(page.address, { close, next: () => turnTo(classroom.votes.id) });
   const nothing = make("section", "votes-nothing");
-  const unlock = button("quiet", "Unlock the Train tab to open a vote", () => openTab("train"));
+  const unlock = button("quiet", "Unlock to open a vote", () => void goToLock());
   nothing.append(make("h2", "", "No vote yet"), make("p", "", "As soon as one is open, phones vote in Take part, and the tally stands here."), unlock);
   const kept = make("p", "votes-kept");
   const training = createTrainingHere(page);
   side.append(make("h2", "", "What the class has decided"), kept, training.node);
   frame.append(main, side);
-  panel.append(trouble, frame);
+  panel.append(offline, trouble, frame);
   const reading = new Latest();
   let isShown = false;
   let left = ""; // the closed vote after which the next one is prepared
@@ -74,7 +77,8 @@ export function createVotes(panel, { page }) {
     const { votes } = classroom;
     const isPreparing = hasSession() && (!votes || (!votes.open && votes.id === left));
     if (isPreparing && !isKnown && !reading.isBusy) void readRequests();
-    unlock.hidden = hasSession();
+    unlock.hidden = hasSession() || isPhone() || session.isLost;
+    offline.textContent = classroom.isOnline || !classroom.room ? "" : OFFLINE;
     frame.classList.toggle("votes-on-show", !isPreparing);
     settle(main, [isPreparing ? prepare.node : votes ? poll.node : nothing]);
     if (isPreparing) prepare.draw();
@@ -89,7 +93,7 @@ export function createVotes(panel, { page }) {
     return { corpus: (await sendCorpus(lines, COMPARISONS_FILE)).corpus };
   }
 
-  for (const event of ["room", "votes", "kept"]) classroom.addEventListener(event, draw);
+  for (const event of ["room", "votes", "kept", "online", "offline"]) classroom.addEventListener(event, draw);
   session.addEventListener("change", draw);
   draft.addEventListener("change", draw);
   return {

@@ -1,9 +1,10 @@
 // The lecturer's bar: opens and closes rounds, and shows names. Whoever has not unlocked this browser sees the way there alone.
 import { button, labelled, make } from "../../shared/dom.js";
 import { classroom } from "../../shared/classroom.js";
+import { isPhone } from "../../shared/phone.js";
 import { askForJSON, hasSession, session } from "../../shared/session.js";
-import { openTab } from "../../shared/tabs.js";
 import { tellTrouble } from "../../shared/trouble.js";
+import { goToLock } from "../../shared/unlock.js";
 import { createDoor } from "../door.js";
 
 const COOLER = 0.4; // what is offered for the same again, times the temperature
@@ -11,7 +12,6 @@ const [FIELDS, MORE] = [["temperature", "length"], ["top_k", "top_p"]];
 const LABELS = { temperature: "Temperature", length: "Characters", top_k: "Top-k", top_p: "Top-p" };
 const STEPS = { temperature: 0.05, length: 1, top_k: 1, top_p: 0.01 };
 const CHARS = 120; // of a text, unless the lecturer asks for others
-const PASSWORD = "train-password";
 
 /** @param {import("../../shared/page.js").Page} page */
 export function createLecturer(page) {
@@ -140,7 +140,7 @@ export function createLecturer(page) {
   function draw() {
     const { room, round } = classroom;
     const isAdmin = hasSession();
-    unlock.hidden = isAdmin;
+    unlock.hidden = isAdmin || isPhone() || session.isLost; // students have phones; what is lost is said above
     form.hidden = !isAdmin;
     if (!isAdmin) said.textContent = notice.textContent = "";
     open.textContent = round ? "Next round" : "Open a round";
@@ -166,12 +166,4 @@ export function createLecturer(page) {
   prefill();
   draw();
   return { node, focus: () => (form.hidden ? unlock : prompt).focus() };
-}
-
-/** Opens the Train tab where the password is asked for. */
-async function goToLock() {
-  openTab("train");
-  const field = () => document.getElementById(PASSWORD);
-  for (let frames = 0; !field()?.checkVisibility() && frames < 300; frames++) await new Promise(requestAnimationFrame); // its script may have to come
-  field()?.focus();
 }
