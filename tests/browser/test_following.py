@@ -75,13 +75,39 @@ def bar(page: Page) -> Callable[[str], None]:
 
 
 @pytest.mark.slow
+def test_a_phone_that_opens_the_address_takes_part(projector: BrowserContext, phones: BrowserContext, url: str) -> None:
+    admin = Admin.logged_in(url, PASSWORD)
+    invitation = "class-invitation"
+    with at(phones, url) as early, at(phones, f"{url}/#tab=learning") as elsewhere, at(projector, url) as lecturer:
+        expect(early.get_by_test_id(invitation)).to_have_count(0)
+        opened = admin.do("/class/open", prompt="ROMEO:", length=20)["round"]["id"]
+        for page in (early, elsewhere):
+            expect(page.get_by_test_id(invitation)).to_contain_text("A round is open")
+        with at(phones, url) as late:
+            expect(late.get_by_role("button", name="Throw the dice")).to_be_visible()
+        early.get_by_role("button", name="Take part", exact=True).click()
+        expect(early.get_by_role("button", name="Throw the dice")).to_be_visible()
+        for page in (early, lecturer):
+            expect(page.get_by_test_id(invitation)).to_have_count(0)
+        elsewhere.get_by_role("button", name="Not now", exact=True).click()
+        expect(elsewhere.get_by_test_id(invitation)).to_have_count(0)
+        admin.do("/class/votes/open", pairs=[{"request": "Insult me.", "a": "Ay.", "b": "No."}], hidden=False)
+        expect(elsewhere.get_by_test_id(invitation)).to_contain_text("A vote is open")
+        admin.do("/class/close", round=opened)
+        lead(lecturer)
+        expect(elsewhere.get_by_test_id(invitation)).to_have_count(0)
+        expect(elsewhere.get_by_test_id("following")).to_be_visible()
+
+
+@pytest.mark.slow
 def test_phones_follow_leave_come_back_and_are_let_go(projector: BrowserContext, phones: BrowserContext, url: str) -> None:
     with at(projector, url) as lecturer, at(phones, url) as phone, at(phones, f"{url}/#tab=learning") as other:
         posts = asked(phone)
         lead(lecturer)
         for page in (phone, other):
             expect(page.locator("#class-panel-part")).to_be_visible()  # the wall is on the projector
-            bar(page)("Following the lecturer: Class")
+            bar(page)("The lecturer shows Class · Wall")
+            expect(page.get_by_test_id("following").get_by_role("button", name="Leave")).to_be_visible()
 
         lecturer.get_by_role("tab", name="Sample", exact=True).click()
         set_up(lecturer, prompt="KING:", seed="5", samples=2, length=30)

@@ -5,6 +5,7 @@ import { button, make } from "../shared/dom.js";
  * @typedef {object} Shown
  * @property {string} title of what the lecturer's page shows
  * @property {boolean} isOn whether this page shows it too
+ * @property {boolean} isApart whether this page shows something else of the class meanwhile: Take part
  * @property {boolean} isHeld whether it will, once a throw or a vote here is over
  * @property {boolean} isOnline
  * @property {string[]} missing what of it is not here
@@ -27,12 +28,12 @@ export class FollowingBar {
     this.#words.setAttribute("role", "status");
     this.#words.append(this.#lead, this.#title, this.#more);
     this.element.append(this.#words, this.#action);
-    new ResizeObserver(() => this.#makeRoom()).observe(this.element);
+    makeRoomFor(this.element);
   }
 
   /** @param {Shown} shown */
-  show({ title, isOn, isHeld, isOnline, missing }) {
-    const begins = !isOnline ? "No connection. The lecturer showed " : missing.length ? "On the projector: " : isOn ? "Following the lecturer: " : "The lecturer shows ";
+  show({ title, isOn, isApart, isHeld, isOnline, missing }) {
+    const begins = !isOnline ? "No connection. The lecturer showed " : missing.length ? "On the projector: " : isOn && !isApart ? "Following the lecturer: " : "The lecturer shows ";
     this.#isOn = isOn;
     setText(this.#lead, begins);
     setText(this.#title, title);
@@ -43,21 +44,25 @@ export class FollowingBar {
   }
 
   hide() {
-    if (!this.element.isConnected) return;
     this.element.remove();
-    this.#makeRoom();
   }
+}
 
-  /** What is shown ends above the bar, and views lay themselves out in the room that is left. A lecture that is given here has a bar of its own. */
-  #makeRoom() {
+/**
+ * What is shown ends above a bar, and views lay themselves out in the room that is left. A lecture that is given here has a bar of its own.
+ * @param {HTMLElement} bar
+ */
+export function makeRoomFor(bar) {
+  new ResizeObserver(() => { // also told when the bar comes and goes
     const root = document.documentElement;
     const isGiven = root.hasAttribute("data-lecture");
-    root.toggleAttribute("data-following", this.element.isConnected && !isGiven);
+    const shown = [...document.querySelectorAll(".following")].at(-1);
+    root.toggleAttribute("data-following", Boolean(shown) && !isGiven);
     if (isGiven) return;
-    if (this.element.isConnected) root.style.setProperty("--below", `${this.element.offsetHeight}px`);
+    if (shown) root.style.setProperty("--below", `${/** @type {HTMLElement} */ (shown).offsetHeight}px`);
     else root.style.removeProperty("--below");
     dispatchEvent(new Event("resize")); // views measure the room again
-  }
+  }).observe(bar);
 }
 
 /** What has not changed is not announced again. @param {HTMLElement} node @param {string} text */

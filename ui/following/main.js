@@ -149,7 +149,7 @@ class Following {
     const lead = this.#lead;
     if (!lead) return this.#bar.hide();
     const [title, ...missing] = lead.title.split("\n");
-    this.#bar.show({ title, isOn: this.isOn && !this.isHeld, isHeld: this.isHeld, isOnline: classroom.isOnline, missing: [...missing, ...this.missing] });
+    this.#bar.show({ title, isOn: this.isOn && !this.isHeld, isApart: isOfClass(lead), isHeld: this.isHeld, isOnline: classroom.isOnline, missing: [...missing, ...this.missing] });
   }
 }
 
