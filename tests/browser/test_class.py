@@ -101,11 +101,19 @@ def test_a_class_throws_votes_comes_late_and_outlives_the_app(
     phones[0].context.set_offline(True)  # away while the app is killed and started again
     app.kill()
     app.start()
-    admin = unlock(projector, app.url)
+    lost = projector.locator(".class-said")
+    expect(lost).to_contain_text("The app was started again")
+    expect(projector.get_by_role("button", name="Next round")).to_be_hidden()
+    lost.get_by_role("button", name="Unlock").click()
+    projector.get_by_label("Password").fill(PASSWORD)
+    projector.get_by_label("Password").press("Enter")
+    expect(projector.get_by_role("button", name="Next round")).to_be_visible()  # back where it was
+    expect(lost).to_be_empty()
+    admin = Admin.logged_in(app.url)
     phones[0].context.set_offline(False)
     for phone, text in zip(phones, texts, strict=True):
         expect(phone.locator(".part-round > .part-text")).to_have_text(text, use_inner_text=False)
-        expect(phone.locator(".part-offline")).to_have_text("")
+        expect(phone.locator(".part-notice")).to_have_text("")
     expect(counts).to_contain_text(re.compile(rf"\b{PHONES}\b"))
 
     pairs = [{"request": "Insult me.", "a": "Thou art a traitor.", "b": "I thank you."}]

@@ -99,7 +99,7 @@ def test_a_phone_throws_and_votes_and_another_page_sees_the_tally(phones: Browse
         expect(said).to_contain_text("✓ Saved: B.")
         expect(phone.locator(".tally-bar:visible .tally-count")).to_have_text(["0 votes", "1 vote"])
         vote(admin, votes, "b", "a")
-        expect(hall.locator(".votes-voters")).to_contain_text("2 of")
+        expect(hall.locator(".votes-voters")).to_have_text("1 of 2 voted on every pair")
         expect(hall.locator(".tally-bar:visible .tally-count")).to_have_text(["0 votes", "2 votes"])
         expect(hall.locator(".votes-outcome")).to_have_text("B is ahead, 2 to 0.")
         expect(hall.get_by_role("button", name="Close the vote")).to_be_hidden()
@@ -114,14 +114,17 @@ def test_the_lecturer_keeps_new_phones_out_and_lets_them_in(phones: BrowserConte
         door.click()
         expect(door).to_have_attribute("aria-pressed", "true")
         with at(phones, f"{url}/{TAKE_PART}") as phone:
-            expect(phone.locator("#class-panel-part > .trouble")).to_contain_text("No new members for now.")
-            phone.get_by_role("button", name="Throw the dice").click()
-            expect(phone.locator(".part-round .trouble")).to_contain_text("No new members for now")
+            expect(phone.locator(".part-notice")).to_contain_text("No new members for now.")
+            expect(phone.locator("#class-panel-part").get_by_text("No new members")).to_have_count(1)
+            expect(phone.locator(".part-card").first).to_have_attribute("aria-disabled", "true")
+            expect(phone.get_by_role("button", name="Throw the dice")).to_be_hidden()
+            expect(phone.get_by_label("Short name")).to_be_hidden()
             door.click()
-            expect(phone.locator("#class-panel-part > .trouble")).to_be_empty()
+            expect(phone.locator(".part-notice")).to_be_empty()
+            expect(phone.get_by_role("button", name="Throw the dice")).to_be_visible()
             phone.locator(".part-card").nth(0).click()
             expect(phone.locator(".part-votes .part-said")).to_contain_text("✓ Saved: A.")
-        expect(projector.locator(".votes-voters")).to_contain_text("1 of them joined after the vote had opened")
+        expect(projector.locator(".votes-voters")).to_have_text("0 of 1 voted on every pair, 1 joined after the vote had opened")
 
 
 @pytest.mark.slow
@@ -164,11 +167,34 @@ def test_a_reload_and_a_lost_connection_lose_nothing(phones: BrowserContext, adm
         phone.get_by_text("Your earlier texts").click()
         assert phone.locator(".part-earlier-text").all_text_contents() == [own]
 
-        admin.do("/class/forget")  # a new class, which this phone joins when it next does something
+        admin.do("/class/join")
+        admin.do("/class/forget")  # a new class, which this phone joins
         expect(phone.locator("#part-round-title")).to_have_text("No round yet")
-        open_votes(admin)
+        expect(phone.locator(".part-who")).to_have_text("You are number 1.")
+        expect(field).to_have_value("")
+        expect(phone.locator(".part-name-said")).to_have_text("The lecturer may show names.")
+        votes = open_votes(admin)
         cards.nth(0).click()
         expect(said).to_contain_text("✓ Saved: A.")
+        open_round(admin)
+        sections = phone.locator(".part > section:visible h2")
+        admin.do("/class/votes/close", votes=votes)
+        result = f"Vote {votes[1:]} is closed"
+        expect(sections.first).to_have_text(result)
+        phone.reload()
+        expect(sections.first).to_have_text(result)
+        next = open_round(admin)
+        expect(sections).to_have_text([f"Round {next[1:]}", result])
+
+
+@pytest.mark.slow
+def test_a_lecturer_who_looks_on_is_no_member_until_a_throw(desk: BrowserContext, admin: Admin, url: str) -> None:
+    open_round(admin)
+    with at(desk, f"{url}/{TAKE_PART}") as page:
+        expect(page.locator(".part-who")).to_contain_text("You have the lecturer’s session")
+        page.get_by_role("button", name="Throw the dice").click()
+        expect(page.locator(".part-who")).to_have_text("You are number 1.")
+        expect(page.locator(".part-round .part-said")).to_contain_text("On the wall")
 
 
 @pytest.mark.slow
@@ -197,8 +223,8 @@ def test_the_lecturer_prepares_opens_and_closes_a_vote(desk: BrowserContext, pho
         id = "v" + page.locator("#votes-poll-title").inner_text().removeprefix("Vote ")
         vote(admin, id, "a", "b")
         vote(admin, id, "b", "b")
-        expect(page.locator(".votes-voters")).to_contain_text("3 of")
-        expect(page.locator(".votes-outcome")).to_have_text("The tally is hidden until the vote is closed.")
+        expect(page.locator(".votes-voters")).to_have_text("2 of 3 voted on every pair")
+        expect(page.locator(".votes-outcome")).to_have_text("3 votes on this pair. The tally is hidden until the vote is closed.")
         assert figures(page) == figures(phone) == []
         page.get_by_role("button", name="Close the vote").click()
         expect(page.locator(".tally-bar:visible .tally-count")).to_have_text(["1 vote", "2 votes"])

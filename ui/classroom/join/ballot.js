@@ -51,6 +51,11 @@ export class Ballot extends Emitter {
     return this.chosen.every((side, pair) => side !== null && this.isSaved(pair));
   }
 
+  /** Whether something that was chosen has not arrived. */
+  get isUnsent() {
+    return this.chosen.some((_, pair) => !this.isSaved(pair));
+  }
+
   /** @param {number} pair */
   troubleOf(pair) {
     return this.#troubles.get(pair);

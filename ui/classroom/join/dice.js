@@ -1,6 +1,7 @@
 // The round that is open, and one's own text in it.
 import { classroom } from "../../shared/classroom.js";
 import { button, make, makeText, number, plural } from "../../shared/dom.js";
+import { UnreachableError } from "../../shared/server.js";
 import { tellTrouble } from "../../shared/trouble.js";
 import { temperatureInWords } from "../words.js";
 
@@ -9,7 +10,7 @@ import { temperatureInWords } from "../words.js";
 const WAITING = "The button to throw the dice appears here as soon as a round is open.";
 const CLOSED = "Wait for the next one: it appears here.";
 
-/** { node, draw() } @param {import("./throws.js").Throws} throws */
+/** { node, draw(isLost), where isLost tells whether it is said already that the connection is } @param {import("./throws.js").Throws} throws */
 export function createDice(throws) {
   const node = make("section", "part-round");
   node.setAttribute("aria-labelledby", "part-round-title");
@@ -29,8 +30,9 @@ export function createDice(throws) {
   /** @type {Error | null} */
   let told = null;
 
-  function draw() {
-    const { round } = classroom;
+  /** @param {boolean} isLost */
+  function draw(isLost) {
+    const { round, isKeptOut } = classroom;
     const own = round && throws.of(round.id);
     const isUnderWay = Boolean(round) && throws.isUnderWay(round.id);
     const begun = Boolean(own) || isUnderWay;
@@ -41,10 +43,12 @@ export function createDice(throws) {
     written.textContent = own?.text ?? "";
     text.hidden = !prompt.textContent && !written.textContent;
     text.classList.toggle("part-is-writing", isUnderWay);
-    press.hidden = !round?.open || begun;
+    press.hidden = !round?.open || begun || isKeptOut;
     place.textContent = own ? `Sample ${number(own.sample)} of round ${round.number}` : "";
     said.textContent = round ? status(round, own, isUnderWay) : WAITING;
-    tell(round ? throws.troubleOf(round.id) : null, () => throws.throw(round.id));
+    const wrong = round ? throws.troubleOf(round.id) : null;
+    const isSaid = (isLost && wrong instanceof UnreachableError) || isKeptOut; // above
+    tell(isSaid ? null : wrong, () => throws.throw(round.id));
     drawEarlier();
   }
 

@@ -1,8 +1,11 @@
 // A name, for whoever wants one.
 import { classroom } from "../../shared/classroom.js";
 import { labelled, make, number } from "../../shared/dom.js";
+import { hasSession } from "../../shared/session.js";
 import { tellTrouble } from "../../shared/trouble.js";
 
+const HINT = "The lecturer may show names.";
+const LOOKS_ON = "You have the lecturer’s session: this page joins the class once you throw, vote or give a name here.";
 const MOST_CHARS = 24; // as model/limits.py has it; the server checks it
 
 /** { node, draw() } */
@@ -18,6 +21,9 @@ export function createName() {
   row.append(labelled("Short name, if you like", field, "part-name-field"), send);
   node.append(who, row, said, trouble);
 
+  /** @type {import("../../shared/classroom.js").Member | null} */
+  let shown = null;
+
   async function save() {
     trouble.replaceChildren();
     said.textContent = "";
@@ -31,10 +37,12 @@ export function createName() {
   }
 
   function draw() {
-    const { member, room } = classroom;
-    who.textContent = member ? `You are number ${number(member.number)}${room?.members > 1 ? ` of ${number(room.members)}` : ""}.` : "";
-    if (member && field !== document.activeElement) field.value = member.name;
-    if (!said.textContent) said.textContent = "The lecturer may show names.";
+    const { member, room, isKeptOut } = classroom;
+    node.hidden = isKeptOut;
+    who.textContent = !member ? (hasSession() ? LOOKS_ON : "") : `You are number ${number(member.number)}${room?.members > 1 ? ` of ${number(room.members)}` : ""}.`;
+    if (member !== shown && field !== document.activeElement) field.value = member?.name ?? "";
+    if (!said.textContent || member?.token !== shown?.token) said.textContent = HINT;
+    shown = member;
   }
 
   node.addEventListener("submit", (event) => {

@@ -1,6 +1,7 @@
 // The view "Take part", for phones: one's own text in the round that is open, and one's own votes.
 import { classroom } from "../../shared/classroom.js";
 import { make, settle } from "../../shared/dom.js";
+import { hasSession } from "../../shared/session.js";
 import { tellTrouble } from "../../shared/trouble.js";
 import { Ballot } from "./ballot.js";
 import { createDice } from "./dice.js";
@@ -10,23 +11,27 @@ import { Voting } from "./voting.js";
 
 const CAPTION = "The whole class throws the dice after the same prompt: each text is another sample, and all of them stand on the wall. Votes come here too.";
 const LOST = "The connection is lost. What you have thrown and voted is kept; the page goes on as soon as it is back.";
+const UNSENT = "The connection is lost. Your last vote goes out as soon as it is back; everything before is kept.";
+const SHUT = "No new members for now. This page joins by itself as soon as that changes."; // as model/classroom/classroom.py has it
 
 /** @param {HTMLElement} panel @returns {import("../../shared/views.js").View} */
 export function createJoin(panel) {
   const [throws, ballot] = [new Throws(), new Ballot()];
-  const [trouble, offline, frame] = [make("p", "trouble"), make("p", "notice part-offline"), make("div", "part")];
+  const [trouble, notice, frame] = [make("p", "trouble"), make("p", "notice part-notice"), make("div", "part")];
   trouble.setAttribute("role", "alert");
-  offline.setAttribute("role", "status");
+  notice.setAttribute("role", "status");
   const [dice, voting, name] = [createDice(throws), new Voting(ballot), createName()];
-  panel.append(trouble, offline, frame);
+  panel.append(trouble, notice, frame);
   let [isShown, isJoining, isLost] = [false, false, Boolean(classroom.room) && !classroom.isOnline];
-  let isKeptOut = false; // the lecturer takes no new members
+  let wasKeptOut = false; // because the lecturer takes no new members
 
-  /** Joins; told again after each time that the connection was lost, for the app may have been started anew. */
+  /**
+   * Joins; told again after each time that the connection was lost, for the app may have been started anew. A lecturer who only looks is no
+   * member: the first throw or vote joins.
+   */
   async function join() {
-    if (isJoining) return; // a phone that asked twice at first would be two members
+    if (isJoining || classroom.isKeptOut || (hasSession() && !classroom.member)) return;
     isJoining = true;
-    isKeptOut = false;
     trouble.replaceChildren();
     try {
       const { texts, votes } = await classroom.join();
@@ -35,26 +40,30 @@ export function createJoin(panel) {
       if (classroom.round) throws.goOn(classroom.round.id);
       ballot.sendAgain();
     } catch (error) {
-      isKeptOut = error.setting === "shut";
-      tellTrouble(trouble, error, join);
+      if (!classroom.isKeptOut) tellTrouble(trouble, error, join);
     }
     isJoining = false;
+    draw();
   }
 
   function draw() {
     if (!isShown) return;
-    const { votes } = classroom;
+    const { votes, round, isKeptOut } = classroom;
+    if (wasKeptOut && !isKeptOut) void join();
+    wasKeptOut = isKeptOut;
     if (votes) ballot.open(votes.id, votes.pairs.length);
-    offline.textContent = isLost ? LOST : "";
-    dice.draw();
-    voting.draw();
+    notice.textContent = isLost ? (ballot.isUnsent ? UNSENT : LOST) : isKeptOut ? SHUT : "";
+    dice.draw(isLost);
+    voting.draw(isLost);
     name.draw();
-    settle(frame, [...(votes?.open ? [voting.node, dice.node] : [dice.node, voting.node]), name.node]);
+    const isNews = votes && (votes.open || votes.last_round >= (round?.number ?? 0)); // the result stays until something else begins
+    settle(frame, [...(isNews ? [voting.node, dice.node] : [dice.node, voting.node]), name.node]);
   }
 
   for (const event of ["room", "counts", "round", "rounds", "votes"]) classroom.addEventListener(event, draw);
-  classroom.addEventListener("room", () => {
-    if (isShown && isKeptOut && !classroom.room.shut) void join();
+  classroom.addEventListener("member", () => {
+    if (isShown && !classroom.member) void join(); // a new class has begun
+    draw();
   });
   classroom.addEventListener("offline", () => {
     isLost = true;
@@ -78,7 +87,7 @@ export function createJoin(panel) {
     },
     caption: CAPTION,
     keys: [
-      ["t", "Throw the dice", () => classroom.round?.open && throws.throw(classroom.round.id)],
+      ["t", "Throw the dice", () => classroom.round?.open && !classroom.isKeptOut && throws.throw(classroom.round.id)],
       ["a", "A is better", () => voting.choose("a")],
       ["b", "B is better", () => voting.choose("b")],
       ["ArrowRight", "Next pair", () => voting.move(1)],

@@ -1,6 +1,7 @@
 // The votes on the phone: a pair at a time, two large cards to press.
 import { classroom } from "../../shared/classroom.js";
 import { button, listed, make, makeText } from "../../shared/dom.js";
+import { UnreachableError } from "../../shared/server.js";
 import { tellTrouble } from "../../shared/trouble.js";
 import { TallyBar } from "../tally.js";
 
@@ -22,6 +23,7 @@ export class Voting {
   #on;
   #ballot;
   #shown = ""; // the round of votes
+  #isLost = false; // whether it is said already that the connection is
   #pair = 0;
   /** @type {Error | undefined} */
   #told;
@@ -54,13 +56,19 @@ export class Voting {
 
   /** @param {Side} side */
   choose(side) {
-    if (classroom.votes?.open) this.#ballot.choose(this.#pair, side);
+    if (this.#mayVote) this.#ballot.choose(this.#pair, side);
   }
 
-  draw() {
+  get #mayVote() {
+    return Boolean(classroom.votes?.open) && !classroom.isKeptOut;
+  }
+
+  /** @param {boolean} [isLost] */
+  draw(isLost = this.#isLost) {
     const { votes } = classroom;
+    this.#isLost = isLost;
     this.node.hidden = !votes;
-    this.node.classList.toggle("part-is-voting", Boolean(votes?.open) && !this.#ballot.isComplete);
+    this.node.classList.toggle("part-is-voting", this.#mayVote && !this.#ballot.isComplete);
     if (!votes) return;
     const { chosen } = this.#ballot;
     if (votes.id !== this.#shown) {
@@ -74,7 +82,7 @@ export class Voting {
     this.#request.textContent = pair.request;
     const isSeen = !votes.open || (chosen[at] !== null && this.#ballot.isSaved(at)); // nobody is swayed by the others
     const tally = isSeen ? votes.tally?.[at] : undefined;
-    this.#cards.forEach((card, i) => card.show(pair[SIDES[i]], chosen[at] === SIDES[i], votes.open, this.#ballot.isSaved(at), tally && [tally[i], tally[1 - i]]));
+    this.#cards.forEach((card, i) => card.show(pair[SIDES[i]], chosen[at] === SIDES[i], this.#mayVote, this.#ballot.isSaved(at), tally && [tally[i], tally[1 - i]]));
     this.#said.textContent = this.#status(votes);
     this.#tell();
     this.#back.disabled = at === 0;
@@ -88,7 +96,9 @@ export class Voting {
     const [{ chosen }, at] = [this.#ballot, this.#pair];
     const side = chosen[at];
     if (!open) return side ? `You have chosen ${side.toUpperCase()}.` : "You have not voted on this pair.";
+    if (!this.#mayVote) return "";
     if (!side) return "Press the better answer.";
+    if (!this.#ballot.isSaved(at) && this.#isLost) return `${side.toUpperCase()} is not sent yet.`;
     if (!this.#ballot.isSaved(at)) return this.#ballot.troubleOf(at) ? `Not saved: ${side.toUpperCase()}.` : `Saving ${side.toUpperCase()} …`;
     const left = chosen.flatMap((each, i) => (each ? [] : [i + 1]));
     const rest = left.length ? `${left.length === 1 ? "Pair" : "Pairs"} ${listed(left)} left.` : pairs.length > 1 ? `You have voted on all ${pairs.length} pairs.` : "";
@@ -97,7 +107,9 @@ export class Voting {
   }
 
   #tell() {
-    const [at, wrong] = [this.#pair, this.#ballot.troubleOf(this.#pair)];
+    const [at, trouble] = [this.#pair, this.#ballot.troubleOf(this.#pair)];
+    const isSaid = (this.#isLost && trouble instanceof UnreachableError) || classroom.isKeptOut; // above
+    const wrong = isSaid ? undefined : trouble;
     if (wrong === this.#told) return;
     this.#told = wrong;
     this.#trouble.replaceChildren();

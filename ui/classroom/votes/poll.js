@@ -100,8 +100,8 @@ export class Poll {
     if (votes.id !== this.#shown) this.#begin(votes.id);
     const members = Math.max(room?.members ?? 0, votes.voters);
     this.#title.textContent = `Vote ${votes.number}${votes.open ? "" : " is closed"}`;
-    const newcomers = votes.newcomers ? make("span", "votes-newcomers", `, ${number(votes.newcomers)} of them joined after the vote had opened`) : "";
-    this.#voters.replaceChildren(make("b", "", number(votes.voters)), votes.open ? ` of ${number(members)} voted` : " voted", newcomers);
+    const newcomers = votes.newcomers ? make("span", "votes-newcomers", `, ${number(votes.newcomers)} joined after the vote had opened`) : "";
+    this.#voters.replaceChildren(make("b", "", number(votes.voters)), `${votes.open ? ` of ${number(members)}` : ""} voted${votes.pairs.length > 1 ? " on every pair" : ""}`, newcomers);
     this.#door.hidden = !votes.open;
     this.#close.hidden = !hasSession() || !votes.open;
     this.#next.hidden = !hasSession() || votes.open;
@@ -112,7 +112,7 @@ export class Poll {
     const authors = votes.open ? null : twoAuthors(pair);
     this.#request.textContent = pair.request;
     this.#answers.forEach((answer, i) => answer.show(pair[SIDES[i]], counts && [counts[i], counts[1 - i]], authors?.[i] ?? ""));
-    this.#outcome.textContent = counts ? outcome(counts, votes.open) : "The tally is hidden until the vote is closed.";
+    this.#outcome.textContent = counts ? outcome(counts, votes.open) : secret(votes, this.#pair);
     this.#summary.textContent = votes.open || !tally ? "" : summary(votes, tally);
   }
 
@@ -178,6 +178,11 @@ class Answer {
 function twoAuthors(pair) {
   const authors = authorsOf(pair);
   return authors && authors[0] !== authors[1] ? authors : null;
+}
+
+/** @param {Votes} votes @param {number} pair */
+function secret({ pairs, voted }, pair) {
+  return `${pairs.length > 1 ? `${plural(voted[pair], "vote")} on this pair. ` : ""}The tally is hidden until the vote is closed.`;
 }
 
 /** @param {[number, number]} counts @param {boolean} isOpen */

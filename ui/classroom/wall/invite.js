@@ -1,4 +1,5 @@
 // How to join: the address and its code, as large as the wall has room, or small beside a round.
+import { classroom } from "../../shared/classroom.js";
 import { make } from "../../shared/dom.js";
 import { drawCode, writeAddress } from "../../shared/invitation.js";
 
@@ -19,7 +20,8 @@ export function createInvitation(invitation) {
   const address = make("p", "wall-address");
   writeAddress(address, invitation.address);
   address.style.setProperty("--chars", String(invitation.address.replace(/^https?:\/\//, "").length));
-  words.append(make("h2", "wall-invite-title", "Open this on your phone"), address);
+  const title = make("h2", "wall-invite-title");
+  words.append(title, address);
   const code = document.createElementNS(SVG, "svg");
   code.setAttribute("class", "wall-qr");
   code.setAttribute("role", "img");
@@ -29,5 +31,12 @@ export function createInvitation(invitation) {
   code.append(path);
   drawCode(code, invitation.modules);
   node.append(code, words);
+  const draw = () => {
+    const isShut = Boolean(classroom.room?.shut);
+    node.classList.toggle("wall-shut", isShut);
+    title.textContent = isShut ? "No new members for now" : "Open this on your phone";
+  };
+  classroom.addEventListener("room", draw);
+  draw();
   return node;
 }
