@@ -16,12 +16,13 @@ export function invite(page, isUntouched) {
   node.setAttribute("aria-label", "The class");
   words.setAttribute("role", "status");
   words.append(title);
-  let refused = ""; // what somebody here does not want to take part in
+  /** @type {Set<string>} what somebody here does not want to take part in */
+  const refused = new Set();
   const actions = make("div", "following-actions");
   actions.append(
     button("button primary", "Take part", () => openTab(TAB)),
     button("quiet", "Not now", () => {
-      refused = opened();
+      for (const id of opened()) refused.add(id);
       draw();
     }),
   );
@@ -29,7 +30,7 @@ export function invite(page, isUntouched) {
   makeRoomFor(node);
 
   function draw() {
-    const isWanted = opened() && opened() !== refused && isPhone() && !hasSession() && !classroom.lead && page.address.get("tab") !== TAB;
+    const isWanted = opened().some((id) => !refused.has(id)) && isPhone() && !hasSession() && !classroom.lead && page.address.get("tab") !== TAB;
     if (!isWanted) return node.remove();
     title.textContent = classroom.votes?.open ? "A vote is open" : "A round is open";
     if (!node.isConnected) document.body.append(node);
@@ -42,5 +43,5 @@ export function invite(page, isUntouched) {
   else draw();
 }
 
-/** The ids of the round and the vote that are open; "" where none is. */
-const opened = () => [classroom.round, classroom.votes].map((one) => (one?.open ? one.id : "")).join("");
+/** The ids of the round and the vote that are open. */
+const opened = () => [classroom.round, classroom.votes].flatMap((one) => (one?.open ? one.id : []));
