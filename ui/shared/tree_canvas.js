@@ -127,7 +127,7 @@ export class TreeCanvas {
       const folds = unfold(root, this.#isWhole ? Infinity : MOST_ROWS, (node) => opened.has(node));
       this.tree = layOut(root, folds, this.#pen, this.node.clientWidth);
       const { top } = this.node.getBoundingClientRect();
-      this.node.style.setProperty("--tree-room", `${seenHeight() - top - scrollY}px`);
+      this.node.style.setProperty("--tree-room", `${seenHeight() - top - (document.fullscreenElement?.scrollTop ?? scrollY)}px`);
       this.#space.style.width = `${this.tree.width}px`;
       this.#space.style.height = `${this.tree.height}px`;
       this.#markEnds();

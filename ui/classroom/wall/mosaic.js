@@ -10,13 +10,20 @@ const CELL = 2.1; // how wide a tile is, by its height
 const LARGE = 5; // of how many small ones the largest takes the room
 const NEXT = 3; // tiles that come after the largest and are larger than the others
 const EMPTY = 2; // how much worse a mosaic with holes is
-const [LINE, CHAR, SPARE] = [1.3, 0.5, 1.08]; // of a text, by the size of its letters; lines break at words
+const FEW = 24; // so many texts are laid so that their letters are as large as the room allows
+const [WIDE, FRONT] = [8, 1.25]; // the most of few abreast; how much larger the first one's letters are
+const ENOUGH = 1.6; // rem: letters that the back row reads; until the first one has them, its letters count most
+const PARTS = Array.from({ length: 15 }, (_, i) => 0.2 + i / 25); // of the room, for the first of few
+const [LINE, CHAR, SPARE] = [1.3, 0.5, 1.02]; // of a text, by the size of its letters
 const [LARGEST, SMALLEST] = [3.5, 0.5]; // letters, in rem
-const FITTING = 0.8; // of the small tiles hold their whole text, unless letters would be too small
-const [LOWEST, HIGHEST] = [16, 40]; // the mosaic, in rem
+const FITTING = 0.8; // of the small tiles, when many, have letters of one size; texts with more lines have smaller ones
+const [LOWEST, HIGHEST] = [10, 40]; // the mosaic, in rem
+const [NARROW, LOWEST_NARROW] = [24, 26]; // a mosaic as wide as a phone, which is scrolled anyway
 const GAP = 4;
+const BELOW = 0.75; // rem, below the mosaic
 const NAMED = 3; // a tile of fewer lines shows no name
 const MOVING = 80; // more tiles take their places at once: so many at a time would stutter
+const KNOWN = 4000; // texts that stay measured
 const ROUGH = 8; // a mosaic has up to a part in so many more places than texts
 export const PAD = 0.4; // around a text, in letters
 
@@ -32,6 +39,7 @@ export const shownText = (text) => text.replace(/^\n+/, "").replace(/\n{2,}/g, "
  * @returns {Tile[]}
  */
 export function layTiles(texts, width, height, rem) {
+  if (texts.length <= FEW) return layFew(texts, width, height, rem);
   const { places, columns, rows } = arrange(capacityFor(texts.length), (width + GAP) / (height + GAP));
   const [cellWidth, cellHeight] = [(width + GAP) / columns, (height + GAP) / rows];
   const tiles = places.slice(0, texts.length).map(({ row, column, side }) => {
@@ -41,7 +49,54 @@ export function layTiles(texts, width, height, rem) {
   const isSmall = (i) => i > NEXT || (i > 0 && places[i].side === 1);
   const small = fonts.filter((_, i) => isSmall(i)).toSorted((a, b) => b - a);
   const common = Math.floor(2 * small[Math.floor(FITTING * (small.length - 1))]) / 2;
-  return tiles.map((tile, i) => ({ ...tile, font: isSmall(i) ? common : fonts[i] }));
+  return tiles.map((tile, i) => ({ ...tile, font: isSmall(i) ? Math.min(common, fonts[i]) : fonts[i] }));
+}
+
+/**
+ * Few texts: the first at the left or at the top, the others in rows, in whichever way their letters are the largest.
+ * @param {string[]} texts
+ * @param {number} width
+ * @param {number} height
+ * @param {number} rem
+ * @returns {Tile[]}
+ */
+function layFew(texts, width, height, rem) {
+  const size = (text, place) => Math.min(LARGEST * rem, Math.max(SMALLEST * rem, fittingFont(text, place)));
+  const [front, ...others] = texts;
+  const whole = { x: 0, y: 0, width, height };
+  if (!others.length) return texts.map(() => ({ ...whole, font: size(front, whole) }));
+  let best = null;
+  let most = -Infinity;
+  for (const part of PARTS) {
+    const [along, down] = [Math.round(part * width), Math.round(part * height)];
+    for (const [first, rest] of [
+      [{ ...whole, width: along }, { ...whole, x: along + GAP, width: width - along - GAP }],
+      [{ ...whole, height: down }, { ...whole, y: down + GAP, height: height - down - GAP }],
+    ]) {
+      const large = size(front, first);
+      for (let columns = 1; columns <= Math.min(WIDE, others.length); columns++) {
+        const places = inRows(others.length, columns, rest);
+        if (places.some((place) => place.width * place.height > first.width * first.height)) continue;
+        const small = Math.min(large / FRONT, ...others.map((text, i) => size(text, places[i])));
+        const worth = Math.log(small) + 2 * Math.log(Math.min(large, ENOUGH * rem));
+        if (worth <= most) continue;
+        most = worth;
+        best = [{ ...first, font: large }, ...places.map((place) => ({ ...place, font: Math.max(SMALLEST * rem, small) }))];
+      }
+    }
+  }
+  return best;
+}
+
+/** So many tiles in rows; those of the last row share its width. @param {number} count @param {number} columns @param {{x: number, y: number, width: number, height: number}} room */
+function inRows(count, columns, { x, y, width, height }) {
+  const rows = Math.ceil(count / columns);
+  const high = (height + GAP) / rows;
+  return Array.from({ length: count }, (_, i) => {
+    const row = Math.floor(i / columns);
+    const wide = (width + GAP) / (row < rows - 1 ? columns : count - row * columns);
+    return { x: x + (i - row * columns) * wide, y: y + row * high, width: wide - GAP, height: high - GAP };
+  });
 }
 
 /** With how many places: not another number for each text, so that the tiles keep their size for a while. @param {number} count */
@@ -52,10 +107,10 @@ function capacityFor(count) {
 
 /** How large letters may be for a text to fit. @param {string} text @param {{width: number, height: number}} tile */
 function fittingFont(text, { width, height }) {
-  const lines = text.split("\n").map((line) => line.length * CHAR * SPARE);
+  const paragraphs = widthsOf(text);
   const fits = (font) => {
     const room = width / font - 2 * PAD;
-    return room > 2 && lines.reduce((sum, line) => sum + Math.max(1, Math.ceil(line / room)), 0) * LINE + 2 * PAD <= height / font;
+    return room > 2 && linesIn(paragraphs, room) * LINE + 2 * PAD <= height / font;
   };
   let [low, high] = [1, 200];
   while (high - low > 0.25) {
@@ -64,6 +119,40 @@ function fittingFont(text, { width, height }) {
     else high = middle;
   }
   return low;
+}
+
+/** @type {Map<string, number[][]>} how wide the words of texts are, by paragraph, in letters */
+const measured = new Map();
+const PROBE = 50; // pixels: letters that are measured
+
+/** @param {string} text */
+function widthsOf(text) {
+  const known = measured.get(text);
+  if (known) return known;
+  const context = document.createElement("canvas").getContext("2d");
+  context.font = `${PROBE}px ${palette().serif}`;
+  const widths = text.split("\n").map((line) => line.split(/(?<= )/).map((word) => (context.measureText(word).width / PROBE) * SPARE));
+  if (measured.size > KNOWN) measured.clear();
+  measured.set(text, widths);
+  return widths;
+}
+
+/** How many lines they take, broken at words. @param {number[][]} paragraphs @param {number} room */
+function linesIn(paragraphs, room) {
+  let lines = 0;
+  for (const words of paragraphs) {
+    lines++;
+    let at = 0;
+    for (const word of words) {
+      if (at && at + word > room) {
+        lines++;
+        at = 0;
+      }
+      lines += Math.max(0, Math.ceil(word / room) - 1); // a word longer than a line is broken anywhere
+      at += word > room ? word % room : word;
+    }
+  }
+  return lines;
 }
 
 /** @type {Map<string, ReturnType<typeof arrange>>} the last ones, by number and shape: most refreshes move nothing */
@@ -138,14 +227,19 @@ export class Mosaic {
   #texts = [];
   /** @type {number | null} the sample that was chosen to be the largest */
   #chosen = null;
-  #width = 0;
+  #laid = ""; // what the tiles were laid for
 
   constructor() {
     this.node.setAttribute("role", "group");
     this.node.setAttribute("aria-label", "Texts, the newest first");
     this.node.addEventListener("keydown", (event) => this.#key(event));
-    new ResizeObserver(() => this.#width !== this.node.clientWidth && this.#lay()).observe(this.node);
+    const sizes = new ResizeObserver(() => this.#lay()); // what stands above it may take more or less room, and so may a bar below the page
+    for (const node of [this.node, document.documentElement]) sizes.observe(node);
     addEventListener("resize", () => this.#lay());
+    document.fonts.ready.then(() => {
+      measured.clear();
+      this.#lay();
+    });
   }
 
   /** @param {ClassText[]} texts in the order in which they came */
@@ -153,6 +247,7 @@ export class Mosaic {
     if (this.#texts[0] !== texts[0]) {
       this.node.replaceChildren();
       this.#tiles.clear();
+      this.#laid = "";
       this.#chosen = null;
     }
     this.#texts = texts;
@@ -198,10 +293,16 @@ export class Mosaic {
     if (!order.length || !this.node.checkVisibility()) return;
     const { rem } = palette();
     const { top } = this.node.getBoundingClientRect();
-    const height = Math.min(HIGHEST * rem, Math.max(LOWEST * rem, seenHeight() - (top + scrollY) - 0.75 * rem));
-    this.#width = this.node.clientWidth;
+    const room = seenHeight() - (top + (document.fullscreenElement?.scrollTop ?? scrollY)) - BELOW * rem;
+    const width = this.node.clientWidth;
+    const lowest = (width < NARROW * rem ? LOWEST_NARROW : LOWEST) * rem;
+    const height = Math.floor(Math.min(HIGHEST * rem, Math.max(lowest, room)));
+    const words = order.map(({ text, name }) => (name ? `${name}\n` : "") + shownText(text));
+    const laid = JSON.stringify([width, height, rem, words]);
+    if (laid === this.#laid) return;
+    this.#laid = laid;
     this.node.style.height = `${height}px`;
-    const tiles = layTiles(order.map(({ text, name }) => (name ? `${name}\n` : "") + shownText(text)), this.#width, height, rem);
+    const tiles = layTiles(words, width, height, rem);
     this.node.classList.toggle("wall-mosaic-moves", order.length <= MOVING);
     const focus = this.node.contains(document.activeElement) ? null : order[0].sample;
     order.forEach(({ sample }, i) => {

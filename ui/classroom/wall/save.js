@@ -2,7 +2,7 @@
 import { toCSV } from "../../shared/csv.js";
 import { inFull, plural, readable, endOf } from "../../shared/dom.js";
 import { download, palette, savePicture } from "../../shared/paint.js";
-import { saveTree } from "../../shared/tree_picture.js";
+import { saveTrees as saveTreePicture } from "../../shared/tree_picture.js";
 import { layTiles, PAD, shownText } from "./mosaic.js";
 
 /** @typedef {import("./stage.js").Stage} Stage */
@@ -13,6 +13,9 @@ const LINE = 1.3; // of a text, by the size of its letters
 
 /** What names a round in files and titles. @param {import("../../shared/classroom.js").Round} round */
 const titleOf = (round) => `Round ${round.number}: “${readable(endOf(round.prompt, 40))}”, ${inFull(round)}`;
+
+/** @param {Stage[]} stages */
+const numbersOf = (stages) => stages.map(({ round }) => round.number).join("-");
 
 /** @param {Stage[]} stages those with texts */
 function some(stages) {
@@ -41,26 +44,33 @@ export function saveCSV(stages) {
 
 /** @param {Stage[]} stages */
 export function saveTrees(stages) {
-  for (const stage of some(stages)) {
+  const full = some(stages);
+  const trees = full.map((stage) => {
     const { model, round } = stage;
-    saveTree(`soliloquy-class-tree-${round.number}.png`, `${titleOf(round)}, ${plural(stage.texts.length, "text")}`, stage.samples(), (code) => model?.idOf(String.fromCodePoint(code)) ?? code);
-  }
+    const rank = (code) => model?.idOf(String.fromCodePoint(code)) ?? code;
+    return { title: `${titleOf(round)}, ${plural(stage.texts.length, "text")}`, samples: stage.samples(), rank };
+  });
+  saveTreePicture(`soliloquy-class-tree-${numbersOf(full)}.png`, trees);
 }
 
 /** @param {Stage[]} stages */
 export function saveMosaics(stages) {
-  for (const { round, texts } of some(stages)) {
-    const look = palette();
-    savePicture(`soliloquy-class-${round.number}.png`, WIDTH + 2 * EDGE, HEIGHT + 2 * EDGE + HEAD, (context) => {
+  const full = some(stages);
+  const look = palette();
+  savePicture(`soliloquy-class-${numbersOf(full)}.png`, full.length * (WIDTH + EDGE) + EDGE, HEIGHT + 2 * EDGE + HEAD, (context) => {
+    for (const { round, texts } of full) {
       context.fillStyle = look.ink;
       context.font = `600 24px ${look.serif}`;
       context.fillText(`${titleOf(round)}, ${plural(texts.length, "text")}`, EDGE, EDGE + 20);
-      context.translate(EDGE, EDGE + HEAD);
       const newest = texts.toReversed();
       const words = newest.map(({ text, name }) => (name ? `${name}\n` : "") + shownText(text));
+      context.save();
+      context.translate(EDGE, EDGE + HEAD);
       layTiles(words, WIDTH, HEIGHT, REM).forEach((tile, i) => drawTile(context, look, tile, newest[i]));
-    });
-  }
+      context.restore();
+      context.translate(WIDTH + EDGE, 0);
+    }
+  });
 }
 
 /**

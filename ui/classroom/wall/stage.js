@@ -36,6 +36,7 @@ export class Stage {
   #models;
   #part = "";
   #isAbreast = false;
+  #way = "";
   #key = ""; // of what the branch's facts were drawn from
   #asking = new Latest();
   #waiting = 0;
@@ -77,10 +78,12 @@ export class Stage {
    * @param {ClassText[]} texts
    * @param {"mosaic" | "tree"} part
    * @param {boolean} isAbreast whether another round stands beside it
+   * @param {string} way what all texts begin with, those of a round beside it too
    */
-  show(round, texts, part, isAbreast) {
+  show(round, texts, part, isAbreast, way) {
     const isOther = round.id !== this.round?.id;
-    const isNew = isOther || texts !== this.texts || part !== this.#part || isAbreast !== this.#isAbreast;
+    const isNew = isOther || texts !== this.texts || part !== this.#part || isAbreast !== this.#isAbreast || way !== this.#way;
+    this.#way = way;
     this.round = round;
     this.texts = texts;
     this.#part = part;
@@ -143,7 +146,8 @@ export class Stage {
   /** Where the reader points: the whole tree if nowhere. */
   #point(item, root) {
     this.#branch = item ?? this.#tree.tree.root;
-    const { node, hidden } = this.#branch;
+    const { hidden, node: whole } = this.#branch;
+    const node = !item && this.#way.length < whole.to ? until(whole, this.#way.length) : whole;
     const names = node.samples.map(({ name }) => name).filter(Boolean);
     const key = [root.count, node.from, node.to, node.count, node.samples[0].sample, Boolean(hidden), names.length, this.model?.key].join();
     if (key === this.#key) return;
@@ -153,7 +157,7 @@ export class Stage {
     const [before, after] = [way.slice(0, node.parent ? node.from : node.to), way.slice(node.from + first.length)];
     this.#path.replaceChildren(make("span", "wall-before", readable(endOf(before, BEFORE))));
     if (first && !hidden) this.#path.append(make("b", "wall-first", signOf(first)), make("span", "wall-before", readable(after)));
-    this.#facts.textContent = hidden ? `${plural(this.#branch.count, "text")} in ${hidden.length} more ways. Click to see them.` : factsOf(node, names);
+    this.#facts.textContent = hidden ? `${plural(this.#branch.count, "text")} in ${hidden.length} more ways. Click to see them.` : factsOf(whole, names);
     clearTimeout(this.#waiting);
     this.#asking.cancel();
     this.#said.textContent = "";
@@ -189,6 +193,9 @@ export class Stage {
     this.#tree.select(item ?? this.#branch?.children.find(({ hidden }) => hidden?.some((node) => firstChar(node) === char)));
   }
 }
+
+/** The beginning of a tree, as far as the tree beside it goes the same way. @param {any} root @param {number} to */
+const until = (root, to) => ({ ...root, text: root.text.slice(0, to), to, ends: [], children: [{ ...root, text: root.text.slice(to), from: to }] });
 
 /** @param {any} node */
 const allOf = ({ count }) => (count === 2 ? "Both texts" : `All ${plural(count, "text")}`);

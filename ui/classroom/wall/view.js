@@ -1,4 +1,5 @@
 // The view "Wall": everybody throws the dice for the same prompt, and all texts are seen together, as they come.
+import { outside } from "../../shared/characters.js";
 import { classroom } from "../../shared/classroom.js";
 import { button, endOf, inFull, make, makeText, number, plural, readable, settle } from "../../shared/dom.js";
 import { Latest } from "../../shared/requests.js";
@@ -156,7 +157,9 @@ class Wall {
     this.shown = isLarge ? [] : this.#two.slice(0, rounds.length);
     for (const stage of this.#two.slice(this.shown.length)) stage.hide();
     settle(this.#stages, this.shown.map(({ node }) => node));
-    this.shown.forEach((stage, i) => stage.show(rounds[i], this.#textsOf(rounds[i]), this.#part, isAbreast));
+    const texts = rounds.map((round) => this.#textsOf(round));
+    const way = sharedBy(rounds.flatMap(({ prompt }, i) => texts[i].map(({ text }) => prompt + text)));
+    this.shown.forEach((stage, i) => stage.show(rounds[i], texts[i], this.#part, isAbreast, way));
   }
 
   /** @param {Round | null} round @param {Round | null} other @param {boolean} isLarge */
@@ -171,7 +174,7 @@ class Wall {
     settleWords(this.#counts, counts);
     for (const [name, opener] of this.#openers) opener.setAttribute("aria-pressed", String(name === this.#part));
     this.#parts.hidden = isLarge;
-    this.#invitation.hidden = !isLarge && !round.open;
+    this.#invitation.hidden = !isLarge && (!round.open || Boolean(room?.shut));
     const all = [...classroom.rounds, ...(classroom.round ? [classroom.round] : [])];
     this.#rounds.hidden = all.length < 2;
     const options = all.toReversed().map((one) => ({ value: one === classroom.round ? "" : one.id, words: `Round ${one.number}: ${one.prompt ? readable(endOf(one.prompt, 16)) : "empty"}, ${one.temperature}` }));
@@ -211,6 +214,17 @@ class Wall {
 
 /** @type {ClassText[]} */
 const NONE = [];
+
+/** What all texts begin with. @param {string[]} texts */
+function sharedBy(texts) {
+  let way = texts[0] ?? "";
+  for (const text of texts) {
+    let at = 0;
+    while (at < way.length && text[at] === way[at]) at++;
+    way = way.slice(0, at);
+  }
+  return way.slice(0, outside(texts[0] ?? "", way.length));
+}
 
 /** @param {HTMLElement} node @param {string[]} words */
 function settleWords(node, words) {
