@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from model.classroom.scenes import load_lecture, read_lecture
+from model.classroom.scenes import lecture_json, load_lecture, read_lecture
 from tests.browser.conftest import new_page
 from tests.support.scenes import begin_lecture, wait_for_scene
-from ui.web.lecture import DEFAULT_LECTURE
+from ui.web.lecture import DEFAULT_LECTURE, LIMITS
 
 TROUBLE = """() => [...document.querySelectorAll(".trouble, .notice.error")]
   .filter((node) => node.checkVisibility()).map((node) => node.textContent.trim()).filter(Boolean)"""
@@ -92,6 +92,7 @@ def test_the_lecture_is_given_and_edited(tab: Page, tmp_path: Path) -> None:
     tab.get_by_role("button", name="Save", exact=True).click()
     expect(title).to_have_text("<b>Mine</b>")
     expect(tab.locator(".lecture-place")).to_have_text(f"5 / {len(scenes) + 1}")
+    expect(tab.locator(".lecture-scene[aria-current]")).to_be_in_viewport(ratio=1)
     tab.locator(".lecture-list").get_by_role("button", name="Edit", exact=True).click()
     tab.get_by_role("button", name="Move up: <b>Mine</b>").click()
     expect(tab.locator(".lecture-place")).to_have_text(f"4 / {len(scenes) + 1}")
@@ -103,8 +104,23 @@ def test_the_lecture_is_given_and_edited(tab: Page, tmp_path: Path) -> None:
     edited = read_lecture(file.read_text(encoding="utf-8"))
     assert [scene.title for scene in edited.scenes[:4]] == [scenes[1].title, scenes[2].title, "<b>Mine</b>", scenes[3].title]
     assert (edited.scenes[2].address, edited.scenes[2].notes) == (scenes[3].address, "- One\n- Two")
+    # An app that was started with another lecture shows that one; the edited one can be had back.
+    given = lecture_json(load_lecture(DEFAULT_LECTURE))
+    only = given | {"title": "Another", "scenes": given["scenes"][:1], "limits": LIMITS}
+    tab.route("**/lecture", lambda route: route.fulfill(json=only))
+    tab.reload()
+    expect(tab.locator(".lecture-place")).to_have_text("– / 1")
+    tab.locator(".lecture-place").click()
+    tab.get_by_role("button", name="Your edited lecture").click()
+    expect(tab.locator(".lecture-scene")).to_have_count(len(scenes))
+    tab.get_by_role("button", name="Undo").click()
+    expect(tab.locator(".lecture-scene")).to_have_count(1)
+    tab.unroute("**/lecture")
     # It is kept until it is discarded; a file takes its place, and what is no lecture says why.
     tab.reload()
+    tab.locator(".lecture-place").click()
+    tab.get_by_role("button", name="Your edited lecture").click()
+    tab.locator(".lecture-scene").nth(2).click()
     expect(title).to_have_text("<b>Mine</b>")
     tab.locator(".lecture-place").click()
     file.write_text("# T\n\n## A\n\nno address\n", encoding="utf-8")

@@ -14,17 +14,20 @@ export class SceneList {
   #rows = make("ol");
   #edit = button("switch", "Edit", () => this.#setEditing(!this.#isEditing));
   #undo = button("quiet", "Undo", () => this.#given.scenes.undo());
+  #earlier = button("quiet", "Your edited lecture", () => this.#given.scenes.takeEarlier());
   #discard = button("quiet", "Discard changes", () => this.#given.scenes.discard());
   #file = make("input");
   #form;
   #asking = new Latest();
   #isEditing = false;
+  #at = -1; // the scene that was drawn as the one that is shown
 
   /** @param {Given} given @param {HTMLElement} opener @param {(words: string) => void} say */
   constructor(given, opener, say) {
     this.#given = given;
     this.#say = say;
     this.#form = new SceneForm(given);
+    this.#earlier.title = "This browser keeps a lecture that you edited while the app had another one";
     this.element.popover = "auto";
     this.element.setAttribute("aria-label", "All scenes");
     opener.setAttribute("aria-haspopup", "dialog");
@@ -33,12 +36,11 @@ export class SceneList {
     Object.assign(this.#file, { type: "file", accept: ".md,.markdown,.txt,text/markdown", hidden: true });
     this.#file.addEventListener("change", () => void this.#openFile());
     const open = button("quiet", "Open a file", () => this.#file.click());
-    foot.append(save, this.#edit, this.#undo, button("quiet", "Download", () => void this.#download()), open, this.#discard, this.#file);
+    foot.append(save, this.#edit, this.#undo, button("quiet", "Download", () => void this.#download()), open, this.#earlier, this.#discard, this.#file);
     this.element.append(this.#title, this.#rows, foot, this.#form.element);
     this.element.addEventListener("beforetoggle", () => this.#draw());
     this.element.addEventListener("toggle", () => this.#current?.scrollIntoView({ block: "center" }));
-    given.scenes.addEventListener("change", () => this.#draw());
-    given.scenes.addEventListener("scene", () => this.#draw());
+    for (const event of ["change", "scene"]) given.scenes.addEventListener(event, () => this.#drawAt());
   }
 
   toggle() {
@@ -53,17 +55,27 @@ export class SceneList {
     return this.#rows.querySelector("[aria-current]");
   }
 
+  /** The scene that is shown stays in sight, as one that was just saved comes into it. */
+  #drawAt() {
+    const { at } = this.#given.scenes;
+    const isOther = at !== this.#at;
+    this.#at = at;
+    this.#draw();
+    if (isOther) this.#current?.scrollIntoView({ block: "nearest" });
+  }
+
   #draw() {
     const { scenes } = this.#given;
     const focused = /** @type {HTMLElement | null} */ (this.#rows.querySelector(":focus"))?.dataset.does;
     this.#title.textContent = scenes.lecture.title;
     const kept = scenes.isUnkept ? "edited; this browser does not keep it: download it" : "edited, kept in this browser";
-    this.#title.append(make("small", "", `${plural(scenes.list.length, "scene")}${scenes.isEdited ? `, ${kept}` : ""}`));
+    this.#title.append(make("small", "", `${plural(scenes.list.length, "scene")}${scenes.isEdited ? `, ${kept}` : scenes.hasEarlier ? "; the one that you edited is kept in this browser" : ""}`));
     this.#rows.replaceChildren(...scenes.list.map((scene, at) => this.#row(scene, at)));
     this.element.classList.toggle("editing", this.#isEditing);
     this.#edit.setAttribute("aria-pressed", String(this.#isEditing));
     this.#undo.hidden = !scenes.canUndo;
     this.#discard.hidden = !scenes.isEdited;
+    this.#earlier.hidden = !scenes.hasEarlier;
     if (focused) /** @type {HTMLElement | null} */ (this.#rows.querySelector(`[data-does="${focused}"]`))?.focus();
   }
 

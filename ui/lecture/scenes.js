@@ -12,10 +12,19 @@ import { inBrowser, inTab } from "../shared/storage.js";
  */
 
 const EDITED = "soliloquy-lecture"; // the lecture that was edited
+const ORIGIN = "soliloquy-lecture-of"; // which one of the server's it came from
+const EARLIER = "soliloquy-lecture-earlier"; // one that was edited while the app had another lecture
 
 const isText = (value) => typeof value === "string";
 const isScene = (scene) => Boolean(scene) && ["title", "address", "caption", "notes"].every((name) => isText(scene[name])) && scene.address.startsWith("#");
 const isLecture = (kept) => Boolean(kept) && isText(kept.title) && isText(kept.about) && Array.isArray(kept.scenes) && kept.scenes.length > 0 && kept.scenes.every(isScene);
+
+/** Tells lectures apart: a hash of the whole text. @param {Lecture} lecture */
+function markOf(lecture) {
+  let hash = 0;
+  for (const char of JSON.stringify(lecture)) hash = (Math.imul(hash, 31) + char.codePointAt(0)) | 0;
+  return hash;
+}
 
 /** Events: "scene" (another is shown), "change" (the lecture is another one). */
 export class Scenes extends Emitter {
@@ -27,6 +36,8 @@ export class Scenes extends Emitter {
   isUnkept = false;
   /** @type {Lecture} the server's */
   #original;
+  /** @type {Lecture | null} one that was edited while the app had another lecture */
+  #earlier = null;
   /** @type {Lecture | null} what undo brings back */
   #before = null;
 
@@ -36,7 +47,12 @@ export class Scenes extends Emitter {
     this.limits = limits;
     this.#original = original;
     const kept = inBrowser.getJSON(EDITED);
-    this.lecture = isLecture(kept) ? kept : original;
+    const isKept = isLecture(kept);
+    const isSame = inBrowser.getJSON(ORIGIN) === markOf(original);
+    const earlier = isKept && !isSame ? kept : inBrowser.getJSON(EARLIER);
+    this.lecture = isKept && isSame ? kept : original;
+    this.#earlier = isLecture(earlier) ? earlier : null;
+    this.#keep();
     const { at = -1, startedAt = 0 } = inTab.getJSON(LECTURE_PLACE) ?? {};
     if (Number.isInteger(at) && at >= -1 && at < this.list.length) this.at = at;
     if (Number.isFinite(startedAt)) this.startedAt = startedAt;
@@ -59,6 +75,10 @@ export class Scenes extends Emitter {
 
   get isEdited() {
     return this.lecture !== this.#original;
+  }
+
+  get hasEarlier() {
+    return this.#earlier !== null && this.lecture !== this.#earlier;
   }
 
   get canUndo() {
@@ -126,6 +146,12 @@ export class Scenes extends Emitter {
     return (await postForJSON("./lecture/download", { lecture: this.lecture }, signal)).text;
   }
 
+  /** Brings back the lecture that was edited while the app had another. */
+  takeEarlier() {
+    this.at = Math.min(this.at, this.#earlier.scenes.length - 1);
+    this.#take(this.#earlier);
+  }
+
   discard() {
     this.at = Math.min(this.at, this.#original.scenes.length - 1);
     this.#take(this.#original);
@@ -147,9 +173,16 @@ export class Scenes extends Emitter {
   #take(lecture) {
     this.#before = this.lecture;
     this.lecture = lecture;
-    this.isUnkept = !inBrowser.keepJSON(EDITED, this.isEdited ? lecture : null);
+    this.#keep();
     this.#keepPlace();
     this.tell("change");
+  }
+
+  #keep() {
+    const { isEdited } = this;
+    inBrowser.keepJSON(EARLIER, this.hasEarlier ? this.#earlier : null);
+    inBrowser.keepJSON(ORIGIN, isEdited ? markOf(this.#original) : null);
+    this.isUnkept = !inBrowser.keepJSON(EDITED, isEdited ? this.lecture : null);
   }
 
   #keepPlace() {
