@@ -97,10 +97,20 @@ def test_a_class_throws_votes_comes_late_and_outlives_the_app(
     phones.append(late)
     expect(counts).to_contain_text(re.compile(rf"\b{PHONES}\b"))
 
+    pairs = [{"request": "Insult me.", "a": "Thou art a traitor.", "b": "I thank you."}]
+    votes = admin.do("/class/votes/open", pairs=pairs, hidden=True)["votes"]["id"]
+    expect(phones[1].locator(".part-card")).to_have_count(2)
     wait_for(lambda: is_saved(tmp_path / "runs-class", texts[-1].removeprefix("ROMEO:")))
     phones[0].context.set_offline(True)  # away while the app is killed and started again
     app.kill()
+    said = phones[1].locator(".part-votes .part-said")
+    expect(phones[1].locator(".part-notice")).to_contain_text("What you have thrown and voted is kept")
+    phones[1].get_by_role("button", name=re.compile("^A")).click()
+    expect(said).to_have_text("A is not sent yet.")
+    expect(phones[1].locator(".part-notice")).to_contain_text("Your last vote goes out as soon as it is back")
+    expect(phones[1].locator(".part-votes .trouble")).to_be_empty()
     app.start()
+    expect(said).to_contain_text("✓ Saved: A.")
     lost = projector.locator(".class-said")
     expect(lost).to_contain_text("The app was started again")
     expect(projector.get_by_role("button", name="Next round")).to_be_hidden()
@@ -116,8 +126,6 @@ def test_a_class_throws_votes_comes_late_and_outlives_the_app(
         expect(phone.locator(".part-notice")).to_have_text("")
     expect(counts).to_contain_text(re.compile(rf"\b{PHONES}\b"))
 
-    pairs = [{"request": "Insult me.", "a": "Thou art a traitor.", "b": "I thank you."}]
-    votes = admin.do("/class/votes/open", pairs=pairs, hidden=True)["votes"]["id"]
     for number, phone in enumerate(phones):
         phone.get_by_role("button", name=re.compile("^A" if number < PHONES - 2 else "^B")).click()
         expect(phone.get_by_text(re.compile("Saved"))).to_be_visible()
@@ -138,8 +146,9 @@ def test_a_class_throws_votes_comes_late_and_outlives_the_app(
 
 
 def is_saved(folder: Path, text: str) -> bool:
-    """Whether a text is in the files of the class."""
-    return any(text in round.throws.values() for round in Classroom(Saved(folder)).rounds.values())
+    """Whether a text, and a vote, are in the files of the class."""
+    saved = Classroom(Saved(folder))
+    return bool(saved.votes) and any(text in round.throws.values() for round in saved.rounds.values())
 
 
 def comparisons(admin: Admin) -> list[str]:
