@@ -99,7 +99,7 @@ def test_a_class_throws_votes_comes_late_and_outlives_the_app(
 
     pairs = [{"request": "Insult me.", "a": "Thou art a traitor.", "b": "I thank you."}]
     votes = admin.do("/class/votes/open", pairs=pairs, hidden=True)["votes"]["id"]
-    expect(phones[1].locator(".part-card")).to_have_count(2)
+    expect(phones[1].locator(".part-card").first).to_be_visible()
     wait_for(lambda: is_saved(tmp_path / "runs-class", texts[-1].removeprefix("ROMEO:")))
     phones[0].context.set_offline(True)  # away while the app is killed and started again
     app.kill()
