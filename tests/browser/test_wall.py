@@ -32,6 +32,8 @@ TILES = """async ({ script, counts }) => {
   const { layTiles } = await import(`${script}classroom/wall/mosaic.js`);
   return counts.map((n) => layTiles(Array.from({ length: n }, () => "To be, or not to be. ".repeat(6)), 1200, 440, 18));
 }"""
+LINES_LEFT_OUT = """all => all.map((words) =>
+  Math.round((words.scrollHeight - words.clientHeight) / parseFloat(getComputedStyle(words).lineHeight)))"""
 ROW = re.compile(r"(?:Go on to )?(.+): (\d+) of \d+, expected (\d+)(?: to (\d+))?; true probability (\S+) %")
 SEEN = {"\n": "newline", " ": "space"}
 BRANCHES = "document.querySelector('.tree-canvas[data-testid=class-tree]').branches()"
@@ -92,6 +94,7 @@ def test_a_round_with_three_throws(desk: Page, admin: Admin) -> None:
     said = desk.locator(".wall-tile").evaluate_all("tiles => tiles.map((tile) => tile.ariaLabel)")
     assert said == [each["text"] for each in texts]
     expect(desk.locator(".wall-tile-large")).to_have_attribute("data-sample", str(texts[-1]["sample"]))  # the newest
+    assert desk.locator(".wall-tile-text").evaluate_all(LINES_LEFT_OUT) == [0, 0, 0]
     desk.get_by_role("button", name="Stop", exact=True).click()
     expect(counts(desk)).to_contain_text("closed")
 
@@ -155,6 +158,7 @@ def test_the_same_again_stands_beside_with_the_same_dice(desk: Page, admin: Admi
     desk.keyboard.press("m")
     expect(desk.get_by_test_id("class-tree")).to_have_count(2)
     expect(desk.locator(".wall-facts").nth(1)).to_have_text("Both texts are the same.")
+    assert len(set(desk.locator(".wall-path").all_text_contents())) == 1, "the two trees are not compared at one place"
     first = desk.get_by_label("Round", exact=True).locator("option").last
     desk.get_by_label("Round", exact=True).select_option(first.get_attribute("value"))
     expect(desk.locator(".wall-stage")).to_have_count(1)
@@ -211,6 +215,7 @@ def test_tiles_have_room_for_one_text_and_for_three_hundred(desk: Page) -> None:
         assert tiles[0]["width"] * tiles[0]["height"] == max(tile["width"] * tile["height"] for tile in tiles)
         assert tiles[0]["font"] >= tiles[-1]["font"] >= 9
         assert tiles[0]["font"] >= 20, "the back row cannot read the newest"
+        assert count > 8 or min(tile["font"] for tile in tiles) >= 20, f"{count} texts have room for larger letters"
 
 
 @pytest.mark.slow
