@@ -298,7 +298,7 @@ export class Mosaic {
     const lowest = (width < NARROW * rem ? LOWEST_NARROW : LOWEST) * rem;
     const height = Math.floor(Math.min(HIGHEST * rem, Math.max(lowest, room)));
     const words = order.map(({ text, name }) => (name ? `${name}\n` : "") + shownText(text));
-    const laid = JSON.stringify([width, height, rem, words]);
+    const laid = JSON.stringify([width, height, rem, words, order.map(({ sample }) => sample)]);
     if (laid === this.#laid) return;
     this.#laid = laid;
     this.node.style.height = `${height}px`;
