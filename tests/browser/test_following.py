@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -70,7 +71,7 @@ def until_at(page: Page, *words: str) -> None:
     page.wait_for_function(IS_AT, arg=list(words))
 
 
-def bar(page: Page) -> Callable[[str], None]:
+def bar(page: Page) -> Callable[[str | re.Pattern[str]], None]:
     return lambda words: expect(page.get_by_test_id("following")).to_contain_text(words)
 
 
@@ -135,9 +136,17 @@ def test_phones_follow_leave_come_back_and_are_let_go(projector: BrowserContext,
         phone.wait_for_function("!location.hash.includes('see=')")
         bar(phone)("Following the lecturer: Attention · All heads")
 
+        phone.go_back()  # to what was here before it followed
+        until_at(phone, "see=lens")
+        bar(phone)("The lecturer shows Attention · All heads.")
+        phone.get_by_role("button", name="Follow", exact=True).click()
+        phone.wait_for_function("!location.hash.includes('see=')")
+
         posts.clear()
+        entries = phone.evaluate("history.length")
         phone.reload()  # goes on, and reads what others have written
         bar(phone)("Following the lecturer: Attention · All heads")
+        assert phone.evaluate("history.length") == entries
         phone.get_by_role("tab", name="Sample", exact=True).click()
         expect(phone.locator(".card-text")).to_have_text(written.all_text_contents())
         assert set(posts) == {"follow"}
@@ -194,7 +203,7 @@ def test_only_what_is_still_to_be_done_holds_a_phone(projector: BrowserContext, 
         expect(phone.locator(".part-votes .part-said")).to_contain_text("Saved: A.")
 
         lecturer.get_by_role("tab", name="Learning", exact=True).click()
-        bar(phone)("The lecturer shows Learning")  # held by the second pair
+        bar(phone)(re.compile(r"^The lecturer shows Learning.*\. This page follows when you are done here\."))  # held by the second pair
         expect(phone.locator(".part-card").first).to_be_visible()
         phone.locator(".part-next").click()
         phone.locator(".part-card").nth(1).click()

@@ -1,6 +1,8 @@
 // The bar at the lower edge of a page that follows the lecturer's, or has left it.
 import { button, make } from "../shared/dom.js";
 
+const HELD = "This page follows when you are done here.";
+
 /**
  * @typedef {object} Shown
  * @property {string} title of what the lecturer's page shows
@@ -37,7 +39,8 @@ export class FollowingBar {
     this.#isOn = isOn;
     setText(this.#lead, begins);
     setText(this.#title, title);
-    setText(this.#more, [isHeld ? "." : "", ...missing].filter(Boolean).map((words) => ` ${words}`).join("") || (isOn ? "" : "."));
+    const sentences = [...(isHeld ? [HELD] : []), ...missing].map((words) => ` ${words}`).join("");
+    setText(this.#more, isHeld || !(isOn || missing.length) ? `.${sentences}` : sentences);
     setText(this.#action, isOn ? "Leave" : "Follow");
     this.element.dataset.state = isOn ? "on" : "left";
     if (!this.element.isConnected) document.body.append(this.element);

@@ -39,6 +39,7 @@ class Following {
     session.addEventListener("change", () => void this.unlock());
     page.address.addEventListener("update", () => this.#hasMoved && this.leave());
     for (const event of ["click", "change", "keydown"]) addEventListener(event, (event) => this.#note(event), { capture: true });
+    addEventListener("hashchange", () => this.leave()); // Back, or Forward
     addEventListener("input", (event) => this.#isOfReader(event) && this.leave(), { capture: true }); // nobody's typing is overwritten
   }
 
@@ -69,7 +70,7 @@ class Following {
     }
     if (this.isOn && this.#hasMoved) return this.leave();
     const isNew = !this.isOn && inTab.get(LEFT_AS) !== lead.page && !(hasSession() && keysFollowed() === undefined);
-    if (isNew) history.pushState(history.state, "", location.href); // Back leads to what was here
+    if (isNew) remember();
     if (isNew) this.isOn = true;
     if (this.isOn) void this.#take();
     else this.#draw();
@@ -107,7 +108,7 @@ class Following {
   follow() {
     keepLeft("");
     this.isOn = true;
-    history.pushState(history.state, "", location.href);
+    remember();
     void this.#take(true);
   }
 
@@ -125,6 +126,7 @@ class Following {
     this.#turn++;
     clearTimeout(this.#waiting);
     keepFollowed(null);
+    history.replaceState({ ...history.state, follows: false }, ""); // what is here now is what Back leads to from the next time
   }
 
   /** Whether something that was done here has changed the page. */
@@ -151,6 +153,11 @@ class Following {
     const [title, ...missing] = lead.title.split("\n");
     this.#bar.show({ title, isOn: this.isOn && !this.isHeld, isApart: isOfClass(lead), isHeld: this.isHeld, isOnline: classroom.isOnline, missing: [...missing, ...this.missing] });
   }
+}
+
+/** Back leads to what was here; a page that is loaded again remembers nothing anew. */
+function remember() {
+  if (!history.state?.follows) history.pushState({ ...history.state, follows: true }, "", location.href);
 }
 
 /** Whether somebody here waits for a throw, or has not voted on every pair yet. */
