@@ -27,7 +27,7 @@ function followLecturer(page) {
 /** A phone that has opened the address on the wall takes part. @param {import("../shared/page.js").Page} page */
 function inviteToClass(page) {
   const topics = ["round", "votes", "kept"]; // the last of them comes after all that tells what is open
-  let isUntouched = !/\b(tab|run)=/.test(location.hash);
+  let isUntouched = !/\b(tab|run|prompt|text)=/.test(location.search + location.hash); // an address that asks for something is shown
   const touch = () => (isUntouched = false);
   for (const event of ["pointerdown", "keydown"]) addEventListener(event, touch, { once: true, capture: true });
   const start = async () => {
