@@ -141,6 +141,16 @@ def test_a_stop_ends_also_those_that_wait_for_their_turn(page: Page) -> None:
     assert traffic.sent["write"] == 3
 
 
+@pytest.mark.slow
+def test_nine_rungs_of_the_ladder_leave_a_connection(page: Page) -> None:
+    traffic = Traffic(page)
+    page.get_by_role("tab", name="Learning", exact=True).click()
+    page.get_by_role("tab", name="Ladder", exact=True).click()
+    page.wait_for_function("[...document.querySelectorAll('.ladder-text')].filter((node) => node.lastChild.length > 199).length === 9")
+    settled(page, lambda: not traffic.open["write"])
+    assert traffic.most["write"] == 3
+
+
 def test_characters_that_are_passed_by_hold_one_connection(page: Page) -> None:
     set_up(page, samples=8, length=20)
     generate(page)

@@ -53,13 +53,13 @@ def test_all_samples_grow_together(page: Page) -> None:
     set_up(page, samples=4, length=2000)
     page.evaluate(RECORD_GROWTH)
     page.get_by_role("button", name="Generate").click()
-    page.wait_for_function("new Set(window.growth.map(String)).size >= 5")
+    page.wait_for_function("new Set(window.growth.map(String)).size >= 20")
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_test_id("status").first).to_contain_text("stopped after")
-    lengths = [len(text) for text in texts(page)]
+    lengths = [len(text) - len(PROMPT) for text in texts(page)]
     assert len(lengths) == 4
-    assert max(lengths) - min(lengths) <= 1, "samples are not in step"  # a look may fall between two rows of one step
-    assert lengths[0] < len(PROMPT) + 2000, "the texts came all at once"
+    assert min(lengths) > 0.5 * max(lengths), "samples are written one after the other"  # in a step, one may have more good guesses
+    assert max(lengths) < 2000, "the texts came all at once"
     assert len(set(texts(page))) == 4
 
 

@@ -2,7 +2,7 @@
 import { charsIn } from "./characters.js";
 import { drawSeed } from "./dice.js";
 import { Emitter } from "./emitter.js";
-import { Turns } from "./requests.js";
+import { MOST_ABREAST, Turns } from "./requests.js";
 import { connection, postForLines, ServerError, UnreachableError } from "./server.js";
 
 /** @typedef {import("./models.js").Model} Model */
@@ -10,7 +10,6 @@ import { connection, postForLines, ServerError, UnreachableError } from "./serve
 /** @typedef {import("./settings.js").Values} Values */
 
 const MOST_UNDO = 30;
-const MOST_ABREAST = 3; // that are written at a time: of a browser's six connections Gradio and the class hold one each, and one is for the next press
 
 /**
  * What the server says of a generation, and what the page adds to it.

@@ -1,6 +1,9 @@
 // A browser has six connections to a server, and a request holds one until it is answered. So what nobody waits for any more is cancelled,
 // what several wait for is asked for once, and what is many takes turns.
 
+/** Texts that are written at a time: Gradio and the class hold a connection each, and one is for the next press. */
+export const MOST_ABREAST = 3;
+
 /** Requests of which the latest alone is of interest: each takes the place of the one before. */
 export class Latest {
   /** @type {AbortController | null} */

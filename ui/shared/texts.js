@@ -1,6 +1,7 @@
 // What models write with the same prompt and the same dice. A text that was written before is shown at once.
 import { charsIn } from "./characters.js";
 import { likeTheOthers } from "./followed.js";
+import { MOST_ABREAST, Turns } from "./requests.js";
 import { getJSON, postForJSON, postForLines, UnreachableError } from "./server.js";
 
 const MOST = 200; // texts that are kept, and answers likewise
@@ -15,6 +16,7 @@ export class Texts {
   #written = new Map();
   /** @type {Map<string, {prompt: string, logits: number[]}>} */
   #next = new Map();
+  #turns = new Turns(MOST_ABREAST);
   #models;
 
   /** @param {import("./models.js").Models} models */
@@ -41,7 +43,10 @@ export class Texts {
       written = { text: written.text + (texts?.[0] ?? ""), prompt: prompt ?? written.prompt, notice: notice ?? written.notice, isDone: state === "done" };
       show(written);
     };
-    await postForLines("./write", { ...dice, model, length, samples: 1, ...likeTheOthers() }, take, signal);
+    await this.#turns.take(async () => {
+      signal?.throwIfAborted();
+      await postForLines("./write", { ...dice, model, length, samples: 1, ...likeTheOthers() }, take, signal);
+    });
     if (!written.isDone) throw new UnreachableError();
     if (charsIn(written.text) === length) keep(this.#written, name, written);
   }

@@ -91,8 +91,8 @@ export class Ladder extends Emitter {
   async #writeAll(first, signal) {
     const rungs = this.rungs.filter(({ key }) => key);
     for (const rung of rungs) this.#take(rung, { isOld: true, error: null });
-    // A browser has six connections to a server, and there are nine texts: so each first writes its beginning, which is the same with the same dice;
-    // the largest network before the others, because it takes the longest. The rest is written by the smallest first, which soon make room.
+    // A few texts are written at a time, and there are nine: so each first writes its beginning, which is the same with the same dice; the largest
+    // network before the others, because it takes the longest. The rest is written by the smallest first, which soon make room.
     for (const [length, order] of /** @type {[number, Rung[]][]} */ ([[BEGINNING, rungs.toReversed()], [LENGTH, rungs]])) {
       const turns = order.toSorted((a, b) => Number(b.id === first) - Number(a.id === first));
       await Promise.all(turns.map((rung) => this.#writeOne(rung, length, signal)));
