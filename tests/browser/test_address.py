@@ -275,6 +275,7 @@ def test_loaded_anew_while_it_writes_and_stopped(context: BrowserContext, page: 
     texts = page.locator(".card-text").all_text_contents()
     assert [text[: len(begun)] for text, begun in zip(texts, before, strict=True)] == before
     other = at(context, copied(page), 1)
+    expect(other.locator(".group .status")).to_contain_text(f"{2 * (max(map(len, texts)) - len('KING:'))} characters in")
     again = other.locator(".card-text").all_text_contents()
     assert [text[: len(before)] for text, before in zip(again, texts, strict=True)] == texts
     assert len(again[0]) == max(map(len, texts))
@@ -465,7 +466,7 @@ def test_back_and_forward_do_no_harm(page: Page, url: str) -> None:
     length = page.evaluate("history.length")
     set_up(page, prompt="QUEEN:", length=12, samples=2)
     press(page, "Generate")
-    page.wait_for_function(DONE, arg=1)
+    expect(page.locator(".group .status")).to_contain_text("24 characters in")
     set_up(page, prompt="KING:", temperature=1.1)
     page.get_by_role("tab", name="Tree").click()
     page.wait_for_url("**view=tree*")
