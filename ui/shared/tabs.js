@@ -91,6 +91,7 @@ function makeRoomForFacts() {
   const wraps = () => tools.getBoundingClientRect().top >= title.getBoundingClientRect().bottom; // close under the facts
   const measure = () => {
     delete masthead.dataset.facts; // until it is measured, nothing is left out
+    document.documentElement.removeAttribute("data-wrapped");
     const { scrollLeft } = row;
     const { style } = document.documentElement;
     const fitting = SCALES.find((scale) => {
@@ -98,7 +99,8 @@ function makeRoomForFacts() {
       return !wraps();
     });
     const isWrapped = fitting === undefined;
-    if (isWrapped) style.removeProperty("--header"); // on a phone
+    if (isWrapped) style.removeProperty("--header"); // on a phone, or with large text
+    document.documentElement.toggleAttribute("data-wrapped", isWrapped);
     row.scrollLeft = scrollLeft; // a smaller header had less to scroll
     const room = isWrapped ? 0 : about.getBoundingClientRect().width / parseFloat(getComputedStyle(document.documentElement).fontSize);
     if (room < ALL_FACTS) masthead.dataset.facts = room < FEW_FACTS ? "none" : "few";
