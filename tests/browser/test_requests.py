@@ -148,7 +148,7 @@ def test_nine_rungs_of_the_ladder_leave_a_connection(page: Page) -> None:
     page.get_by_role("tab", name="Ladder", exact=True).click()
     page.wait_for_function("[...document.querySelectorAll('.ladder-text')].filter((node) => node.lastChild.length > 199).length === 9")
     settled(page, lambda: not traffic.open["write"])
-    assert traffic.most["write"] == 3
+    assert traffic.most["write"] <= 3 + traffic.cancelled["write"]  # those that are being cancelled
 
 
 def test_characters_that_are_passed_by_hold_one_connection(page: Page) -> None:
