@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from model.errors import CheckpointError
+from model.files import is_whole
 from model.formats import lecture, mingpt, nanogpt, transformers
 from model.formats.files import load_content, tensors_of
 from model.formats.foreign import Foreign, simplified
@@ -47,7 +48,7 @@ def read_foreign(source: Path, tokenizer: CharTokenizer | None = None, n_head: i
     tokenizer = tokenizer or foreign.tokenizer
     if tokenizer is None:
         raise CheckpointError(NO_VOCABULARY.format(path=source))
-    if any("\ud800" <= char <= "\udfff" for char in tokenizer.vocabulary):
+    if not is_whole("".join(tokenizer.vocabulary)):
         raise CheckpointError(f"{source} has half a surrogate pair in its vocabulary, which is no character.")
     if len(tokenizer) != foreign.config.vocab_size:
         raise CheckpointError(f"{source} has {foreign.config.vocab_size} ids, but the vocabulary has {len(tokenizer)} characters.")
