@@ -17,13 +17,17 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
-from torch.profiler import ProfilerActivity, profile
+from torch import Tensor
+from torch.profiler import ProfilerActivity, profile, record_function
 
 from model.limits import MAX_SAMPLES
 from model.network.gpt import GPT
+from model.network.step_attention import StepAttention, compiler
 from model.precision import DTYPES, guesses_agree, set_up_writing
 from model.program import run_program
 from model.sampling import SamplingParams, dice, distribution, draw
@@ -35,10 +39,11 @@ from tests.support.huggingface import to_hugging_face
 NEW_CHARS = 254
 PLAIN_CHARS = 32  # of these, spread evenly: the plain reference takes minutes for all
 PARAMS = SamplingParams(temperature=0.8)
-TARGETS = {1: 2.5, 64: 2.0}  # times Hugging Face
+TARGETS = {1: 4.0, 8: 2.5, 64: 2.5}  # times Hugging Face
 RAGGED_CHARS = 120
 RAGGED_TARGET = 0.85  # of rows in step
-PARTS = {"attention": ("scaled_dot_product",), "products": ("linear", "mm", "addmm")}  # names of kernels
+COMPILED = "step_attention"  # how the profile names what Numba compiled
+PARTS = {"attention": ("scaled_dot_product", COMPILED), "products": ("linear", "mm", "addmm")}  # names of kernels
 
 
 def new_writer(weights: Weights, seats: int) -> Writer:
@@ -198,11 +203,17 @@ def compare_ragged(weights: Weights, dtype: torch.dtype, rounds: int, rows: int,
     )
 
 
+def recorded(self: StepAttention, *arguments: Any, attend: Callable[..., Tensor] = StepAttention.__call__) -> Tensor:
+    """The compiled attention, in the profile."""
+    with record_function(COMPILED):
+        return attend(self, *arguments)
+
+
 def show_profile(weights: Weights, dtype: torch.dtype, rows: int, chars: int) -> None:
     """Where the time of a step goes, by kernels."""
     writer = new_writer(in_precision(weights, dtype), rows)
     ours(writer, rows, chars)
-    with profile(activities=[ProfilerActivity.CPU]) as profiled:
+    with patch.object(StepAttention, "__call__", recorded), profile(activities=[ProfilerActivity.CPU]) as profiled:
         seconds = ours(writer, rows, chars)
     kernels = {event.key: event.self_cpu_time_total / 1e6 for event in profiled.key_averages()}
     shares = {part: sum(t for key, t in kernels.items() if any(n in key for n in names)) for part, names in PARTS.items()}
@@ -220,7 +231,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="each figure is the best of this many")
     options = parser.parse_args()
     weights = load_weights(SHIPPED_WEIGHTS)
-    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {weights.model.n_params() / 1e6:.1f} M parameters")
+    print(
+        f"torch {torch.__version__}, {compiler() or 'no numba'}, {torch.get_num_threads()} threads, {weights.model.n_params() / 1e6:.1f} M parameters"
+    )
     compare_with_peers(weights, options.rows, options.rounds, options.chars)
     for dtype in DTYPES.values():
         compare_ragged(weights, dtype, options.rounds, options.ragged, min(options.chars, RAGGED_CHARS))

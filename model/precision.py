@@ -21,6 +21,7 @@ from model.files import cache_dir, parse_json, read_file, write_atomically
 from model.machine import MAX_THREADS, free_bytes, machine_name, thread_counts
 from model.network import Network
 from model.network.kv_cache import Ahead
+from model.network.step_attention import compiler
 
 log = logging.getLogger(__name__)
 
@@ -64,8 +65,8 @@ def ready_to_write(model: Network, name: str) -> Network:
     """Converts a model to the precision in which it writes faster on this machine, and packs its matrices so that a row's text does
     not depend on the other texts being written.
 
-    Both choices are measured once per machine, PyTorch version and `name` and stored in the user's cache, so that a seed gives the
-    same text from day to day. A network without a key/value cache is small and stays in float32.
+    Both choices are measured once per machine, versions of PyTorch and Numba, and `name`, and stored in the user's cache, so that a seed
+    gives the same text from day to day. A network without a key/value cache is small and stays in float32.
 
     Args:
         model: the model in float32.
@@ -87,8 +88,9 @@ def ready_to_write(model: Network, name: str) -> Network:
 def _measured_once(
     device: torch.device, subject: str, measure: Callable[[], dict[str, Any]], is_valid: Callable[[Any], bool]
 ) -> dict[str, Any]:
-    """What was measured on this machine with this version of PyTorch, from the user's cache; measured now if it is not there."""
-    key = f"{machine_name(device)}, torch {torch.__version__}, {MAX_THREADS} threads, {subject}"
+    """What was measured on this machine with these versions of PyTorch and Numba: from the user's cache, or now if it is not there."""
+    versions = ", ".join(filter(None, [f"torch {torch.__version__}", compiler()]))
+    key = f"{machine_name(device)}, {versions}, {MAX_THREADS} threads, {subject}"
     path = cache_dir() / "precision.json"
     known = _read_json(path)
     if not is_valid(known.get(key)):

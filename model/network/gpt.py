@@ -104,8 +104,23 @@ class CausalSelfAttention(nn.Module):
         self.c_proj = Linear(config.n_embd, config.n_embd, bias=config.bias)
 
     def forward(self, x: Tensor, stream: Tensor, shared: Pass) -> Tensor:
-        B, T, C = x.shape
-        qkv = self.c_attn(x).view(B, T, 3, self.n_head, C // self.n_head).permute(2, 0, 3, 1, 4)
+        qkv = self.c_attn(x)
+        if shared.slots is not None and shared.slots.compiled and shared.capture is None:
+            y = shared.slots.attend(self.layer, qkv)
+        else:
+            y = self.attend_from(qkv, shared)
+        if shared.off:
+            off = [head for head in range(self.n_head) if (self.layer, head) in shared.off]
+            by_head = y.view(*y.shape[:2], self.n_head, -1)
+            y = by_head.index_fill(2, torch.tensor(off, dtype=torch.long, device=y.device), 0.0).view_as(y)
+        return shared.branch(stream, self.c_proj, y)
+
+    __call__ = forward
+
+    def attend_from(self, qkv: Tensor, shared: Pass) -> Tensor:
+        """The output of all heads, (B, T, C), from queries, keys and values, (B, T, 3 C), by PyTorch's operators."""
+        B, T, C = qkv.shape[0], qkv.shape[1], qkv.shape[2] // 3
+        qkv = qkv.view(B, T, 3, self.n_head, C // self.n_head).permute(2, 0, 3, 1, 4)
         q, kv = qkv.select(0, 0), qkv.narrow(0, 1, 2)  # (B, n_head, T, head_dim), (2, B, n_head, T, head_dim)
         if shared.slots is None:
             y = self.attend(q, kv[0], kv[1], None, shared.capture)
@@ -117,12 +132,7 @@ class CausalSelfAttention(nn.Module):
                 y = self.attend_rows(q, k, v, mask, shared.capture)
             else:
                 y = torch.cat([self.attend_rows(q[rows], k, v, mask, shared.capture) for rows, k, v, mask in seen])
-        if shared.off:
-            off = [head for head in range(self.n_head) if (self.layer, head) in shared.off]
-            y = y.index_fill(1, torch.tensor(off, dtype=torch.long, device=y.device), 0.0)
-        return shared.branch(stream, self.c_proj, y.transpose(1, 2).reshape(B, T, C))
-
-    __call__ = forward
+        return y.transpose(1, 2).reshape(B, T, C)
 
     def attend_rows(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, capture: Capture | None) -> Tensor:
         """As `attend`, for one or several rows of one query per seat. Several are given as further heads, which share a head's keys: unlike

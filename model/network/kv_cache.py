@@ -5,7 +5,7 @@ cached characters, and attention is masked to them. The `Slots` of a step give t
 their keys and values, and return all keys and values of the rows so far. The network knows nothing else about decoding.
 
 A decoding step of one row spends as much time in Python as in matrix products, so views are created once per step rather than once
-per layer.
+per layer. With the compiled attention (model/network/step_attention.py) a step needs no views and no masks.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from model.config import GPTConfig
+from model.network.step_attention import step_attention
 
 Seats = NDArray[np.int64]
 
@@ -61,6 +63,7 @@ class KVCache:
         data: keys and values, (n_layer, 2, seats, n_head, n_keys of a full block, head_dim).
         visible: masks, (block_size, n_keys of a full block): row p is 0 for the keys that a query at position p attends to, -inf otherwise.
         lengths: number of cached characters in each seat, an int64 array, (seats,). Lowering an entry drops the last characters.
+        compiled: the compiled attention of a step; None to use PyTorch's.
     """
 
     def __init__(self, config: GPTConfig, seats: int, dtype: torch.dtype, device: torch.device | str = "cpu"):
@@ -71,6 +74,7 @@ class KVCache:
         self.data = _zeros(shape, dtype, torch.device(device))
         self.visible = torch.full((config.block_size, room), -torch.inf, dtype=dtype, device=device).triu_(1)
         self.lengths = np.zeros(seats, dtype=np.int64)
+        self.compiled = step_attention(self.data)
         self._all = np.arange(seats)
 
     @staticmethod
@@ -189,43 +193,69 @@ class Slots:
 
     Attributes:
         positions: positions of the characters, (rows, n_new), or (1, n_new) if all rows are in step; on the cache's device.
+        compiled: whether `attend` can be used, instead of `store` and `seen`.
     """
 
     def __init__(self, cache: KVCache, seats: Seats, lengths: NDArray[np.int64], n_new: int, counts: NDArray[np.int64] | None = None):
         first, last, longest = int(seats[0]), int(seats[-1]) + 1, int(lengths.max())
+        self._cache, self._seats, self._lengths, self._n_new, self._counts = cache, seats, lengths, n_new, counts
         self._begins = longest == 0
         self._in_step = last - first == len(seats) and bool((lengths == longest).all())
         starts = lengths[:1] if self._in_step else lengths
         self.positions = torch.from_numpy(starts[:, None] + np.arange(n_new)).to(cache.data.device)
-        if self._in_step:
-            n_keys = cache.n_keys(longest + n_new)
-            self._rooms = cache.data[:, :, first:last, :, longest : longest + n_new].unbind(0)
-            mask = cache.visible[longest : longest + n_new, :n_keys]
-            self._spans = [] if self._begins else [_span(cache, slice(0, len(seats)), first, n_keys, mask)]
-        else:
-            self._rooms = cache.data.unbind(0)
-            self._seats = torch.from_numpy(seats).to(cache.data.device)[:, None]
-            self._spans = []
-            all_keys = [cache.n_keys(length + n_new) for length in lengths.tolist()]
-            if counts is not None:
-                self._share(cache, seats, all_keys, counts.tolist())
-                return
-            for a, b in itertools.pairwise(_cuts(seats.tolist(), all_keys)):
-                n_keys = max(all_keys[a:b])
-                mask = cache.visible[self.positions[a:b], :n_keys].unsqueeze(1)
-                self._spans.append(_span(cache, slice(a, b), int(seats[a]), n_keys, mask))
+        self.compiled = n_new == 1 and cache.compiled is not None
 
-    def _share(self, cache: KVCache, seats: Seats, all_keys: list[int], counts: list[int]) -> None:
+    @cached_property
+    def _groups(self) -> tuple[Seats, NDArray[np.int64]]:
+        """Seats, and where the rows of each end."""
+        if self._counts is None:
+            return self._seats, np.arange(1, len(self._seats) + 1)
+        ends = np.cumsum(self._counts, dtype=np.int64)
+        return self._seats[ends - 1], ends
+
+    @cached_property
+    def _rooms(self) -> tuple[Tensor, ...]:
+        """Where a layer's new keys and values are stored, as `store` needs it."""
+        if not self._in_step:
+            return self._cache.data.unbind(0)
+        first, start = int(self._seats[0]), int(self._lengths[0])
+        return self._cache.data[:, :, first : first + len(self._seats), :, start : start + self._n_new].unbind(0)
+
+    @cached_property
+    def _spans(self) -> list[Span]:
+        cache, seats = self._cache, self._seats
+        all_keys = [cache.n_keys(length + self._n_new) for length in self._lengths.tolist()]
+        if self._in_step:
+            start = int(self._lengths[0])
+            mask = cache.visible[start : start + self._n_new, : all_keys[0]]
+            return [_span(cache, slice(0, len(seats)), int(seats[0]), all_keys[0], mask)]
+        if self._counts is not None:
+            return self._shared_spans(all_keys, self._counts.tolist())
+        spans = []
+        for a, b in itertools.pairwise(_cuts(seats.tolist(), all_keys)):
+            n_keys = max(all_keys[a:b])
+            mask = cache.visible[self.positions[a:b], :n_keys].unsqueeze(1)
+            spans.append(_span(cache, slice(a, b), int(seats[a]), n_keys, mask))
+        return spans
+
+    def _shared_spans(self, all_keys: list[int], counts: list[int]) -> list[Span]:
         """The spans of a step in which each seat has several rows."""
+        cache, spans = self._cache, []
         ends = list(itertools.accumulate(counts))
         keys = [all_keys[end - 1] for end in ends]
-        taken = [int(seats[end - 1]) for end in ends]
+        taken = [int(self._seats[end - 1]) for end in ends]
         for a, b in itertools.pairwise(_cuts(taken, keys, counts)):
             rows, n_keys = slice(ends[a] - counts[a], ends[b - 1]), max(keys[a:b])
             mask = cache.visible[self.positions[rows], :n_keys]  # (rows, 1, n_keys)
             mask = mask.view(b - a, 1, counts[a], n_keys).expand(-1, cache.data.shape[3], -1, -1).reshape(b - a, -1, 1, n_keys)
             seen = cache.data[:, :, taken[a] : taken[a] + b - a, :, :n_keys]
-            self._spans.append(Span(rows, seen.select(1, 0).unbind(0), seen.select(1, 1).unbind(0), mask))
+            spans.append(Span(rows, seen.select(1, 0).unbind(0), seen.select(1, 1).unbind(0), mask))
+        return spans
+
+    def attend(self, layer: int, qkv: Tensor) -> Tensor:
+        """Stores a layer's new keys and values and attends to all that the rows have, as `StepAttention.__call__`."""
+        assert self._cache.compiled is not None
+        return self._cache.compiled(layer, qkv, *self._groups, self._lengths)
 
     def store(self, layer: int, keys_values: Tensor) -> None:
         """Stores a layer's new keys and values, (2, rows, n_head, n_new, head_dim)."""
@@ -233,7 +263,8 @@ class Slots:
         if self._in_step:
             room.copy_(keys_values)
         else:
-            room[:, self._seats, :, self.positions] = keys_values.permute(1, 3, 0, 2, 4)
+            seats = torch.from_numpy(self._seats).to(room.device)[:, None]
+            room[:, seats, :, self.positions] = keys_values.permute(1, 3, 0, 2, 4)
 
     def seen(self, layer: int, keys_values: Tensor) -> list[Seen]:
         """Keys and values that the rows attend to, including those of the new characters.

@@ -86,7 +86,11 @@ def packed(weight: Tensor, in_blocks: bool, bias: Tensor | None = None) -> Produ
 
 
 class OneDNN:
-    """Product by oneDNN: bfloat16 in, bfloat16 out, sums in float32."""
+    """Product by oneDNN: bfloat16 in, bfloat16 out, sums in float32.
+
+    A single row is multiplied twice: for one row oneDNN has another kernel on some CPUs (an AMD EPYC's with AVX-512, say), which sums in
+    another order than the one for any other number of rows.
+    """
 
     def __init__(self, weight: Tensor, bias: Tensor | None = None):
         # Packed for one row, so that large products are summed in the same order as small ones.
@@ -95,6 +99,8 @@ class OneDNN:
         self._plain, self._added = torch.ops.mkldnn._linear_pointwise.default._op, torch.ops.mkldnn._linear_pointwise.binary._op
 
     def __call__(self, x: Tensor, activation: str, plus: Tensor | None) -> Tensor:
+        if x.numel() == x.shape[-1]:
+            return self(torch.cat((x, x)), activation, None if plus is None else torch.cat((plus, plus)))[:1]
         if plus is not None and not activation:
             return self._added(x, plus, self._weight, self._bias, "add")
         name, algorithm = _ONEDNN[activation]

@@ -24,6 +24,8 @@ class AllSeats:
         positions: positions of the new characters, (seats, 1).
     """
 
+    compiled = False  # as `Slots.compiled`: a graph consists of PyTorch's operators
+
     def __init__(self, cache: KVCache, positions: Tensor):
         self.positions = positions
         self._layers = cache.data.unbind(0)
