@@ -28,7 +28,7 @@ from torch.profiler import ProfilerActivity, profile, record_function
 from model.limits import MAX_SAMPLES
 from model.network.gpt import GPT
 from model.network.step_attention import StepAttention, compiler
-from model.precision import DTYPES, guesses_agree, set_up_writing
+from model.precision import DTYPES, guesses_agree, packed_to_agree, set_up_writing
 from model.program import run_program
 from model.sampling import SamplingParams, dice, distribution, draw
 from model.serving.request import DONE, Request
@@ -153,10 +153,9 @@ def best_of(rounds: int, measure: Callable[[], float]) -> float:
 
 
 def in_precision(weights: Weights, dtype: torch.dtype) -> Weights:
-    """The weights ready for writing in a precision."""
-    set_up_writing(dtype)
-    model = copy.deepcopy(weights.model).to(dtype).pack()
-    model.guesses_agree = guesses_agree(model)
+    """The weights ready for writing in a precision, as the app packs them."""
+    model, _, agree = packed_to_agree(weights.model, dtype)
+    model.guesses_agree = agree and guesses_agree(model)
     return replace(weights, model=model)
 
 
@@ -231,9 +230,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="each figure is the best of this many")
     options = parser.parse_args()
     weights = load_weights(SHIPPED_WEIGHTS)
-    print(
-        f"torch {torch.__version__}, {compiler() or 'no numba'}, {torch.get_num_threads()} threads, {weights.model.n_params() / 1e6:.1f} M parameters"
-    )
+    versions = f"torch {torch.__version__}, {compiler() or 'no numba'}"
+    print(f"{versions}, {torch.get_num_threads()} threads, {weights.model.n_params() / 1e6:.1f} M parameters")
     compare_with_peers(weights, options.rows, options.rounds, options.chars)
     for dtype in DTYPES.values():
         compare_ragged(weights, dtype, options.rounds, options.ragged, min(options.chars, RAGGED_CHARS))

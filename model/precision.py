@@ -117,14 +117,20 @@ def name_of(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
 
 
-def _choose(model: Network) -> dict[str, Any]:
-    dtype = _measure_writing(model)
+def packed_to_agree(model: Network, dtype: torch.dtype) -> tuple[Network, bool, bool]:
+    """A copy of a model packed for writing in a precision, in blocks only if its rows do not agree otherwise; whether it is in blocks, and
+    whether its rows agree."""
     set_up_writing(dtype)
     packed = copy.deepcopy(model).to(dtype).pack()
-    agree, in_blocks = rows_agree(packed), False
-    if not agree:
-        packed, in_blocks = copy.deepcopy(model).to(dtype).pack(in_blocks=True), True
-        agree = rows_agree(packed)
+    if rows_agree(packed):
+        return packed, False, True
+    packed = copy.deepcopy(model).to(dtype).pack(in_blocks=True)
+    return packed, True, rows_agree(packed)
+
+
+def _choose(model: Network) -> dict[str, Any]:
+    dtype = _measure_writing(model)
+    packed, in_blocks, agree = packed_to_agree(model, dtype)
     return {
         "dtype": name_of(dtype),
         "in_blocks": in_blocks,

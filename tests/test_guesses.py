@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,7 +18,7 @@ from model.continuations import LEAST_CONTEXT, LEAST_COUNT, Continuations
 from model.errors import ParameterError
 from model.network import Network
 from model.network.kv_cache import Ahead
-from model.precision import guesses_agree, rows_agree, set_up_writing
+from model.precision import guesses_agree, packed_to_agree
 from model.sampling import SamplingParams, dice
 from model.serving.draft import LEARNS_FROM, Draft
 from model.serving.guessing import MOST_GUESSES, MOST_ROWS, PAUSE, Guessing
@@ -41,10 +40,7 @@ def restore_onednn() -> Iterator[None]:
 
 def ready(weights: Weights, dtype: torch.dtype) -> Weights:
     """A copy that writes in a precision, packed as the app packs it, on a machine where it can guess."""
-    set_up_writing(dtype)
-    model = copy.deepcopy(weights.model).to(dtype).pack()
-    if not rows_agree(model):
-        model = copy.deepcopy(weights.model).to(dtype).pack(in_blocks=True)
+    model, _, _ = packed_to_agree(weights.model, dtype)
     if not guesses_agree(model):
         pytest.skip("on this machine, the last bits depend on how many characters of a row are read at once")
     return replace(weights, model=model)

@@ -99,7 +99,7 @@ def compiled(dtype: torch.dtype) -> tuple[Kernel, Kernel | None] | None:
     except Exception:
         log.warning("The attention of a step cannot be compiled; PyTorch's is used.", exc_info=True)
         return None
-    most = int(numba.config.NUMBA_NUM_THREADS)
+    most = numba.get_num_threads()
 
     def in_threads(*arguments: Any) -> None:
         *others, threads = arguments

@@ -16,10 +16,10 @@ from model.files import cache_dir
 
 # Sums may be reordered, which vector instructions need, and fused with products. NaN and infinity keep their meaning.
 FAST_MATH = {"reassoc", "contract", "nsz"}
-JIT = {"fastmath": FAST_MATH, "error_model": "numpy", "cache": True}
+JIT: dict[str, Any] = {"fastmath": FAST_MATH, "error_model": "numpy", "cache": True}
 
-config.CACHE_DIR = str(cache_dir() / "numba")  # compiled code, as safe there as the bytecode of any Python file of this user
-config.THREADING_LAYER = "omp"  # of the others, one is on every machine, but ends the process if two threads use it
+config.CACHE_DIR = str(cache_dir() / "numba")  # type: ignore[attr-defined]  # compiled code, as safe there as the bytecode of any Python file of this user
+config.THREADING_LAYER = "omp"  # type: ignore[attr-defined]  # of the others, one is on every machine, but ends the process if two threads use it
 
 
 def load(number: Any) -> Any:
@@ -49,7 +49,7 @@ def _store(number: Any, like: Any) -> Callable[..., Any]:
     return lambda number, like: number
 
 
-@njit(**JIT)  # type: ignore[untyped-decorator]
+@njit(**JIT)
 def attend(new: Any, keys: Any, values: Any, seats: Any, ends: Any, positions: Any, out: Any, first: int, end: int) -> None:
     """The kernel for one thread.
 
@@ -91,7 +91,7 @@ def attend(new: Any, keys: Any, values: Any, seats: Any, ends: Any, positions: A
                 out[row, head, d] = store(total[d] / norm, out[row, head, d])
 
 
-@njit(parallel=True, **JIT)  # type: ignore[untyped-decorator]
+@njit(parallel=True, **JIT)
 def attend_in_parallel(new: Any, keys: Any, values: Any, seats: Any, ends: Any, positions: Any, out: Any, threads: int) -> None:
     """As `attend`, all pairs, by several threads."""
     pairs = len(seats) * new.shape[2]
