@@ -18,6 +18,7 @@ from tests.support.chromium import launch
 from tests.support.server import running_app
 
 FRAME_MS = 16  # what a screen leaves between two pictures
+SCROLL_MS = 20  # from one picture to the next: a frame, and what a clock strays
 TREE_MS = 100  # after which a tree that grows would be seen to stutter
 MOVES = 60
 TREE_WORDS = ["I", "The", "And", "What", "My", "O", "Why", "Then", "thou", "lord", "shall", "not", "will", "the", "of", "to", "be", "king"]
@@ -160,7 +161,7 @@ def coloured_texts(browser: Browser, url: str, moves: int, slow: float, chars: i
     page.wait_for_timeout(1000)
     show(f"16 x {chars:,} in colour, hover", page.evaluate(HOVERS, moves), FRAME_MS, "script, styles and layout")
     page.evaluate("scrollTo(0, 0)")
-    show(f"16 x {chars:,} in colour, scroll", page.evaluate(SCROLLING, 2 * moves), 2 * FRAME_MS, "between pictures; a frame is 16.7")
+    show(f"16 x {chars:,} in colour, scroll", page.evaluate(SCROLLING, 2 * moves), SCROLL_MS, "between pictures; a frame is 16.7")
     page.close()
 
 

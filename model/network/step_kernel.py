@@ -18,8 +18,10 @@ from model.files import cache_dir
 FAST_MATH = {"reassoc", "contract", "nsz"}
 JIT: dict[str, Any] = {"fastmath": FAST_MATH, "error_model": "numpy", "cache": True}
 
-config.CACHE_DIR = str(cache_dir() / "numba")  # type: ignore[attr-defined]  # compiled code, as safe there as the bytecode of any Python file of this user
-config.THREADING_LAYER = "omp"  # type: ignore[attr-defined]  # of the others, one is on every machine, but ends the process if two threads use it
+# Compiled code is as safe in the user's cache as the bytecode of any Python file.
+config.CACHE_DIR = str(cache_dir() / "numba")  # type: ignore[attr-defined]
+# Of the other threading layers, one is on every machine, but ends the process if two threads use it at a time.
+config.THREADING_LAYER = "omp"  # type: ignore[attr-defined]
 
 
 def load(number: Any) -> Any:
