@@ -19,9 +19,9 @@ FAST_MATH = {"reassoc", "contract", "nsz"}
 JIT: dict[str, Any] = {"fastmath": FAST_MATH, "error_model": "numpy", "cache": True}
 
 # Compiled code is as safe in the user's cache as the bytecode of any Python file.
-config.CACHE_DIR = str(cache_dir() / "numba")  # type: ignore[attr-defined]
+config.CACHE_DIR = str(cache_dir() / "numba")
 # Of the other threading layers, one is on every machine, but ends the process if two threads use it at a time.
-config.THREADING_LAYER = "omp"  # type: ignore[attr-defined]
+config.THREADING_LAYER = "omp"
 
 
 def load(number: Any) -> Any:
