@@ -53,6 +53,8 @@ def _temporary_cache(reason: str) -> Path:
     """A cache in the temporary folder: the same one each time, unless another user has taken its name."""
     user = os.getuid() if hasattr(os, "getuid") else 0
     folder = Path(tempfile.gettempdir()) / f"soliloquy-{user}"
+    with contextlib.suppress(OSError):  # taken now, so that nobody else can take it after it was looked at
+        folder.mkdir(mode=0o700)
     if os.path.lexists(folder) and folder.lstat().st_uid != user:
         folder = folder.with_name(f"soliloquy-{secrets.token_hex(8)}")
     log.warning("The home folder cannot hold a cache (%s). It is in %s; XDG_CACHE_HOME names another place.", reason.rstrip("."), folder)

@@ -25,6 +25,7 @@ from model.network.step_attention import compiler
 
 log = logging.getLogger(__name__)
 
+CROWD = 64  # rows with which the two precisions are compared
 CROWDS = (2, 13, 16, 33, 64, 100, 128)  # batch sizes that `rows_agree` tries
 THREAD_CROWDS = (1, 5, 16)  # ... and `threads_agree`
 GUESSED_ROWS, GUESSED_CHARS = 8, 5  # ... and `guesses_agree`
@@ -75,7 +76,9 @@ def ready_to_write(model: Network, name: str) -> Network:
     if not model.keeps_cache:
         set_up_writing(torch.float32)
         return model.pack()
-    choice = _measured_once(model.device, f"{name}, {model.n_params()} parameters", lambda: _choose(model), _is_choice)
+    steps = (model.device.type == "cpu" and compiler()) or "torch"
+    subject = f"{name}, {model.n_params()} parameters, steps of {CROWD} rows by {steps}"
+    choice = _measured_once(model.device, subject, lambda: _choose(model), _is_choice)
     dtype = DTYPES[choice["dtype"]]
     set_up_writing(dtype)
     if not choice["rows_agree"]:
@@ -88,9 +91,8 @@ def ready_to_write(model: Network, name: str) -> Network:
 def _measured_once(
     device: torch.device, subject: str, measure: Callable[[], dict[str, Any]], is_valid: Callable[[Any], bool]
 ) -> dict[str, Any]:
-    """What was measured on this machine with these versions of PyTorch and Numba: from the user's cache, or now if it is not there."""
-    versions = ", ".join(filter(None, [f"torch {torch.__version__}", compiler()]))
-    key = f"{machine_name(device)}, {versions}, {MAX_THREADS} threads, {subject}"
+    """What was measured on this machine with this version of PyTorch, from the user's cache; measured now if it is not there."""
+    key = f"{machine_name(device)}, torch {torch.__version__}, {MAX_THREADS} threads, {subject}"
     path = cache_dir() / "precision.json"
     known = _read_json(path)
     if not is_valid(known.get(key)):
@@ -225,13 +227,13 @@ def set_up_writing(dtype: torch.dtype) -> None:
     torch.backends.mkldnn.enabled = dtype != torch.float32  # type: ignore[assignment]
 
 
-def _measure_writing(model: Network, rows: int = 64, chars: int = 2) -> torch.dtype:
+def _measure_writing(model: Network, chars: int = 2) -> torch.dtype:
     """The precision in which a crowd's steps are faster: with few texts either is fast enough."""
-    rows = max(1, min(rows, free_bytes(model.device) // (16 * model.cache_bytes_per_seat())))
+    rows = max(1, min(CROWD, free_bytes(model.device) // (16 * model.cache_bytes_per_seat())))
     models = {dtype: copy.deepcopy(model).to(dtype).pack() for dtype in DTYPES.values()}
     caches = {dtype: one.make_cache(rows) for dtype, one in models.items()}
     for cache in caches.values():
-        cache.data[:] = 0  # memory that was never written is not read either: its pages are all the same one
+        cache.data[:] = 0  # unwritten pages are all the same page of zeros, so reading them would cost nothing
     ids = torch.zeros(rows, 1, dtype=torch.long, device=model.device)
 
     @torch.inference_mode()

@@ -46,7 +46,7 @@ def test_a_cache_of_another_user_is_not_read(tmp_path: Path, monkeypatch: pytest
     (tmp_path / "home").write_text("a file where the folder should be", encoding="utf-8")
     _temporary_cache.cache_clear()
     theirs = cache_dir()
-    theirs.mkdir()
+    assert theirs.stat().st_mode & 0o777 == 0o700  # nobody else can take the name any more
     os.chown(theirs, 12345, 12345)
     _temporary_cache.cache_clear()
     assert cache_dir() != theirs

@@ -26,7 +26,6 @@ from model.network import kv_cache
 from model.network.gpt import GPT
 from model.network.kv_cache import KVCache
 from model.network.linear import InBlocks, Linear
-from model.network.step_attention import compiler
 from model.precision import CROWDS, DTYPES, faster_dtype, ready_to_write, rows_agree, threads_agree, training_dtype
 from tests.conftest import ROOT
 
@@ -117,13 +116,24 @@ def linears(model: GPT) -> list[Linear]:
     return [module for module in model.modules() if isinstance(module, Linear)]
 
 
+def test_the_choice_is_made_anew_when_another_compiler_writes(
+    make_model: Callable[..., GPT], cache_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for compiler in ("numba 0.1", "", "numba 0.2"):
+        monkeypatch.setattr(precision, "compiler", lambda name=compiler: name)
+        ready_to_write(make_model(), "tiny")
+        training_dtype(8, CPU)
+    subjects = [key.split(" threads, ")[1] for key in remembered(cache_home)]
+    assert sorted(subject.split(" by ")[1] for subject in subjects if "tiny" in subject) == ["numba 0.1", "numba 0.2", "torch"]
+    assert len(subjects) == 4  # training has nothing to do with it
+
+
 def test_the_choice_is_remembered_and_read_back(make_model: Callable[..., GPT], make_ids: Callable[..., Tensor], cache_home: Path) -> None:
     model = ready_to_write(make_model(), "tiny")
     ((key, choice),) = remembered(cache_home).items()
     assert choice.keys() == {"dtype", "in_blocks", "rows_agree", "threads_agree", "guesses_agree"}
     assert model.dtype == DTYPES[choice["dtype"]]
     assert f"torch {torch.__version__}" in key
-    assert compiler() in key
     assert f"{MAX_THREADS} threads" in key
     for name, in_blocks in itertools.product(writable_dtypes(), (False, True)):  # whichever it was, the word on disk is followed
         choice = {"dtype": name, "in_blocks": in_blocks, "rows_agree": True, "threads_agree": True, "guesses_agree": True}

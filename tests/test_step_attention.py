@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import builtins
 import importlib.util
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,13 +17,13 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
 from torch.testing import assert_close
 
 from model.network import step_attention
 from model.network.gpt import explicit_attention
-from model.network.step_attention import FEW_KEYS, StepAttention, compiled
+from model.network.step_attention import DTYPES, FEW_KEYS, StepAttention, compiler, kernels
 
-DTYPES = [torch.float32, torch.bfloat16]
 TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 0.01}
 
 needs_numba = pytest.mark.skipif(not importlib.util.find_spec("numba"), reason="Numba is optional and not installed")
@@ -36,9 +40,9 @@ def threads() -> Iterator[None]:
 @pytest.fixture
 def anew() -> Iterator[None]:
     """Compiles again, and forgets the outcome."""
-    compiled.cache_clear()
+    kernels.cache_clear()
     yield
-    compiled.cache_clear()
+    kernels.cache_clear()
 
 
 def numbers(*shape: int, dtype: torch.dtype, seed: int = 0) -> Tensor:
@@ -77,11 +81,8 @@ def test_it_is_the_attention_of_the_lecture(
     data = numbers(2, 2, 12, n_head, 256, head_dim, dtype=dtype)
     before = data.clone()
     qkv, seats, ends, positions = make_step(taken, n_head, head_dim, dtype)
-    alone, in_parallel = compiled(dtype) or (None, None)
-    assert alone is not None
-    assert in_parallel is not None
     torch.set_num_threads(threads)
-    attend = StepAttention(data, alone, in_parallel)
+    attend = attention_to(data)
     y = attend(1, qkv, seats, ends, positions)
     assert y.dtype == dtype
     assert torch.equal(data[0], before[0])  # the other layer
@@ -101,12 +102,13 @@ def test_it_is_the_attention_of_the_lecture(
 @needs_numba
 @pytest.mark.usefixtures("threads")
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
-def test_a_row_is_the_same_to_the_last_bit_whatever_is_beside_it(dtype: torch.dtype) -> None:
+@pytest.mark.parametrize("shape", [(6, 64), (3, 5), (1, 100)], ids=str)
+def test_a_row_is_the_same_to_the_last_bit_whatever_is_beside_it(dtype: torch.dtype, shape: tuple[int, int]) -> None:
     torch.set_num_threads(2)
-    taken = [(seat, 7 * seat % 200, 1 + seat % 3) for seat in range(24)]
-    qkv, seats, ends, positions = make_step(taken, 6, 64, dtype)
+    taken = [(seat, 7 * seat % 200, 1 + seat % 3) for seat in range(23)]
+    qkv, seats, ends, positions = make_step(taken, *shape, dtype)
     assert positions.sum() > FEW_KEYS
-    data = numbers(1, 2, 24, 6, 256, 64, dtype=dtype)
+    data = numbers(1, 2, 23, shape[0], 256, shape[1], dtype=dtype)
     together = attention_to(data.clone())(0, qkv, seats, ends, positions)
     torch.set_num_threads(1)
     assert torch.equal(attention_to(data.clone())(0, qkv, seats, ends, positions), together)
@@ -119,16 +121,16 @@ def test_a_row_is_the_same_to_the_last_bit_whatever_is_beside_it(dtype: torch.dt
 
 
 @needs_numba
-def test_bfloat16_is_rounded_as_pytorch_rounds_it() -> None:
-    values = torch.cat([numbers(3, 512, dtype=torch.float32), torch.tensor([[1.00390625, 1.01171875, -1.00390625] + [0.0] * 509])])
-    rounded = values.bfloat16()
-    # With two keys of equal score, the output is the mean of two values: halfway between two neighbours in bfloat16, for some.
-    data = torch.zeros(1, 2, 1, 1, 2, 512, dtype=torch.bfloat16)
-    for row in range(3):
-        data[0, 1, 0, 0, 0] = rounded[row]
-        qkv = torch.cat([torch.zeros(1024, dtype=torch.bfloat16), rounded[row + 1]]).view(1, 1, -1)
-        y = attention_to(data)(0, qkv, np.array([0]), np.array([1]), np.array([1]))
-        assert torch.equal(y[0, 0], ((rounded[row].float() + rounded[row + 1].float()) / 2).bfloat16())
+def test_bfloat16_is_rounded_to_the_nearest_and_of_two_to_the_even_one() -> None:
+    pairs = torch.tensor([[1.0, 1.0078125], [1.0078125, 1.015625], [-1.0, -1.0078125], [1.0, 1.0], [3.0, 4.03125]])
+    means = torch.tensor([1.0, 1.015625, -1.0, 1.0, 3.515625])  # bfloat16 has 7 bits after the point
+    values = torch.cat([pairs, numbers(500, 2, dtype=torch.bfloat16).float()])
+    data = torch.zeros(1, 2, 1, 1, 2, len(values), dtype=torch.bfloat16)
+    data[0, 1, 0, 0, 0] = values[:, 0]
+    new = torch.cat([torch.zeros(2 * len(values)), values[:, 1]]).bfloat16()  # keys of equal score: the output is the values' mean
+    y = attention_to(data)(0, new.view(1, 1, -1), np.array([0]), np.array([1]), np.array([1]))
+    assert y[0, 0, : len(means)].tolist() == means.tolist()
+    assert torch.equal(y[0, 0], values.mean(1).bfloat16())
 
 
 @needs_numba
@@ -148,19 +150,28 @@ def test_what_is_no_number_is_not_hidden(dtype: torch.dtype, wrong: float) -> No
 
 @needs_numba
 def test_it_compiles_here_for_one_thread_and_several() -> None:
+    assert compiler().startswith("numba ")
     for dtype in DTYPES:
-        kernels = compiled(dtype)
-        assert kernels is not None
-        assert None not in kernels
-
-
-def test_without_numba_pytorch_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(step_attention, "compiler", lambda: "")
-    assert step_attention.step_attention(torch.zeros(1, 2, 1, 1, 8, 4)) is None
+        assert None not in (kernels(dtype) or (None,))
 
 
 @pytest.mark.usefixtures("anew")
-def test_where_nothing_can_be_compiled_pytorch_is_used(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_without_numba_pytorch_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(step_attention, "find_spec", lambda name: None)
+    assert step_attention.step_attention(torch.zeros(1, 2, 1, 1, 8, 4)) is None
+    assert not compiler()
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float64], ids=str)
+def test_other_precisions_are_pytorchs(dtype: torch.dtype) -> None:
+    assert step_attention.step_attention(torch.zeros(1, 2, 1, 1, 8, 4, dtype=dtype)) is None
+
+
+@needs_numba
+@pytest.mark.usefixtures("anew")
+def test_where_nothing_can_be_compiled_pytorch_is_used(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, cache_home: Path
+) -> None:
     real: Callable[..., Any] = builtins.__import__
 
     def damaged(name: str, *others: Any, **more: Any) -> Any:
@@ -168,23 +179,47 @@ def test_where_nothing_can_be_compiled_pytorch_is_used(monkeypatch: pytest.Monke
             raise OSError("no LLVM for this machine")
         return real(name, *others, **more)
 
-    monkeypatch.setattr(step_attention, "compiler", lambda: "numba 0")
     monkeypatch.setattr(builtins, "__import__", damaged)
     assert step_attention.step_attention(torch.zeros(1, 2, 1, 1, 8, 4)) is None
-    assert "cannot be compiled" in caplog.text
+    assert not compiler()
+    assert "cannot compile" in caplog.text
     assert "no LLVM for this machine" in caplog.text
 
 
-@needs_numba
-@pytest.mark.usefixtures("anew")
-def test_without_openmp_one_thread_is_used(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    from model.network import step_kernel
+def in_a_process(code: str, home: Path, **environment: str) -> str:
+    """Runs a program that counts its threads and computes a step; what it printed."""
+    program = f"import sys, torch\nfrom tests.test_step_attention import a_step\n{code}\nprint(torch.get_num_threads(), a_step())"
+    variables = os.environ | {"XDG_CACHE_HOME": str(home), "PYTHONPATH": os.getcwd()} | environment
+    return subprocess.run([sys.executable, "-c", program], env=variables, check=True, capture_output=True, text=True).stdout.strip()
 
-    def refused(*_: Any) -> None:
-        raise ValueError("No threading layer could be loaded.")
 
-    monkeypatch.setattr(step_kernel, "attend_in_parallel", refused)
+def a_step() -> str:
+    """Whether the kernels for one thread and for several are there, and whether a step is as PyTorch computes it."""
     data = numbers(1, 2, 8, 2, 256, 16, dtype=torch.float32)
-    y = attention_to(data)(0, *make_step([(seat, 200, 1) for seat in range(8)], 2, 16, torch.float32))
-    assert y.isfinite().all()
-    assert "uses one" in caplog.text
+    qkv, seats, ends, positions = make_step([(seat, 200, 1) for seat in range(8)], 2, 16, torch.float32)
+    found = kernels(torch.float32) or (None, None)
+    y = attention_to(data)(0, qkv, seats, ends, positions)
+    query = qkv.view(8, 3, 2, 1, 16)[:, 0]
+    expected = scaled_dot_product_attention(query, data[0, 0, :, :, :201], data[0, 1, :, :, :201])
+    assert_close(y.view(8, 2, 1, 16), expected, rtol=1e-5, atol=1e-5)
+    return f"{[kernel is not None for kernel in found]} {torch.get_num_threads()}"
+
+
+@needs_numba
+def test_without_openmp_one_thread_is_used(tmp_path: Path) -> None:
+    assert in_a_process("sys.modules['numba.np.ufunc.omppool'] = None", tmp_path, OMP_NUM_THREADS="2") == "2 [True, False] 2"
+
+
+@needs_numba
+@pytest.mark.slow
+def test_pytorch_keeps_its_threads_and_a_damaged_cache_is_made_anew(tmp_path: Path) -> None:
+    few = "torch.set_num_threads(1)\ntorch.ones(64, 64) @ torch.ones(64, 64)"
+    assert in_a_process(few, tmp_path) == "1 [True, True] 1"
+    for kind in ("*.nbi", "*.nbc"):
+        files = [*(tmp_path / "soliloquy" / "numba").rglob(kind)]
+        assert files
+        for file in files:
+            file.write_bytes(file.read_bytes()[:20])
+        assert in_a_process(few, tmp_path) == "1 [True, True] 1"
+    (tmp_path / "a file").write_text("where a folder should be")
+    assert in_a_process(few, tmp_path / "a file") == "1 [True, True] 1"

@@ -105,10 +105,10 @@ class CausalSelfAttention(nn.Module):
 
     def forward(self, x: Tensor, stream: Tensor, shared: Pass) -> Tensor:
         qkv = self.c_attn(x)
-        if shared.slots is not None and shared.slots.compiled and shared.capture is None:
+        if shared.slots is not None and shared.slots.compiled and shared.capture is None and not qkv.requires_grad:
             y = shared.slots.attend(self.layer, qkv)
         else:
-            y = self.attend_from(qkv, shared)
+            y = self.attend_by_pytorch(qkv, shared)
         if shared.off:
             off = [head for head in range(self.n_head) if (self.layer, head) in shared.off]
             by_head = y.view(*y.shape[:2], self.n_head, -1)
@@ -117,7 +117,7 @@ class CausalSelfAttention(nn.Module):
 
     __call__ = forward
 
-    def attend_from(self, qkv: Tensor, shared: Pass) -> Tensor:
+    def attend_by_pytorch(self, qkv: Tensor, shared: Pass) -> Tensor:
         """The output of all heads, (B, T, C), from queries, keys and values, (B, T, 3 C), by PyTorch's operators."""
         B, T, C = qkv.shape[0], qkv.shape[1], qkv.shape[2] // 3
         qkv = qkv.view(B, T, 3, self.n_head, C // self.n_head).permute(2, 0, 3, 1, 4)

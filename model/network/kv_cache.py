@@ -222,6 +222,11 @@ class Slots:
         return self._cache.data[:, :, first : first + len(self._seats), :, start : start + self._n_new].unbind(0)
 
     @cached_property
+    def _places(self) -> Tensor:
+        """The rows' seats on the cache's device, (rows, 1)."""
+        return torch.from_numpy(self._seats).to(self._cache.data.device)[:, None]
+
+    @cached_property
     def _spans(self) -> list[Span]:
         cache, seats = self._cache, self._seats
         all_keys = [cache.n_keys(length + self._n_new) for length in self._lengths.tolist()]
@@ -263,8 +268,7 @@ class Slots:
         if self._in_step:
             room.copy_(keys_values)
         else:
-            seats = torch.from_numpy(self._seats).to(room.device)[:, None]
-            room[:, seats, :, self.positions] = keys_values.permute(1, 3, 0, 2, 4)
+            room[:, self._places, :, self.positions] = keys_values.permute(1, 3, 0, 2, 4)
 
     def seen(self, layer: int, keys_values: Tensor) -> list[Seen]:
         """Keys and values that the rows attend to, including those of the new characters.

@@ -11,8 +11,8 @@ always gives the same text. PyTorch's own product is not. `model.precision` chec
 `InBlocks` multiplies a fixed number of rows at a time.
 
 The operators are those used by PyTorch's compiler and its dynamic quantisation; if one is missing, PyTorch's own product is used.
-Time for all 25 products of a step, on two cores with AMX and PyTorch 2.13: 1 row 0.80 ms (float32 packed), 0.93 (bfloat16 packed), 0.85
-and 1.35 (PyTorch's own); 64 rows 5.5, 1.5, 6.1 and 2.3.
+Time for all 25 products of a step, on two cores with AMX and PyTorch 2.13: 1 row 0.80 ms (float32 packed), 0.93 (bfloat16 packed, before
+a single row was doubled), 0.85 and 1.35 (PyTorch's own); 64 rows 5.5, 1.5, 6.1 and 2.3.
 """
 
 from __future__ import annotations
@@ -93,13 +93,13 @@ class OneDNN:
     """
 
     def __init__(self, weight: Tensor, bias: Tensor | None = None):
-        # Packed for one row, so that large products are summed in the same order as small ones.
+        # Packed for few rows, so that large products are summed in the same order as small ones.
         self._weight, self._bias = torch.ops.mkldnn._reorder_linear_weight(weight, 1), bias
         # `_op` skips the Python part of the dispatch, which takes a sixth of the time of a product with one row.
         self._plain, self._added = torch.ops.mkldnn._linear_pointwise.default._op, torch.ops.mkldnn._linear_pointwise.binary._op
 
     def __call__(self, x: Tensor, activation: str, plus: Tensor | None) -> Tensor:
-        if x.numel() == x.shape[-1]:
+        if x.dim() > 1 and x.numel() == x.shape[-1]:
             return self(torch.cat((x, x)), activation, None if plus is None else torch.cat((plus, plus)))[:1]
         if plus is not None and not activation:
             return self._added(x, plus, self._weight, self._bias, "add")

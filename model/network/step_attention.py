@@ -2,18 +2,21 @@
 
 A decoding step has one query per row and is limited by the memory that it reads. PyTorch's kernel reads keys in bfloat16 at a sixth of
 the speed of this one. (Six layers of 64 rows with 250 keys, two cores of an AMD EPYC with AVX-512, PyTorch 2.13: 36 ms in bfloat16 and
-15 ms in float32; compiled, 7 and 12 ms.) It also needs no masks, no rows of similar length in adjacent seats, and no separate call to
-store keys and values.
+15 ms in float32; compiled, 7 and 12 ms.) It needs neither masks nor rows of similar length in adjacent seats, and stores keys and values
+itself.
 
-Each head of a seat is computed by one thread in one order, so a row's result is bit-identical whatever else is decoded.
+Each head of a seat is computed by one thread in one order, whatever else is decoded. The code for one thread and for several is compiled
+twice; `model.precision` checks that a row's result is bit-identical in both.
 """
 
 from __future__ import annotations
 
 import functools
 import logging
+import shutil
 from collections.abc import Callable
 from importlib import metadata
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -21,20 +24,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from model.files import cache_dir
+
 log = logging.getLogger(__name__)
 
+DTYPES = (torch.float32, torch.bfloat16)
 FEW_KEYS = 512  # below so many keys in a layer, waking a second thread takes longer than it saves (two cores, 6 heads of 64 channels)
 
-Positions = NDArray[np.int64]
+Indices = NDArray[np.int64]
 Kernel = Callable[..., None]
-
-
-def compiler() -> str:
-    """Name and version of the compiler that is installed; empty without one."""
-    try:
-        return f"numba {metadata.version('numba')}"
-    except metadata.PackageNotFoundError:
-        return ""
 
 
 class StepAttention:
@@ -42,7 +40,7 @@ class StepAttention:
 
     Args:
         data: keys and values, (n_layer, 2, seats, n_head, n_keys, head_dim).
-        alone, in_parallel: as `compiled` returns them.
+        alone, in_parallel: as `kernels` returns them.
     """
 
     def __init__(self, data: Tensor, alone: Kernel, in_parallel: Kernel | None):
@@ -50,7 +48,7 @@ class StepAttention:
         self._shape = data.shape[3], data.shape[5]
         self._alone, self._in_parallel = alone, in_parallel
 
-    def __call__(self, layer: int, qkv: Tensor, seats: Positions, ends: Positions, positions: Positions) -> Tensor:
+    def __call__(self, layer: int, qkv: Tensor, seats: Indices, ends: Indices, positions: Indices) -> Tensor:
         """Stores the keys and values of the new characters, and attends to all keys of each row so far.
 
         Args:
@@ -68,7 +66,7 @@ class StepAttention:
         arguments = new, *self._layers[layer], seats, ends, positions, _array(out).reshape(rows, *self._shape)
         threads = torch.get_num_threads()
         if self._in_parallel is None or threads == 1 or positions.sum() < FEW_KEYS:
-            self._alone(*arguments, 0, len(seats) * self._shape[0])
+            self._alone(*arguments, 0, 1)
         else:
             self._in_parallel(*arguments, threads)
         return out
@@ -76,30 +74,47 @@ class StepAttention:
 
 def step_attention(data: Tensor) -> StepAttention | None:
     """The compiled attention to a cache; None where there is none."""
-    if data.device.type != "cpu" or not compiler():
-        return None
-    kernels = compiled(data.dtype)
-    return StepAttention(data, *kernels) if kernels else None
+    found = kernels(data.dtype) if data.device.type == "cpu" and data.dtype in DTYPES else None
+    return StepAttention(data, *found) if found else None
+
+
+def compiler() -> str:
+    """Name and version of the compiler of the kernels; empty where there are none."""
+    return f"numba {metadata.version('numba')}" if all(map(kernels, DTYPES)) else ""
 
 
 @functools.cache
-def compiled(dtype: torch.dtype) -> tuple[Kernel, Kernel | None] | None:
-    """The kernels for one thread and for several (None without OpenMP); None if nothing can be compiled here.
+def kernels(dtype: torch.dtype) -> tuple[Kernel, Kernel | None] | None:
+    """The kernels for one thread and for several (None without OpenMP); None without Numba, or if it cannot compile them here.
 
-    Takes about 3 s once per machine; what was compiled is kept in the user's cache.
+    Compiling takes 2 s for each precision, once per machine; loading what was compiled takes half a second per process.
     """
-    try:
-        import numba  # half a second, so only where it is needed
-
-        from model.network.step_kernel import attend, attend_in_parallel
-
-        some, first = _array(torch.zeros(1, 3, 1, 1, dtype=dtype)), np.zeros(1, dtype=np.int64)
-        arguments = some, some.copy(), some.copy(), first, first + 1, first, some[0, :1].copy()
-        attend(*arguments, 0, 1)
-    except Exception:
-        log.warning("The attention of a step cannot be compiled; PyTorch's is used.", exc_info=True)
+    if not find_spec("numba"):
         return None
-    most = numba.get_num_threads()
+    threads = torch.get_num_threads()
+    try:
+        try:
+            return _compiled(dtype)
+        except Exception:
+            log.info("Numba failed; what it has compiled before is discarded, and it tries again.", exc_info=True)
+            shutil.rmtree(cache_dir() / "numba", ignore_errors=True)  # damaged, say, when the machine lost its power
+            return _compiled(dtype)
+    except Exception:
+        log.warning("Numba cannot compile the attention of a step. PyTorch's is used; large numbers of texts take longer.", exc_info=True)
+        return None
+    finally:
+        torch.set_num_threads(threads)  # where Numba uses PyTorch's OpenMP, it sets it to all processors
+
+
+def _compiled(dtype: torch.dtype) -> tuple[Kernel, Kernel | None]:
+    import numba  # half a second, so only where it is needed
+
+    from model.network.step_kernel import attend, attend_in_parallel
+
+    some, first = _array(torch.zeros(1, 3, 1, 1, dtype=dtype)), np.zeros(1, dtype=np.int64)
+    arguments = some, some.copy(), some.copy(), first, first + 1, first, some[0, :1].copy()
+    attend(*arguments, 0, 1)
+    most = int(numba.config.NUMBA_NUM_THREADS)
 
     def in_threads(*arguments: Any) -> None:
         *others, threads = arguments

@@ -5,6 +5,7 @@ Numbers in bfloat16 are given as their 16 bits, the upper half of a float32's.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -14,14 +15,18 @@ from numba.extending import overload
 
 from model.files import cache_dir
 
+folder = cache_dir() / "numba"
+try:
+    folder.mkdir(parents=True, exist_ok=True)
+    keeps = os.access(folder, os.W_OK)
+except OSError:
+    keeps = False
+config.CACHE_DIR = str(folder)  # compiled code is as safe in the user's cache as the bytecode of any Python file
+config.THREADING_LAYER = "omp"  # `workqueue` is always available, but aborts if two threads use it at once
+
 # Sums may be reordered, which vector instructions need, and fused with products. NaN and infinity keep their meaning.
 FAST_MATH = {"reassoc", "contract", "nsz"}
-JIT: dict[str, Any] = {"fastmath": FAST_MATH, "error_model": "numpy", "cache": True}
-
-# Compiled code is as safe in the user's cache as the bytecode of any Python file.
-config.CACHE_DIR = str(cache_dir() / "numba")
-# Of the other threading layers, one is on every machine, but ends the process if two threads use it at a time.
-config.THREADING_LAYER = "omp"
+JIT: dict[str, Any] = {"fastmath": FAST_MATH, "error_model": "numpy", "nogil": True, "cache": keeps}
 
 
 def load(number: Any) -> Any:
@@ -52,20 +57,20 @@ def _store(number: Any, like: Any) -> Callable[..., Any]:
 
 
 @njit(**JIT)
-def attend(new: Any, keys: Any, values: Any, seats: Any, ends: Any, positions: Any, out: Any, first: int, end: int) -> None:
+def attend(new: Any, keys: Any, values: Any, seats: Any, ends: Any, positions: Any, out: Any, first: int, step: int) -> None:
     """The kernel for one thread.
 
     Args:
         new, out: queries, keys and values of the rows' characters, (rows, 3, n_head, head_dim), and their output, (rows, n_head, head_dim).
         keys, values: (seats, n_head, n_keys, head_dim).
         seats, ends, positions: as in `StepAttention.__call__`.
-        first, end: the pairs of a head and a seat that are computed, counted head by head.
+        first, step: every `step`-th pair of a head and a seat from the first on is computed: threads get long texts and short ones.
     """
     head_dim = new.shape[3]
     scale = np.float32(head_dim**-0.5)
     query, total = np.empty(head_dim, np.float32), np.empty(head_dim, np.float32)
     weights = np.empty(keys.shape[2], np.float32)
-    for pair in range(first, end):
+    for pair in range(first, len(seats) * new.shape[2], step):
         head, i = pair // len(seats), pair % len(seats)
         k, v = keys[seats[i], head], values[seats[i], head]
         for row in range(ends[i - 1] if i else 0, ends[i]):
@@ -96,6 +101,5 @@ def attend(new: Any, keys: Any, values: Any, seats: Any, ends: Any, positions: A
 @njit(parallel=True, **JIT)
 def attend_in_parallel(new: Any, keys: Any, values: Any, seats: Any, ends: Any, positions: Any, out: Any, threads: int) -> None:
     """As `attend`, all pairs, by several threads."""
-    pairs = len(seats) * new.shape[2]
     for thread in prange(threads):
-        attend(new, keys, values, seats, ends, positions, out, pairs * thread // threads, pairs * (thread + 1) // threads)
+        attend(new, keys, values, seats, ends, positions, out, thread, threads)
