@@ -99,9 +99,10 @@ class Space:
             app.wait()
 
     def written(self) -> set[str]:
-        """Files that the app left in its folders, and what changed in the one that it cannot write to."""
+        """Files that the app left in its folders, other than compiled code, and what changed in the one that it cannot write to."""
         folders = (self.home, self.data, self.temporary)
         found = {str(path.relative_to(self.folder.parent)) for folder in folders for path in folder.rglob("*") if path.is_file()}
+        found = {path for path in found if not path.startswith("home/.cache/soliloquy/numba/")}
         return found | {str(path) for path in self.folder.rglob("*") if path.name == "__pycache__" or path.stat().st_mode & 0o222}
 
 
