@@ -106,6 +106,11 @@ def test_keys_and_pointer_go_from_character_to_character(page: Page) -> None:
         page.keyboard.press("ArrowLeft")
         drawn(page)
         assert marked(page, ".folio", "inspected") == [char]
+    page.evaluate("""() => { for (const _ of Array(4)) {
+        document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowRight", bubbles: true, cancelable: true }));
+    } }""")  # quicker than pictures
+    drawn(page)
+    assert marked(page, ".folio", "inspected") == [text[4]]
     place = next(i for i, char in enumerate(text) if char in EMOJI)
     x, y = point(body, text, place)
     page.mouse.move(2, 2)

@@ -34,6 +34,7 @@ export class Inspector {
   #node = make("div", "inspector");
   /** @type {Here | null} */
   #here = null;
+  #going = null; // where the keys lead, until the next picture
   #pinned = false;
   #mark = mark("inspected");
   #leaving = 0;
@@ -76,6 +77,7 @@ export class Inspector {
   }
 
   close() {
+    this.#going = null;
     if (!this.#here) return;
     const { body } = this.#here;
     const inside = this.#node.contains(document.activeElement);
@@ -207,7 +209,8 @@ export class Inspector {
 
   #key(event, { body, text, source }) {
     if (event.target !== body || event.ctrlKey || event.metaKey || event.altKey) return;
-    const here = this.#here?.text === text ? this.#here.place : null;
+    const last = this.#going ?? this.#here;
+    const here = last?.text === text ? last.place : null;
     const step = (isRightToLeft(body) ? { ArrowLeft: 1, ArrowRight: -1 } : { ArrowRight: 1, ArrowLeft: -1 })[event.key];
     const lines = here === null ? 0 : { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if ((step || lines) && text.length) {
@@ -215,9 +218,16 @@ export class Inspector {
       const moved = () => (lines ? onNextLine(text, here, lines) : (beside(text.data, here, step) ?? here));
       const place = here === null ? firstVisible(body, text) : moved();
       reveal(body, text, place);
-      requestAnimationFrame(() => this.#show({ body, text, place, source }, false));
+      const going = { body, text, place, source };
+      this.#going = going;
+      requestAnimationFrame(() => {
+        if (this.#going !== going) return; // another key was quicker than the picture
+        this.#going = null;
+        void this.#show(going, false);
+      });
     } else if (event.key === "Enter" && here !== null) {
       event.preventDefault();
+      this.#going = null;
       const pinned = this.#show({ body, text, place: here, source }, true);
       void pinned.then(() => /** @type {HTMLElement | null} */ (this.#node.querySelector("button:not([hidden])"))?.focus());
     }
