@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from model.sampling import Floats, distribution
 from tests.browser.conftest import open_page
-from tests.browser.tab import WRITING, card, generate, groups, point_at, set_up, start_long, texts
+from tests.browser.tab import WRITING, card, drawn, generate, groups, point_at, set_up, start_long, texts
 from tests.support.viewing import write
 from ui.web.first_screen import PROMPT
 
@@ -253,10 +253,12 @@ def test_each_character_has_the_colour_of_its_guess(page: Page) -> None:
     generate(page)
     switch = page.get_by_role("button", name="Colour guesses")
     switch.click()
+    page.wait_for_function("() => CSS.highlights.get('guess-kept')?.size && CSS.highlights.get('guess-corrected')?.size")  # fetched first
+    expect(page.locator(".guesses-said")).to_have_text(GUESSED["said"])
+    drawn(page)
     marks = page.evaluate(MARKS)
     assert [mark["guessed"]["kept"] for mark in marks] == GUESSED["kept"]
     assert [mark["guessed"]["corrected"] for mark in marks] == GUESSED["corrected"]
-    expect(page.locator(".guesses-said")).to_have_text(GUESSED["said"])
     assert page.evaluate(HIGHLIGHTED, ["shared", "parting"]) == 0, "a shade would pass for a colour"
     page.wait_for_url("**guesses=1*")
     page.keyboard.press("e")

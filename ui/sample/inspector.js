@@ -34,7 +34,7 @@ export class Inspector {
   #node = make("div", "inspector");
   /** @type {Here | null} */
   #here = null;
-  #going = null; // where the keys lead, until the next picture
+  #going = null; // where the keys lead, which can be quicker than the picture
   #pinned = false;
   #mark = mark("inspected");
   #leaving = 0;
@@ -77,7 +77,6 @@ export class Inspector {
   }
 
   close() {
-    this.#going = null;
     if (!this.#here) return;
     const { body } = this.#here;
     const inside = this.#node.contains(document.activeElement);
@@ -121,6 +120,7 @@ export class Inspector {
 
   async #show(here, pin) {
     clearTimeout(this.#leaving);
+    this.#going = null;
     const same = this.#here?.text === here.text && this.#here.place === here.place;
     if (same && pin === this.#pinned) return;
     this.#here = here;
@@ -218,16 +218,10 @@ export class Inspector {
       const moved = () => (lines ? onNextLine(text, here, lines) : (beside(text.data, here, step) ?? here));
       const place = here === null ? firstVisible(body, text) : moved();
       reveal(body, text, place);
-      const going = { body, text, place, source };
-      this.#going = going;
-      requestAnimationFrame(() => {
-        if (this.#going !== going) return; // another key was quicker than the picture
-        this.#going = null;
-        void this.#show(going, false);
-      });
+      const going = (this.#going = { body, text, place, source });
+      requestAnimationFrame(() => this.#show(going, false));
     } else if (event.key === "Enter" && here !== null) {
       event.preventDefault();
-      this.#going = null;
       const pinned = this.#show({ body, text, place: here, source }, true);
       void pinned.then(() => /** @type {HTMLElement | null} */ (this.#node.querySelector("button:not([hidden])"))?.focus());
     }
