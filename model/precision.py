@@ -227,7 +227,7 @@ def set_up_writing(dtype: torch.dtype) -> None:
     torch.backends.mkldnn.enabled = dtype != torch.float32  # type: ignore[assignment]
 
 
-def _measure_writing(model: Network, chars: int = 2) -> torch.dtype:
+def _measure_writing(model: Network) -> torch.dtype:
     """The precision in which a crowd's steps are faster: with few texts either is fast enough."""
     rows = max(1, min(CROWD, free_bytes(model.device) // (16 * model.cache_bytes_per_seat())))
     models = {dtype: copy.deepcopy(model).to(dtype).pack() for dtype in DTYPES.values()}
@@ -239,11 +239,10 @@ def _measure_writing(model: Network, chars: int = 2) -> torch.dtype:
     @torch.inference_mode()
     def work(dtype: torch.dtype) -> None:
         set_up_writing(dtype)
-        for _ in range(chars):
-            caches[dtype].lengths[:] = (model.config.block_size - 1) // 2
-            models[dtype](ids, cache=caches[dtype])
+        caches[dtype].lengths[:] = (model.config.block_size - 1) // 2
+        models[dtype](ids, cache=caches[dtype])
 
-    return faster_dtype(work, model.device)
+    return faster_dtype(work, model.device, rounds=10)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

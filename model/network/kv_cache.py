@@ -63,7 +63,7 @@ class KVCache:
         data: keys and values, (n_layer, 2, seats, n_head, n_keys of a full block, head_dim).
         visible: masks, (block_size, n_keys of a full block): row p is 0 for the keys that a query at position p attends to, -inf otherwise.
         lengths: number of cached characters in each seat, an int64 array, (seats,). Lowering an entry drops the last characters.
-        compiled: the compiled attention of a step; None to use PyTorch's.
+        attention: the compiled attention of a step; None to use PyTorch's.
     """
 
     def __init__(self, config: GPTConfig, seats: int, dtype: torch.dtype, device: torch.device | str = "cpu"):
@@ -74,7 +74,7 @@ class KVCache:
         self.data = _zeros(shape, dtype, torch.device(device))
         self.visible = torch.full((config.block_size, room), -torch.inf, dtype=dtype, device=device).triu_(1)
         self.lengths = np.zeros(seats, dtype=np.int64)
-        self.compiled = step_attention(self.data)
+        self.attention = step_attention(self.data)
         self._all = np.arange(seats)
 
     @staticmethod
@@ -203,7 +203,7 @@ class Slots:
         self._in_step = last - first == len(seats) and bool((lengths == longest).all())
         starts = lengths[:1] if self._in_step else lengths
         self.positions = torch.from_numpy(starts[:, None] + np.arange(n_new)).to(cache.data.device)
-        self.compiled = n_new == 1 and cache.compiled is not None
+        self.compiled = n_new == 1 and cache.attention is not None
 
     @cached_property
     def _groups(self) -> tuple[Seats, NDArray[np.int64]]:
@@ -259,8 +259,8 @@ class Slots:
 
     def attend(self, layer: int, qkv: Tensor) -> Tensor:
         """Stores a layer's new keys and values and attends to all that the rows have, as `StepAttention.__call__`."""
-        assert self._cache.compiled is not None
-        return self._cache.compiled(layer, qkv, *self._groups, self._lengths)
+        assert self._cache.attention is not None
+        return self._cache.attention(layer, qkv, *self._groups, self._lengths)
 
     def store(self, layer: int, keys_values: Tensor) -> None:
         """Stores a layer's new keys and values, (2, rows, n_head, n_new, head_dim)."""

@@ -5,8 +5,8 @@ the speed of this one. (Six layers of 64 rows with 250 keys, two cores of an AMD
 15 ms in float32; compiled, 7 and 12 ms.) It needs neither masks nor rows of similar length in adjacent seats, and stores keys and values
 itself.
 
-Each head of a seat is computed by one thread in one order, whatever else is decoded. The code for one thread and for several is compiled
-twice; `model.precision` checks that a row's result is bit-identical in both.
+Each head of a seat is computed by one thread in one order, so a row's result is bit-identical whatever else is decoded and for any number
+of threads. One thread therefore runs the same compiled code as several: compiled twice, sums may be reordered in two ways.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ from model.files import cache_dir
 log = logging.getLogger(__name__)
 
 DTYPES = (torch.float32, torch.bfloat16)
-FEW_KEYS = 512  # below so many keys in a layer, waking a second thread takes longer than it saves (two cores, 6 heads of 64 channels)
 
 Indices = NDArray[np.int64]
 Kernel = Callable[..., None]
@@ -40,13 +39,13 @@ class StepAttention:
 
     Args:
         data: keys and values, (n_layer, 2, seats, n_head, n_keys, head_dim).
-        alone, in_parallel: as `kernels` returns them.
+        kernel: as `kernel` returns it.
     """
 
-    def __init__(self, data: Tensor, alone: Kernel, in_parallel: Kernel | None):
+    def __init__(self, data: Tensor, kernel: Kernel):
         self._layers = [(layer[0], layer[1]) for layer in _array(data)]
         self._shape = data.shape[3], data.shape[5]
-        self._alone, self._in_parallel = alone, in_parallel
+        self._kernel = kernel
 
     def __call__(self, layer: int, qkv: Tensor, seats: Indices, ends: Indices, positions: Indices) -> Tensor:
         """Stores the keys and values of the new characters, and attends to all keys of each row so far.
@@ -64,28 +63,25 @@ class StepAttention:
         out = torch.empty(rows, 1, qkv.shape[2] // 3, dtype=qkv.dtype)
         new = _array(qkv).reshape(rows, 3, *self._shape)
         arguments = new, *self._layers[layer], seats, ends, positions, _array(out).reshape(rows, *self._shape)
-        threads = torch.get_num_threads()
-        if self._in_parallel is None or threads == 1 or positions.sum() < FEW_KEYS:
-            self._alone(*arguments, 0, 1)
-        else:
-            self._in_parallel(*arguments, threads)
+        self._kernel(*arguments, torch.get_num_threads())
         return out
 
 
 def step_attention(data: Tensor) -> StepAttention | None:
     """The compiled attention to a cache; None where there is none."""
-    found = kernels(data.dtype) if data.device.type == "cpu" and data.dtype in DTYPES else None
-    return StepAttention(data, *found) if found else None
+    found = kernel(data.dtype) if data.device.type == "cpu" and data.dtype in DTYPES else None
+    return StepAttention(data, found) if found else None
 
 
 def compiler() -> str:
-    """Name and version of the compiler of the kernels; empty where there are none."""
-    return f"numba {metadata.version('numba')}" if all(map(kernels, DTYPES)) else ""
+    """Name and version of the kernel's compiler; empty where there is no kernel."""
+    return f"numba {metadata.version('numba')}" if all(map(kernel, DTYPES)) else ""
 
 
 @functools.cache
-def kernels(dtype: torch.dtype) -> tuple[Kernel, Kernel | None] | None:
-    """The kernels for one thread and for several (None without OpenMP); None without Numba, or if it cannot compile them here.
+def kernel(dtype: torch.dtype) -> Kernel | None:
+    """The kernel: `step_kernel.attend_in_parallel`, or the same by one thread where there is no OpenMP; None without Numba, or if it cannot
+    compile here.
 
     Compiling takes 2 s for each precision, once per machine; loading what was compiled takes half a second per process.
     """
@@ -106,14 +102,13 @@ def kernels(dtype: torch.dtype) -> tuple[Kernel, Kernel | None] | None:
         torch.set_num_threads(threads)  # where Numba uses PyTorch's OpenMP, it sets it to all processors
 
 
-def _compiled(dtype: torch.dtype) -> tuple[Kernel, Kernel | None]:
+def _compiled(dtype: torch.dtype) -> Kernel:
     import numba  # half a second, so only where it is needed
 
     from model.network.step_kernel import attend, attend_in_parallel
 
     some, first = _array(torch.zeros(1, 3, 1, 1, dtype=dtype)), np.zeros(1, dtype=np.int64)
     arguments = some, some.copy(), some.copy(), first, first + 1, first, some[0, :1].copy()
-    attend(*arguments, 0, 1)
     most = int(numba.config.NUMBA_NUM_THREADS)
 
     def in_threads(*arguments: Any) -> None:
@@ -121,12 +116,16 @@ def _compiled(dtype: torch.dtype) -> tuple[Kernel, Kernel | None]:
         numba.set_num_threads(min(threads, most))
         attend_in_parallel(*others, threads)
 
+    def by_one_thread(*arguments: Any) -> None:
+        attend(*arguments[:-1], 0, 1)
+
     try:
         in_threads(*arguments, 1)
-    except Exception:
-        log.warning("Numba cannot use several threads here; the attention of a step uses one.", exc_info=True)
-        return attend, None
-    return attend, in_threads
+    except ValueError:  # no threading layer
+        log.warning("Numba finds no OpenMP; the attention of a step uses one thread.", exc_info=True)
+        by_one_thread(*arguments, 1)
+        return by_one_thread
+    return in_threads
 
 
 def _array(tensor: Tensor) -> NDArray[Any]:

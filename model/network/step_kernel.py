@@ -58,7 +58,7 @@ def _store(number: Any, like: Any) -> Callable[..., Any]:
 
 @njit(**JIT)
 def attend(new: Any, keys: Any, values: Any, seats: Any, ends: Any, positions: Any, out: Any, first: int, step: int) -> None:
-    """The kernel for one thread.
+    """One thread's part.
 
     Args:
         new, out: queries, keys and values of the rows' characters, (rows, 3, n_head, head_dim), and their output, (rows, n_head, head_dim).

@@ -166,8 +166,8 @@ class Scheduler(Generic[R]):
 class SeatMap:
     """Assigns seats to rows.
 
-    Rows of similar length are seated next to each other, so that they can share an attention call without reading much more than their
-    own keys. Seats are grouped into short benches; a row is seated on a bench with rows of similar length, or on an empty one.
+    Rows of similar length are seated next to each other, so that they can share a call of PyTorch's attention without reading much more
+    than their own keys. Seats are grouped into short benches; a row is seated on a bench with rows of similar length, or on an empty one.
 
     Args:
         seats: number of seats, a multiple of BENCH.

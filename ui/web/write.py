@@ -19,8 +19,9 @@ continue sample s from its character t exactly as before, send what is written u
     {"state": "done", "new": ["ve.", "re."], ...}
 
 Where characters were guessed before the model wrote them (model/serving/draft.py), "guesses" has the id of each character's guess beside
-"new", -1 where there was none: [[43, -1, 5, 1], [0, 12, 63, 43]]. The last state is done, stopped or failed (with "error"). "top_k" is at
-most the model's vocabulary. A request that cannot be served is answered by a status and {"error": "..."}.
+"new", -1 where there was none: [[43, -1, 5, 1], [0, 12, 63, 43]]; in a line without it nothing was guessed. The last state is done, stopped
+or failed (with "error"). "top_k" is at most the model's vocabulary. A request that cannot be served is answered by a status and
+{"error": "..."}.
 
     POST /follow
     {"key": "x3fV..."}
