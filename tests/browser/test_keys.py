@@ -389,6 +389,7 @@ def test_in_full_screen_everything_that_opens_is_seen(page: Page) -> None:
     page.keyboard.press("?")
     in_front(page.get_by_role("dialog", name="Keys"))
     page.get_by_role("button", name="Close").click()
+    expect(page.get_by_role("dialog", name="Keys")).to_be_hidden()  # keys do nothing below it
     page.route("**/write", lambda route: route.fulfill(status=400, json={"error": "Not now."}))  # words that stay
     page.keyboard.press("g")
     in_front(page.locator(".bar-said"))
