@@ -166,6 +166,24 @@ def test_the_same_again_stands_beside_with_the_same_dice(desk: Page, admin: Admi
 
 
 @pytest.mark.slow
+def test_all_texts_come_again_and_the_chosen_one_stays(desk: Page, admin: Admin) -> None:
+    first, *others = join(admin, *NAMES)
+    round = open_round(admin)
+    throw(admin, round, *others)
+    tile = desk.locator(".wall-tile").first
+    expect(desk.locator(".wall-tile")).to_have_count(2)
+    tile.click()
+    desk.get_by_role("tab", name="Votes", exact=True).click()
+    with desk.expect_response(lambda response: response.url.endswith("/class/stream?wall=1")):
+        desk.get_by_role("tab", name="Wall", exact=True).click()
+        tile.focus()
+    throw(admin, round, first)
+    expect(desk.locator(".wall-tile")).to_have_count(3)
+    expect(tile).to_be_focused()
+    expect(tile).to_have_class(re.compile("wall-tile-large"))
+
+
+@pytest.mark.slow
 def test_names_stay_hidden_until_the_lecturer_shows_them(browser: Browser, desk: Page, admin: Admin, url: str) -> None:
     throw(admin, open_round(admin), *join(admin, *NAMES))
     with context_at(browser, SCREEN) as context, wall(context, url) as hall:

@@ -1,6 +1,6 @@
 // All texts of a round at once: the newest, or the one that was chosen, is the largest, and all become smaller as more come.
 import { first } from "../../shared/characters.js";
-import { button, isRightToLeft, make, makeText, seenHeight } from "../../shared/dom.js";
+import { button, isRightToLeft, make, makeText, seenHeight, settle } from "../../shared/dom.js";
 import { palette } from "../../shared/paint.js";
 
 /** @typedef {import("../../shared/classroom.js").ClassText} ClassText */
@@ -207,7 +207,7 @@ function place(sides, columns) {
   });
 }
 
-/** @typedef {{node: HTMLButtonElement, words: HTMLElement, name: string, text: string, size: string}} Placed */
+/** @typedef {{node: HTMLButtonElement, who: HTMLElement, words: HTMLElement, name: string, of: string | null, text: string, size: string}} Placed of: the text as it came */
 
 /** Gives a tile its size and as much of its text as it has room for, in whole lines. @param {Placed} placed @param {Tile} tile */
 function resize({ node, words, name, text }, { width, height, font }) {
@@ -242,16 +242,17 @@ export class Mosaic {
     });
   }
 
-  /** @param {ClassText[]} texts in the order in which they came */
+  /**
+   * The tiles of texts that are there already stay, with the focus: after a connection was lost all texts come again.
+   * @param {ClassText[]} texts in the order in which they came
+   */
   show(texts) {
-    if (this.#texts[0] !== texts[0]) {
-      this.node.replaceChildren();
-      this.#tiles.clear();
-      this.#laid = "";
-      this.#chosen = null;
-    }
     this.#texts = texts;
-    for (const text of texts) if (!this.#tiles.has(text.sample)) this.#add(text);
+    const samples = new Set(texts.map(({ sample }) => sample));
+    for (const sample of this.#tiles.keys()) if (!samples.has(sample)) this.#tiles.delete(sample);
+    for (const text of texts) this.#write(text);
+    if (!samples.has(this.#chosen)) this.#chosen = null;
+    settle(this.node, texts.map(({ sample }) => this.#tiles.get(sample).node));
     this.#lay();
   }
 
@@ -265,15 +266,26 @@ export class Mosaic {
   }
 
   /** @param {ClassText} text */
-  #add({ sample, text, name }) {
+  #write({ sample, text, name }) {
+    const tile = this.#tiles.get(sample) ?? this.#create(sample);
+    if (tile.of === text && tile.name === name) return;
+    if (tile.of !== text && this.#chosen === sample) this.#chosen = null; // that of another round
+    Object.assign(tile, { of: text, name, text: shownText(text), size: "" });
+    tile.who.textContent = name;
+    tile.node.setAttribute("aria-label", name ? `${name}: ${text}` : text);
+    this.#laid = "";
+  }
+
+  /** @param {number} sample @returns {Placed} */
+  #create(sample) {
     const node = button("wall-tile", "", () => this.#choose(this.#chosen === sample ? null : sample));
-    const words = makeText("span", "wall-tile-text");
-    const who = makeText("span", "wall-tile-name", name);
+    const [who, words] = [makeText("span", "wall-tile-name"), makeText("span", "wall-tile-text")];
     node.append(who, words);
     node.dataset.sample = String(sample);
-    node.setAttribute("aria-label", name ? `${name}: ${text}` : text);
-    this.#tiles.set(sample, { node, words, name, text: shownText(text), size: "" });
-    this.node.append(node);
+    node.tabIndex = -1; // until it is laid
+    const tile = { node, who, words, name: "", of: null, text: "", size: "" };
+    this.#tiles.set(sample, tile);
+    return tile;
   }
 
   /** @param {number | null} sample */
