@@ -102,7 +102,8 @@ def test_a_round_with_three_throws(desk: Page, admin: Admin) -> None:
 @pytest.mark.slow
 def test_the_tree_tells_what_came_and_what_was_to_be_expected(desk: Page, admin: Admin, url: str) -> None:
     settings = {"temperature": 0.7, "top_k": 5, "top_p": 1}
-    texts = throw(admin, open_round(admin, length=8, **settings), *join(admin, *[""] * 12))
+    round, (late, *members) = open_round(admin, length=8, **settings), join(admin, *[""] * 13)
+    texts = throw(admin, round, *members)
     desk.get_by_role("button", name="Tree", exact=True).click()
     desk.wait_for_function(f"{BRANCHES}.length > 1")
     expect(desk.locator(".wall-mosaic")).to_be_hidden()
@@ -119,6 +120,12 @@ def test_the_tree_tells_what_came_and_what_was_to_be_expected(desk: Page, admin:
     expect(desk.locator(".wall-facts")).to_contain_text(f"{came} of ")
     assert came == fork["count"]
     expect(desk.locator(".wall-verdict")).to_contain_text("too few")
+    desk.mouse.move(0, 0)
+    expect(desk.locator(".wall-facts")).to_contain_text("All 12 texts")
+    rows.first.focus()
+    throw(admin, round, late)
+    expect(desk.locator(".wall-facts")).to_contain_text("All 13 texts")
+    expect(rows.first).to_be_focused()
 
 
 def expected_rows(admin: Admin, way: str, texts: list[dict[str, Any]], settings: dict[str, Any]) -> list[tuple[str, int, int, int, float]]:

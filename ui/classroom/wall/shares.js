@@ -1,6 +1,6 @@
 // How often each character came next at a branch, beside its true probability and the range that 95 of 100 classes stay in.
 import { distribution, ranking } from "../../shared/distribution.js";
-import { button, listed, make, nameOf, number, percent, plural, quoted, signOf } from "../../shared/dom.js";
+import { button, listed, make, nameOf, number, percent, plural, quoted, settle, signOf } from "../../shared/dom.js";
 import { firstChar } from "../../shared/prefix_tree.js";
 import { chiSquared, expectedRange } from "./statistics.js";
 
@@ -33,6 +33,8 @@ export class Shares {
   #rows = make("ol", "wall-rows");
   #verdict = make("p", "wall-verdict");
   #legend = make("p", "wall-legend");
+  /** @type {Map<string, HTMLElement>} what is in a row, by its character and whether it came */
+  #bodies = new Map();
   #choose;
 
   /** @param {(char: string) => void} choose goes on to the branch that begins with a character */
@@ -62,13 +64,12 @@ export class Shares {
     if (others.length) rows.push({ char: "", count: sum(others.map((id) => counts[id])), p: sum(others.map((id) => probabilities[id])) });
     const ranges = rows.map(({ p }) => expectedRange(n, Math.min(1, p)));
     const widest = Math.max(...rows.map(({ count, p }, i) => Math.max(count / n, p, ranges[i][1] / n))) || 1;
-    this.#rows.replaceChildren(...rows.map((row, i) => this.#row(row, ranges[i], n, widest, others.length)));
+    settle(this.#rows, rows.map((row, i) => this.#row(row, ranges[i], n, widest, others.length)));
     this.#verdict.textContent = verdict(counts, probabilities, n);
   }
 
   #row({ char, count, p }, [low, high], n, widest, others) {
-    const item = make("li");
-    const body = char && count ? button("wall-row", "", () => this.#choose(char)) : make("div", "wall-row");
+    const body = this.#bodyOf(char, count > 0);
     const isOut = count < low || count > high;
     body.classList.toggle("wall-row-out", isOut);
     const bars = make("span", "wall-bars");
@@ -80,13 +81,23 @@ export class Shares {
     tick.style.left = part(p);
     const isNamed = signOf(char) !== char;
     const label = make("span", `wall-char${!char || isNamed ? " wall-char-named" : ""}`, char ? (isNamed ? nameOf(char) : char) : `${others} others`);
-    body.append(label, bars, make("span", "wall-count", `${number(count)}`), make("span", "wall-share", percent(count / n)), make("span", "wall-p", percent(p)));
+    body.replaceChildren(label, bars, make("span", "wall-count", `${number(count)}`), make("span", "wall-share", percent(count / n)), make("span", "wall-p", percent(p)));
     const expected = low === high ? number(low) : `${number(low)} to ${number(high)}`;
     const words = `${char ? nameOf(char) : `${others} other characters`}: ${number(count)} of ${number(n)}, expected ${expected}; true probability ${percent(p)}`;
     body.title = words;
     if (body instanceof HTMLButtonElement) body.setAttribute("aria-label", `Go on to ${words}`);
-    item.append(body);
-    return item;
+    return body.parentElement;
+  }
+
+  /** The same one each time, so that it keeps the focus while texts come. @param {string} char @param {boolean} came */
+  #bodyOf(char, came) {
+    const key = `${char} ${came}`;
+    if (!this.#bodies.has(key)) {
+      const body = char && came ? button("wall-row", "", () => this.#choose(char)) : make("div", "wall-row");
+      make("li").append(body);
+      this.#bodies.set(key, body);
+    }
+    return this.#bodies.get(key);
   }
 }
 
