@@ -38,7 +38,7 @@ from model.continuations import LEAST_CONTEXT, LEAST_COUNT, MAX_KEPT_VOCABULARY,
 from model.errors import CheckpointError, ParameterError
 from model.files import SNIFFED_BYTES, check_is_file, parse_json, read_file, what_instead, write_atomically
 from model.limits import MAX_SNAPSHOTS
-from model.network import Network
+from model.network import Network, without_values
 from model.network.gpt import GPT
 from model.network.kinds import GPT_KIND, KINDS, kind_of, make_network
 from model.network.lora import add_adapters, merged
@@ -306,7 +306,7 @@ def load_weights(
     config, tokenizer, about = read_config(folder)
     path = snapshot or weights_path(folder)
     adapter = read_adapter(folder, about)
-    with torch.device("meta"):
+    with without_values():
         model = make_network(config)
     if writes and not model.writes:
         raise CheckpointError(f"{folder} has {model.instead}.")

@@ -6,6 +6,8 @@ import hashlib
 import json
 import pickle
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from torch.testing import assert_close
 from model.catalogue import Catalogue
 from model.errors import CheckpointError
 from model.weights import MEANING_FOLDER, WEIGHTS_FOLDER, Weights, find_folder, load_tensors, load_weights, save_tensors, save_weights
-from tests.conftest import VOCABULARY
+from tests.conftest import ROOT, VOCABULARY
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -409,3 +411,16 @@ def test_a_full_disk_leaves_the_old_file_whole(small_disk: Path) -> None:
 def test_a_parent_is_found_among_the_networks_of_meaning(tmp_path: Path) -> None:
     folder = WEIGHTS_FOLDER / MEANING_FOLDER / "pre-norm"
     assert find_folder(load_weights(folder, merge=False).origin, tmp_path / "runs" / "mine") == folder
+
+
+def test_loading_does_not_import_pytorchs_compiler() -> None:
+    """It would take more than a second of every start."""
+    lines = [
+        "import sys",
+        "from model.weights import WEIGHTS_FOLDER, load_weights",
+        "folders = [path.parent for path in WEIGHTS_FOLDER.rglob('model.safetensors')]",
+        "for folder in folders: load_weights(folder, writes=None)",
+        "print(len(folders), *(name for name in ('torch._dynamo', 'sympy') if name in sys.modules))",
+    ]
+    done = subprocess.run([sys.executable, "-c", "\n".join(lines)], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [str(len([*WEIGHTS_FOLDER.rglob("model.safetensors")]))]

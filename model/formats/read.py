@@ -11,6 +11,7 @@ from model.files import is_whole
 from model.formats import lecture, mingpt, nanogpt, transformers
 from model.formats.files import load_content, tensors_of
 from model.formats.foreign import Foreign, simplified
+from model.network import without_values
 from model.network.kinds import make_network
 from model.tokenizer import CharTokenizer
 from model.weights import Weights, check_tensors, read_config, without_wrappers
@@ -52,7 +53,7 @@ def read_foreign(source: Path, tokenizer: CharTokenizer | None = None, n_head: i
         raise CheckpointError(f"{source} has half a surrogate pair in its vocabulary, which is no character.")
     if len(tokenizer) != foreign.config.vocab_size:
         raise CheckpointError(f"{source} has {foreign.config.vocab_size} ids, but the vocabulary has {len(tokenizer)} characters.")
-    with torch.device("meta"):
+    with without_values():
         model = make_network(foreign.config)
     check_tensors(source, foreign.tensors, model.state_dict())
     model.load_state_dict({name: tensor.float() for name, tensor in foreign.tensors.items()}, assign=True)

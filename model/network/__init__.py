@@ -6,12 +6,14 @@ of networks. They differ in whether they use a key/value cache (`keeps_cache`) a
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from model.config import NetworkConfig
 from model.errors import ParameterError
@@ -142,3 +144,22 @@ class Network(nn.Module):
         """
         if cache is not None or capture is not None or off:
             raise ParameterError(NO_HEADS)
+
+
+@contextmanager
+def without_values() -> Iterator[None]:
+    """A context in which networks are created without values for their parameters, on the device "meta"."""
+    with torch.device("meta"), _WithoutRandomNumbers():
+        yield
+
+
+class _WithoutRandomNumbers(TorchFunctionMode):
+    """Skips random initial weights. On the device "meta" PyTorch would import its compiler for them, which takes more than a second."""
+
+    skipped = frozenset({Tensor.normal_, Tensor.uniform_, nn.init.normal_, nn.init.kaiming_uniform_, nn.init.xavier_uniform_})
+
+    def __torch_function__(self, func: Callable, types: Collection[type], args: tuple = (), kwargs: dict[str, Any] | None = None) -> Any:
+        kwargs = kwargs or {}
+        if func not in self.skipped:
+            return func(*args, **kwargs)
+        return args[0] if args else kwargs["tensor"]

@@ -22,7 +22,7 @@ from model.config import (
     RewardGPTConfig,
     SmallGPTConfig,
 )
-from model.network import Network, ladder
+from model.network import Network, ladder, without_values
 from model.network.embedding import EmbeddingGPT
 from model.network.encoder_decoder import EncoderDecoder
 from model.network.gpt import GPT
@@ -72,5 +72,5 @@ def make_network(config: NetworkConfig, generator: torch.Generator | None = None
 
 def count_parameters(config: NetworkConfig) -> int:
     """Number of parameters of a network of this shape, without allocating them."""
-    with torch.device("meta"):
+    with without_values():
         return make_network(config).n_params()

@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model.config import GPTConfig, LoRAConfig
+from model.network import without_values
 from model.network.gpt import GPT
 from model.network.kinds import make_network
 from model.network.linear import Linear, finish
@@ -65,7 +66,7 @@ def add_adapters(network: GPT, config: LoRAConfig, generator: torch.Generator | 
     Args:
         generator: random number generator for the first weights, on the CPU.
     """
-    with torch.device("meta"):
+    with without_values():
         frozen = GPT(network.config).state_dict().keys()
     for name, parameter in network.named_parameters():
         parameter.requires_grad_(name not in frozen)
@@ -102,7 +103,7 @@ def merged(network: GPT) -> GPT:
     """
     tensors = {name: tensor for name, tensor in network.state_dict().items() if not name.endswith(NAMES)}
     tensors |= {f"{name}.weight": module.merged_weight().half().float() for name, module in _adapted(network)}
-    with torch.device("meta"):
+    with without_values():
         plain = make_network(network.config)
     assert isinstance(plain, GPT)
     plain.load_state_dict(tensors, assign=True)
