@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from model import precision
 from model.catalogue import SHIPPED, Catalogue
 from model.config import BigramConfig
 from model.errors import BusyError, CheckpointError, UnknownModelError
@@ -28,8 +29,9 @@ LETTERS = CharTokenizer("\nabcd")
 
 
 @pytest.fixture(autouse=True)
-def home(cache_home: Path, one_thread: None) -> Path:
-    """The choices of precision are this test's own."""
+def home(cache_home: Path, one_thread: None, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The choices of precision are this test's own: float32, whose logits are those of the plain forward pass, however busy the machine."""
+    monkeypatch.setattr(precision, "_measure_writing", lambda model: torch.float32)
     return cache_home
 
 

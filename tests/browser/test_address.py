@@ -275,7 +275,7 @@ def test_loaded_anew_while_it_writes_and_stopped(context: BrowserContext, page: 
     texts = page.locator(".card-text").all_text_contents()
     assert [text[: len(begun)] for text, begun in zip(texts, before, strict=True)] == before
     other = at(context, copied(page), 1)
-    expect(other.locator(".group .status")).to_contain_text(f"{2 * (max(map(len, texts)) - len('KING:'))} characters in")
+    expect(other.locator(".group .status")).to_contain_text(f"{2 * (max(map(len, texts)) - len('KING:')):,} characters in")
     again = other.locator(".card-text").all_text_contents()
     assert [text[: len(before)] for text, before in zip(again, texts, strict=True)] == texts
     assert len(again[0]) == max(map(len, texts))
