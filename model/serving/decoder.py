@@ -176,8 +176,9 @@ class CachedDecoder:
         new = {key: seats for key, seats in zip(keys, places, strict=True) if key not in found}
         if new:
             for (key, seats), logits in zip(new.items(), self.read([*new.values()], [*new]), strict=True):
-                found[key] = self._cache.contents(seats[0]).clone(), logits[None]
-                self._kept.keep(key, *found[key])
+                found[key] = self._cache.contents(seats[0]), logits[None]
+            for key in [*new][-KEPT_PROMPTS:]:
+                self._kept.keep(key, found[key][0].clone(), found[key][1])
         for key, seats in zip(keys, places, strict=True):
             if new.get(key) is not seats:
                 self._cache.fill(seats, found[key][0])

@@ -31,7 +31,7 @@ from model.weights import Weights
 
 log = logging.getLogger(__name__)
 
-READ_CHARS = 640  # window characters read per round if several windows wait; takes about as long as a step with all seats taken
+READ_CHARS = 1280  # window characters read per round if several windows wait; takes as long as a few steps with all seats taken
 READ_OVERHEAD = 64  # the fixed cost of reading a window, in characters of a window
 KNOWN_CHARS = 16  # the cost of a prompt that was read before, in characters of a window
 CHARS_PER_READ = 2  # reading this many characters of a window costs as much as writing one
