@@ -26,7 +26,8 @@ from model.network import kv_cache
 from model.network.gpt import GPT
 from model.network.kv_cache import KVCache
 from model.network.linear import InBlocks, Linear
-from model.precision import CROWDS, DTYPES, faster_dtype, ready_to_write, rows_agree, threads_agree, training_dtype
+from model.network.step_attention import compiler
+from model.precision import CROWDS, DTYPES, faster_dtype, ready_to_write, rows_agree, threads_agree, training_dtype, windows_agree
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -407,3 +408,15 @@ def test_threads_that_do_not_agree_are_found_out_and_not_changed(
     assert not threads_agree(model)
     assert torch.get_num_threads() == threads
     assert not ready_to_write(make_model(), "tiny").threads_agree
+
+
+def test_windows_that_depend_on_what_is_read_with_them_are_found(make_model: Callable[..., GPT], monkeypatch: pytest.MonkeyPatch) -> None:
+    if not compiler():
+        pytest.skip("windows are read in one pass only with the compiled attention")
+    model = make_model(block_size=64)
+    assert isinstance(windows_agree(model), bool)
+    read = precision.read_in_one_pass
+    monkeypatch.setattr(precision, "read_in_one_pass", lambda *arguments: read(*arguments) + (1e-6 if len(arguments[2]) == 2 else 0.0))
+    assert windows_agree(model) is False
+    monkeypatch.setattr(precision, "compiler", lambda: "")
+    assert windows_agree(model) is False
