@@ -121,8 +121,8 @@ def linears(model: GPT) -> list[Linear]:
 def test_the_choice_is_made_anew_when_another_compiler_writes(
     make_model: Callable[..., GPT], cache_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for compiler in ("numba 0.1", "", "numba 0.2"):
-        monkeypatch.setattr(precision, "compiler", lambda name=compiler: name)
+    for name in ("numba 0.1", "", "numba 0.2"):
+        monkeypatch.setattr(precision, "compiler", lambda name=name: name)
         ready_to_write(make_model(), "tiny")
         training_dtype(8, CPU)
     subjects = [key.split(" threads, ")[1] for key in remembered(cache_home)]
