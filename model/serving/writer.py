@@ -223,19 +223,29 @@ class Writer:
         request.begin()
 
     def _read_windows(self) -> None:
-        """Reads the windows of the rows that are next: as many as fit into a round, but at least one."""
+        """Reads the windows of the rows that are next."""
         if not self._to_read:
             return
+        rows = self._next_to_read()
+        begin, go_on = [row for row in rows if row.window < 0], [row for row in rows if row.window >= 0]
+        for row in rows:
+            self._move_window(row)
+        for part, read in ((begin, self._decoder.begin), (go_on, self._decoder.read)):
+            for group in [part] if self._decoder.reads_together else [[row] for row in part]:
+                self._read(group, read)
+
+    def _next_to_read(self) -> list[Row]:
+        """The rows whose windows are next: as many as fit into a round, but at least one."""
         with self._lock:
             waiting = self._scheduler.in_turn(self._to_read)
-        together = self._decoder.reads_together
+        overhead = 0 if self._decoder.reads_together else READ_OVERHEAD
         budget = READ_CHARS
         rows: list[Row] = []
         prompts: set[tuple[int, ...]] = set()  # that are read now
         for row in waiting:
             is_known = row.window < 0 and (tuple(row.ids) in prompts or self._decoder.knows(row.ids))
             chars = row.position - self._config.window_start(row.position)
-            budget -= KNOWN_CHARS if is_known else chars + (0 if together else READ_OVERHEAD)
+            budget -= KNOWN_CHARS if is_known else chars + overhead
             if budget < 0 and rows:
                 break
             rows.append(row)
@@ -246,12 +256,7 @@ class Writer:
                     self._scheduler.serve(row, chars // CHARS_PER_READ)
         going = {id(row) for row in rows}
         self._to_read = [row for row in self._to_read if id(row) not in going]
-        begin, go_on = [row for row in rows if row.window < 0], [row for row in rows if row.window >= 0]
-        for row in rows:
-            self._move_window(row)
-        for part, read in ((begin, self._decoder.begin), (go_on, self._decoder.read)):
-            for group in [part] if together else [[row] for row in part]:
-                self._read(group, read)
+        return rows
 
     def _move_window(self, row: Row) -> None:
         """Leaves to a row the characters in the window that it reads next, and gives it a seat for them."""
