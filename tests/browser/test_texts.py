@@ -252,10 +252,12 @@ def test_each_character_has_the_colour_of_its_guess(page: Page) -> None:
     set_up(page, prompt="See", samples=2, length=8)
     generate(page)
     switch = page.get_by_role("button", name="Colour guesses")
+    place = switch.bounding_box()
     switch.click()
     page.wait_for_function("() => CSS.highlights.get('guess-kept')?.size && CSS.highlights.get('guess-corrected')?.size")  # fetched first
     expect(page.locator(".guesses-said")).to_have_text(GUESSED["said"])
     drawn(page)
+    assert switch.bounding_box() == place, "another press would not turn it off"
     marks = page.evaluate(MARKS)
     assert [mark["guessed"]["kept"] for mark in marks] == GUESSED["kept"]
     assert [mark["guessed"]["corrected"] for mark in marks] == GUESSED["corrected"]

@@ -34,7 +34,7 @@ export function createTexts(panel, tab) {
   const explanation = make("p", "texts-key");
   const [shadedKey, partingKey] = [make("span"), make("span")];
   explanation.append(make("span", "key-shared", "shaded"), shadedKey, make("span", "key-parting", "underlined"), partingKey);
-  bar.append(explanation, switches.colours, switches.guesses, legend, make("p", "texts-hint", HINT), createComparison(tab));
+  bar.append(switches.colours, switches.guesses, explanation, legend, make("p", "texts-hint", HINT), createComparison(tab));
   panel.append(bar, folio);
   bar.addEventListener("focusin", ({ target }) => /** @type {Element} */ (target).scrollIntoView({ block: "nearest", inline: "nearest" })); // whole, where the bar scrolls
 
