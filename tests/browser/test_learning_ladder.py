@@ -258,6 +258,7 @@ def test_without_a_server_it_is_said_once_and_the_way_on_works(page: Page, panel
     expect(trouble).to_contain_text("The server cannot be reached.")
     page.unroute("**/write")
     expect(trouble).to_have_count(0)  # its button is pressed by itself once the server answers
+    expect(panel.locator(".ladder-old")).to_have_count(0)
     assert written(page) != before
 
 
