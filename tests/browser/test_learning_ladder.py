@@ -254,8 +254,7 @@ def test_without_a_server_it_is_said_once_and_the_way_on_works(page: Page, panel
     page.route("**/write", lambda route: route.abort())
     page.keyboard.press("s")
     trouble = panel.locator(".trouble:not(:empty)")
-    expect(panel.locator("[role=alert]").first).to_contain_text("The server cannot be reached.")  # once all nine have failed
-    expect(trouble).to_have_count(1)
+    expect(trouble).to_have_text([re.compile("The server cannot be reached.")])  # each has failed by itself before
     page.unroute("**/write")
     expect(trouble).to_have_count(0)  # its button is pressed by itself once the server answers
     expect(panel.locator(".ladder-old")).to_have_count(0)
