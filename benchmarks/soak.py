@@ -238,7 +238,7 @@ class Crowd:
 
     async def _fill(self) -> None:
         """As many texts at once as the app writes, past their prompts; then all hang up together."""
-        prompt = (prompt_of(0) * 16)[:255]  # one less than a full window, so that all keys of a seat are written
+        prompt = (prompt_of(0) * 16)[:255]  # one less than a full window, so that a step of all rows follows it
         body = {"prompt": prompt, "length": MAX_NEW_CHARS, "samples": MAX_SAMPLES}
         requests = [self._request(body | {"viewer": f"one of many {number}"}) for number in range(MAX_ROWS // MAX_SAMPLES)]
         streams = [await connect(self._url, request) for request in requests]

@@ -207,7 +207,7 @@ function place(sides, columns) {
   });
 }
 
-/** @typedef {{node: HTMLButtonElement, who: HTMLElement, words: HTMLElement, name: string, of: string | null, text: string, size: string}} Placed of: the text as it came */
+/** @typedef {{node: HTMLButtonElement, who: HTMLElement, words: HTMLElement, name: string, text: string | null, size: string}} Placed */
 
 /** Gives a tile its size and as much of its text as it has room for, in whole lines. @param {Placed} placed @param {Tile} tile */
 function resize({ node, words, name, text }, { width, height, font }) {
@@ -216,7 +216,7 @@ function resize({ node, words, name, text }, { width, height, font }) {
   node.classList.toggle("wall-tile-nameless", all < NAMED);
   const lines = name && all >= NAMED ? all - 1 : all;
   words.style.maxHeight = `${lines * LINE}em`;
-  words.textContent = first(text, Math.ceil((lines + 1) * (width / font / CHAR) * 1.5));
+  words.textContent = first(shownText(text), Math.ceil((lines + 1) * (width / font / CHAR) * 1.5));
 }
 
 export class Mosaic {
@@ -268,9 +268,9 @@ export class Mosaic {
   /** @param {ClassText} text */
   #write({ sample, text, name }) {
     const tile = this.#tiles.get(sample) ?? this.#create(sample);
-    if (tile.of === text && tile.name === name) return;
-    if (tile.of !== text && this.#chosen === sample) this.#chosen = null; // that of another round
-    Object.assign(tile, { of: text, name, text: shownText(text), size: "" });
+    if (tile.text === text && tile.name === name) return;
+    if (tile.text !== text && this.#chosen === sample) this.#chosen = null; // that of another round
+    Object.assign(tile, { text, name, size: "" });
     tile.who.textContent = name;
     tile.node.setAttribute("aria-label", name ? `${name}: ${text}` : text);
     this.#laid = "";
@@ -283,7 +283,7 @@ export class Mosaic {
     node.append(who, words);
     node.dataset.sample = String(sample);
     node.tabIndex = -1; // until it is laid
-    const tile = { node, who, words, name: "", of: null, text: "", size: "" };
+    const tile = { node, who, words, name: "", text: null, size: "" };
     this.#tiles.set(sample, tile);
     return tile;
   }
