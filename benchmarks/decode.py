@@ -28,7 +28,7 @@ from torch.profiler import ProfilerActivity, profile, record_function
 from model.limits import MAX_SAMPLES
 from model.network.gpt import GPT
 from model.network.step_attention import StepAttention, compiler
-from model.precision import DTYPES, guesses_agree, packed_to_agree, set_up_writing
+from model.precision import DTYPES, guesses_agree, packed_to_agree, set_up_writing, windows_agree
 from model.program import run_program
 from model.sampling import SamplingParams, dice, distribution, draw
 from model.serving.request import DONE, Request
@@ -155,7 +155,7 @@ def best_of(rounds: int, measure: Callable[[], float]) -> float:
 def in_precision(weights: Weights, dtype: torch.dtype) -> Weights:
     """The weights ready for writing in a precision, as the app packs them."""
     model, _, agree = packed_to_agree(weights.model, dtype)
-    model.guesses_agree = agree and guesses_agree(model)
+    model.guesses_agree, model.windows_agree = agree and guesses_agree(model), agree and windows_agree(model)
     return replace(weights, model=model)
 
 

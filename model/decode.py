@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from model.network import Network
+from model.network.reading import read_windows
 from model.parts import Part, check_parts
 from model.sampling import SamplingParams, dice, distribution, draw
 
@@ -58,12 +59,12 @@ def generate_cached(model: Network, prompt: Sequence[int], params: SamplingParam
     cache = model.make_cache(1)
     text, window = list(prompt), -1
     for throw in _throws(params):
-        unread = text[-1:]
         if (start := model.config.window_start(len(text))) != window:
-            window, unread = start, text[start:]
-            cache.lengths[:] = 0
-        ids = torch.tensor([unread], device=model.device)
-        text.append(_draw(model(ids, cache=cache, off=off, last_only=True)[:, -1], params, throw))
+            window = start
+            logits = read_windows(model, cache, [0], [text[start:]], off)
+        else:
+            logits = model(torch.tensor([text[-1:]], device=model.device), cache=cache, off=off, last_only=True)[:, -1]
+        text.append(_draw(logits, params, throw))
         yield text[-1]
 
 

@@ -21,6 +21,7 @@ from model.files import cache_dir, parse_json, read_file, write_atomically
 from model.machine import MAX_THREADS, free_bytes, machine_name, thread_counts
 from model.network import Network
 from model.network.kv_cache import Ahead
+from model.network.reading import read_in_one_pass, read_windows
 from model.network.step_attention import compiler
 
 log = logging.getLogger(__name__)
@@ -29,6 +30,7 @@ CROWD = 64  # rows with which the two precisions are compared
 CROWDS = (2, 13, 16, 33, 64, 100, 128)  # batch sizes that `rows_agree` tries
 THREAD_CROWDS = (1, 5, 16)  # ... and `threads_agree`
 GUESSED_ROWS, GUESSED_CHARS = 8, 5  # ... and `guesses_agree`
+ANSWERS = ("threads_agree", "guesses_agree", "windows_agree")  # that a network ready to write has, see `Network`
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -84,7 +86,8 @@ def ready_to_write(model: Network, name: str) -> Network:
     if not choice["rows_agree"]:
         log.warning("On this machine a seed can give a different text while others are being written: products depend on the batch size.")
     ready = model.to(dtype).pack(choice["in_blocks"])
-    ready.threads_agree, ready.guesses_agree = choice["threads_agree"], choice["guesses_agree"]
+    for answer in ANSWERS:
+        setattr(ready, answer, choice[answer])
     return ready
 
 
@@ -109,9 +112,7 @@ def _has_dtype(remembered: Any) -> bool:
 
 
 def _is_choice(remembered: Any) -> bool:
-    return _has_dtype(remembered) and all(
-        isinstance(remembered.get(answer), bool) for answer in ("in_blocks", "rows_agree", "threads_agree", "guesses_agree")
-    )
+    return _has_dtype(remembered) and all(isinstance(remembered.get(answer), bool) for answer in ("in_blocks", "rows_agree", *ANSWERS))
 
 
 def name_of(dtype: torch.dtype) -> str:
@@ -133,12 +134,14 @@ def packed_to_agree(model: Network, dtype: torch.dtype) -> tuple[Network, bool, 
 def _choose(model: Network) -> dict[str, Any]:
     dtype = _measure_writing(model)
     packed, in_blocks, agree = packed_to_agree(model, dtype)
+    packed.windows_agree = agree and windows_agree(packed)
     return {
         "dtype": name_of(dtype),
         "in_blocks": in_blocks,
         "rows_agree": agree,
         "threads_agree": threads_agree(packed),
         "guesses_agree": agree and guesses_agree(packed),
+        "windows_agree": packed.windows_agree,
     }
 
 
@@ -165,15 +168,14 @@ def threads_agree(model: Network) -> bool:
     if model.device.type == "cuda":
         return True
     before, found = torch.get_num_threads(), []
-    generator = torch.Generator().manual_seed(0)
     block = model.config.block_size
-    windows = [torch.randint(model.config.vocab_size, (1, n), generator=generator) for n in sorted({1, 2, block // 4, block - 1} - {0})]
+    windows = _random_windows(model, {1, 2, block // 4, block - 1})
     step = _random_step(model, max(THREAD_CROWDS))
     try:
         for count in thread_counts(MAX_THREADS):
             torch.set_num_threads(count)
             found.append(
-                [model(ids, cache=model.make_cache(1), last_only=True) for ids in windows] + [step(range(n)) for n in THREAD_CROWDS]
+                [read_windows(model, model.make_cache(1), [0], [window]) for window in windows] + [step(range(n)) for n in THREAD_CROWDS]
             )
     finally:
         torch.set_num_threads(before)
@@ -201,6 +203,30 @@ def guesses_agree(model: Network) -> bool:
             if not torch.equal(together, torch.cat([alone[seat][:count] for seat, count in zip(seats, counts, strict=True)])):
                 return False
     return True
+
+
+@torch.inference_mode()
+def windows_agree(model: Network) -> bool:
+    """Whether windows leave bit-identical keys and values, and logits, when they are read in one pass and alone."""
+    if model.device.type != "cpu" or not compiler():
+        return False
+    block = model.config.block_size
+    windows = _random_windows(model, {1, 2, 3, block // 15, block // 4 - 1, block // 4, block // 2, block // 2 + 1, block - 1})
+    one, several = model.make_cache(1), model.make_cache(len(windows))
+    alone = [(read_in_one_pass(model, one, [0], [window]), one.contents(0).clone()) for window in windows]
+    for seats in (range(len(windows)), range(0, len(windows), 2), range(len(windows) - 1, 0, -1), range(2)):
+        together = read_in_one_pass(model, several, seats, [windows[seat] for seat in seats])
+        for seat, logits in zip(seats, together, strict=True):
+            if not (torch.equal(logits, alone[seat][0][0]) and torch.equal(several.contents(seat), alone[seat][1])):
+                return False
+    return True
+
+
+def _random_windows(model: Network, lengths: set[int]) -> list[list[int]]:
+    """Windows of several lengths, the shortest first."""
+    generator = torch.Generator().manual_seed(0)
+    chosen = sorted(n for n in lengths if 0 < n <= model.config.block_size)
+    return [torch.randint(model.config.vocab_size, (n,), generator=generator).tolist() for n in chosen]
 
 
 def _random_step(model: Network, rows: int) -> Callable[[range], torch.Tensor]:

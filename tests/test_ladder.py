@@ -188,7 +188,7 @@ def test_a_text_does_not_depend_on_its_neighbours(rung: Rung) -> None:
     windows = [torch.randint(65, (n,), generator=generator).tolist() for n in (weights.model.config.block_size, 5) for _ in range(13)]
     together = decoder.step(range(len(windows)), windows)
     for row, window in enumerate(windows):
-        assert (decoder.read([0], window)[0] == together[row]).all(), row
+        assert (decoder.read([[0]], [window])[0] == together[row]).all(), row
 
 
 @pytest.mark.parametrize("settings", [{"n_embd": 30}, {"n_head": 5}, {"n_head": 0}, {"n_layer": 65}, {"block_size": 7}, {"n_embd": "wide"}])

@@ -26,12 +26,14 @@ from model.network import kv_cache
 from model.network.gpt import GPT
 from model.network.kv_cache import KVCache
 from model.network.linear import InBlocks, Linear
-from model.precision import CROWDS, DTYPES, faster_dtype, ready_to_write, rows_agree, threads_agree, training_dtype
+from model.network.step_attention import compiler
+from model.precision import CROWDS, DTYPES, faster_dtype, ready_to_write, rows_agree, threads_agree, training_dtype, windows_agree
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 CPU = torch.device("cpu")
+AGREEING = {"dtype": "float32", "in_blocks": False, "rows_agree": True, "threads_agree": True, "guesses_agree": True, "windows_agree": True}
 
 
 @pytest.fixture(autouse=True)
@@ -119,8 +121,8 @@ def linears(model: GPT) -> list[Linear]:
 def test_the_choice_is_made_anew_when_another_compiler_writes(
     make_model: Callable[..., GPT], cache_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for compiler in ("numba 0.1", "", "numba 0.2"):
-        monkeypatch.setattr(precision, "compiler", lambda name=compiler: name)
+    for name in ("numba 0.1", "", "numba 0.2"):
+        monkeypatch.setattr(precision, "compiler", lambda name=name: name)
         ready_to_write(make_model(), "tiny")
         training_dtype(8, CPU)
     subjects = [key.split(" threads, ")[1] for key in remembered(cache_home)]
@@ -131,12 +133,12 @@ def test_the_choice_is_made_anew_when_another_compiler_writes(
 def test_the_choice_is_remembered_and_read_back(make_model: Callable[..., GPT], make_ids: Callable[..., Tensor], cache_home: Path) -> None:
     model = ready_to_write(make_model(), "tiny")
     ((key, choice),) = remembered(cache_home).items()
-    assert choice.keys() == {"dtype", "in_blocks", "rows_agree", "threads_agree", "guesses_agree"}
+    assert choice.keys() == AGREEING.keys()
     assert model.dtype == DTYPES[choice["dtype"]]
     assert f"torch {torch.__version__}" in key
     assert f"{MAX_THREADS} threads" in key
     for name, in_blocks in itertools.product(writable_dtypes(), (False, True)):  # whichever it was, the word on disk is followed
-        choice = {"dtype": name, "in_blocks": in_blocks, "rows_agree": True, "threads_agree": True, "guesses_agree": True}
+        choice = AGREEING | {"dtype": name, "in_blocks": in_blocks}
         remember(cache_home, {key: choice})
         model = ready_to_write(make_model(), "tiny")
         assert model.dtype == DTYPES[name]
@@ -199,7 +201,6 @@ def test_an_unreadable_memory_is_measured_and_written_again(make_model: Callable
 
 
 NO_WORDS = ["float8", "", None, 3, ["float32"], {"float32": 1}]
-AGREEING = {"dtype": "float32", "in_blocks": False, "rows_agree": True, "threads_agree": True, "guesses_agree": True}
 NO_ANSWERS = [None, 0, 1, "no", []]
 
 
@@ -208,17 +209,10 @@ NO_ANSWERS = [None, 0, 1, "no", []]
     [
         *NO_WORDS,
         "float32",  # as it was kept before there was more to choose
-        *({"dtype": word, "in_blocks": False, "rows_agree": True, "threads_agree": True, "guesses_agree": True} for word in NO_WORDS),
-        *(AGREEING | {"in_blocks": word} for word in NO_ANSWERS),
-        *(
-            {"dtype": "float32", "in_blocks": False, "rows_agree": word, "threads_agree": True, "guesses_agree": True}
-            for word in NO_ANSWERS
-        ),
-        *({"dtype": "float32", "in_blocks": False, "rows_agree": True, "threads_agree": word} for word in NO_ANSWERS),
-        {"dtype": "float32", "in_blocks": False, "rows_agree": True},
+        *(AGREEING | {"dtype": word} for word in NO_WORDS),
+        *(AGREEING | {answer: word} for answer in AGREEING if answer != "dtype" for word in NO_ANSWERS),
+        *({name: known for name, known in AGREEING.items() if name != left_out} for left_out in AGREEING),
         {"dtype": "float32", "in_blocks": False},
-        {"dtype": "float32", "rows_agree": True, "threads_agree": True, "guesses_agree": True},
-        {"in_blocks": True, "rows_agree": True, "threads_agree": True, "guesses_agree": True},
         {},
     ],
     ids=repr,
@@ -226,7 +220,7 @@ NO_ANSWERS = [None, 0, 1, "no", []]
 def test_a_remembered_word_that_means_nothing_is_measured_again(
     make_model: Callable[..., GPT], cache_home: Path, monkeypatch: pytest.MonkeyPatch, value: object
 ) -> None:
-    choice = {"dtype": "float32", "in_blocks": True, "rows_agree": True, "threads_agree": True, "guesses_agree": True}
+    choice = AGREEING | {"in_blocks": True}
     monkeypatch.setattr(precision, "_choose", lambda _: choice)
     ready_to_write(make_model(), "tiny")
     (key,) = remembered(cache_home)
@@ -414,3 +408,15 @@ def test_threads_that_do_not_agree_are_found_out_and_not_changed(
     assert not threads_agree(model)
     assert torch.get_num_threads() == threads
     assert not ready_to_write(make_model(), "tiny").threads_agree
+
+
+def test_windows_that_depend_on_what_is_read_with_them_are_found(make_model: Callable[..., GPT], monkeypatch: pytest.MonkeyPatch) -> None:
+    if not compiler():
+        pytest.skip("windows are read in one pass only with the compiled attention")
+    model = make_model(block_size=64)
+    assert isinstance(windows_agree(model), bool)
+    read = precision.read_in_one_pass
+    monkeypatch.setattr(precision, "read_in_one_pass", lambda *arguments: read(*arguments) + (1e-6 if len(arguments[2]) == 2 else 0.0))
+    assert windows_agree(model) is False
+    monkeypatch.setattr(precision, "compiler", lambda: "")
+    assert windows_agree(model) is False

@@ -57,6 +57,7 @@ class Network(nn.Module):
         compute_dtype: the precision of matrix products; None for the parameters' dtype.
         threads_agree: whether a row's logits are known to be bit-identical for any number of threads (see `model.precision`).
         guesses_agree: likewise, when several characters of a row are read in one step.
+        windows_agree: likewise, when windows are read in one pass (see `model.network.reading`).
     """
 
     config: NetworkConfig
@@ -67,6 +68,7 @@ class Network(nn.Module):
     compute_dtype: torch.dtype | None = None
     threads_agree: bool = False
     guesses_agree: bool = False
+    windows_agree: bool = False
 
     def forward(
         self,

@@ -163,10 +163,11 @@ class Ahead:
     Args:
         seats: seats of the rows, ascending, (rows,).
         counts: characters of each row, at least one, (rows,).
+        padding: further characters, at the end, that no row has. Only with the compiled attention.
     """
 
-    def __init__(self, cache: KVCache, seats: Seats, counts: NDArray[np.int64]):
-        self.cache, self.seats, self.counts = cache, seats, counts
+    def __init__(self, cache: KVCache, seats: Seats, counts: NDArray[np.int64], padding: int = 0):
+        self.cache, self.seats, self.counts, self.padding = cache, seats, counts, padding
 
     def reserve(self, n_new: int) -> Slots:
         """As `Rows.reserve`, for one character.
@@ -177,10 +178,11 @@ class Ahead:
         assert n_new == 1
         ends = np.cumsum(self.counts, dtype=np.int64)
         first = np.repeat(self.cache.lengths[self.seats] - (ends - self.counts), self.counts)
-        lengths = (first + np.arange(ends[-1])).astype(np.int64)
+        lengths = np.append(first + np.arange(ends[-1]), np.zeros(self.padding)).astype(np.int64)
         if (longest := int(lengths.max()) + 1) > self.cache.block_size:
             raise ValueError(f"{longest} characters do not fit in a block of {self.cache.block_size}")
-        slots = Slots(self.cache, np.repeat(self.seats, self.counts), lengths, 1, self.counts)
+        seats = np.append(np.repeat(self.seats, self.counts), np.repeat(self.seats[-1:], self.padding))
+        slots = Slots(self.cache, seats, lengths, 1, self.counts)
         self.cache.lengths[self.seats] += self.counts
         return slots
 

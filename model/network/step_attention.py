@@ -53,14 +53,16 @@ class StepAttention:
         Args:
             qkv: queries, keys and values of the new characters, (rows, 1, 3 x n_embd).
             seats: seats with new characters, ascending, (n_seats,).
-            ends: where each seat's rows end, (n_seats,). Its rows are adjacent, by position.
+            ends: where each seat's rows end, (n_seats,). Its rows are adjacent, by position. Rows after the last end are padding.
             positions: of the rows' characters, (rows,).
 
         Returns:
-            (rows, 1, n_embd).
+            (rows, 1, n_embd), 0 for padding.
         """
         rows = len(positions)
         out = torch.empty(rows, 1, qkv.shape[2] // 3, dtype=qkv.dtype)
+        if ends[-1] < rows:
+            out[ends[-1] :] = 0
         new = _array(qkv).reshape(rows, 3, *self._shape)
         arguments = new, *self._layers[layer], seats, ends, positions, _array(out).reshape(rows, *self._shape)
         self._kernel(*arguments, torch.get_num_threads())

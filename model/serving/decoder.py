@@ -1,13 +1,14 @@
 """Decoders: they assign seats to the rows of one model and compute logits, either with a cache or from the rows' whole windows.
 
-Both decoders read each window (a prompt, or the second half of a text that has outgrown the block) in a separate pass, so that its
-result does not depend on other rows. They then decode one character for many rows at a time.
+Both decoders read windows (a prompt, or the second half of a text that has outgrown the block) so that the result does not depend on
+other rows. They then decode one character for many rows at a time.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Generic, Protocol, TypeVar
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from model.network import Network
 from model.network.kv_cache import KEY_BLOCK, Ahead, Rows
+from model.network.reading import read_windows
 from model.network.step_graph import StepGraph
 from model.serving.scheduler import SeatMap
 
@@ -52,16 +54,21 @@ class Decoder(Protocol):
         """Clears the state that a failed row left in its seat."""
         ...
 
-    def read(self, seats: Sequence[int], window: Sequence[int]) -> Logits:
-        """Reads a window into one or more seats; returns the logits after it, (1, V)."""
+    @property
+    def reads_together(self) -> bool:
+        """Whether several windows are read in less time than one after the other."""
+        ...
+
+    def read(self, places: Sequence[Sequence[int]], windows: Sequence[Sequence[int]]) -> Logits:
+        """Reads windows, each into one or more seats; returns the logits after them, (windows, V)."""
         ...
 
     def knows(self, prompt: Sequence[int]) -> bool:
         """Whether `begin` need not read a prompt."""
         ...
 
-    def begin(self, seats: Sequence[int], prompt: Sequence[int]) -> Logits:
-        """As `read`, for a prompt that other texts may begin with as well: it is read once for many in a row."""
+    def begin(self, places: Sequence[Sequence[int]], prompts: Sequence[Sequence[int]]) -> Logits:
+        """As `read`, for prompts that other texts may begin with as well: one is read once for many in a row."""
         ...
 
     def step(self, seats: Sequence[int], windows: Sequence[Sequence[int]]) -> Logits:
@@ -144,28 +151,38 @@ class CachedDecoder:
         """As `Decoder.wipe`."""
         self._cache.clear(seat)
 
-    def read(self, seats: Sequence[int], window: Sequence[int]) -> Logits:
+    @property
+    def reads_together(self) -> bool:
+        """As `Decoder.reads_together`."""
+        return self._model.windows_agree
+
+    def read(self, places: Sequence[Sequence[int]], windows: Sequence[Sequence[int]]) -> Logits:
         """As `Decoder.read`."""
-        row = self._cache.row(seats[0])
-        row.forget()
-        logits = self._forward(torch.tensor([list(window)]), row)
-        if len(seats) > 1:
-            self._cache.fill(seats[1:], self._cache.contents(seats[0]))
+        with _inference():
+            logits: Logits = read_windows(self._model, self._cache, [seats[0] for seats in places], windows).cpu().numpy()
+        for first, *others in places:
+            if others:
+                self._cache.fill(others, self._cache.contents(first))
         return logits
 
     def knows(self, prompt: Sequence[int]) -> bool:
         """As `Decoder.knows`."""
         return self._kept.find(prompt) is not None
 
-    def begin(self, seats: Sequence[int], prompt: Sequence[int]) -> Logits:
+    def begin(self, places: Sequence[Sequence[int]], prompts: Sequence[Sequence[int]]) -> Logits:
         """As `Decoder.begin`."""
-        if kept := self._kept.find(prompt):
-            contents, logits = kept
-            self._cache.fill(seats, contents)
-            return logits
-        logits = self.read(seats, prompt)
-        self._kept.keep(prompt, self._cache.contents(seats[0]).clone(), logits)
-        return logits
+        keys = [tuple(prompt) for prompt in prompts]
+        found = {key: kept for key in keys if (kept := self._kept.find(key))}
+        new = {key: seats for key, seats in zip(keys, places, strict=True) if key not in found}
+        if new:
+            for (key, seats), logits in zip(new.items(), self.read([*new.values()], [*new]), strict=True):
+                found[key] = self._cache.contents(seats[0]), logits[None]
+            for key in [*new][-KEPT_PROMPTS:]:
+                self._kept.keep(key, found[key][0].clone(), found[key][1])
+        for key, seats in zip(keys, places, strict=True):
+            if new.get(key) is not seats:
+                self._cache.fill(seats, found[key][0])
+        return np.concatenate([found[key][1] for key in keys])
 
     def step(self, seats: Sequence[int], windows: Sequence[Sequence[int]]) -> Logits:
         """As `Decoder.step`."""
@@ -205,19 +222,26 @@ class CachedDecoder:
         self._cache.lengths[seat] -= characters
 
     def _forward(self, ids: torch.Tensor, cache: Rows | Ahead) -> Logits:
-        """Logits after the last of the characters, (rows, V).
-
-        PyTorch checks every argument of an operator for `__torch_function__`. For FBGEMM's packed matrices this check raises an internal
-        exception and takes 9 us of the 27 us of a product with one row, so it is disabled.
-        """
-        with torch.inference_mode(), torch._C.DisableTorchFunctionSubclass():
+        """Logits after the last of the characters, (rows, V)."""
+        with _inference():
             return self._model(ids.to(self._model.device), cache=cache, last_only=True)[:, -1].cpu().numpy()
+
+
+@contextmanager
+def _inference() -> Iterator[None]:
+    """No gradients.
+
+    PyTorch checks every argument of an operator for `__torch_function__`. For FBGEMM's packed matrices this check raises an internal
+    exception and takes 9 us of the 27 us of a product with one row, so it is disabled.
+    """
+    with torch.inference_mode(), torch._C.DisableTorchFunctionSubclass():
+        yield
 
 
 class WindowDecoder:
     """A decoder without a cache: every step reads the rows' whole windows. For small networks that have no cache."""
 
-    computes_all = looks_ahead = False
+    computes_all = looks_ahead = reads_together = False
 
     def __init__(self, model: Network, seats: int):
         self.seats, self._model = seats, model
@@ -235,19 +259,22 @@ class WindowDecoder:
     def wipe(self, seat: int) -> None:
         """As `Decoder.wipe`; there is no state to clear."""
 
-    def read(self, seats: Sequence[int], window: Sequence[int]) -> Logits:
+    def read(self, places: Sequence[Sequence[int]], windows: Sequence[Sequence[int]]) -> Logits:
         """As `Decoder.read`."""
-        return self._forward([window])
+        return np.concatenate([self._forward([window]) for window in windows])
 
     def knows(self, prompt: Sequence[int]) -> bool:
         """As `Decoder.knows`."""
         return self._kept.find(prompt) is not None
 
-    def begin(self, seats: Sequence[int], prompt: Sequence[int]) -> Logits:
+    def begin(self, places: Sequence[Sequence[int]], prompts: Sequence[Sequence[int]]) -> Logits:
         """As `Decoder.begin`."""
+        return np.concatenate([self._begin(prompt) for prompt in prompts])
+
+    def _begin(self, prompt: Sequence[int]) -> Logits:
         if kept := self._kept.find(prompt):
             return kept[1]
-        logits = self.read(seats, prompt)
+        logits = self._forward([prompt])
         self._kept.keep(prompt, None, logits)
         return logits
 

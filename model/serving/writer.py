@@ -11,7 +11,7 @@ import itertools
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -31,7 +31,7 @@ from model.weights import Weights
 
 log = logging.getLogger(__name__)
 
-READ_CHARS = 640  # window characters read per round if several windows wait; takes about as long as a step with all seats taken
+READ_CHARS = 1280  # window characters read per round if several windows wait; takes as long as a few steps with all seats taken
 READ_OVERHEAD = 64  # the fixed cost of reading a window, in characters of a window
 KNOWN_CHARS = 16  # the cost of a prompt that was read before, in characters of a window
 CHARS_PER_READ = 2  # reading this many characters of a window costs as much as writing one
@@ -223,48 +223,74 @@ class Writer:
         request.begin()
 
     def _read_windows(self) -> None:
-        """Reads the windows of the rows that are next: as many as fit into a round, but at least one."""
+        """Reads the windows of the rows that are next."""
         if not self._to_read:
             return
-        with self._lock:
-            rows = self._scheduler.in_turn(self._to_read)
-        budget = READ_CHARS
+        rows = self._next_to_read()
+        begin, go_on = [row for row in rows if row.window < 0], [row for row in rows if row.window >= 0]
         for row in rows:
-            if row.request not in self._rows:  # another of its rows has failed
-                continue
-            start = self._config.window_start(row.position)
-            is_known = row.window < 0 and self._decoder.knows(row.ids)
-            budget -= KNOWN_CHARS if is_known else row.position - start + READ_OVERHEAD
-            if budget < 0 and row is not rows[0]:
-                break
-            self._to_read.remove(row)
-            self._read(row)
-            if row.request in self._rows and len(rows) > 1 and not is_known:
-                with self._lock:
-                    self._scheduler.serve(row, (row.position - start) // CHARS_PER_READ)
+            self._move_window(row)
+        for part, read in ((begin, self._decoder.begin), (go_on, self._decoder.read)):
+            for group in [part] if self._decoder.reads_together else [[row] for row in part]:
+                self._read(group, read)
 
-    def _read(self, row: Row) -> None:
-        """Reads a row's window and draws the next character for the row and for all rows that share its prompt."""
+    def _next_to_read(self) -> list[Row]:
+        """The rows whose windows are next: as many as fit into a round, but at least one."""
+        with self._lock:
+            waiting = self._scheduler.in_turn(self._to_read)
+        overhead = 0 if self._decoder.reads_together else READ_OVERHEAD
+        budget = READ_CHARS
+        rows: list[Row] = []
+        prompts: set[tuple[int, ...]] = set()  # that are read now
+        for row in waiting:
+            is_known = row.window < 0 and (tuple(row.ids) in prompts or self._decoder.knows(row.ids))
+            chars = row.position - self._config.window_start(row.position)
+            budget -= KNOWN_CHARS if is_known else chars + overhead
+            if budget < 0 and rows:
+                break
+            rows.append(row)
+            if row.window < 0:
+                prompts.add(tuple(row.ids))
+            if len(waiting) > 1 and not is_known:
+                with self._lock:
+                    self._scheduler.serve(row, chars // CHARS_PER_READ)
+        going = {id(row) for row in rows}
+        self._to_read = [row for row in self._to_read if id(row) not in going]
+        return rows
+
+    def _move_window(self, row: Row) -> None:
+        """Leaves to a row the characters in the window that it reads next, and gives it a seat for them."""
         start = self._config.window_start(row.position)
-        begins = row.window < 0
-        if not begins:  # its length changes, and with it the best seat
+        if row.window >= 0:  # its length changes, and with it the best seat
             self._decoder.give_back(row.seat)
             row.seat = self._decoder.take(row.position - start)
         row.ids, row.offset, row.window = row.ids[start - row.offset :], start, start
-        together = [row, *row.sharing]
+
+    def _read(self, rows: Sequence[Row], read: Callable[[list[list[int]], list[list[int]]], np.ndarray]) -> None:
+        """Reads rows' windows and draws the next character for them and for all rows that share their prompts. If that fails, the rows are
+        split in half as in `_attempt`."""
+        rows = [row for row in rows if row.request in self._rows]  # unless another of its rows has failed
+        if not rows:
+            return
+        groups = [[row, *row.sharing] for row in rows]
         try:
             self._threads.set_up()
-            seats = [each.seat for each in together]
-            logits = self._decoder.begin(seats, row.ids) if begins else self._decoder.read(seats, row.ids)
+            logits = read([[row.seat for row in group] for group in groups], [row.ids for row in rows])
             self.failures = 0
         except Exception:  # no failure of one request may affect others
-            self._fail(row.request)
+            if len(rows) == 1:
+                self._fail(rows[0].request)
+                return
+            for half in (rows[: len(rows) // 2], rows[len(rows) // 2 :]):
+                self._read(half, read)
             return
-        for other in row.sharing:
-            other.window = start
-        row.sharing = []
-        self._ready = sorted(self._ready + together, key=lambda row: row.seat)
-        self._write(together, logits.repeat(len(together), axis=0))
+        for row in rows:
+            for other in row.sharing:
+                other.window = row.window
+            row.sharing = []
+        ready = [row for group in groups for row in group]
+        self._ready = sorted(self._ready + ready, key=lambda row: row.seat)
+        self._write(ready, logits.repeat([*map(len, groups)], axis=0))
 
     def _guess(self, rows: list[Row]) -> list[list[int]]:
         """Guesses what follows each text's next character; nothing where guesses do not pay."""
