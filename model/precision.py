@@ -6,11 +6,14 @@ bfloat16 is several times faster than float32 on a GPU and on CPUs with AMX, and
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -21,7 +24,7 @@ from model.files import cache_dir, parse_json, read_file, write_atomically
 from model.machine import MAX_THREADS, free_bytes, machine_name, thread_counts
 from model.network import Network
 from model.network.kv_cache import Ahead
-from model.network.reading import read_in_one_pass, read_windows
+from model.network.reading import LONGEST_BLOCK, pass_sizes, read_in_one_pass, read_windows
 from model.network.step_attention import compiler
 
 log = logging.getLogger(__name__)
@@ -134,15 +137,11 @@ def packed_to_agree(model: Network, dtype: torch.dtype) -> tuple[Network, bool, 
 def _choose(model: Network) -> dict[str, Any]:
     dtype = _measure_writing(model)
     packed, in_blocks, agree = packed_to_agree(model, dtype)
+    packed.threads_agree = threads_agree(packed)
+    packed.guesses_agree = agree and guesses_agree(packed)
     packed.windows_agree = agree and windows_agree(packed)
-    return {
-        "dtype": name_of(dtype),
-        "in_blocks": in_blocks,
-        "rows_agree": agree,
-        "threads_agree": threads_agree(packed),
-        "guesses_agree": agree and guesses_agree(packed),
-        "windows_agree": packed.windows_agree,
-    }
+    answers = {answer: getattr(packed, answer) for answer in ANSWERS}
+    return {"dtype": name_of(dtype), "in_blocks": in_blocks, "rows_agree": agree} | answers
 
 
 @torch.inference_mode()
@@ -167,18 +166,16 @@ def threads_agree(model: Network) -> bool:
     """Whether logits are bit-identical for any number of threads, when windows of several lengths are read and when rows are decoded."""
     if model.device.type == "cuda":
         return True
-    before, found = torch.get_num_threads(), []
+    found = []
     block = model.config.block_size
     windows = _random_windows(model, {1, 2, block // 4, block - 1})
     step = _random_step(model, max(THREAD_CROWDS))
-    try:
+    with _threads_kept():
         for count in thread_counts(MAX_THREADS):
             torch.set_num_threads(count)
             found.append(
                 [read_windows(model, model.make_cache(1), [0], [window]) for window in windows] + [step(range(n)) for n in THREAD_CROWDS]
             )
-    finally:
-        torch.set_num_threads(before)
     return all(torch.equal(one, other) for others in found[1:] for one, other in zip(found[0], others, strict=True))
 
 
@@ -207,19 +204,46 @@ def guesses_agree(model: Network) -> bool:
 
 @torch.inference_mode()
 def windows_agree(model: Network) -> bool:
-    """Whether windows leave bit-identical keys and values, and logits, when they are read in one pass and alone."""
-    if model.device.type != "cpu" or not compiler():
+    """Whether windows leave bit-identical keys and values, and logits, when they are read alone and in a pass of any size, with any number
+    of threads that the model may be given."""
+    block, random = model.config.block_size, Random(0)
+    if model.device.type != "cpu" or not compiler() or block > LONGEST_BLOCK:
         return False
-    block = model.config.block_size
-    windows = _random_windows(model, {1, 2, 3, block // 15, block // 4 - 1, block // 4, block // 2, block // 2 + 1, block - 1})
-    one, several = model.make_cache(1), model.make_cache(len(windows))
-    alone = [(read_in_one_pass(model, one, [0], [window]), one.contents(0).clone()) for window in windows]
-    for seats in (range(len(windows)), range(0, len(windows), 2), range(len(windows) - 1, 0, -1), range(2)):
-        together = read_in_one_pass(model, several, seats, [windows[seat] for seat in seats])
-        for seat, logits in zip(seats, together, strict=True):
-            if not (torch.equal(logits, alone[seat][0][0]) and torch.equal(several.contents(seat), alone[seat][1])):
-                return False
+    windows = _random_windows(model, {1, 2, 3, block // 15, block // 4 - 1, block // 4, block // 2, block // 2 + 1, block - 1, block})
+    passes = [_fill(size, windows, random) for size in pass_sizes()]
+    n_seats = max(map(len, passes))
+    if n_seats * model.cache_bytes_per_seat() > free_bytes(model.device) // 8:
+        return False
+    cache = model.make_cache(n_seats)
+    alone = [(read_in_one_pass(model, cache, [0], [window])[0], cache.contents(0).clone()) for window in windows]
+    with _threads_kept():
+        for count, chosen in itertools.product(thread_counts(MAX_THREADS) if model.threads_agree else [MAX_THREADS], passes):
+            torch.set_num_threads(count)
+            seats = random.sample(range(n_seats), len(chosen))
+            together = read_in_one_pass(model, cache, seats, [windows[i] for i in chosen])
+            for i, seat, logits in zip(chosen, seats, together, strict=True):
+                if not (torch.equal(logits, alone[i][0]) and torch.equal(cache.contents(seat), alone[i][1])):
+                    return False
     return True
+
+
+def _fill(size: int, windows: Sequence[Sequence[int]], random: Random) -> list[int]:
+    """Indices of windows, chosen at random, that are as many characters in all."""
+    chosen: list[int] = []
+    while fitting := [i for i, window in enumerate(windows) if len(window) <= size]:
+        chosen.append(random.choice(fitting))
+        size -= len(windows[chosen[-1]])
+    return chosen
+
+
+@contextmanager
+def _threads_kept() -> Iterator[None]:
+    """Restores PyTorch's number of threads."""
+    before = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _random_windows(model: Network, lengths: set[int]) -> list[list[int]]:

@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from model.network import kv_cache
 from model.network.gpt import GPT
 from model.network.kv_cache import KVCache
 from model.network.linear import InBlocks, Linear
+from model.network.reading import LONGEST_BLOCK, PASS_CHARS, read_in_one_pass
 from model.network.step_attention import compiler
 from model.precision import CROWDS, DTYPES, faster_dtype, ready_to_write, rows_agree, threads_agree, training_dtype, windows_agree
 from tests.conftest import ROOT
@@ -410,13 +411,68 @@ def test_threads_that_do_not_agree_are_found_out_and_not_changed(
     assert not ready_to_write(make_model(), "tiny").threads_agree
 
 
-def test_windows_that_depend_on_what_is_read_with_them_are_found(make_model: Callable[..., GPT], monkeypatch: pytest.MonkeyPatch) -> None:
+def last_bit(number: Tensor) -> None:
+    """Changes a number by as little as possible."""
+    number.copy_(torch.nextafter(number, torch.tensor(torch.inf)))
+
+
+Harm = Callable[[KVCache, Sequence[int], Sequence[Sequence[int]], Tensor], None]
+
+
+def harms_nothing(cache: KVCache, seats: Sequence[int], windows: Sequence[Sequence[int]], logits: Tensor) -> None:
+    pass
+
+
+def harms_logits(cache: KVCache, seats: Sequence[int], windows: Sequence[Sequence[int]], logits: Tensor) -> None:
+    if sum(map(len, windows)) == PASS_CHARS:
+        last_bit(logits[-1, 7])
+
+
+def harms_a_key(cache: KVCache, seats: Sequence[int], windows: Sequence[Sequence[int]], logits: Tensor) -> None:
+    if sum(map(len, windows)) == PASS_CHARS:
+        last_bit(cache.data[1, 0, seats[-1], 0, 0, 0])
+
+
+def harms_three_threads(cache: KVCache, seats: Sequence[int], windows: Sequence[Sequence[int]], logits: Tensor) -> None:
+    if torch.get_num_threads() == 3:
+        last_bit(logits[0, 0])
+
+
+@pytest.mark.parametrize(
+    ("harm", "threads_agree", "agree"),
+    [
+        (harms_nothing, True, True),
+        (harms_logits, True, False),
+        (harms_a_key, True, False),
+        (harms_three_threads, True, False),
+        (harms_three_threads, False, True),  # then only one number of threads is used
+    ],
+)
+def test_windows_that_depend_on_what_is_read_with_them_are_found(
+    make_model: Callable[..., GPT], monkeypatch: pytest.MonkeyPatch, harm: Harm, threads_agree: bool, agree: bool
+) -> None:
     if not compiler():
         pytest.skip("windows are read in one pass only with the compiled attention")
-    model = make_model(block_size=64)
-    assert isinstance(windows_agree(model), bool)
-    read = precision.read_in_one_pass
-    monkeypatch.setattr(precision, "read_in_one_pass", lambda *arguments: read(*arguments) + (1e-6 if len(arguments[2]) == 2 else 0.0))
-    assert windows_agree(model) is False
+
+    def read(model: GPT, cache: KVCache, seats: Sequence[int], windows: Sequence[Sequence[int]]) -> Tensor:
+        logits = read_in_one_pass(model, cache, seats, windows)
+        harm(cache, seats, windows, logits)
+        return logits
+
+    monkeypatch.setattr(precision, "read_in_one_pass", read)
+    monkeypatch.setattr(precision, "thread_counts", lambda _: [1, 3])
+    model = make_model(block_size=64).pack(in_blocks=True)
+    model.threads_agree = threads_agree
+    assert windows_agree(model) is agree
+    assert torch.get_num_threads() == 1
+
+
+def test_windows_are_not_read_in_one_pass_where_that_is_slower_or_needs_too_much_memory(
+    make_model: Callable[..., GPT], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert windows_agree(make_model(block_size=LONGEST_BLOCK + 2)) is False
+    monkeypatch.setattr(precision, "free_bytes", lambda _: 100_000)
+    assert windows_agree(make_model(block_size=64)) is False
+    monkeypatch.undo()
     monkeypatch.setattr(precision, "compiler", lambda: "")
-    assert windows_agree(model) is False
+    assert windows_agree(make_model(block_size=64)) is False

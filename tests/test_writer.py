@@ -24,6 +24,7 @@ from model.limits import MAX_ROWS, MAX_SAMPLES, MAX_STEP_ROWS, MAX_VIEWER_ROWS
 from model.network import kv_cache
 from model.network.gpt import GPT
 from model.network.kv_cache import Ahead, Rows
+from model.network.reading import padded
 from model.network.step_attention import compiler
 from model.network.step_graph import StepGraph
 from model.precision import set_up_writing, windows_agree
@@ -372,11 +373,12 @@ def test_a_prompt_is_read_once_for_all_requests_that_begin_with_it(exact: Callab
     hook = weights.model.register_forward_pre_hook(lambda _, inputs: shapes.append(tuple(inputs[0].shape)))
     writer = make_writer(weights, 64)
     requests = [ask(writer, "To be, or", params(first_sample=i, max_new_chars=30), viewer=str(i)) for i in range(30)]
-    writer.round()
-    assert shapes == [(1, 9), (30, 1)]  # all in the first round
+    for _ in range(2):
+        writer.round()
+    assert shapes == [(1, 9), (1, 1), (30, 1)]  # the first one, then all others
     requests += [ask(writer, "To be, or", params(first_sample=30 + i, samples=5, max_new_chars=30), viewer=str(i)) for i in range(4)]
     writer.round()
-    assert shapes[2:] == [(50, 1)]
+    assert shapes[3:] == [(50, 1)]
     write_all(writer)
     hook.remove()
     for request in (*requests[::9], requests[-1]):
@@ -406,13 +408,17 @@ def test_of_the_prompts_that_were_read_a_few_are_kept(tiny: Weights) -> None:
     assert not is_read("b")
 
 
-def test_a_prompt_whose_logits_are_no_numbers_is_read_again(tiny: Weights) -> None:
-    writer = make_writer(tiny)
+@in_one_pass_or_several
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_prompt_whose_logits_are_no_numbers_is_read_again(tiny: Weights, together: bool, at_once: bool) -> None:
+    writer = make_writer(reading(tiny, together))
     fault = Fault(writer, is_no_number, lambda row: fault.passes < 1)
     requests = []
     for _ in range(2):
         requests.append(ask(writer, "To be", params()))
-        write_all(writer)
+        if not at_once:
+            write_all(writer)
+    write_all(writer)
     assert [request.progress().state for request in requests] == [FAILED, DONE]
     assert_as_the_plain_forward_writes(requests[1], tiny)
 
@@ -442,6 +448,24 @@ def test_long_and_many_windows_are_spread_over_rounds(tiny: Weights, make_model:
             per_round.append(list(read))
     assert writer.idle
     assert per_round == [[200], [200], [26] * 4, [26] * 2, []]  # one at least, or as many as 192 characters are worth
+
+
+def test_windows_of_a_round_fit_into_a_pass(tiny: Weights, make_model: Callable[..., GPT]) -> None:
+    weights = reading(replace(tiny, model=make_model(block_size=256)), together=True)
+    reads: list[int] = []
+    weights.model.register_forward_pre_hook(lambda _, inputs: reads.append(len(inputs[0])))
+    writer = make_writer(weights, 32)
+    for first, prompt_chars in zip("aabcdefghij", (200, 200, 200, *[26] * 8), strict=True):
+        ask(writer, first + "a" * (prompt_chars - 1), params(max_new_chars=1))
+    per_round = []
+    with patch.object(writer_module, "PASS_CHARS", 300):
+        for _ in range(4):
+            reads.clear()
+            writer.round()
+            per_round.append(list(reads))
+    assert writer.idle
+    # Padded. The second one is known in the second round.
+    assert per_round == [[padded(200)], [padded(200 + 3 * 26)], [padded(5 * 26)], []]
 
 
 def test_a_short_prompt_is_read_before_the_long_ones_of_a_viewer_who_has_had_more(tiny: Weights, make_model: Callable[..., GPT]) -> None:

@@ -12,8 +12,20 @@ from model.network import Network
 from model.network.kv_cache import Ahead, KVCache
 from model.parts import Part
 
-FINE, COARSE = 16, 64  # passes are padded to multiples of these, up to ...
-SMALL = 256  # ... so many characters, and beyond
+PASS_CHARS = 1280  # at most, in a pass over several windows; takes as long as a few steps with all seats taken
+LONGEST_BLOCK = 256  # for longer windows the attention of a step, a query at a time, takes longer than PyTorch's
+
+
+def padded(n_chars: int) -> int:
+    """The number of characters to which a pass is padded: a multiple of 16, and the larger, the coarser. oneDNN compiles its products for
+    each number of rows, and keeps them, so that passes have only a few sizes."""
+    step = max(16, 1 << (n_chars - 1).bit_length() >> 3)
+    return -(-n_chars // step) * step
+
+
+def pass_sizes() -> list[int]:
+    """All sizes of a pass."""
+    return sorted({padded(n) for n in range(1, PASS_CHARS + 1)})
 
 
 def read_windows(
@@ -23,6 +35,7 @@ def read_windows(
 
     Args:
         seats: different ones.
+        windows: of at most PASS_CHARS characters in all.
         off: parts to switch off, as in `Network.forward`.
 
     Returns:
@@ -41,14 +54,15 @@ def read_in_one_pass(
     """As `read_windows`, each character as a row of its own.
 
     It takes two thirds of the time of a pass for each window (two cores of an AMD EPYC, bfloat16, eight windows of 63 characters: 4.1 ms
-    each instead of 6.6). Passes are padded to a few sizes: oneDNN compiles products for each number of rows, and keeps them.
+    each instead of 6.6).
     """
     cache.lengths[[*seats]] = 0
     order = np.argsort(seats)
     counts = np.array([len(windows[i]) for i in order])
-    padding = -int(counts.sum()) % (FINE if counts.sum() <= SMALL else COARSE)
-    ids = torch.tensor([char for i in order for char in windows[i]] + [0] * padding, device=model.device)
+    ends = np.cumsum(counts)
+    padding = padded(int(ends[-1])) - int(ends[-1])
+    ids = torch.tensor([char for i in order for char in windows[i]] + [0] * padding)
     logits = model(ids[:, None], cache=Ahead(cache, np.asarray(seats)[order], counts, padding), off=off)
     last = np.empty(len(order), dtype=np.int64)
-    last[order] = np.cumsum(counts) - 1
+    last[order] = ends - 1
     return logits[last, -1]

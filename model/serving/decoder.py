@@ -60,7 +60,8 @@ class Decoder(Protocol):
         ...
 
     def read(self, places: Sequence[Sequence[int]], windows: Sequence[Sequence[int]]) -> Logits:
-        """Reads windows, each into one or more seats; returns the logits after them, (windows, V)."""
+        """Reads windows, each into one or more seats; returns the logits after them, (windows, V). If windows are read together, they have
+        at most PASS_CHARS characters in all."""
         ...
 
     def knows(self, prompt: Sequence[int]) -> bool:
@@ -68,7 +69,7 @@ class Decoder(Protocol):
         ...
 
     def begin(self, places: Sequence[Sequence[int]], prompts: Sequence[Sequence[int]]) -> Logits:
-        """As `read`, for prompts that other texts may begin with as well: one is read once for many in a row."""
+        """As `read`, for different prompts with which later texts may begin as well: those read last are known."""
         ...
 
     def step(self, seats: Sequence[int], windows: Sequence[Sequence[int]]) -> Logits:
@@ -106,8 +107,11 @@ class Recent(Generic[Contents]):
     def __init__(self) -> None:
         self._prompts: OrderedDict[tuple[int, ...], tuple[Contents, Logits]] = OrderedDict()
 
+    def __contains__(self, prompt: Sequence[int]) -> bool:
+        return tuple(prompt) in self._prompts
+
     def find(self, prompt: Sequence[int]) -> tuple[Contents, Logits] | None:
-        """The contents of a seat and the logits after a prompt, (1, V); None if it was not among the last."""
+        """The contents of a seat and the logits after a prompt, (V,); None if it was not among the last."""
         if (key := tuple(prompt)) not in self._prompts:
             return None
         self._prompts.move_to_end(key)
@@ -167,22 +171,23 @@ class CachedDecoder:
 
     def knows(self, prompt: Sequence[int]) -> bool:
         """As `Decoder.knows`."""
-        return self._kept.find(prompt) is not None
+        return prompt in self._kept
 
     def begin(self, places: Sequence[Sequence[int]], prompts: Sequence[Sequence[int]]) -> Logits:
         """As `Decoder.begin`."""
-        keys = [tuple(prompt) for prompt in prompts]
-        found = {key: kept for key in keys if (kept := self._kept.find(key))}
-        new = {key: seats for key, seats in zip(keys, places, strict=True) if key not in found}
+        logits = np.empty((len(prompts), self._model.config.vocab_size), dtype=np.float32)
+        new = []
+        for i, (seats, prompt) in enumerate(zip(places, prompts, strict=True)):
+            if kept := self._kept.find(prompt):
+                self._cache.fill(seats, kept[0])
+                logits[i] = kept[1]
+            else:
+                new.append(i)
         if new:
-            for (key, seats), logits in zip(new.items(), self.read([*new.values()], [*new]), strict=True):
-                found[key] = self._cache.contents(seats[0]), logits[None]
-            for key in [*new][-KEPT_PROMPTS:]:
-                self._kept.keep(key, found[key][0].clone(), found[key][1])
-        for key, seats in zip(keys, places, strict=True):
-            if new.get(key) is not seats:
-                self._cache.fill(seats, found[key][0])
-        return np.concatenate([found[key][1] for key in keys])
+            logits[new] = self.read([places[i] for i in new], [prompts[i] for i in new])
+        for i in new[-KEPT_PROMPTS:]:
+            self._kept.keep(prompts[i], self._cache.contents(places[i][0]).clone(), logits[i])
+        return logits
 
     def step(self, seats: Sequence[int], windows: Sequence[Sequence[int]]) -> Logits:
         """As `Decoder.step`."""
@@ -265,16 +270,16 @@ class WindowDecoder:
 
     def knows(self, prompt: Sequence[int]) -> bool:
         """As `Decoder.knows`."""
-        return self._kept.find(prompt) is not None
+        return prompt in self._kept
 
     def begin(self, places: Sequence[Sequence[int]], prompts: Sequence[Sequence[int]]) -> Logits:
         """As `Decoder.begin`."""
-        return np.concatenate([self._begin(prompt) for prompt in prompts])
+        return np.stack([self._begin(prompt) for prompt in prompts])
 
     def _begin(self, prompt: Sequence[int]) -> Logits:
         if kept := self._kept.find(prompt):
             return kept[1]
-        logits = self._forward([prompt])
+        logits: Logits = self._forward([prompt])[0]
         self._kept.keep(prompt, None, logits)
         return logits
 

@@ -19,6 +19,7 @@ import numpy as np
 from model.errors import WENT_WRONG
 from model.limits import MAX_SAMPLES, MAX_STEP_ROWS, MAX_VIEWER_ROWS, MAX_VIEWER_WAITING, MAX_WAITING_REQUESTS
 from model.machine import MAX_THREADS, thread_counts
+from model.network.reading import PASS_CHARS
 from model.sampling import SamplingParams, distribution, draw
 from model.serving.decoder import KEPT_PROMPTS, make_decoder
 from model.serving.draft import Draft
@@ -31,8 +32,8 @@ from model.weights import Weights
 
 log = logging.getLogger(__name__)
 
-READ_CHARS = 1280  # window characters read per round if several windows wait; takes as long as a few steps with all seats taken
-READ_OVERHEAD = 64  # the fixed cost of reading a window, in characters of a window
+READ_CHARS = 640  # window characters read per round if several windows wait and are read one by one; PASS_CHARS otherwise
+READ_OVERHEAD = 64  # the fixed cost of reading a window by itself, in characters of a window
 KNOWN_CHARS = 16  # the cost of a prompt that was read before, in characters of a window
 CHARS_PER_READ = 2  # reading this many characters of a window costs as much as writing one
 
@@ -224,38 +225,38 @@ class Writer:
 
     def _read_windows(self) -> None:
         """Reads the windows of the rows that are next."""
-        if not self._to_read:
-            return
         rows = self._next_to_read()
+        going = {id(row) for row in rows}
+        self._to_read = [row for row in self._to_read if id(row) not in going]
         begin, go_on = [row for row in rows if row.window < 0], [row for row in rows if row.window >= 0]
         for row in rows:
             self._move_window(row)
-        for part, read in ((begin, self._decoder.begin), (go_on, self._decoder.read)):
-            for group in [part] if self._decoder.reads_together else [[row] for row in part]:
-                self._read(group, read)
+        self._read(begin, self._decoder.begin)
+        self._read(go_on, self._decoder.read)
 
     def _next_to_read(self) -> list[Row]:
-        """The rows whose windows are next: as many as fit into a round, but at least one."""
+        """The rows whose windows are next: as many as fit into a round, but at least one. Of rows with the same new prompt only one is
+        next; the others follow when the prompt is known."""
         with self._lock:
             waiting = self._scheduler.in_turn(self._to_read)
-        overhead = 0 if self._decoder.reads_together else READ_OVERHEAD
-        budget = READ_CHARS
+        budget, overhead = (PASS_CHARS, 0) if self._decoder.reads_together else (READ_CHARS, READ_OVERHEAD)
         rows: list[Row] = []
-        prompts: set[tuple[int, ...]] = set()  # that are read now
+        new: set[tuple[int, ...]] = set()
         for row in waiting:
-            is_known = row.window < 0 and (tuple(row.ids) in prompts or self._decoder.knows(row.ids))
+            begins, prompt = row.window < 0, tuple(row.ids)
+            if begins and prompt in new:
+                continue
+            is_known = begins and self._decoder.knows(prompt)
             chars = row.position - self._config.window_start(row.position)
-            budget -= KNOWN_CHARS if is_known else chars + overhead
+            budget -= min(KNOWN_CHARS, chars + overhead) if is_known else chars + overhead
             if budget < 0 and rows:
                 break
             rows.append(row)
-            if row.window < 0:
-                prompts.add(tuple(row.ids))
+            if begins and not is_known:
+                new.add(prompt)
             if len(waiting) > 1 and not is_known:
                 with self._lock:
                     self._scheduler.serve(row, chars // CHARS_PER_READ)
-        going = {id(row) for row in rows}
-        self._to_read = [row for row in self._to_read if id(row) not in going]
         return rows
 
     def _move_window(self, row: Row) -> None:
