@@ -225,6 +225,8 @@ class Writer:
 
     def _read_windows(self) -> None:
         """Reads the windows of the rows that are next."""
+        if not self._to_read:
+            return
         rows = self._next_to_read()
         going = {id(row) for row in rows}
         self._to_read = [row for row in self._to_read if id(row) not in going]
