@@ -85,6 +85,8 @@ def ready_to_write(model: Network, name: str) -> Network:
         log.warning("On this machine a seed can give a different text while others are being written: products depend on the batch size.")
     ready = model.to(dtype).pack(choice["in_blocks"])
     ready.threads_agree, ready.guesses_agree = choice["threads_agree"], choice["guesses_agree"]
+    attention = "PyTorch's attention" if steps == "torch" else f"attention compiled by {steps}"
+    log.info("The model writes in %s, with %s.", choice["dtype"], attention)
     return ready
 
 
@@ -96,6 +98,7 @@ def _measured_once(
     path = cache_dir() / "precision.json"
     known = _read_json(path)
     if not is_valid(known.get(key)):
+        log.info("Measuring once on this machine which precision is faster ...")
         known[key] = measure()
         try:
             write_atomically(path, json.dumps(known, indent=2).encode())
