@@ -190,6 +190,21 @@ def test_all_texts_come_again_and_the_chosen_one_stays(desk: Page, admin: Admin)
     expect(tile).to_have_class(re.compile("wall-tile-large"))
 
 
+def test_a_tile_can_be_reached_by_tab_where_the_one_that_could_is_gone(desk: Page, admin: Admin) -> None:
+    ann, ben = join(admin, "Ann", "Ben")
+    throw(admin, before := open_round(admin), ann)
+    throw(admin, open_round(admin), ann, ben)
+    tiles = desk.locator(".wall-tile")
+    for round, count in ((before, 1), ("", 2)):  # the earlier one is fetched first
+        desk.evaluate(f"round => location.hash = '{WALL}' + round", f"&round={round}" if round else "")
+        expect(tiles).to_have_count(count)
+    tiles.first.click()  # Ann's; Ben's is the newest
+    desk.evaluate("round => location.hash += '&round=' + round", before)
+    expect(tiles).to_have_count(1)
+    expect(tiles).to_be_focused()
+    expect(tiles).to_have_js_property("tabIndex", 0)
+
+
 @pytest.mark.slow
 def test_names_stay_hidden_until_the_lecturer_shows_them(browser: Browser, desk: Page, admin: Admin, url: str) -> None:
     throw(admin, open_round(admin), *join(admin, *NAMES))
