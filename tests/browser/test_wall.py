@@ -142,10 +142,10 @@ def test_the_tree_tells_what_came_and_what_was_to_be_expected(desk: Page, admin:
     expect(desk.locator(".wall-verdict")).to_contain_text("too few")
     desk.mouse.move(0, 0)
     expect(desk.locator(".wall-facts")).to_contain_text("All 12 texts")
-    rows.first.focus()
+    desk.locator("button.wall-row").first.focus()  # even the likeliest may not have come
     throw(admin, round, late)
     expect(desk.locator(".wall-facts")).to_contain_text("All 13 texts")
-    expect(rows.first).to_be_focused()
+    expect(desk.locator("button.wall-row:focus")).to_have_count(1)
 
 
 def expected_rows(admin: Admin, way: str, texts: list[dict[str, Any]], settings: dict[str, Any]) -> list[tuple[str, int, int, int, float]]:
