@@ -77,6 +77,24 @@ def folder_for_gradio() -> Iterator[None]:
     del os.environ["GRADIO_TEMP_DIR"]
 
 
+class _Printer(logging.Handler):
+    """Prints a record as a line; a warning to stderr, where it would be without this handler."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(record.getMessage(), file=sys.stderr if record.levelno >= logging.WARNING else sys.stdout, flush=True)
+
+
+@contextlib.contextmanager
+def printed(log: logging.Logger) -> Iterator[None]:
+    """Prints what a log says of the start. Later it would say the same of every model that somebody loads."""
+    printer, level = _Printer(), log.level
+    log.addHandler(printer)
+    log.setLevel(logging.INFO)
+    yield
+    log.setLevel(level)
+    log.removeHandler(printer)
+
+
 @folder_for_gradio()
 def main() -> int:
     """Serves until it is stopped; returns the exit status."""
@@ -96,7 +114,8 @@ def main() -> int:
     except SoliloquyError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    weights = replace(weights, model=in_fresh_thread(lambda: ready_to_write(weights.model, precision_name(weights))))
+    with printed(logging.getLogger("model.precision")):
+        weights = replace(weights, model=in_fresh_thread(lambda: ready_to_write(weights.model, precision_name(weights))))
     catalogue = Catalogue(WEIGHTS_FOLDER, options.runs, device, others=() if from_hub else _others(options.weights))
     if from_hub:
         weights = replace(weights, name=from_hub.name)

@@ -91,6 +91,8 @@ def ready_to_write(model: Network, name: str) -> Network:
     ready = model.to(dtype).pack(choice["in_blocks"])
     for answer in ANSWERS:
         setattr(ready, answer, choice[answer])
+    attention = "PyTorch's attention" if steps == "torch" else f"attention compiled by {steps}"
+    log.info("The model writes in %s, with %s.", choice["dtype"], attention)
     return ready
 
 
@@ -102,6 +104,7 @@ def _measured_once(
     path = cache_dir() / "precision.json"
     known = _read_json(path)
     if not is_valid(known.get(key)):
+        log.info("Measuring once on this machine which precision is faster ...")
         known[key] = measure()
         try:
             write_atomically(path, json.dumps(known, indent=2).encode())

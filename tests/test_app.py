@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import shutil
 import signal
 import socket
@@ -215,6 +216,15 @@ def test_whatever_strangers_send_the_log_stays_short_and_without_tracebacks(url:
     assert health(url)["healthy"]
 
 
+def test_the_start_is_told_and_warnings_stay_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    log = logging.getLogger("model.precision")
+    with app.printed(log):
+        log.info("The model writes in %s.", "float32")
+        log.warning("Products depend on the batch size.")
+    log.info("Another model writes in float32.")
+    assert capsys.readouterr() == ("The model writes in float32.\n", "Products depend on the batch size.\n")
+
+
 @pytest.mark.slow
 def test_an_interrupt_while_a_text_is_written_ends_cleanly() -> None:
     port = free_port()
@@ -240,4 +250,5 @@ def test_an_interrupt_while_a_text_is_written_ends_cleanly() -> None:
         process.kill()
     said = [line for line in err.splitlines() if not line.startswith("On this machine a seed can give a different text")]
     assert (process.returncode, said) == (0, [])
+    assert "\nThe model writes in " in f"\n{out}"
     assert out.endswith("Stopped.\n")

@@ -154,6 +154,21 @@ def test_the_choice_is_remembered_and_read_back(make_model: Callable[..., GPT], 
         assert remembered(cache_home) == {key: choice}
 
 
+@pytest.mark.parametrize("compiler", ["numba 0.1", ""])
+def test_the_log_says_that_it_measures_and_how_the_model_writes(
+    make_model: Callable[..., GPT], cache_home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, compiler: str
+) -> None:
+    monkeypatch.setattr(precision, "compiler", lambda: compiler)
+    caplog.set_level(logging.INFO, "model.precision")
+    dtype = precision.name_of(ready_to_write(make_model(), "tiny").dtype)
+    attention = f"attention compiled by {compiler}" if compiler else "PyTorch's attention"
+    ready = f"The model writes in {dtype}, with {attention}."
+    assert caplog.messages == ["Measuring once on this machine which precision is faster ...", ready]
+    caplog.clear()
+    ready_to_write(make_model(), "tiny")
+    assert caplog.messages == [ready]
+
+
 def writable_dtypes() -> list[str]:
     """Those that this CPU has packed products in."""
     bfloat16 = hasattr(torch.ops.mkldnn, "_linear_pointwise") and torch.ops.mkldnn._is_mkldnn_bf16_supported()

@@ -462,6 +462,23 @@ def test_another_link_in_the_same_tab_is_taken_in_place(page: Page, url: str) ->
     assert "same" in page.evaluate("({...document.body.dataset})")  # nothing was loaded
 
 
+@pytest.mark.parametrize("begin", ["/#colours=1&guesses=1", "/?guesses=1&colours=1", "/#guesses=1"])
+def test_of_two_colours_the_address_keeps_what_is_shown(context: BrowserContext, url: str, begin: str) -> None:
+    page = at(context, f"{url}{begin}")
+    surprisal, guesses = (page.get_by_role("button", name=name) for name in ("Colour by surprisal", "Colour guesses"))
+    if "colours" not in begin:
+        expect(guesses).to_have_attribute("aria-pressed", "true")
+        page.evaluate("location.hash += '&colours=1'")
+    expect(surprisal).to_have_attribute("aria-pressed", "true")
+    expect(guesses).to_have_attribute("aria-pressed", "false")
+    expect(page.get_by_test_id("guesses")).to_be_hidden()
+    page.wait_for_url(lambda address: state_of(address) == {"colours": ["1"]})
+    page.reload()
+    expect(surprisal).to_have_attribute("aria-pressed", "true")
+    guesses.click()
+    page.wait_for_url(lambda address: state_of(address) == {"guesses": ["1"]})
+
+
 def test_back_and_forward_do_no_harm(page: Page, url: str) -> None:
     length = page.evaluate("history.length")
     set_up(page, prompt="QUEEN:", length=12, samples=2)

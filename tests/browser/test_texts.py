@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from model.sampling import Floats, distribution
-from tests.browser.conftest import open_page
+from tests.browser.conftest import new_page, open_page
 from tests.browser.tab import WRITING, card, drawn, generate, groups, point_at, set_up, start_long, texts
 from tests.support.viewing import write
 from ui.web.first_screen import PROMPT
@@ -268,6 +268,22 @@ def test_each_character_has_the_colour_of_its_guess(page: Page) -> None:
     expect(page.get_by_test_id("guesses")).to_be_hidden()
     assert page.evaluate(HIGHLIGHTED, ["guess-kept", "guess-corrected"]) == 0
     check_marks(page.evaluate(MARKS))
+
+
+@pytest.mark.parametrize("has_caption", [False, True])
+def test_a_phone_says_who_guesses_and_has_room_for_the_text(phones: BrowserContext, url: str, has_caption: bool) -> None:
+    phones.add_init_script(f"localStorage.setItem('soliloquy-captions', '{'on' if has_caption else 'off'}')")
+    with new_page(phones) as page:
+        open_page(page, f"{url}#guesses=1&run=none")
+        answer_with_guesses(page)
+        set_up(page, prompt="See", samples=2, length=8)
+        generate(page)
+        expect(page.locator(".guesses-said")).to_have_text(GUESSED["said"])
+        expect(page.locator(".guesses-lesson")).to_contain_text("n-gram table guesses", use_inner_text=True)
+        expect(page.locator(".guesses-more")).to_be_visible(visible=has_caption)
+        if not has_caption:
+            lines = "node => node.offsetHeight / parseFloat(getComputedStyle(node).lineHeight)"
+            assert page.locator(".guesses-lesson").evaluate(lines) < 2, "it takes the room of the text"
 
 
 @pytest.mark.slow

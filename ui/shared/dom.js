@@ -40,10 +40,18 @@ export const limitChars = (field, most) => Object.assign(field, { pattern: `.{1,
 /** Whether the text in an element runs from the right: then the left arrow leads on. @param {Element} node */
 export const isRightToLeft = (node) => getComputedStyle(node).direction === "rtl";
 
-/** Puts children into a node; those that are there already stay as they are, with the focus and where they are scrolled to. @param {Element} node @param {Element[]} children */
+/**
+ * Puts children into a node; those that are there already stay as they are, with the focus and where they are scrolled to. A child that is
+ * moved loses the focus, so the others move around the one that has it.
+ * @param {Element} node
+ * @param {Element[]} children
+ */
 export function settle(node, children) {
   for (const child of Array.from(node.children)) if (!children.includes(child)) child.remove();
-  children.forEach((child, i) => node.children[i] !== child && node.insertBefore(child, node.children[i] ?? null));
+  children.forEach((child, i) => {
+    if (child.parentElement === node && child.contains(document.activeElement)) while (node.children[i] !== child) node.append(node.children[i]);
+    if (node.children[i] !== child) node.insertBefore(child, node.children[i] ?? null);
+  });
 }
 
 /** @param {string} className @param {string} text @param {() => unknown} onClick */

@@ -31,8 +31,7 @@ The same lines for a generation that another request began, as long as the serve
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from functools import partial
+from collections.abc import AsyncGenerator, Callable
 
 from starlette.requests import Request as HTTPRequest
 from starlette.responses import Response
@@ -45,7 +44,7 @@ from ui.web.fields import SAMPLING, read_model_key, read_params, read_shared, re
 from ui.web.http import Body, Respond, model_header, refusal, takes_json
 from ui.web.loading import precision_of, start
 from ui.web.progress import View, generation_json, guesses_json
-from ui.web.shared_texts import SharedTexts
+from ui.web.shared_lines import SharedLines
 from ui.web.stream import Bell, LineStream, for_its_client
 
 FORGOTTEN = "There is no such generation, or it is no longer remembered."
@@ -53,25 +52,25 @@ FORGOTTEN = "There is no such generation, or it is no longer remembered."
 
 def write(engine: Engine) -> Respond:
     """The handler."""
-    shared = SharedTexts()
+    shared = SharedLines()
 
     @for_its_client
     async def answer(body: Body, http: HTTPRequest) -> Response:
         params, viewer, is_shared = read_params(body), read_viewer(body, http), read_shared(body)
 
-        def begin(weights: Weights) -> tuple[Request, str]:
-            prompt = body.get("prompt", "")
+        def begin(weights: Weights) -> Response:
+            prompt, header = body.get("prompt", ""), model_header(weights.key)
 
-            def submit() -> Request:
-                return engine.submit(prompt, params, viewer, model=weights.key)
+            def submit() -> tuple[AsyncGenerator[View], Callable[[], None]]:
+                request = engine.submit(prompt, params, viewer, model=weights.key)
+                return lines(request, precision_of(weights)), request.cancel
 
-            if is_shared and isinstance(prompt, str):
-                return shared.join((weights.key, prompt, params), submit), precision_of(weights)
-            return submit(), precision_of(weights)
+            if not is_shared or not isinstance(prompt, str):
+                return LineStream(*submit(), header)
+            text = shared.join((weights.key, prompt, params), submit)
+            return LineStream(text.read(), text.leave, header)
 
-        request, precision = await start(engine, read_model_key(body), begin)
-        end = partial(shared.leave, request) if shared.has(request) else request.cancel
-        return LineStream(lines(request, precision), end, model_header(request.model))
+        return await start(engine, read_model_key(body), begin)
 
     return takes_json({"model", "prompt", "shared", *SAMPLING}, answer)
 

@@ -233,6 +233,7 @@ export class Mosaic {
     this.node.setAttribute("role", "group");
     this.node.setAttribute("aria-label", "Texts, the newest first");
     this.node.addEventListener("keydown", (event) => this.#key(event));
+    this.node.addEventListener("focusin", ({ target }) => this.#reach(/** @type {Element} */ (target)));
     const sizes = new ResizeObserver(() => this.#lay()); // what stands above it may take more or less room, and so may a bar below the page
     for (const node of [this.node, document.documentElement]) sizes.observe(node);
     addEventListener("resize", () => this.#lay());
@@ -316,7 +317,7 @@ export class Mosaic {
     this.node.style.height = `${height}px`;
     const tiles = layTiles(words, width, height, rem);
     this.node.classList.toggle("wall-mosaic-moves", order.length <= MOVING);
-    const focus = this.node.contains(document.activeElement) ? null : order[0].sample;
+    if (!this.node.contains(document.activeElement)) this.#reach(this.#tiles.get(order[0].sample).node);
     order.forEach(({ sample }, i) => {
       const tile = this.#tiles.get(sample);
       const { node } = tile;
@@ -326,11 +327,14 @@ export class Mosaic {
       if (tile.size !== size) resize(tile, tiles[i]);
       tile.size = size;
       node.classList.toggle("wall-tile-large", i === 0);
-      if (focus !== null) node.tabIndex = i ? -1 : 0;
     });
   }
 
-  // One tile can be reached with the Tab key, the others with the arrows.
+  /** Lets the Tab key reach this tile alone; the arrows go to the others. @param {Element} reached */
+  #reach(reached) {
+    for (const { node } of this.#tiles.values()) node.tabIndex = node === reached ? 0 : -1;
+  }
+
   #key(event) {
     const by = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
     const order = this.#order();
@@ -339,9 +343,6 @@ export class Mosaic {
     const next = order[at + (isRightToLeft(this.node) ? -by : by)];
     if (!next) return;
     event.preventDefault();
-    for (const { node } of this.#tiles.values()) node.tabIndex = -1;
-    const { node } = this.#tiles.get(next.sample);
-    node.tabIndex = 0;
-    node.focus();
+    this.#tiles.get(next.sample).node.focus();
   }
 }

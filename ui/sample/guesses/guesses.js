@@ -5,9 +5,10 @@ import { Shades } from "../../shared/shades.js";
 
 const [PLAIN, KEPT, CORRECTED] = [0, 1, 2];
 const KINDS = [["guesses-kept", "guessed and kept"], ["guesses-corrected", "guessed wrong, corrected"], ["guesses-plain", "not guessed"]];
-const LESSON =
-  "A cheap n-gram table guesses with the same dice. The GPT checks all guesses in one step, corrects the first wrong one and drops the rest. " +
-  "The text is the same to the last character, only sooner: speculative decoding.";
+const LESSON = "An n-gram table guesses, the GPT checks."; // a phone has room for this much
+const MORE =
+  " The table is cheap and throws the same dice. One step checks all guesses, corrects the first wrong one and drops the rest. " +
+  "The text is the same, only sooner: speculative decoding.";
 const WITHOUT = "No guesses here. They are made only while few texts are written: checking several characters in one step is then faster than writing them one by one.";
 
 /** @typedef {import("../../shared/generations.js").Generation} Generation */
@@ -46,7 +47,9 @@ export function createGuesses() {
   }
   const said = make("p", "guesses-said");
   said.setAttribute("role", "status");
-  node.append(said, legend, make("p", "guesses-lesson", LESSON));
+  const lesson = make("p", "guesses-lesson", LESSON);
+  lesson.append(make("span", "guesses-more", MORE));
+  node.append(said, legend, lesson);
   /** @param {Generation[]} generations that are on the page */
   const show = (generations) => {
     const { guesses, share, chars, pace } = count(generations);

@@ -36,7 +36,8 @@ export function createTexts(panel, tab) {
   explanation.append(make("span", "key-shared", "shaded"), shadedKey, make("span", "key-parting", "underlined"), partingKey);
   bar.append(switches.colours, switches.guesses, explanation, legend, make("p", "texts-hint", HINT), createComparison(tab));
   panel.append(bar, folio);
-  bar.addEventListener("focusin", ({ target }) => /** @type {Element} */ (target).scrollIntoView({ block: "nearest", inline: "nearest" })); // whole, where the bar scrolls
+  // What has the focus is seen whole, where the bar scrolls.
+  bar.addEventListener("focusin", ({ target }) => /** @type {Element} */ (target).scrollIntoView({ block: "nearest", inline: "nearest" }));
 
   /** @type {Map<Generation, Drawn>} */
   const shown = new Map();
@@ -44,7 +45,8 @@ export function createTexts(panel, tab) {
   let coloured = "";
   /** @type {ReturnType<typeof import("../guesses/guesses.js").createGuesses> | null} fetched when it is first wanted */
   let guesses = null;
-  const [latest, turns] = [new Latest(), new Turns(1)]; // the logits of all texts are asked for one after the other
+  // The logits of all texts are asked for one after the other.
+  const [latest, turns] = [new Latest(), new Turns(1)];
   /** @type {AbortSignal} */
   let asking;
 
