@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from huggingface_hub.utils import _http
 
 from model.__main__ import main
 from model.hub import checkout, deploy, space
@@ -50,7 +49,6 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
     """A Hub with ada's account, whose token is used. Nothing waits for long."""
     monkeypatch.delenv("ADMIN_PASSWORD", raising=False)
     monkeypatch.setattr(space, "POLL_S", 0.01)
-    monkeypatch.setattr(_http.time, "sleep", lambda _: None)
     with fake_hub() as server:
         server.add_account("ada")
         use_hub(server, monkeypatch)

@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 
 import pytest
-from huggingface_hub.utils import _http
 
 from model.__main__ import main
 from model.hub import job
@@ -29,7 +28,6 @@ def jobs(hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeH
     (tmp_path / "corpus.txt").write_text(synthetic_text(), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SOLILOQUY_SEND_S", "0.5")
-    monkeypatch.setattr(_http.time, "sleep", lambda _: None)
     return hub
 
 

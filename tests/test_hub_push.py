@@ -83,10 +83,7 @@ def test_the_same_again_makes_no_commit_and_a_change_makes_one(hub: FakeHub, fol
     assert b"2.2500" in hub.model("ada/tiny").files["README.md"]
 
 
-SLOW = ("/preupload/", "/objects/batch", "/lfs/")  # where the client tries again for half a minute
-
-
-@pytest.mark.parametrize("where", ["/api/repos/create", "/commit/", *(pytest.param(where, marks=pytest.mark.slow) for where in SLOW)])
+@pytest.mark.parametrize("where", ["/api/repos/create", "/commit/", "/preupload/", "/objects/batch", "/lfs/"])
 def test_interrupted_it_says_so_and_the_same_command_finishes_it(hub: FakeHub, folder: Path, where: str) -> None:
     hub.faults.append(Fault(where, cut=True, times=100))
     with pytest.raises(HubError, match=r"The Hub cannot be reached while (creating|sending)") as failed:

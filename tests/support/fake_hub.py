@@ -29,12 +29,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 import yaml
 from huggingface_hub import constants
+from huggingface_hub.utils import _http
 
 LARGE_BYTES = 10 * 10**6  # larger files are taken through LFS or Xet only
 LARGE_KINDS = (".safetensors", ".bin", ".pt", ".pkl", ".gz", ".zip", ".npz")  # as the .gitattributes of a new repository has them
@@ -242,7 +244,8 @@ def fake_hub() -> Iterator[FakeHub]:
 
 
 def use_hub(hub: FakeHub, monkeypatch: pytest.MonkeyPatch, token: str = "hf_write") -> None:
-    """Lets this process and those that it starts use the Hub, without Xet, and with no other token."""
+    """Lets this process and those that it starts use the Hub, without Xet, and with no other token. This process does not wait before it
+    tries again."""
     for name, value in (("HF_ENDPOINT", hub.url), ("HF_TOKEN", token), ("HF_HUB_DISABLE_XET", "1"), ("HF_HUB_DISABLE_TELEMETRY", "1")):
         monkeypatch.setenv(name, value)
     for name in ("no_proxy", "NO_PROXY"):
@@ -250,6 +253,7 @@ def use_hub(hub: FakeHub, monkeypatch: pytest.MonkeyPatch, token: str = "hf_writ
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)  # read when the client was imported
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", "/nowhere")
+    monkeypatch.setattr(_http, "time", SimpleNamespace(sleep=lambda _: None))  # its own: everybody else's `time.sleep` still sleeps
 
 
 class _RefusedError(Exception):
