@@ -41,7 +41,7 @@ from tests.support.server import resident_bytes, running_process
 ATTACKER = "127.0.0.2"
 AT_ONCE = 20  # requests of an attack in progress
 CONNECTIONS = 9_000  # of the attack that only connects
-CONNECTIONS_OPEN_S = 8.0
+CONNECTIONS_OPEN_S = 8.0  # or as long as an attack lasts
 ANSWER_LIMIT_S = 20.0
 REFUSED = frozenset({400, 403, 404, 405, 413, 415, 421, 422})
 PAUSE_S = 0.25  # of the viewer, from a text's end to the next press
@@ -56,12 +56,14 @@ class Target:
     """The app under attack, and what came back.
 
     Attributes:
+        seconds: for which it is attacked.
         statuses: how often an attack was answered with a status; 0 is no answer.
         served: requests that should have been refused, with the answer's status.
     """
 
     url: str
     rng: random.Random
+    seconds: float
     statuses: Counter[int] = field(default_factory=Counter)
     served: Counter[str] = field(default_factory=Counter)
     numbers: itertools.count[int] = field(default_factory=itertools.count)
@@ -158,7 +160,7 @@ async def connections(target: Target) -> None:
                 _, writer = await asyncio.wait_for(opening, 1.0)
                 writer.write(beginnings[number % len(beginnings)])
                 writers.append(writer)
-        await asyncio.sleep(CONNECTIONS_OPEN_S)
+        await asyncio.sleep(min(CONNECTIONS_OPEN_S, target.seconds))
     finally:
         for writer in writers:
             writer.transport.abort()
@@ -209,7 +211,7 @@ async def under(
     attacks: tuple[tuple[Attack, int], ...], url: str, pid: int, seconds: float, viewers: Executor
 ) -> tuple[list[float], int, Target]:
     """The viewer's waits, the largest memory in bytes, and what the attackers got."""
-    target, until, largest = Target(url, random.Random(0)), time.monotonic() + seconds, 0
+    target, until, largest = Target(url, random.Random(0), seconds), time.monotonic() + seconds, 0
     work = [asyncio.create_task(repeat(attack, target, until)) for attack, at_once in attacks for _ in range(at_once)]
     viewer = asyncio.get_running_loop().run_in_executor(viewers, waits_of_a_viewer, url, seconds)
     while not viewer.done():

@@ -40,7 +40,7 @@ SPREAD_S = 2.0  # all phones press within it
 LIMIT_S = 600  # after which a phone gives up, and that is an error
 SETTLED_S = 2.0  # for the last text to reach the wall
 FIRST_LIMIT_S, FIRST_PHONES = 2.0, 200
-SHOWN, SHOWN_EVERY_S = 10, 2.0  # addresses that the lecturer's page shows, one after the other
+SHOWN_EVERY_S = 2.0  # from one address that the lecturer's page shows to the next
 FOLLOW_LIMIT_S = 2.0
 WALL_LIMIT_S = 1.0
 
@@ -93,10 +93,10 @@ async def _throw_all(url: str, members: list[str], round: str) -> tuple[float, S
     return began, wall, throws
 
 
-def lead(url: str, followers: int) -> tuple[list[float], int]:
+def lead(url: str, followers: int, addresses: int) -> tuple[list[float], int]:
     """How long each follower took to hear of each address, in seconds, and how many did not come to the last one. Runs in a process of its
     own."""
-    told, arrivals = asyncio.run(_lead(url, Admin.logged_in(url), followers))
+    told, arrivals = asyncio.run(_lead(url, Admin.logged_in(url), followers, addresses))
     delays, lost = [], 0
     for stream in arrivals:
         seen = {event["address"]: at for at, name, event in read_events(stream) if name == "lead" and event}
@@ -105,13 +105,13 @@ def lead(url: str, followers: int) -> tuple[list[float], int]:
     return delays, lost
 
 
-async def _lead(url: str, admin: Admin, followers: int) -> tuple[dict[str, float], list[list[tuple[float, bytes]]]]:
+async def _lead(url: str, admin: Admin, followers: int, addresses: int) -> tuple[dict[str, float], list[list[tuple[float, bytes]]]]:
     """When each address was told, and what arrived at each follower."""
     streams = await asyncio.gather(*(connect(url, http_request(url, "GET", "/class/stream")) for _ in range(followers)))
     while not all(stream.arrivals for stream in streams):
         await asyncio.sleep(0.05)
     told = {}
-    for n in range(SHOWN):
+    for n in range(addresses):
         address = f"#tab=attention&head={n}"
         told[address] = time.perf_counter()
         await asyncio.to_thread(admin.do, "/class/lead", lead={"address": address, "title": "Attention", "keys": []}, page="benchmark")
@@ -121,11 +121,11 @@ async def _lead(url: str, admin: Admin, followers: int) -> tuple[dict[str, float
     return told, [stream.arrivals for stream in streams]
 
 
-def show_lead(followers: int, delays: list[float], lost: int) -> None:
+def show_lead(followers: int, addresses: int, delays: list[float], lost: int) -> None:
     """The line of one count of followers."""
     median, late = (percentile(delays, share) for share in (0.5, 0.95))
     print(
-        f"{followers:4} followers   {SHOWN} addresses: {median:.2f} s, p95 {late:.2f} s, longest {max(delays):.2f} s   lost {lost}",
+        f"{followers:4} followers   {addresses} addresses: {median:.2f} s, p95 {late:.2f} s, longest {max(delays):.2f} s   lost {lost}",
         flush=True,
     )
     print(f"     nobody lost: {verdict(not lost)}, p95 <= {FOLLOW_LIMIT_S:g} s: {verdict(late <= FOLLOW_LIMIT_S)}")
@@ -189,6 +189,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--phones", type=int, nargs="*", default=[200, 300])
     parser.add_argument("--followers", type=int, default=200, help="pages that follow the lecturer's")
+    parser.add_argument("--addresses", type=int, default=10, help="that the lecturer's page shows, one after the other")
     parser.add_argument("--chars", type=int, default=120, help="characters of each text")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     options = parser.parse_args()
@@ -207,7 +208,8 @@ def main() -> None:
             tempfile.TemporaryDirectory() as folder,
             running_process("--device", options.device, "--runs", str(Path(folder) / "runs")) as (url, _),
         ):
-            show_lead(options.followers, *process.submit(lead, url, options.followers).result())
+            followers, addresses = options.followers, options.addresses
+            show_lead(followers, addresses, *process.submit(lead, url, followers, addresses).result())
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from tests.test_readme import BENCHMARKS
 
 CORPUS = "--corpus", "corpus.txt"
 SMALLEST = {
-    "attack": ("--seconds", "2"),
+    "attack": ("--seconds", "1"),
     "attention_view": ("--reads", "1", "--moves", "3"),
     "beside": ("--preset", "tiny", "--presses", "2", "--every", "0.5", "--alone", "1", *CORPUS),
     "busy": ("--rows", "2", "--seconds", "0.3", "--rounds", "1"),
@@ -30,7 +30,7 @@ SMALLEST = {
     "start": ("--rounds", "1"),
     "train": ("--steps", "1", "--batch-size", "1", *CORPUS),
     "viewers": ("--viewers", "2", "--samples", "1", "--chars", "20", "--usual", "1"),
-    "wall": ("--phones", "3", "--chars", "20", "--followers", "3"),
+    "wall": ("--phones", "3", "--chars", "20", "--followers", "3", "--addresses", "2"),
 }
 
 
