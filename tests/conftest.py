@@ -8,6 +8,7 @@ import string
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from model.config import GPTConfig
 from model.network.gpt import GPT
 from model.serving import engine, writer
 from model.tokenizer import CharTokenizer
+from model.training.samples import write_sample
+from model.training.tasks import pretrain
 from model.weights import Weights, load_weights
 from tests.support.fake_hub import FakeHub, fake_hub, use_hub
 from tests.support.rights import bound_by_rights
@@ -101,6 +104,14 @@ def make_model() -> Callable[..., GPT]:
 def tiny(make_model: Callable[..., GPT]) -> Weights:
     """A small random network with Tiny Shakespeare's vocabulary."""
     return Weights(name="tiny", model=make_model(), tokenizer=CharTokenizer(VOCABULARY), about={}, sha256="")
+
+
+@pytest.fixture(scope="module")
+def short_samples() -> Iterator[None]:
+    """Trainings in this process write 20 characters at each evaluation: the usual 300 take more than half of the time of a small one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pretrain, "write_sample", partial(write_sample, most=20))
+        yield
 
 
 @pytest.fixture

@@ -18,12 +18,14 @@ from tests.support.damage import NEEDED, STEPS, STOPPED_AT, WAYS, damaged_runs, 
 from tests.support.killing import metrics_of
 from tests.support.viewing import app_with_log
 
+pytestmark = pytest.mark.usefixtures("short_samples")
+
 UNREADABLE, CUT_OFF = "config.json-nested", "metrics.jsonl-not-utf8"
 STATES = {DAMAGED, DIED, FAILED, FINISHED, STOPPED}
 
 
 @pytest.fixture(scope="module")
-def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def good(tmp_path_factory: pytest.TempPathFactory, short_samples: None) -> Path:
     """A run that was stopped, with nothing damaged."""
     folder = tmp_path_factory.mktemp("good") / "run"
     make_run(folder)

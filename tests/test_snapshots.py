@@ -27,6 +27,8 @@ from model.training.trainer import EvaluationStoppedError, Trainer
 from model.weights import load_tensors, load_weights, save_tensors, snapshot_path, snapshot_paths
 from tests.support.killing import metrics_of, synthetic_text, train_killing_at_random
 
+pytestmark = pytest.mark.usefixtures("short_samples")
+
 CPU = torch.device("cpu")
 STEPS = [0, 1, 3, 5, 10, 20]  # of the run below
 
@@ -52,7 +54,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory, corpus: Corpus) -> Path:
+def trained(tmp_path_factory: pytest.TempPathFactory, corpus: Corpus, short_samples: None) -> Path:
     """weights/ and runs/one, a run that was trained to its end. Tests change only copies of it."""
     folder = tmp_path_factory.mktemp("trained")
     list(make_trainer(folder / "runs" / "one", corpus).steps())

@@ -30,12 +30,15 @@ from model.training.optim import flatten_state, make_optimizers, schedule, state
 from model.training.presets import PRESETS
 from model.training.process import Process
 from model.training.run import Run
-from model.training.samples import SAMPLE_CHARS, SAMPLE_TEMPERATURE
+from model.training.samples import SAMPLE_CHARS, SAMPLE_TEMPERATURE, write_sample
+from model.training.tasks import pretrain
 from model.training.tasks.pretrain import Pretrain
 from model.training.trainer import EvaluationStoppedError, Trainer
 from model.weights import load_tensors, load_weights, save_tensors
 from tests.support.killing import SETTINGS, metrics_of, start_training, stop_and_paste, synthetic_text, train_killing_at_random
 from tests.support.rights import another_user
+
+pytestmark = pytest.mark.usefixtures("short_samples")
 
 CPU = torch.device("cpu")
 
@@ -120,7 +123,10 @@ def test_killed_at_random_moments_and_resumed_equals_uninterrupted(tmp_path: Pat
     assert Run(tmp_path / "runs" / "killed").samples() == Run(tmp_path / "runs" / "whole").samples()
 
 
-def test_each_evaluation_writes_a_sample_with_the_same_dice(tmp_path: Path, corpus: Corpus, one_thread: None) -> None:
+def test_each_evaluation_writes_a_sample_with_the_same_dice(
+    tmp_path: Path, corpus: Corpus, one_thread: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pretrain, "write_sample", write_sample)  # of the usual length
     trainer = make_trainer(tmp_path, corpus, average=0.0)
     list(trainer.steps())
     samples = Run(tmp_path).samples()
