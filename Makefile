@@ -17,12 +17,12 @@ TYPESCRIPT := typescript@~5.9
 run: $(ENV)/run-ready
 	$(BIN)/python app.py $(ARGS)
 
-# Two files at a time, with one thread each for PyTorch: more threads than cores would wait for each other.
+# Two files at a time, in the order of tests/conftest.py, with one thread each for PyTorch: more threads than cores would wait for each other.
 test: $(ENV)/test-ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-slow: $(ENV)/test-ready
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow -n 2 --dist loadfile $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-replicas: $(ENV)/ray-ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/test_replicas.py $(ARGS)

@@ -38,8 +38,13 @@ settings.register_profile("soliloquy", deadline=None, derandomize=True, max_exam
 settings.load_profile("soliloquy")
 
 
-# Files of browser tests by the time they take, the longest first; all others are shorter.
-LONGEST = ("accessibility", "learning_ladder", "sample_tab", "next", "models", "address", "inspector", "train", "attention", "keys")
+# Files by the time that they take in the fast or in the slow tests, the longest first; all others are shorter.
+LONGEST = (
+    *("benchmarks", "jobs", "web_train", "odd_machines", "processes", "embedding", "damaged_runs", "hub_job", "tasks", "trainer"),
+    # In a browser:
+    *("accessibility", "learning_ladder", "train", "assistant_before", "sample_tab", "next", "space", "train_stages", "lecture"),
+    *("models", "keys", "address", "class", "inspector", "attention"),
+)
 # Files that share an app which others do not need: one worker starts it once.
 TOGETHER = {
     "test_class_panel.py": "test_accessibility.py",
@@ -49,8 +54,8 @@ TOGETHER = {
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Puts the browser tests last: Playwright keeps an event loop running in its thread, where no other test can start one then. The
-    longest of their files come first, so that two workers end at about the same time."""
+    """Puts the browser tests last: Playwright keeps an event loop running in its thread, where no other test can start one then. Of the
+    others and of them the longest files come first, so that two workers end at about the same time."""
     rank = {f"test_{name}.py": place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: ("browser" in item.path.parts, rank.get(item.path.name, len(rank))))
 
