@@ -52,6 +52,7 @@ from model.training.jobs import Jobs
 from model.weights import SHIPPED_WEIGHTS, WEIGHTS_FOLDER, Weights, load_weights
 from ui.class_address import class_address, own_address
 from ui.connections import OPEN_FILES, ConnectionLimits, make_config
+from ui.gradio_import import import_gradio
 from ui.web.admin import make_lock
 from ui.web.client_log import MinuteLimit
 from ui.web.site import make_site
@@ -131,7 +132,8 @@ def main() -> int:
     jobs = Jobs(options.runs)
     if trouble := jobs.trouble():
         print(f"{options.runs}: {trouble}", file=sys.stderr)
-    from ui.server import create_server  # only now: Gradio looks for its folder when it is imported
+    import_gradio()  # only now: it looks for its folder when it is imported
+    from ui.server import create_server
 
     application = create_server(engine, catalogue, jobs, lock, site, for_the_class, lecture)
     connection_limits = ConnectionLimits(_open_files(), site.proxies)

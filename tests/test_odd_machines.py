@@ -36,7 +36,7 @@ ALPHABET = "café 日本 🎭\n"  # in no terminal's ASCII
 SECRET = "caf\u00e9 noir"
 DECOMPOSED = "cafe\u0301 noir"
 
-# Writes down whom a process asks for, besides this machine.
+# Writes down whom a process asks for, besides this machine, and which type stubs it opens.
 WATCH = """
 import sys
 
@@ -46,6 +46,9 @@ def watch(event, arguments):
         if "127.0.0.1" not in str(asked):
             with open({path!r}, "a", encoding="utf-8") as file:
                 file.write(f"{{event}} {{asked}}\\n")
+    if event == "open" and str(arguments[0]).endswith(".pyi"):
+        with open({path!r}, "a", encoding="utf-8") as file:
+            file.write(f"{{event}} {{arguments[0]}}\\n")
 
 sys.addaudithook(watch)
 """
@@ -241,7 +244,7 @@ def test_a_training_on_an_odd_machine_says_where_it_cannot_write(odd: SimpleName
     assert f"{ROOT / 'runs'} cannot be written to" in told["error"]
 
 
-def test_an_app_asks_no_other_host(odd: SimpleNamespace) -> None:
+def test_an_app_asks_no_other_host_and_imports_gradio_without_stubs(odd: SimpleNamespace) -> None:
     """After its start and the tests above: they read the page, wrote, logged in and tried to train."""
     text = {"text": "To be, or not to be"}
     with Viewer(odd.url, path="/score") as viewer:
