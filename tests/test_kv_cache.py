@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import os
+import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 
@@ -19,6 +21,7 @@ from model.network import kv_cache
 from model.network.gpt import GPT
 from model.network.kv_cache import CALL_COST, KEY_BLOCK, KVCache, Rows, _cuts
 from model.network.step_attention import compiler
+from tests.support.server import resident_bytes
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -309,6 +312,22 @@ def test_empty_seats_take_no_memory_until_they_are_written_to(model: GPT) -> Non
     assert cache.data.shape == (2, 2, 512, 2, 82, 16)
     assert KVCache(model.config, 2, torch.bfloat16).data.dtype == torch.bfloat16
     assert np.array_equal(cache.lengths, np.zeros(512))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+def test_a_cache_takes_memory_only_for_the_keys_that_are_written() -> None:
+    config = GPTConfig(n_layer=6, n_head=6, n_embd=384, block_size=256, vocab_size=65)
+    before = resident_bytes(os.getpid())
+    cache = KVCache(config, 128, torch.float32)
+    assert cache.data.nbytes > 500e6
+    assert resident_bytes(os.getpid()) - before < 5e6
+    cache.data[:, :, ::8, :, :8] = 1.0  # 2 kB of each head of 16 seats: one page of memory, or two
+    assert resident_bytes(os.getpid()) - before < 20e6
+
+
+def test_a_cache_for_which_there_is_no_memory_says_so() -> None:
+    with pytest.raises(MemoryError, match="key/value cache"):
+        KVCache(GPTConfig(n_layer=6, n_head=6, n_embd=384, block_size=256, vocab_size=65), 10**11, torch.float32)
 
 
 @pytest.mark.parametrize("head_dim", [1, 4, 6, 15, 16, 64, 100])

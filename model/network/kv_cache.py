@@ -11,7 +11,10 @@ per layer. With the compiled attention (model/network/step_attention.py) a step 
 from __future__ import annotations
 
 import itertools
+import math
+import mmap
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -22,6 +25,8 @@ from torch import Tensor
 
 from model.config import GPTConfig
 from model.network.step_attention import step_attention
+
+ANONYMOUS = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}  # Windows has no flags
 
 Seats = NDArray[np.int64]
 
@@ -314,7 +319,14 @@ def _cuts(seats: list[int], n_keys: list[int], counts: list[int] | None = None) 
 
 
 def _zeros(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Zeros that take no memory on a CPU until they are written, so that empty seats cost nothing."""
+    """Zeros that take no memory on a CPU until they are written, so that empty seats cost nothing. Huge pages would take up to 24 MB for a
+    short text of the shipped network, and more time when a crowd begins to write."""
     if device.type != "cpu":
         return torch.zeros(shape, dtype=dtype, device=device)
-    return torch.from_numpy(np.zeros(shape, dtype=f"i{dtype.itemsize}")).view(dtype)
+    try:
+        memory = mmap.mmap(-1, math.prod(shape) * dtype.itemsize, **ANONYMOUS)
+    except OSError as error:
+        raise MemoryError(f"no memory for a key/value cache of {shape}") from error
+    with suppress(AttributeError, OSError):  # no such advice on this system
+        memory.madvise(mmap.MADV_NOHUGEPAGE)
+    return torch.frombuffer(memory, dtype=dtype).view(shape)
