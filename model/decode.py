@@ -43,7 +43,8 @@ def generate_cached(model: Network, prompt: Sequence[int], params: SamplingParam
     """Like `generate`, with a cache if the network has one.
 
     Its passes have the same shapes as the engine's passes for one row. With nothing off it writes the same text as the engine, provided
-    that rows do not depend on their neighbours (see `model.precision.rows_agree`).
+    that rows do not depend on their neighbours, nor windows that are read in one pass (see `rows_agree` and `windows_agree` in
+    `model.precision`).
 
     Args:
         off: parts to switch off, as in `Network.forward`.

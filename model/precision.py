@@ -24,11 +24,12 @@ from model.files import cache_dir, parse_json, read_file, write_atomically
 from model.machine import MAX_THREADS, free_bytes, machine_name, thread_counts
 from model.network import Network
 from model.network.kv_cache import Ahead
-from model.network.reading import LONGEST_BLOCK, pass_sizes, read_in_one_pass, read_windows
+from model.network.reading import LONGEST_BLOCK, PASS_CHARS, pass_sizes, read_in_one_pass, read_windows
 from model.network.step_attention import compiler
 
 log = logging.getLogger(__name__)
 
+CHECKS = 1  # raised whenever the checks below change, so that what older ones found is not taken for their answers
 CROWD = 64  # rows with which the two precisions are compared
 CROWDS = (2, 13, 16, 33, 64, 100, 128)  # batch sizes that `rows_agree` tries
 THREAD_CROWDS = (1, 5, 16)  # ... and `threads_agree`
@@ -82,7 +83,7 @@ def ready_to_write(model: Network, name: str) -> Network:
         set_up_writing(torch.float32)
         return model.pack()
     steps = (model.device.type == "cpu" and compiler()) or "torch"
-    subject = f"{name}, {model.n_params()} parameters, steps of {CROWD} rows by {steps}"
+    subject = f"{name}, {model.n_params()} parameters, steps of {CROWD} rows by {steps}, checks {CHECKS}"
     choice = _measured_once(model.device, subject, lambda: _choose(model), _is_choice)
     dtype = DTYPES[choice["dtype"]]
     set_up_writing(dtype)
@@ -207,7 +208,8 @@ def windows_agree(model: Network) -> bool:
     if model.device.type != "cpu" or not compiler() or block > LONGEST_BLOCK:
         return False
     windows = _random_windows(model, {1, 2, 3, block // 15, block // 4 - 1, block // 4, block // 2, block // 2 + 1, block - 1, block})
-    passes = [_fill(size, windows, random) for size in pass_sizes()]
+    passes = [_fill(random.randint(less + 1, size), windows, random) for less, size in itertools.pairwise([0, *pass_sizes()])]
+    passes.append(_fill(PASS_CHARS, windows, random))
     n_seats = max(map(len, passes))
     if n_seats * model.cache_bytes_per_seat() > free_bytes(model.device) // 8:
         return False

@@ -127,7 +127,11 @@ def test_the_choice_is_made_anew_when_another_compiler_writes(
         ready_to_write(make_model(), "tiny")
         training_dtype(8, CPU)
     subjects = [key.split(" threads, ")[1] for key in remembered(cache_home)]
-    assert sorted(subject.split(" by ")[1] for subject in subjects if "tiny" in subject) == ["numba 0.1", "numba 0.2", "torch"]
+    assert sorted(subject.split(" by ")[1].split(",")[0] for subject in subjects if "tiny" in subject) == [
+        "numba 0.1",
+        "numba 0.2",
+        "torch",
+    ]
     assert len(subjects) == 4  # training has nothing to do with it
 
 

@@ -24,7 +24,7 @@ from model.limits import MAX_ROWS, MAX_SAMPLES, MAX_STEP_ROWS, MAX_VIEWER_ROWS
 from model.network import kv_cache
 from model.network.gpt import GPT
 from model.network.kv_cache import Ahead, Rows
-from model.network.reading import padded
+from model.network.reading import PASS_CHARS, padded
 from model.network.step_attention import compiler
 from model.network.step_graph import StepGraph
 from model.precision import set_up_writing, windows_agree
@@ -373,12 +373,11 @@ def test_a_prompt_is_read_once_for_all_requests_that_begin_with_it(exact: Callab
     hook = weights.model.register_forward_pre_hook(lambda _, inputs: shapes.append(tuple(inputs[0].shape)))
     writer = make_writer(weights, 64)
     requests = [ask(writer, "To be, or", params(first_sample=i, max_new_chars=30), viewer=str(i)) for i in range(30)]
-    for _ in range(2):
-        writer.round()
-    assert shapes == [(1, 9), (1, 1), (30, 1)]  # the first one, then all others
+    writer.round()
+    assert shapes == [(1, 9), (30, 1)]  # all in the first round
     requests += [ask(writer, "To be, or", params(first_sample=30 + i, samples=5, max_new_chars=30), viewer=str(i)) for i in range(4)]
     writer.round()
-    assert shapes[3:] == [(50, 1)]
+    assert shapes[2:] == [(50, 1)]
     write_all(writer)
     hook.remove()
     for request in (*requests[::9], requests[-1]):
@@ -464,8 +463,55 @@ def test_windows_of_a_round_fit_into_a_pass(tiny: Weights, make_model: Callable[
             writer.round()
             per_round.append(list(reads))
     assert writer.idle
-    # Padded. The second one is known in the second round.
+    # Padded. The second one is not read, and counts as 16 characters.
     assert per_round == [[padded(200)], [padded(200 + 3 * 26)], [padded(5 * 26)], []]
+
+
+def test_passes_stay_small_when_a_prompt_fails_beside_one_of_many(tiny: Weights, make_model: Callable[..., GPT]) -> None:
+    weights = reading(replace(tiny, model=make_model(block_size=256)), together=True)
+    reads: list[int] = []
+    weights.model.register_forward_pre_hook(lambda _, inputs: reads.append(len(inputs[0])))
+    writer = make_writer(weights, 128)
+    ask(writer, "a" * 200, params(max_new_chars=1))
+    write_all(writer)  # it is known
+    bad = ask(writer, "bad", params(max_new_chars=1))
+    Fault(writer, raises, lambda row: row.request is bad)
+    others = [ask(writer, "b" * n, params(max_new_chars=1), str(n)) for n in range(1, 20)]
+    others += [ask(writer, "a" * 200, params(max_new_chars=1), f"as before {n}") for n in range(60)]
+    write_all(writer)
+    assert bad.progress().state == FAILED
+    assert {request.progress().state for request in others} == {DONE}
+    assert max(reads) <= PASS_CHARS
+
+
+def test_of_many_with_one_new_prompt_all_begin_together(tiny: Weights, make_model: Callable[..., GPT]) -> None:
+    writer = make_writer(reading(replace(tiny, model=make_model(block_size=256)), together=True), 64)
+    requests = [ask(writer, "a" * 200 if n % 2 else "b" * n, params(max_new_chars=9), str(n)) for n in range(2, 32)]
+    writer.round()
+    assert [len(request.progress().texts[0]) for request in requests] == [2] * len(requests)
+
+
+@in_one_pass_or_several
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_a_text_that_is_read_again_is_rounded_as_one_written_in_one_go(
+    exact: Callable[[int], Weights], dtype: torch.dtype, together: bool
+) -> None:
+    if dtype == torch.bfloat16:
+        skip_without_bfloat16()
+    weights = ready(reading(exact(40), together), "packed", dtype)
+    skip_where_rows_disagree(weights.model)
+    skip_where_windows_disagree(weights.model)
+    writer = make_writer(weights)
+    written = ask(writer, "To be", params(max_new_chars=30))
+    write_all(writer)
+    text = written.progress().texts[0]
+    for n in (1, 7, 29):
+        again = ask(writer, "To be" + text[:n], params(max_new_chars=1))
+        write_all(writer)
+        if together:
+            assert_array_equal(logits_of(again, 0)[0], logits_of(written, 0)[n])
+        else:  # about the same
+            np.testing.assert_allclose(logits_of(again, 0)[0], logits_of(written, 0)[n], atol=0.1)
 
 
 def test_a_short_prompt_is_read_before_the_long_ones_of_a_viewer_who_has_had_more(tiny: Weights, make_model: Callable[..., GPT]) -> None:

@@ -18,6 +18,7 @@ from model.decode import NOT_FINITE
 from model.errors import ParameterError
 from model.network import Network
 from model.network.kv_cache import KVCache
+from model.network.reading import read_windows
 from model.sampling import dice, distribution, draw
 from model.tokenizer import CharTokenizer
 
@@ -114,5 +115,5 @@ def _read(network: Network, cache: KVCache, prompts: Sequence[Sequence[int]]) ->
             cache.share_row(seat - 1, [seat])
             logits.append(logits[-1])
         else:
-            logits.append(network(torch.tensor([prompt], device=network.device), cache=cache.row(seat), last_only=True)[:, -1])
+            logits.append(read_windows(network, cache, [seat], [prompt]))
     return torch.cat(logits)

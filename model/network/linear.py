@@ -141,10 +141,10 @@ def finish(y: Tensor, activation: str, plus: Tensor | None) -> Tensor:
 def activated(x: Tensor, activation: str) -> Tensor:
     """An activation. Outside training, the result for an element is the same to the last bit wherever it lies.
 
-    PyTorch gives each thread a part, and computes what is left of a part after whole vectors by other functions. With 5 threads, say, a row
-    of the shipped network would depend on the rows beside it. So zeros are added that make all parts whole.
+    On a CPU, PyTorch gives each thread a part, and computes what is left of a part after whole vectors by other functions. With 5 threads,
+    say, a row of the shipped network would depend on the rows beside it. So zeros are added that make all parts whole.
     """
     surplus = -x.numel() % (torch.get_num_threads() * VECTORS_BYTES // x.itemsize)
-    if not surplus or torch.is_grad_enabled():
+    if not surplus or torch.is_grad_enabled() or x.device.type != "cpu":
         return ACTIVATIONS[activation](x)
     return ACTIVATIONS[activation](F.pad(x.flatten(), (0, surplus)))[: x.numel()].view_as(x)

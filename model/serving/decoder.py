@@ -56,12 +56,11 @@ class Decoder(Protocol):
 
     @property
     def reads_together(self) -> bool:
-        """Whether several windows are read in less time than one after the other."""
+        """Whether several windows are read in one pass."""
         ...
 
     def read(self, places: Sequence[Sequence[int]], windows: Sequence[Sequence[int]]) -> Logits:
-        """Reads windows, each into one or more seats; returns the logits after them, (windows, V). If windows are read together, they have
-        at most PASS_CHARS characters in all."""
+        """Reads windows, each into one or more seats; returns the logits after them, (windows, V)."""
         ...
 
     def knows(self, prompt: Sequence[int]) -> bool:
@@ -69,7 +68,7 @@ class Decoder(Protocol):
         ...
 
     def begin(self, places: Sequence[Sequence[int]], prompts: Sequence[Sequence[int]]) -> Logits:
-        """As `read`, for different prompts with which later texts may begin as well: those read last are known."""
+        """As `read`, for prompts that other texts may begin with as well: equal ones are read once, and those read last are known."""
         ...
 
     def step(self, seats: Sequence[int], windows: Sequence[Sequence[int]]) -> Logits:
@@ -176,18 +175,31 @@ class CachedDecoder:
     def begin(self, places: Sequence[Sequence[int]], prompts: Sequence[Sequence[int]]) -> Logits:
         """As `Decoder.begin`."""
         logits = np.empty((len(prompts), self._model.config.vocab_size), dtype=np.float32)
-        new = []
-        for i, (seats, prompt) in enumerate(zip(places, prompts, strict=True)):
-            if kept := self._kept.find(prompt):
-                self._cache.fill(seats, kept[0])
-                logits[i] = kept[1]
-            else:
-                new.append(i)
-        if new:
-            logits[new] = self.read([places[i] for i in new], [prompts[i] for i in new])
+        first = {tuple(prompt): i for i, prompt in reversed([*enumerate(prompts)])}
+        known = {i: kept for prompt, i in first.items() if (kept := self._kept.find(prompt))}
+        for i, (contents, after) in known.items():
+            self._cache.fill(places[i], contents)
+            logits[i] = after
+        new = sorted({*first.values()} - known.keys())
+        self._read_some(new, places, prompts, logits)
+        again = []
+        for i, prompt in enumerate(prompts):
+            if (source := first[tuple(prompt)]) == i:
+                continue
+            if np.isfinite(logits[source]).all():
+                self._cache.fill(places[i], self._cache.contents(places[source][0]))
+                logits[i] = logits[source]
+            else:  # it may have been a fault that passes
+                again.append(i)
+        self._read_some(again, places, prompts, logits)
         for i in new[-KEPT_PROMPTS:]:
             self._kept.keep(prompts[i], self._cache.contents(places[i][0]).clone(), logits[i])
         return logits
+
+    def _read_some(self, chosen: list[int], places: Sequence[Sequence[int]], windows: Sequence[Sequence[int]], logits: Logits) -> None:
+        """Reads the chosen ones of some windows; fills in their logits."""
+        if chosen:
+            logits[chosen] = self.read([places[i] for i in chosen], [windows[i] for i in chosen])
 
     def step(self, seats: Sequence[int], windows: Sequence[Sequence[int]]) -> Logits:
         """As `Decoder.step`."""

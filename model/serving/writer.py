@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 READ_CHARS = 640  # window characters read per round if several windows wait and are read one by one; PASS_CHARS otherwise
 READ_OVERHEAD = 64  # the fixed cost of reading a window by itself, in characters of a window
-KNOWN_CHARS = 16  # the cost of a prompt that was read before, in characters of a window
+KNOWN_CHARS = 16  # the cost of a prompt that was read before or is read for another row, in characters of a window
 CHARS_PER_READ = 2  # reading this many characters of a window costs as much as writing one
 
 
@@ -237,18 +237,15 @@ class Writer:
         self._read(go_on, self._decoder.read)
 
     def _next_to_read(self) -> list[Row]:
-        """The rows whose windows are next: as many as fit into a round, but at least one. Of rows with the same new prompt only one is
-        next; the others follow when the prompt is known."""
+        """The rows whose windows are next: as many as fit into a round, but at least one."""
         with self._lock:
             waiting = self._scheduler.in_turn(self._to_read)
         budget, overhead = (PASS_CHARS, 0) if self._decoder.reads_together else (READ_CHARS, READ_OVERHEAD)
         rows: list[Row] = []
-        new: set[tuple[int, ...]] = set()
+        new: set[tuple[int, ...]] = set()  # prompts that are read now, once for all rows
         for row in waiting:
             begins, prompt = row.window < 0, tuple(row.ids)
-            if begins and prompt in new:
-                continue
-            is_known = begins and self._decoder.knows(prompt)
+            is_known = begins and (prompt in new or self._decoder.knows(prompt))
             chars = row.position - self._config.window_start(row.position)
             budget -= min(KNOWN_CHARS, chars + overhead) if is_known else chars + overhead
             if budget < 0 and rows:
