@@ -181,7 +181,7 @@ def test_an_address_has_the_sizes_the_seed_and_the_row(page: Page, url: str) -> 
     expect(panel.locator(".examples h3")).to_have_text("Row 3 holds 1 example")
     panel.get_by_label("Batch size").press("Home")
     expect(panel.locator(".examples h3")).to_have_text("Row 1 holds 1 example")  # the third is gone
-    page.wait_for_function("location.hash.includes('block=1&')")
+    page.wait_for_function("['rows=1&', 'block=1&'].every((part) => location.hash.includes(part))")
     state = state_of(page.url)
     assert (state["part"], state["rows"], state["block"], state["batch"]) == (["batches"], ["1"], ["1"], ["7"])
     assert "row" not in state

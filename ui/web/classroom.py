@@ -243,13 +243,15 @@ class ClassRoutes:
             while not self._over.is_set():
                 changed.clear()
                 is_admin = self._lock.admits(http)
+                news = []
                 for topic in TOPICS:
                     if (view := self._view(topic, is_admin)) is not seen.get(topic):
                         seen[topic] = view
-                        yield view
+                        news.append(view)
                 if wall:
-                    for news in texts.news():
-                        yield news
+                    news += texts.news()
+                if news:
+                    yield b"".join(news)  # at once: several in a row to somebody who has gone would each be a line in asyncio's log
                 await self._pause(WALL_S if wall else PHONE_S)
                 while not changed.is_set() and not self._over.is_set():
                     try:

@@ -31,7 +31,7 @@ function count(generations) {
 function inWords(generation) {
   const { guesses, share, chars, pace } = count([generation]);
   if (!chars) return "";
-  return guesses ? `${percent(share)} of ${number(guesses)} guesses kept · ${pace.toFixed(1)} characters per step` : "no guesses";
+  return guesses ? `${percent(share)} of ${number(guesses)} guesses kept · ${pace.toFixed(1)} characters per step` : "no guesses: made only while few texts are written";
 }
 
 /** The colours and their legend, which stands beside the texts. */
@@ -53,7 +53,9 @@ export function createGuesses() {
   /** @param {Generation[]} generations that are on the page */
   const show = (generations) => {
     const { guesses, share, chars, pace } = count(generations);
-    const words = guesses ? `${percent(share)} of the guesses kept: ${pace.toFixed(1)} characters per step of the GPT instead of one` : chars ? WITHOUT : "";
+    const those = generations.length > 1 ? "All texts here: " : ""; // each press says its own share
+    const kept = `${those}${percent(share)} of the guesses kept: ${pace.toFixed(1)} characters per step of the GPT instead of one`;
+    const words = guesses ? kept : chars ? WITHOUT : "";
     if (said.textContent !== words) said.textContent = words;
   };
   /** Colours a sample from character `from` on, and says how far it is. @param {Text} text @param {Generation} generation @param {number} sample @param {number} from */
