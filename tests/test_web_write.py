@@ -635,3 +635,16 @@ def test_a_thousand_connections_that_are_reset_leave_nothing_behind(url: str) ->
         raw.close()
     wait_until(IDLE, url)
     assert [len(text) for text in write(url, length=5)] == [5]
+
+
+@pytest.mark.parametrize("path", ["/class/stream", "/class/stream?wall=1"])
+def test_who_leaves_while_a_class_is_described_leaves_no_line_in_the_log(url: str, app_log: Path, path: str) -> None:
+    before = app_log.read_text(encoding="utf-8")
+    for _ in range(5):
+        with socket.create_connection(host_and_port(url)) as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # broken off, with no goodbye
+            connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+            connection.recv(100)
+    for _ in range(5):  # the app has gone on
+        assert answer(url, "GET", "/healthz")[0] == 200
+    assert app_log.read_text(encoding="utf-8") == before
