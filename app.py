@@ -91,9 +91,11 @@ def printed(log: logging.Logger) -> Iterator[None]:
     printer, level = _Printer(), log.level
     log.addHandler(printer)
     log.setLevel(logging.INFO)
-    yield
-    log.setLevel(level)
-    log.removeHandler(printer)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+        log.removeHandler(printer)
 
 
 @folder_for_gradio()
